@@ -1,0 +1,61 @@
+"""Every error that medkt raises on purpose.
+
+Each is a `MedktError` and also the built-in that a caller would expect. The message says what was wrong,
+in which file, and what to do. The command line prints it as one line and exits with `exit_code`.
+"""
+
+
+class MedktError(Exception):
+    """Base of every error raised on purpose. The command line shows it as one line, without a trace."""
+
+    exit_code: int = 2
+
+
+class InputError(MedktError, ValueError):
+    """An input file or argument cannot be used as given."""
+
+
+class UnreadableError(InputError):
+    """A file is damaged, truncated or not of the kind that its name says."""
+
+
+class UnsupportedError(InputError):
+    """A file is sound but holds something that medkt does not handle (no pixels, whole-slide, a missing codec)."""
+
+
+class AmbiguousInputError(InputError):
+    """An input holds several candidates and the user must choose (several series, a 4-D volume). Exit code 3."""
+
+    exit_code = 3
+
+
+class GeometryError(InputError):
+    """Voxels without a usable place: missing slices, tilt, mixed orientations, a singular affine."""
+
+
+class GeometryMismatchError(GeometryError):
+    """Two things that must share one grid do not."""
+
+
+class SettingsError(MedktError, ValueError):
+    """A setting has an unknown name, a wrong type or a value out of range."""
+
+
+class UnknownNameError(MedktError, LookupError):
+    """A model, concept, domain or preset of that name does not exist; the message lists those that do."""
+
+
+class WeightsError(MedktError, ValueError):
+    """A checkpoint is missing, is not what it claims to be, or has missing or unexpected keys."""
+
+
+class MissingDependencyError(MedktError, ImportError):
+    """An optional package is not installed; the message names the extra that brings it."""
+
+
+class OutputError(MedktError, OSError):
+    """A result cannot be written: no permission, no space, a file stands where a folder should."""
+
+
+class NumericalError(MedktError, ArithmeticError):
+    """A computation gave NaN or infinity where a number was expected."""
