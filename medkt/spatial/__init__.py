@@ -1,0 +1,20 @@
+"""Voxels with a place."""
+
+from medkt.spatial.geometry import Geometry, Stack, Unit
+from medkt.spatial.image import Display, Image, Mask, SaliencyMap
+from medkt.spatial.planes import Planes, planes_of, slice_axis_of
+from medkt.spatial.provenance import Provenance
+
+__all__ = [
+    "Display",
+    "Geometry",
+    "Image",
+    "Mask",
+    "Planes",
+    "Provenance",
+    "SaliencyMap",
+    "Stack",
+    "Unit",
+    "planes_of",
+    "slice_axis_of",
+]

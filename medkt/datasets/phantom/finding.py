@@ -96,9 +96,7 @@ def findings() -> Mapping[str, Finding]:
 
 def findings_of(domain: DomainName, *, held_out: bool | None = None) -> tuple[Finding, ...]:
     """The findings of one domain; with `held_out` only those that are (or are not) held out of training."""
-    return tuple(
-        f for f in findings().values() if f.domain == domain and (held_out is None or f.held_out is held_out)
-    )
+    return tuple(f for f in findings().values() if f.domain == domain and (held_out is None or f.held_out is held_out))
 
 
 def find(finding_id: str) -> Finding:

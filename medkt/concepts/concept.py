@@ -1,0 +1,69 @@
+"""A finding in words: a name, captions with their sources, and the codes that DICOM wants."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Role = Literal["inversion", "finetune", "prompt", "contrast"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Code:
+    """One coded term: `value` in `scheme` ("SCT", "DCM", "RADLEX"), with its meaning in words."""
+
+    value: str
+    scheme: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caption:
+    """One description of how a finding looks, in our own words.
+
+    `roles` says what it may be used for: "inversion" (never holds the finding's name), "finetune", "prompt" (what an
+    image is compared with), "contrast" (what it is not).
+    """
+
+    text: str
+    roles: tuple[Role, ...] = ("prompt",)
+    source: str = ""
+    licence: str = ""
+    author: str = ""
+
+
+# DICOM PS3.16 CID 7150: what a segment is when nothing more exact is known
+MORPHOLOGICALLY_ABNORMAL = Code(value="49755003", scheme="SCT", meaning="Morphologically Abnormal Structure")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Concept:
+    """A finding that can be looked for.
+
+    Attributes:
+        id: lower-case letters, digits and underscores; names files and results.
+        name: as a radiologist writes it.
+        captions: at least one that may be a prompt; free text given by a user is the only caption.
+        modality: the domain it belongs to ("cxr", "ct", "mri", "ultrasound"), "" for any.
+        category, type, region: codes for a DICOM segment; `type` defaults to `category` where no code is known.
+        colour: display colour, sRGB 0-255.
+        smallest_visible_mm: diameter below which this finding is not expected to show, or None.
+    """
+
+    id: str
+    name: str
+    captions: tuple[Caption, ...]
+    synonyms: tuple[str, ...] = ()
+    modality: str = ""
+    views: tuple[str, ...] = ()
+    category: Code = MORPHOLOGICALLY_ABNORMAL
+    type: Code | None = None
+    region: Code | None = None
+    colour: tuple[int, int, int] = (230, 60, 60)
+    smallest_visible_mm: float | None = None
+    licence: str = ""
+    source: str = ""
+    author: str = ""
+    digest: str = field(default="")
+
+    def texts(self, role: Role = "prompt") -> tuple[str, ...]:
+        """The captions that may be used in this role, in file order."""
+        return tuple(caption.text for caption in self.captions if role in caption.roles)
