@@ -163,7 +163,8 @@ def _lobulated(rng: np.random.Generator) -> tuple[DepthFunction, float]:
     lobes = int(rng.integers(3, 6))
     angles = rng.uniform(0, 2 * np.pi) + (np.arange(lobes) + rng.uniform(-0.15, 0.15, lobes)) * (2 * np.pi / lobes)
     sizes = rng.uniform(0.42, 0.54, lobes) * (1.15 if lobes == 3 else 1.0)
-    places = [(0.66 * np.cos(t), 0.66 * np.sin(t), h) for t, h in zip(angles, rng.uniform(-0.2, 0.2, lobes))]
+    heights = rng.uniform(-0.2, 0.2, lobes)
+    places = [(0.66 * np.cos(t), 0.66 * np.sin(t), h) for t, h in zip(angles, heights, strict=True)]
 
     def depth(a: Values, b: Values, c: Values) -> Values:
         deepest: Values = 0.5 - _norm(a, b, c)
@@ -196,7 +197,7 @@ def _wedge(rng: np.random.Generator) -> tuple[DepthFunction, float]:
 
     def depth(a: Values, b: Values, c: Values) -> Values:
         sides = (half_base * (a + 1.0) / 2.0 - _norm(b, c)) * slant
-        return np.minimum(1.0 - a, sides).astype(np.float32)
+        return np.asarray(np.minimum(1.0 - a, sides), np.float32)
 
     return depth, half_base * 2 / (2 + half_base + np.hypot(2.0, half_base)) * 1.1
 
@@ -206,7 +207,8 @@ def _crescent(rng: np.random.Generator) -> tuple[DepthFunction, float]:
 
     def depth(a: Values, b: Values, c: Values) -> Values:
         shifted = a + np.float32(outer - 1.0)
-        return np.minimum(outer - _norm(shifted, b, c), _norm(shifted + np.float32(gap), b, c) - outer)
+        inside, outside = outer - _norm(shifted, b, c), _norm(shifted + np.float32(gap), b, c) - outer
+        return np.asarray(np.minimum(inside, outside), np.float32)
 
     return depth, gap / 2
 
@@ -235,7 +237,8 @@ def _with_spikes(body: DepthFunction, rng: np.random.Generator) -> DepthFunction
         length = lengths[nearest.astype(np.int64) % spikes]
         radius = _norm(a, b, c)
         aside = _norm((turn - nearest) * radius * np.float32(2 * np.pi / spikes), 0.4 * c)
-        return np.maximum(body(a, b, c), np.float32(0.15) * (1.0 - radius / length) - 0.7 * aside).astype(np.float32)
+        rays = np.float32(0.15) * (1.0 - radius / length) - 0.7 * aside
+        return np.asarray(np.maximum(body(a, b, c), rays), np.float32)
 
     return depth
 
