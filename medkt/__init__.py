@@ -1,0 +1,64 @@
+"""medkt: teach a vision-language model a pathology from its description, and segment it on radiology studies.
+
+The names below, in the order of the data's way, are the public surface; each is loaded when it is first used, so that
+`import medkt` stays light. For research use only: medkt is not a medical device.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+NOT_A_MEDICAL_DEVICE = "For research use only. Not a medical device; not for diagnosis or treatment."
+
+_WHERE = {
+    "read_image": "medkt.io",
+    "load_concept": "medkt.concepts",
+    "concept_from_text": "medkt.concepts",
+    "load_encoder": "medkt.models.registry",
+    "load_segmenter": "medkt.pipeline",
+    "explain": "medkt.pipeline",
+    "prompts_from": "medkt.pipeline",
+    "mask_from": "medkt.pipeline",
+    "segment": "medkt.pipeline",
+    "Pipeline": "medkt.pipeline",
+    "StudyResult": "medkt.pipeline",
+    "evaluate_case": "medkt.metrics",
+    "Geometry": "medkt.spatial",
+    "Image": "medkt.spatial",
+    "SaliencyMap": "medkt.spatial",
+    "Mask": "medkt.spatial",
+    "MedktError": "medkt.errors",
+}
+
+__all__ = ["NOT_A_MEDICAL_DEVICE", "__version__", *_WHERE]  # noqa: PLE0604
+
+if TYPE_CHECKING:
+    from medkt.concepts import concept_from_text as concept_from_text
+    from medkt.concepts import load_concept as load_concept
+    from medkt.errors import MedktError as MedktError
+    from medkt.io import read_image as read_image
+    from medkt.metrics import evaluate_case as evaluate_case
+    from medkt.models.registry import load_encoder as load_encoder
+    from medkt.pipeline import Pipeline as Pipeline
+    from medkt.pipeline import StudyResult as StudyResult
+    from medkt.pipeline import explain as explain
+    from medkt.pipeline import load_segmenter as load_segmenter
+    from medkt.pipeline import mask_from as mask_from
+    from medkt.pipeline import prompts_from as prompts_from
+    from medkt.pipeline import segment as segment
+    from medkt.spatial import Geometry as Geometry
+    from medkt.spatial import Image as Image
+    from medkt.spatial import Mask as Mask
+    from medkt.spatial import SaliencyMap as SaliencyMap
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        value = getattr(import_module(_WHERE[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'medkt' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from jaxtyping import Float64
+from numpy.typing import NDArray
 
 from medkt.errors import GeometryError, GeometryMismatchError
-from medkt.shapes import Affine, Points3
+from medkt.shapes import Points3
 
 Unit = Literal["mm", "pixel"]
 Stack = Literal["space", "time"]
@@ -32,7 +34,7 @@ class Geometry:
         stack: "time" where the first axis counts the frames of a clip; it then has no length in the world.
     """
 
-    affine: Affine
+    affine: NDArray[np.float64]  # checked below, with an error that a user can read
     shape: tuple[int, int, int]
     unit: Unit = "mm"
     frame_of_reference_uid: str | None = None
@@ -66,10 +68,10 @@ class Geometry:
         return (float(lengths[0]), float(lengths[1]), float(lengths[2]))
 
     @property
-    def directions(self) -> Affine:
+    def directions(self) -> Float64[np.ndarray, "3 3"]:
         """(3, 3): unit vectors of the three array axes as columns, in LPS+."""
         steps = self.affine[:3, :3]
-        directions: Affine = steps / np.linalg.norm(steps, axis=0)
+        directions: NDArray[np.float64] = steps / np.linalg.norm(steps, axis=0)
         return directions
 
     @property
@@ -106,7 +108,7 @@ class Geometry:
         frames = {self.frame_of_reference_uid, other.frame_of_reference_uid} - {None}
         if self.shape != other.shape or self.unit != other.unit or len(frames) > 1:
             return False
-        corners = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)]) * (np.array(self.shape) - 1)
+        corners = np.array([[i, j, k] for i in (0.0, 1.0) for j in (0, 1) for k in (0, 1)]) * (np.array(self.shape) - 1)
         apart = np.linalg.norm(self.to_world(corners) - other.to_world(corners), axis=1).max()
         return bool(apart <= SAME_POINT_VOXELS * min(*self.spacing, *other.spacing))
 

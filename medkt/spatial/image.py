@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from medkt.errors import GeometryMismatchError
 from medkt.shapes import MapVoxels, MaskVoxels, Voxels
@@ -24,7 +25,7 @@ class Display:
 
     windows: tuple[tuple[float, float], ...] = ()
     function: str = "LINEAR"
-    table: tuple[float, np.ndarray[Any, Any]] | None = None
+    table: tuple[float, NDArray[Any]] | None = None
     inverted: bool = False
 
 

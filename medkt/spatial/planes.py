@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from medkt.errors import SettingsError
 from medkt.spatial.geometry import Geometry
 
 Orientation = Literal["axial", "coronal", "sagittal", "as stored"]
-Array = np.ndarray[Any, Any]
+Array = NDArray[Any]
 
 # For each world axis that a plane is cut across: (row axis, its sign downwards), (column axis, its sign to the right).
 _SHOWN: dict[int, tuple[tuple[int, int], tuple[int, int]]] = {

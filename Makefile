@@ -1,0 +1,46 @@
+# make demo   install into .venv and segment a bundled study
+# make test   install into .venv, then every check and test that runs here in minutes
+# Nothing but Python 3.11 or later with pip and venv, and make, is needed.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# MKL and OpenMP threads of each of the test workers; the machine's cores are shared among them
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: demo test check unit wheel clean
+
+$(VENV)/.core: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "medkt needs Python 3.11 or later")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.core
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[all,dev]'
+	touch $@
+
+demo: $(VENV)/.core
+	$(BIN)/medkt demo -o demo-output
+
+test: check unit wheel
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+
+unit: $(VENV)/.dev
+	$(BIN)/python -m pytest -n 2 -q
+
+# The wheel in an environment of its own, its tests run from a folder outside the checkout: data files must be found there too
+wheel: $(VENV)/.dev
+	rm -rf build/wheel && mkdir -p build/wheel
+	$(BIN)/python -m build --quiet --wheel --installer uv --outdir build/wheel .
+	$(BIN)/python tests/installed/run.py build/wheel
+
+clean:
+	rm -rf build dist demo-output .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,81 @@
+"""The command line: one command a file, each loaded only when it is asked for.
+
+Exit codes: 0 done, 2 bad input or settings, 3 ambiguous input, 4 some of several cases failed, 130 interrupted.
+Results go to stdout, messages and progress to stderr.
+"""
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from medkt import NOT_A_MEDICAL_DEVICE, __version__
+from medkt.errors import MedktError
+
+# command -> (module, one line of help); the modules import nothing heavy at their top
+COMMANDS = {
+    "segment": ("medkt.cli.segment", "segment a finding, named in words, on studies"),
+    "explain": ("medkt.cli.explain", "write the saliency map of a text on a study"),
+    "demo": ("medkt.cli.demo", "segment a bundled study"),
+    "concepts": ("medkt.cli.concepts", "list the findings that medkt has words for, or show one"),
+    "models": ("medkt.cli.models", "list, pull, verify, import and export model weights"),
+    "phantom": ("medkt.cli.phantom", "write a synthetic study with its reference mask"),
+    "small-model": ("medkt.cli.small_model", "train or evaluate the embedded small model"),
+    "doctor": ("medkt.cli.doctor", "check this installation: codecs, models, device"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    parser = _parser()
+    # argparse would need every command's options up front; only the one that is named is loaded
+    name = next((word for word in argv if not word.startswith("-")), None)
+    if name in COMMANDS and argv[0] == name:
+        command = import_module(COMMANDS[name][0])
+        own = argparse.ArgumentParser(prog=f"medkt {name}", description=COMMANDS[name][1], epilog=NOT_A_MEDICAL_DEVICE)
+        command.configure(own)
+        own.add_argument("-q", "--quiet", action="store_true", help="no progress and no notes, errors only")
+        own.add_argument("-v", "--verbose", action="store_true", help="say what is being done")
+        return _run(command.run, own.parse_args(argv[1:]))
+    parser.parse_args(argv)
+    parser.print_help()
+    return 0 if not argv else 2
+
+
+def _run(run: object, arguments: argparse.Namespace) -> int:
+    level = logging.ERROR if arguments.quiet else logging.INFO if arguments.verbose else logging.WARNING
+    logging.basicConfig(level=level, format="medkt: %(message)s", stream=sys.stderr, force=True)
+    try:
+        code = run(arguments)  # type: ignore[operator]
+    except MedktError as error:
+        print(f"medkt: {' '.join(str(error).split())}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("medkt: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our stdout went away (`| head`): nobody is left to tell
+        sys.stderr.close()
+        return 141
+    return int(code)
+
+
+def _parser() -> argparse.ArgumentParser:
+    width = max(map(len, COMMANDS))
+    listing = "\n".join(f"  {name:<{width}}  {text}" for name, (_, text) in COMMANDS.items())
+    parser = argparse.ArgumentParser(
+        prog="medkt",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Segment findings that you can only describe, on chest X-ray, CT, MRI and ultrasound.",
+        epilog=f"commands:\n{listing}\n\n`medkt COMMAND --help` shows a command's options.\n\n{NOT_A_MEDICAL_DEVICE}",
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"medkt {__version__}\n{NOT_A_MEDICAL_DEVICE}", help="show the version"
+    )
+    parser.add_argument("command", nargs="?", metavar="COMMAND", choices=COMMANDS, help="one of the commands below")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

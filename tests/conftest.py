@@ -1,0 +1,42 @@
+"""What every test shares: no network, no time limits on examples, and where the real images lie."""
+
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+# a shared machine's speed varies; a slow example is not a wrong one
+settings.register_profile("medkt", deadline=None, derandomize=True, max_examples=50)
+settings.load_profile("medkt")
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only this machine may be talked to: a connection to anywhere else fails the test."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        host = address[0] if isinstance(address, tuple) else ""
+        if self.family in (socket.AF_INET, socket.AF_INET6) and host not in ("127.0.0.1", "::1", "localhost"):
+            raise AssertionError(f"a test tried to reach {host}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(autouse=True)
+def home_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Model weights that a developer has must not change what the tests see."""
+    monkeypatch.setenv("MEDKT_HOME", str(tmp_path / "medkt-home"))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real images: $MEDKT_DATA, else `../shared/data` beside the checkout; the test is skipped without it."""
+    root = Path(os.environ.get("MEDKT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+    if not (root / "manifest.tsv").is_file():
+        pytest.skip("the folder of real images is absent; set MEDKT_DATA to it")
+    return root
