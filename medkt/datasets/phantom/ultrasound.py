@@ -1,0 +1,309 @@
+"""A drawn breast in ultrasound (B-mode): layers, speckle, attenuation, and the shadow or echo behind a lesion.
+
+Places are (y, x) as fractions of the image side, y from the skin downwards. Levels are display brightness in
+[0, 1] after log compression, so that fully developed speckle is a noise of one size that is added to them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float32
+from scipy import ndimage
+
+from medkt.datasets.phantom.finding import Attributes, PhantomPlane, find, held_out_identities
+from medkt.datasets.phantom.lesion import Lesion, draw_number, draw_radius, make_lesion
+from medkt.datasets.phantom.texture import smooth_noise, speckle
+from medkt.errors import InputError, NumericalError
+from medkt.shapes import MaskPlane, Plane
+
+Map = Float32[np.ndarray, "rows columns"]
+
+PLACES: tuple[str, ...] = ("superficial", "middle", "deep")
+_DEPTH: Mapping[str, tuple[float, float]] = {"superficial": (0.15, 0.3), "middle": (0.3, 0.5), "deep": (0.5, 0.66)}
+_NO_ECHO = 0.035  # the brightness of clear fluid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Breast:
+    """Depths of the layers as fractions of the image side, and how the machine was set."""
+
+    skin: float
+    fat: float
+    gland: float
+    muscle: float
+    fat_level: float
+    gland_level: float
+    muscle_level: float
+    streaks: float
+    lobules: float
+    ribs: bool
+    gain: float
+    fading: float
+    grain: float
+    bottom: float  # the last depth with an image
+    sector: float  # how much narrower the top is than the bottom, 0 for a linear probe
+
+
+def _draw_breast(rng: np.random.Generator) -> _Breast:
+    fat = rng.uniform(0.12, 0.32)
+    gland = rng.uniform(0.55, 0.72)
+    return _Breast(
+        skin=rng.uniform(0.02, 0.045), fat=fat, gland=gland, muscle=gland + rng.uniform(0.12, 0.24),
+        fat_level=rng.uniform(0.22, 0.34), gland_level=rng.uniform(0.36, 0.54), muscle_level=rng.uniform(0.2, 0.32),
+        streaks=rng.uniform(0.12, 0.32), lobules=rng.uniform(0.06, 0.24), ribs=bool(rng.random() < 0.3), gain=rng.uniform(0.88, 1.15),
+        fading=rng.uniform(0.1, 0.5), grain=rng.uniform(0.03, 0.06),
+        bottom=1.0 if rng.random() < 0.6 else rng.uniform(0.8, 0.95),
+        sector=rng.uniform(0.1, 0.3) if rng.random() < 0.25 else 0.0,
+    )  # fmt: skip
+
+
+def _tissue(breast: _Breast, rng: np.random.Generator, side: int, y: Map) -> tuple[Map, Map]:
+    """Brightness of the layers without and with their strands, (side, side)."""
+    b = breast
+    shape = (side, side)
+    tilt = rng.normal(0, 0.07) * (np.arange(side, dtype=np.float32) / side - 0.5)
+    wavy = y + np.clip(3 * y, 0, 1) * (tilt + 0.03 * smooth_noise(shape, rng, (0.3 * side, 0.25 * side)))
+    depths = (0.0, b.skin, b.skin + 0.02, b.fat - 0.02, b.fat + 0.03, b.gland - 0.02, b.gland + 0.03, b.muscle, 1.1)
+    levels = (
+        b.gland_level + 0.12, b.gland_level + 0.1, b.fat_level, b.fat_level, b.gland_level, b.gland_level - 0.04,
+        b.muscle_level, b.muscle_level, b.muscle_level - 0.06,
+    )  # fmt: skip
+    base = np.interp(wavy.ravel(), depths, levels).astype(np.float32).reshape(shape)
+    base += 0.04 * smooth_noise(shape, rng, (0.08 * side, 0.14 * side))
+    # Bright thin strands lie where a flat, stretched noise crosses zero: coarse in fat, fine in gland and muscle.
+    # Reading the noise on bent rows makes the strands follow the layers.
+    rows = np.clip((wavy * side).astype(np.int64), 0, side - 1)
+    columns = np.arange(side)[None, :]
+    coarse = smooth_noise(shape, rng, (0.07 * side, 0.22 * side))[rows, columns]
+    fine = smooth_noise(shape, rng, (0.026 * side, 0.16 * side))[rows, columns]
+    patches = np.clip(0.35 + 0.75 * smooth_noise(shape, rng, (0.1 * side, 0.18 * side)), 0, 1.5)
+    in_fat = np.clip((b.fat + 0.02 - wavy) / 0.04, 0, 1) * np.clip((wavy - b.skin) / 0.02, 0, 1)
+    lines = np.exp(-((fine / 0.3) ** 2)) * patches + 0.5 * np.exp(-((coarse / 0.1) ** 2))
+    strands = in_fat * np.exp(-((coarse / 0.13) ** 2)) + (1 - in_fat) * lines
+    lobules = (1 - in_fat) * np.clip(-fine - 0.4, 0, 1) * b.lobules  # fat between the strands
+    full = base + np.float32(b.streaks) * strands - lobules
+    # The skin is two bright lines with a darker one between them.
+    full += 0.25 * np.exp(-(((y - b.skin) / 0.008) ** 2)) - 0.15 * np.exp(-(((y - 0.5 * b.skin) / 0.008) ** 2))
+    return base, full
+
+
+def _ribs(rng: np.random.Generator, y: Map, x: Map, muscle: float) -> Map:
+    """What ribs add below the muscle: a bright cap and its shadow."""
+    centre, half = rng.uniform(0.2, 0.8), rng.uniform(0.1, 0.18)
+    across = (x - centre) / half
+    cap = muscle + 0.05 + 0.08 * across**2
+    near = np.clip((1 - np.abs(across)) * 6, 0, 1)
+    shadow = np.clip((y - cap - 0.01) / 0.03, 0, 1) * near
+    line: Map = near * 0.35 * np.exp(-(((y - cap) / 0.012) ** 2)) - 0.2 * shadow
+    return line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Drawn:
+    """The lesions of one image: their membership, brightness and what they do to the echo below them."""
+
+    weight: Map
+    level: Map
+    behind: Map
+    mask: MaskPlane
+
+
+def _draw_lesions(
+    lesions: list[Lesion], attributes: Attributes, rng: np.random.Generator, y: Map, x: Map, base: Map
+) -> _Drawn:
+    weight, level, behind = np.zeros_like(base), base.copy(), np.zeros_like(base)
+    mask = np.zeros(base.shape, bool)
+    zero = np.float32(0)
+    strength, gain = _behind(attributes, rng), rng.uniform(0.9, 1.1)
+    for lesion in lesions:
+        own, profile = lesion.weight(zero, y, x), lesion.profile(zero, y, x)
+        level += own * (_brightness(attributes.intensity, base, profile, gain) - level)
+        weight = np.maximum(weight, own)
+        mask |= own >= 0.5
+        behind += strength * _below(own, lesion.radius, base.shape[0])
+    return _Drawn(weight=weight, level=level, behind=behind, mask=mask)
+
+
+def _brightness(intensity: str, base: Map, profile: Map, gain: float) -> Map:
+    """Brightness inside a lesion: the tissue's own, changed by the contrast times the texture's profile."""
+    if intensity == "dark":
+        # A dark mass stays darker than the breast even where it is mottled; a strand in fluid is thin and grey.
+        profile = np.clip(0.45 + 0.55 * profile, -0.1, 1)
+    contrast = {
+        "dark": _NO_ECHO - base,
+        "faint": -0.42 * gain * base,
+        "bright": np.float32(0.3 * gain),
+        "very_bright": 0.98 - base,
+    }[intensity]
+    return np.asarray(np.clip(base + contrast * profile, _NO_ECHO, 1), np.float32)
+
+
+def _behind(attributes: Attributes, rng: np.random.Generator) -> float:
+    """Above zero: more echo below the lesion, as behind fluid. Below zero: a shadow."""
+    if attributes.margin == "spiculated":
+        return -float(rng.uniform(0.65, 1.0))
+    if attributes.intensity == "very_bright":
+        return -float(rng.uniform(0.25, 0.5))
+    if attributes.intensity == "dark" and attributes.margin == "sharp":
+        return float(rng.uniform(0.6, 1.2)) if attributes.texture != "mottled" else 0.2
+    return float(rng.uniform(0.0, 0.15)) if attributes.intensity == "faint" else 0.0
+
+
+def _below(own: Map, radius: float, side: int) -> Map:
+    """How much sound has passed through the lesion on its way here: 0 beside and above it, fading far below it."""
+    passed = np.cumsum(own, axis=0) / np.float32(radius * side)
+    rows = np.arange(side, dtype=np.float32)[:, None]
+    last = np.where(own > 0.5, rows, 0).max(axis=0, keepdims=True)
+    fading = np.exp(-np.maximum(rows - last, 0) / np.float32(0.3 * side))
+    column: Map = (np.tanh(1.3 * passed) * (1 - own) * fading * (last > 0)).astype(np.float32)
+    # A beam is not infinitely thin: the strip has soft sides.
+    column = ndimage.uniform_filter1d(column, max(side // 32, 1), axis=1)
+    return column
+
+
+def draw_plane(
+    finding: str, rng: np.random.Generator, *, side: int = 128, attributes: Attributes | None = None
+) -> PhantomPlane:
+    """One B-mode image, (side, side) float32 in [0, 1], the skin at the top.
+
+    `finding` is a finding's id, "" for a normal breast, or "unnamed" for a lesion that looks as `attributes` say.
+
+    Raises:
+        InputError: `finding` is "unnamed" without attributes, or belongs to another domain.
+
+    Example:
+        >>> draw_plane("us_cyst", np.random.default_rng(0)).mask.any()
+        np.True_
+    """
+    attributes = _attributes(finding, rng, attributes)
+    breast = _draw_breast(rng)
+    axis = (np.arange(side, dtype=np.float32) + np.float32(0.5)) / np.float32(side)
+    y, x = np.meshgrid(axis, axis, indexing="ij")
+    base, levels = _tissue(breast, rng, side, y)
+    if breast.ribs:
+        levels = levels + _ribs(rng, y, x, breast.muscle)
+    field = _field(breast, y, x)
+    mask = np.zeros((side, side), bool)
+    if attributes is not None:
+        for _ in range(20):
+            lesions = _place_lesions(breast, attributes, rng)
+            drawn = _draw_lesions(lesions, attributes, rng, y, x, base)
+            mask = drawn.mask & field
+            if mask.any():
+                break
+        else:
+            raise NumericalError(f"no lesion of {finding} covers a pixel at side {side}: use a larger side")
+        levels = _towards(levels * (1 + drawn.behind), drawn.level, drawn.weight)
+    plane = _scan(breast, levels, rng, y)
+    plane *= field
+    if rng.random() < 0.2:
+        _burn_in(plane, rng)
+    return PhantomPlane(
+        plane=plane, mask=mask, domain="ultrasound", finding=finding, attributes=attributes,
+        context={"view": "sector" if breast.sector else "linear"},
+    )  # fmt: skip
+
+
+def _towards(values: Map, target: Map, membership: Map) -> Map:
+    return np.asarray(values + (target - values) * membership, np.float32)
+
+
+def _scan(breast: _Breast, levels: Map, rng: np.random.Generator, y: Map) -> Plane:
+    """What the machine makes of the echoes: speckle, loss with depth, gain, uneven contact of the probe."""
+    side = levels.shape[0]
+    grains = speckle((side, side), rng, (max(0.0045 * side, 0.6), max(0.009 * side, 0.9)))
+    # After compression the speckle is the logarithm of its amplitude; where nothing echoes there is none.
+    noise = np.float32(breast.grain * 1.6) * np.log(np.maximum(grains, 0.06)) * np.clip(levels / 0.25, 0.12, 1.2)
+    contact = 1 + 0.06 * smooth_noise((1, side), rng, (1.0, 0.12 * side))
+    depth = 1 - np.float32(breast.fading) * np.clip(y - 0.35, 0, 1) ** 1.3
+    plane: Plane = np.clip((levels * depth * contact + noise) * np.float32(breast.gain), 0, 1).astype(np.float32)
+    return plane
+
+
+def _field(breast: _Breast, y: Map, x: Map) -> MaskPlane:
+    """Where there is an image at all."""
+    half = 0.5 - breast.sector * np.clip(1 - y / 0.8, 0, 1) * 0.5
+    bulge = 0.25 * breast.sector * (2 * x - 1) ** 2  # a curved probe's image ends on an arc
+    return np.asarray((np.abs(x - 0.5) <= half) & (y <= breast.bottom - bulge))
+
+
+def _burn_in(plane: Plane, rng: np.random.Generator) -> None:
+    """Marks that a sonographer leaves: two crosses with a dotted line, or a short label. They mean nothing here."""
+    side = plane.shape[0]
+    arm = max(side // 50, 1)
+    ends = (rng.uniform(0.12, 0.85, (2, 2)) * side).astype(int)
+    if rng.random() < 0.4:
+        row, column = ends[0]
+        label = rng.random((2 * arm + 1, 10 * arm)) < 0.55
+        label[:, :: 2 * arm] = False
+        patch = plane[row : row + 2 * arm + 1, column : column + 10 * arm]
+        patch[label[: patch.shape[0], : patch.shape[1]]] = 0.9
+        return
+    for row, column in ends:
+        plane[row, max(column - arm, 0) : column + arm + 1] = 0.95
+        plane[max(row - arm, 0) : row + arm + 1, column] = 0.95
+    dots = np.linspace(ends[0], ends[1], max(int(np.hypot(*(ends[1] - ends[0])) // (3 * arm)), 2)).astype(int)
+    plane[dots[:, 0], dots[:, 1]] = 0.8
+
+
+def _place_lesions(breast: _Breast, attributes: Attributes, rng: np.random.Generator) -> list[Lesion]:
+    low, high = _DEPTH.get(attributes.place, (0.2, 0.6))
+    cluster_y, cluster_x = rng.uniform(low, high), rng.uniform(0.25, 0.75)
+    count = draw_number(attributes.number, rng)
+    spread = {1: 0.0}.get(count, 0.05 if count > 4 else 0.16)
+    made: list[Lesion] = []
+    for _ in range(count):
+        radius = draw_radius(attributes.size, rng)
+        if count > 4:
+            radius = min(radius, 0.02) if attributes.intensity == "very_bright" else radius
+        y, x = _room(made, (cluster_y, cluster_x), spread, radius, rng)
+        bottom = breast.bottom - 0.04 - 0.7 * radius
+        centre = (0.0, float(np.clip(y, 0.05 + 0.9 * radius, bottom)), float(np.clip(x, 0.12, 0.88)))
+        # Nothing in the breast stands on its end: long lesions lie along the layers.
+        made.append(make_lesion(attributes, rng, centre=centre, radius=radius, outward=(0.0, -1.0, rng.normal(0, 0.2))))
+    return made
+
+
+def _room(
+    made: list[Lesion], cluster: tuple[float, float], spread: float, radius: float, rng: np.random.Generator
+) -> tuple[float, float]:
+    """A place in the cluster that is not yet taken, if one is found in a few attempts."""
+    y, x = cluster
+    for attempt in range(1, 13):
+        wide = spread * (0.7 + 0.15 * attempt)
+        y, x = cluster[0] + wide * rng.normal() * 0.8, cluster[1] + wide * rng.normal()
+        if all(np.hypot(y - o.centre[1], x - o.centre[2]) > 1.2 * (radius + o.radius) for o in made):
+            break
+    return y, x
+
+
+def _attributes(finding: str, rng: np.random.Generator, attributes: Attributes | None) -> Attributes | None:
+    if finding == "unnamed" and attributes is None:
+        raise InputError("an unnamed finding needs attributes: pass those of draw_unnamed_attributes")
+    if not finding or attributes is not None:
+        return attributes if finding else None
+    named = find(finding)
+    if named.domain != "ultrasound":
+        raise InputError(f"{finding} is a finding of {named.domain}, not of ultrasound")
+    drawn = named.draw(rng)
+    return drawn if drawn.side else replace(drawn, side="")
+
+
+def draw_unnamed_attributes(rng: np.random.Generator) -> Attributes:
+    """A random look that makes sense in a breast and belongs to no held-out finding."""
+    while True:
+        number = str(rng.choice(["single", "several", "many"], p=[0.65, 0.2, 0.15]))
+        sizes = {"single": ["small", "medium", "large"], "several": ["small", "medium"], "many": ["tiny"]}
+        size = str(rng.choice(sizes[number]))
+        shapes = ["round", "oval", "lobulated", "irregular"] if size in ("tiny", "small") else [
+            "round", "oval", "lobulated", "irregular", "wedge", "crescent", "linear"]  # fmt: skip
+        textures = ["uniform"] if size in ("tiny", "small") else [
+            "uniform", "mottled", "hollow", "septated", "stippled", "streaked"]  # fmt: skip
+        made = Attributes(
+            shape=str(rng.choice(shapes)), margin=str(rng.choice(["sharp", "hazy", "spiculated"], p=[0.6, 0.2, 0.2])),
+            intensity=str(rng.choice(["dark", "faint", "bright", "very_bright"], p=[0.4, 0.2, 0.25, 0.15])),
+            texture=str(rng.choice(textures)), size=size, number=number, place=str(rng.choice(PLACES)),
+        )  # fmt: skip
+        if made.identity not in held_out_identities("ultrasound"):
+            return made
