@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from medkt.datasets.phantom.finding import Attributes
+from medkt.datasets.phantom.finding import Attributes, DomainName, held_out_identities
 from medkt.errors import UnknownNameError
 
 SIZE_FRACTION = {"tiny": (0.015, 0.03), "small": (0.03, 0.06), "medium": (0.06, 0.11), "large": (0.11, 0.2)}
@@ -41,6 +41,35 @@ def draw_number(number: str, rng: np.random.Generator) -> int:
     """How many lesions to draw for this word of number."""
     low, high = NUMBER[number]
     return int(rng.integers(low, high + 1))
+
+
+def draw_free_attributes(
+    domain: DomainName, rng: np.random.Generator, *, shapes: tuple[str, ...], places: tuple[str, ...]
+) -> Attributes:
+    """A random combination of attributes that can be seen, and that no held-out finding of this domain shares.
+
+    A texture needs room, so only larger lesions have one; rays leave only a compact body; many means small.
+    """
+    forbidden = held_out_identities(domain)
+    while True:
+        shape = str(rng.choice(shapes))
+        compact = shape in ("round", "oval", "lobulated", "irregular")
+        textures = tuple(_TEXTURES) if compact else ("uniform", "mottled")
+        texture = "uniform" if shape == "linear" or rng.random() < 0.3 else str(rng.choice(textures))
+        number = str(rng.choice(("single", "several", "many"), p=(0.7, 0.18, 0.12)))
+        sizes = {"single": ("small", "medium", "large"), "several": ("small", "medium"), "many": ("tiny", "small")}
+        size = str(rng.choice(sizes[number]))
+        if texture != "uniform" or not compact:
+            number, size = "single", str(rng.choice(("medium", "large")))
+        margin = str(rng.choice(("sharp", "hazy", "spiculated") if compact else ("sharp", "hazy")))
+        if number == "many" or shape == "linear" or (margin == "hazy" and texture in ("hollow", "septated")):
+            margin = "sharp"
+        made = Attributes(
+            shape=shape, margin=margin, intensity=str(rng.choice(tuple(INTENSITY))), texture=texture,
+            size=size, number=number, place=str(rng.choice(places)), side=str(rng.choice(("left", "right"))),
+        )  # fmt: skip
+        if made.identity not in forbidden:
+            return made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

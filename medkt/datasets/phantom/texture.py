@@ -21,9 +21,22 @@ def smooth_noise(
     scales = scale_px if isinstance(scale_px, tuple) else (scale_px,) * len(shape)
     spreads = [_spread(length, max(float(scale), 1.0)) for length, scale in zip(shape, scales, strict=True)]
     field = rng.standard_normal([m.shape[1] for m in spreads], dtype=np.float32)
-    for matrix in spreads:
-        field = np.tensordot(field, matrix, axes=(0, 1))  # takes the first axis away, appends its fine one
-    return np.ascontiguousarray(field)
+    for matrix in spreads:  # each takes the first, coarse axis away and appends its fine one
+        rest = field.shape[1:]
+        field = _contract(field.reshape(matrix.shape[1], -1), matrix).reshape(*rest, matrix.shape[0])
+    return field
+
+
+def _contract(
+    coarse: Float32[np.ndarray, "coarse others"], spread: Float32[np.ndarray, "length coarse"]
+) -> Float32[np.ndarray, "others length"]:
+    """`coarse.T @ spread.T` in pieces too small for BLAS to start its threads, whose start costs more than the work."""
+    others = coarse.shape[1]
+    product = np.empty((others, spread.shape[0]), np.float32)
+    step = max(1, 130_000 // spread.size)
+    for start in range(0, others, step):
+        product[start : start + step] = coarse[:, start : start + step].T @ spread.T
+    return product
 
 
 @cache
@@ -56,8 +69,7 @@ def grain(shape: tuple[int, ...], rng: np.random.Generator, blur_px: float = 0.6
     if blur_px <= 0:
         return noise
     noise = ndimage.gaussian_filter(noise, blur_px, truncate=3.0)
-    scaled: Float32[np.ndarray, "..."] = noise / np.float32(max(float(noise.std()), 1e-6))
-    return scaled
+    return np.asarray(noise / np.float32(max(float(noise.std()), 1e-6)), np.float32)
 
 
 def speckle(
@@ -71,5 +83,4 @@ def speckle(
         ndimage.gaussian_filter(rng.standard_normal(shape, dtype=np.float32), size_px, truncate=3.0) for _ in range(2)
     )
     amplitude = np.hypot(real, imaginary)
-    scaled: Float32[np.ndarray, "rows columns"] = amplitude / np.float32(amplitude.mean())
-    return scaled
+    return np.asarray(amplitude / np.float32(amplitude.mean()), np.float32)
