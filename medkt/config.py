@@ -1,0 +1,187 @@
+"""Settings from a preset, then a YAML file, then `--set key=value`; later ones win. YAML is read here and nowhere else.
+
+Every algorithm has a frozen dataclass of settings beside it. This module only fills such dataclasses: it knows their
+fields and types from the hints, so that a misspelt key or a wrong type is an error which names the key's full path.
+"""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+
+import yaml
+
+from medkt.errors import SettingsError, UnknownNameError
+from medkt.resources import data_file
+
+T = TypeVar("T")
+
+
+def presets() -> tuple[str, ...]:
+    """The names of the presets that ship with medkt, sorted."""
+    return tuple(sorted(path.stem for path in data_file("configs/presets").glob("*.yaml")))
+
+
+def read_preset(name: str) -> Mapping[str, Any]:
+    """The values of a shipped preset.
+
+    Raises:
+        UnknownNameError: lists the presets there are.
+    """
+    if name not in presets():
+        raise UnknownNameError(f"no preset {name!r}; known: {', '.join(presets())}")
+    values = read_yaml(data_file(f"configs/presets/{name}.yaml"))
+    return {key: value for key, value in values.items() if key not in ("about", "source")}
+
+
+def read_yaml(path: Path) -> Mapping[str, Any]:
+    """A YAML file that holds a mapping.
+
+    Raises:
+        SettingsError: the file is absent, is not YAML, or holds something else; with its line where known.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path}: not UTF-8 text; a settings file is YAML") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        raise SettingsError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}") from error
+    if not isinstance(values, Mapping):
+        raise SettingsError(f"{path}: expected settings as `key: value`, got {type(values).__name__}")
+    return values
+
+
+def parse_overrides(assignments: Sequence[str]) -> Mapping[str, Any]:
+    """`["m2ib.beta=0.1"]` to `{"m2ib": {"beta": 0.1}}`; values are read as YAML.
+
+    Raises:
+        SettingsError: an assignment has no `=` or no key, or two of them contradict each other in shape.
+    """
+    nested: dict[str, Any] = {}
+    for assignment in assignments:
+        key, separator, text = assignment.partition("=")
+        path = key.strip().split(".")
+        if not separator or not all(path):
+            raise SettingsError(f"--set {assignment}: expected key=value, such as m2ib.beta=0.1")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise SettingsError(f"--set {assignment}: the value is not valid YAML") from error
+        level = nested
+        for part in path[:-1]:
+            level = level.setdefault(part, {})
+            if not isinstance(level, dict):
+                raise SettingsError(f"--set {assignment}: {part} was already given a value")
+        level[path[-1]] = value
+    return nested
+
+
+def merge(first: Mapping[str, Any], second: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Two nested mappings as one; where both have a value, the second's."""
+    merged = dict(first)
+    for key, value in second.items():
+        old = merged.get(key)
+        merged[key] = merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def build(kind: type[T], values: Mapping[str, Any], *, where: str = "") -> T:
+    """A settings dataclass from nested values; what is not given keeps its default.
+
+    Raises:
+        SettingsError: an unknown key, a missing one without default, or a value of the wrong type; `where` and the
+            key's path are in the message, and the keys there are.
+    """
+    hints = typing.get_type_hints(kind)
+    fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    unknown = [key for key in values if key not in fields]
+    if unknown:
+        raise SettingsError(f"unknown setting {_join(where, unknown[0])}; known here: {', '.join(fields)}")
+    made = {key: _convert(value, hints[key], _join(where, key)) for key, value in values.items()}
+    try:
+        return kind(**made)
+    except TypeError as error:
+        raise SettingsError(f"{where or kind.__name__}: {error}") from error
+
+
+def resolve(kind: type[T], *, preset: str | None = None, file: Path | None = None, sets: Sequence[str] = ()) -> T:
+    """Settings of `kind` from a preset, a YAML file and `--set` assignments, in this order."""
+    values: Mapping[str, Any] = read_preset(preset) if preset else {}
+    if file is not None:
+        values = merge(values, read_yaml(file))
+    return build(kind, merge(values, parse_overrides(sets)))
+
+
+def as_plain(settings: object) -> Any:
+    """A settings dataclass as nested dicts, lists and numbers, for YAML and JSON."""
+    if dataclasses.is_dataclass(settings) and not isinstance(settings, type):
+        return {field.name: as_plain(getattr(settings, field.name)) for field in dataclasses.fields(settings)}
+    if isinstance(settings, Mapping):
+        return {str(key): as_plain(value) for key, value in settings.items()}
+    if isinstance(settings, (tuple, list)):
+        return [as_plain(value) for value in settings]
+    return settings
+
+
+def _join(where: str, key: object) -> str:
+    return f"{where}.{key}" if where else str(key)
+
+
+def _convert(value: Any, hint: Any, path: str) -> Any:
+    """`value` as the type that the hint names; int is accepted for float, and nothing else is bent."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if hint is Any:
+        return value
+    if origin in (Union, types.UnionType):
+        return _convert_union(value, arguments, path)
+    if origin is Literal:
+        if value not in arguments or isinstance(value, bool) != any(isinstance(a, bool) for a in arguments):
+            raise SettingsError(f"{path} is one of {', '.join(map(repr, arguments))}, got {value!r}")
+        return value
+    if origin is tuple:
+        return _convert_tuple(value, arguments, path)
+    if dataclasses.is_dataclass(hint):
+        if isinstance(value, hint):  # type: ignore[arg-type]
+            return value
+        if not isinstance(value, Mapping):
+            raise SettingsError(f"{path} has settings of its own ({_known(hint)}), got {value!r}")
+        return build(hint, value, where=path)  # type: ignore[arg-type]
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(hint, type) and (not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool)):
+        raise SettingsError(f"{path} expects {hint.__name__}, got {value!r} ({type(value).__name__})")
+    return value
+
+
+def _convert_union(value: Any, arguments: tuple[Any, ...], path: str) -> Any:
+    if value is None and type(None) in arguments:
+        return None
+    candidates = [argument for argument in arguments if argument is not type(None)]
+    for argument in candidates[:-1]:
+        try:
+            return _convert(value, argument, path)
+        except SettingsError:
+            continue
+    return _convert(value, candidates[-1], path)
+
+
+def _convert_tuple(value: Any, arguments: tuple[Any, ...], path: str) -> Any:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise SettingsError(f"{path} expects a list, got {value!r}")
+    if len(arguments) == 2 and arguments[1] is Ellipsis:
+        arguments = (arguments[0],) * len(value)
+    if len(arguments) != len(value):
+        raise SettingsError(f"{path} expects {len(arguments)} values, got {len(value)}")
+    return tuple(
+        _convert(item, hint, f"{path}[{i}]") for i, (item, hint) in enumerate(zip(value, arguments, strict=True))
+    )
+
+
+def _known(hint: Any) -> str:
+    return ", ".join(field.name for field in dataclasses.fields(hint))
