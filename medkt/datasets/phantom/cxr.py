@@ -368,8 +368,8 @@ def _with_effusion(
     below = _soft(chest.v - surface, 0.02)
     wet = below * chest.cavity * chest.side_of(attributes.side)
     opaque = np.float32(rng.uniform(0.64, 0.74)) + 0.012 * fractal_noise(film.shape, rng, film.shape[0] / 6)
-    film = film + (opaque - film) * wet * np.float32(rng.uniform(0.85, 0.97))
-    return film.astype(np.float32), (wet >= 0.5) & (np.maximum(chest.heart, chest.mediastinum) < 0.5)
+    clouded = np.asarray(film + (opaque - film) * wet * rng.uniform(0.85, 0.97), np.float32)
+    return clouded, (wet >= 0.5) & (np.maximum(chest.heart, chest.mediastinum) < 0.5)
 
 
 # ---- from film to display
@@ -385,8 +385,11 @@ def _expose(film: Values, chest: Chest, rng: np.random.Generator) -> Values:
     film = np.asarray(ndimage.gaussian_filter(film, rng.uniform(0.25, 0.55) * side / 128), np.float32)
     low, high = rng.uniform(-0.02, 0.08), rng.uniform(0.82, 1.0)
     plane = np.clip((film - low) / (high - low), 0.0, 1.0) ** rng.uniform(0.85, 1.25)
-    shade = rng.uniform(0.0, 0.03) * smooth_noise(film.shape, rng, side / 2)
-    plane = plane + shade + rng.uniform(0.008, 0.025) * grain(film.shape, rng, 0.5)
+    plane = (
+        plane
+        + rng.uniform(0.0, 0.03) * smooth_noise(film.shape, rng, side / 2)
+        + rng.uniform(0.008, 0.025) * grain(film.shape, rng, 0.5)
+    )
     return np.asarray(np.clip(plane, 0.0, 1.0), np.float32)
 
 
