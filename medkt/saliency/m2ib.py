@@ -1,0 +1,374 @@
+"""M2IB: which parts of an image must pass for it to keep matching a text.
+
+Wang, Rudner, Wilson, "Visual Explanations of Image-Text Representations via Multi-Modal Information Bottleneck
+Attribution" (NeurIPS 2023). A gate per hidden value (see `bottleneck`) is opened or closed by a few steps of Adam on
+
+    beta * mean capacity - mean similarity(image features, text features)     (minimised, noise drawn anew each step)
+
+and the map is the capacity left in each place, summed over channels.
+
+What is computed once here and ten or a hundred times in the published code: the layers before the gate (once an image),
+the texts (once), gradients of the weights (never). All concepts and all noise samples of an image go through the rest
+of the network together. The last step of the published loop changes nothing that is read and is not run.
+
+Noise depends on the image and the seed alone: a map does not change with the order of images, nor with what else is
+asked in the same call, and two texts about one image see the same noise, so their maps differ by the words only.
+"""
+
+import hashlib
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Int
+from torch import Tensor
+from torch.nn import functional
+
+from medkt.errors import InputError, NumericalError, SettingsError
+from medkt.models.encoder import DualEncoder, TokenGrid
+from medkt.saliency.bottleneck import NoiseScale, capacity, frozen, pass_through
+from medkt.saliency.targets import Target
+
+Noise = Literal["unit", "feature"]
+Similarity = Literal["cosine", "margin"]
+Contrast = Literal["mean", "logsumexp"]
+MapFrom = Literal["last_forward", "final"]
+
+_ADAM_BETA1, _ADAM_BETA2, _ADAM_EPS = 0.9, 0.999, 1e-8  # torch.optim.Adam's defaults, which the published code keeps
+_COSINE_EPS = 1e-6  # torch.nn.CosineSimilarity as the published code builds it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class M2IBSettings:
+    """How a map is made. The defaults are medkt's own; presets `m2ib` and `medclip-samv2` hold the published ones."""
+
+    beta: float = 0.1
+    """Weight of the mean capacity (nats per hidden value) against the similarity. Larger means smaller maps."""
+
+    layer: int | None = None
+    """The gate stands after this layer (0 is the first); None is the encoder's `default_layer`."""
+
+    steps: int = 10
+    """Steps of the published loop. With `map_from` "last_forward" the last one changes nothing and is not run."""
+
+    lr: float = 1.0
+    """Adam's learning rate for alpha."""
+
+    samples: int = 10
+    """Noise samples averaged in each step."""
+
+    alpha0: float = 5.0
+    """Where every gate starts: sigmoid(5) = 0.9933, nearly open."""
+
+    noise: Noise = "unit"
+    """"unit": N(0, 1) as published; "feature": with each channel's mean and deviation over the image's places."""
+
+    compress_leading: bool = True
+    """Whether leading tokens (CLS) are gated too, as published. They never show in the map."""
+
+    target: Similarity = "cosine"
+    """"cosine" with the concept's direction, as published; "margin": the cosine less that of the contrast texts."""
+
+    contrast: Contrast = "mean"
+    """How a margin joins several contrast texts: their "mean" cosine, or "logsumexp" at the encoder's logit scale."""
+
+    map_from: MapFrom = "last_forward"
+    """"last_forward": the gates before the last update, as published; "final": after it."""
+
+    seed: int = 0
+    """Of the noise, together with the image."""
+
+    noise_seeds: int = 1
+    """Independent runs averaged into one map."""
+
+    tolerance: float = 0.0
+    """A run stops early once its loss changes by less than this from one step to the next; 0 runs every step."""
+
+    rows_at_once: int = 40
+    """The most noisy images in one forward pass: the bound on memory. One run's samples always stay together."""
+
+    def __post_init__(self) -> None:
+        checks = {
+            "beta": self.beta >= 0,
+            "steps": self.steps >= 1,
+            "lr": self.lr > 0,
+            "samples": self.samples >= 1,
+            "noise": self.noise in get_args(Noise),
+            "target": self.target in get_args(Similarity),
+            "contrast": self.contrast in get_args(Contrast),
+            "map_from": self.map_from in get_args(MapFrom),
+            "noise_seeds": self.noise_seeds >= 1,
+            "tolerance": self.tolerance >= 0,
+            "rows_at_once": self.rows_at_once >= 1,
+            "layer": self.layer is None or self.layer >= 0,
+        }
+        for name, good in checks.items():
+            if not good:
+                raise SettingsError(f"M2IB setting {name} cannot be {getattr(self, name)!r}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MapResult:
+    """What M2IB found.
+
+    Attributes:
+        maps: (images, concepts, grid rows, grid columns) float32, nats per place, 0 or more, not normalised.
+        grid: how the places lie on the input square.
+        losses: (images, concepts, steps) float32, mean over the noise seeds; NaN for a step that was not run.
+        steps_run: (images, concepts), the most steps that any noise seed took.
+    """
+
+    maps: Float32[np.ndarray, "images concepts rows columns"]
+    grid: TokenGrid
+    losses: Float32[np.ndarray, "images concepts steps"]
+    steps_run: Int[np.ndarray, "images concepts"]
+
+
+def m2ib_maps(
+    encoder: DualEncoder,
+    pixels: Float[Tensor, "images 3 side side"],
+    targets: Sequence[Target],
+    settings: M2IBSettings,
+    *,
+    seeds: Sequence[int] | None = None,
+) -> MapResult:
+    """One map for each image and concept.
+
+    The encoder comes back as it was, bit for bit, also after a failure.
+
+    Args:
+        encoder: only `image_prefix` and `image_suffix` are run.
+        pixels: normalised as the encoder's `spec` says.
+        targets: from `embed_targets`.
+        settings: of the method.
+        seeds: one number an image that its noise is drawn from, together with `settings.seed`; None takes them from
+            the pixels themselves, so that one image always gives one map.
+
+    Raises:
+        InputError: the number of seeds is not the number of images, or there is no image or no concept.
+        SettingsError: the layer does not exist, or the target is a margin and a concept has no contrast text.
+        NumericalError: the features, a loss or a map is NaN or infinite.
+    """
+    if not len(pixels) or not targets:
+        raise InputError(f"M2IB needs an image and a concept, got {len(pixels)} images and {len(targets)} concepts")
+    if seeds is not None and len(seeds) != len(pixels):
+        raise InputError(f"M2IB needs one seed an image, got {len(seeds)} seeds for {len(pixels)} images")
+    layer = _layer(encoder, settings)
+    similarity = _similarity(targets, settings, encoder.logit_scale)
+    seeds = [content_seed(image) for image in pixels] if seeds is None else list(seeds)
+    with torch.inference_mode(False), torch.enable_grad(), frozen(encoder.module):
+        hidden = _hidden_states(encoder, pixels, layer)
+        problem = _Problem(
+            encoder=encoder,
+            layer=layer,
+            grid=encoder.grid(layer),
+            hidden=hidden,
+            scale=_noise_scale(hidden, encoder.grid(layer), settings),
+            similarity=similarity,
+            seeds=seeds,
+            settings=settings,
+        )
+        runs = itertools.product(range(len(pixels)), range(len(targets)), range(settings.noise_seeds))
+        outcomes = [_solve(problem, chunk) for chunk in _chunks(runs, settings)]
+    return _gather(outcomes, problem, concepts=len(targets))
+
+
+def content_seed(image: Tensor) -> int:
+    """A number that depends on an image's pixels only: the first 63 bits of their SHA-256."""
+    values = np.ascontiguousarray(image.detach().float().cpu().numpy())
+    return int.from_bytes(hashlib.sha256(values.tobytes()).digest()[:8], "big") >> 1
+
+
+def noise_steps(
+    seed: int, image_seed: int, run: int, shape: tuple[int, int, int]
+) -> Iterator[Float[Tensor, "samples tokens channels"]]:
+    """The standard normal noise of one run, step by step and without end, drawn on the CPU whatever the device.
+
+    Args:
+        seed: of the settings.
+        image_seed: of the image.
+        run: 0 to noise_seeds - 1.
+        shape: (samples, tokens, channels).
+    """
+    digest = hashlib.sha256(f"{seed}:{image_seed}:{run}".encode()).digest()
+    generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+    while True:
+        yield torch.randn(shape, generator=generator)
+
+
+Run = tuple[int, int, int]  # (image, concept, noise seed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Similarity:
+    """(concepts, width) wanted, (concepts, contrasts, width) contrasts padded with zeros, their mask, and the rule."""
+
+    wanted: Tensor
+    contrasts: Tensor
+    known: Tensor
+    rule: Contrast | None
+    logit_scale: float
+
+    def of(self, features: Float[Tensor, "runs samples width"], concepts: Tensor) -> Float[Tensor, "runs samples"]:
+        units = features / features.norm(dim=-1, keepdim=True).clamp_min(_COSINE_EPS)
+        score = torch.einsum("rsw,rw->rs", units, self.wanted[concepts])
+        if self.rule is None:
+            return score
+        others = torch.einsum("rsw,rcw->rsc", units, self.contrasts[concepts])
+        known = self.known[concepts][:, None, :]  # (runs, 1, contrasts)
+        count = known.sum(dim=-1)
+        if self.rule == "mean":
+            return score - (others * known).sum(dim=-1) / count
+        logits = (others * self.logit_scale).masked_fill(~known, -torch.inf)
+        return score - (torch.logsumexp(logits, dim=-1) - count.log()) / self.logit_scale
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Problem:
+    encoder: DualEncoder
+    layer: int
+    grid: TokenGrid
+    hidden: Tensor  # (images, tokens, channels)
+    scale: NoiseScale
+    similarity: _Similarity
+    seeds: list[int]
+    settings: M2IBSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Outcome:
+    run: Run
+    capacity: Tensor  # (tokens, channels)
+    losses: list[float]
+
+
+def _solve(problem: _Problem, runs: list[Run]) -> list[_Outcome]:
+    """Adam on the gates of several runs at once. Runs share a forward pass and nothing else."""
+    settings, device = problem.settings, problem.hidden.device
+    images = torch.tensor([image for image, _, _ in runs], device=device)
+    concepts = torch.tensor([concept for _, concept, _ in runs], device=device)
+    hidden = problem.hidden[images]  # (runs, tokens, channels)
+    mean, std = problem.scale.mean[images], problem.scale.std[images]
+    standardised = (hidden - mean) / std
+    shape = (settings.samples, hidden.shape[1], hidden.shape[2])
+    streams = [noise_steps(settings.seed, problem.seeds[image], seed, shape) for image, _, seed in runs]
+    alpha = torch.full_like(hidden, settings.alpha0)
+    first, second = torch.zeros_like(alpha), torch.zeros_like(alpha)  # Adam's moments
+    losses: list[list[float]] = [[] for _ in runs]
+    stopped: dict[int, Tensor] = {}
+    updates = settings.steps if settings.map_from == "final" else settings.steps - 1
+    for step in range(1, updates + 1):
+        noise = torch.stack([next(stream) for stream in streams]).to(device)  # (runs, samples, tokens, channels)
+        loss, gradient = _loss_and_gradient(problem, concepts, hidden, standardised, alpha, mean, std, noise)
+        _keep_losses(losses, loss, runs)
+        _keep_converged(stopped, losses, alpha, settings)
+        if len(stopped) == len(runs):
+            break
+        first.mul_(_ADAM_BETA1).add_(gradient, alpha=1 - _ADAM_BETA1)
+        second.mul_(_ADAM_BETA2).addcmul_(gradient, gradient, value=1 - _ADAM_BETA2)
+        denominator = (second / (1 - _ADAM_BETA2**step)).sqrt_().add_(_ADAM_EPS)
+        alpha = alpha - settings.lr / (1 - _ADAM_BETA1**step) * first / denominator
+    gates = torch.stack([stopped.get(index, alpha[index]) for index in range(len(runs))])
+    kept = capacity(standardised, gates)
+    return [_Outcome(run=run, capacity=kept[index], losses=losses[index]) for index, run in enumerate(runs)]
+
+
+def _loss_and_gradient(
+    problem: _Problem,
+    concepts: Tensor,
+    hidden: Tensor,
+    standardised: Tensor,
+    alpha: Tensor,
+    mean: Tensor,
+    std: Tensor,
+    noise: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """(runs,) losses and the gradient for alpha, (runs, tokens, channels)."""
+    grid, settings = problem.grid, problem.settings
+    gate = alpha.detach().requires_grad_(True)
+    mixed = pass_through(hidden[:, None], gate[:, None], mean[:, None] + std[:, None] * noise)
+    cost = capacity(standardised, gate)
+    if not settings.compress_leading and grid.leading:
+        leading = hidden[:, None, : grid.leading].expand(-1, settings.samples, -1, -1)
+        mixed = torch.cat([leading, mixed[:, :, grid.leading :]], dim=2)
+        cost = cost[:, grid.leading :]
+    features = problem.encoder.image_suffix(mixed.flatten(0, 1), problem.layer).float()
+    similarity = problem.similarity.of(features.reshape(len(alpha), settings.samples, -1), concepts).mean(dim=1)
+    loss = settings.beta * cost.mean(dim=(1, 2)) - similarity
+    (gradient,) = torch.autograd.grad(loss.sum(), gate)  # runs do not meet, so the sum's gradient is each one's own
+    return loss.detach(), gradient
+
+
+def _keep_losses(losses: list[list[float]], loss: Tensor, runs: list[Run]) -> None:
+    for history, value, (image, concept, _) in zip(losses, loss.tolist(), runs, strict=True):
+        if not np.isfinite(value):
+            raise NumericalError(
+                f"M2IB's loss is {value} at step {len(history) + 1} for image {image} and concept {concept}: "
+                "the encoder's features overflow; run it in float32, or with a smaller lr"
+            )
+        history.append(value)
+
+
+def _keep_converged(stopped: dict[int, Tensor], losses: list[list[float]], alpha: Tensor, s: M2IBSettings) -> None:
+    for index, history in enumerate(losses):
+        if index not in stopped and len(history) > 1 and abs(history[-1] - history[-2]) < s.tolerance:
+            stopped[index] = alpha[index].clone()
+
+
+def _hidden_states(encoder: DualEncoder, pixels: Tensor, layer: int) -> Tensor:
+    """(images, tokens, channels) float32, one image at a time so that no image depends on its neighbours."""
+    with torch.no_grad():
+        hidden = torch.cat([encoder.image_prefix(image[None], layer) for image in pixels]).float()
+    if not torch.isfinite(hidden).all():
+        raise NumericalError(f"the encoder {encoder.spec.name!r} gives NaN or infinity after layer {layer}")
+    return hidden
+
+
+def _noise_scale(hidden: Tensor, grid: TokenGrid, settings: M2IBSettings) -> NoiseScale:
+    return NoiseScale.unit(hidden) if settings.noise == "unit" else NoiseScale.of_features(hidden, grid.leading)
+
+
+def _layer(encoder: DualEncoder, settings: M2IBSettings) -> int:
+    layer = encoder.spec.default_layer if settings.layer is None else settings.layer
+    if layer >= encoder.spec.layers:
+        raise SettingsError(
+            f"M2IB layer {layer} does not exist: {encoder.spec.name!r} has layers 0 to {encoder.spec.layers - 1}"
+        )
+    return layer
+
+
+def _similarity(targets: Sequence[Target], settings: M2IBSettings, logit_scale: float) -> _Similarity:
+    wanted = torch.stack([target.wanted for target in targets])
+    rows = [target.contrasts for target in targets]
+    if settings.target == "margin" and (bare := [t.id for t in targets if not len(t.contrasts)]):
+        raise SettingsError(f"a margin needs contrast texts, and these concepts have none: {', '.join(bare)}")
+    most = max(len(row) for row in rows)
+    contrasts = torch.stack([functional.pad(row, (0, 0, 0, most - len(row))) for row in rows])
+    known = torch.tensor([[index < len(row) for index in range(most)] for row in rows], device=wanted.device)
+    rule = settings.contrast if settings.target == "margin" else None
+    return _Similarity(wanted=wanted, contrasts=contrasts, known=known, rule=rule, logit_scale=logit_scale)
+
+
+def _chunks(runs: Iterator[Run], settings: M2IBSettings) -> Iterator[list[Run]]:
+    at_once = max(1, settings.rows_at_once // settings.samples)
+    while chunk := list(itertools.islice(runs, at_once)):
+        yield chunk
+
+
+def _gather(outcomes: list[list[_Outcome]], problem: _Problem, *, concepts: int) -> MapResult:
+    grid, settings, images = problem.grid, problem.settings, len(problem.hidden)
+    maps = np.zeros((images, concepts, grid.rows, grid.columns), dtype=np.float32)
+    losses = np.full((images, concepts, settings.noise_seeds, settings.steps), np.nan, dtype=np.float32)
+    steps = np.zeros((images, concepts), dtype=np.int64)
+    for outcome in itertools.chain.from_iterable(outcomes):
+        image, concept, seed = outcome.run
+        places = outcome.capacity[grid.leading :].sum(dim=1).reshape(grid.rows, grid.columns)
+        maps[image, concept] += places.cpu().numpy() / settings.noise_seeds
+        losses[image, concept, seed, : len(outcome.losses)] = outcome.losses
+        steps[image, concept] = max(steps[image, concept], len(outcome.losses))
+    if not np.isfinite(maps).all():
+        raise NumericalError("M2IB gave a map with NaN or infinity; run it in float32, or with a smaller lr")
+    return MapResult(maps=maps, grid=grid, losses=losses.mean(axis=2), steps_run=steps)

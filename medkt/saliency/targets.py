@@ -1,0 +1,112 @@
+"""What a map is asked about: the words of each concept as directions in the encoder's space.
+
+Every text is embedded once, however many images follow.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from medkt.errors import NumericalError, SettingsError
+from medkt.models.encoder import DualEncoder
+
+# A text that fits no radiology study, and a map that looks the same under it does not listen to words.
+NONSENSE_TEXT = "a red bicycle leaning against a wooden fence"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConceptTexts:
+    """The words for one concept.
+
+    Attributes:
+        id: the concept's id; names results.
+        prompts: one caption or more that say what to look for.
+        normal: captions of a study of this domain without the finding.
+        confusable: captions of other findings, one text each, that this one is told apart from.
+    """
+
+    id: str
+    prompts: tuple[str, ...]
+    normal: tuple[str, ...] = ()
+    confusable: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.prompts or not all(text.strip() for text in (*self.prompts, *self.normal, *self.confusable)):
+            raise SettingsError(f"concept {self.id!r} needs at least one prompt, and no caption may be empty")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Target:
+    """One concept as directions, every row of unit length.
+
+    Attributes:
+        id: the concept's id.
+        wanted: (width,) the mean of the prompts' unit vectors, made unit again.
+        normal: (width,) the same of the normal captions, or None where none is known.
+        confusable: (confusable, width), which may have no row.
+    """
+
+    id: str
+    wanted: Tensor
+    normal: Tensor | None
+    confusable: Tensor
+
+    @property
+    def contrasts(self) -> Float[Tensor, "contrasts width"]:
+        """Everything the concept is told apart from: the normal direction, then the confusable ones."""
+        normal = self.confusable[:0] if self.normal is None else self.normal[None]
+        return torch.cat([normal, self.confusable])
+
+
+def embed_targets(encoder: DualEncoder, concepts: Sequence[ConceptTexts]) -> tuple[Target, ...]:
+    """The concepts' directions, in the order given. Texts that occur several times are embedded once.
+
+    Raises:
+        NumericalError: the encoder returns a text feature that is not finite, or zero.
+    """
+    texts = list(dict.fromkeys(text for c in concepts for text in (*c.prompts, *c.normal, *c.confusable)))
+    features = embed_texts(encoder, texts)
+    row = {text: index for index, text in enumerate(texts)}
+
+    def rows(captions: tuple[str, ...]) -> Tensor:
+        return features[[row[text] for text in captions]]
+
+    return tuple(
+        Target(
+            id=c.id,
+            wanted=_mean_direction(rows(c.prompts)),
+            normal=_mean_direction(rows(c.normal)) if c.normal else None,
+            confusable=rows(c.confusable),
+        )
+        for c in concepts
+    )
+
+
+def embed_texts(encoder: DualEncoder, texts: Sequence[str]) -> Float[Tensor, "texts width"]:
+    """Unit feature of each text, float32.
+
+    Raises:
+        NumericalError: a feature is not finite, or zero; the message names the text.
+    """
+    was_training = [part for part in encoder.module.modules() if part.training]
+    try:
+        for part in was_training:  # dropout would give another target each time
+            part.training = False
+        with torch.no_grad():
+            features = encoder.encode_text(encoder.tokenize(list(texts))).float()
+    finally:
+        for part in was_training:
+            part.training = True
+    lengths = features.norm(dim=-1)
+    for text, length in zip(texts, lengths.tolist(), strict=True):
+        if not 0 < length < float("inf"):  # also False for NaN
+            raise NumericalError(f"the encoder {encoder.spec.name!r} gives no usable feature for the text {text!r}")
+    return functional.normalize(features, dim=-1)
+
+
+def _mean_direction(units: Float[Tensor, "texts width"]) -> Float[Tensor, " width"]:
+    return functional.normalize(units.mean(dim=0), dim=0)
