@@ -12,15 +12,16 @@ from math import cos, pi, radians, sin
 import numpy as np
 from jaxtyping import Float
 
-from medkt.datasets.phantom.finding import Attributes, PhantomPlane, find, held_out_identities
-from medkt.datasets.phantom.lesion import Lesion, draw_number, draw_radius, make_lesion
+from medkt.datasets.phantom.finding import Attributes, PhantomPlane, find
+from medkt.datasets.phantom.lesion import Lesion, draw_free_attributes, draw_number, draw_radius, make_lesion
 from medkt.datasets.phantom.texture import grain
-from medkt.errors import InputError, NumericalError
+from medkt.errors import NumericalError, UnknownNameError
 from medkt.shapes import MapVoxels, MaskPlane, MaskVoxels, Plane
 
 Grid = Float[np.ndarray, "..."]
 
 PLACES: tuple[str, ...] = ("deep", "lobar", "peripheral", "periventricular")
+SHAPES: tuple[str, ...] = ("round", "oval", "lobulated", "irregular", "wedge", "crescent", "linear")
 SEQUENCES: tuple[str, ...] = ("T1 after contrast", "T2", "FLAIR")
 # A brain without its top and base: the levels at which every structure below can be told apart.
 LEVELS_MM = (-6.0, 40.0)
@@ -49,7 +50,7 @@ class _Waves:
         return cls(directions=(directions * scale).astype(np.float32), phases=rng.uniform(0, 2 * pi, count))
 
     def __call__(self, zz: Grid, yy: Grid, xx: Grid) -> Grid:
-        total = np.zeros(np.broadcast_shapes(zz.shape, yy.shape, xx.shape), np.float32)
+        total: Grid = np.zeros(np.broadcast_shapes(zz.shape, yy.shape, xx.shape), np.float32)
         for (kz, ky, kx), phase in zip(self.directions, self.phases, strict=True):
             total += np.cos(kz * zz + ky * yy + kx * xx + np.float32(phase))
         total *= np.float32((2 / len(self.phases)) ** 0.5)
@@ -70,7 +71,7 @@ class _Subdural:
     def thickness(self, z: Grid, y: Grid, x: Grid) -> Grid:
         away = np.abs((np.arctan2(y, x) - self.azimuth + pi) % (2 * pi) - pi) / self.half_width
         up = (z - self.level_mm) / self.height_mm
-        return np.float32(self.thickness_mm) * np.sqrt(np.maximum(1 - away**2 - up**2, 0))
+        return np.asarray(self.thickness_mm * np.sqrt(np.maximum(1 - away**2 - up**2, 0)), np.float32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,8 +131,8 @@ def _draw_head(rng: np.random.Generator, finding: str) -> _Head:
         half_x=rng.uniform(63, 71), half_y=rng.uniform(78, 88), half_z=rng.uniform(64, 72),
         egg=rng.uniform(0.04, 0.14), csf=rng.uniform(1.5, 3.5), skull=rng.uniform(5, 8), scalp=rng.uniform(4, 8),
         ventricle=wide, ventricle_skew=rng.uniform(-0.12, 0.12),
-        folds=_Waves.draw(rng, rng.uniform(19, 26)), warp=_Waves.draw(rng, 45, 4), mottle=_Waves.draw(rng, 9, 6),
-        bias=_Waves.draw(rng, 260, 3), bias_strength=rng.uniform(0.02, 0.14), atrophy=rng.uniform(0.6, 1.4),
+        folds=_Waves.draw(rng, rng.uniform(19, 26)), warp=_Waves.draw(rng, 45.0, 4), mottle=_Waves.draw(rng, 9.0, 6),
+        bias=_Waves.draw(rng, 260.0, 3), bias_strength=rng.uniform(0.02, 0.14), atrophy=rng.uniform(0.6, 1.4),
         stripped=rng.random() < 0.2, rotation=radians(rng.normal(0, 5)),
         shift=(rng.normal(0, 3), rng.normal(0, 3)), sequence=sequence,
         tissues={k: v * rng.uniform(0.92, 1.08) for k, v in _TISSUES[sequence].items()},
@@ -320,14 +321,14 @@ def make_study(finding: str, rng: np.random.Generator, attributes: Attributes | 
     """A head with this finding ("" for a normal one, "unnamed" for a lesion that looks as `attributes` say).
 
     Raises:
-        InputError: `finding` is "unnamed" without attributes, or belongs to another domain.
+        UnknownNameError: `finding` is "unnamed" without attributes, or belongs to another domain.
     """
     if finding == "unnamed" and attributes is None:
-        raise InputError("an unnamed finding needs attributes: pass those of draw_unnamed_attributes")
+        raise UnknownNameError("an unnamed finding needs attributes: pass those of draw_unnamed_attributes")
     if attributes is None and finding:
         named = find(finding)
         if named.domain != "mri":
-            raise InputError(f"{finding} is a finding of {named.domain}, not of mri")
+            raise UnknownNameError(f"{finding} is a finding of {named.domain}, not of mri")
         attributes = named.draw(rng)
     head, level = _draw_head(rng, finding), float(rng.uniform(*LEVELS_MM))
     if attributes is not None:
@@ -475,19 +476,5 @@ def volume(
 
 
 def draw_unnamed_attributes(rng: np.random.Generator) -> Attributes:
-    """A random look that makes sense in a brain and belongs to no held-out finding."""
-    while True:
-        number = str(rng.choice(["single", "several", "many"], p=[0.6, 0.25, 0.15]))
-        shapes = ["round", "oval", "lobulated", "irregular", "linear"] if number != "single" else [
-            "round", "oval", "lobulated", "irregular", "wedge", "crescent", "linear"]  # fmt: skip
-        sizes = {"single": ["small", "medium", "large"], "several": ["small", "medium"], "many": ["tiny", "small"]}
-        size = str(rng.choice(sizes[number]))
-        fine = size in ("tiny", "small")  # too small for its inside to be seen
-        textures = ["uniform"] if fine else ["uniform", "mottled", "hollow", "septated", "stippled", "streaked"]
-        made = Attributes(
-            shape=str(rng.choice(shapes)), margin=str(rng.choice(["sharp", "hazy", "spiculated"], p=[0.5, 0.35, 0.15])),
-            intensity=str(rng.choice(["bright", "dark", "faint"], p=[0.45, 0.35, 0.2])),
-            texture=str(rng.choice(textures)), size=size, number=number, place=str(rng.choice(PLACES)),
-        )  # fmt: skip
-        if made.identity not in held_out_identities("mri"):
-            return made
+    """A random look for a lesion without a name, never one that a held-out finding has."""
+    return draw_free_attributes("mri", rng, shapes=SHAPES, places=PLACES)

@@ -11,14 +11,15 @@ import numpy as np
 from jaxtyping import Float32
 from scipy import ndimage
 
-from medkt.datasets.phantom.finding import Attributes, PhantomPlane, find, held_out_identities
-from medkt.datasets.phantom.lesion import Lesion, draw_number, draw_radius, make_lesion
+from medkt.datasets.phantom.finding import Attributes, PhantomPlane, find
+from medkt.datasets.phantom.lesion import Lesion, draw_free_attributes, draw_number, draw_radius, make_lesion
 from medkt.datasets.phantom.texture import smooth_noise, speckle
-from medkt.errors import InputError, NumericalError
+from medkt.errors import NumericalError, UnknownNameError
 from medkt.shapes import MaskPlane, Plane
 
 Map = Float32[np.ndarray, "rows columns"]
 
+SHAPES: tuple[str, ...] = ("round", "oval", "lobulated", "irregular", "wedge", "crescent", "linear")
 PLACES: tuple[str, ...] = ("superficial", "middle", "deep")
 _DEPTH: Mapping[str, tuple[float, float]] = {"superficial": (0.15, 0.3), "middle": (0.3, 0.5), "deep": (0.5, 0.66)}
 _NO_ECHO = 0.035  # the brightness of clear fluid
@@ -51,8 +52,8 @@ def _draw_breast(rng: np.random.Generator) -> _Breast:
     return _Breast(
         skin=rng.uniform(0.02, 0.045), fat=fat, gland=gland, muscle=gland + rng.uniform(0.12, 0.24),
         fat_level=rng.uniform(0.22, 0.34), gland_level=rng.uniform(0.36, 0.54), muscle_level=rng.uniform(0.2, 0.32),
-        streaks=rng.uniform(0.12, 0.32), lobules=rng.uniform(0.06, 0.24), ribs=bool(rng.random() < 0.3), gain=rng.uniform(0.88, 1.15),
-        fading=rng.uniform(0.1, 0.5), grain=rng.uniform(0.03, 0.06),
+        streaks=rng.uniform(0.12, 0.32), lobules=rng.uniform(0.06, 0.24), ribs=bool(rng.random() < 0.3),
+        gain=rng.uniform(0.88, 1.15), fading=rng.uniform(0.1, 0.5), grain=rng.uniform(0.03, 0.06),
         bottom=1.0 if rng.random() < 0.6 else rng.uniform(0.8, 0.95),
         sector=rng.uniform(0.1, 0.3) if rng.random() < 0.25 else 0.0,
     )  # fmt: skip
@@ -114,7 +115,7 @@ def _draw_lesions(
 ) -> _Drawn:
     weight, level, behind = np.zeros_like(base), base.copy(), np.zeros_like(base)
     mask = np.zeros(base.shape, bool)
-    zero = np.float32(0)
+    zero = np.zeros((1, 1), np.float32)
     strength, gain = _behind(attributes, rng), rng.uniform(0.9, 1.1)
     for lesion in lesions:
         own, profile = lesion.weight(zero, y, x), lesion.profile(zero, y, x)
@@ -170,7 +171,7 @@ def draw_plane(
     `finding` is a finding's id, "" for a normal breast, or "unnamed" for a lesion that looks as `attributes` say.
 
     Raises:
-        InputError: `finding` is "unnamed" without attributes, or belongs to another domain.
+        UnknownNameError: `finding` is "unnamed" without attributes, or belongs to another domain.
 
     Example:
         >>> draw_plane("us_cyst", np.random.default_rng(0)).mask.any()
@@ -280,30 +281,15 @@ def _room(
 
 def _attributes(finding: str, rng: np.random.Generator, attributes: Attributes | None) -> Attributes | None:
     if finding == "unnamed" and attributes is None:
-        raise InputError("an unnamed finding needs attributes: pass those of draw_unnamed_attributes")
+        raise UnknownNameError("an unnamed finding needs attributes: pass those of draw_unnamed_attributes")
     if not finding or attributes is not None:
         return attributes if finding else None
     named = find(finding)
     if named.domain != "ultrasound":
-        raise InputError(f"{finding} is a finding of {named.domain}, not of ultrasound")
-    drawn = named.draw(rng)
-    return drawn if drawn.side else replace(drawn, side="")
+        raise UnknownNameError(f"{finding} is a finding of {named.domain}, not of ultrasound")
+    return named.draw(rng)
 
 
 def draw_unnamed_attributes(rng: np.random.Generator) -> Attributes:
-    """A random look that makes sense in a breast and belongs to no held-out finding."""
-    while True:
-        number = str(rng.choice(["single", "several", "many"], p=[0.65, 0.2, 0.15]))
-        sizes = {"single": ["small", "medium", "large"], "several": ["small", "medium"], "many": ["tiny"]}
-        size = str(rng.choice(sizes[number]))
-        shapes = ["round", "oval", "lobulated", "irregular"] if size in ("tiny", "small") else [
-            "round", "oval", "lobulated", "irregular", "wedge", "crescent", "linear"]  # fmt: skip
-        textures = ["uniform"] if size in ("tiny", "small") else [
-            "uniform", "mottled", "hollow", "septated", "stippled", "streaked"]  # fmt: skip
-        made = Attributes(
-            shape=str(rng.choice(shapes)), margin=str(rng.choice(["sharp", "hazy", "spiculated"], p=[0.6, 0.2, 0.2])),
-            intensity=str(rng.choice(["dark", "faint", "bright", "very_bright"], p=[0.4, 0.2, 0.25, 0.15])),
-            texture=str(rng.choice(textures)), size=size, number=number, place=str(rng.choice(PLACES)),
-        )  # fmt: skip
-        if made.identity not in held_out_identities("ultrasound"):
-            return made
+    """A random look for a lesion without a name, never one that a held-out finding has."""
+    return replace(draw_free_attributes("ultrasound", rng, shapes=SHAPES, places=PLACES), side="")  # one breast
