@@ -1,0 +1,108 @@
+"""From a name, a file or a folder to a model that is ready for use.
+
+Nothing is registered by importing: `BUILDERS` below is all there is, and what is known of each model is one record in
+`configs/models.yaml`. Nothing is downloaded: weights come from the store (`medkt models pull`) or from the user.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medkt.errors import MissingDependencyError, UnknownNameError
+from medkt.models import store
+from medkt.models.records import Kind, ModelRecord, record_of, records
+
+if TYPE_CHECKING:
+    import torch
+
+    import medkt.models.encoder
+
+# Family to "module:function". A function takes (weights, record, device); the small models, which ship with medkt,
+# take the device alone. Named by strings so that only the family in use is imported.
+BUILDERS: dict[tuple[Kind, str], str] = {
+    ("encoder", "small"): "medkt.models.small:load_small",
+    ("encoder", "clip"): "medkt.models.clip:load_clip",
+    ("encoder", "biomedclip"): "medkt.models.biomedclip:load_biomedclip",
+    ("encoder", "medclip-swin"): "medkt.models.medclip:load_medclip",
+    ("encoder", "medclip-resnet"): "medkt.models.medclip:load_medclip",
+    ("segmenter", "small"): "medkt.models.small:load_small_segmenter",
+    ("segmenter", "sam"): "medkt.models.sam:load_sam_weights",
+}
+
+
+def encoder_names() -> tuple[str, ...]:
+    """The names that `load_encoder` knows."""
+    return tuple(records("encoder"))
+
+
+def segmenter_names() -> tuple[str, ...]:
+    """The names that `load_segmenter_model` knows."""
+    return tuple(records("segmenter"))
+
+
+def load_encoder(
+    name_or_path: str | Path, *, device: "str | torch.device" = "cpu"
+) -> "medkt.models.encoder.DualEncoder":
+    """An encoder by its name, or from a checkpoint of the user's.
+
+    Args:
+        name_or_path: a name of `encoder_names()`, or a weights file or folder. Which architecture a file holds is
+            read from the names of its entries.
+        device: where it shall live.
+
+    Raises:
+        UnknownNameError: neither a known name nor a path that exists.
+        WeightsError: the weights are not here, or are not what they should be.
+        MissingDependencyError: the model's extra is not installed.
+    """
+    loaded: medkt.models.encoder.DualEncoder = _load(name_or_path, "encoder", device)
+    return loaded
+
+
+def load_segmenter_model(name_or_path: str | Path, device: "str | torch.device" = "cpu") -> "torch.nn.Module":
+    """The `Sam` module of a promptable segmenter, by name or from a weights file; as `load_encoder` otherwise.
+
+    How images must be prepared for it is told by `medkt.models.sam.load_sam`.
+    """
+    loaded: torch.nn.Module = _load(name_or_path, "segmenter", device)
+    return loaded
+
+
+def build(record: ModelRecord, weights: Path | None, device: "str | torch.device" = "cpu") -> Any:
+    """The model of a record with these weights; weights are None for a model that ships with medkt."""
+    builder = _builder(record)
+    return builder(device) if weights is None else builder(weights, record, device)
+
+
+def find(name_or_path: str | Path, kind: Kind) -> tuple[ModelRecord, Path | None]:
+    """The record and the weights file that a name or a path means; no file for a model that ships with medkt."""
+    if str(name_or_path) in records(kind):
+        record = record_of(str(name_or_path), kind)
+        return record, store.weights_path(record) if record.files else None
+    path = Path(name_or_path)
+    if not path.exists():
+        raise UnknownNameError(
+            f"{str(name_or_path)!r} is neither a known {kind} nor a path that exists; known: {', '.join(records(kind))}"
+        )
+    from medkt.models.recognise import recognise  # imports torch
+
+    return recognise(path, kind)
+
+
+def _load(name_or_path: str | Path, kind: Kind, device: "str | torch.device") -> Any:
+    record, weights = find(name_or_path, kind)
+    return build(record, weights, device)
+
+
+def _builder(record: ModelRecord) -> Callable[..., Any]:
+    module, function = BUILDERS[record.kind, record.family].split(":")
+    try:
+        builder: Callable[..., Any] = getattr(import_module(module), function)
+    except ModuleNotFoundError as error:
+        if record.extra is None or (error.name or "").startswith("medkt"):
+            raise
+        raise MissingDependencyError(
+            f"{record.name} needs {error.name}, which is not installed: pip install 'medkt[{record.extra}]'"
+        ) from error
+    return builder

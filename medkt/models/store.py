@@ -1,0 +1,187 @@
+"""The folder where model weights are kept: `MEDKT_HOME`, or the user's cache folder.
+
+A model is a folder `models/<name>` that holds its files and `medkt.json`, which says where each file came from and its
+SHA-256. A folder appears complete or not at all: it is put together beside its place and moved there. Nothing here
+opens a network connection; `medkt.models.download` does, for `medkt models pull` alone.
+"""
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from medkt.errors import OutputError, WeightsError
+from medkt.models.digest import sha256_of
+from medkt.models.records import ModelRecord
+
+MANIFEST = "medkt.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFile:
+    """One file of an installed model.
+
+    Attributes:
+        sha256: of the file as it lies in the store.
+        size: in bytes.
+        source: the address or path that it came from.
+        stated: whether its publisher's digest was there to compare with; otherwise `sha256` is only what came first.
+    """
+
+    sha256: str
+    size: int
+    source: str
+    stated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installed:
+    """A model in the store: its folder, which file holds the weights, and every file by name."""
+
+    name: str
+    folder: Path
+    weights: str
+    files: Mapping[str, StoredFile]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What `verify` says of one file: "ok", "changed" or "missing", and whether its publisher states a digest."""
+
+    model: str
+    file: str
+    state: Literal["ok", "changed", "missing"]
+    stated: bool
+
+
+def home() -> Path:
+    """The folder of everything that medkt keeps: `MEDKT_HOME` if set, else the platform's cache folder."""
+    if given := os.environ.get("MEDKT_HOME"):
+        return Path(given).expanduser()
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "medkt" / "Cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "medkt"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "medkt"
+
+
+def folder_of(name: str) -> Path:
+    """Where a model lies, or would lie."""
+    return home() / "models" / name
+
+
+def installed(name: str) -> Installed | None:
+    """A model in the store, or None if it is not there.
+
+    Raises:
+        WeightsError: its manifest is damaged.
+    """
+    folder = folder_of(name)
+    return read_manifest(folder) if (folder / MANIFEST).is_file() else None
+
+
+def read_manifest(folder: Path) -> Installed:
+    """The manifest of a model folder.
+
+    Raises:
+        WeightsError: missing or damaged.
+    """
+    try:
+        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        files = {name: StoredFile(**entry) for name, entry in content["files"].items()}
+        found = Installed(name=content["name"], folder=folder, weights=content["weights"], files=files)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WeightsError(f"{folder / MANIFEST} is missing or damaged ({error}): pull or import again") from error
+    for name in (found.weights, *files):
+        if Path(name).name != name or name in ("", ".", ".."):
+            raise WeightsError(f"{folder / MANIFEST} names a file outside its folder: {name!r}")
+    return found
+
+
+def weights_path(record: ModelRecord) -> Path:
+    """The weights file of a model in the store.
+
+    Raises:
+        WeightsError: the model is not there; the message says how to bring it.
+    """
+    found = installed(record.name)
+    if found is None:
+        raise WeightsError(
+            f"the weights of {record.name} are not in {folder_of(record.name)}: run `medkt models pull {record.name}`, "
+            f"or `medkt models import {record.name} PATH` if you have them"
+        )
+    return found.folder / found.weights
+
+
+def stated_digest(weights: Path) -> str | None:
+    """The digest that a weights file must have by the manifest beside it; None if there is no manifest."""
+    if not (weights.parent / MANIFEST).is_file():
+        return None
+    entry = read_manifest(weights.parent).files.get(weights.name)
+    return entry.sha256 if entry else None
+
+
+def verify(found: Installed) -> list[Finding]:
+    """Every file of a model hashed again."""
+    findings = []
+    for name, entry in found.files.items():
+        path = found.folder / name
+        state: Literal["ok", "changed", "missing"] = "missing"
+        if path.is_file():
+            state = "ok" if sha256_of(path) == entry.sha256 else "changed"
+        findings.append(Finding(model=found.name, file=name, state=state, stated=entry.stated))
+    return findings
+
+
+@contextmanager
+def assembling(name: str) -> Iterator[Path]:
+    """A folder to put a model together in; it takes the model's place when the block ends without an error.
+
+    Raises:
+        OutputError: the store cannot be written.
+    """
+    place = folder_of(name)
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=place.parent))
+    except OSError as error:
+        raise OutputError(f"the store {place.parent} cannot be written: {error}; set MEDKT_HOME elsewhere") from error
+    try:
+        yield staging
+        _replace(staging, place)
+    except OSError as error:
+        if isinstance(error, OutputError):
+            raise
+        raise OutputError(f"{name} cannot be written to {place}: {error}") from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def write_manifest(folder: Path, name: str, weights: str, files: Mapping[str, StoredFile]) -> None:
+    """Write what `read_manifest` reads."""
+    content = {"name": name, "weights": weights, "files": {file: asdict(entry) for file, entry in files.items()}}
+    (folder / MANIFEST).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _replace(staging: Path, place: Path) -> None:
+    # A folder cannot be moved onto one that holds files, so an earlier copy steps aside and comes back on failure.
+    staging.chmod(0o755)  # mkdtemp keeps others out; a shared MEDKT_HOME lets them read
+    if not place.exists():
+        staging.rename(place)
+        return
+    aside = Path(tempfile.mkdtemp(prefix=f".{place.name}-old-", dir=place.parent))
+    try:
+        place.rename(aside / place.name)
+        try:
+            staging.rename(place)
+        except OSError:
+            (aside / place.name).rename(place)
+            raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
