@@ -14,7 +14,14 @@ from jaxtyping import Int16
 from scipy import ndimage
 
 from medkt.datasets.phantom.finding import Attributes, PhantomPlane, find
-from medkt.datasets.phantom.lesion import Lesion, draw_free_attributes, draw_number, draw_radius, make_lesion
+from medkt.datasets.phantom.lesion import (
+    Coordinate,
+    Lesion,
+    draw_free_attributes,
+    draw_number,
+    draw_radius,
+    make_lesion,
+)
 from medkt.datasets.phantom.texture import grain, smooth_noise
 from medkt.errors import UnknownNameError
 from medkt.shapes import MaskPlane, MaskVoxels, Plane
@@ -191,21 +198,22 @@ class Body:
     def skin_depth(self, y: Points, x: Points) -> Values:
         return _oval_depth(y, x, self.half_depth, self.half_width)
 
-    def cage_depth(self, z: Points | float, y: Points, x: Points) -> Values:
+    def cage_depth(self, z: Coordinate, y: Points, x: Points) -> Values:
         """Depth below the inner surface of the ribs; the cage narrows towards the neck."""
         shrink = 0.55 + 0.45 * _taper(z)
         wall = self.fat + self.muscle
         return _oval_depth(y, x, (self.half_depth - wall) * shrink, (self.half_width - wall) * shrink)
 
-    def dome_depth(self, z: Points | float, y: Points, x: Points) -> Values:
+    def dome_depth(self, z: Coordinate, y: Points, x: Points) -> Values:
         """Height above the diaphragm, shrunk a little as its slope asks."""
         peak = np.where(x > 0, np.float32(self.dome_left), np.float32(self.dome_right))
         drop = ((np.abs(x) - 62) / 62) ** 2 * 22 + ((y + 5) / 70) ** 2 * 30
         return np.asarray((z - peak + drop) * 0.8, np.float32)
 
-    def lung_depth(self, z: Points | float, y: Points, x: Points) -> Values:
+    def lung_depth(self, z: Coordinate, y: Points, x: Points) -> Values:
         """Depth below the surface of the nearer lung, negative outside of both."""
         aside = np.abs(x)
+        z = np.asarray(z, np.float32)
         waist = 9.0 + 25.0 * np.exp(-(((y - 8.0) / 44.0) ** 2))
         waist = waist + np.clip((y - 40.0) / 10.0, 0.0, 1.0) * (24.0 - waist)  # beside the spine
         apex = 78.0 * _taper(z) - np.hypot(aside - 50.0, y - 8.0) * np.clip((z - 20.0) / 40.0, 0.0, 1.0)
@@ -214,15 +222,16 @@ class Body:
         depth = np.minimum(depth, -self.heart_depth(z, y, x) - 3.0)
         return np.asarray(np.minimum(depth, -self.aorta_depth(z, y, x) - 1.0), np.float32)
 
-    def heart_depth(self, z: Points | float, y: Points, x: Points) -> Values:
+    def heart_depth(self, z: Coordinate, y: Points, x: Points) -> Values:
         (cz, cy, cx), (sz, sy, sx) = self.heart, self.heart_size
         dy, dx = y - np.float32(cy), x - np.float32(cx)
         along, across = dx * np.float32(0.86) + dy * np.float32(0.5), dy * np.float32(0.86) - dx * np.float32(0.5)
         far = np.sqrt(((z - cz) / sz) ** 2 + (along / np.float32(sx)) ** 2 + (across / np.float32(sy)) ** 2)
         return np.asarray((1.0 - far) * sy, np.float32)
 
-    def aorta_depth(self, z: Points | float, y: Points, x: Points) -> Values:
+    def aorta_depth(self, z: Coordinate, y: Points, x: Points) -> Values:
         """Ascending and descending aorta, joined by the arch."""
+        z = np.asarray(z, np.float32)
         below = np.clip((58.0 - z) / 6.0, 0.0, 1.0)
         descending = 12.5 - np.hypot(y - 46.0, x - 24.0)
         ascending = 15.5 - np.hypot(y + 14.0, x + 12.0) - np.clip((-25.0 - z) / 2.0, 0.0, 30.0)
@@ -231,21 +240,21 @@ class Body:
         pipes = np.maximum(descending, ascending) - 40.0 * (1.0 - below)
         return np.asarray(np.maximum(pipes, arch), np.float32)
 
-    def airway_depth(self, z: Points | float, y: Points, x: Points) -> Values:
+    def airway_depth(self, z: float, y: Points, x: Points) -> Values:
         """Trachea, and the two main bronchi below its division at z = 22."""
-        aside = np.clip(22.0 - np.asarray(z), 0.0, 34.0)
+        aside = min(max(22.0 - z, 0.0), 34.0)
         trachea = 8.0 - np.hypot(y - 14.0, np.abs(x) - 1.1 * aside) - 0.1 * aside
-        return np.asarray(trachea - 40.0 * (np.asarray(z) < -12.0), np.float32)
+        return np.asarray(trachea if z > -12.0 else trachea - 40.0, np.float32)
 
-    def vessel_weight(self, z: Points | float, y: Points, x: Points) -> Values:
+    def vessel_weight(self, z: float, y: Points, x: Points) -> Values:
         """Lung vessels: rays from each hilum, bent, on three generations of ever finer and denser directions."""
         p = self.vessel_phases
         left = x > 0
-        dy, dx, dz = y - 6.0, np.abs(x) - 30.0, np.asarray(z) - 5.0
+        dy, dx, dz = y - 6.0, np.abs(x) - 30.0, z - 5.0
         flat = np.hypot(dy, dx)
         far = np.hypot(flat, dz)
         wave = np.sin(y / 27 + p[0]) + np.sin(x / 23 + dz / 31 + p[1])
-        turn = np.arctan2(dy, dx) + np.where(left, p[2], p[3]) + 0.13 * wave + 0.0022 * dz
+        turn = np.arctan2(dy, dx) + np.where(left, np.float32(p[2]), np.float32(p[3])) + 0.13 * wave + 0.0022 * dz
         rise = np.arctan2(dz, flat) + 0.1 * np.sin(x / 19 + y / 25 + p[4])
         total = np.zeros(np.shape(far), np.float32)
         for count, start, width in ((11, 0.0, 3.2), (21, 26.0, 2.2), (39, 48.0, 1.6)):
@@ -316,14 +325,14 @@ class Body:
         return _mix(_mix(hu, 480.0, _soft(sternum)), 170.0, _soft(sternum - 2.0))
 
 
-def _oval_depth(y: Points, x: Points, half_depth: Points | float, half_width: Points | float) -> Values:
+def _oval_depth(y: Points, x: Points, half_depth: Coordinate, half_width: Coordinate) -> Values:
     """Depth below a flattened ellipse, as a chest's cross-section is."""
     a, b = np.abs(y / half_depth), np.abs(x / half_width)
     norm = (a * a * np.sqrt(a) + b * b * np.sqrt(b)) ** np.float32(0.4)
     return np.asarray((1.0 - norm) * half_depth, np.float32)
 
 
-def _taper(z: Points | float) -> Points:
+def _taper(z: Coordinate) -> Points:
     """1 in the chest's lower part, falling to 0 at its top."""
     above = np.clip((np.asarray(z, np.float32) - 10.0) / 104.0, 0.0, 1.0)
     return np.asarray(np.sqrt(1.0 - above * above), np.float32)

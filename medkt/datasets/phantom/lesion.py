@@ -5,6 +5,7 @@ Every shape and every texture is a function of three local coordinates in units 
 plane through the centre shows the shape that a report would name. Contrast, blur and noise belong to the domains.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -92,12 +93,15 @@ class Lesion:
     """No point farther from the centre than this belongs to the lesion; draw only there to save time."""
 
     def local(self, zz: Coordinate, yy: Coordinate, xx: Coordinate) -> tuple[Values, Values, Values]:
-        """Points (z, y, x) as (along, across, through), in radii from the centre."""
+        """Points (z, y, x) as (along, across, through), in radii from the centre; a lone point counts as one axis."""
         scale = 1.0 / self.radius
-        through = np.asarray((zz - self.centre[0]) * (scale * self.flatness), np.float32)
-        y = np.asarray((yy - self.centre[1]) * scale, np.float32)
-        x = np.asarray((xx - self.centre[2]) * scale, np.float32)
-        cos_y, cos_x = np.float32(self.along[0]), np.float32(self.along[1])
+        through, y, x = (
+            np.atleast_1d(np.asarray((points - middle) * factor, np.float32))
+            for points, middle, factor in zip(
+                (zz, yy, xx), self.centre, (scale * self.flatness, scale, scale), strict=True
+            )
+        )
+        cos_y, cos_x = self.along
         return y * cos_y + x * cos_x, x * cos_y - y * cos_x, through
 
     def weight(self, zz: Coordinate, yy: Coordinate, xx: Coordinate) -> Values:
@@ -143,9 +147,9 @@ def make_lesion(
     shape, deepest = _look_up(_SHAPES, attributes.shape, "shape")(rng)
     ramp = _look_up(_RAMP, attributes.margin, "margin") * min(1.0, 2.0 * deepest)
     texture = _look_up(_TEXTURES, attributes.texture, "texture")(rng, deepest)
-    reach = 2.6 if attributes.shape == "linear" else 1.7
+    reach = {"linear": 2.6, "crescent": 2.0, "round": 1.0}.get(attributes.shape, 1.6) + 1.2 * ramp
     if attributes.margin == "spiculated":
-        shape, reach = _with_spikes(shape, rng), max(reach, 2.2)
+        shape, reach = _with_spikes(shape, rng), max(reach, 2.4)
     return Lesion(
         attributes=attributes, centre=centre, radius=radius, along=_direction(attributes.shape, rng, outward),
         flatness=float(rng.uniform(0.85, 1.15)), ramp=ramp, depth=shape, texture=texture, reach=reach * radius,
@@ -193,13 +197,13 @@ def _lobulated(rng: np.random.Generator) -> tuple[DepthFunction, float]:
     angles = rng.uniform(0, 2 * np.pi) + (np.arange(lobes) + rng.uniform(-0.15, 0.15, lobes)) * (2 * np.pi / lobes)
     sizes = rng.uniform(0.42, 0.54, lobes) * (1.15 if lobes == 3 else 1.0)
     heights = rng.uniform(-0.2, 0.2, lobes)
-    places = [(0.66 * np.cos(t), 0.66 * np.sin(t), h) for t, h in zip(angles, heights, strict=True)]
+    places = np.stack([0.66 * np.cos(angles), 0.66 * np.sin(angles), heights], axis=1).tolist()
 
     def depth(a: Values, b: Values, c: Values) -> Values:
-        deepest: Values = 0.5 - _norm(a, b, c)
-        for (y, x, z), size in zip(places, sizes, strict=True):
-            deepest = np.maximum(deepest, np.float32(size) - _norm(a - np.float32(y), b - np.float32(x), c - z))
-        return deepest.astype(np.float32)
+        deepest: Values = 0.5 - _norm(a, b, c)  # the core that joins the lobes
+        for (y, x, z), size in zip(places, sizes.tolist(), strict=True):
+            deepest = np.maximum(deepest, size - _norm(a - y, b - x, c - z))
+        return deepest
 
     return depth, 0.52
 
@@ -213,8 +217,8 @@ def _irregular(rng: np.random.Generator) -> tuple[DepthFunction, float]:
     def depth(a: Values, b: Values, c: Values) -> Values:
         angle = np.arctan2(b, a)
         outline = np.float32(1.0)
-        for order, gain, phase, twist in zip(orders, gains, phases, twists, strict=True):
-            outline = outline + np.float32(gain) * np.cos(np.float32(order) * angle + np.float32(twist) * c + phase)
+        for order, gain, phase, twist in zip(*(v.tolist() for v in (orders, gains, phases, twists)), strict=True):
+            outline = outline + gain * np.cos(order * angle + twist * c + phase)
         return np.asarray(outline - _norm(a, b, c), np.float32)
 
     return depth, 0.9
@@ -222,13 +226,13 @@ def _irregular(rng: np.random.Generator) -> tuple[DepthFunction, float]:
 
 def _wedge(rng: np.random.Generator) -> tuple[DepthFunction, float]:
     half_base = float(rng.uniform(0.8, 1.1))
-    slant = 2.0 / np.hypot(2.0, half_base)  # turns a distance across into a distance from the slanting side
+    slant = float(2.0 / np.hypot(2.0, half_base))  # turns a distance across into a distance from the slanting side
 
     def depth(a: Values, b: Values, c: Values) -> Values:
         sides = (half_base * (a + 1.0) / 2.0 - _norm(b, c)) * slant
         return np.asarray(np.minimum(1.0 - a, sides), np.float32)
 
-    return depth, half_base * 2 / (2 + half_base + np.hypot(2.0, half_base)) * 1.1
+    return depth, float(half_base * 2 / (2 + half_base + np.hypot(2.0, half_base)) * 1.1)
 
 
 def _crescent(rng: np.random.Generator) -> tuple[DepthFunction, float]:
@@ -257,7 +261,7 @@ def _with_spikes(body: DepthFunction, rng: np.random.Generator) -> DepthFunction
     """The same body with thin rays that leave it and taper off."""
     spikes = int(rng.integers(11, 17))
     lengths = rng.uniform(1.25, 2.1, spikes).astype(np.float32)
-    phase, uneven = rng.uniform(0, 2 * np.pi, 2)
+    phase, uneven = rng.uniform(0, 2 * np.pi, 2).tolist()
 
     def depth(a: Values, b: Values, c: Values) -> Values:
         angle = np.arctan2(b, a)
@@ -266,7 +270,8 @@ def _with_spikes(body: DepthFunction, rng: np.random.Generator) -> DepthFunction
         length = lengths[nearest.astype(np.int64) % spikes]
         radius = _norm(a, b, c)
         aside = _norm((turn - nearest) * radius * np.float32(2 * np.pi / spikes), 0.4 * c)
-        rays = np.float32(0.15) * (1.0 - radius / length) - 0.7 * aside
+        beyond = np.maximum(radius - length, 0.0)  # ends a ray's faint edge soon after its tip
+        rays = 0.15 * (1.0 - radius / length) - 0.7 * (aside + beyond)
         return np.asarray(np.maximum(body(a, b, c), rays), np.float32)
 
     return depth
@@ -298,7 +303,7 @@ def _mottled(rng: np.random.Generator, deepest: float) -> TextureFunction:
 
     def profile(a: Values, b: Values, c: Values, depth: Values) -> Values:
         total = np.float32(0.0)
-        for (ka, kb, kc), phase in zip(waves.astype(np.float32), phases.astype(np.float32), strict=True):
+        for (ka, kb, kc), phase in zip(waves.tolist(), phases.tolist(), strict=True):
             total = total + np.cos(ka * a + kb * b + kc * c + phase)
         return np.asarray(0.75 + 0.45 * np.tanh(1.3 * total), np.float32)  # the sum has a variance of 3.5
 
@@ -320,12 +325,13 @@ def _septated(rng: np.random.Generator, deepest: float) -> TextureFunction:
     strands = int(rng.integers(2, 5))
     angles = rng.uniform(0, np.pi) + np.arange(strands) * (np.pi / strands) + rng.uniform(-0.25, 0.25, strands)
     offsets = rng.uniform(-0.3, 0.3, strands)
-    width = float(rng.uniform(0.07, 0.1))
+    width = float(rng.uniform(0.06, 0.085))
 
     def profile(a: Values, b: Values, c: Values, depth: Values) -> Values:
         strand = np.float32(0.0)
-        for angle, offset in zip(angles, offsets, strict=True):
-            along, across = a * np.sin(angle) - b * np.cos(angle), a * np.cos(angle) + b * np.sin(angle)
+        for angle, offset in zip(angles.tolist(), offsets.tolist(), strict=True):
+            sine, cosine = math.sin(angle), math.cos(angle)
+            along, across = a * sine - b * cosine, a * cosine + b * sine
             distance = across - np.float32(offset) + 0.15 * np.sin(2.5 * along + offset * 9) + 0.15 * c
             strand = np.maximum(strand, np.exp(-((distance / width) ** 2)))
         return np.asarray(1.0 - 2.0 * strand, np.float32)
@@ -341,7 +347,7 @@ def _stippled(rng: np.random.Generator, deepest: float) -> TextureFunction:
 
     def profile(a: Values, b: Values, c: Values, depth: Values) -> Values:
         bright = np.float32(0.0)
-        for (y, x, z), gain, width in zip(places.astype(np.float32), gains, widths, strict=True):
+        for (y, x, z), gain, width in zip(places.tolist(), gains.tolist(), widths.tolist(), strict=True):
             distance = _norm(a - y, b - x, 0.6 * (c - z)) * np.float32(1 / width)
             bright = np.maximum(bright, np.float32(gain) * np.clip(1.8 - distance, 0.0, 1.0))
         return np.asarray(1.0 + bright, np.float32)
@@ -351,7 +357,7 @@ def _stippled(rng: np.random.Generator, deepest: float) -> TextureFunction:
 
 def _streaked(rng: np.random.Generator, deepest: float) -> TextureFunction:
     per_radius, fan = float(rng.uniform(1.7, 2.4)), float(rng.uniform(0.0, 0.35))
-    phase, bend = rng.uniform(0, 1), rng.uniform(-0.3, 0.3)
+    phase, bend = float(rng.uniform(0, 1)), float(rng.uniform(-0.3, 0.3))
 
     def profile(a: Values, b: Values, c: Values, depth: Values) -> Values:
         spread = 1.0 + fan * np.clip(a + 1.0, 0.0, 3.0)  # the lines part towards the outside, as bronchi do
