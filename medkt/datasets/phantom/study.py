@@ -52,7 +52,7 @@ _SOP_CLASSES: Mapping[str, str] = {
     "clip": "1.2.840.10008.5.1.4.1.1.3.1",
 }
 _MODALITIES: Mapping[str, str] = {"ct": "CT", "mri": "MR", "cxr": "DX", "ultrasound": "US"}
-_WIDTH_MM: Mapping[str, float] = {"cxr": 360.0, "ultrasound": 40.0, "ct": 340.0, "mri": 230.0}
+_WIDTH_MM: Mapping[str, float] = {"cxr": 360.0, "ultrasound": ultrasound.SIDE_MM}
 _SHAPES: Mapping[str, tuple[int, int, int]] = {"ct": (24, 128, 128), "mri": (20, 128, 128)}
 _SPACINGS_MM: Mapping[str, tuple[float, float, float]] = {"ct": (8.0, 2.7, 2.7), "mri": (6.0, 1.8, 1.8)}
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])

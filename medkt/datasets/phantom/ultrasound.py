@@ -22,6 +22,8 @@ Map = Float32[np.ndarray, "rows columns"]
 SHAPES: tuple[str, ...] = ("round", "oval", "lobulated", "irregular", "wedge", "crescent", "linear")
 PLACES: tuple[str, ...] = ("superficial", "middle", "deep")
 _DEPTH: Mapping[str, tuple[float, float]] = {"superficial": (0.15, 0.3), "middle": (0.3, 0.5), "deep": (0.5, 0.66)}
+SEEN = 5e-4  # the least part of an image that a finding covers
+SIDE_MM = 40.0  # how deep and how wide an image reaches
 _NO_ECHO = 0.035  # the brightness of clear fluid
 
 
@@ -114,15 +116,17 @@ def _draw_lesions(
     lesions: list[Lesion], attributes: Attributes, rng: np.random.Generator, y: Map, x: Map, base: Map
 ) -> _Drawn:
     weight, level, behind = np.zeros_like(base), base.copy(), np.zeros_like(base)
-    mask = np.zeros(base.shape, bool)
-    zero = np.zeros((1, 1), np.float32)
-    strength, gain = _behind(attributes, rng), rng.uniform(0.9, 1.1)
+    strength, gain, side = _behind(attributes, rng), rng.uniform(0.9, 1.1), base.shape[0]
     for lesion in lesions:
-        own, profile = lesion.weight(zero, y, x), lesion.profile(zero, y, x)
-        level += own * (_brightness(attributes.intensity, base, profile, gain) - level)
-        weight = np.maximum(weight, own)
-        mask |= own >= 0.5
-        behind += strength * _below(own, lesion.radius, base.shape[0])
+        rows, columns = (_window(centre, lesion.reach, side) for centre in lesion.centre[1:])
+        window = (rows, columns)
+        place = (np.zeros((1, 1), np.float32), y[window], x[window])
+        own, profile = lesion.weight(*place), lesion.profile(*place)
+        level[window] = _towards(level[window], _brightness(attributes.intensity, base[window], profile, gain), own)
+        weight[window] = np.maximum(weight[window], own)
+        if strength:
+            behind[rows.start :] += strength * _below(own, lesion.radius, columns, side - rows.start, side)
+    mask = weight >= 0.5
     return _Drawn(weight=weight, level=level, behind=behind, mask=mask)
 
 
@@ -133,7 +137,7 @@ def _brightness(intensity: str, base: Map, profile: Map, gain: float) -> Map:
         profile = np.clip(0.45 + 0.55 * profile, -0.1, 1)
     contrast = {
         "dark": _NO_ECHO - base,
-        "faint": -0.42 * gain * base,
+        "faint": -0.5 * gain * base,
         "bright": np.float32(0.3 * gain),
         "very_bright": 0.98 - base,
     }[intensity]
@@ -151,16 +155,23 @@ def _behind(attributes: Attributes, rng: np.random.Generator) -> float:
     return float(rng.uniform(0.0, 0.15)) if attributes.intensity == "faint" else 0.0
 
 
-def _below(own: Map, radius: float, side: int) -> Map:
-    """How much sound has passed through the lesion on its way here: 0 beside and above it, fading far below it."""
-    passed = np.cumsum(own, axis=0) / np.float32(radius * side)
-    rows = np.arange(side, dtype=np.float32)[:, None]
-    last = np.where(own > 0.5, rows, 0).max(axis=0, keepdims=True)
+def _window(centre: float, reach: float, side: int) -> slice:
+    return slice(max(int((centre - reach) * side), 0), max(min(int((centre + reach) * side) + 2, side), 1))
+
+
+def _below(own: Map, radius: float, columns: slice, depth: int, side: int) -> Float32[np.ndarray, "depth side"]:
+    """How much sound has passed a lesion on its way: (depth, side) from the window's top, fading far below it."""
+    height = own.shape[0]
+    passed = np.pad(np.cumsum(own, axis=0) / np.float32(radius * side), ((0, depth - height), (0, 0)), mode="edge")
+    inside = np.pad(own, ((0, depth - height), (0, 0)))
+    rows = np.arange(depth, dtype=np.float32)[:, None]
+    last = np.where(inside > 0.5, rows, 0).max(axis=0, keepdims=True)
     fading = np.exp(-np.maximum(rows - last, 0) / np.float32(0.3 * side))
-    column: Map = (np.tanh(1.3 * passed) * (1 - own) * fading * (last > 0)).astype(np.float32)
+    strip = np.zeros((depth, side), np.float32)
+    strip[:, columns] = np.tanh(1.3 * passed) * (1 - inside) * fading * (last > 0)
     # A beam is not infinitely thin: the strip has soft sides.
-    column = ndimage.uniform_filter1d(column, max(side // 32, 1), axis=1)
-    return column
+    soft: Float32[np.ndarray, "depth side"] = ndimage.uniform_filter1d(strip, max(side // 32, 1), axis=1)
+    return soft
 
 
 def draw_plane(
@@ -191,7 +202,7 @@ def draw_plane(
             lesions = _place_lesions(breast, attributes, rng)
             drawn = _draw_lesions(lesions, attributes, rng, y, x, base)
             mask = drawn.mask & field
-            if mask.any():
+            if mask.sum() > SEEN * mask.size:
                 break
         else:
             raise NumericalError(f"no lesion of {finding} covers a pixel at side {side}: use a larger side")
@@ -202,7 +213,7 @@ def draw_plane(
         _burn_in(plane, rng)
     return PhantomPlane(
         plane=plane, mask=mask, domain="ultrasound", finding=finding, attributes=attributes,
-        context={"view": "sector" if breast.sector else "linear"},
+        context={"view": "sector" if breast.sector else "linear", "spacing_mm": SIDE_MM / side},
     )  # fmt: skip
 
 

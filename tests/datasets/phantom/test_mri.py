@@ -3,6 +3,7 @@ import pytest
 
 from medkt.datasets.phantom import mri
 from medkt.datasets.phantom.finding import Attributes, findings_of, held_out_identities
+from medkt.datasets.phantom.head import SEQUENCES, distance_to_ventricles
 from medkt.errors import NumericalError, UnknownNameError
 
 FINDINGS = [f.id for f in findings_of("mri")]
@@ -23,7 +24,7 @@ def test_a_finding_is_drawn_inside_the_head(finding: str) -> None:
         assert not drawn.mask[[0, -1]].any()
         assert not drawn.mask[:, [0, -1]].any()
         assert drawn.attributes is not None
-        assert drawn.context["sequence"] in mri.SEQUENCES
+        assert drawn.context["sequence"] in SEQUENCES
 
 
 def test_a_normal_head_has_no_finding() -> None:
@@ -51,7 +52,7 @@ def test_bright_is_brighter_than_the_brain_in_every_sequence(finding: str, sign:
         if mask.any():
             assert sign * (np.median(plane[mask]) - brain) > 100
             seen.add(study.context["sequence"])
-    assert seen == set(mri.SEQUENCES)
+    assert seen == set(SEQUENCES)
 
 
 def test_a_subdural_lies_between_the_brain_and_the_skull() -> None:
@@ -79,7 +80,7 @@ def test_hydrocephalus_widens_the_ventricles() -> None:
     for seed in range(5):
         head = mri.make_study("", _rng(seed)).head
         y, x = np.meshgrid(np.linspace(-100, 100, 64), np.linspace(-100, 100, 64), indexing="ij")
-        usual.append((mri._ventricles(head, np.full_like(x, 12.0), y, x) < 0).mean())
+        usual.append((distance_to_ventricles(head, np.full_like(x, 12.0), y, x) < 0).mean())
     assert wide > 1.8 * np.mean(usual)
 
 
