@@ -1,6 +1,8 @@
 """Where in an image a text is: (encoder, image, words) to a map."""
 
+from medkt.saliency.explain import PlaneMap, Prepared, explain_planes, nonsense_target, prepare_plane, stretched
 from medkt.saliency.m2ib import M2IBSettings, MapResult, m2ib_maps
+from medkt.saliency.specificity import Specificity, specificity
 from medkt.saliency.targets import NONSENSE_TEXT, ConceptTexts, Target, embed_targets, embed_texts
 
 __all__ = [
@@ -8,8 +10,16 @@ __all__ = [
     "ConceptTexts",
     "M2IBSettings",
     "MapResult",
+    "PlaneMap",
+    "Prepared",
+    "Specificity",
     "Target",
     "embed_targets",
     "embed_texts",
+    "explain_planes",
     "m2ib_maps",
+    "nonsense_target",
+    "prepare_plane",
+    "specificity",
+    "stretched",
 ]

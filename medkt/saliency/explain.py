@@ -1,0 +1,167 @@
+"""Planes and words to maps on the planes: M2IB, the way home from the model's square, and the check of the words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+from torch import Tensor
+from torch.nn import functional
+
+from medkt.errors import SettingsError
+from medkt.models.encoder import DualEncoder
+from medkt.models.framing import Framing, prepare
+from medkt.saliency.m2ib import M2IBSettings, m2ib_maps
+from medkt.saliency.specificity import Specificity, specificity
+from medkt.saliency.targets import NONSENSE_TEXT, Target, embed_texts
+from medkt.shapes import Plane
+
+Resize = Literal["bilinear", "published"]
+
+NORMAL_CAPTION = "the normal caption"
+
+_PUBLISHED_LEVELS = 255  # the published maps are stored as 8-bit pictures before anything reads them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PlaneMap:
+    """One concept on one plane.
+
+    Attributes:
+        concept: its id.
+        values: (grid rows, grid columns) float32, nats per place.
+        framing: the way from the grid to the plane.
+        specificity: how far the map depends on the words; None where that was not asked.
+    """
+
+    concept: str
+    values: Float32[np.ndarray, "grid_rows grid_columns"]
+    framing: Framing
+    specificity: Specificity | None
+
+    def on_plane(self, resize: Resize = "bilinear") -> Plane:
+        """The map over the plane, stretched to [0, 1]; a constant map is 0 everywhere.
+
+        "bilinear" goes from the grid to the plane in one step. "published" repeats MedCLIP-SAMv2: bilinear to the
+        model's square, stretched there, nearest to the plane, and rounded to 8 bits.
+        """
+        if resize == "bilinear":
+            seen = self.framing.home(np.ones((1, 1), dtype=np.float32)) > 0
+            plane = np.zeros(seen.shape, dtype=np.float32)
+            plane[seen] = stretched(self.framing.home(self.values)[seen][None])[
+                0
+            ]  # what is cut off is no part of the range
+            return plane
+        square = stretched(_bilinear(self.values, self.framing.size))
+        return np.round(_nearest_home(square, self.framing) * _PUBLISHED_LEVELS).astype(np.float32) / _PUBLISHED_LEVELS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Prepared:
+    """A plane ready for the encoder: (3, side, side) normalised pixels, and the way back."""
+
+    pixels: Tensor
+    framing: Framing
+
+
+def prepare_plane(encoder: DualEncoder, plane: Plane) -> Prepared:
+    """A plane in [0, 1] as the encoder wants it, on the encoder's device."""
+    pixels, framing = prepare(encoder.spec, plane)
+    device = next(encoder.module.parameters()).device
+    return Prepared(pixels=pixels[0].to(device), framing=framing)
+
+
+def explain_planes(
+    encoder: DualEncoder,
+    planes: Sequence[Prepared],
+    targets: Sequence[Target],
+    settings: M2IBSettings,
+    *,
+    check_words: bool = True,
+    nonsense: Target | None = None,
+    seeds: Sequence[int] | None = None,
+) -> list[list[PlaneMap]]:
+    """Maps of every concept on every plane, as `[plane][concept]`.
+
+    Args:
+        encoder: any dual encoder.
+        planes: from `prepare_plane`.
+        targets: the concepts, from `embed_targets`.
+        settings: of M2IB.
+        check_words: also ask for a nonsense text and each concept's normal caption, in the same batch.
+        nonsense: from `nonsense_target`, to embed it once for many calls; made here when None.
+        seeds: see `m2ib_maps`.
+
+    Raises:
+        SettingsError: two concepts share an id.
+        NumericalError: see `m2ib_maps`.
+    """
+    if len({target.id for target in targets}) < len(targets):
+        raise SettingsError(f"two concepts share an id: {', '.join(target.id for target in targets)}")
+    if check_words and nonsense is None:
+        nonsense = nonsense_target(encoder)
+    checked = [_checks(target, nonsense, settings) if check_words and nonsense else {} for target in targets]
+    others = {key: other for checks in checked for key, other in checks.items()}  # shared ones are asked for once
+    place = {key: len(targets) + index for index, key in enumerate(others)}
+    found = m2ib_maps(
+        encoder, torch.stack([plane.pixels for plane in planes]), [*targets, *others.values()], settings, seeds=seeds
+    )
+    return [
+        [
+            PlaneMap(
+                concept=target.id,
+                values=maps[concept],
+                framing=plane.framing,
+                specificity=specificity(
+                    maps[concept], {other.id: maps[place[key]] for key, other in checked[concept].items()}
+                ),
+            )
+            for concept, target in enumerate(targets)
+        ]
+        for maps, plane in zip(found.maps, planes, strict=True)
+    ]
+
+
+def nonsense_target(encoder: DualEncoder) -> Target:
+    """`NONSENSE_TEXT` as a direction, with no contrasts of its own."""
+    (wanted,) = embed_texts(encoder, [NONSENSE_TEXT])
+    return Target(id=NONSENSE_TEXT, wanted=wanted, normal=None, confusable=wanted[None][:0])
+
+
+def stretched(values: Float32[np.ndarray, "rows columns"]) -> Float32[np.ndarray, "rows columns"]:
+    """(v - min) / (max - min); zeros where the map is constant, for nothing in it stands out."""
+    low, high = float(values.min()), float(values.max())
+    if high - low <= 1e-6 * max(1.0, abs(high)):
+        return np.zeros_like(values)
+    return (values - np.float32(low)) / np.float32(high - low)
+
+
+def _checks(target: Target, nonsense: Target, settings: M2IBSettings) -> dict[tuple[str, ...], Target]:
+    """The other texts of one concept, by key. Under "cosine" concepts share them; a margin needs each its own."""
+    own = () if settings.target == "cosine" else (target.id,)
+    checks = {("nonsense", *own): replace(nonsense, normal=target.normal, confusable=target.confusable)}
+    if target.normal is not None:
+        key = ("normal", *own, str(target.normal.tolist()))
+        told_from = torch.cat([target.wanted[None], target.confusable])
+        checks[key] = Target(id=NORMAL_CAPTION, wanted=target.normal, normal=None, confusable=told_from)
+    return checks
+
+
+def _bilinear(values: Float32[np.ndarray, "rows columns"], side: int) -> Float32[np.ndarray, "side side"]:
+    grid = torch.from_numpy(np.ascontiguousarray(values))[None, None]
+    enlarged: np.ndarray = functional.interpolate(grid, (side, side), mode="bilinear", align_corners=False)[
+        0, 0
+    ].numpy()
+    return enlarged
+
+
+def _nearest_home(square: Float32[np.ndarray, "side side"], framing: Framing) -> Plane:
+    (scale_x, scale_y), (shift_x, shift_y) = framing.scale_xy, framing.shift_xy
+    rows = np.floor((np.arange(framing.rows) + 0.5) * scale_y + shift_y).astype(np.intp)
+    columns = np.floor((np.arange(framing.columns) + 0.5) * scale_x + shift_x).astype(np.intp)
+    seen = ((rows >= 0) & (rows < framing.size))[:, None] & ((columns >= 0) & (columns < framing.size))[None, :]
+    last = framing.size - 1
+    values = square[np.clip(rows, 0, last)[:, None], np.clip(columns, 0, last)[None, :]]
+    return np.where(seen, values, np.float32(0)).astype(np.float32)

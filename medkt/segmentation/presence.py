@@ -1,0 +1,123 @@
+"""Is the finding there at all? Decided from the words before any map is made: a map always has a brightest place.
+
+Every slice gets a score for the finding against what it is told apart from, and the slices' scores become one decision.
+An absent finding ends in an empty mask, which is a legal result.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32
+from torch import Tensor
+from torch.nn import functional
+
+from medkt.errors import InputError, NumericalError, SettingsError
+from medkt.saliency.targets import Target
+
+Rule = Literal["softmax", "margin", "cosine"]
+Aggregate = Literal["max", "top_mean"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PresenceSettings:
+    """When a finding counts as present."""
+
+    gate: bool = True
+    """Whether an absent finding ends the work; without it every slice is looked at, as published."""
+
+    rule: Rule = "softmax"
+    """"softmax": probability of the finding against its contrasts at the encoder's logit scale; "margin": its cosine
+    less the largest contrast's; "cosine": the cosine alone. A concept without contrasts always has its cosine."""
+
+    threshold: float = 0.5
+    """A study whose score is at least this has the finding, and so has a slice. In the unit of the rule."""
+
+    weak: float = 0.25
+    """Slices from this score on are looked at too, and kept where they touch a strong one."""
+
+    aggregate: Aggregate = "max"
+    """How the slices' scores become the study's: their "max", or "top_mean", the mean of the `top` largest."""
+
+    top: int = 3
+    """How many slices "top_mean" takes; all where there are fewer."""
+
+    def __post_init__(self) -> None:
+        if self.rule not in get_args(Rule) or self.aggregate not in get_args(Aggregate):
+            raise SettingsError(f"unknown presence rule {self.rule!r} or aggregate {self.aggregate!r}")
+        if self.weak > self.threshold:
+            raise SettingsError(f"presence: weak ({self.weak}) must not be above threshold ({self.threshold})")
+        if self.top < 1:
+            raise SettingsError(f"presence: top counts slices and is at least 1, got {self.top}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Presence:
+    """The decision for one concept in one study.
+
+    Attributes:
+        score: the study's, in the unit of the rule.
+        present: whether it reaches the threshold (always, where the gate is off).
+        reason: one sentence with the numbers.
+        margins: (slices,) float32, cosine of the finding less the nearest contrast's; without contrasts the cosine.
+        scores: (slices,) float32, each slice's score.
+    """
+
+    score: float
+    present: bool
+    reason: str
+    margins: Float32[np.ndarray, " slices"]
+    scores: Float32[np.ndarray, " slices"]
+
+
+def decide_presence(
+    features: Float[Tensor, "slices width"], target: Target, settings: PresenceSettings, *, logit_scale: float
+) -> Presence:
+    """Decide from the slices' image features, which need not have unit length.
+
+    Raises:
+        InputError: there is no slice.
+        NumericalError: a feature is NaN, infinite or zero.
+    """
+    if not len(features):
+        raise InputError("presence needs at least one slice")
+    lengths = features.float().norm(dim=-1)
+    if not (torch.isfinite(lengths) & (lengths > 0)).all():
+        raise NumericalError("the encoder gives no usable image feature for some slice (NaN, infinity or zero)")
+    units = functional.normalize(features.float(), dim=-1)
+    wanted = units @ target.wanted.to(units)
+    contrasts = units @ target.contrasts.to(units).T  # (slices, contrasts)
+    margins = wanted - contrasts.max(dim=1).values if contrasts.shape[1] else wanted
+    scores = _scores(wanted, contrasts, margins, settings.rule, logit_scale).cpu().numpy()
+    score = _aggregated(scores, settings)
+    found = score >= settings.threshold
+    return Presence(
+        score=score,
+        present=found or not settings.gate,
+        reason=_reason(target.id, score, found, len(scores), settings),
+        margins=margins.cpu().numpy(),
+        scores=scores,
+    )
+
+
+def _scores(wanted: Tensor, contrasts: Tensor, margins: Tensor, rule: Rule, logit_scale: float) -> Tensor:
+    if rule == "cosine" or not contrasts.shape[1]:
+        return wanted
+    if rule == "margin":
+        return margins
+    logits = torch.cat([wanted[:, None], contrasts], dim=1) * logit_scale
+    return torch.softmax(logits, dim=1)[:, 0]
+
+
+def _aggregated(scores: Float32[np.ndarray, " slices"], settings: PresenceSettings) -> float:
+    if settings.aggregate == "max":
+        return float(scores.max())
+    return float(np.sort(scores)[-settings.top :].mean(dtype=np.float64))
+
+
+def _reason(concept: str, score: float, found: bool, slices: int, settings: PresenceSettings) -> str:
+    of = f"over {slices} slices" if slices > 1 else "of the image"
+    relation = "reaches" if found else "is below"
+    kept = "" if found or settings.gate else "; looked at all the same, for the gate is off"
+    return f"{concept}: {settings.rule} score {score:.3f} {of} {relation} {settings.threshold:g}{kept}"
