@@ -1,9 +1,12 @@
 """A finding in words: a name, captions with their sources, and the codes that DICOM wants."""
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 Role = Literal["inversion", "finetune", "prompt", "contrast"]
+ROLES: tuple[Role, ...] = get_args(Role)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +49,9 @@ class Concept:
         category, type, region: codes for a DICOM segment; `type` defaults to `category` where no code is known.
         colour: display colour, sRGB 0-255.
         smallest_visible_mm: diameter below which this finding is not expected to show, or None.
+        window: the CT window in which it shows ("lung", "brain"); "" leaves it to the domain.
+        related: ids of concepts that may be the same thing in another word (a carcinoma is a tumour); never its contrast.
+        is_free_text: whether a user wrote the text for one run; it is then used as it stands, in no template.
     """
 
     id: str
@@ -63,7 +69,24 @@ class Concept:
     source: str = ""
     author: str = ""
     digest: str = field(default="")
+    window: str = ""
+    related: tuple[str, ...] = ()
+    is_free_text: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The name and its synonyms."""
+        return (self.name, *self.synonyms)
 
     def texts(self, role: Role = "prompt") -> tuple[str, ...]:
         """The captions that may be used in this role, in file order."""
         return tuple(caption.text for caption in self.captions if role in caption.roles)
+
+
+def mentions(text: str, names: Iterable[str]) -> bool:
+    """Whether the text holds one of the names as whole words, in any case, singular or plural.
+
+    >>> mentions("two lung nodules", ["lung nodule"]), mentions("nodular", ["nodule"])
+    (True, False)
+    """
+    return any(re.search(rf"\b{re.escape(name)}(s|es)?\b", text, re.IGNORECASE) for name in names)

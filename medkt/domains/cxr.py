@@ -1,0 +1,44 @@
+"""Chest radiograph: the file says how it is to be shown (VOI LUT), and whether low values are bright."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from medkt.domains.domain import Domain
+from medkt.domains.intensity import Intensity, from_display, from_percentiles, from_range, sample
+from medkt.shapes import Plane
+from medkt.spatial import Image
+
+LUNGS_BRIGHTER = 0.15  # of the shown range; our choice, above what rotation and consolidation do to a normal film
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CXR(Domain):
+    """Frontal chest radiographs."""
+
+    def _default_intensity(self, image: Image) -> Intensity:
+        values = sample(image.values)
+        if values.min() == values.max():
+            return from_range("constant", 0, 0, source="")
+        ends = self.percentiles
+        inverted = image.display.inverted
+        own = from_display(image)
+        return own or from_percentiles(image, ends.low, ends.high, source=ends.source, inverted=inverted)
+
+    def implausible(self, image: Image) -> tuple[str, ...]:
+        warnings = []
+        if image.geometry.shape[0] > 1:
+            warnings.append(f"{image.geometry.shape[0]} slices: a radiograph is one; this is a volume or a clip")
+        elif lungs_look_bright(self.intensity(image).apply(image.values[0])):
+            warnings.append("the lungs are brighter than the mediastinum: the values look inverted (MONOCHROME1?)")
+        return tuple(warnings)
+
+
+def lungs_look_bright(plane: Plane) -> bool:
+    """Whether the two lung fields of a frontal chest plane are clearly brighter than the middle between them."""
+    rows, columns = plane.shape
+    level = plane[int(0.35 * rows) : int(0.7 * rows) + 1]
+    middle = level[:, int(0.42 * columns) : int(0.58 * columns) + 1]
+    sides = [level[:, int(a * columns) : int(b * columns) + 1] for a, b in ((0.2, 0.35), (0.65, 0.8))]
+    darker_side = min(float(np.median(side)) for side in sides)  # a white lung on one side is disease, not inversion
+    return darker_side > float(np.median(middle)) + LUNGS_BRIGHTER

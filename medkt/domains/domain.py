@@ -1,0 +1,215 @@
+"""What a modality is: how its values are shown, which of its planes hold something, and the words that fit it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from medkt.concepts import Concept, load_concept, mentions
+from medkt.domains.intensity import Intensity, from_display
+from medkt.errors import SettingsError, UnknownNameError
+from medkt.spatial import Image, Planes
+
+LOOKED_AT = 4  # every fourth row and column is enough to say that a plane is empty
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A named CT window, in Hounsfield units."""
+
+    width: float
+    level: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Percentiles:
+    """Where values are clipped, in percent of the voxels."""
+
+    low: float
+    high: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SliceRule:
+    """Which planes of a volume are looked at.
+
+    Attributes:
+        step_mm: planes nearer than this to the last one looked at are passed over; 0 looks at all.
+        empty_level, empty_fraction: a plane is empty where less than this fraction of its pixels lies above the level.
+        most_frames: of a clip, this many frames at even distances.
+    """
+
+    step_mm: float
+    step_source: str
+    empty_level: float
+    empty_fraction: float
+    empty_source: str
+    most_frames: int
+    frames_source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaliencyDefaults:
+    """Where M2IB starts for this modality; `layer` None is the encoder's own default."""
+
+    beta: float
+    layer: int | None
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Domain(ABC):
+    """A modality. The four kinds have a module each; their numbers and words are in `configs/domains`.
+
+    Attributes:
+        name: "cxr", "ct", "mri" or "ultrasound".
+        title: as it is written in a report.
+        codes: DICOM's modality codes that mean this domain.
+        expects_mm: whether lengths in millimetres are to be expected of every image.
+        spacing_rule: where the spacing comes from, in words.
+        intensity_rule: how values are shown, in words.
+        windows: named windows; `default_window` is one of them or "".
+        templates: captions with the place {finding}.
+        normal, confusable: captions of an image without a finding, and of what is easily taken for one.
+        findings: ids of the concepts that belong here, as far as they are used for contrast.
+    """
+
+    name: str
+    title: str
+    codes: tuple[str, ...]
+    expects_mm: bool
+    spacing_rule: str
+    intensity_rule: str
+    percentiles: Percentiles
+    windows: dict[str, Window]
+    default_window: str
+    slice_rule: SliceRule
+    saliency: SaliencyDefaults
+    templates: tuple[str, ...]
+    normal: tuple[str, ...]
+    confusable: tuple[str, ...]
+    findings: tuple[str, ...]
+
+    def intensity(self, image: Image, *, window: str | None = None) -> Intensity:
+        """How the values of this volume are shown; computed once, applied to each plane.
+
+        Args:
+            image: the whole volume; of large ones only a sparse sample is looked at.
+            window: a named window of this domain, "width/level" in the image's own values ("1500/-600"), "file" for
+                the file's own, or None for the domain's rule.
+
+        Raises:
+            UnknownNameError: the domain has no window of this name; the message lists those it has.
+            InputError: the image holds NaN or infinity.
+        """
+        if window is None:
+            return self._default_intensity(image)
+        if window == "file":
+            return from_display(image) or self._default_intensity(image)
+        return _from_window(window, self._window(window), image)
+
+    @abstractmethod
+    def _default_intensity(self, image: Image) -> Intensity:
+        """The domain's rule where no window was asked for."""
+
+    @abstractmethod
+    def implausible(self, image: Image) -> tuple[str, ...]:
+        """What makes one doubt that this image belongs here; empty where nothing does."""
+
+    def slices(self, image: Image, planes: Planes, *, step_mm: float | None = None) -> tuple[int, ...]:
+        """The indices of the planes to look at, in order; empty where no plane holds anything.
+
+        Args:
+            image: the whole volume.
+            planes: how it is cut.
+            step_mm: the least distance between two planes; None takes the domain's, 0 looks at every plane.
+
+        Raises:
+            SettingsError: the step is negative.
+        """
+        step_mm = self.slice_rule.step_mm if step_mm is None else step_mm
+        if step_mm < 0:
+            raise SettingsError(f"a step between slices is 0 mm or more, got {step_mm:g}")
+        number = image.geometry.shape[planes.axis]
+        if image.geometry.stack == "time":
+            return self._frames(number)
+        level = self._empty_level(image)
+        stride = _stride(image.geometry.spacing[planes.axis], step_mm) if image.geometry.unit == "mm" else 1
+        held = [index for index in range(number) if self._holds_something(_thinned(image, planes, index), level)]
+        # counted from the first plane that holds something, so that air around the patient does not shift the choice
+        return tuple(index for index in held if (index - held[0]) % stride == 0)
+
+    def _frames(self, number: int) -> tuple[int, ...]:
+        taken = min(number, self.slice_rule.most_frames)
+        return tuple(int(index) for index in np.unique(np.linspace(0, number - 1, taken).round()))
+
+    def _empty_level(self, image: Image) -> float:
+        """The value above which a pixel counts as something."""
+        return -np.inf
+
+    def _holds_something(self, plane: np.ndarray[Any, Any], level: float) -> bool:
+        varies = bool(plane.max() > plane.min())
+        return varies and float((plane > level).mean()) >= self.slice_rule.empty_fraction
+
+    def caption(self, finding: str) -> str:
+        """The domain's first template with this finding in it."""
+        return self.templates[0].format(finding=finding)
+
+    def prompts(self, concept: Concept) -> tuple[str, ...]:
+        """What an image is compared with: the concept's own prompts, then the templates with its name, each once."""
+        own = concept.texts("prompt")
+        if concept.is_free_text:  # a sentence of the user's is not put into another sentence
+            return own
+        return tuple(dict.fromkeys([*own, *(template.format(finding=concept.name) for template in self.templates)]))
+
+    def contrast_texts(self, concept: Concept) -> tuple[str, ...]:
+        """What the image could show instead: normal images, what is easily confused, the domain's other findings.
+
+        Texts that name the concept, a synonym, what it is a kind of, or a related concept are left out.
+        """
+        texts = [*self.normal, *concept.texts("contrast"), *self.confusable]
+        texts += [self.caption(other.name) for other in self._others(concept)]
+        return tuple(text for text in dict.fromkeys(texts) if not mentions(text, concept.names))
+
+    def _others(self, concept: Concept) -> Iterator[Concept]:
+        for other in (load_concept(finding) for finding in self.findings):
+            of_one_kind = any(mentions(name, other.names) for name in concept.names)
+            of_one_kind |= any(mentions(name, concept.names) for name in other.names)
+            of_one_kind |= other.id in concept.related or concept.id in other.related
+            if other.id != concept.id and not of_one_kind:
+                yield other
+
+    def _window(self, name: str) -> Window:
+        if name in self.windows:
+            return self.windows[name]
+        try:
+            width, level = (float(number) for number in name.split("/"))
+        except ValueError:
+            known = ", ".join(self.windows) or "none, it is shown by percentiles"
+            text = f"no window {name!r} for {self.title}; known: {known}; or give width/level, such as 1500/-600"
+            raise UnknownNameError(text) from None
+        if not (width > 0 and np.isfinite([width, level]).all()):
+            raise SettingsError(f"a window's width is more than 0, got {name!r} (it is written width/level)")
+        return Window(width=width, level=level, source="given by the user")
+
+
+def _from_window(name: str, window: Window, image: Image) -> Intensity:
+    where = f"{name} window" if not name[0].isdigit() else "window"
+    text = f"{where}: width {window.width:g}, level {window.level:g} ({window.source})"
+    return Intensity(name=name, description=text, centre=window.level, width=window.width)
+
+
+def _stride(spacing: float, step_mm: float) -> int:
+    # a thousandth of a plane more, so that 0.5 mm in 2.5 mm is five in spite of rounding
+    return max(1, int(step_mm / spacing + 1e-3))
+
+
+def _thinned(image: Image, planes: Planes, index: int) -> np.ndarray[Any, Any]:
+    plane = planes.show(image.values, index)
+    every = LOOKED_AT if min(plane.shape) >= 64 else 1
+    thinned: np.ndarray[Any, Any] = plane[::every, ::every]
+    return thinned

@@ -1,0 +1,158 @@
+"""From stored values to a plane in [0, 1]: one rule, computed once a volume and applied plane by plane.
+
+The order is DICOM's: the modality LUT (done on reading), then the values of interest, then inversion, last.
+The functions are those of DICOM PS3.3 C.11.2.1.2 and C.11.2.1.3, as highdicom computes them; a named CT window and
+a pair of percentiles are LINEAR_EXACT windows.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Shaped
+
+from medkt.errors import InputError, SettingsError
+from medkt.shapes import Plane, Voxels
+from medkt.spatial import Image
+
+Function = Literal["LINEAR", "LINEAR_EXACT", "SIGMOID", "TABLE", "CONSTANT"]
+FUNCTIONS: tuple[Function, ...] = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
+
+SAMPLED_VOXELS = 2_000_000  # percentiles of more voxels than this would move by less than a grey level
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Intensity:
+    """How the values of one volume become a plane in [0, 1].
+
+    Attributes:
+        name: "lung", "percentiles 0.5-99.5", "file window 1" ...
+        description: the rule with its numbers and their source, for the record of a result.
+        function: one of DICOM's VOI functions, "TABLE" for a VOI LUT, "CONSTANT" where there is nothing to show.
+        centre, width: of the window, in the image's own values.
+        table: (first mapped value, entries in [0, 1]) of a VOI LUT, or None.
+        inverted: whether low values are shown bright.
+        warnings: what a reader of the result should know.
+    """
+
+    name: str
+    description: str
+    function: Function = "LINEAR_EXACT"
+    centre: float = 0.0
+    width: float = 0.0
+    table: tuple[int, np.ndarray[Any, Any]] | None = None
+    inverted: bool = False
+    warnings: tuple[str, ...] = ()
+
+    def apply(self, raw: Shaped[np.ndarray, "rows columns"]) -> Plane:
+        """One plane of stored values as float32 in [0, 1].
+
+        Raises:
+            InputError: the plane holds NaN or infinity.
+        """
+        if raw.dtype.kind == "f" and not np.isfinite(raw).all():
+            raise InputError("the image holds NaN or infinity; replace them by the value of air before reading it")
+        if self.function == "CONSTANT":
+            return np.zeros(raw.shape, np.float32)
+        shown = _look_up(raw, *self.table) if self.table is not None else self._through_window(raw)
+        return 1 - shown if self.inverted else shown
+
+    def _through_window(self, raw: np.ndarray[Any, Any]) -> Plane:
+        from highdicom.pixels import apply_voi_window
+
+        if self.function == "LINEAR" and self.width <= 1:
+            return (raw > self.centre - 0.5).astype(np.float32)  # C.11.2.1.2.1: a width of 1 is a threshold
+        with np.errstate(over="ignore"):  # far outside a narrow sigmoid the exponential is infinite and the result 0
+            shown: Plane = apply_voi_window(raw, self.centre, self.width, self.function, dtype=np.float32)
+        return shown
+
+
+def from_range(name: str, low: float, high: float, *, source: str, inverted: bool = False) -> Intensity:
+    """The rule that maps `low` to 0 and `high` to 1; a constant image gives zeros and a warning."""
+    if not high > low:
+        return Intensity(
+            name=name, function="CONSTANT", description=f"{name}: constant image, shown as zeros",
+            warnings=("the image is constant: there is nothing to see in it",),
+        )  # fmt: skip
+    return Intensity(
+        name=name, description=f"{name}: {low:g} to {high:g} shown as 0 to 1 ({source})" + _said_inverted(inverted),
+        centre=(low + high) / 2, width=high - low, inverted=inverted,
+    )  # fmt: skip
+
+
+def from_percentiles(
+    image: Image, low: float, high: float, *, source: str, non_zero: bool = False, inverted: bool = False
+) -> Intensity:
+    """The rule that clips at two percentiles of a sparse sample of the whole volume."""
+    values = sample(image.values)
+    values = values[values != 0] if non_zero else values
+    what = "non-zero voxels" if non_zero else "pixels"
+    ends = np.percentile(values, [low, high]) if values.size else np.zeros(2)
+    if ends[0] == ends[1] and values.size:
+        ends = np.array([values.min(), values.max()], np.float64)  # few bright voxels in a flat field: show them
+    if ends[0] == ends[1] and values.size < image.values.size:
+        ends[0] = min(0.0, ends[0])  # one value beside zeros, as in a drawn mask
+    name = f"percentiles {low:g}-{high:g} of {what}"
+    return from_range(name, float(ends[0]), float(ends[1]), source=source, inverted=inverted)
+
+
+def from_display(image: Image, index: int = 0) -> Intensity | None:
+    """The file's own VOI LUT: its table, else its window number `index`; None where it has neither.
+
+    Raises:
+        SettingsError: the file names a function that DICOM does not define, or a window without width.
+    """
+    display = image.display
+    said = _said_inverted(display.inverted)
+    if display.table is not None:
+        first, entries = display.table
+        shown = _to_unit(np.asarray(entries))
+        text = f"the file's VOI LUT of {len(shown)} entries from {first:g}{said}"
+        return Intensity(
+            name="file table", description=text, function="TABLE", table=(int(first), shown), inverted=display.inverted
+        )
+    if not display.windows:
+        return None
+    centre, width = display.windows[min(index, len(display.windows) - 1)]
+    functions = {name: name for name in FUNCTIONS}
+    if display.function not in functions:
+        raise SettingsError(f"the file's VOI LUT function is {display.function!r}; DICOM has {', '.join(FUNCTIONS)}")
+    if width < 1 if display.function == "LINEAR" else width <= 0:
+        raise SettingsError(f"the file's window has width {width:g}; DICOM asks for at least 1 (LINEAR) or more than 0")
+    return Intensity(
+        name=f"file window {index + 1}",
+        description=f"the file's window: centre {centre:g}, width {width:g}, {display.function}{said}",
+        function=functions[display.function], centre=centre, width=width, inverted=display.inverted,
+    )  # fmt: skip
+
+
+def sample(values: Voxels, most: int = SAMPLED_VOXELS) -> np.ndarray[Any, Any]:
+    """At most about `most` voxels, on a regular sparse grid of the volume: flat, in the stored type.
+
+    Raises:
+        InputError: the sample holds NaN or infinity.
+    """
+    long = sum(n > 1 for n in values.shape)
+    step = max(1, int(np.ceil((values.size / most) ** (1 / max(long, 1)))))
+    taken = values[tuple(slice(None, None, step if n > 1 else 1) for n in values.shape)].ravel()
+    if taken.dtype.kind == "f" and not np.isfinite(taken).all():
+        raise InputError("the image holds NaN or infinity; replace them by the value of air before reading it")
+    return taken
+
+
+def _look_up(raw: np.ndarray[Any, Any], first: int, entries: np.ndarray[Any, Any]) -> Plane:
+    from highdicom.pixels import apply_lut
+
+    # int64, because the table's first value may lie outside the range of the stored type
+    shown: Plane = apply_lut(np.rint(raw).astype(np.int64), entries, first)
+    return shown
+
+
+def _to_unit(entries: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    # The entries' nominal depth is not kept on reading, so the table's own ends become 0 and 1.
+    low, high = float(entries.min()), float(entries.max())
+    return ((entries - low) / (high - low) if high > low else np.zeros(entries.shape)).astype(np.float32)
+
+
+def _said_inverted(inverted: bool) -> str:
+    return "; then inverted (MONOCHROME1)" if inverted else ""

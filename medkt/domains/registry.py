@@ -1,0 +1,100 @@
+"""The four domains, read from `configs/domains`; which of them an image belongs to."""
+
+from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
+from typing import Any
+
+import yaml
+
+from medkt.domains.ct import CT
+from medkt.domains.cxr import CXR
+from medkt.domains.domain import Domain, Percentiles, SaliencyDefaults, SliceRule, Window
+from medkt.domains.mri import MRI
+from medkt.domains.ultrasound import Ultrasound
+from medkt.errors import AmbiguousInputError, SettingsError, UnknownNameError, UnsupportedError
+from medkt.resources import data_file
+from medkt.spatial import Image
+
+_KINDS: dict[str, type[Domain]] = {"cxr": CXR, "ct": CT, "mri": MRI, "ultrasound": Ultrasound}
+_KEYS = {"version", "name", "title", "codes", "spacing", "intensity", "slices", "saliency"}
+_KEYS |= {"templates", "normal", "confusable", "findings"}
+
+
+@cache
+def domains() -> Mapping[str, Domain]:
+    """Every domain by name."""
+    return MappingProxyType({name: _load(name) for name in _KINDS})
+
+
+def domain(name: str) -> Domain:
+    """The domain of that name.
+
+    Raises:
+        UnknownNameError: there is none; the message lists those there are.
+    """
+    if name not in _KINDS:
+        raise UnknownNameError(f"no domain {name!r}; known: {', '.join(_KINDS)}")
+    return domains()[name]
+
+
+def detect_domain(image: Image) -> Domain:
+    """The domain that the image's modality code means.
+
+    Raises:
+        AmbiguousInputError: the file does not say its modality (NIfTI, pictures).
+        UnsupportedError: it says one that medkt has no domain for, such as MG or PT.
+    """
+    if not image.modality:
+        names = ", ".join(_KINDS)
+        raise AmbiguousInputError(f"the file does not say what modality it is: say --modality ({names})")
+    for one in domains().values():
+        if image.modality.upper() in one.codes:
+            return one
+    known = ", ".join(code for one in domains().values() for code in one.codes)
+    raise UnsupportedError(f"medkt has no domain for modality {image.modality!r}; it knows {known}. {_advice(image)}")
+
+
+def check_plausible(image: Image, domain: Domain) -> tuple[str, ...]:
+    """Warnings about an image that may not belong to the domain it is read as; empty where nothing is odd.
+
+    Raises:
+        InputError: the image holds NaN or infinity.
+    """
+    warnings = list(domain.implausible(image))
+    code = image.modality.upper()
+    if code and code not in domain.codes:
+        warnings.insert(0, f"the file says modality {code}, it is read as {domain.title}")
+    if domain.expects_mm and image.geometry.unit != "mm":
+        warnings.append(f"no spacing: lengths are in pixels, though {domain.title} is measured in millimetres")
+    return tuple(warnings)
+
+
+def _advice(image: Image) -> str:
+    if image.modality.upper() == "MG":
+        return "No concept or window of medkt describes mammograms, so a result would mean nothing."
+    return "Say --modality where you know that one of these fits."
+
+
+def _load(name: str) -> Domain:
+    path = data_file(f"configs/domains/{name}.yaml")
+    raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if set(raw) != _KEYS:
+        wrong = ", ".join(sorted(set(raw) ^ _KEYS))
+        raise SettingsError(f"{path}: unknown or missing keys: {wrong}")
+    intensity, spacing = raw["intensity"], raw["spacing"]
+    try:
+        return _KINDS[name](
+            name=raw["name"], title=raw["title"], codes=tuple(raw["codes"]),
+            expects_mm=spacing["expects_mm"], spacing_rule=spacing["rule"], intensity_rule=intensity["rule"],
+            percentiles=Percentiles(**intensity["percentiles"]), windows=_windows(intensity["windows"]),
+            default_window=intensity["default_window"], slice_rule=SliceRule(**raw["slices"]),
+            saliency=SaliencyDefaults(**raw["saliency"]), templates=tuple(raw["templates"]),
+            normal=tuple(raw["normal"]), confusable=tuple(raw["confusable"]), findings=tuple(raw["findings"]),
+        )  # fmt: skip
+    except (KeyError, TypeError) as error:
+        raise SettingsError(f"{path}: {error}") from error
+
+
+def _windows(raw: dict[str, Any]) -> dict[str, Window]:
+    return {name: Window(**numbers) for name, numbers in raw.items()}

@@ -1,0 +1,34 @@
+"""Ultrasound: the region as the machine drew it, one frame of a clip at a time."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from medkt.domains.domain import Domain
+from medkt.domains.intensity import Intensity, from_percentiles, from_range, sample
+from medkt.spatial import Image
+
+HU_LIKE = -500  # no grey level of an ultrasound machine lies here
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ultrasound(Domain):
+    """B-mode images and clips."""
+
+    def _default_intensity(self, image: Image) -> Intensity:
+        values = sample(image.values)
+        inverted = image.display.inverted
+        if values.min() == values.max():
+            return from_range("constant", 0, 0, source="")
+        if values.min() >= 0 and (values.dtype == np.uint8 or 1 < values.max() <= 255):
+            return from_range("as stored", 0, 255, source="B-mode grey levels of 8 bits", inverted=inverted)
+        ends = self.percentiles
+        return from_percentiles(image, ends.low, ends.high, source=ends.source, inverted=inverted)
+
+    def implausible(self, image: Image) -> tuple[str, ...]:
+        lowest = sample(image.values).min()
+        if lowest < HU_LIKE:
+            return (f"values down to {lowest:g}: they look like Hounsfield units, so this may be a CT",)
+        if lowest < 0:
+            return (f"values down to {lowest:g}: an ultrasound image has none below 0",)
+        return ()
