@@ -1,0 +1,110 @@
+"""Pictures of a result: the plane, where the words point, and what was outlined."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from medkt.errors import OutputError
+from medkt.shapes import MaskPlane, Plane
+
+_WIDTH = 3.2  # inches of one picture
+_DPI = 110
+_BACKGROUND = "#101216"
+_TEXT = "#e8e8e8"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Panel:
+    """One plane of one finding, ready to draw.
+
+    Attributes:
+        plane: (rows, columns) float32 in [0, 1], as shown to a radiologist.
+        saliency: (rows, columns) float32 of any range from 0, or None where the plane was not looked at.
+        mask: (rows, columns) bool.
+        boxes_xyxy: (boxes, 4) pixel edges of the prompts that were given to the segmenter.
+        reference: (rows, columns) bool outline to compare with, or None.
+        aspect: height of a pixel over its width.
+        title: finding and slice; caption: score and decision.
+        colour: of the outline, sRGB 0-255.
+    """
+
+    plane: Plane
+    saliency: Plane | None
+    mask: MaskPlane
+    boxes_xyxy: Float[np.ndarray, "boxes 4"]
+    title: str
+    caption: str
+    aspect: float = 1.0
+    colour: tuple[int, int, int] = (230, 60, 60)
+    reference: MaskPlane | None = None
+
+
+def draw_panels(panels: Sequence[Panel], *, footer: str) -> bytes:
+    """A PNG with one row a panel: the plane, the saliency over it, the outline and boxes over it."""
+    ratio = max(p.plane.shape[0] * p.aspect / p.plane.shape[1] for p in panels)
+    height = min(max(_WIDTH * ratio, 1.2), 2.5 * _WIDTH)
+    figure = Figure(figsize=(3 * _WIDTH, len(panels) * (height + 0.55) + 0.35), facecolor=_BACKGROUND)
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(len(panels), 3, squeeze=False)
+    for row, panel in zip(axes, panels, strict=True):
+        _draw_row(row, panel)
+    figure.text(0.5, 0.004, footer, color=_TEXT, ha="center", va="bottom", fontsize=6.5)
+    figure.tight_layout(rect=(0.0, 0.03 if len(panels) > 1 else 0.05, 1.0, 1.0), w_pad=0.3, h_pad=0.6)
+    buffer = BytesIO()
+    # the software line that matplotlib would add changes with its version, and with it the bytes
+    figure.savefig(buffer, format="png", dpi=_DPI, facecolor=_BACKGROUND, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def write_bytes(content: bytes, path: Path) -> None:
+    """Write under a temporary name, then rename.
+
+    Raises:
+        OutputError: the folder cannot be written or the disk is full; nothing is left behind.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another output folder") from error
+
+
+def _draw_row(row: Sequence[Axes], panel: Panel) -> None:
+    for axis, name in zip(row, ("image", "where the words point", "outline and boxes"), strict=True):
+        axis.imshow(panel.plane, cmap="gray", vmin=0.0, vmax=1.0, aspect=panel.aspect, interpolation="nearest")
+        axis.set_axis_off()
+        axis.set_title(name, color=_TEXT, fontsize=7, pad=3)
+    if panel.saliency is not None and float(panel.saliency.max()) > 0:
+        heat = panel.saliency / float(panel.saliency.max())
+        row[1].imshow(heat, cmap="inferno", alpha=0.25 + 0.5 * heat, vmin=0.0, vmax=1.0, aspect=panel.aspect)
+    colour = tuple(channel / 255 for channel in panel.colour)
+    _outline(row[2], panel.mask, colour, "-")
+    if panel.reference is not None:
+        _outline(row[2], panel.reference, (0.35, 0.9, 0.45), ":")
+    for x0, y0, x1, y1 in panel.boxes_xyxy:
+        box = Rectangle((x0 - 0.5, y0 - 0.5), x1 - x0, y1 - y0, fill=False, edgecolor="#4fc3f7", linewidth=0.8)
+        row[2].add_patch(box)
+    row[0].set_title(panel.title, color=_TEXT, fontsize=8, pad=3)
+    row[2].text(0.5, -0.02, panel.caption, color=_TEXT, fontsize=7, ha="center", va="top", transform=row[2].transAxes)
+
+
+def _outline(axis: Axes, mask: MaskPlane, colour: tuple[float, ...], style: str) -> None:
+    if mask.any() and min(mask.shape) > 1:
+        # a border of zeros, so that a mask which touches the edge is outlined there too
+        padded = np.pad(mask, 1).astype(np.float32)
+        columns, rows = np.arange(-1, mask.shape[1] + 1), np.arange(-1, mask.shape[0] + 1)
+        axis.contour(columns, rows, padded, levels=[0.5], colors=[colour], linewidths=1.1, linestyles=style)
+        axis.set_xlim(-0.5, mask.shape[1] - 0.5)
+        axis.set_ylim(mask.shape[0] - 0.5, -0.5)

@@ -1,0 +1,103 @@
+"""One study's result as one HTML file that opens from disk: no network, no script, pictures inside."""
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined, select_autoescape
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>medkt: {{ result.case }}</title>
+<style>
+:root { color-scheme: light dark; --line: #8884; --soft: #8882; --seen: #b3261e; --quiet: #777; }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 68rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.4rem; margin-bottom: 0; } h2 { font-size: 1.1rem; margin-top: 2rem; }
+.notice { border: 1px solid var(--line); background: var(--soft); padding: .5rem .8rem; border-radius: .4rem; }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; }
+th { font-weight: 600; } td.number, th.number { text-align: right; }
+.seen { color: var(--seen); font-weight: 600; } .quiet { color: var(--quiet); }
+img { max-width: 100%; border-radius: .4rem; } pre { overflow-x: auto; background: var(--soft); padding: .6rem; }
+ul.warnings li { margin: .2rem 0; }
+</style>
+</head>
+<body>
+<h1>{{ result.domain_title }}: {{ result.findings | map(attribute="name") | join(", ") }}</h1>
+<p class="quiet">case {{ result.case }} · medkt {{ result.medkt }} · model {{ result.models.encoder.name }}</p>
+<p class="notice"><strong>{{ result.notice }}</strong></p>
+
+<h2>Findings</h2>
+<table>
+<thead><tr><th>Finding</th><th>Decision</th><th class="number">Score</th><th class="number">Size</th>
+<th class="number">Longest axis</th><th class="number">Slices</th><th class="number">Depends on the words</th></tr></thead>
+<tbody>
+{% for f in result.findings %}
+<tr>
+<td>{{ f.name }}</td>
+<td>{% if f.present %}<span class="seen">seen</span>{% else %}not seen{% endif %}<br>
+<span class="quiet">{{ f.reason }}</span></td>
+<td class="number">{{ f.score | figure(2) }}</td>
+<td class="number">{{ f.size_text }}</td>
+<td class="number">{{ f.diameter_text }}</td>
+<td class="number">{{ f.slices_with_mask }}</td>
+<td class="number">{{ f.specificity | figure(2) }}</td>
+</tr>
+{% endfor %}
+</tbody>
+</table>
+
+{% if pictures %}
+<h2>Pictures</h2>
+<p class="quiet">For each finding its clearest slice: the image; where the words point (brighter is more); the outline in the
+finding's colour with the boxes (blue) that the segmenter was given{% if result.reference %}; the reference dotted green{% endif %}.
+{% if result.orientation != "as stored" %}The patient's right is on the left of an axial or coronal picture.{% endif %}</p>
+{% for picture in pictures %}
+<p><img src="data:image/png;base64,{{ picture.data }}" alt="{{ picture.alt }}"></p>
+{% endfor %}
+{% endif %}
+
+{% if result.warnings %}
+<h2>What to keep in mind</h2>
+<ul class="warnings">{% for warning in result.warnings %}<li>{{ warning }}</li>{% endfor %}</ul>
+{% endif %}
+
+<h2>How it was made</h2>
+<table>
+<tbody>
+<tr><th>Input</th><td>{{ result.input.source }}, {{ result.input.shape | join(" × ") }} voxels (slices × rows × columns),
+spacing {{ result.input.spacing | map("round", 4) | join(" × ") }} {{ result.input.unit }},
+{{ result.slices_looked_at }} of {{ result.planes }} planes looked at, {{ result.orientation }}</td></tr>
+<tr><th>Shown as</th><td>{{ result.intensity }}</td></tr>
+<tr><th>Steps on reading</th><td>{{ result.input.steps | join("; ") or "none" }}</td></tr>
+{% for f in result.findings %}
+<tr><th>Words for {{ f.name }}</th><td>{{ f.prompts | join(" · ") }}</td></tr>
+{% endfor %}
+<tr><th>Encoder</th><td>{{ result.models.encoder.name }}, {{ result.models.encoder.licence }}<br>
+<span class="quiet">SHA-256 {{ result.models.encoder.digest or "none: generated weights" }}</span></td></tr>
+<tr><th>Segmenter</th><td>{{ result.models.segmenter.name }}<br>
+<span class="quiet">SHA-256 {{ result.models.segmenter.digest or "none" }}</span></td></tr>
+<tr><th>Digest of the input</th><td class="quiet">SHA-256 {{ result.input.digest }}</td></tr>
+<tr><th>Settings</th><td>{{ result.preset }}{% if result.label_tuned %}, <strong>tuned on labels</strong>{% endif %}</td></tr>
+<tr><th>Seconds</th><td>{% for name, value in result.seconds.items() %}{{ name }} {{ value | figure(2) }}{{ ", " if not loop.last }}{% endfor %}</td></tr>
+</tbody>
+</table>
+<details><summary>All settings</summary><pre>{{ settings }}</pre></details>
+</body>
+</html>
+"""
+
+
+def render_report(result: Mapping[str, Any], *, settings: str, pictures: Mapping[str, bytes]) -> str:
+    """The page of one result (the content of `result.json`), with PNG pictures by their alternative text."""
+    environment = Environment(autoescape=select_autoescape(default=True), undefined=StrictUndefined)
+    environment.filters["figure"] = _figure
+    shown = [{"alt": alt, "data": base64.b64encode(png).decode("ascii")} for alt, png in pictures.items()]
+    return environment.from_string(_PAGE).render(result=result, settings=settings, pictures=shown)
+
+
+def _figure(value: float | None, digits: int) -> str:
+    return "–" if value is None or value != value else f"{value:.{digits}f}"  # noqa: PLR0124 - NaN is not itself
