@@ -13,7 +13,7 @@ import numpy.typing as npt
 from jaxtyping import Int16
 from scipy import ndimage
 
-from medkt.datasets.phantom.finding import Attributes, PhantomPlane, find
+from medkt.datasets.phantom.finding import Attributes, PhantomPlane
 from medkt.datasets.phantom.lesion import (
     Coordinate,
     Lesion,
@@ -21,9 +21,9 @@ from medkt.datasets.phantom.lesion import (
     draw_number,
     draw_radius,
     make_lesion,
+    settle_attributes,
 )
 from medkt.datasets.phantom.texture import grain, smooth_noise
-from medkt.errors import UnknownNameError
 from medkt.shapes import MaskPlane, MaskVoxels, Plane
 
 PLACES = ("upper", "middle", "lower", "central", "peripheral", "posterior", "throughout")
@@ -105,7 +105,8 @@ def _centres(length: int, step: float) -> Values:
 
 def make_study(finding: str, rng: np.random.Generator, attributes: Attributes | None = None) -> "ChestCT":
     """A random chest with this finding in it; the arguments are those of `draw_plane`."""
-    attributes = _settle_attributes(finding, rng, attributes)
+    sides = {"ct_effusion": ("left", "right", "both"), "ct_adenopathy": ("",)}.get(finding, ("left", "right"))
+    attributes = settle_attributes("ct", finding, rng, attributes, sides=sides)
     body = Body.draw(rng)
     window = _draw_window(finding, attributes, rng)
     noise_hu = float(rng.uniform(22, 55) if window == "lung" else rng.uniform(9, 20))  # a softer kernel is quieter
@@ -121,20 +122,6 @@ def make_study(finding: str, rng: np.random.Generator, attributes: Attributes | 
         return replace(study, lesions=_draw_nodes(attributes, rng), in_lung=False, hu_change=_Change(45.0, True))
     change = _draw_change(attributes, body, rng)
     return replace(study, lesions=_draw_lesions(attributes, body, rng), hu_change=change)
-
-
-def _settle_attributes(finding: str, rng: np.random.Generator, attributes: Attributes | None) -> Attributes | None:
-    if finding == "":
-        return None
-    if finding == "unnamed":
-        if attributes is None:
-            raise UnknownNameError("an unnamed lesion needs its attributes; draw_unnamed_attributes gives some")
-        return attributes
-    found = find(finding)
-    if found.domain != "ct":
-        raise UnknownNameError(f"finding {finding!r} belongs to domain {found.domain!r}, not to 'ct'")
-    sides = ("left", "right", "both") if finding == "ct_effusion" else ("left", "right")
-    return attributes or found.draw(rng, side="" if finding == "ct_adenopathy" else str(rng.choice(sides)))
 
 
 def _draw_window(finding: str, attributes: Attributes | None, rng: np.random.Generator) -> str:
@@ -556,9 +543,11 @@ def _draw_centre(
     free = sign == 0 or attributes.number != "single"
     x = aside * (rng.choice((-1, 1), tries) if free else sign)
     depth, wall = body.lung_depth(z, y, x), body.cage_depth(z, y, x)
-    wish = np.minimum(depth, 0.8 * radius)
+    wish = np.minimum(depth, 1.05 * radius + 3.0)
     if attributes.place == "peripheral" or attributes.shape in ("wedge", "crescent"):
-        wish = np.minimum(depth, 3.0) * 3 - np.abs(wall - 0.95 * radius)
+        inward = 1.0 - radius / np.maximum(np.hypot(y, x), 1.0)  # where a wedge has its tip
+        tip = np.minimum(body.lung_depth(z, y * inward, x * inward), 0.0)
+        wish = np.minimum(depth, 3.0) * 3 - np.abs(wall - 0.95 * radius) + 2.0 * tip
     elif attributes.place == "central":
         wish = wish - 0.3 * np.maximum(aside - 55.0, 0.0)
     elif attributes.place == "posterior":

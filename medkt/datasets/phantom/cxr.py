@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from medkt.datasets.phantom.finding import Attributes, PhantomPlane, find
+from medkt.datasets.phantom.finding import Attributes, PhantomPlane
 from medkt.datasets.phantom.lesion import (
     INTENSITY,
     Lesion,
@@ -19,6 +19,7 @@ from medkt.datasets.phantom.lesion import (
     draw_number,
     draw_radius,
     make_lesion,
+    settle_attributes,
 )
 from medkt.datasets.phantom.texture import fractal_noise, grain, smooth_noise
 from medkt.errors import UnknownNameError
@@ -51,7 +52,8 @@ def draw_plane(
     Raises:
         UnknownNameError: the finding is unknown or of another domain, or is "unnamed" without attributes.
     """
-    attributes = _settle_attributes(finding, rng, attributes)
+    sides = ("",) if finding == "cxr_cardiomegaly" else ("left", "right")
+    attributes = settle_attributes("cxr", finding, rng, attributes, sides=sides)
     chest = Chest.draw(rng, side, big_heart=finding == "cxr_cardiomegaly")
     film = chest.film(rng)
     mask = np.zeros((side, side), np.bool_)
@@ -66,22 +68,6 @@ def draw_plane(
     plane = _expose(film + chest.cover(rng), chest, rng)
     context = {"view": "frontal"}
     return PhantomPlane(plane=plane, mask=mask, domain="cxr", finding=finding, attributes=attributes, context=context)
-
-
-def _settle_attributes(finding: str, rng: np.random.Generator, attributes: Attributes | None) -> Attributes | None:
-    if finding == "":
-        return None
-    if finding == "unnamed":
-        if attributes is None:
-            raise UnknownNameError("an unnamed lesion needs its attributes; draw_unnamed_attributes gives some")
-        return attributes
-    found = find(finding)
-    if found.domain != "cxr":
-        raise UnknownNameError(f"finding {finding!r} belongs to domain {found.domain!r}, not to 'cxr'")
-    return attributes or found.draw(rng, side="" if finding == "cxr_cardiomegaly" else str(rng.choice(_SIDES)))
-
-
-_SIDES = ("left", "right")
 
 
 def _require(attributes: Attributes | None) -> Attributes:
@@ -247,7 +233,7 @@ def _heart_depth(v: Values, u: Values, axes: tuple[float, float, float, float, f
     along, across = x * cosine + y * sine, y * cosine - x * sine
     ventricles = (1.0 - np.hypot(along / np.float32(width), across / np.float32(height))) * height
     atrium = 0.55 * width - np.hypot((y + np.float32(0.15 * height)) * 0.7, x + np.float32(0.32 * width))
-    root = np.minimum(0.42 * width + 0.35 * y - np.abs(x + np.float32(0.1 * width)), y + np.float32(1.9 * height))
+    root = np.minimum(0.42 * width + 0.35 * y - np.abs(x + np.float32(0.1 * width)), y + np.float32(1.3 * height))
     return np.asarray(np.maximum(np.maximum(ventricles, atrium), np.minimum(root, -y + height)), np.float32)
 
 

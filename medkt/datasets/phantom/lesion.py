@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from medkt.datasets.phantom.finding import Attributes, DomainName, held_out_identities
+from medkt.datasets.phantom.finding import Attributes, DomainName, find, held_out_identities
 from medkt.errors import UnknownNameError
 
 SIZE_FRACTION = {"tiny": (0.015, 0.03), "small": (0.03, 0.06), "medium": (0.06, 0.11), "large": (0.11, 0.2)}
@@ -42,6 +42,31 @@ def draw_number(number: str, rng: np.random.Generator) -> int:
     """How many lesions to draw for this word of number."""
     low, high = NUMBER[number]
     return int(rng.integers(low, high + 1))
+
+
+def settle_attributes(
+    domain: DomainName,
+    finding: str,
+    rng: np.random.Generator,
+    attributes: Attributes | None,
+    *,
+    sides: tuple[str, ...],
+) -> Attributes | None:
+    """The attributes to draw: those given, else the finding's own with one of `sides`; None for a normal image ("").
+
+    Raises:
+        UnknownNameError: the finding is unknown or of another domain, or is "unnamed" without attributes.
+    """
+    if finding == "":
+        return None
+    if finding == "unnamed":
+        if attributes is None:
+            raise UnknownNameError("an unnamed lesion needs its attributes; draw_unnamed_attributes gives some")
+        return attributes
+    found = find(finding)
+    if found.domain != domain:
+        raise UnknownNameError(f"finding {finding!r} belongs to domain {found.domain!r}, not to {domain!r}")
+    return attributes or found.draw(rng, side=str(rng.choice(sides)))
 
 
 def draw_free_attributes(
