@@ -423,6 +423,8 @@ class ChestCT:
     def _propose_level(self, rng: np.random.Generator, spread: float) -> float:
         if self.lesions:
             lesion = self.lesions[int(rng.integers(len(self.lesions)))]
+            if lesion.attributes.shape == "lobulated" or lesion.attributes.texture != "uniform":
+                spread *= 0.4  # a look that only planes near the centre show
             return lesion.centre[0] + float(rng.uniform(-spread, spread)) * lesion.radius * (
                 0.4 if lesion.attributes.shape == "linear" else 1.0
             )

@@ -373,7 +373,7 @@ def _stippled(rng: np.random.Generator, deepest: float) -> TextureFunction:
     def profile(a: Values, b: Values, c: Values, depth: Values) -> Values:
         bright = np.float32(0.0)
         for (y, x, z), gain, width in zip(places.tolist(), gains.tolist(), widths.tolist(), strict=True):
-            distance = _norm(a - y, b - x, 0.6 * (c - z)) * np.float32(1 / width)
+            distance = _norm(a - y, b - x, 0.45 * (c - z)) * np.float32(1 / width)
             bright = np.maximum(bright, np.float32(gain) * np.clip(1.8 - distance, 0.0, 1.0))
         return np.asarray(1.0 + bright, np.float32)
 
