@@ -1,0 +1,76 @@
+"""Zip files from strangers: unpacked into a folder of our own, under names of our own, within limits."""
+
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from medkt.errors import InputError, OutputError, UnsupportedError
+from medkt.io.guard import reading
+
+LARGEST_BYTES = 16 * 1024**3  # unpacked, all members together
+MOST_MEMBERS = 100_000
+LARGEST_RATIO = 1000  # a constant CT slice deflates by about 1000; more is a bomb
+RATIO_FROM_BYTES = 100 * 1024**2
+
+
+@contextmanager
+def unpacked(path: Path) -> Iterator[Path]:
+    """A temporary folder with the members of a zip file, removed on leaving.
+
+    Members get running numbers for names and keep only their suffix, so no name in the archive reaches the disk.
+
+    Raises:
+        InputError: names that climb out, links, encrypted members, too many members or bytes.
+        UnreadableError: the archive is damaged.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="medkt-"))
+    try:
+        with reading(str(path), "unpacking"), zipfile.ZipFile(path) as archive:
+            members = [member for member in archive.infolist() if not member.is_dir()]
+            _require_harmless(members, path)
+            for number, member in enumerate(members):
+                _extract(archive, member, folder / f"{number:06d}{_suffix(member.filename)}", path)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _require_harmless(members: list[zipfile.ZipInfo], path: Path) -> None:
+    if not members:
+        raise InputError(f"{path}: the archive is empty")
+    if len(members) > MOST_MEMBERS:
+        raise InputError(f"{path}: {len(members)} files in the archive, more than {MOST_MEMBERS}; unpack it yourself")
+    size = sum(member.file_size for member in members)
+    packed = max(1, sum(member.compress_size for member in members))
+    if size > LARGEST_BYTES or (size > RATIO_FROM_BYTES and size / packed > LARGEST_RATIO):
+        raise InputError(f"{path}: would unpack to {size / 1024**3:.1f} GiB; unpack it yourself if you trust it")
+    for member in members:
+        name = PurePosixPath(member.filename.replace("\\", "/"))
+        if name.is_absolute() or ".." in name.parts or ":" in member.filename:
+            raise InputError(f"{path}: a member's name leads out of the archive; the archive is not to be trusted")
+        if (member.external_attr >> 16) & 0o170000 == 0o120000:
+            raise InputError(f"{path}: holds a link; pack the files themselves")
+        if member.flag_bits & 1:
+            raise UnsupportedError(f"{path}: is encrypted; unpack it with its password first")
+
+
+def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path, path: Path) -> None:
+    left = member.file_size  # the directory of the archive may lie about sizes
+    try:
+        with archive.open(member) as source, target.open("wb") as sink:
+            while block := source.read(1 << 20):
+                left -= len(block)
+                if left < 0:
+                    raise InputError(f"{path}: a member is larger than it says; do not trust this archive")
+                sink.write(block)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be unpacked ({error.strerror}); check the temporary folder") from error
+
+
+def _suffix(name: str) -> str:
+    lower = PurePosixPath(name.replace("\\", "/")).name.lower()
+    known = (".nii.gz", ".nii", ".hdr", ".img", ".dcm", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+    return next((suffix for suffix in known if lower.endswith(suffix)), "")

@@ -1,0 +1,112 @@
+"""DICOM in: files, one series, one volume, its grid, its voxels.
+
+A folder, a file or a DICOMDIR becomes headers (`dicom_files`), one series (`dicom_series`), frames with places
+(`dicom_frames`), one volume (`dicom_volumes`), a grid (`dicom_stack`, `dicom_spacing`), voxels (`dicom_pixels`,
+`dicom_luts`), and where the user asks for it a regular grid (`dicom_regrid`).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydicom import Dataset
+
+from medkt.errors import GeometryError
+from medkt.io.dicom_files import DicomFile, FoundFiles, find_files
+from medkt.io.dicom_frames import Frame, frames_of
+from medkt.io.dicom_header import modality_of, text
+from medkt.io.dicom_luts import display_of
+from medkt.io.dicom_pixels import read_voxels
+from medkt.io.dicom_regrid import regrid as resample
+from medkt.io.dicom_series import choose_series
+from medkt.io.dicom_stack import Layout, lay_out
+from medkt.io.dicom_volumes import choose_volume
+from medkt.io.digest import digest_of
+from medkt.io.native import DicomNative
+from medkt.spatial.geometry import Geometry
+from medkt.spatial.image import Display, Image
+from medkt.spatial.provenance import Provenance
+
+
+def read_dicom(
+    path: Path, shown: str, *, series: str | None = None, volume: int | None = None, regrid: bool = False
+) -> Image:
+    """The image in a DICOM file, a folder or a DICOMDIR; axes (slices, rows, columns), world LPS+ mm.
+
+    Args:
+        path: what to read.
+        shown: how to name it in messages.
+        series: a series UID, its unambiguous beginning, or its number in the list from 1.
+        volume: which of several volumes or views in the series, from 1.
+        regrid: resample a stack that is no regular grid, instead of refusing it.
+
+    Raises:
+        InputError: one of its kinds, see `medkt.errors`; the message is one line.
+    """
+    found = find_files(path, shown)
+    files = choose_series(found.pictures, series, shown)
+    chosen = choose_volume(frames_of(files), volume, shown)
+    layout = lay_out(chosen, files[chosen[0].file].header, shown)
+    if layout.problems and not regrid:
+        raise GeometryError(f"{shown}: {'; '.join(layout.problems)}. Repair the series, or resample it with --regrid.")
+    values, steps, warnings = read_voxels(layout.frames, files)
+    geometry = layout.geometry
+    if layout.problems:
+        values, geometry = resample(values, layout, shown)
+        warnings = (*warnings, f"resampled onto a regular grid: {'; '.join(layout.problems)}")
+    display, varying = _display(layout.frames, files)
+    return Image(
+        values=values,
+        geometry=geometry,
+        modality=modality_of(files[chosen[0].file].header),
+        display=display,
+        provenance=Provenance(
+            source="dicom",
+            digest=digest_of(values, geometry),
+            steps=(*_record(found, files, layout), *layout.steps, *steps),
+            warnings=(*found.warnings, *layout.warnings, *_cautions(files, layout, geometry), *varying, *warnings),
+        ),
+        native=_native(files, layout),
+    )
+
+
+def _display(frames: Sequence[Frame], files: Sequence[DicomFile]) -> tuple[Display, tuple[str, ...]]:
+    """The display of the middle slice, for the ends of a stack often hold little, and a word where it varies."""
+    all_of_them = [display_of(files[frame.file].header, frame.number, files[frame.file].shown) for frame in frames]
+    middle = all_of_them[len(all_of_them) // 2]
+    varies = any(one.windows != middle.windows for one in all_of_them)
+    return middle, ("windows vary from slice to slice: those of the middle slice are kept",) if varies else ()
+
+
+def _record(found: FoundFiles, files: list[DicomFile], layout: Layout) -> tuple[str, ...]:
+    others = sum(found.others.values())
+    skipped = (f"{others} objects without an image skipped",) if others else ()
+    series = text(files[0].header, "SeriesInstanceUID")
+    copies = sum(text(file.header, "SeriesInstanceUID") == series for file in found.pictures) - len(files)
+    doubled = (f"{copies} copies of objects already read skipped",) if copies else ()
+    return (f"{len(layout.frames)} frames of {len(files)} files read", *skipped, *doubled)
+
+
+def _cautions(files: Sequence[DicomFile], layout: Layout, geometry: Geometry) -> tuple[str, ...]:
+    header = files[layout.frames[0].file].header
+    notes = []
+    if text(header, "BurnedInAnnotation") == "YES":
+        notes.append("the file says that text is burned into the picture")
+    if text(header, "LossyImageCompression") == "01":
+        notes.append("the picture was compressed with loss")
+    if "RedPaletteColorLookupTableData" in header and text(header, "PhotometricInterpretation") != "PALETTE COLOR":
+        notes.append("a supplemental colour palette is ignored")
+    if geometry.is_sheared:
+        notes.append("sheared affine")
+    return tuple(notes)
+
+
+def _native(files: Sequence[DicomFile], layout: Layout) -> DicomNative:
+    order = list(dict.fromkeys(frame.file for frame in layout.frames))
+    datasets: list[Dataset] = [files[index].header for index in order]
+    place = {index: k for k, index in enumerate(order)}
+    return DicomNative(
+        datasets=tuple(datasets),
+        frames=() if layout.problems else tuple((place[frame.file], frame.number) for frame in layout.frames),
+        series_uid=text(datasets[0], "SeriesInstanceUID"),
+        regridded=bool(layout.problems),
+    )

@@ -1,0 +1,127 @@
+"""Frames: every picture of a series with its place, whether it is a file of its own or one of many in a file."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pydicom import Dataset
+
+from medkt.errors import UnreadableError
+from medkt.io.dicom_files import DicomFile
+from medkt.io.dicom_header import integer, items, number, numbers, text, value
+
+Vector = np.ndarray[Any, np.dtype[np.float64]]
+
+LARGEST_SIDE = 65535  # DICOM stores rows and columns in two bytes
+SAME_DIRECTION = 1e-3  # cosines that differ by less are one orientation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Frame:
+    """One picture of a series.
+
+    Attributes:
+        file: index into the files of the series; number: its frame in that file, from 1.
+        size: (rows, columns).
+        position: centre of the first pixel, LPS+ mm, (3,), or None.
+        directions: (2, 3) unit vectors LPS+: the way the column index grows, the way the row index grows; or None.
+        spacing: (row step, column step) in mm as written beside the position, or None.
+        marks: what tells apart two frames at one place, oldest first.
+    """
+
+    file: int
+    number: int
+    size: tuple[int, int]
+    position: Vector | None
+    directions: Vector | None
+    spacing: tuple[float, float] | None
+    frame_of_reference: str
+    marks: tuple[float, ...]
+
+
+def frames_of(files: list[DicomFile]) -> list[Frame]:
+    """All frames of the files, in file order.
+
+    Raises:
+        UnreadableError: a size of zero, or fewer descriptions of frames than frames.
+    """
+    return [frame for place, file in enumerate(files) for frame in _frames_of_file(file, place)]
+
+
+def functional(header: Dataset, frame_number: int, sequence: str) -> Dataset | None:
+    """The item of a functional group for a frame (from 1): its own, else the shared one, else None."""
+    own = value(header, "PerFrameFunctionalGroupsSequence")  # not a copy: thousands of frames ask for theirs
+    groups = [own[frame_number - 1]] if own is not None and frame_number <= len(own) else []
+    for group in [*groups, *items(header, "SharedFunctionalGroupsSequence")[:1]]:
+        found = items(group, sequence)
+        if found:
+            return found[0]
+    return None
+
+
+def _frames_of_file(file: DicomFile, place: int) -> list[Frame]:
+    header = file.header
+    rows, columns = integer(header, "Rows") or 0, integer(header, "Columns") or 0
+    count = integer(header, "NumberOfFrames")
+    count = 1 if count is None else count
+    if rows < 1 or columns < 1 or count < 1 or max(rows, columns) > LARGEST_SIDE:
+        raise UnreadableError(
+            f"{file.shown}: says {rows} rows, {columns} columns, {count} frames; the header is damaged"
+        )
+    described = len(items(header, "PerFrameFunctionalGroupsSequence"))
+    if described not in (0, count):
+        raise UnreadableError(f"{file.shown}: {count} frames, but {described} are described; the header is damaged")
+    grouped = described > 0 or "SharedFunctionalGroupsSequence" in header
+    return [_frame(header, place, n, (rows, columns), grouped, count) for n in range(1, count + 1)]
+
+
+def _frame(header: Dataset, place: int, n: int, size: tuple[int, int], grouped: bool, count: int) -> Frame:
+    position = orientation = measures = header if count == 1 else None
+    if grouped:
+        position = functional(header, n, "PlanePositionSequence") or position
+        orientation = functional(header, n, "PlaneOrientationSequence") or orientation
+        measures = functional(header, n, "PixelMeasuresSequence") or measures
+    at = numbers(position, "ImagePositionPatient", 3) if position is not None else None
+    towards = numbers(orientation, "ImageOrientationPatient", 6) if orientation is not None else None
+    step = numbers(measures, "PixelSpacing", 2) if measures is not None else None
+    directions = _directions(towards)
+    placed = at is not None and directions is not None
+    return Frame(
+        file=place,
+        number=n,
+        size=size,
+        position=np.array(at) if placed else None,
+        directions=directions if placed else None,
+        spacing=(step[0], step[1]) if step is not None and min(step) > 0 else None,
+        frame_of_reference=text(header, "FrameOfReferenceUID") if placed else "",
+        marks=_marks(header, n, grouped),
+    )
+
+
+def _directions(orientation: tuple[float, ...] | None) -> Vector | None:
+    """Unit vectors, or None where the six numbers are no two directions at right angles."""
+    if orientation is None:
+        return None
+    pair = np.array(orientation, dtype=np.float64).reshape(2, 3)
+    lengths = np.linalg.norm(pair, axis=1)
+    if lengths.min() < 0.9 or lengths.max() > 1.1 or abs(float(pair[0] @ pair[1])) > 0.01:
+        return None
+    unit: Vector = pair / lengths[:, None]
+    return unit
+
+
+def _marks(header: Dataset, n: int, grouped: bool) -> tuple[float, ...]:
+    """Time, echo, acquisition, instance: numbers that order the frames found at one position."""
+    content = functional(header, n, "FrameContentSequence") if grouped else None
+    where = header if content is None else content
+    index = (
+        number(where, "TemporalPositionIndex") if content is not None else number(header, "TemporalPositionIdentifier")
+    )
+    acquisition = (
+        number(where, "FrameAcquisitionNumber") if content is not None else number(header, "AcquisitionNumber")
+    )
+    diffusion = functional(header, n, "MRDiffusionSequence") if grouped else None
+    strength = number(header if diffusion is None else diffusion, "DiffusionBValue")
+    echo = number(header, "EchoNumbers")
+    last = (number(header, "InstanceNumber") or 0.0) + n * 1e-5
+    return (index or 0.0, strength or 0.0, echo or 0.0, acquisition or 0.0, last)

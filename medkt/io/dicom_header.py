@@ -1,0 +1,135 @@
+"""Header values out of files that may hold anything, without a trace from the library and without quoting a patient."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+from pydicom import Dataset, dcmread
+
+from medkt.errors import UnreadableError
+from medkt.io.guard import reading
+
+# Objects that are no picture of a patient, by SOP class. The rest is told by what it holds.
+REFUSED: dict[str, str] = {
+    "1.2.840.10008.5.1.4.1.1.66.4": "a segmentation (SEG)",
+    "1.2.840.10008.5.1.4.1.1.66.7": "a label map segmentation (SEG)",
+    "1.2.840.10008.5.1.4.1.1.66.5": "a surface segmentation",
+    "1.2.840.10008.5.1.4.1.1.30": "a parametric map",
+    "1.2.840.10008.5.1.4.1.1.77.1.6": "a whole-slide microscopy image (SM)",
+    "1.2.840.10008.5.1.4.1.1.481.2": "a radiotherapy dose (RTDOSE)",
+    "1.2.840.10008.5.1.4.1.1.481.3": "a radiotherapy structure set (RTSTRUCT)",
+    "1.2.840.10008.5.1.4.1.1.481.5": "a radiotherapy plan (RTPLAN)",
+    "1.2.840.10008.5.1.4.1.1.66": "raw data",
+    "1.2.840.10008.5.1.4.1.1.67": "a real-world value map",
+    "1.2.840.10008.1.3.10": "a directory of files (DICOMDIR)",
+}
+_STARTS = (b"\x02\x00", b"\x08\x00", b"\x00\x08", b"\x00\x02")  # group 2 or 8 first, either byte order
+
+
+def looks_like_dicom(path: Path) -> bool:
+    """Whether the file has the DICOM prefix, or begins as files do that were written without it."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(132)
+    except OSError:
+        return False
+    if start[128:132] == b"DICM":
+        return True
+    return (
+        len(start) >= 16 and start[:2] in _STARTS and start[3:4] == b"\x00" and start[2] in (0, 1, 2, 3, 5, 8, 22, 24)
+    )
+
+
+def read_header(path: Path, shown: str) -> Dataset:
+    """Everything before the pixel data.
+
+    Raises:
+        UnreadableError: not DICOM or damaged.
+    """
+    with reading(shown, "reading the DICOM header"):
+        dataset = dcmread(path, stop_before_pixels=True, force=True)
+        for keyword in ("SOPClassUID", "Rows", "Columns"):
+            dataset.get(keyword)  # decoded only when asked for; a damaged one shows here
+    if "SOPClassUID" not in dataset and "Rows" not in dataset and "DirectoryRecordSequence" not in dataset:
+        raise UnreadableError(f"{shown}: is not a DICOM file, or is cut off within its header")
+    return dataset
+
+
+def value(dataset: Dataset, keyword: str) -> Any:
+    """The value of an attribute, None where it is absent, empty or damaged."""
+    try:
+        found = dataset.get(keyword)
+    except Exception:  # the library decodes here and raises whatever the bytes make it raise
+        return None
+    return None if found is None or (hasattr(found, "__len__") and len(found) == 0) else found
+
+
+def text(dataset: Dataset, keyword: str) -> str:
+    """The value as text, "" where it is absent."""
+    found = value(dataset, keyword)
+    return "" if found is None else str(found).strip()
+
+
+def integer(dataset: Dataset, keyword: str) -> int | None:
+    """The value as a whole number, None where it is not one."""
+    found = number(dataset, keyword)
+    return None if found is None else int(found)
+
+
+def number(dataset: Dataset, keyword: str) -> float | None:
+    """The value as a finite number, None where it is not one."""
+    found = numbers(dataset, keyword, 1)
+    return None if found is None else found[0]
+
+
+def numbers(dataset: Dataset, keyword: str, count: int) -> tuple[float, ...] | None:
+    """The values as `count` finite numbers, None where they are not."""
+    found = value(dataset, keyword)
+    if found is None:
+        return None
+    try:
+        values = [float(found)] if isinstance(found, (str, float, int)) else [float(one) for one in found]
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return tuple(values) if len(values) == count and all(map(math.isfinite, values)) else None
+
+
+def items(dataset: Dataset, keyword: str) -> list[Dataset]:
+    """The items of a sequence, none where it is absent or damaged."""
+    found = value(dataset, keyword)
+    return (
+        [item for item in found if isinstance(item, Dataset)]
+        if found is not None and not isinstance(found, str)
+        else []
+    )
+
+
+_MODALITIES = {  # where the attribute Modality is missing the class of the object says it
+    "1.2.840.10008.5.1.4.1.1.1": "CR",
+    "1.2.840.10008.5.1.4.1.1.1.1": "DX",
+    "1.2.840.10008.5.1.4.1.1.1.2": "MG",
+    "1.2.840.10008.5.1.4.1.1.2": "CT",
+    "1.2.840.10008.5.1.4.1.1.2.1": "CT",
+    "1.2.840.10008.5.1.4.1.1.4": "MR",
+    "1.2.840.10008.5.1.4.1.1.4.1": "MR",
+    "1.2.840.10008.5.1.4.1.1.6.1": "US",
+    "1.2.840.10008.5.1.4.1.1.3.1": "US",
+}
+
+
+def modality_of(dataset: Dataset) -> str:
+    """DICOM's code for the modality, "" where the file does not say."""
+    return text(dataset, "Modality") or _MODALITIES.get(text(dataset, "SOPClassUID"), "")
+
+
+def kind_of(dataset: Dataset) -> str | None:
+    """What an object is that medkt does not read ("a structured report"), None for a picture."""
+    uid = value(dataset, "SOPClassUID")
+    if str(uid) in REFUSED:
+        return REFUSED[str(uid)]
+    if "DirectoryRecordSequence" in dataset:
+        return "a directory of files (DICOMDIR)"
+    if integer(dataset, "Rows") is None or integer(dataset, "Columns") is None:
+        name = getattr(uid, "name", "") if uid is not None else ""
+        return f"an object without pixels ({name or 'unknown kind'})"
+    return None

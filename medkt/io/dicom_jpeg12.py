@@ -1,0 +1,110 @@
+"""Lossy JPEG with 12 bits a sample (processes 4, 6, 8, 10, 12), which GDCM decodes and pydicom's plugins do not."""
+
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from pydicom import Dataset
+from pydicom.encaps import generate_frames
+
+from medkt.errors import UnreadableError, UnsupportedError
+from medkt.io.dicom_header import integer
+
+Array = np.ndarray[Any, Any]
+
+_ONE_AT_A_TIME = threading.Lock()
+
+EXTENDED = "1.2.840.10008.1.2.4.51"  # 8 or 12 bits; the others are retired and known to no other decoder
+RETIRED = ("1.2.840.10008.1.2.4.52", "1.2.840.10008.1.2.4.53", "1.2.840.10008.1.2.4.54", "1.2.840.10008.1.2.4.55")
+
+
+def needs_jpeg12(syntax: str, bits_stored: int) -> bool:
+    """Whether frames of this transfer syntax go this way."""
+    return (syntax == EXTENDED and bits_stored > 8) or syntax in RETIRED
+
+
+def decode_jpeg12(dataset: Dataset, numbers: list[int], shown: str) -> Iterator[Array]:
+    """The frames of those numbers (from 1) as (rows, columns) uint16 stored values.
+
+    Raises:
+        UnsupportedError: GDCM is absent, or the frames are colour or not of 12 bits.
+        UnreadableError: a frame is missing or does not decode.
+    """
+    try:
+        import gdcm  # an optional codec
+    except ImportError as error:
+        raise UnsupportedError(f"{shown}: 12-bit JPEG needs a decoder; pip install python-gdcm") from error
+    if integer(dataset, "SamplesPerPixel") != 1:
+        raise UnsupportedError(f"{shown}: 12-bit colour JPEG is not supported; convert it to an uncompressed syntax")
+    wanted = set(numbers)
+    found = {}
+    total = integer(dataset, "NumberOfFrames") or 1
+    for number, frame in enumerate(generate_frames(dataset.PixelData, number_of_frames=total), 1):
+        if number in wanted:
+            found[number] = _decode(gdcm, frame, dataset, shown)
+    if set(found) != wanted:
+        raise UnreadableError(f"{shown}: {len(wanted) - len(found)} frames are missing; the file is truncated")
+    yield from (found[number] for number in numbers)
+
+
+def _decode(gdcm: Any, frame: bytes, dataset: Dataset, shown: str) -> Array:
+    precision = jpeg_precision(frame)
+    if precision != 12:
+        raise UnsupportedError(f"{shown}: a JPEG frame of {precision} bits where 12 are expected; convert the file")
+    rows, columns = int(dataset.Rows), int(dataset.Columns)
+    fragment = gdcm.Fragment()
+    fragment.SetByteStringValue(frame)
+    fragments = gdcm.SequenceOfFragments.New()
+    fragments.AddFragment(fragment)
+    element = gdcm.DataElement(gdcm.Tag(0x7FE0, 0x0010))
+    element.SetValue(fragments.__ref__())
+    image = gdcm.Image()
+    image.SetNumberOfDimensions(2)
+    image.SetDimensions((columns, rows, 1))
+    image.SetDataElement(element)
+    monochrome = gdcm.PhotometricInterpretation.GetPIType("MONOCHROME2")
+    image.SetPhotometricInterpretation(gdcm.PhotometricInterpretation(monochrome))
+    # GDCM knows no name for the retired processes, but its decoder asks the frame itself which process it is
+    image.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.GetTSType(EXTENDED)))
+    image.SetPixelFormat(gdcm.PixelFormat(1, 16, 12, 11, 0))
+    with _silent_stderr():  # GDCM tries its 8-bit decoder first, and libjpeg complains of that on the terminal
+        buffer = image.GetBuffer().encode("utf-8", "surrogateescape")  # GDCM gives its bytes as text
+    plane = np.frombuffer(buffer, dtype="<u2")
+    if plane.size != rows * columns:
+        raise UnreadableError(f"{shown}: a JPEG frame did not decode; it is damaged")
+    return plane.reshape(rows, columns)
+
+
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """The process's error stream leads nowhere meanwhile: a C library writes to it past Python."""
+    with _ONE_AT_A_TIME:
+        sys.stderr.flush()
+        kept = os.dup(2)
+        try:
+            with open(os.devnull, "wb") as nowhere:
+                os.dup2(nowhere.fileno(), 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+def jpeg_precision(frame: bytes) -> int:
+    """Bits a sample as the JPEG stream itself says (ITU T.81 B.2.2), 0 where there is no frame header."""
+    place = 2
+    while place + 4 < len(frame):
+        if frame[place] != 0xFF:
+            return 0
+        marker = frame[place + 1]
+        if marker == 0xFF:  # a fill byte
+            place += 1
+            continue
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            return frame[place + 4]
+        place += 2 + int.from_bytes(frame[place + 2 : place + 4], "big")
+    return 0

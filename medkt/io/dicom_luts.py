@@ -1,0 +1,97 @@
+"""Stored values to real ones (modality LUT), and what the file says about showing them (VOI LUT, inversion)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from pydicom import Dataset
+
+from medkt.errors import UnreadableError
+from medkt.io.dicom_frames import functional
+from medkt.io.dicom_header import integer, items, number, text, value
+from medkt.io.guard import reading
+from medkt.spatial.image import Display
+
+Array = np.ndarray[Any, Any]
+_CONTAINERS = (np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.int64)
+
+
+def modality_lut(header: Dataset, frame_number: int, shown: str) -> tuple[Callable[[Array], Array], str]:
+    """A function from stored to real values of one frame (from 1), and its name for the record.
+
+    Whole slope and intercept keep whole numbers, in the smallest type that holds them; all else becomes float32.
+
+    Raises:
+        UnreadableError: a slope of zero or a damaged table.
+    """
+    sequence = items(header, "ModalityLUTSequence")
+    if sequence:
+        first, entries = table_of(sequence[0], header, shown)
+        return (lambda stored: entries[np.clip(stored.astype(np.int64) - int(first), 0, len(entries) - 1)]), "table"
+    item = functional(header, frame_number, "PixelValueTransformationSequence") or header
+    slope, intercept = number(item, "RescaleSlope"), number(item, "RescaleIntercept")
+    slope, intercept = 1.0 if slope is None else slope, 0.0 if intercept is None else intercept
+    if slope == 0:
+        raise UnreadableError(f"{shown}: the rescale slope is 0, so every voxel would be the same; repair the header")
+    if (slope, intercept) == (1.0, 0.0):
+        return (lambda stored: stored), "identity"
+    if slope.is_integer() and intercept.is_integer():
+        return (lambda stored: smallest(stored.astype(np.int64) * int(slope) + int(intercept))), "whole"
+    return (lambda stored: (stored * np.float64(slope) + intercept).astype(np.float32)), "real"
+
+
+def smallest(whole: Array) -> Array:
+    """Whole numbers in the smallest type that holds them; 16-bit at least where they are negative."""
+    low, high = int(whole.min()), int(whole.max())
+    for kind in _CONTAINERS:
+        if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
+            return whole.astype(kind)
+    return whole
+
+
+def table_of(item: Dataset, header: Dataset, shown: str) -> tuple[float, Array]:
+    """(first mapped value, entries) of a LUT item (PS3.3 C.11.1.1.1).
+
+    Raises:
+        UnreadableError: no descriptor of three numbers, or too few entries.
+    """
+    with reading(shown, "reading a look-up table"):
+        count, first, _ = (int(n) for n in item.LUTDescriptor)
+        data: object = item.LUTData
+        if isinstance(data, bytes):
+            data = np.frombuffer(data, dtype="<u2" if header.original_encoding[1] is not False else ">u2")
+        entries = np.asarray(data, dtype=np.int64).reshape(-1) & 0xFFFF
+    count = count or 65536  # 0 stands for 2 to the 16th
+    if integer(header, "PixelRepresentation") == 1 and first > 32767:
+        first -= 65536  # written unsigned by mistake, but it counts in the signed values of the pixels
+    if len(entries) < count:
+        raise UnreadableError(f"{shown}: a look-up table of {count} entries holds {len(entries)}; repair it")
+    return float(first), entries[:count].astype(np.uint16)
+
+
+def display_of(header: Dataset, frame_number: int, shown: str) -> Display:
+    """VOI LUT and inversion of one frame (from 1)."""
+    item = functional(header, frame_number, "FrameVOILUTSequence") or header
+    centres, widths = _list(item, "WindowCenter"), _list(item, "WindowWidth")
+    windows = tuple((c, w) for c, w in zip(centres, widths, strict=False) if w > 0)
+    tables = items(item, "VOILUTSequence")
+    inverted = (
+        text(header, "PhotometricInterpretation") == "MONOCHROME1" or text(header, "PresentationLUTShape") == "INVERSE"
+    )
+    function = text(item, "VOILUTFunction") or "LINEAR"
+    return Display(
+        windows=windows,
+        function=function if function in ("LINEAR", "LINEAR_EXACT", "SIGMOID") else "LINEAR",
+        table=table_of(tables[0], header, shown) if tables else None,
+        inverted=inverted,
+    )
+
+
+def _list(item: Dataset, keyword: str) -> list[float]:
+    found = value(item, keyword)
+    if found is None:
+        return []
+    try:
+        return [float(found)] if isinstance(found, (str, float, int)) else [float(one) for one in found]
+    except (TypeError, ValueError):
+        return []

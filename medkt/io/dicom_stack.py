@@ -1,0 +1,175 @@
+"""From positions to a grid: the order of slices, their step, and every way in which they fail to be a regular stack.
+
+Order and step come from ImagePositionPatient projected on the slice normal, never from names, numbers or thickness.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from pydicom import Dataset
+
+from medkt.errors import GeometryError
+from medkt.io.dicom_frames import Frame, Vector
+from medkt.io.dicom_header import number
+from medkt.io.dicom_spacing import PixelSize, pixel_size
+from medkt.io.dicom_volumes import by_position, normal_of
+from medkt.spatial.geometry import ORTHOGONAL_COSINE, Geometry, Stack
+
+STEP_TOLERANCE = 0.05  # of a step; positions rounded to 0.1 mm wander by up to 0.05 mm around a step of 1 mm
+DRIFT_PIXELS = 0.1  # a stack that leans by less than this from end to end is taken as upright
+NAMED = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Layout:
+    """Frames in slice order on a grid.
+
+    Attributes:
+        frames: one a slice, in order along the normal; duplicates removed.
+        geometry: the grid; where `problems` stand it is that of the frames as if they were regular.
+        problems: why this is no regular grid, in words with numbers; empty for a sound stack.
+    """
+
+    frames: list[Frame]
+    geometry: Geometry
+    problems: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def lay_out(frames: Sequence[Frame], header: Dataset, shown: str) -> Layout:
+    """Order the frames of one volume and find their grid.
+
+    Args:
+        frames: of one orientation and size.
+        header: of the first frame's file; says the pixel size where the frames have no place.
+        shown: the path that the user gave.
+
+    Raises:
+        GeometryError: a stack whose pixels have no size.
+    """
+    if frames[0].position is None:
+        return _without_place(frames, header)
+    places = by_position(frames)
+    ordered = [place[0] for place in places]
+    size = _pixel_size_in_place(ordered, header, shown)
+    duplicated = [place for place in places if len(place) > 1]
+    problems = [_duplicates(duplicated, len(frames))] if duplicated else []
+    step, more, steps = _step(ordered, size, header)
+    geometry = _geometry(ordered[0], len(ordered), step, size, ordered[0].frame_of_reference)
+    source = (f"pixel spacing from {size.source}",)
+    return Layout(
+        frames=ordered, geometry=geometry, problems=(*problems, *more), steps=(*source, *steps), warnings=size.warnings
+    )
+
+
+def _without_place(frames: Sequence[Frame], header: Dataset) -> Layout:
+    """Radiographs, clips, captures: columns along +x, rows along +y."""
+    ordered = sorted(frames, key=lambda frame: (frame.file, frame.number))
+    size = pixel_size(header)
+    if not size.known and frames[0].spacing is not None:  # an enhanced object keeps it in a functional group
+        size = PixelSize(steps=frames[0].spacing, known=True, source="PixelSpacing")
+    stack: Stack = "time" if len(ordered) > 1 else "space"
+    geometry = Geometry.of_pixels(*frames[0].size, frames=len(ordered))
+    scale = np.diag([1.0, size.steps[0], size.steps[1], 1.0])
+    geometry = replace(geometry, affine=geometry.affine @ scale, unit="mm" if size.known else "pixel", stack=stack)
+    clip = ("frames without a position: a clip in time, not a volume",) if len(ordered) > 1 else ()
+    source = (f"pixel spacing from {size.source}",)
+    return Layout(frames=ordered, geometry=geometry, steps=source, warnings=(*size.warnings, *clip))
+
+
+def _pixel_size_in_place(ordered: list[Frame], header: Dataset, shown: str) -> PixelSize:
+    spacing = ordered[0].spacing
+    if spacing is not None:
+        return PixelSize(steps=spacing, known=True, source="PixelSpacing")
+    size = pixel_size(header)
+    if not size.known and len(ordered) > 1:
+        raise GeometryError(
+            f"{shown}: {len(ordered)} slices with positions but without PixelSpacing; restore it in the files"
+        )
+    return size
+
+
+def _geometry(first: Frame, slices: int, step: Vector, size: PixelSize, frame_of_reference: str) -> Geometry:
+    if first.directions is None or first.position is None:
+        raise ValueError("a frame without a place has no geometry")
+    affine = np.eye(4)
+    affine[:3, 0] = step
+    affine[:3, 1] = first.directions[1] * size.steps[0]  # down the rows
+    affine[:3, 2] = first.directions[0] * size.steps[1]  # along the columns
+    affine[:3, 3] = first.position
+    return Geometry(
+        affine=affine,
+        shape=(slices, *first.size),
+        unit="mm" if size.known else "pixel",
+        frame_of_reference_uid=frame_of_reference or None,
+    )
+
+
+def _step(ordered: list[Frame], size: PixelSize, header: Dataset) -> tuple[Vector, list[str], list[str]]:
+    """The vector from slice to slice, the problems, and what was done."""
+    normal = normal_of(ordered[0])
+    if len(ordered) == 1:
+        for keyword in ("SpacingBetweenSlices", "SliceThickness"):
+            stated = number(header, keyword)
+            if stated is not None and stated > 0:
+                return normal * stated, [], [f"one slice: its depth from {keyword}"]
+        return normal * 1.0, [], ["one slice: its depth taken as 1"]
+    positions = np.array([frame.position for frame in ordered])  # (slices, 3)
+    along = positions @ normal
+    problems = _irregular(along)
+    mean: Vector = (positions[-1] - positions[0]) / (len(ordered) - 1)
+    lateral = positions - positions[0] - np.outer(along - along[0], normal)
+    drift = float(np.linalg.norm(lateral[-1]))
+    lean = drift / float(along[-1] - along[0])
+    line = np.outer((along - along[0]) / (along[-1] - along[0]), lateral[-1])
+    wander = float(np.linalg.norm(lateral - line, axis=1).max())
+    if wander > max(DRIFT_PIXELS * min(size.steps), STEP_TOLERANCE * float(mean @ normal)):
+        problems.append(f"slices are shifted sideways against each other by up to {wander:.3g} mm")
+    if lean <= ORTHOGONAL_COSINE:
+        return mean, problems, []
+    if drift <= DRIFT_PIXELS * min(size.steps):
+        return normal * float(mean @ normal), problems, [f"sideways drift of {drift:.2g} mm over the stack ignored"]
+    problems.append(f"gantry tilt: slices lean by {np.degrees(np.arctan(lean)):.1f} degrees from their normal")
+    return mean, problems, []
+
+
+def _irregular(along: Vector) -> list[str]:
+    """Missing slices and uneven steps; `along` are positions in mm on the normal, ascending."""
+    steps = np.diff(along)
+    fitted = along[0] + np.arange(len(along)) * (along[-1] - along[0]) / (len(along) - 1)
+    if float(np.abs(along - fitted).max()) <= STEP_TOLERANCE * float(steps.mean()):
+        return []
+    step = usual_step(along)
+    multiples = steps / step
+    whole = np.round(multiples)
+    if float(np.abs(multiples - whole).max()) <= STEP_TOLERANCE * float(whole.max()) and whole.min() >= 1:
+        gaps = [(along[k], int(whole[k]) - 1) for k in range(len(steps)) if whole[k] > 1]
+        missing = sum(count for _, count in gaps)
+        if missing == 0:
+            return [f"inconsistent increments: {steps.min():.4g} to {steps.max():.4g} mm"]
+        where = ", ".join(f"{count} after {at:.4g} mm" for at, count in gaps[:NAMED]) + (
+            ", ..." if len(gaps) > NAMED else ""
+        )
+        be = "slice is" if missing == 1 else "slices are"
+        return [f"{missing} {be} missing (step {step:.4g} mm; {where} along the normal)"]
+    return [f"inconsistent increments: {steps.min():.4g} to {steps.max():.4g} mm, usually {step:.4g}"]
+
+
+def usual_step(along: Vector) -> float:
+    """The step that most neighbours have: the median, or the smallest where fewer than half agree with it."""
+    steps = np.diff(along)
+    median = float(np.median(steps))
+    agree = float(np.mean(np.abs(steps - median) <= STEP_TOLERANCE * median))
+    return median if agree >= 0.5 else float(steps.min())
+
+
+def _duplicates(duplicated: list[list[Frame]], total: int) -> str:
+    extra = sum(len(place) - 1 for place in duplicated)
+    where = ", ".join(
+        f"{float(place[0].position @ normal_of(place[0])):.4g}"
+        for place in duplicated[:NAMED]
+        if place[0].position is not None
+    )
+    return f"{extra} of {total} slices lie where another one lies (at {where} mm along the normal)"

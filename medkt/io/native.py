@@ -1,0 +1,43 @@
+"""What a writer needs to put a mask back into the frame of the file that was read. Only `medkt.io` looks inside."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydicom import Dataset
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DicomNative:
+    """The DICOM files behind an image.
+
+    Attributes:
+        datasets: headers without voxels, one a file, in the order in which the slices first use them.
+        frames: for each slice the file (index into `datasets`) and the number of the frame in it, from 1.
+        regridded: whether the voxels were resampled; slices then have no source frame and `frames` is empty.
+        series_uid: the series that was read.
+    """
+
+    datasets: tuple[Dataset, ...]
+    frames: tuple[tuple[int, int], ...]
+    series_uid: str
+    regridded: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class NiftiNative:
+    """The NIfTI header of an image.
+
+    Attributes:
+        header: as it stands in the file, its own class (NIfTI-1 or NIfTI-2) and byte order.
+        shape: the shape to write, (i, j), (i, j, k) or with the trailing axes of length one that the file has.
+    """
+
+    header: Any  # nibabel has no hints for its headers
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RasterNative:
+    """The picture behind an image: its (rows, columns)."""
+
+    size: tuple[int, int]

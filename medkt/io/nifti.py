@@ -1,0 +1,288 @@
+"""NIfTI in and out, and the only place where RAS+ meets LPS+.
+
+nibabel gives voxels as (i, j, k) and an affine to RAS+. Here they become (slices, rows, columns) = (k, j, i), and x and y
+change sign. sform is preferred to qform, as nibabel does. Masks go back with the header of the image, bit for bit.
+"""
+
+import gzip
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from nibabel.fileholders import FileHolder
+from nibabel.nifti1 import Nifti1Image, Nifti1Pair
+from nibabel.nifti2 import Nifti2Image, Nifti2Pair
+
+from medkt.errors import AmbiguousInputError, GeometryError, InputError, UnreadableError, UnsupportedError
+from medkt.io.digest import digest_of
+from medkt.io.guard import reading
+from medkt.io.native import NiftiNative
+from medkt.shapes import Affine
+from medkt.spatial.geometry import Geometry
+from medkt.spatial.image import Image
+from medkt.spatial.provenance import Provenance
+
+Array = np.ndarray[Any, Any]
+
+_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+_TURNED = [2, 1, 0, 3]  # (i, j, k, 1) <-> (k, j, i, 1)
+_MILLIMETRES = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}  # xyzt_units & 7: unknown, metre, millimetre, micrometre
+_CLASSES: dict[bytes, Any] = {  # nibabel has no hints for most of its methods
+    b"n+1\0": Nifti1Image,
+    b"ni1\0": Nifti1Pair,
+    b"n+2\0": Nifti2Image,
+    b"ni2\0": Nifti2Pair,
+}
+
+
+def lps_affine(affine_ras: Affine, unit_mm: float = 1.0) -> Affine:
+    """An affine (i, j, k) to RAS+ as one (slice, row, column) to LPS+ mm; `unit_mm` is the length of its unit."""
+    scaled = np.array(affine_ras, dtype=np.float64)
+    scaled[:3] *= unit_mm
+    turned: Affine = (_TO_LPS @ scaled)[:, _TURNED]
+    return turned
+
+
+def ras_affine(affine_lps: Affine) -> Affine:
+    """An affine (slice, row, column) to LPS+ as one (i, j, k) to RAS+, in the same unit."""
+    turned: Affine = (_TO_LPS @ np.asarray(affine_lps, dtype=np.float64))[:, _TURNED]
+    return turned
+
+
+def nifti_magic(path: Path) -> bytes | None:
+    """The four bytes that say which NIfTI it is, b"ana" for Analyze, b"" for unreadable gzip, None for anything else."""
+    try:
+        start = _start(path)
+    except (OSError, EOFError, zlib.error):
+        return b""
+    for place in (344, 4):
+        if start[place : place + 4] in _CLASSES:
+            return start[place : place + 4]
+    return b"ana" if start[:4] in (b"\x5c\x01\0\0", b"\0\0\x01\x5c") and len(start) >= 348 else None
+
+
+def _start(path: Path) -> bytes:
+    with path.open("rb") as file:
+        start = file.read(352)
+    if start[:2] == b"\x1f\x8b":
+        with gzip.open(path) as packed:
+            start = packed.read(352)
+    return start
+
+
+def read_nifti(path: Path, shown: str, *, volume: int | None = None) -> Image:
+    """The image in a NIfTI file; axes (slices, rows, columns) = (k, j, i), world LPS+ mm.
+
+    Args:
+        path: .nii, .nii.gz, or the .hdr or .img of a pair.
+        shown: how to name it in messages.
+        volume: which volume of a 4-D file, from 1.
+
+    Raises:
+        AmbiguousInputError: several volumes and none chosen.
+        UnsupportedError: complex or colour with alpha, Analyze, CIFTI, more than four axes.
+        UnreadableError: damaged or truncated. GeometryError: a singular affine. InputError: NaN or infinite voxels.
+    """
+    stored = _open(path, shown)
+    header = stored.header
+    geometry, warnings = _geometry(header, shown)
+    values, steps = _values(stored, volume, shown)
+    _require_finite(values, shown)
+    return Image(
+        values=values,
+        geometry=geometry,
+        provenance=Provenance(source="nifti", digest=digest_of(values, geometry), steps=steps, warnings=warnings),
+        native=NiftiNative(header=header.copy(), shape=_shape_to_write(header.get_data_shape())),
+    )
+
+
+def _open(path: Path, shown: str) -> Any:
+    headers = path.with_suffix(".hdr") if path.suffix.lower() == ".img" else path
+    magic = nifti_magic(headers)
+    if magic == b"ana":
+        raise UnsupportedError(f"{shown}: is Analyze 7.5, which does not say left from right; convert it to NIfTI")
+    if magic is None or magic not in _CLASSES:
+        raise UnreadableError(f"{shown}: is not NIfTI, or its gzip is damaged; export it again")
+    kind = _CLASSES[magic]
+    files = {"header": _holder(headers), "image": _holder(headers)}
+    if not issubclass(kind, Nifti1Image):
+        voxels = next((headers.with_suffix(s) for s in (".img", ".IMG") if headers.with_suffix(s).is_file()), None)
+        if voxels is None:
+            raise InputError(f"{shown}: is the header of a pair, and the .img beside it is missing")
+        files["image"] = _holder(voxels)
+    with reading(shown, "reading the NIfTI header"):
+        stored = kind.from_file_map(files)
+        axes = stored.shape
+        stored.header.get_zooms()
+    if any(str(code) for code in _cifti_codes(stored)):
+        raise UnsupportedError(f"{shown}: is CIFTI (surfaces and parcels), not a volume; give the volume itself")
+    if not axes or min(axes) < 1 or len(axes) < 2:
+        raise UnreadableError(f"{shown}: has shape {axes}; an image has two axes or more and no empty one")
+    return stored
+
+
+def _cifti_codes(stored: Any) -> list[int]:
+    """Extension codes 32 in the header: CIFTI-2 keeps its matrix description there."""
+    return [extension.get_code() for extension in stored.header.extensions if extension.get_code() == 32]
+
+
+def _holder(path: Path) -> FileHolder:
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    if packed and not path.name.lower().endswith(".gz"):  # by content: a name may have lost its .gz
+        return FileHolder(filename=str(path), fileobj=gzip.open(path))
+    return FileHolder(filename=str(path))
+
+
+def _geometry(header: Any, shown: str) -> tuple[Geometry, tuple[str, ...]]:
+    warnings = []
+    with reading(shown, "reading the NIfTI affine"):
+        affine = np.array(header.get_best_affine(), dtype=np.float64)
+    unit = int(header["xyzt_units"]) & 7
+    if unit not in _MILLIMETRES:
+        warnings.append(f"unknown unit code {unit}: taken as millimetres")
+    elif unit == 0:
+        warnings.append("the file names no unit: taken as millimetres")
+    if int(header["sform_code"]) == 0 and int(header["qform_code"]) == 0:
+        warnings.append("neither sform nor qform is set: left and right are a guess")
+    shape = (*header.get_data_shape()[:3], 1)[:3]
+    if shape[2] == 1 and np.linalg.norm(affine[:3, 2]) == 0:  # a picture often has no depth
+        across = np.cross(affine[:3, 0], affine[:3, 1])
+        affine[:3, 2] = across / (np.linalg.norm(across) or 1.0)
+        warnings.append("a single slice without depth: taken as 1")
+    try:
+        geometry = Geometry(
+            affine=lps_affine(affine, _MILLIMETRES.get(unit, 1.0)), shape=(int(shape[2]), int(shape[1]), int(shape[0]))
+        )
+    except GeometryError as error:
+        raise GeometryError(f"{shown}: {error}; set the sform of the file") from error
+    if geometry.is_sheared:
+        warnings.append("sheared affine")
+    return geometry, tuple(warnings)
+
+
+def _values(stored: Any, volume: int | None, shown: str) -> tuple[Array, tuple[str, ...]]:
+    """(k, j, i) voxels of one volume; whole numbers where the file has them and the scaling keeps them."""
+    kind = stored.get_data_dtype()
+    colour = kind.names is not None
+    if kind.kind == "c" or (kind.names is not None and kind.names != ("R", "G", "B")):
+        raise UnsupportedError(f"{shown}: voxels are {'colour with alpha' if colour else 'complex'}; save real values")
+    which = _volume_index(stored.shape, volume, shown)
+    slope, inter = stored.header.get_slope_inter()
+    slope, inter = 1.0 if slope is None else float(slope), 0.0 if inter is None else float(inter)
+    with reading(shown, "reading the NIfTI voxels", explain=True):
+        raw = np.asarray(stored.dataobj.get_unscaled()) if which is None else _one_volume(stored, which)
+        raw = raw.reshape((*raw.shape[:3], 1)[:3])
+    raw = raw.transpose(2, 1, 0)
+    if colour:
+        return _luma(raw), ("colour reduced to luma (ITU-R BT.601)",)
+    raw = np.ascontiguousarray(raw, dtype=_native_type(raw.dtype))
+    if (slope, inter) == (1.0, 0.0):
+        return raw, ()
+    steps = (f"scaling applied ({'whole' if slope.is_integer() and inter.is_integer() else 'real'})",)
+    if raw.dtype.kind in "iu" and slope.is_integer() and inter.is_integer():
+        return _smallest(raw.astype(np.int64) * int(slope) + int(inter)), steps
+    return (raw * np.float64(slope) + inter).astype(np.float64 if raw.dtype == np.float64 else np.float32), steps
+
+
+def _one_volume(stored: Any, which: int) -> Array:
+    """One volume of a 4-D file without holding the others, before scaling."""
+    proxy: Any = stored.dataobj
+    unscaled = type(proxy)(proxy.file_like, (proxy.shape, proxy.dtype, proxy.offset, 1.0, 0.0))
+    return np.asarray(unscaled[(slice(None),) * 3 + (which,)])
+
+
+def _native_type(kind: np.dtype[Any]) -> np.dtype[Any]:
+    if kind.kind == "f" and kind.itemsize > 8:
+        return np.dtype(np.float64)
+    return kind.newbyteorder("=")
+
+
+def _smallest(whole: Array) -> Array:
+    for kind in (np.uint8, np.int16, np.uint16, np.int32, np.uint32):
+        if np.iinfo(kind).min <= whole.min() and whole.max() <= np.iinfo(kind).max:
+            return whole.astype(kind)
+    return whole
+
+
+def _luma(raw: Array) -> Array:
+    channels = np.stack([raw[name] for name in ("R", "G", "B")], axis=-1).astype(np.float64)
+    grey: Array = np.rint(channels @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
+    return grey
+
+
+def _volume_index(shape: tuple[int, ...], volume: int | None, shown: str) -> int | None:
+    """The index along the fourth axis, None for a file without one."""
+    count = int(np.prod(shape[3:])) if len(shape) > 3 else 1
+    if len(shape) > 4 and count > 1:
+        raise UnsupportedError(f"{shown}: has shape {shape}, more than four axes; save the volume that you need")
+    if volume is None and count > 1:
+        raise AmbiguousInputError(
+            f"{shown}: {count} volumes of shape {shape[:3]}; choose one with --volume 1 to {count}"
+        )
+    if volume is not None and not 1 <= volume <= count:
+        raise InputError(f"{shown}: no volume {volume}; --volume counts from 1 to {count}")
+    return (volume or 1) - 1 if len(shape) == 4 and count > 1 else None
+
+
+def _shape_to_write(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of a mask: that of the file, but three axes where a fourth holds several volumes."""
+    return tuple(shape) if len(shape) <= 3 or np.prod(shape[3:]) == 1 else tuple(shape[:3])
+
+
+def _require_finite(values: Array, shown: str) -> None:
+    if values.dtype.kind != "f":
+        return
+    bad = values.size - int(np.isfinite(values).sum())
+    if bad:
+        raise InputError(
+            f"{shown}: {bad} of {values.size} voxels are NaN or infinite; replace them by a value for 'outside' "
+            "(numpy.nan_to_num, fslmaths -nan)"
+        )
+
+
+def image_like(values: Array, native: NiftiNative) -> Any:
+    """(slices, rows, columns) values as a single-file NIfTI with the place of the file that was read.
+
+    sform, qform, their codes, pixdim and units are the file's own; free text, intent, scaling and extensions are not
+    copied, for they may name a patient or speak of other values.
+    """
+    kind: Any = Nifti2Image if native.header.sizeof_hdr == 540 else Nifti1Image
+    header = kind.header_class.from_header(native.header.as_byteswapped("<"), check=False)
+    header.extensions.clear()
+    for field in ("descrip", "aux_file", "db_name", "intent_name", "data_type"):
+        if field in header.structarr.dtype.names:
+            header[field] = b""
+    for field in ("cal_max", "cal_min", "glmax", "glmin", "intent_code", "intent_p1", "intent_p2", "intent_p3"):
+        if field in header.structarr.dtype.names:
+            header[field] = 0
+    places = {field: header[field].copy() for field in _PLACE}
+    header.set_data_dtype(values.dtype)
+    header.set_slope_inter(1.0, 0.0)
+    image = kind(values.transpose(2, 1, 0).reshape(native.shape), None, header=header)
+    for field, value in places.items():  # nibabel tidies these up; they are the file's
+        image.header[field] = value
+    return image
+
+
+_PLACE = (
+    "pixdim", "xyzt_units", "sform_code", "qform_code", "quatern_b", "quatern_c", "quatern_d",
+    "qoffset_x", "qoffset_y", "qoffset_z", "srow_x", "srow_y", "srow_z",
+)  # fmt: skip
+
+
+def image_from(values: Array, geometry: Geometry) -> Any:
+    """(slices, rows, columns) values as NIfTI with the affine of a grid; sform is exact, qform set where it can be."""
+    affine = ras_affine(geometry.affine)
+    kind: Any = Nifti1Image
+    image = kind(values.transpose(2, 1, 0), affine)
+    image.header.set_slope_inter(1.0, 0.0)
+    aligned = geometry.stack == "space" and geometry.frame_of_reference_uid is not None
+    image.set_sform(affine, code=1 if aligned else 2)
+    if geometry.is_sheared:
+        image.header["qform_code"] = 0  # a quaternion cannot lean
+    else:
+        image.set_qform(affine, code=1 if aligned else 2)
+    image.header.set_xyzt_units(xyz="mm" if geometry.unit == "mm" else "unknown")
+    return image
