@@ -87,7 +87,8 @@ def find(name_or_path: str | Path, kind: Kind) -> tuple[ModelRecord, Path | None
         )
     from medkt.models.recognise import recognise  # imports torch
 
-    return recognise(path, kind)
+    recognised: tuple[ModelRecord, Path] = recognise(path, kind)
+    return recognised
 
 
 def _load(name_or_path: str | Path, kind: Kind, device: "str | torch.device") -> Any:

@@ -1,0 +1,247 @@
+"""BiomedCLIP in either published form: OpenCLIP's (Microsoft) and the Hugging Face conversion (MedCLIP-SAMv2).
+
+Zhang et al., BiomedCLIP: a multimodal biomedical foundation model pretrained from fifteen million scientific image-text
+pairs, 2023. The image tower is timm's ViT-B/16, the text tower BERT with its first token projected by two layers.
+Everything comes from one folder: the weights and tokenizer.json (or vocab.txt). No hub, no remote code.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from timm.models.vision_transformer import VisionTransformer
+from torch import Tensor, nn
+from transformers import BertConfig, BertModel
+
+from medkt.models.dual import TwoTowers, spec_of
+from medkt.models.encoder import EncoderSpec, Tokens
+from medkt.models.records import ModelRecord
+from medkt.models.weights import checked_digest, load_state, read_state
+from medkt.models.wordpiece import WordPieces, read_word_pieces
+
+# The ViT was trained with timm's 1e-6. The Hugging Face conversion runs it with 1e-12 and says itself that this moves
+# the features by about 1e-5; the weights are the same, so both forms get what they were trained with.
+_VISION_EPS = 1e-6
+_TEXT_EPS = 1e-12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BiomedClipSize:
+    """The published numbers; smaller ones make a quick model of the same structure.
+
+    Attributes:
+        width: of both towers.
+        heads: of both towers.
+        layers: of both towers.
+        embedding: width of the common space.
+        vocabulary: token ids.
+        positions: rows of the text position table, more than the 256 tokens in use.
+        patch: side of an image patch, in pixels.
+    """
+
+    width: int = 768
+    heads: int = 12
+    layers: int = 12
+    embedding: int = 512
+    vocabulary: int = 30522
+    positions: int = 512
+    patch: int = 16
+
+
+class _Head(nn.Module):
+    def __init__(self, width: int, embedding: int) -> None:
+        super().__init__()
+        self.proj = nn.Linear(width, embedding, bias=False)
+
+
+class _Visual(nn.Module):
+    def __init__(self, size: BiomedClipSize, input_size: int) -> None:
+        super().__init__()
+        self.trunk: Any = VisionTransformer(
+            img_size=input_size,
+            patch_size=size.patch,
+            embed_dim=size.width,
+            depth=size.layers,
+            num_heads=size.heads,
+            num_classes=0,
+            norm_layer=partial(nn.LayerNorm, eps=_VISION_EPS),
+        )
+        self.head = _Head(size.width, size.embedding)
+
+
+class _Text(nn.Module):
+    def __init__(self, size: BiomedClipSize) -> None:
+        super().__init__()
+        config = BertConfig(
+            vocab_size=size.vocabulary,
+            hidden_size=size.width,
+            num_hidden_layers=size.layers,
+            num_attention_heads=size.heads,
+            intermediate_size=4 * size.width,
+            max_position_embeddings=size.positions,
+            layer_norm_eps=_TEXT_EPS,
+        )
+        self.transformer = BertModel(config, add_pooling_layer=False)
+        hidden = (size.width + size.embedding) // 2
+        self.proj = nn.Sequential(
+            nn.Linear(size.width, hidden, bias=False), nn.GELU(), nn.Linear(hidden, size.embedding, bias=False)
+        )
+
+
+class BiomedClip(nn.Module):
+    """Both towers under the names of the OpenCLIP file."""
+
+    def __init__(self, size: BiomedClipSize, input_size: int = 224) -> None:
+        super().__init__()
+        self.visual = _Visual(size, input_size)
+        self.text = _Text(size)
+        self.logit_scale = nn.Parameter(torch.tensor(4.4454))
+
+
+class BiomedClipEncoder(TwoTowers):
+    """BiomedCLIP as a `DualEncoder`; an image bottleneck may stand after any block of the ViT."""
+
+    def __init__(
+        self, module: BiomedClip, spec: EncoderSpec, grid_sides: tuple[int, ...], word_pieces: WordPieces
+    ) -> None:
+        super().__init__(module, spec, grid_sides)
+        self._model = module
+        self._word_pieces = word_pieces
+
+    @property
+    def _leading(self) -> int:
+        return 1
+
+    def tokenize(self, texts: Sequence[str]) -> Tokens:
+        """Texts to ids, padded to the longest of them."""
+        return self._word_pieces(texts, self.device)
+
+    def encode_image(self, pixels: Tensor) -> Tensor:
+        """(images, 3, side, side) normalised pixels to (images, width) projected features, not normalised."""
+        self._check_pixels(pixels)
+        features: Tensor = self._model.visual.head.proj(self._model.visual.trunk(pixels))
+        return features
+
+    def encode_text(self, tokens: Tokens) -> Tensor:
+        """Tokens to (texts, width) projected features, not normalised. Padding is masked and has no effect."""
+        hidden = self._model.text.transformer(input_ids=tokens.ids, attention_mask=tokens.mask.long())
+        features: Tensor = self._model.text.proj(hidden.last_hidden_state[:, 0])
+        return features
+
+    def _prefix(self, pixels: Tensor, layer: int) -> Tensor:
+        trunk = self._model.visual.trunk
+        patches = trunk.patch_embed(pixels)  # (images, patches, width)
+        hidden: Tensor = torch.cat([trunk.cls_token.expand(len(pixels), -1, -1), patches], dim=1) + trunk.pos_embed
+        for block in trunk.blocks[: layer + 1]:
+            hidden = block(hidden)
+        return hidden
+
+    def _suffix(self, hidden: Tensor, layer: int) -> Tensor:
+        trunk = self._model.visual.trunk
+        for block in trunk.blocks[layer + 1 :]:
+            hidden = block(hidden)
+        features: Tensor = self._model.visual.head.proj(trunk.norm(hidden)[:, 0])
+        return features
+
+
+def load_biomedclip(
+    weights: Path, record: ModelRecord, device: "str | torch.device" = "cpu", *, size: BiomedClipSize | None = None
+) -> BiomedClipEncoder:
+    """BiomedCLIP from a checkpoint in either layout, with the tokenizer files beside it.
+
+    Args:
+        weights: the checkpoint.
+        record: of BiomedCLIP.
+        device: where it shall live.
+        size: another size than the published one.
+
+    Raises:
+        WeightsError: the file does not hold BiomedCLIP, or the tokenizer is missing.
+    """
+    digest = checked_digest(weights)
+    size = size or BiomedClipSize()
+    module = BiomedClip(size, record.input_size)
+    state = read_state(weights)
+    load_state(module, from_hugging_face(state) if is_hugging_face(state) else state, harmless(size), str(weights))
+    module.eval().to(device)
+    word_pieces = read_word_pieces(weights.parent, record.text_length, size.vocabulary)
+    return BiomedClipEncoder(module, spec_of(record, digest), record.grid, word_pieces)
+
+
+def harmless(size: BiomedClipSize) -> dict[str, Tensor]:
+    """The running numbers that older transformers saved with BERT."""
+    return {"text.transformer.embeddings.position_ids": torch.arange(size.positions)[None]}
+
+
+def is_hugging_face(state: Mapping[str, Tensor]) -> bool:
+    """Whether the entries have the names of the Hugging Face conversion."""
+    return "visual_projection.weight" in state and "text_projection.fc1.weight" in state
+
+
+# (the conversion's name, OpenCLIP's), tried in this order; the attention of the ViT is joined apart.
+_NAMES: tuple[tuple[str, str], ...] = (
+    (r"vision_model\.embeddings\.patch_embedding\.(\w+)", r"visual.trunk.patch_embed.proj.\1"),
+    (r"vision_model\.encoder\.layers\.(\d+)\.layer_norm([12])\.(\w+)", r"visual.trunk.blocks.\1.norm\2.\3"),
+    (r"vision_model\.encoder\.layers\.(\d+)\.self_attn\.out_proj\.(\w+)", r"visual.trunk.blocks.\1.attn.proj.\2"),
+    (r"vision_model\.encoder\.layers\.(\d+)\.mlp\.(\w+)\.(\w+)", r"visual.trunk.blocks.\1.mlp.\2.\3"),
+    (r"vision_model\.post_layernorm\.(\w+)", r"visual.trunk.norm.\1"),
+    (r"visual_projection\.weight", r"visual.head.proj.weight"),
+    (r"text_model\.embeddings\.position_ids", r"text.transformer.embeddings.position_ids"),
+    (r"text_model\.embeddings\.layer_norm\.(\w+)", r"text.transformer.embeddings.LayerNorm.\1"),
+    (r"text_model\.embeddings\.token_embedding\.(\w+)", r"text.transformer.embeddings.word_embeddings.\1"),
+    (
+        r"text_model\.embeddings\.(position|token_type)_embedding\.(\w+)",
+        r"text.transformer.embeddings.\1_embeddings.\2",
+    ),
+    (r"text_model\.encoder\.layers\.(\d+)\.self_attn\.q_proj\.(\w+)", r"\1.attention.self.query.\2"),
+    (r"text_model\.encoder\.layers\.(\d+)\.self_attn\.k_proj\.(\w+)", r"\1.attention.self.key.\2"),
+    (r"text_model\.encoder\.layers\.(\d+)\.self_attn\.v_proj\.(\w+)", r"\1.attention.self.value.\2"),
+    (r"text_model\.encoder\.layers\.(\d+)\.self_attn\.out_proj\.(\w+)", r"\1.attention.output.dense.\2"),
+    (r"text_model\.encoder\.layers\.(\d+)\.layer_norm1\.(\w+)", r"\1.attention.output.LayerNorm.\2"),
+    (r"text_model\.encoder\.layers\.(\d+)\.mlp\.fc1\.(\w+)", r"\1.intermediate.dense.\2"),
+    (r"text_model\.encoder\.layers\.(\d+)\.mlp\.fc2\.(\w+)", r"\1.output.dense.\2"),
+    (r"text_model\.encoder\.layers\.(\d+)\.layer_norm2\.(\w+)", r"\1.output.LayerNorm.\2"),
+    (r"text_projection\.fc1\.weight", r"text.proj.0.weight"),
+    (r"text_projection\.fc2\.weight", r"text.proj.2.weight"),
+)
+
+
+def from_hugging_face(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The entries of the Hugging Face conversion under OpenCLIP's names; what is not known keeps its own."""
+    converted: dict[str, Any] = {}
+    for name, value in state.items():
+        if not re.fullmatch(r"vision_model\.encoder\.layers\.\d+\.self_attn\.[qkv]_proj\.\w+", name):
+            converted[_open_clip_name(name)] = value
+    leading = converted.pop("vision_model.embeddings.class_embedding", None)
+    if leading is not None:
+        converted["visual.trunk.cls_token"] = leading[None, None]
+    places = converted.pop("vision_model.embeddings.position_embedding.weight", None)
+    if places is not None:
+        converted["visual.trunk.pos_embed"] = places[None]
+    return {**converted, **_joined_attention(state)}
+
+
+def _open_clip_name(name: str) -> str:
+    for pattern, replacement in _NAMES:
+        match = re.fullmatch(pattern, name)
+        if match:
+            new = match.expand(replacement)
+            return f"text.transformer.encoder.layer.{new}" if new[0].isdigit() else new
+    return name
+
+
+def _joined_attention(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The three attention matrices of a ViT block as timm keeps them: in one, query, key, value from the top."""
+    joined: dict[str, Tensor] = {}
+    for name in state:
+        match = re.fullmatch(r"vision_model\.encoder\.layers\.(\d+)\.self_attn\.q_proj\.(\w+)", name)
+        if match:
+            parts = [state.get(name.replace("q_proj", f"{part}_proj")) for part in "qkv"]
+            present = [part for part in parts if part is not None]
+            # With a part missing the matrix comes out too small, which `load_state` reports with its name.
+            joined[f"visual.trunk.blocks.{match[1]}.attn.qkv.{match[2]}"] = torch.cat(present)
+    return joined

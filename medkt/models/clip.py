@@ -1,0 +1,178 @@
+"""CLIP with a ViT: OpenAI's weights and those trained with OpenCLIP, on OpenCLIP's own towers.
+
+Radford et al., Learning Transferable Visual Models From Natural Language Supervision, 2021.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import torch
+from open_clip import SimpleTokenizer
+from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
+from torch import Tensor
+
+from medkt.errors import WeightsError
+from medkt.models.dual import TwoTowers, spec_of
+from medkt.models.encoder import EncoderSpec, Tokens
+from medkt.models.records import ModelRecord
+from medkt.models.weights import checked_digest, load_state, read_state
+
+# A file that was saved with the text tower as a module of its own (open_clip's CustomTextCLIP).
+_TEXT_PARTS = ("transformer.", "token_embedding.", "positional_embedding", "ln_final.", "text_projection")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipSize:
+    """The numbers that tell one ViT CLIP from another.
+
+    Attributes:
+        embedding: width of the common space.
+        patch: side of an image patch, in pixels.
+        width: of the image tower; its heads are 64 wide.
+        layers: of the image tower.
+        text_width: of the text tower.
+        text_heads: of the text tower.
+        text_layers: of the text tower.
+        quick_gelu: OpenAI's x * sigmoid(1.702 x) in place of GELU. The file does not tell.
+        vocabulary: token ids.
+        head_width: of the image tower.
+    """
+
+    embedding: int = 512
+    patch: int = 32
+    width: int = 768
+    layers: int = 12
+    text_width: int = 512
+    text_heads: int = 8
+    text_layers: int = 12
+    quick_gelu: bool = False
+    vocabulary: int = 49408
+    head_width: int = 64
+
+
+SIZES: dict[str, ClipSize] = {
+    "ViT-B-32-quickgelu": ClipSize(quick_gelu=True),
+    "ViT-B-16-quickgelu": ClipSize(patch=16, quick_gelu=True),
+    "ViT-L-14-quickgelu": ClipSize(
+        embedding=768, patch=14, width=1024, layers=24, text_width=768, text_heads=12, quick_gelu=True
+    ),
+    "ViT-B-32": ClipSize(),
+    "ViT-B-16": ClipSize(patch=16),
+    "ViT-L-14": ClipSize(embedding=768, patch=14, width=1024, layers=24, text_width=768, text_heads=12),
+}
+
+
+class ClipEncoder(TwoTowers):
+    """A ViT CLIP as a `DualEncoder`; an image bottleneck may stand after any block of the ViT."""
+
+    def __init__(self, module: CLIP, spec: EncoderSpec, grid_sides: tuple[int, ...]) -> None:
+        super().__init__(module, spec, grid_sides)
+        self._clip = module
+
+    @property
+    def _leading(self) -> int:
+        return 1
+
+    def tokenize(self, texts: Sequence[str]) -> Tokens:
+        """Texts to ids at the model's full length; what follows the end token is padding."""
+        tokenizer, length = _tokenizer(), self.spec.text_length
+        rows = [[tokenizer.sot_token_id, *tokenizer.encode(text), tokenizer.eot_token_id] for text in texts]
+        ids = torch.zeros((len(rows), length), dtype=torch.int64)
+        mask = torch.zeros((len(rows), length), dtype=torch.bool)
+        for index, row in enumerate(rows):
+            kept = row if len(row) <= length else [*row[: length - 1], tokenizer.eot_token_id]
+            ids[index, : len(kept)] = torch.tensor(kept)
+            mask[index, : len(kept)] = True
+        cut = tuple(len(row) > length for row in rows)
+        return Tokens(ids=ids.to(self.device), mask=mask.to(self.device), truncated=cut)
+
+    def encode_image(self, pixels: Tensor) -> Tensor:
+        """(images, 3, side, side) normalised pixels to (images, width) projected features, not normalised."""
+        self._check_pixels(pixels)
+        features: Tensor = self._clip.encode_image(pixels)
+        return features
+
+    def encode_text(self, tokens: Tokens) -> Tensor:
+        """Tokens to (texts, width) projected features, not normalised."""
+        features: Tensor = self._clip.encode_text(tokens.ids)
+        return features
+
+    def _prefix(self, pixels: Tensor, layer: int) -> Tensor:
+        visual = self._clip.visual
+        patches = visual.conv1(pixels).flatten(2).transpose(1, 2)  # (images, patches, width)
+        leading = visual.class_embedding.expand(len(pixels), 1, -1)
+        hidden: Tensor = visual.ln_pre(torch.cat([leading, patches], dim=1) + visual.positional_embedding)
+        for block in visual.transformer.resblocks[: layer + 1]:
+            hidden = block(hidden)
+        return hidden
+
+    def _suffix(self, hidden: Tensor, layer: int) -> Tensor:
+        visual = self._clip.visual
+        for block in visual.transformer.resblocks[layer + 1 :]:
+            hidden = block(hidden)
+        features: Tensor = visual.ln_post(hidden)[:, 0] @ visual.proj
+        return features
+
+
+def build_clip(size: ClipSize, input_size: int = 224, text_length: int = 77) -> CLIP:
+    """The towers without weights."""
+    vision = CLIPVisionCfg(
+        image_size=input_size, layers=size.layers, width=size.width, patch_size=size.patch, head_width=size.head_width
+    )
+    text = CLIPTextCfg(
+        context_length=text_length,
+        vocab_size=size.vocabulary,
+        width=size.text_width,
+        heads=size.text_heads,
+        layers=size.text_layers,
+    )
+    return CLIP(size.embedding, vision, text, quick_gelu=size.quick_gelu)
+
+
+def load_clip(
+    weights: Path, record: ModelRecord, device: "str | torch.device" = "cpu", *, size: ClipSize | None = None
+) -> ClipEncoder:
+    """A CLIP from OpenAI's file (a TorchScript archive, of which only the tensors are read) or OpenCLIP's.
+
+    Args:
+        weights: the checkpoint.
+        record: which CLIP it is.
+        device: where it shall live.
+        size: another size than the record's architecture.
+
+    Raises:
+        WeightsError: the file does not hold this CLIP.
+    """
+    digest = checked_digest(weights, record.files[0].sha256 if weights.name == record.files[0].name else None)
+    size = size or SIZES[record.architecture]
+    module = build_clip(size, record.input_size, record.text_length)
+    load_state(module, plain_names(read_state(weights)), harmless(record, size), str(weights))
+    module.eval().to(device)
+    return ClipEncoder(module, spec_of(record, digest), record.grid)
+
+
+def harmless(record: ModelRecord, size: ClipSize) -> dict[str, Tensor]:
+    """The three numbers that OpenAI keeps among the weights."""
+    return {
+        "input_resolution": torch.tensor(record.input_size),
+        "context_length": torch.tensor(record.text_length),
+        "vocab_size": torch.tensor(size.vocabulary),
+    }
+
+
+def plain_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same entries with the text tower at the top, as OpenAI has it."""
+    plain: dict[str, Tensor] = {}
+    for name, value in state.items():
+        inner = name.removeprefix("text.")
+        plain[inner if inner != name and inner.startswith(_TEXT_PARTS) else name] = value
+    if len(plain) != len(state):
+        raise WeightsError("the file holds the text tower twice, with and without the prefix 'text.'")
+    return plain
+
+
+@cache
+def _tokenizer() -> SimpleTokenizer:
+    return SimpleTokenizer()

@@ -1,0 +1,255 @@
+"""MedCLIP from the authors' pytorch_model.bin, with a Swin-T or a ResNet-50 for images and Bio_ClinicalBERT for texts.
+
+Wang et al., MedCLIP: Contrastive Learning from Unpaired Medical Images and Text, EMNLP 2022.
+
+The authors average a text's features over three layers and over all positions of its batch, padding included, so that
+what a text means to the model depends on its neighbours. Here each text stands alone unless asked otherwise.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, cast, get_args
+
+import torch
+from torch import Tensor, nn
+from torchvision.models import resnet50
+from torchvision.models.resnet import Bottleneck, ResNet
+from transformers import BertConfig, BertModel
+
+from medkt.errors import SettingsError
+from medkt.models.dual import TwoTowers, spec_of
+from medkt.models.encoder import EncoderSpec, Tokens
+from medkt.models.records import ModelRecord
+from medkt.models.swin import Swin, SwinSize, relative_positions
+from medkt.models.weights import checked_digest, load_state, read_state
+from medkt.models.wordpiece import WordPieces, read_word_pieces
+
+TextPooling = Literal["single", "masked", "padded"]
+
+_MAX_LOGIT_SCALE = 4.6052  # the authors clamp the exponent; ln 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MedClipSize:
+    """The published numbers; smaller ones make a quick model of the same structure.
+
+    Attributes:
+        embedding: width of the common space.
+        swin: the image tower of the Swin variant.
+        resnet_width: first width of the image tower of the ResNet variant.
+        text_width: of BERT.
+        text_heads: of BERT.
+        text_layers: of BERT.
+        vocabulary: token ids.
+        positions: rows of the text position table.
+    """
+
+    embedding: int = 512
+    swin: SwinSize = field(default_factory=SwinSize)
+    resnet_width: int = 64
+    text_width: int = 768
+    text_heads: int = 12
+    text_layers: int = 12
+    vocabulary: int = 28996
+    positions: int = 512
+
+
+class _SwinTower(nn.Module):
+    def __init__(self, size: MedClipSize) -> None:
+        super().__init__()
+        self.model = Swin(size.swin)
+        self.projection_head = nn.Linear(8 * size.swin.width, size.embedding, bias=False)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return self.suffix(self.prefix(pixels, 3), 3)
+
+    def prefix(self, pixels: Tensor, layer: int) -> Tensor:
+        hidden = self.model.embed(pixels)
+        for stage in range(layer + 1):
+            hidden = self.model.stage(hidden, stage)
+        return hidden
+
+    def suffix(self, hidden: Tensor, layer: int) -> Tensor:
+        for stage in range(layer + 1, 4):
+            hidden = self.model.stage(hidden, stage)
+        features: Tensor = self.projection_head(self.model.pool(hidden))
+        return features
+
+
+class _ResNetTower(nn.Module):
+    def __init__(self, size: MedClipSize) -> None:
+        super().__init__()
+        self.model = resnet50(weights=None) if size.resnet_width == 64 else _narrow_resnet(size.resnet_width)
+        self.model.fc = nn.Linear(32 * size.resnet_width, size.embedding, bias=False)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        features: Tensor = self.model(pixels)
+        return features
+
+    def prefix(self, pixels: Tensor, layer: int) -> Tensor:
+        net = self.model
+        planes = net.maxpool(net.relu(net.bn1(net.conv1(pixels))))
+        for stage in self._stages()[: layer + 1]:
+            planes = stage(planes)
+        tokens: Tensor = planes.flatten(2).transpose(1, 2)
+        return tokens
+
+    def suffix(self, hidden: Tensor, layer: int) -> Tensor:
+        side = round(hidden.shape[1] ** 0.5)
+        planes = hidden.transpose(1, 2).reshape(len(hidden), -1, side, side)
+        for stage in self._stages()[layer + 1 :]:
+            planes = stage(planes)
+        features: Tensor = self.model.fc(self.model.avgpool(planes).flatten(1))
+        return features
+
+    def _stages(self) -> list[nn.Module]:
+        return [self.model.layer1, self.model.layer2, self.model.layer3, self.model.layer4]
+
+
+class _TextTower(nn.Module):
+    def __init__(self, size: MedClipSize) -> None:
+        super().__init__()
+        config = BertConfig(
+            vocab_size=size.vocabulary,
+            hidden_size=size.text_width,
+            num_hidden_layers=size.text_layers,
+            num_attention_heads=size.text_heads,
+            intermediate_size=4 * size.text_width,
+            max_position_embeddings=size.positions,
+            layer_norm_eps=1e-12,
+        )
+        self.model = BertModel(config)  # with the pooler, which the file holds and nothing uses
+        self.projection_head = nn.Linear(size.text_width, size.embedding, bias=False)
+
+    def forward(self, ids: Tensor, mask: Tensor, positions: Tensor) -> Tensor:
+        """Ids and attention mask (texts, length) to features, averaged over layers 1, 2, last and over `positions`."""
+        states = self.model(input_ids=ids, attention_mask=mask.long(), output_hidden_states=True).hidden_states
+        layers = (states[1] + states[2] + states[-1]) / 3  # states[0] is what goes into layer 1
+        counted = positions.to(layers.dtype)[:, :, None]
+        features: Tensor = self.projection_head((layers * counted).sum(1) / counted.sum(1))
+        return features
+
+
+class MedClip(nn.Module):
+    """Both towers under the names of the published file."""
+
+    def __init__(self, vision: "_SwinTower | _ResNetTower", size: MedClipSize) -> None:
+        super().__init__()
+        self.vision_model = vision
+        self.text_model = _TextTower(size)
+        self.logit_scale = nn.Parameter(torch.tensor(2.6593))  # ln(1 / 0.07)
+
+
+class MedClipEncoder(TwoTowers):
+    """MedCLIP as a `DualEncoder`; an image bottleneck may stand after any of the four stages.
+
+    Attributes:
+        text_pooling: "single": each text encoded by itself, the mean over all of its tokens; "masked": the texts
+            together, padding left out of the mean, the same numbers in one pass; "padded": the authors' own, padding
+            in the mean, so that a text's features depend on the longest text beside it.
+    """
+
+    def __init__(
+        self,
+        module: MedClip,
+        spec: EncoderSpec,
+        grid_sides: tuple[int, ...],
+        word_pieces: WordPieces,
+        text_pooling: TextPooling = "single",
+    ) -> None:
+        super().__init__(module, spec, grid_sides)
+        self._model = module
+        self._word_pieces = word_pieces
+        self.text_pooling: TextPooling = text_pooling
+
+    @property
+    def logit_scale(self) -> float:
+        """The factor that turns a cosine into a logit, at most 100."""
+        return float(self._model.logit_scale.detach().clamp(0, _MAX_LOGIT_SCALE).exp())
+
+    def tokenize(self, texts: Sequence[str]) -> Tokens:
+        """Texts to ids, padded to the longest of them."""
+        return self._word_pieces(texts, self.device)
+
+    def encode_image(self, pixels: Tensor) -> Tensor:
+        """(images, 3, side, side) normalised pixels to (images, width) projected features, not normalised."""
+        self._check_pixels(pixels)
+        features: Tensor = self._model.vision_model(pixels)
+        return features
+
+    def encode_text(self, tokens: Tokens) -> Tensor:
+        """Tokens to (texts, width) projected features, not normalised."""
+        text = self._model.text_model
+        if self.text_pooling == "single":
+            rows = [tokens.ids[row, kept][None] for row, kept in enumerate(tokens.mask)]
+            return torch.cat([cast(Tensor, text(ids, torch.ones_like(ids), torch.ones_like(ids))) for ids in rows])
+        positions = tokens.mask if self.text_pooling == "masked" else torch.ones_like(tokens.mask)
+        features: Tensor = text(tokens.ids, tokens.mask, positions)
+        return features
+
+    def _prefix(self, pixels: Tensor, layer: int) -> Tensor:
+        return self._model.vision_model.prefix(pixels, layer)
+
+    def _suffix(self, hidden: Tensor, layer: int) -> Tensor:
+        return self._model.vision_model.suffix(hidden, layer)
+
+
+def build_medclip(variant: str, size: MedClipSize) -> MedClip:
+    """The towers without weights; the variant is the record's family, "medclip-swin" or "medclip-resnet"."""
+    return MedClip(_SwinTower(size) if variant == "medclip-swin" else _ResNetTower(size), size)
+
+
+def load_medclip(
+    weights: Path,
+    record: ModelRecord,
+    device: "str | torch.device" = "cpu",
+    *,
+    size: MedClipSize | None = None,
+    text_pooling: TextPooling = "single",
+) -> MedClipEncoder:
+    """MedCLIP from the authors' file, with Bio_ClinicalBERT's vocab.txt or tokenizer.json beside it.
+
+    Args:
+        weights: pytorch_model.bin.
+        record: of the variant.
+        device: where it shall live.
+        size: another size than the published one.
+        text_pooling: how a text's tokens become one vector; see `MedClipEncoder`.
+
+    Raises:
+        WeightsError: the file does not hold this variant, or the tokenizer is missing.
+        SettingsError: an unknown text pooling.
+    """
+    if text_pooling not in get_args(TextPooling):
+        raise SettingsError(f"unknown text pooling {text_pooling!r}; known: {', '.join(get_args(TextPooling))}")
+    digest = checked_digest(weights)
+    size = size or MedClipSize()
+    module = build_medclip(record.family, size)
+    load_state(module, read_state(weights), harmless(record.family, size), str(weights))
+    module.eval().to(device)
+    word_pieces = read_word_pieces(weights.parent, record.text_length, size.vocabulary)
+    return MedClipEncoder(module, spec_of(record, digest), record.grid, word_pieces, text_pooling)
+
+
+def harmless(variant: str, size: MedClipSize) -> Mapping[str, Tensor]:
+    """The constants that transformers 4.24 saved: BERT's running numbers and the window pairs of each Swin block."""
+    constants = {"text_model.model.embeddings.position_ids": torch.arange(size.positions)[None]}
+    if variant != "medclip-swin":
+        return constants
+    for stage, depth in enumerate(size.swin.depths):
+        for block in range(depth):
+            prefix = f"vision_model.model.encoder.layers.{stage}.blocks.{block}.attention.self"
+            constants[f"{prefix}.relative_position_index"] = relative_positions(size.swin.window)
+    return constants
+
+
+def _narrow_resnet(width: int) -> ResNet:
+    """ResNet-50 at another width: torchvision fixes the first width, so its four stages are made anew."""
+    net = ResNet(Bottleneck, [3, 4, 6, 3])
+    net.conv1 = nn.Conv2d(3, width, 7, 2, 3, bias=False)
+    net.bn1 = nn.BatchNorm2d(width)
+    net.inplanes = width
+    for stage, (blocks, stride) in enumerate(((3, 1), (4, 2), (6, 2), (3, 2)), start=1):
+        setattr(net, f"layer{stage}", net._make_layer(Bottleneck, width * 2 ** (stage - 1), blocks, stride))
+    return net

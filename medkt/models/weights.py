@@ -1,0 +1,163 @@
+"""State dicts: read without running code, loaded without a key left over.
+
+Published checkpoints are pickles, and a pickle can run code. Files are read with torch's restricted unpickler
+(`weights_only=True`), as safetensors, or, for TorchScript archives, by `medkt.models.torchscript`.
+"""
+
+import pickle
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from medkt.errors import WeightsError
+from medkt.models import store, torchscript
+from medkt.models.digest import sha256_of
+
+_WRAPPERS = ("state_dict", "model_state_dict", "model")
+_PREFIXES = ("module.", "model.")
+_SHOWN = 10
+
+State = dict[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """What `load_state` did: entries put into the module, its parameters, and entries checked and left out."""
+
+    keys: int
+    parameters: int
+    dropped: tuple[str, ...]
+
+
+def read_state(path: Path) -> State:
+    """The entries of a checkpoint by name, on the CPU.
+
+    A state dict inside "state_dict", "model_state_dict" or "model" is unwrapped, and a "module." or "model."
+    before every name (multi-GPU training, a training harness) is taken off.
+
+    Raises:
+        WeightsError: no such file, damaged, not a state dict, or a pickle that would need to run code.
+    """
+    if not path.is_file():
+        raise WeightsError(f"{path} is not a file")
+    content = _unwrap(_read(path))
+    odd = [str(name) for name, value in content.items() if not isinstance(value, Tensor)]
+    if odd or not content:
+        found = f"holds entries that are no tensors: {_listed(odd)}" if odd else "is empty"
+        raise WeightsError(f"{path} is not a state dict: it {found}")
+    state = {str(name): value for name, value in content.items()}
+    for prefix in _PREFIXES:
+        if all(name.startswith(prefix) for name in state):
+            state = {name.removeprefix(prefix): value for name, value in state.items()}
+    return state
+
+
+def load_state(module: nn.Module, state: Mapping[str, Tensor], harmless: Mapping[str, Tensor], source: str) -> Loaded:
+    """Put a state dict into a module; every name must match, and every shape.
+
+    Args:
+        module: the architecture.
+        state: the entries under the module's own names; of any floating type, cast to the module's.
+        harmless: constants that some versions of the file carry and this architecture computes itself. Each must have
+            the value given here if it is in the file, and is then left out.
+        source: what the message calls the file.
+
+    Raises:
+        WeightsError: missing or unexpected entries, other shapes, a constant with another value, NaN or infinity.
+    """
+    kept, dropped = _without_harmless(state, harmless, source)
+    own = module.state_dict()
+    problems = [
+        *_problem("missing", [name for name in own if name not in kept]),
+        *_problem("unexpected", [name for name in kept if name not in own]),
+        *_problem("of another shape", _other_shapes(own, kept)),
+    ]
+    if problems:
+        raise WeightsError(f"{source} does not fit {type(module).__name__}: " + "; ".join(problems))
+    if broken := [name for name, value in kept.items() if not bool(torch.isfinite(value).all())]:
+        raise WeightsError(f"{source} holds NaN or infinity in {_listed(broken)}")
+    module.load_state_dict(kept, strict=True)
+    return Loaded(keys=len(kept), parameters=sum(p.numel() for p in module.parameters()), dropped=dropped)
+
+
+def checked_digest(weights: Path, published: str | None = None) -> str:
+    """The file's SHA-256, compared with what its publisher, or the manifest beside it, says.
+
+    Raises:
+        WeightsError: it is another.
+    """
+    digest = sha256_of(weights)
+    expected = store.stated_digest(weights) or published
+    if expected is not None and digest != expected:
+        raise WeightsError(f"{weights} has the SHA-256 {digest}, expected {expected}: the file is damaged or another")
+    return digest
+
+
+def _read(path: Path) -> Any:
+    readers: dict[bool, Callable[[Path], Any]] = {True: load_file, False: _read_pickle}
+    try:
+        return readers[path.suffix == ".safetensors"](path)
+    except pickle.UnpicklingError as error:
+        raise WeightsError(
+            f"{path} is a pickle that needs code to be run, which medkt does not do. Where you trust the file, load "
+            "it with torch.load(..., weights_only=False) and save the state dict inside it alone, with torch.save or "
+            f"safetensors.torch.save_file. ({str(error).splitlines()[0]})"
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise WeightsError(f"{path} is damaged or no checkpoint: {str(error).splitlines()[0]}") from error
+    except safetensors.SafetensorError as error:
+        raise WeightsError(f"{path} is damaged or not safetensors: {error}") from error
+
+
+def _read_pickle(path: Path) -> Any:
+    zipped = zipfile.is_zipfile(path)
+    if zipped and torchscript.is_torchscript(path):
+        return torchscript.read_state(path)
+    return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
+
+
+def _unwrap(content: Any) -> Mapping[str, Any]:
+    for name in _WRAPPERS:
+        if isinstance(content, Mapping) and isinstance(content.get(name), Mapping):
+            content = content[name]
+    if not isinstance(content, Mapping):
+        raise WeightsError(f"a checkpoint must hold a state dict, got {type(content).__name__}")
+    return content
+
+
+def _without_harmless(
+    state: Mapping[str, Tensor], harmless: Mapping[str, Tensor], source: str
+) -> tuple[State, tuple[str, ...]]:
+    for name, expected in harmless.items():
+        found = state.get(name)
+        if found is None:
+            continue
+        if found.shape != expected.shape or not torch.equal(found.to(torch.float64), expected.to(torch.float64)):
+            raise WeightsError(
+                f"{source}: {name} is a constant of this architecture and has another shape or value in the file"
+            )
+    kept = {name: value for name, value in state.items() if name not in harmless}
+    return kept, tuple(name for name in state if name in harmless)
+
+
+def _other_shapes(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
+    return [
+        f"{name} {tuple(state[name].shape)} for {tuple(value.shape)}"
+        for name, value in own.items()
+        if name in state and state[name].shape != value.shape
+    ]
+
+
+def _problem(what: str, names: list[str]) -> list[str]:
+    return [f"{len(names)} {what}: {_listed(names)}"] if names else []
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
