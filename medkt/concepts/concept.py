@@ -50,7 +50,7 @@ class Concept:
         colour: display colour, sRGB 0-255.
         smallest_visible_mm: diameter below which this finding is not expected to show, or None.
         window: the CT window in which it shows ("lung", "brain"); "" leaves it to the domain.
-        related: ids of concepts that may be the same thing in another word (a carcinoma is a tumour); never its contrast.
+        related: ids of concepts that may be the same thing (a carcinoma is a tumour), so never a contrast to it.
         is_free_text: whether a user wrote the text for one run; it is then used as it stands, in no template.
     """
 
