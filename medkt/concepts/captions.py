@@ -26,7 +26,7 @@ _FILE_KEYS = {"version": int, "modality": str, "licence": str, "author": str, "s
 _REQUIRED = {"id": str, "name": str, "captions": dict, "source": list}
 _OPTIONAL = {
     "synonyms": list, "views": list, "category": dict, "type": dict, "region": dict, "colour": list,
-    "smallest_visible_mm": (int, float), "window": str, "related": list,
+    "smallest_visible_mm": (int, float), "window": str, "body": str, "related": list,
 }  # fmt: skip
 
 
@@ -99,7 +99,7 @@ def _concept(entry: Any, file: dict[str, Any], path: Path) -> Concept:
     source = "; ".join(_looked_up(key, file["sources"], where) for key in entry["source"])
     owed = {"source": source, "licence": file["licence"], "author": file["author"]}
     captions = _captions(entry, owed, where)
-    optional: dict[str, Any] = {key: entry[key] for key in ("smallest_visible_mm", "window") if key in entry}
+    optional: dict[str, Any] = {key: entry[key] for key in ("smallest_visible_mm", "window", "body") if key in entry}
     optional |= {"colour": _colour(entry["colour"], where)} if "colour" in entry else {}
     optional |= {key: _code(entry[key], f"{where}: {key}") for key in ("category", "type", "region") if key in entry}
     text = "\n".join([entry["name"], *(f"{caption.roles} {caption.text}" for caption in captions)])

@@ -50,6 +50,7 @@ class Concept:
         colour: display colour, sRGB 0-255.
         smallest_visible_mm: diameter below which this finding is not expected to show, or None.
         window: the CT window in which it shows ("lung", "brain"); "" leaves it to the domain.
+        body: the part of the body ("chest", "head"); "" is the one that the domain is mostly used for.
         related: ids of concepts that may be the same thing (a carcinoma is a tumour), so never a contrast to it.
         is_free_text: whether a user wrote the text for one run; it is then used as it stands, in no template.
     """
@@ -70,6 +71,7 @@ class Concept:
     author: str = ""
     digest: str = field(default="")
     window: str = ""
+    body: str = ""
     related: tuple[str, ...] = ()
     is_free_text: bool = False
 

@@ -1,6 +1,6 @@
 """What a modality is: intensities, slices, spacing, words."""
 
-from medkt.domains.domain import Domain, SaliencyDefaults, SliceRule, Window
+from medkt.domains.domain import Domain, SaliencyDefaults, SliceRule, Window, Words
 from medkt.domains.intensity import Intensity
 from medkt.domains.registry import check_plausible, detect_domain, domain, domains
 
@@ -10,6 +10,7 @@ __all__ = [
     "SaliencyDefaults",
     "SliceRule",
     "Window",
+    "Words",
     "check_plausible",
     "detect_domain",
     "domain",

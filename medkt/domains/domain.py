@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from medkt.concepts import Concept, load_concept, mentions
+from medkt.concepts import Concept, concepts, load_concept, mentions
 from medkt.domains.intensity import Intensity, from_display
 from medkt.errors import SettingsError, UnknownNameError
 from medkt.spatial import Image, Planes
@@ -62,6 +62,21 @@ class SaliencyDefaults:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """Captions for one part of the body.
+
+    Attributes:
+        templates: with the place {finding}.
+        normal: of an image without a finding.
+        confusable: of what is easily taken for a finding.
+    """
+
+    templates: tuple[str, ...]
+    normal: tuple[str, ...]
+    confusable: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Domain(ABC):
     """A modality. The four kinds have a module each; their numbers and words are in `configs/domains`.
 
@@ -73,9 +88,8 @@ class Domain(ABC):
         spacing_rule: where the spacing comes from, in words.
         intensity_rule: how values are shown, in words.
         windows: named windows; `default_window` is one of them or "".
-        templates: captions with the place {finding}.
-        normal, confusable: captions of an image without a finding, and of what is easily taken for one.
-        findings: ids of the concepts that belong here, as far as they are used for contrast.
+        words: captions by part of the body; `default_body` is one of them.
+        findings: ids of the concepts of the default body that a concept is contrasted with.
     """
 
     name: str
@@ -89,9 +103,8 @@ class Domain(ABC):
     default_window: str
     slice_rule: SliceRule
     saliency: SaliencyDefaults
-    templates: tuple[str, ...]
-    normal: tuple[str, ...]
-    confusable: tuple[str, ...]
+    default_body: str
+    words: dict[str, Words]
     findings: tuple[str, ...]
 
     def intensity(self, image: Image, *, window: str | None = None) -> Intensity:
@@ -155,33 +168,44 @@ class Domain(ABC):
         varies = bool(plane.max() > plane.min())
         return varies and float((plane > level).mean()) >= self.slice_rule.empty_fraction
 
-    def caption(self, finding: str) -> str:
-        """The domain's first template with this finding in it."""
-        return self.templates[0].format(finding=finding)
+    def window_for(self, concept: Concept) -> str | None:
+        """The window that the concept asks for, where this domain has it; else None, the domain's rule."""
+        return concept.window if concept.window in self.windows else None
+
+    def words_for(self, concept: Concept) -> Words:
+        """The captions of the concept's part of the body."""
+        return self.words.get(concept.body, self.words[self.default_body])
 
     def prompts(self, concept: Concept) -> tuple[str, ...]:
         """What an image is compared with: the concept's own prompts, then the templates with its name, each once."""
         own = concept.texts("prompt")
         if concept.is_free_text:  # a sentence of the user's is not put into another sentence
             return own
-        return tuple(dict.fromkeys([*own, *(template.format(finding=concept.name) for template in self.templates)]))
+        filled = (template.format(finding=concept.name) for template in self.words_for(concept).templates)
+        return tuple(dict.fromkeys([*own, *filled]))
 
     def contrast_texts(self, concept: Concept) -> tuple[str, ...]:
-        """What the image could show instead: normal images, what is easily confused, the domain's other findings.
+        """What the image could show instead: normal images, what is easily confused, other findings of that body part.
 
         Texts that name the concept, a synonym, what it is a kind of, or a related concept are left out.
         """
-        texts = [*self.normal, *concept.texts("contrast"), *self.confusable]
-        texts += [self.caption(other.name) for other in self._others(concept)]
+        words = self.words_for(concept)
+        texts = [*words.normal, *concept.texts("contrast"), *words.confusable]
+        texts += [words.templates[0].format(finding=other.name) for other in self._others(concept)]
         return tuple(text for text in dict.fromkeys(texts) if not mentions(text, concept.names))
 
     def _others(self, concept: Concept) -> Iterator[Concept]:
-        for other in (load_concept(finding) for finding in self.findings):
+        for other in self._neighbours(concept):
             of_one_kind = any(mentions(name, other.names) for name in concept.names)
             of_one_kind |= any(mentions(name, concept.names) for name in other.names)
             of_one_kind |= other.id in concept.related or concept.id in other.related
             if other.id != concept.id and not of_one_kind:
                 yield other
+
+    def _neighbours(self, concept: Concept) -> list[Concept]:
+        if concept.body in ("", self.default_body):
+            return [load_concept(finding) for finding in self.findings]
+        return [one for one in concepts().values() if one.modality == self.name and one.body == concept.body]
 
     def _window(self, name: str) -> Window:
         if name in self.windows:

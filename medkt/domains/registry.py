@@ -9,7 +9,7 @@ import yaml
 
 from medkt.domains.ct import CT
 from medkt.domains.cxr import CXR
-from medkt.domains.domain import Domain, Percentiles, SaliencyDefaults, SliceRule, Window
+from medkt.domains.domain import Domain, Percentiles, SaliencyDefaults, SliceRule, Window, Words
 from medkt.domains.mri import MRI
 from medkt.domains.ultrasound import Ultrasound
 from medkt.errors import AmbiguousInputError, SettingsError, UnknownNameError, UnsupportedError
@@ -18,7 +18,7 @@ from medkt.spatial import Image
 
 _KINDS: dict[str, type[Domain]] = {"cxr": CXR, "ct": CT, "mri": MRI, "ultrasound": Ultrasound}
 _KEYS = {"version", "name", "title", "codes", "spacing", "intensity", "slices", "saliency"}
-_KEYS |= {"templates", "normal", "confusable", "findings"}
+_KEYS |= {"default_body", "words", "findings"}
 
 
 @cache
@@ -89,8 +89,8 @@ def _load(name: str) -> Domain:
             expects_mm=spacing["expects_mm"], spacing_rule=spacing["rule"], intensity_rule=intensity["rule"],
             percentiles=Percentiles(**intensity["percentiles"]), windows=_windows(intensity["windows"]),
             default_window=intensity["default_window"], slice_rule=SliceRule(**raw["slices"]),
-            saliency=SaliencyDefaults(**raw["saliency"]), templates=tuple(raw["templates"]),
-            normal=tuple(raw["normal"]), confusable=tuple(raw["confusable"]), findings=tuple(raw["findings"]),
+            saliency=SaliencyDefaults(**raw["saliency"]), default_body=raw["default_body"],
+            words=_words(raw["words"]), findings=tuple(raw["findings"]),
         )  # fmt: skip
     except (KeyError, TypeError) as error:
         raise SettingsError(f"{path}: {error}") from error
@@ -98,3 +98,7 @@ def _load(name: str) -> Domain:
 
 def _windows(raw: dict[str, Any]) -> dict[str, Window]:
     return {name: Window(**numbers) for name, numbers in raw.items()}
+
+
+def _words(raw: dict[str, Any]) -> dict[str, Words]:
+    return {body: Words(**{kind: tuple(texts) for kind, texts in lists.items()}) for body, lists in raw.items()}
