@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from medkt.errors import NumericalError, SettingsError
 from medkt.models.encoder import DualEncoder
+from medkt.saliency.bottleneck import frozen
 
 # A text that fits no radiology study, and a map that looks the same under it does not listen to words.
 NONSENSE_TEXT = "a red bicycle leaning against a wooden fence"
@@ -92,15 +93,8 @@ def embed_texts(encoder: DualEncoder, texts: Sequence[str]) -> Float[Tensor, "te
     Raises:
         NumericalError: a feature is not finite, or zero; the message names the text.
     """
-    was_training = [part for part in encoder.module.modules() if part.training]
-    try:
-        for part in was_training:  # dropout would give another target each time
-            part.training = False
-        with torch.no_grad():
-            features = encoder.encode_text(encoder.tokenize(list(texts))).float()
-    finally:
-        for part in was_training:
-            part.training = True
+    with torch.no_grad(), frozen(encoder.module):  # dropout would give another target each time
+        features = encoder.encode_text(encoder.tokenize(list(texts))).float()
     lengths = features.norm(dim=-1)
     for text, length in zip(texts, lengths.tolist(), strict=True):
         if not 0 < length < float("inf"):  # also False for NaN

@@ -126,7 +126,10 @@ def _box(
     dy = settings.margin * (bottom - top) + row_mm
     dx = settings.margin * (right - left) + column_mm
     last_row, last_column = shape[0] - 1, shape[1] - 1
-    return [max(left - dx, 0), max(top - dy, 0), min(right + dx, last_column), min(bottom + dy, last_row)]
+    return [
+        float(v)
+        for v in (max(left - dx, 0), max(top - dy, 0), min(right + dx, last_column), min(bottom + dy, last_row))
+    ]
 
 
 def _points(

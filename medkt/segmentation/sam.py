@@ -1,6 +1,6 @@
 """Meta's Segment Anything, and MedSAM's way of using it, behind the `Segmenter` protocol.
 
-Kirillov et al., "Segment Anything" (2023); Ma et al., "Segment anything in medical images" (Nature Communications 2024).
+Kirillov et al., "Segment Anything" (2023); Ma et al., "Segment anything in medical images" (Nat Commun 2024).
 The network is `segment_anything.modeling.Sam` of any size, built and loaded in `medkt.models`.
 """
 

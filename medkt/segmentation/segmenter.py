@@ -101,12 +101,12 @@ def choose(candidates: Candidates, coarse: MaskPlane, region: int, settings: Cho
     The predicted overlap alone prefers whatever is easiest to outline (the whole organ, the plate's edge); the map
     alone is coarse. So the map decides what is meant and the segmenter where it ends. Ties go to the first.
     """
-    mine = np.flatnonzero(candidates.region == region)
+    mine = [int(k) for k in np.flatnonzero(candidates.region == region)]
     agreeing = [k for k in mine if _agrees(candidates.masks[k], coarse, settings)]
     if agreeing:
         return _taken(candidates, agreeing, "agrees")
-    if settings.fallback == "best" and len(mine):
-        return _taken(candidates, list(mine), "best")
+    if settings.fallback == "best" and mine:
+        return _taken(candidates, mine, "best")
     if settings.fallback == "coarse":
         return Chosen(mask=coarse, predicted_iou=None, how="coarse")
     return Chosen(mask=np.zeros_like(coarse), predicted_iou=None, how="none")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
-from jaxtyping import Float32, Int
+from jaxtyping import Bool, Float32, Int
 from scipy import ndimage
 
 from medkt.errors import InputError, NumericalError, SettingsError
@@ -187,7 +187,9 @@ def _nearest(to: int, of: int) -> Int[np.ndarray, " to"]:
     return (np.arange(to) * 2 + 1) * of // (2 * to)
 
 
-def _component(where: tuple[slice, slice], inside: MaskPlane, map_: Plane, shape: tuple[int, ...]) -> Component:
+def _component(
+    where: tuple[slice, slice], inside: Bool[np.ndarray, "part_rows part_columns"], map_: Plane, shape: tuple[int, ...]
+) -> Component:
     mask = np.zeros(shape, dtype=bool)
     mask[where] = inside
     mass = float(map_[where][inside].sum(dtype=np.float64))
