@@ -1,7 +1,7 @@
 """NIfTI in and out, and the only place where RAS+ meets LPS+.
 
-nibabel gives voxels as (i, j, k) and an affine to RAS+. Here they become (slices, rows, columns) = (k, j, i), and x and y
-change sign. sform is preferred to qform, as nibabel does. Masks go back with the header of the image, bit for bit.
+nibabel gives voxels as (i, j, k) and an affine to RAS+. Here they become (slices, rows, columns) = (k, j, i), and x and
+y change sign. sform is preferred to qform, as nibabel does. Masks go back with the header of the image, bit for bit.
 """
 
 import gzip
@@ -51,7 +51,7 @@ def ras_affine(affine_lps: Affine) -> Affine:
 
 
 def nifti_magic(path: Path) -> bytes | None:
-    """The four bytes that say which NIfTI it is, b"ana" for Analyze, b"" for unreadable gzip, None for anything else."""
+    """The four bytes that name the kind of NIfTI, b"ana" for Analyze, b"" for unreadable gzip, None for all else."""
     try:
         start = _start(path)
     except (OSError, EOFError, zlib.error):

@@ -1,0 +1,160 @@
+"""DICOM SEG back in: frames to a mask on the grid of the image, or on a grid of its own."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydicom import Dataset, dcmread
+
+from medkt.errors import GeometryMismatchError, InputError, UnsupportedError
+from medkt.io.dicom_files import DicomFile
+from medkt.io.dicom_frames import Frame, frames_of, functional
+from medkt.io.dicom_header import integer, items, number, read_header, text
+from medkt.io.dicom_stack import usual_step
+from medkt.io.dicom_volumes import by_position, normal_of
+from medkt.io.guard import reading
+from medkt.io.native import DicomNative
+from medkt.spatial.geometry import Geometry
+from medkt.spatial.image import Image, Mask
+from medkt.spatial.provenance import Provenance
+
+Array = np.ndarray[Any, Any]
+
+BINARY_OR_FRACTIONAL, LABELMAP = "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"
+ON_GRID = 0.01  # of a voxel: a frame lies on a slice of the image when its first pixel is this near
+
+
+def read_seg(path: Path, shown: str, *, like: Image | None = None, label: int | None = None) -> Mask:
+    """The mask of one segment (all, where `label` is None) of a SEG; (slices, rows, columns), world LPS+.
+
+    Args:
+        path: the file.
+        shown: how to name it in messages.
+        like: the image that was segmented; the mask is put on its grid. Without it the grid spans the frames there are.
+        label: the segment number.
+
+    Raises:
+        UnsupportedError: not a SEG, or a slide. InputError: no such segment.
+        GeometryMismatchError: a frame does not lie on a slice of the image.
+    """
+    header = read_header(path, shown)
+    if text(header, "SOPClassUID") not in (BINARY_OR_FRACTIONAL, LABELMAP):
+        raise UnsupportedError(f"{shown}: is DICOM but no segmentation (SEG); give a SEG, NIfTI or PNG mask")
+    if "TotalPixelMatrixRows" in header:
+        raise UnsupportedError(f"{shown}: is the segmentation of a slide; medkt reads those of CR, DX, MG, CT, MR, US")
+    planes = _planes(path, header, shown, label)
+    frames = frames_of([DicomFile(path=path, shown=shown, header=header)])
+    if like is not None:
+        values, geometry = _on_image(planes, frames, header, like, shown), like.geometry
+    elif frames[0].position is not None:
+        values, geometry = _on_own_grid(planes, frames, header, shown)
+    else:
+        values, geometry = _by_source_frame(planes, header)
+    segments = len(items(header, "SegmentSequence"))
+    merged = (f"{segments} segments taken together",) if label is None and segments > 1 else ()
+    return Mask(values=values, geometry=geometry, provenance=Provenance(source="dicom", warnings=merged))
+
+
+def _planes(path: Path, header: Dataset, shown: str, label: int | None) -> Array:
+    """(frames, rows, columns) bool; frames of other segments are empty."""
+    known = sorted({integer(item, "SegmentNumber") or 0 for item in items(header, "SegmentSequence")})
+    if label is not None and label not in known:
+        raise InputError(f"{shown}: no segment {label}; there are {known}")
+    with reading(shown, "decoding the segmentation", explain=True):
+        stored = dcmread(path, force=True).pixel_array
+    stored = stored.reshape((-1, *stored.shape[-2:]))
+    if text(header, "SOPClassUID") == LABELMAP:
+        background = integer(header, "PixelPaddingValue") or 0
+        chosen: Array = stored == label if label is not None else (stored != background) & (stored != 0)
+        return chosen
+    if text(header, "SegmentationType") == "FRACTIONAL":
+        planes = stored >= (number(header, "MaximumFractionalValue") or 255) / 2
+    else:
+        planes = stored > 0
+    for n in range(len(planes)):
+        item = functional(header, n + 1, "SegmentIdentificationSequence")
+        if label is not None and (item is None or integer(item, "ReferencedSegmentNumber") != label):
+            planes[n] = False
+    return planes
+
+
+def _on_image(planes: Array, frames: list[Frame], header: Dataset, like: Image, shown: str) -> Array:
+    values = np.zeros(like.geometry.shape, dtype=bool)
+    if planes.shape[1:] != values.shape[1:]:
+        raise GeometryMismatchError(
+            f"{shown}: frames of {planes.shape[1:]} (rows, columns), the image {values.shape[1:]}; resample the mask"
+        )
+    placed = frames[0].position is not None and like.geometry.stack == "space"
+    for plane, frame in zip(planes, frames, strict=True):
+        slices = [_slice_of(frame, like.geometry, shown)] if placed else _sources(header, frame.number, like)
+        for place in slices:
+            values[place] |= plane
+    return values
+
+
+def _slice_of(frame: Frame, geometry: Geometry, shown: str) -> int:
+    """The slice whose corners are those of the frame."""
+    if frame.position is None or frame.directions is None or frame.spacing is None:
+        raise GeometryMismatchError(f"{shown}: a frame has no place; the segmentation cannot be put onto the image")
+    rows, columns = frame.size
+    down = frame.directions[1] * frame.spacing[0] * (rows - 1)
+    across = frame.directions[0] * frame.spacing[1] * (columns - 1)
+    corners = np.stack([frame.position, frame.position + down, frame.position + across])
+    index = geometry.to_index(corners)
+    place = int(np.rint(index[0, 0]))
+    expected = np.array([[place, 0, 0], [place, rows - 1, 0], [place, 0, columns - 1]], dtype=float)
+    if np.abs(index - expected).max() > max(ON_GRID, 1e-4 * max(rows, columns)) or not 0 <= place < geometry.shape[0]:
+        raise GeometryMismatchError(
+            f"{shown}: frame {frame.number} lies on no slice of the image; resample the mask first"
+        )
+    return place
+
+
+def _sources(header: Dataset, frame_number: int, like: Image) -> list[int]:
+    """Slices of the image that a frame names as its source; the only slice where it names none."""
+    native = like.native
+    derivation = functional(header, frame_number, "DerivationImageSequence")
+    sources = items(derivation, "SourceImageSequence") if derivation is not None else []
+    if not isinstance(native, DicomNative) or not sources:
+        return [0] if like.geometry.shape[0] == 1 else [frame_number - 1]
+    uids = [text(dataset, "SOPInstanceUID") for dataset in native.datasets]
+    named = {(text(s, "ReferencedSOPInstanceUID"), integer(s, "ReferencedFrameNumber") or 1) for s in sources}
+    return [place for place, (file, number) in enumerate(native.frames) if (uids[file], number) in named]
+
+
+def _on_own_grid(planes: Array, frames: list[Frame], header: Dataset, shown: str) -> tuple[Array, Geometry]:
+    places = by_position(frames)
+    first = places[0][0]
+    along = np.array([float(place[0].position @ normal_of(first)) for place in places if place[0].position is not None])
+    if first.spacing is None or first.position is None or first.directions is None:
+        raise GeometryMismatchError(
+            f"{shown}: the segmentation has no pixel spacing; give the image that it belongs to"
+        )
+    measures = functional(header, 1, "PixelMeasuresSequence")
+    stated = number(measures, "SpacingBetweenSlices") if measures is not None else None  # empty slices may be left out
+    step = abs(stated) if stated else (usual_step(along) if len(along) > 1 else 1.0)
+    indices = np.rint((along - along[0]) / step).astype(int)
+    affine = np.eye(4)
+    affine[:3, 0] = normal_of(first) * step
+    affine[:3, 1] = first.directions[1] * first.spacing[0]
+    affine[:3, 2] = first.directions[0] * first.spacing[1]
+    affine[:3, 3] = first.position
+    values = np.zeros((int(indices[-1]) + 1, *first.size), dtype=bool)
+    for place, index in zip(places, indices, strict=True):
+        for frame in place:
+            values[index] |= planes[frame.number - 1]
+    geometry = Geometry(affine=affine, shape=values.shape, frame_of_reference_uid=first.frame_of_reference or None)
+    return values, geometry
+
+
+def _by_source_frame(planes: Array, header: Dataset) -> tuple[Array, Geometry]:
+    """Frames in the order of the source frames that they name, in pixels."""
+    targets = []
+    for n in range(len(planes)):
+        derivation = functional(header, n + 1, "DerivationImageSequence")
+        sources = items(derivation, "SourceImageSequence") if derivation is not None else []
+        targets.append((integer(sources[0], "ReferencedFrameNumber") or 1) if sources else 1)
+    values = np.zeros((max(targets), *planes.shape[1:]), dtype=bool)
+    for plane, target in zip(planes, targets, strict=True):
+        values[target - 1] |= plane
+    return values, Geometry.of_pixels(*planes.shape[1:], frames=max(targets))
