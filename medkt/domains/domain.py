@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from medkt.concepts import Concept, concepts, load_concept, mentions
 from medkt.domains.intensity import Intensity, from_display
@@ -164,7 +165,7 @@ class Domain(ABC):
         """The value above which a pixel counts as something."""
         return -np.inf
 
-    def _holds_something(self, plane: np.ndarray[Any, Any], level: float) -> bool:
+    def _holds_something(self, plane: NDArray[Any], level: float) -> bool:
         varies = bool(plane.max() > plane.min())
         return varies and float((plane > level).mean()) >= self.slice_rule.empty_fraction
 
@@ -232,8 +233,8 @@ def _stride(spacing: float, step_mm: float) -> int:
     return max(1, int(step_mm / spacing + 1e-3))
 
 
-def _thinned(image: Image, planes: Planes, index: int) -> np.ndarray[Any, Any]:
+def _thinned(image: Image, planes: Planes, index: int) -> NDArray[Any]:
     plane = planes.show(image.values, index)
     every = LOOKED_AT if min(plane.shape) >= 64 else 1
-    thinned: np.ndarray[Any, Any] = plane[::every, ::every]
+    thinned: NDArray[Any] = plane[::every, ::every]
     return thinned

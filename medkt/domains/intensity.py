@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Shaped
+from numpy.typing import NDArray
 
 from medkt.errors import InputError, SettingsError
 from medkt.shapes import Plane, Voxels
@@ -40,7 +41,7 @@ class Intensity:
     function: Function = "LINEAR_EXACT"
     centre: float = 0.0
     width: float = 0.0
-    table: tuple[int, np.ndarray[Any, Any]] | None = None
+    table: tuple[int, NDArray[Any]] | None = None
     inverted: bool = False
     warnings: tuple[str, ...] = ()
 
@@ -57,7 +58,7 @@ class Intensity:
         shown = _look_up(raw, *self.table) if self.table is not None else self._through_window(raw)
         return 1 - shown if self.inverted else shown
 
-    def _through_window(self, raw: np.ndarray[Any, Any]) -> Plane:
+    def _through_window(self, raw: NDArray[Any]) -> Plane:
         from highdicom.pixels import apply_voi_window
 
         if self.function == "LINEAR" and self.width <= 1:
@@ -126,7 +127,7 @@ def from_display(image: Image, index: int = 0) -> Intensity | None:
     )  # fmt: skip
 
 
-def sample(values: Voxels, most: int = SAMPLED_VOXELS) -> np.ndarray[Any, Any]:
+def sample(values: Voxels, most: int = SAMPLED_VOXELS) -> NDArray[Any]:
     """At most about `most` voxels, on a regular sparse grid of the volume: flat, in the stored type.
 
     Raises:
@@ -140,7 +141,7 @@ def sample(values: Voxels, most: int = SAMPLED_VOXELS) -> np.ndarray[Any, Any]:
     return taken
 
 
-def _look_up(raw: np.ndarray[Any, Any], first: int, entries: np.ndarray[Any, Any]) -> Plane:
+def _look_up(raw: NDArray[Any], first: int, entries: NDArray[Any]) -> Plane:
     from highdicom.pixels import apply_lut
 
     # int64, because the table's first value may lie outside the range of the stored type
@@ -148,7 +149,7 @@ def _look_up(raw: np.ndarray[Any, Any], first: int, entries: np.ndarray[Any, Any
     return shown
 
 
-def _to_unit(entries: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def _to_unit(entries: NDArray[Any]) -> NDArray[Any]:
     # The entries' nominal depth is not kept on reading, so the table's own ends become 0 and 1.
     low, high = float(entries.min()), float(entries.max())
     return ((entries - low) / (high - low) if high > low else np.zeros(entries.shape)).astype(np.float32)

@@ -11,7 +11,7 @@ from typing import Literal
 
 from medkt.errors import InputError, SettingsError
 from medkt.metrics.overlap import dice, iou
-from medkt.metrics.surface import SLAB_TOLERANCE_PX, nsd, nsd_slab
+from medkt.metrics.surface import SLAB_TOLERANCE_PX, Number, nsd, nsd_slab
 from medkt.spatial import Geometry, Mask, Provenance
 
 Outcome = Literal["normal", "both empty", "reference empty", "prediction empty"]
@@ -48,8 +48,8 @@ def evaluate_case(
     reference: Mask,
     prediction: Mask,
     case_id: str = "",
-    tolerance_mm: float | None = None,
-    tolerance_px: float | None = None,
+    tolerance_mm: Number | None = None,
+    tolerance_px: Number | None = None,
     with_slab: bool = False,
 ) -> CaseResult:
     """Dice, IoU and NSD of one case; the tolerance is given in millimetres or, by name, in pixels.
@@ -86,7 +86,7 @@ def evaluate_case(
     )  # fmt: skip
 
 
-def _tolerance(tolerance_mm: float | None, tolerance_px: float | None, geometry: Geometry) -> tuple[float, str]:
+def _tolerance(tolerance_mm: Number | None, tolerance_px: Number | None, geometry: Geometry) -> tuple[Number, str]:
     if tolerance_px is not None and tolerance_mm is None:
         return tolerance_px, "px"
     if tolerance_mm is None or tolerance_px is not None:
@@ -105,7 +105,7 @@ def _outcome(reference: Mask, prediction: Mask) -> Outcome:
 
 
 def _boundary(
-    reference: Mask, prediction: Mask, name: str, tolerance: float, unit: str
+    reference: Mask, prediction: Mask, name: str, tolerance: Number, unit: str
 ) -> tuple[dict[str, float], dict[str, str], dict[str, str]]:
     geometry = reference.geometry
     spacing = geometry.spacing if unit == "mm" else (1.0, 1.0, 1.0)

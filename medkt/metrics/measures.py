@@ -1,6 +1,6 @@
 """What one mask measures: volume, area, the two axes of RECIST 1.1, the largest diameter, where it lies.
 
-Diameters run from outer edge to outer edge: n pixels in a row measure n steps. They are taken on the convex hull of the
+Diameters run from outer edge to outer edge: a long line of n pixels measures n steps. They are taken on the convex hull of the
 mask, in the world, so that oblong and sheared grids need no care. RECIST 1.1: Eisenhauer et al., Eur J Cancer 2009;
 45:228-247.
 """
@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import ConvexHull
 from scipy.spatial.distance import pdist, squareform
 
 from medkt.spatial import Geometry, Mask, Unit, slice_axis_of
 
-Array = np.ndarray[Any, Any]
+Array = NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool
+from numpy.typing import NDArray
 
 BoolArray = Bool[np.ndarray, "..."]
 
@@ -31,7 +32,7 @@ def iou(*, reference: BoolArray, prediction: BoolArray) -> float:
     return both / either if either else float("nan")
 
 
-def _counts(reference: np.ndarray[Any, Any], prediction: np.ndarray[Any, Any]) -> tuple[int, int]:
+def _counts(reference: NDArray[Any], prediction: NDArray[Any]) -> tuple[int, int]:
     if reference.shape != prediction.shape:
         raise ValueError(f"two masks of one shape are compared, got {reference.shape} and {prediction.shape}")
     return int((reference & prediction).sum()), int((reference | prediction).sum())

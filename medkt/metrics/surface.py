@@ -13,17 +13,17 @@ import warnings
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool
 
 from medkt.errors import SettingsError
+from medkt.metrics.overlap import BoolArray
 
 SLAB_TOLERANCE_PX = 2.0
 ROUNDING = 1e-6  # of the tolerance: a distance of exactly the tolerance counts, however its spacing was rounded
 
-MaskArray = Bool[np.ndarray, "rows columns"] | Bool[np.ndarray, "slices rows columns"]
+Number = float | int
 
 
-def nsd(*, reference: MaskArray, prediction: MaskArray, spacing: Sequence[float], tolerance: float) -> float:
+def nsd(*, reference: BoolArray, prediction: BoolArray, spacing: Sequence[Number], tolerance: Number) -> float:
     """The part of both boundaries that lies within the tolerance of the other one, from 0 to 1.
 
     The image's edge counts as boundary. Both masks empty is NaN, one empty is 0.
@@ -39,6 +39,8 @@ def nsd(*, reference: MaskArray, prediction: MaskArray, spacing: Sequence[float]
     """
     if reference.shape != prediction.shape:
         raise ValueError(f"two masks of one shape are compared, got {reference.shape} and {prediction.shape}")
+    if reference.ndim not in (2, 3):
+        raise ValueError(f"a plane or a volume has a boundary, got {reference.ndim} axes")
     if len(spacing) != reference.ndim or not all(np.isfinite(step) and step > 0 for step in spacing):
         raise SettingsError(f"a spacing has one positive step for each of {reference.ndim} axes, got {tuple(spacing)}")
     if not (np.isfinite(tolerance) and tolerance >= 0):
@@ -50,9 +52,9 @@ def nsd(*, reference: MaskArray, prediction: MaskArray, spacing: Sequence[float]
 
 def nsd_slab(
     *,
-    reference: Bool[np.ndarray, "rows columns"],
-    prediction: Bool[np.ndarray, "rows columns"],
-    tolerance_px: float = SLAB_TOLERANCE_PX,
+    reference: BoolArray,
+    prediction: BoolArray,
+    tolerance_px: Number = SLAB_TOLERANCE_PX,
 ) -> float:
     """MedCLIP-SAMv2's number for two planes: the NSD of (rows, columns, 1) slabs with spacing 1. Not a boundary metric.
 
@@ -62,7 +64,7 @@ def nsd_slab(
     return nsd(reference=slabs[0], prediction=slabs[1], spacing=(1, 1, 1), tolerance=tolerance_px)
 
 
-def _surface_dice(reference: MaskArray, prediction: MaskArray, spacing: Sequence[float], tolerance: float) -> float:
+def _surface_dice(reference: BoolArray, prediction: BoolArray, spacing: Sequence[Number], tolerance: Number) -> float:
     import torch
     from monai.metrics.surface_dice import compute_surface_dice
 
