@@ -4,8 +4,6 @@ Kirillov et al., "Segment Anything" (2023); Ma et al., "Segment anything in medi
 The network is `segment_anything.modeling.Sam` of any size, built and loaded in `medkt.models`.
 """
 
-from typing import Literal
-
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -15,26 +13,34 @@ from torch import Tensor
 from torch.nn import functional
 
 from medkt.errors import InputError, NumericalError, SettingsError
+from medkt.models.sam import SamPreprocessing
 from medkt.segmentation.prompts import Prompts
 from medkt.segmentation.segmenter import Candidates, Embedding
 from medkt.shapes import Plane
-
-Style = Literal["sam", "medsam"]
 
 
 class SamSegmenter:
     """A SAM network as a segmenter. It remembers no image.
 
-    "sam": longest side to the input's size, padded below and to the right, RGB 0 to 255 by its mean and deviation.
-    "medsam": both sides to the input's size (aspect ratio lost), stretched to [0, 1]; boxes only.
+    Framing "corner" (SAM): the longer side to the input's size, black below and to the right, RGB 0 to 255 by the
+    network's mean and deviation. Framing "squash" (MedSAM): both sides to the input's size, aspect ratio lost,
+    stretched to [0, 1].
     """
 
-    def __init__(self, sam: Sam, *, name: str = "sam", style: Style = "sam") -> None:
-        if style not in ("sam", "medsam"):
-            raise SettingsError(f"unknown segmenter style {style!r}; known: sam, medsam")
+    def __init__(self, sam: Sam, preprocessing: SamPreprocessing | None = None, *, name: str = "sam") -> None:
+        """Wrap a network, which is put into evaluation mode.
+
+        Args:
+            sam: of any size.
+            preprocessing: from `medkt.models.sam`; None is Meta's.
+            name: what results call it, where no `preprocessing` says so.
+        """
         self._sam = sam.eval()
-        self._name = name
-        self._style = style
+        self._name = preprocessing.name if preprocessing else name
+        self._squash = preprocessing is not None and preprocessing.framing == "squash"
+        self._stretch = preprocessing is not None and preprocessing.stretch
+        self._takes_points = preprocessing is None or "points" in preprocessing.prompts
+        self._threshold = preprocessing.mask_threshold if preprocessing else sam.mask_threshold
         self._resize = ResizeLongestSide(sam.image_encoder.img_size)
 
     @property
@@ -54,9 +60,9 @@ class SamSegmenter:
             raise NumericalError("the plane holds NaN or infinity: replace them before a segmenter sees it")
         if low < -1e-4 or high > 1 + 1e-4:
             raise InputError(f"a plane for a segmenter must be windowed to [0, 1], got {low:g} to {high:g}")
-        framed = self._framed_sam(plane) if self._style == "sam" else self._framed_medsam(plane)
+        framed = self._squashed(plane) if self._squash else self._cornered(plane)
         with torch.no_grad():
-            features = self._sam.image_encoder(self._sam.preprocess(framed) if self._style == "sam" else framed)
+            features = self._sam.image_encoder(framed if self._squash else self._sam.preprocess(framed))
         if not torch.isfinite(features).all():
             raise NumericalError(f"the segmenter {self._name!r} gives NaN or infinity for this plane")
         rows, columns = plane.shape
@@ -68,10 +74,12 @@ class SamSegmenter:
         """Decode every region's prompts from one embedding: one candidate a region, or three where `multimask`.
 
         Raises:
-            SettingsError: points for MedSAM, which was trained on boxes only.
+            SettingsError: points for a network that was trained on boxes only (MedSAM).
         """
-        if self._style == "medsam" and (len(prompts.points_xy) or (prompts.regions and not len(prompts.boxes_xyxy))):
-            raise SettingsError("MedSAM takes boxes only: set prompts.use to boxes, or use another segmenter")
+        if len(prompts.points_xy) and not self._takes_points:
+            raise SettingsError(
+                f"the segmenter {self._name!r} takes boxes only: set prompts.use to boxes, or use another segmenter"
+            )
         found = [self._decode(embedding, prompts, region, multimask) for region in range(prompts.regions)]
         if not found:
             return Candidates(
@@ -108,20 +116,22 @@ class SamSegmenter:
         )
         size = (embedding.input_rows, embedding.input_columns)
         logits = sam.postprocess_masks(logits, size, (embedding.rows, embedding.columns))
-        return (logits[0] > sam.mask_threshold).cpu().numpy(), ious[0].float().cpu().numpy()
+        return (logits[0] > self._threshold).cpu().numpy(), ious[0].float().cpu().numpy()
 
     def _to_input(self, points_xy: np.ndarray, embedding: Embedding) -> Float[Tensor, "points 2"]:
         scale = (embedding.input_columns / embedding.columns, embedding.input_rows / embedding.rows)
         return torch.from_numpy((points_xy * scale).astype(np.float32))
 
-    def _framed_sam(self, plane: Plane) -> Float[Tensor, "1 3 rows columns"]:
+    def _cornered(self, plane: Plane) -> Float[Tensor, "1 3 input_rows input_columns"]:
         grey = np.rint(np.clip(plane, 0, 1) * 255).astype(np.uint8)
         resized = self._resize.apply_image(np.repeat(grey[:, :, None], 3, axis=2))
         return torch.from_numpy(resized).to(self._sam.device).permute(2, 0, 1)[None].float()
 
-    def _framed_medsam(self, plane: Plane) -> Float[Tensor, "1 3 rows columns"]:
+    def _squashed(self, plane: Plane) -> Float[Tensor, "1 3 input_rows input_columns"]:
         side = self._sam.image_encoder.img_size
         pixels = torch.from_numpy(np.ascontiguousarray(plane)).to(self._sam.device)[None, None]
         squashed = functional.interpolate(pixels, (side, side), mode="bicubic", antialias=True)
-        low, high = squashed.min(), squashed.max()
-        return ((squashed - low) / (high - low).clamp_min(1e-8)).repeat(1, 3, 1, 1)
+        if self._stretch:
+            low, high = squashed.min(), squashed.max()
+            squashed = (squashed - low) / (high - low).clamp_min(1e-8)
+        return squashed.repeat(1, 3, 1, 1)

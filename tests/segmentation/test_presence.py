@@ -1,0 +1,69 @@
+"""The decision, worked out by hand in two dimensions."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from drawing import forced
+
+from medkt.errors import InputError, NumericalError, SettingsError
+from medkt.saliency.targets import Target
+from medkt.segmentation.presence import PresenceSettings, decide_presence
+
+TARGET = Target(
+    id="mass", wanted=torch.tensor([1.0, 0.0]), normal=torch.tensor([0.0, 1.0]), confusable=torch.tensor([[-1.0, 0.0]])
+)
+BARE = Target(id="mass", wanted=torch.tensor([1.0, 0.0]), normal=None, confusable=torch.zeros(0, 2))
+FEATURES = torch.tensor([[3.0, 4.0], [8.0, 6.0], [0.0, 1.0]])  # cosines .6 .8, .8 .6, 0 1
+
+
+def test_scores_by_each_rule() -> None:
+    def scores(target: Target, rule: str) -> np.ndarray:
+        settings = PresenceSettings(rule=rule, threshold=0.5, weak=0.1)  # type: ignore[arg-type]
+        return decide_presence(FEATURES, target, settings, logit_scale=2.0).scores
+
+    np.testing.assert_allclose(scores(TARGET, "cosine"), [0.6, 0.8, 0.0], atol=1e-6)
+    np.testing.assert_allclose(scores(TARGET, "margin"), [-0.2, 0.2, -1.0], atol=1e-6)
+    first = math.exp(1.2) / (math.exp(1.2) + math.exp(1.6) + math.exp(-1.2))
+    assert scores(TARGET, "softmax")[0] == pytest.approx(first)
+    np.testing.assert_allclose(scores(BARE, "softmax"), [0.6, 0.8, 0.0], atol=1e-6)
+
+
+def test_slices_become_one_decision() -> None:
+    best = decide_presence(FEATURES, TARGET, PresenceSettings(rule="margin", threshold=0.1, weak=0.0), logit_scale=1.0)
+    assert best.present
+    assert best.reason == "mass: margin score 0.200 over 3 slices reaches 0.1"
+    np.testing.assert_allclose(best.margins, [-0.2, 0.2, -1.0], atol=1e-6)
+    mean = PresenceSettings(rule="margin", threshold=0.1, weak=0.0, aggregate="top_mean", top=2)
+    absent = decide_presence(FEATURES, TARGET, mean, logit_scale=1.0)
+    assert not absent.present
+    assert absent.score == pytest.approx(0.0, abs=1e-6)
+    assert decide_presence(FEATURES[:1], TARGET, mean, logit_scale=1.0).score == pytest.approx(-0.2)
+
+
+def test_without_the_gate_all_is_present_and_the_reason_says_so() -> None:
+    settings = PresenceSettings(gate=False, rule="margin", threshold=0.5)
+    found = decide_presence(FEATURES[:1], TARGET, settings, logit_scale=1.0)
+    assert found.present
+    assert "is below 0.5; looked at all the same" in found.reason
+
+
+def test_the_length_of_a_feature_does_not_matter() -> None:
+    settings = PresenceSettings()
+    once = decide_presence(FEATURES, TARGET, settings, logit_scale=3.0).scores
+    np.testing.assert_allclose(decide_presence(FEATURES * 100, TARGET, settings, logit_scale=3.0).scores, once)
+
+
+def test_unusable_features_and_settings_are_refused() -> None:
+    for bad in (0.0, math.nan, math.inf):
+        with pytest.raises(NumericalError, match="no usable image feature"):
+            decide_presence(FEATURES * bad, TARGET, PresenceSettings(), logit_scale=1.0)
+    with pytest.raises(InputError, match="at least one slice"):
+        decide_presence(FEATURES[:0], TARGET, PresenceSettings(), logit_scale=1.0)
+    with pytest.raises(SettingsError, match=r"weak \(0.6\) must not be above threshold \(0.5\)"):
+        PresenceSettings(weak=0.6, threshold=0.5)
+    with pytest.raises(SettingsError, match="unknown presence rule 'vote'"):
+        forced(PresenceSettings, rule="vote")
+    with pytest.raises(SettingsError, match="top counts slices"):
+        PresenceSettings(top=0)
