@@ -118,17 +118,6 @@ def resolve(kind: type[T], *, preset: str | None = None, file: Path | None = Non
     return build(kind, merge(values, parse_overrides(sets)))
 
 
-def as_plain(settings: object) -> Any:
-    """A settings dataclass as nested dicts, lists and numbers, for YAML and JSON."""
-    if dataclasses.is_dataclass(settings) and not isinstance(settings, type):
-        return {field.name: as_plain(getattr(settings, field.name)) for field in dataclasses.fields(settings)}
-    if isinstance(settings, Mapping):
-        return {str(key): as_plain(value) for key, value in settings.items()}
-    if isinstance(settings, (tuple, list)):
-        return [as_plain(value) for value in settings]
-    return settings
-
-
 def _join(where: str, key: object) -> str:
     return f"{where}.{key}" if where else str(key)
 

@@ -6,8 +6,9 @@ from typing import Literal
 
 import pytest
 
-from medkt.config import as_plain, build, merge, parse_overrides, read_preset, read_yaml, resolve
+from medkt.config import build, merge, parse_overrides, read_preset, read_yaml, resolve
 from medkt.errors import SettingsError, UnknownNameError
+from medkt.report.plain import as_plain
 
 
 @dataclass(frozen=True)
@@ -98,5 +99,5 @@ def test_bad_files_are_refused_with_their_line(tmp_path: Path) -> None:
 
 
 def test_an_unknown_preset_lists_the_known() -> None:
-    with pytest.raises(UnknownNameError, match="known: .*medclip-samv2"):
+    with pytest.raises(UnknownNameError, match=r"known: .*medclip-samv2"):
         read_preset("medclip-samv3")

@@ -12,7 +12,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the transfer syntaxes that can be decoded, the device and the packages; 2 where something is missing."""
-    found = {"medkt": _versions(), "device": _device(), "transfer_syntaxes": _codecs()}
+    found: dict[str, Any] = {"medkt": _versions(), "device": _device(), "transfer_syntaxes": _codecs()}
     if arguments.json:
         print(json.dumps(found, indent=2))
     else:
@@ -45,7 +45,7 @@ def _device() -> dict[str, Any]:
 
 def _codecs() -> list[dict[str, Any]]:
     """Each transfer syntax with pixel data, and the decoder that will be used for it."""
-    from pydicom.pixels import get_decoder
+    from pydicom.pixels.decoders.base import get_decoder
     from pydicom.uid import AllTransferSyntaxes, UncompressedTransferSyntaxes
 
     rows = []

@@ -1,10 +1,8 @@
 """Pictures of a result: the plane, where the words point, and what was outlined."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
@@ -13,7 +11,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from medkt.errors import OutputError
 from medkt.shapes import MaskPlane, Plane
 
 _WIDTH = 3.2  # inches of one picture
@@ -63,22 +60,6 @@ def draw_panels(panels: Sequence[Panel], *, footer: str) -> bytes:
     # the software line that matplotlib would add changes with its version, and with it the bytes
     figure.savefig(buffer, format="png", dpi=_DPI, facecolor=_BACKGROUND, metadata={"Software": None})
     return buffer.getvalue()
-
-
-def write_bytes(content: bytes, path: Path) -> None:
-    """Write under a temporary name, then rename.
-
-    Raises:
-        OutputError: the folder cannot be written or the disk is full; nothing is left behind.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another output folder") from error
 
 
 def _draw_row(row: Sequence[Axes], panel: Panel) -> None:

@@ -100,4 +100,4 @@ def render_report(result: Mapping[str, Any], *, settings: str, pictures: Mapping
 
 
 def _figure(value: float | None, digits: int) -> str:
-    return "–" if value is None or value != value else f"{value:.{digits}f}"  # noqa: PLR0124 - NaN is not itself
+    return "–" if value is None or value != value else f"{value:.{digits}f}"  # noqa: NaN is not itself

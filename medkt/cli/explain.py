@@ -1,0 +1,47 @@
+"""`medkt explain`: where in a study the words point, and whether the map depends on the words at all."""
+
+import argparse
+import json
+import logging
+import sys
+from pathlib import Path
+
+from medkt.cli.segment import add_models, add_reading, add_words, concepts_of, pipeline_of, progress, segment_one
+
+log = logging.getLogger(__name__)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-i", "--input", type=Path, required=True, metavar="STUDY", help="as for `medkt segment`")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="where the maps go")
+    add_words(parser)
+    add_reading(parser)
+    add_models(parser)
+    parser.add_argument("--overwrite", action="store_true", help="replace results that are there already")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the saliency of every plane looked at, whether or not the finding is judged to be there."""
+    from medkt.report.write import Formats, case_name, prepare_folder, write_result
+
+    wanted = concepts_of(arguments)
+    prepare_folder(arguments.output)
+    # the map is the answer here, so no presence decision stands before it
+    arguments.set = ["presence.gate=false", *arguments.set]
+    pipeline = pipeline_of(arguments)
+    with progress(arguments.quiet or arguments.json, arguments.input.name) as tick:
+        result = segment_one(pipeline, arguments.input, wanted, arguments, tick)
+    written = write_result(
+        result, arguments.output, formats=Formats(nifti=True, png=False), name=case_name(result), overwrite=arguments.overwrite
+    )  # fmt: skip
+    if arguments.json:
+        print(json.dumps({**written.record, "folder": str(written.folder)}))
+        return 0
+    for finding in result.findings:
+        depends = "not checked" if finding.specificity is None else f"{finding.specificity:.2f}"
+        print(f"{finding.concept.name}: score {finding.found.presence.score:.2f}, depends on the words: {depends}")
+    for warning in result.warnings:
+        print(f"  note: {warning}", file=sys.stderr)
+    print(f"  {written.folder}: {', '.join(written.files)}")
+    return 0

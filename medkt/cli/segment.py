@@ -1,0 +1,201 @@
+"""`medkt segment`: studies and words in, masks, pictures and numbers out; the models are loaded once for all of them."""
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from medkt.concepts import Concept
+    from medkt.pipeline import Pipeline, Progress
+
+log = logging.getLogger(__name__)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-i", "--input", type=Path, nargs="+", required=True, metavar="STUDY",
+        help="a DICOM file, folder, zip or DICOMDIR; NIfTI; PNG, JPEG or TIFF; several are done one after another",
+    )  # fmt: skip
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="where the results go")
+    add_words(parser)
+    parser.add_argument(
+        "-f", "--format", default="nifti,png", metavar="LIST",
+        help="of the masks: nifti, dicom-seg, png, several with commas (default: %(default)s); png is the overlay picture",
+    )  # fmt: skip
+    add_reading(parser)
+    add_models(parser)
+    parser.add_argument(
+        "--reference", type=Path, help="a reference mask to score against (one study, one finding): DSC, NSD, IoU"
+    )
+    parser.add_argument(
+        "--keep-names", action="store_true", help="name folders after the input files (may identify a patient)"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace results that are there already")
+    parser.add_argument("--json", action="store_true", help="one JSON line a study on stdout")
+
+
+def add_words(parser: argparse.ArgumentParser) -> None:
+    """`-p` and `-c`, for every command that asks for findings."""
+    parser.add_argument(
+        "-p", "--prompt", action="append", default=[], metavar="TEXT", help="free text; may be repeated"
+    )
+    parser.add_argument(
+        "-c", "--concept", nargs="+", action="extend", default=[], metavar="CONCEPT",
+        help="names of concepts (`medkt concepts` lists them) or YAML files",
+    )  # fmt: skip
+
+
+def add_reading(parser: argparse.ArgumentParser) -> None:
+    """How the input is read and cut."""
+    parser.add_argument(
+        "--modality", default="auto", choices=("auto", "cxr", "ct", "mri", "ultrasound"),
+        help="what the study is; DICOM says so itself, for NIfTI and pictures it must be said",
+    )  # fmt: skip
+    parser.add_argument(
+        "--series", metavar="UID", help="which series of a folder: its UID, the start of it, or its number"
+    )
+    parser.add_argument("--volume", type=int, metavar="N", help="which volume of a 4-D file, from 0")
+    parser.add_argument("--regrid", action="store_true", help="resample a tilted or irregular series to a regular grid")
+    parser.add_argument(
+        "--window", metavar="NAME", help="how values are shown: lung, soft, brain ... or width/level, or 'file'"
+    )
+    parser.add_argument("--axis", type=int, choices=(0, 1, 2), help="cut across slices (0), rows (1) or columns (2)")
+    parser.add_argument(
+        "--step-mm", type=float, metavar="MM", help="least distance between the planes looked at; 0 for all"
+    )
+
+
+def add_models(parser: argparse.ArgumentParser) -> None:
+    """Which models, where, and with which settings."""
+    parser.add_argument(
+        "-m", "--model", default="small", help="the encoder: a name of `medkt models list`, or a weights file"
+    )
+    parser.add_argument("--segmenter", default=None, help="the segmenter (default: small with small, else sam-vit-b)")
+    parser.add_argument("-d", "--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: %(default)s)")
+    parser.add_argument("--preset", default="default", metavar="NAME", help="default, m2ib, medclip-samv2 ...")
+    parser.add_argument("--settings", type=Path, metavar="YAML", help="a file of settings over the preset")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="one setting, such as m2ib.beta=0.2"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Segment each study; 4 where some failed and others did not, else the code of the failure."""
+    from medkt.errors import MedktError, SettingsError
+    from medkt.report.write import Formats, case_name, prepare_folder, write_result
+
+    formats = Formats.parse(arguments.format)
+    wanted = concepts_of(arguments)
+    several = len(arguments.input) > 1
+    if arguments.reference and (several or len(wanted) != 1):
+        raise SettingsError("--reference goes with one study and one finding")
+    prepare_folder(arguments.output)
+    pipeline = pipeline_of(arguments)
+    failures: list[MedktError] = []
+    for path in arguments.input:
+        try:
+            with progress(arguments.quiet or arguments.json, str(path.name)) as tick:
+                result = segment_one(pipeline, path, wanted, arguments, tick)
+            name = case_name(result, path if arguments.keep_names else None)
+            folder = arguments.output / name if several else arguments.output
+            written = write_result(result, folder, formats=formats, name=name, overwrite=arguments.overwrite)
+            _say(path, written, as_json=arguments.json)
+        except MedktError as error:
+            if not several:
+                raise
+            failures.append(error)
+            print(f"medkt: {' '.join(str(error).split())}", file=sys.stderr)
+            if arguments.json:
+                print(json.dumps({"status": "failed", "error": type(error).__name__, "message": str(error)}))
+    if failures:
+        print(f"medkt: {len(failures)} of {len(arguments.input)} studies failed", file=sys.stderr)
+        return 4 if len(failures) < len(arguments.input) else failures[0].exit_code
+    return 0
+
+
+def concepts_of(arguments: argparse.Namespace) -> "tuple[Concept, ...]":
+    """What the user asked for, each once."""
+    from medkt.concepts import concept_from_text, load_concept
+    from medkt.errors import SettingsError
+
+    found = [load_concept(name) for name in arguments.concept] + [concept_from_text(text) for text in arguments.prompt]
+    if not found:
+        raise SettingsError('say what to look for: -p "a description" or -c CONCEPT (`medkt concepts` lists them)')
+    return tuple({concept.id: concept for concept in found}.values())
+
+
+def pipeline_of(arguments: argparse.Namespace) -> "Pipeline":
+    """The models and settings that the options name."""
+    from medkt.config import resolve
+    from medkt.pipeline import Pipeline
+    from medkt.segmentation.slicewise import SegmentationSettings
+
+    settings = resolve(SegmentationSettings, preset=arguments.preset, file=arguments.settings, sets=arguments.set)
+    log.info("loading %s", arguments.model)
+    return Pipeline.load(
+        arguments.model,
+        segmenter=arguments.segmenter,
+        device=arguments.device,
+        settings=settings,
+        preset=arguments.preset,
+    )
+
+
+def segment_one(
+    pipeline: "Pipeline",
+    path: Path,
+    concepts: "tuple[Concept, ...]",
+    arguments: argparse.Namespace,
+    tick: "Progress",
+) -> Any:
+    """Read one study and segment it."""
+    from medkt.pipeline import View
+
+    view = View(
+        modality=None if arguments.modality == "auto" else arguments.modality,
+        window=arguments.window, axis=arguments.axis, step_mm=arguments.step_mm,
+    )  # fmt: skip
+    result = pipeline.segment_file(
+        path,
+        concepts,
+        view=view,
+        series=arguments.series,
+        volume=arguments.volume,
+        regrid=arguments.regrid,
+        progress=tick,
+    )
+    if getattr(arguments, "reference", None):
+        result = pipeline.score(result, arguments.reference)
+    return result
+
+
+@contextmanager
+def progress(hidden: bool, what: str) -> "Iterator[Progress]":
+    """A bar on stderr; nothing where it is hidden or stderr is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=hidden or not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+
+        def tick(stage: str, done: int, total: int) -> None:
+            bar.update(task, description=f"{what}: {stage}", completed=done, total=total)
+
+        yield tick
+
+
+def _say(path: Path, written: Any, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"status": "done", **written.record, "folder": str(written.folder)}))
+        return
+    print(f"{path}: {written.summary}")
+    for warning in written.record["warnings"]:
+        print(f"  note: {warning}", file=sys.stderr)
+    print(f"  {written.folder}: {', '.join(sorted(written.files))}")

@@ -1,0 +1,499 @@
+"""The whole line: a study and words in, masks out. Each step is one call and can be made by itself.
+
+    image    = medkt.read_image("case_007/")
+    concept  = medkt.load_concept("cxr_nodule")
+    encoder  = medkt.load_encoder("small")
+    saliency = medkt.explain(encoder, image, concept)
+    prompts  = medkt.prompts_from(saliency)
+    mask     = medkt.mask_from(medkt.load_segmenter("small"), image, prompts)
+
+or all of it, with the presence decision and several concepts at once: `medkt.segment("case_007/", concepts=["cxr_nodule"])`.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from medkt.concepts import Concept, concept_from_text, load_concept
+from medkt.domains import Domain, check_plausible, detect_domain, domain
+from medkt.domains.intensity import Intensity
+from medkt.errors import InputError, NumericalError, SettingsError
+from medkt.io import read_image, read_mask
+from medkt.metrics import CaseResult, Measures, evaluate_case, measure
+from medkt.models.encoder import DualEncoder
+from medkt.models.records import record_of
+from medkt.models.registry import load_encoder
+from medkt.models.sam import load_sam
+from medkt.models.small import load_small_segmenter, small_segmenter_digest
+from medkt.saliency.targets import ConceptTexts
+from medkt.segmentation.between import filled_between
+from medkt.segmentation.prompts import Prompts, prompts_of
+from medkt.segmentation.sam import SamSegmenter
+from medkt.segmentation.segmenter import Segmenter, choose
+from medkt.segmentation.slicewise import ConceptResult, SegmentationSettings, segment_planes
+from medkt.segmentation.threshold import coarse_mask, components
+from medkt.shapes import MaskPlane, Plane
+from medkt.spatial import Image, Mask, Planes, SaliencyMap, planes_of
+
+Progress = Callable[[str, int, int], None]
+TOLERANCE_MM = 2.0  # of the boundary NSD when a result is scored
+TOLERANCE_PX = 2.0  # where the image has no spacing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """How a study is read and cut, where the user does not leave it to the domain.
+
+    Attributes:
+        modality: "cxr", "ct", "mri" or "ultrasound"; None takes what the file says.
+        window: see `Domain.intensity`.
+        axis: the array axis to cut across (0 slices, 1 rows, 2 columns); None takes the axis of acquisition.
+        step_mm: least distance between planes looked at; None takes the domain's, 0 looks at all.
+    """
+
+    modality: str | None = None
+    window: str | None = None
+    axis: int | None = None
+    step_mm: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ModelFacts:
+    """Which model: its registry name, the SHA-256 of its weights ("" for generated ones), the weights' licence."""
+
+    name: str
+    digest: str
+    licence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FindingResult:
+    """One concept in one study.
+
+    Attributes:
+        concept, texts: what was asked, and the words that the encoder was given.
+        looked: which planes, shown how (a CT concept may ask for a window of its own).
+        found: scores, maps, prompts and pieces of mask, slice by slice, numbered by position among those looked at.
+        specificity: how much the map depends on the words, 1 entirely and 0 not at all, median over the slices checked;
+            None where nothing was looked at.
+        measures: size and place of the mask.
+        case: scores against a reference, where one was given.
+    """
+
+    concept: Concept
+    texts: ConceptTexts
+    looked: "Looked"
+    found: ConceptResult
+    specificity: float | None
+    measures: Measures
+    case: CaseResult | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Looked:
+    """Which planes of a study were looked at, and how: plane `first + position * stride` for each position."""
+
+    planes: Planes
+    intensity: Intensity
+    first: int
+    stride: int
+    positions: tuple[int, ...]
+
+    def index(self, position: int) -> int:
+        return self.first + position * self.stride
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StudyResult:
+    """Everything that was found in one study, and how.
+
+    Attributes:
+        image: the study.
+        domain: what it was taken for.
+        findings: one a concept, in the order asked.
+        encoder, segmenter: the models.
+        settings, preset: of the steps between encoder and mask.
+        warnings: what a reader should know.
+        seconds: by step.
+    """
+
+    image: Image
+    domain: Domain
+    findings: tuple[FindingResult, ...]
+    encoder: ModelFacts
+    segmenter: ModelFacts
+    settings: SegmentationSettings
+    preset: str
+    warnings: tuple[str, ...]
+    seconds: Mapping[str, float]
+
+    def plane(self, finding: FindingResult, position: int) -> Plane:
+        """The plane at a position as the models saw it, (rows, columns) in [0, 1]."""
+        return _shown(self.image, finding.looked, position)
+
+    def mask(self, finding: FindingResult) -> Mask:
+        """The mask of one finding on the image's grid; made anew at each call, so that a study holds none of them."""
+        return _mask(self.image, finding.looked, finding.found, finding.concept.id)
+
+    def saliency(self, finding: FindingResult) -> SaliencyMap:
+        """The saliency map of one finding on the image's grid, 0 where nothing was looked at; made anew at each call."""
+        return _saliency(self.image, finding.looked, finding.found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Pipeline:
+    """The models, loaded once, and the settings; any number of studies goes through."""
+
+    encoder: DualEncoder
+    segmenter: Segmenter
+    segmenter_facts: ModelFacts
+    settings: SegmentationSettings = field(default_factory=SegmentationSettings)
+    preset: str = "default"
+
+    @classmethod
+    def load(
+        cls,
+        model: str = "small",
+        *,
+        segmenter: str | None = None,
+        device: str = "auto",
+        settings: SegmentationSettings | None = None,
+        preset: str = "default",
+    ) -> "Pipeline":
+        """Load an encoder and a segmenter by name or from files of the user's.
+
+        Args:
+            model: the encoder.
+            segmenter: None takes "small" beside the small encoder, "sam-vit-b" beside the others.
+            device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+            settings: None takes the defaults.
+            preset: the name under which the settings are recorded.
+
+        Raises:
+            UnknownNameError, WeightsError, MissingDependencyError: from loading.
+            SettingsError: the device does not exist here.
+        """
+        where = resolve_device(device)
+        encoder = load_encoder(model, device=where)
+        name = segmenter or ("small" if encoder.spec.family == "small" else "sam-vit-b")
+        loaded, facts = _segmenter(name, where)
+        return cls(
+            encoder=encoder, segmenter=loaded, segmenter_facts=facts,
+            settings=settings or SegmentationSettings(), preset=preset,
+        )  # fmt: skip
+
+    def segment_file(
+        self,
+        path: Path,
+        concepts: Sequence[Concept],
+        *,
+        view: View | None = None,
+        series: str | None = None,
+        volume: int | None = None,
+        regrid: bool = False,
+        progress: Progress | None = None,
+    ) -> StudyResult:
+        """Read a study and segment it; `series`, `volume` and `regrid` as for `medkt.read_image`."""
+        began = time.perf_counter()
+        image = read_image(path, series=series, volume=volume, regrid=regrid)
+        seconds = time.perf_counter() - began
+        try:
+            result = self.segment(image, concepts, view=view, progress=progress)
+        except (InputError, NumericalError) as error:
+            raise type(error)(f"{path}: {error}") from error
+        return replace(result, seconds={"read": seconds, **result.seconds})
+
+    def segment(
+        self, image: Image, concepts: Sequence[Concept], *, view: View | None = None, progress: Progress | None = None
+    ) -> StudyResult:
+        """Look for several concepts in one study.
+
+        Raises:
+            AmbiguousInputError: the image does not say its modality and neither does `view`.
+            InputError: nothing to look at, a concept of another modality, or an unusable image.
+            NumericalError: a step gave NaN.
+        """
+        began = time.perf_counter()
+        view = view or View()
+        kind = domain(view.modality) if view.modality else detect_domain(image)
+        warnings = [*image.provenance.warnings, *check_plausible(image, kind), *_misplaced(concepts, kind)]
+        looks = {window: look_at(image, kind, view, window=window) for window in _windows(kind, concepts)}
+        prepared = time.perf_counter()
+        found: dict[str, ConceptResult] = {}
+        for window, looked in looks.items():
+            group = [concept for concept in concepts if kind.window_for(concept) == window]
+            results = segment_planes(
+                self.encoder, self.segmenter, looked.positions, partial(_shown, image, looked),
+                [_texts(kind, concept) for concept in group], self.settings,
+                spacing_mm=_spacing_mm(image, looked.planes), progress=progress,
+            )  # fmt: skip
+            found.update({result.concept: result for result in results})
+        done = time.perf_counter()
+        findings = tuple(_finding(image, looks[kind.window_for(c)], c, _texts(kind, c), found[c.id]) for c in concepts)
+        warnings += [warning for looked in looks.values() for warning in looked.intensity.warnings]
+        warnings += [f"{f.concept.name}: {w}" for f in findings for w in (*f.found.warnings, *_too_small(f))]
+        return StudyResult(
+            image=image, domain=kind, findings=findings, settings=self.settings, preset=self.preset,
+            encoder=ModelFacts(
+                name=self.encoder.spec.name, digest=self.encoder.spec.digest, licence=self.encoder.spec.licence
+            ),
+            segmenter=self.segmenter_facts, warnings=tuple(dict.fromkeys(warnings)),
+            seconds={"prepare": prepared - began, "models": done - prepared, "measure": time.perf_counter() - done},
+        )  # fmt: skip
+
+    def score(self, result: StudyResult, reference: Path) -> StudyResult:
+        """The same result with DSC, NSD and IoU of its only finding against a reference mask.
+
+        Raises:
+            GeometryMismatchError: the reference lies on another grid.
+        """
+        (finding,) = result.findings
+        case = score_finding(result, finding, read_mask(reference))
+        return replace(result, findings=(replace(finding, case=case),))
+
+
+def score_finding(result: StudyResult, finding: FindingResult, reference: Mask) -> CaseResult:
+    """DSC, IoU and the boundary NSD at 2 mm (2 pixels without spacing) of one finding."""
+    mask = result.mask(finding)
+    if mask.geometry.unit == "mm":
+        return evaluate_case(reference=reference, prediction=mask, tolerance_mm=TOLERANCE_MM)
+    return evaluate_case(reference=reference, prediction=mask, tolerance_px=TOLERANCE_PX)
+
+
+def segment(
+    source: str | Path | Image,
+    *,
+    prompts: Sequence[str] = (),
+    concepts: Sequence[str | Concept] = (),
+    model: str | Pipeline = "small",
+    view: View | None = None,
+    settings: SegmentationSettings | None = None,
+    device: str = "auto",
+) -> StudyResult:
+    """Segment findings, named in words, on one study; the same as the command `medkt segment`.
+
+    Args:
+        source: a path (see `medkt.read_image`) or an image.
+        prompts: free texts.
+        concepts: names of concepts, YAML files, or concepts.
+        model: an encoder's name or weights file; a `Pipeline` where several studies follow each other.
+        view: modality, window, axis and step, where the domain's choice is not wanted.
+        settings: of the steps; None takes the defaults.
+        device: see `Pipeline.load`.
+
+    Raises:
+        SettingsError: neither a prompt nor a concept.
+        MedktError: from the steps.
+    """
+    wanted = tuple(c if isinstance(c, Concept) else load_concept(c) for c in concepts)
+    wanted += tuple(concept_from_text(text) for text in prompts)
+    if not wanted:
+        raise SettingsError("say what to look for: prompts=[...] or concepts=[...]")
+    pipeline = model if isinstance(model, Pipeline) else Pipeline.load(model, device=device, settings=settings)
+    if isinstance(source, Image):
+        return pipeline.segment(source, wanted, view=view)
+    return pipeline.segment_file(Path(source), wanted, view=view)
+
+
+def explain(
+    encoder: DualEncoder,
+    image: Image,
+    concept: Concept,
+    *,
+    view: View | None = None,
+    settings: SegmentationSettings | None = None,
+) -> SaliencyMap:
+    """The saliency map of a concept on a study, of every plane looked at, whether or not the finding is there."""
+    settings = settings or SegmentationSettings()
+    settings = replace(settings, presence=replace(settings.presence, gate=False))
+    kind = domain(view.modality) if view and view.modality else detect_domain(image)
+    looked = look_at(image, kind, view or View(), window=kind.window_for(concept))
+    (found,) = segment_planes(
+        encoder, None, looked.positions, partial(_shown, image, looked), [_texts(kind, concept)], settings,
+        spacing_mm=_spacing_mm(image, looked.planes),
+    )  # fmt: skip
+    return _saliency(image, looked, found)
+
+
+def prompts_from(saliency: SaliencyMap, settings: SegmentationSettings | None = None) -> Mapping[int, Prompts]:
+    """SAM's boxes and points for each plane of a saliency map that was looked at, by plane index."""
+    settings = settings or SegmentationSettings()
+    planes = planes_of(saliency.geometry, saliency.axis)
+    spacing = _spacing_mm(saliency, planes)
+    area = spacing[0] * spacing[1] if spacing else None
+    made = {}
+    for index in saliency.looked_at:
+        plane = np.ascontiguousarray(planes.show(saliency.values, index))
+        parts = components(coarse_mask(plane, settings.threshold), plane, settings.threshold, pixel_area_mm2=area)
+        made[index] = prompts_of(parts, plane, settings.prompts, spacing_mm=spacing)
+    return made
+
+
+def mask_from(
+    segmenter: Segmenter,
+    image: Image,
+    prompts: Mapping[int, Prompts],
+    *,
+    view: View | None = None,
+    settings: SegmentationSettings | None = None,
+) -> Mask:
+    """What a segmenter outlines for prompts on planes, as one mask; no agreement between planes is asked for."""
+    settings = settings or SegmentationSettings()
+    view = view or View()
+    kind = domain(view.modality) if view.modality else detect_domain(image)
+    planes, intensity = planes_of(image.geometry, view.axis), kind.intensity(image, window=view.window)
+    values = np.zeros(image.geometry.shape, dtype=bool)
+    for index, asked in prompts.items():
+        plane = intensity.apply(planes.show(image.values, index))
+        if asked.regions:
+            candidates = segmenter.masks(segmenter.embed(plane), asked, settings.choice.multimask)
+            boxes = [_box_mask(plane.shape, box) for box in asked.boxes_xyxy] or [np.ones(plane.shape, bool)]
+            chosen = [choose(candidates, box, k, settings.choice).mask for k, box in enumerate(boxes)]
+            planes.put(values, index, np.logical_or.reduce(chosen))
+    return Mask(values=values, geometry=image.geometry, provenance=image.provenance.then("segmented from prompts"))
+
+
+def load_segmenter(name: str = "small", *, device: str = "auto") -> Segmenter:
+    """A promptable segmenter by name or from a weights file."""
+    return _segmenter(name, resolve_device(device))[0]
+
+
+def resolve_device(device: str) -> torch.device:
+    """A torch device from "auto", "cpu", "cuda", "cuda:N" or "mps".
+
+    Raises:
+        SettingsError: unknown, or not there.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        found = torch.device(device)
+    except RuntimeError as error:
+        raise SettingsError(f"no device {device!r}; use auto, cpu, cuda, cuda:N or mps") from error
+    there = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available() and (found.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not there.get(found.type, False):
+        raise SettingsError(f"device {device!r} is not available here; use cpu, or auto to take what there is")
+    return found
+
+
+def look_at(image: Image, kind: Domain, view: View, *, window: str | None = None) -> Looked:
+    """Which planes to look at and how to show them; `window` is used where the view names none.
+
+    Raises:
+        InputError: no plane holds anything, or a plane is too small to see anything in.
+    """
+    planes = planes_of(image.geometry, view.axis)
+    intensity = kind.intensity(image, window=view.window or window)
+    indices = kind.slices(image, planes, step_mm=view.step_mm)
+    if not indices:
+        raise InputError("no plane holds anything: every one is constant or air; check the file and --modality")
+    rows, columns = planes.show(image.values, indices[0]).shape
+    if min(rows, columns) < SMALLEST_PLANE:
+        raise InputError(
+            f"its planes are {rows} x {columns} pixels, too small to see a finding in (at least {SMALLEST_PLANE}); "
+            "choose another --axis or check the file"
+        )
+    stride = min((b - a for a, b in pairwise(indices)), default=1)
+    positions = tuple(dict.fromkeys((index - indices[0]) // stride for index in indices))
+    return Looked(planes=planes, intensity=intensity, first=indices[0], stride=stride, positions=positions)
+
+
+SMALLEST_PLANE = 8  # pixels; below this a plane has fewer pixels than the small model has tokens
+
+
+def _windows(kind: Domain, concepts: Iterable[Concept]) -> tuple[str | None, ...]:
+    """The windows that the concepts ask for, each once."""
+    return tuple(dict.fromkeys(kind.window_for(concept) for concept in concepts))
+
+
+def _spacing_mm(placed: Image | SaliencyMap, planes: Planes) -> tuple[float, float] | None:
+    return planes.spacing(placed.geometry) if placed.geometry.unit == "mm" else None
+
+
+def _shown(image: Image, looked: Looked, position: int) -> Plane:
+    return looked.intensity.apply(looked.planes.show(image.values, looked.index(position)))
+
+
+def _texts(kind: Domain, concept: Concept) -> ConceptTexts:
+    normal = kind.words_for(concept).normal
+    others = tuple(text for text in kind.contrast_texts(concept) if text not in normal)
+    return ConceptTexts(id=concept.id, prompts=kind.prompts(concept), normal=normal, confusable=others)
+
+
+def _misplaced(concepts: Iterable[Concept], kind: Domain) -> list[str]:
+    return [
+        f"{concept.name} is described for {concept.modality}, the study is taken as {kind.name}"
+        for concept in concepts
+        if concept.modality not in ("", kind.name)
+    ]
+
+
+def _too_small(finding: FindingResult) -> list[str]:
+    smallest, largest = finding.concept.smallest_visible_mm, finding.measures.long_axis
+    if smallest is None or largest is None or finding.measures.unit != "mm" or largest >= smallest:
+        return []
+    return [f"the mask's longest axis is {largest:.1f} mm, below the {smallest:g} mm from which this finding shows"]
+
+
+def _finding(
+    image: Image, looked: Looked, concept: Concept, texts: ConceptTexts, found: ConceptResult
+) -> FindingResult:
+    indices = [s.map.specificity.index for s in found.slices if s.map.specificity is not None]
+    return FindingResult(
+        concept=concept, texts=texts, looked=looked, found=found,
+        specificity=float(np.median(indices)) if indices else None,
+        measures=measure(_mask(image, looked, found, concept.id)),
+    )  # fmt: skip
+
+
+def _mask(image: Image, looked: Looked, found: ConceptResult, label: str) -> Mask:
+    values = np.zeros(image.geometry.shape, dtype=bool)
+    count = image.geometry.shape[looked.planes.axis]
+    seen = [(looked.index(position), mask) for position, mask in found.masks()]
+    stride = looked.stride if image.geometry.stack == "space" else 1
+    for index, mask in filled_between(seen, stride, count):
+        looked.planes.put(values, index, mask)
+    steps = image.provenance.then(f"segmented: {label}")
+    return Mask(values=values, geometry=image.geometry, label=label, provenance=steps)
+
+
+def _saliency(image: Image, looked: Looked, found: ConceptResult) -> SaliencyMap:
+    values = np.zeros(image.geometry.shape, dtype=np.float32)
+    indices = []
+    for position, plane in found.maps():
+        indices.append(looked.index(position))
+        looked.planes.put(values, indices[-1], plane)
+    return SaliencyMap(
+        values=values, geometry=image.geometry, axis=looked.planes.axis, looked_at=tuple(indices),
+        provenance=image.provenance.then(f"saliency of {found.concept}"),
+    )  # fmt: skip
+
+
+def _segmenter(name: str, device: torch.device) -> tuple[Segmenter, ModelFacts]:
+    """A segmenter, and which it is. The small one ships with medkt and is prepared for like any SAM."""
+    if name == "small":
+        facts = ModelFacts(
+            name="small", digest=small_segmenter_digest(), licence=record_of("small", "segmenter").licence.title
+        )
+        return SamSegmenter(load_small_segmenter(device), name="small"), facts
+    sam, preparation = load_sam(name, device)
+    facts = ModelFacts(name=preparation.name, digest=preparation.digest, licence=preparation.licence)
+    return SamSegmenter(sam, preparation), facts
+
+
+def _box_mask(shape: tuple[int, ...], box: Any) -> MaskPlane:
+    mask = np.zeros(shape, dtype=bool)
+    x0, y0, x1, y1 = (round(float(edge)) for edge in box)
+    mask[max(y0, 0) : y1, max(x0, 0) : x1] = True
+    return mask

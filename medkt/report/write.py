@@ -1,0 +1,279 @@
+"""A study's result as a folder: masks, saliency, a picture, `result.json`, `settings.yaml` and `report.html`.
+
+The folder appears complete or not at all: everything is written into a hidden folder beside it, which is then renamed.
+Nothing in it names the patient, the input's path or a date; the study is known by the digest of its voxels.
+"""
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+import medkt
+from medkt.errors import OutputError, SettingsError
+from medkt.io import write_dicom_seg, write_nifti_mask, write_png_mask, write_saliency_nifti
+from medkt.pipeline import FindingResult, StudyResult
+from medkt.report.figures import Panel, draw_panels
+from medkt.report.html import render_report
+from medkt.report.plain import as_plain
+
+MOST_PANELS = 12  # rows of the picture; further findings are in the tables only
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Formats:
+    """What is written beside the result's own files: NIfTI masks and saliency, a DICOM SEG, PNG masks."""
+
+    nifti: bool = True
+    dicom_seg: bool = False
+    png: bool = True
+
+    @classmethod
+    def parse(cls, text: str) -> "Formats":
+        """Formats from a list of words such as `nifti,dicom-seg`.
+
+        Raises:
+            SettingsError: an unknown word; lists the known ones.
+        """
+        words = [word.strip() for word in text.split(",") if word.strip()]
+        known = {"nifti": "nifti", "dicom-seg": "dicom_seg", "png": "png"}
+        unknown = [word for word in words if word not in known]
+        if unknown or not words:
+            raise SettingsError(
+                f"--format {text}: unknown {unknown[0] if unknown else 'empty list'}; known: {', '.join(known)}"
+            )
+        return cls(**{field: word in words for word, field in known.items()})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """Where a result is, and what it says."""
+
+    folder: Path
+    files: tuple[str, ...]
+    record: Mapping[str, Any]
+    summary: str
+
+
+def case_name(result: StudyResult, source: Path | None = None) -> str:
+    """A name for a study's folder: from its digest, or from its file where the user wants that."""
+    if source is None:
+        return f"case-{result.image.provenance.digest[:12]}"
+    return source.name.removesuffix(".gz").rsplit(".", 1)[0] if source.is_file() else source.name
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make the output folder, so that what is wrong with it shows before any work is done.
+
+    Raises:
+        OutputError: it cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".{secrets.token_hex(6)}.part"
+        probe.mkdir()
+        probe.rmdir()
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written ({error.strerror}); choose another output folder") from error
+
+
+def write_result(result: StudyResult, folder: Path, *, formats: Formats, name: str, overwrite: bool = False) -> Written:
+    """Write everything about one study into `folder`.
+
+    Files that stand there under other names are left alone.
+
+    Raises:
+        OutputError: a result stands there already and `overwrite` is not set, or writing fails; then nothing is changed.
+        UnsupportedError, GeometryError: a DICOM SEG was asked for and the study is not from DICOM or was regridded.
+    """
+    prepare_folder(folder)
+    if (folder / "result.json").exists() and not overwrite:
+        raise OutputError(f"{folder}: holds a result already; choose another folder or say --overwrite")
+    hidden = folder / f".{secrets.token_hex(6)}.part"
+    try:
+        hidden.mkdir()
+        record = _write_all(result, hidden, formats, name)
+        files = sorted(path.name for path in hidden.iterdir())
+        for file in files:
+            os.replace(hidden / file, folder / file)
+    except OSError as error:
+        if isinstance(error, OutputError):  # it names a file in the hidden folder, which the user never sees
+            raise OutputError(str(error).replace(f"{hidden}{os.sep}", f"{folder}{os.sep}")) from error
+        raise OutputError(f"{folder}: cannot be written ({error.strerror}); check space and permission") from error
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
+    return Written(folder=folder, files=tuple(files), record=record, summary=summarise(record))
+
+
+def summarise(record: Mapping[str, Any]) -> str:
+    """One line: each finding, seen or not, its score and its size."""
+    parts = []
+    for finding in record["findings"]:
+        decision = "seen" if finding["present"] else "not seen"
+        size = f", {finding['size_text']}" if finding["present"] and finding["size_text"] != "–" else ""
+        scores = finding["reference_scores"]
+        dsc = "" if scores is None else ", " + ", ".join(f"{key} {_figure(v)}" for key, v in scores["numbers"].items())
+        parts.append(f"{finding['name']} {decision} (score {finding['score']:.2f}{size}{dsc})")
+    return "; ".join(parts)
+
+
+def record_of_result(result: StudyResult, *, case: str, files: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+    """The content of `result.json`: numbers, words, settings and digests; no path, name or date."""
+    image = result.image
+    planes = result.findings[0].looked.planes
+    return {
+        "medkt": medkt.__version__,
+        "notice": medkt.NOT_A_MEDICAL_DEVICE,
+        "case": case,
+        "domain": result.domain.name,
+        "domain_title": result.domain.title,
+        "input": {
+            "source": image.provenance.source,
+            "digest": image.provenance.digest,
+            "modality": image.modality,
+            "shape": list(image.geometry.shape),
+            "spacing": list(image.geometry.spacing),
+            "unit": image.geometry.unit,
+            "affine_lps": image.geometry.affine.tolist(),
+            "steps": list(image.provenance.steps),
+        },
+        "orientation": planes.orientation,
+        "slice_axis": planes.axis,
+        "planes": image.geometry.shape[planes.axis],
+        "slices_looked_at": len(result.findings[0].looked.positions),
+        "intensity": "; ".join(dict.fromkeys(f.looked.intensity.description for f in result.findings)),
+        "findings": [_finding_record(result, finding, files[finding.concept.id]) for finding in result.findings],
+        "models": {"encoder": as_plain(result.encoder), "segmenter": as_plain(result.segmenter)},
+        "preset": result.preset,
+        "label_tuned": False,
+        "settings": as_plain(result.settings),
+        "reference": any(finding.case is not None for finding in result.findings),
+        "warnings": list(result.warnings),
+        "seconds": {key: round(value, 3) for key, value in result.seconds.items()},
+    }
+
+
+def _write_all(result: StudyResult, folder: Path, formats: Formats, case: str) -> dict[str, Any]:
+    files: dict[str, dict[str, str]] = {finding.concept.id: {} for finding in result.findings}
+    for finding in result.findings:
+        files[finding.concept.id] = _write_finding(result, finding, folder, formats)
+    if formats.dicom_seg:
+        masks = [result.mask(finding) for finding in result.findings]
+        write_dicom_seg(
+            masks, [finding.concept for finding in result.findings], result.image, folder / "segmentation.dcm"
+        )
+        for written in files.values():
+            written["dicom_seg"] = "segmentation.dcm"
+    record = record_of_result(result, case=case, files=files)
+    footer = f"medkt {medkt.__version__} · {result.encoder.name} · {medkt.NOT_A_MEDICAL_DEVICE}"
+    panels = [_panel(result, finding) for finding in result.findings[:MOST_PANELS]]
+    picture = draw_panels(panels, footer=footer)
+    (folder / "overlay.png").write_bytes(picture)
+    settings = yaml.safe_dump(as_plain(result.settings), sort_keys=False, allow_unicode=True)
+    (folder / "settings.yaml").write_text(settings, encoding="utf-8")
+    (folder / "result.json").write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    names = ", ".join(finding.concept.name for finding in result.findings[:MOST_PANELS])
+    page = render_report(record, settings=settings, pictures={f"Image, saliency and outline of {names}": picture})
+    (folder / "report.html").write_text(page, encoding="utf-8")
+    return record
+
+
+def _write_finding(result: StudyResult, finding: FindingResult, folder: Path, formats: Formats) -> dict[str, str]:
+    names: dict[str, str] = {}
+    identifier = finding.concept.id
+    if formats.nifti:
+        names = {"mask": f"{identifier}.nii.gz", "saliency": f"{identifier}_saliency.nii.gz"}
+        write_nifti_mask(result.mask(finding), result.image, folder / names["mask"])
+        write_saliency_nifti(result.saliency(finding), result.image, folder / names["saliency"])
+    if formats.png and result.image.geometry.shape[0] == 1:
+        names["png"] = f"{identifier}.png"
+        write_png_mask(result.mask(finding), result.image, folder / names["png"])
+    return names
+
+
+def _finding_record(result: StudyResult, finding: FindingResult, files: Mapping[str, str]) -> dict[str, Any]:
+    found, measures, looked = finding.found, finding.measures, finding.looked
+    case = finding.case
+    return {
+        "concept": finding.concept.id,
+        "name": finding.concept.name,
+        "concept_digest": finding.concept.digest,
+        "prompts": list(finding.texts.prompts),
+        "normal_captions": list(finding.texts.normal),
+        "contrast_captions": list(finding.texts.confusable),
+        "window": looked.intensity.name,
+        "present": found.presence.present,
+        "score": round(found.presence.score, 6),
+        "reason": found.presence.reason,
+        "specificity": None if finding.specificity is None else round(finding.specificity, 4),
+        "slice_disagreement": None if found.disagreement is None else round(found.disagreement, 4),
+        "pieces_dropped": found.dropped,
+        "measures": as_plain(measures),
+        "size_text": _size_text(finding),
+        "diameter_text": "–" if measures.long_axis is None else f"{measures.long_axis:.1f} {measures.unit}",
+        "slices_with_mask": len({piece.index for piece in found.pieces}),
+        "slices": [
+            {
+                "index": looked.index(piece.index),
+                "score": round(piece.score, 4),
+                "boxes_xyxy": np.round(piece.prompts.boxes_xyxy, 2).tolist(),
+                "regions": as_plain(piece.regions),
+                "specificity": None if piece.map.specificity is None else round(piece.map.specificity.index, 4),
+            }
+            for piece in found.slices
+        ],
+        "reference_scores": None
+        if case is None
+        else {"numbers": {k: _rounded(v) for k, v in case.numbers.items()}, "missing": dict(case.missing), "outcome": case.outcome},
+        "files": dict(files),
+    }  # fmt: skip
+
+
+def _panel(result: StudyResult, finding: FindingResult) -> Panel:
+    """The clearest slice: that with the highest score among those with a mask, else among all."""
+    found, looked = finding.found, finding.looked
+    masks = dict(found.masks())
+    scores = {position: float(s) for position, s in zip(looked.positions, found.presence.scores, strict=True)}
+    position = max(masks or scores, key=lambda p: (scores[p], -p))
+    plane = result.plane(finding, position)
+    slices = {piece.index: piece for piece in found.slices}
+    here = slices.get(position)
+    decision = "seen" if found.presence.present else "not seen"
+    where = f", plane {looked.index(position)}" if len(looked.positions) > 1 else ""
+    rows, columns = looked.planes.spacing(result.image.geometry)
+    return Panel(
+        plane=plane,
+        saliency=here.map.on_plane(found.resize) if here else None,
+        mask=masks.get(position, np.zeros(plane.shape, dtype=bool)),
+        boxes_xyxy=here.prompts.boxes_xyxy if here else np.zeros((0, 4), np.float32),
+        title=f"{finding.concept.name}{where}",
+        caption=f"{decision}, score {found.presence.score:.2f}, {_size_text(finding)}",
+        aspect=rows / columns,
+        colour=finding.concept.colour,
+    )
+
+
+def _size_text(finding: FindingResult) -> str:
+    measures = finding.measures
+    if not measures.voxels:
+        return "–"
+    if measures.volume_ml is not None:
+        return f"{measures.volume_ml:.2f} mL"
+    if measures.area is not None:
+        return f"{measures.area:.0f} {'mm²' if measures.unit == 'mm' else 'pixels'}"
+    return f"{measures.voxels} voxels"
+
+
+def _rounded(value: float) -> float | None:
+    return None if np.isnan(value) else round(float(value), 6)
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
