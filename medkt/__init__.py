@@ -7,8 +7,8 @@ The names below, in the order of the data's way, are the public surface; each is
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
-NOT_A_MEDICAL_DEVICE = "For research use only. Not a medical device; not for diagnosis or treatment."
+from medkt.about import NOT_A_MEDICAL_DEVICE, __version__
+
 
 _WHERE = {
     "read_image": "medkt.io",

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from medkt import NOT_A_MEDICAL_DEVICE, __version__
+from medkt.about import NOT_A_MEDICAL_DEVICE, __version__
 from medkt.errors import MedktError
 
 # command -> (module, one line of help); the modules import nothing heavy at their top

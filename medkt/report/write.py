@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-import medkt
+from medkt.about import NOT_A_MEDICAL_DEVICE, __version__
 from medkt.errors import OutputError, SettingsError
 from medkt.io import write_dicom_seg, write_nifti_mask, write_png_mask, write_saliency_nifti
 from medkt.pipeline import FindingResult, StudyResult
@@ -129,8 +129,8 @@ def record_of_result(result: StudyResult, *, case: str, files: Mapping[str, Mapp
     image = result.image
     planes = result.findings[0].looked.planes
     return {
-        "medkt": medkt.__version__,
-        "notice": medkt.NOT_A_MEDICAL_DEVICE,
+        "medkt": __version__,
+        "notice": NOT_A_MEDICAL_DEVICE,
         "case": case,
         "domain": result.domain.name,
         "domain_title": result.domain.title,
@@ -172,7 +172,7 @@ def _write_all(result: StudyResult, folder: Path, formats: Formats, case: str) -
         for written in files.values():
             written["dicom_seg"] = "segmentation.dcm"
     record = record_of_result(result, case=case, files=files)
-    footer = f"medkt {medkt.__version__} · {result.encoder.name} · {medkt.NOT_A_MEDICAL_DEVICE}"
+    footer = f"medkt {__version__} · {result.encoder.name} · {NOT_A_MEDICAL_DEVICE}"
     panels = [_panel(result, finding) for finding in result.findings[:MOST_PANELS]]
     picture = draw_panels(panels, footer=footer)
     (folder / "overlay.png").write_bytes(picture)
