@@ -63,7 +63,14 @@ def read_dicom(
             source="dicom",
             digest=digest_of(values, geometry),
             steps=(*_record(found, files, layout), *layout.steps, *steps),
-            warnings=(*found.warnings, *layout.warnings, *_cautions(files, layout, geometry), *varying, *warnings),
+            warnings=(
+                *found.warnings,
+                *_copies(found, files),
+                *layout.warnings,
+                *_cautions(files, layout, geometry),
+                *varying,
+                *warnings,
+            ),
         ),
         native=_native(files, layout),
     )
@@ -80,10 +87,14 @@ def _display(frames: Sequence[Frame], files: Sequence[DicomFile]) -> tuple[Displ
 def _record(found: FoundFiles, files: list[DicomFile], layout: Layout) -> tuple[str, ...]:
     others = sum(found.others.values())
     skipped = (f"{others} objects without an image skipped",) if others else ()
+    return (f"{len(layout.frames)} frames of {len(files)} files read", *skipped)
+
+
+def _copies(found: FoundFiles, files: list[DicomFile]) -> tuple[str, ...]:
+    """A word about files that claim to be one object; the first is read."""
     series = text(files[0].header, "SeriesInstanceUID")
     copies = sum(text(file.header, "SeriesInstanceUID") == series for file in found.pictures) - len(files)
-    doubled = (f"{copies} copies of objects already read skipped",) if copies else ()
-    return (f"{len(layout.frames)} frames of {len(files)} files read", *skipped, *doubled)
+    return (f"{copies} files repeat the SOP instance of another and are skipped",) if copies else ()
 
 
 def _cautions(files: Sequence[DicomFile], layout: Layout, geometry: Geometry) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from pydicom import Dataset, dcmread
+from pydicom import DataElement, Dataset, dcmread
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
@@ -13,15 +13,24 @@ from medkt.errors import UnreadableError, UnsupportedError
 from medkt.io.dicom_files import DicomFile, transfer_syntax
 from medkt.io.dicom_frames import Frame
 from medkt.io.dicom_header import integer, text
-from medkt.io.dicom_jpeg12 import decode_jpeg12, needs_jpeg12
+from medkt.io.dicom_jpeg import decode_jpeg12, needs_jpeg12, require_sound_jpeg
 from medkt.io.dicom_luts import modality_lut
 from medkt.io.guard import reading
 from medkt.shapes import Voxels
 
 Array = np.ndarray[Any, Any]
 
-# Best first where two can: measured on the same files, they agree, but only these read 6- and 7-bit JPEG-LS.
-PREFERRED = {"1.2.840.10008.1.2.4.80": "pyjpegls", "1.2.840.10008.1.2.4.81": "pyjpegls"}
+# Where several can, they give the same voxels on sound files. On damaged ones GDCM may end the whole process, and it does
+# not read 6- and 7-bit JPEG-LS, so it is asked only where nothing else can: lossless JPEG, after `require_sound_jpeg`.
+PREFERRED = {
+    "1.2.840.10008.1.2.4.50": "pillow",
+    "1.2.840.10008.1.2.4.51": "pillow",
+    "1.2.840.10008.1.2.4.80": "pyjpegls",
+    "1.2.840.10008.1.2.4.81": "pyjpegls",
+    "1.2.840.10008.1.2.4.90": "pylibjpeg",
+    "1.2.840.10008.1.2.4.91": "pylibjpeg",
+}
+JPEG_LOSSLESS = ("1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70")
 WHEELS = {
     "1.2.840.10008.1.2.4.5": "python-gdcm",  # JPEG
     "1.2.840.10008.1.2.4.7": "python-gdcm",  # lossless JPEG
@@ -108,7 +117,7 @@ def _decoded(file: DicomFile, numbers: list[int], warnings: dict[str, None]) -> 
         with reading(file.shown, "decoding the pixels", explain=True) as notes:
             stored, photometric = next(frames)
             if palette:
-                stored, photometric = apply_color_lut(stored, dataset), "RGB"
+                stored, photometric = apply_color_lut(stored, _little_endian_palette(dataset)), "RGB"
         warnings.update(dict.fromkeys(f"decoder: {note}" for note in notes))
         yield (luma(stored, photometric), True) if stored.ndim == 3 else (stored, False)
 
@@ -123,6 +132,8 @@ def _frames(dataset: Dataset, syntax: str, numbers: list[int], shown: str) -> It
     if not decoder.is_available:
         wheel = next((name for start, name in WHEELS.items() if syntax.startswith(start)), "pylibjpeg")
         raise UnsupportedError(f"{shown}: transfer syntax {syntax} needs a decoder; pip install {wheel}")
+    if syntax in JPEG_LOSSLESS:
+        require_sound_jpeg(dataset, shown)
     plugin = PREFERRED.get(syntax, "")
     plugin = plugin if plugin in decoder.available_plugins else ""
     decoded = decoder.iter_array(dataset, indices=[n - 1 for n in numbers], raw=True, decoding_plugin=plugin)
@@ -146,6 +157,19 @@ def _complete(dataset: Dataset, shown: str) -> None:
             setattr(dataset, keyword, default)
     if not text(dataset, "HighBit"):
         dataset.HighBit = int(dataset.BitsStored) - 1
+
+
+def _little_endian_palette(dataset: Dataset) -> Dataset:
+    """The palette in the byte order that pydicom takes it to have, whatever the file's (its tables are words, OW)."""
+    if dataset.original_encoding[1] is not False or "RedPaletteColorLookupTableData" not in dataset:
+        return dataset
+    tables = Dataset()
+    for name in ("Red", "Green", "Blue"):
+        tables[f"{name}PaletteColorLookupTableDescriptor"] = dataset[f"{name}PaletteColorLookupTableDescriptor"]
+        stored = dataset[f"{name}PaletteColorLookupTableData"]
+        words = np.frombuffer(stored.value, dtype=">u2").astype("<u2").tobytes()
+        tables[stored.tag] = DataElement(stored.tag, "OW", words)  # a new one: the dataset's own must stay as it is
+    return tables
 
 
 def luma(colour: Array, photometric: str) -> Array:

@@ -169,8 +169,7 @@ def _values(stored: Any, volume: int | None, shown: str) -> tuple[Array, tuple[s
     if kind.kind == "c" or (kind.names is not None and kind.names != ("R", "G", "B")):
         raise UnsupportedError(f"{shown}: voxels are {'colour with alpha' if colour else 'complex'}; save real values")
     which = _volume_index(stored.shape, volume, shown)
-    slope, inter = stored.header.get_slope_inter()
-    slope, inter = 1.0 if slope is None else float(slope), 0.0 if inter is None else float(inter)
+    slope, inter = float(stored.dataobj.slope), float(stored.dataobj.inter)  # nibabel clears them in the header
     with reading(shown, "reading the NIfTI voxels", explain=True):
         raw = np.asarray(stored.dataobj.get_unscaled()) if which is None else _one_volume(stored, which)
         raw = raw.reshape((*raw.shape[:3], 1)[:3])

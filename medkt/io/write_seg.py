@@ -17,7 +17,7 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import UID
 from pydicom.valuerep import DA, TM
 
-from medkt import __version__
+from medkt.about import __version__
 from medkt.errors import GeometryError, SettingsError, UnsupportedError
 from medkt.io.atomic import write_atomically
 from medkt.io.dicom_header import integer, text, value

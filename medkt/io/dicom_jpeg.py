@@ -1,10 +1,11 @@
-"""Lossy JPEG with 12 bits a sample (processes 4, 6, 8, 10, 12), which GDCM decodes and pydicom's plugins do not."""
+"""JPEG: lossy with 12 bits (processes 4, 6, 8, 10, 12), which only GDCM decodes, and what must not reach GDCM."""
 
 import os
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from pydicom.encaps import generate_frames
 
 from medkt.errors import UnreadableError, UnsupportedError
 from medkt.io.dicom_header import integer
+from medkt.io.guard import reading
 
 Array = np.ndarray[Any, Any]
 
@@ -40,6 +42,7 @@ def decode_jpeg12(dataset: Dataset, numbers: list[int], shown: str) -> Iterator[
         raise UnsupportedError(f"{shown}: 12-bit JPEG needs a decoder; pip install python-gdcm") from error
     if integer(dataset, "SamplesPerPixel") != 1:
         raise UnsupportedError(f"{shown}: 12-bit colour JPEG is not supported; convert it to an uncompressed syntax")
+    require_sound_jpeg(dataset, shown)
     wanted = set(numbers)
     found = {}
     total = integer(dataset, "NumberOfFrames") or 1
@@ -52,9 +55,10 @@ def decode_jpeg12(dataset: Dataset, numbers: list[int], shown: str) -> Iterator[
 
 
 def _decode(gdcm: Any, frame: bytes, dataset: Dataset, shown: str) -> Array:
-    precision = jpeg_precision(frame)
-    if precision != 12:
-        raise UnsupportedError(f"{shown}: a JPEG frame of {precision} bits where 12 are expected; convert the file")
+    header = jpeg_header(frame)
+    if header is None or header.precision != 12:
+        found = "no" if header is None else header.precision
+        raise UnsupportedError(f"{shown}: a JPEG frame of {found} bits where 12 are expected; convert the file")
     rows, columns = int(dataset.Rows), int(dataset.Columns)
     fragment = gdcm.Fragment()
     fragment.SetByteStringValue(frame)
@@ -94,17 +98,47 @@ def _silent_stderr() -> Iterator[None]:
             os.close(kept)
 
 
-def jpeg_precision(frame: bytes) -> int:
-    """Bits a sample as the JPEG stream itself says (ITU T.81 B.2.2), 0 where there is no frame header."""
+@dataclass(frozen=True, slots=True)
+class JpegHeader:
+    """What a JPEG stream says of itself (ITU T.81 B.2.2)."""
+
+    precision: int
+    rows: int
+    columns: int
+    components: int
+
+
+def jpeg_header(frame: bytes) -> JpegHeader | None:
+    """The frame header of a JPEG stream, None where there is none."""
     place = 2
-    while place + 4 < len(frame):
-        if frame[place] != 0xFF:
-            return 0
+    while frame[:2] == b"\xff\xd8" and place + 10 <= len(frame) and frame[place] == 0xFF:
         marker = frame[place + 1]
         if marker == 0xFF:  # a fill byte
             place += 1
             continue
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            return frame[place + 4]
+            rows, columns = (int.from_bytes(frame[place + at : place + at + 2], "big") for at in (5, 7))
+            return JpegHeader(frame[place + 4], rows, columns, frame[place + 9])
         place += 2 + int.from_bytes(frame[place + 2 : place + 4], "big")
-    return 0
+    return None
+
+
+def require_sound_jpeg(dataset: Dataset, shown: str) -> None:
+    """Pass silently when every JPEG frame is of the size and kind that the DICOM header says.
+
+    GDCM ends the whole process on some that are not, and nothing in Python can catch that.
+
+    Raises:
+        UnreadableError: a frame is damaged or of another size.
+    """
+    expected = (integer(dataset, "Rows"), integer(dataset, "Columns"), integer(dataset, "SamplesPerPixel"))
+    total = integer(dataset, "NumberOfFrames") or 1
+    with reading(shown, "reading the JPEG frames", explain=True):
+        headers = [jpeg_header(frame) for frame in generate_frames(dataset.PixelData, number_of_frames=total)]
+    for header in headers:
+        if header is None or (header.rows, header.columns, header.components) != expected:
+            raise UnreadableError(
+                f"{shown}: a JPEG frame is damaged or not of the size that the header says; export again"
+            )
+        if header.precision > (integer(dataset, "BitsAllocated") or 0):
+            raise UnreadableError(f"{shown}: a JPEG frame has more bits than the header says; export it again")
