@@ -14,7 +14,6 @@ from typing import Literal, cast, get_args
 import torch
 from torch import Tensor, nn
 from torchvision.models import resnet50
-from torchvision.models.resnet import Bottleneck, ResNet
 from transformers import BertConfig, BertModel
 
 from medkt.errors import SettingsError
@@ -32,12 +31,11 @@ _MAX_LOGIT_SCALE = 4.6052  # the authors clamp the exponent; ln 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MedClipSize:
-    """The published numbers; smaller ones make a quick model of the same structure.
+    """The published numbers; smaller ones make a quick model of the same structure. ResNet-50 stays as it is.
 
     Attributes:
         embedding: width of the common space.
         swin: the image tower of the Swin variant.
-        resnet_width: first width of the image tower of the ResNet variant.
         text_width: of BERT.
         text_heads: of BERT.
         text_layers: of BERT.
@@ -47,7 +45,6 @@ class MedClipSize:
 
     embedding: int = 512
     swin: SwinSize = field(default_factory=SwinSize)
-    resnet_width: int = 64
     text_width: int = 768
     text_heads: int = 12
     text_layers: int = 12
@@ -80,8 +77,8 @@ class _SwinTower(nn.Module):
 class _ResNetTower(nn.Module):
     def __init__(self, size: MedClipSize) -> None:
         super().__init__()
-        self.model = resnet50(weights=None) if size.resnet_width == 64 else _narrow_resnet(size.resnet_width)
-        self.model.fc = nn.Linear(32 * size.resnet_width, size.embedding, bias=False)
+        self.model = resnet50(weights=None)
+        self.model.fc = nn.Linear(self.model.fc.in_features, size.embedding, bias=False)
 
     def forward(self, pixels: Tensor) -> Tensor:
         features: Tensor = self.model(pixels)
@@ -206,7 +203,7 @@ def load_medclip(
     device: "str | torch.device" = "cpu",
     *,
     size: MedClipSize | None = None,
-    text_pooling: TextPooling = "single",
+    text_pooling: str = "single",
 ) -> MedClipEncoder:
     """MedCLIP from the authors' file, with Bio_ClinicalBERT's vocab.txt or tokenizer.json beside it.
 
@@ -229,7 +226,7 @@ def load_medclip(
     load_state(module, read_state(weights), harmless(record.family, size), str(weights))
     module.eval().to(device)
     word_pieces = read_word_pieces(weights.parent, record.text_length, size.vocabulary)
-    return MedClipEncoder(module, spec_of(record, digest), record.grid, word_pieces, text_pooling)
+    return MedClipEncoder(module, spec_of(record, digest), record.grid, word_pieces, cast(TextPooling, text_pooling))
 
 
 def harmless(variant: str, size: MedClipSize) -> Mapping[str, Tensor]:
@@ -242,14 +239,3 @@ def harmless(variant: str, size: MedClipSize) -> Mapping[str, Tensor]:
             prefix = f"vision_model.model.encoder.layers.{stage}.blocks.{block}.attention.self"
             constants[f"{prefix}.relative_position_index"] = relative_positions(size.swin.window)
     return constants
-
-
-def _narrow_resnet(width: int) -> ResNet:
-    """ResNet-50 at another width: torchvision fixes the first width, so its four stages are made anew."""
-    net = ResNet(Bottleneck, [3, 4, 6, 3])
-    net.conv1 = nn.Conv2d(3, width, 7, 2, 3, bias=False)
-    net.bn1 = nn.BatchNorm2d(width)
-    net.inplanes = width
-    for stage, (blocks, stride) in enumerate(((3, 1), (4, 2), (6, 2), (3, 2)), start=1):
-        setattr(net, f"layer{stage}", net._make_layer(Bottleneck, width * 2 ** (stage - 1), blocks, stride))
-    return net

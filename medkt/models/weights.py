@@ -5,6 +5,7 @@ Published checkpoints are pickles, and a pickle can run code. Files are read wit
 """
 
 import pickle
+import re
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from medkt.models.digest import sha256_of
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
 _PREFIXES = ("module.", "model.")
 _SHOWN = 10
+_ASKS_FOR_CODE = re.compile(r"GLOBAL|asks for|unrecognized function|Unsupported class|Can only build")
 
 State = dict[str, Tensor]
 
@@ -105,15 +107,27 @@ def _read(path: Path) -> Any:
     try:
         return readers[path.suffix == ".safetensors"](path)
     except pickle.UnpicklingError as error:
-        raise WeightsError(
-            f"{path} is a pickle that needs code to be run, which medkt does not do. Where you trust the file, load "
-            "it with torch.load(..., weights_only=False) and save the state dict inside it alone, with torch.save or "
-            f"safetensors.torch.save_file. ({str(error).splitlines()[0]})"
-        ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise WeightsError(f"{path} is damaged or no checkpoint: {str(error).splitlines()[0]}") from error
-    except safetensors.SafetensorError as error:
-        raise WeightsError(f"{path} is damaged or not safetensors: {error}") from error
+        raise WeightsError(_refused(path, error)) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
+        raise WeightsError(f"{path} is damaged or no checkpoint ({_reason(error)})") from error
+    except (zipfile.BadZipFile, safetensors.SafetensorError) as error:
+        raise WeightsError(f"{path} is damaged or no checkpoint ({_reason(error)})") from error
+
+
+def _refused(path: Path, error: pickle.UnpicklingError) -> str:
+    if not _ASKS_FOR_CODE.search(str(error)):
+        return f"{path} is damaged or no checkpoint ({_reason(error)})"
+    return (
+        f"{path} is a pickle that needs code to be run, which medkt does not do ({_reason(error)}). Where you trust the "
+        "file, load it with torch.load(..., weights_only=False) and save the state dict inside it alone, with "
+        "torch.save or safetensors.torch.save_file"
+    )
+
+
+def _reason(error: BaseException) -> str:
+    """What torch's unpickler objects to, out of its long advice; otherwise the first line of a message."""
+    said = re.search(r"WeightsUnpickler error: ([^\n]*)", str(error))
+    return said[1] if said else (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _read_pickle(path: Path) -> Any:
