@@ -399,7 +399,9 @@ def damage_report(root: Path) -> list[str]:
                 copy.write_bytes(data)
                 try:
                     with contextlib.redirect_stderr(io.StringIO()):
-                        read_image(copy)
+                        image = read_image(copy)
+                    if kind == "cut" and not np.array_equal(image.values, read_image(path).values):
+                        traces.append(f"- TRACE a cut copy of `{path.relative_to(root)}` is read, with other voxels")
                     counts[f"{kind} read"] += 1
                 except MedktError:
                     counts[f"{kind} refused"] += 1

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,7 +76,7 @@ def _decode(gdcm: Any, frame: bytes, dataset: Dataset, shown: str) -> Array:
     # GDCM knows no name for the retired processes, but its decoder asks the frame itself which process it is
     image.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.GetTSType(EXTENDED)))
     image.SetPixelFormat(gdcm.PixelFormat(1, 16, 12, 11, 0))
-    with _silent_stderr():  # GDCM tries its 8-bit decoder first, and libjpeg complains of that on the terminal
+    with listening_to_gdcm(shown):  # it tries its 8-bit decoder first, too, and says that this does not fit
         buffer = image.GetBuffer().encode("utf-8", "surrogateescape")  # GDCM gives its bytes as text
     plane = np.frombuffer(buffer, dtype="<u2")
     if plane.size != rows * columns:
@@ -84,18 +85,26 @@ def _decode(gdcm: Any, frame: bytes, dataset: Dataset, shown: str) -> Array:
 
 
 @contextmanager
-def _silent_stderr() -> Iterator[None]:
-    """The process's error stream leads nowhere meanwhile: a C library writes to it past Python."""
-    with _ONE_AT_A_TIME:
+def listening_to_gdcm(shown: str) -> Iterator[None]:
+    """Catch what GDCM's JPEG library writes to the process's error stream, past Python.
+
+    That a stream is damaged it says there and nowhere else, and gives wrong voxels.
+
+    Raises:
+        UnreadableError: it complained of corrupt data.
+    """
+    with _ONE_AT_A_TIME, tempfile.TemporaryFile() as heard:
         sys.stderr.flush()
         kept = os.dup(2)
         try:
-            with open(os.devnull, "wb") as nowhere:
-                os.dup2(nowhere.fileno(), 2)
+            os.dup2(heard.fileno(), 2)
             yield
         finally:
             os.dup2(kept, 2)
             os.close(kept)
+        heard.seek(0)
+        if b"Corrupt JPEG" in heard.read():
+            raise UnreadableError(f"{shown}: a JPEG frame is corrupt; export the file again")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from medkt.errors import UnreadableError, UnsupportedError
 from medkt.io.dicom_files import DicomFile, transfer_syntax
 from medkt.io.dicom_frames import Frame
 from medkt.io.dicom_header import integer, text
-from medkt.io.dicom_jpeg import decode_jpeg12, needs_jpeg12, require_sound_jpeg
+from medkt.io.dicom_jpeg import decode_jpeg12, listening_to_gdcm, needs_jpeg12, require_sound_jpeg
 from medkt.io.dicom_luts import modality_lut
 from medkt.io.guard import reading
 from medkt.shapes import Voxels
@@ -133,12 +133,21 @@ def _frames(dataset: Dataset, syntax: str, numbers: list[int], shown: str) -> It
         wheel = next((name for start, name in WHEELS.items() if syntax.startswith(start)), "pylibjpeg")
         raise UnsupportedError(f"{shown}: transfer syntax {syntax} needs a decoder; pip install {wheel}")
     if syntax in JPEG_LOSSLESS:
-        require_sound_jpeg(dataset, shown)
+        return _lossless(dataset, syntax, numbers, shown)
     plugin = PREFERRED.get(syntax, "")
     plugin = plugin if plugin in decoder.available_plugins else ""
     decoded = decoder.iter_array(dataset, indices=[n - 1 for n in numbers], raw=True, decoding_plugin=plugin)
     # raw leaves YBR as it is: its first channel is the luma that we want, with no way there and back
     return ((array, str(meta["photometric_interpretation"])) for array, meta in decoded)
+
+
+def _lossless(dataset: Dataset, syntax: str, numbers: list[int], shown: str) -> Iterator[tuple[Array, str]]:
+    """Frames of lossless JPEG by GDCM, which is not given damaged ones and is listened to."""
+    require_sound_jpeg(dataset, shown)
+    for number in numbers:
+        with listening_to_gdcm(shown):
+            plane, meta = get_decoder(syntax).as_array(dataset, index=number - 1, raw=True)
+        yield plane, str(meta["photometric_interpretation"])
 
 
 def _complete(dataset: Dataset, shown: str) -> None:
@@ -150,13 +159,14 @@ def _complete(dataset: Dataset, shown: str) -> None:
         dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
     if integer(dataset, "BitsAllocated") is None:
         raise UnreadableError(f"{shown}: the header does not say how many bits a voxel has (BitsAllocated); repair it")
-    defaults = {"BitsStored": dataset.BitsAllocated, "PixelRepresentation": 0, "SamplesPerPixel": 1}
-    defaults["PhotometricInterpretation"] = "MONOCHROME2"
-    for keyword, default in defaults.items():
-        if not text(dataset, keyword):
-            setattr(dataset, keyword, default)
-    if not text(dataset, "HighBit"):
-        dataset.HighBit = int(dataset.BitsStored) - 1
+    with reading(shown, "reading the description of the pixels"):  # setting an attribute decodes the damaged one first
+        defaults = {"BitsStored": dataset.BitsAllocated, "PixelRepresentation": 0, "SamplesPerPixel": 1}
+        defaults["PhotometricInterpretation"] = "MONOCHROME2"
+        for keyword, default in defaults.items():
+            if not text(dataset, keyword):
+                setattr(dataset, keyword, default)
+        if not text(dataset, "HighBit"):
+            dataset.HighBit = int(dataset.BitsStored) - 1
 
 
 def _little_endian_palette(dataset: Dataset) -> Dataset:
