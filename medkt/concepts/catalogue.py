@@ -89,9 +89,12 @@ def _normal(name: str) -> str:
 
 def _nearest(wanted: str, modality: str) -> str:
     said = f" for {modality}" if modality else ""
-    by_name = dict(_names_of(modality))
-    near = [by_name[name] for name in difflib.get_close_matches(wanted, by_name, n=5, cutoff=0.5)]
-    advice = f"nearest: {', '.join(dict.fromkeys(near))}" if near else f"known: {', '.join(concepts())}"
+    by_name: dict[str, list[str]] = {}
+    for name, label in _names_of(modality):
+        by_name.setdefault(name, []).append(label)
+    close = difflib.get_close_matches(wanted, by_name, n=5, cutoff=0.5)
+    near = dict.fromkeys(one for name in close for one in by_name[name])
+    advice = f"nearest: {', '.join(near)}" if near else f"known: {', '.join(concepts())}"
     return f"no concept {wanted!r}{said}; {advice}. A description in quotes is also taken as it stands."
 
 

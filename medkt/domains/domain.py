@@ -134,7 +134,7 @@ class Domain(ABC):
     def implausible(self, image: Image) -> tuple[str, ...]:
         """What makes one doubt that this image belongs here; empty where nothing does."""
 
-    def slices(self, image: Image, planes: Planes, *, step_mm: float | None = None) -> tuple[int, ...]:
+    def slices(self, image: Image, planes: Planes, *, step_mm: float | int | None = None) -> tuple[int, ...]:
         """The indices of the planes to look at, in order; empty where no plane holds anything.
 
         Args:
@@ -228,7 +228,7 @@ def _from_window(name: str, window: Window, image: Image) -> Intensity:
     return Intensity(name=name, description=text, centre=window.level, width=window.width)
 
 
-def _stride(spacing: float, step_mm: float) -> int:
+def _stride(spacing: float, step_mm: float | int) -> int:
     # a thousandth of a plane more, so that 0.5 mm in 2.5 mm is five in spite of rounding
     return max(1, int(step_mm / spacing + 1e-3))
 

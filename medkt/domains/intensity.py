@@ -68,7 +68,7 @@ class Intensity:
         return shown
 
 
-def from_range(name: str, low: float, high: float, *, source: str, inverted: bool = False) -> Intensity:
+def from_range(name: str, low: float | int, high: float | int, *, source: str, inverted: bool = False) -> Intensity:
     """The rule that maps `low` to 0 and `high` to 1; a constant image gives zeros and a warning."""
     if not high > low:
         return Intensity(
@@ -77,12 +77,12 @@ def from_range(name: str, low: float, high: float, *, source: str, inverted: boo
         )  # fmt: skip
     return Intensity(
         name=name, description=f"{name}: {low:g} to {high:g} shown as 0 to 1 ({source})" + _said_inverted(inverted),
-        centre=(low + high) / 2, width=high - low, inverted=inverted,
+        centre=(low + high) / 2, width=float(high - low), inverted=inverted,
     )  # fmt: skip
 
 
 def from_percentiles(
-    image: Image, low: float, high: float, *, source: str, non_zero: bool = False, inverted: bool = False
+    image: Image, low: float | int, high: float | int, *, source: str, non_zero: bool = False, inverted: bool = False
 ) -> Intensity:
     """The rule that clips at two percentiles of a sparse sample of the whole volume."""
     values = sample(image.values)
@@ -123,7 +123,7 @@ def from_display(image: Image, index: int = 0) -> Intensity | None:
     return Intensity(
         name=f"file window {index + 1}",
         description=f"the file's window: centre {centre:g}, width {width:g}, {display.function}{said}",
-        function=functions[display.function], centre=centre, width=width, inverted=display.inverted,
+        function=functions[display.function], centre=float(centre), width=float(width), inverted=display.inverted,
     )  # fmt: skip
 
 

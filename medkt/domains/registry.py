@@ -1,9 +1,10 @@
 """The four domains, read from `configs/domains`; which of them an image belongs to."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from functools import cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -15,6 +16,8 @@ from medkt.domains.ultrasound import Ultrasound
 from medkt.errors import AmbiguousInputError, SettingsError, UnknownNameError, UnsupportedError
 from medkt.resources import data_file
 from medkt.spatial import Image
+
+T = TypeVar("T")
 
 _KINDS: dict[str, type[Domain]] = {"cxr": CXR, "ct": CT, "mri": MRI, "ultrasound": Ultrasound}
 _KEYS = {"version", "name", "title", "codes", "spacing", "intensity", "slices", "saliency"}
@@ -87,17 +90,23 @@ def _load(name: str) -> Domain:
         return _KINDS[name](
             name=raw["name"], title=raw["title"], codes=tuple(raw["codes"]),
             expects_mm=spacing["expects_mm"], spacing_rule=spacing["rule"], intensity_rule=intensity["rule"],
-            percentiles=Percentiles(**intensity["percentiles"]), windows=_windows(intensity["windows"]),
-            default_window=intensity["default_window"], slice_rule=SliceRule(**raw["slices"]),
-            saliency=SaliencyDefaults(**raw["saliency"]), default_body=raw["default_body"],
+            percentiles=_made(Percentiles, intensity["percentiles"]), windows=_windows(intensity["windows"]),
+            default_window=intensity["default_window"], slice_rule=_made(SliceRule, raw["slices"]),
+            saliency=_made(SaliencyDefaults, raw["saliency"]), default_body=raw["default_body"],
             words=_words(raw["words"]), findings=tuple(raw["findings"]),
         )  # fmt: skip
     except (KeyError, TypeError) as error:
         raise SettingsError(f"{path}: {error}") from error
 
 
+def _made(kind: type[T], raw: dict[str, Any]) -> T:
+    """A dataclass of a YAML mapping, whose whole numbers may stand for any number."""
+    floats = {one.name for one in fields(kind) if one.type is float}  # type: ignore[arg-type]
+    return kind(**{key: float(value) if key in floats else value for key, value in raw.items()})
+
+
 def _windows(raw: dict[str, Any]) -> dict[str, Window]:
-    return {name: Window(**numbers) for name, numbers in raw.items()}
+    return {name: _made(Window, numbers) for name, numbers in raw.items()}
 
 
 def _words(raw: dict[str, Any]) -> dict[str, Words]:

@@ -1,0 +1,66 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Picture
+
+from medkt.datasets.phantom import cxr as phantom
+from medkt.domains import check_plausible, domain
+from medkt.spatial import Display, Geometry, Image
+
+
+def _image(values: np.ndarray, display: Display | None = None) -> Image:
+    values = values if values.ndim == 3 else values[None]
+    return Image(
+        values=values,
+        geometry=Geometry.of_pixels(*values.shape[1:], frames=len(values)),
+        modality="DX",
+        display=display or Display(),
+    )
+
+
+RAMP = np.linspace(0, 4095, 40 * 50).reshape(40, 50).astype(np.uint16)
+
+
+def test_the_files_window_comes_first_and_percentiles_without_one() -> None:
+    own = domain("cxr").intensity(_image(RAMP, Display(windows=((2000.0, 1000.0), (1.0, 2.0)))))
+    assert own.name == "file window 1"
+    assert own.apply(RAMP).max() == 1
+    without = domain("cxr").intensity(_image(RAMP))
+    assert without.name == "percentiles 0.5-99.5 of pixels"
+
+
+def test_inversion_is_last_with_and_without_a_window() -> None:
+    for windows in ((), ((2000.0, 1000.0),)):
+        plain = domain("cxr").intensity(_image(RAMP, Display(windows=windows))).apply(RAMP)
+        inverted = domain("cxr").intensity(_image(RAMP, Display(windows=windows, inverted=True))).apply(RAMP)
+        np.testing.assert_allclose(inverted, 1 - plain, atol=1e-6)
+
+
+def test_a_constant_image_is_zeros_with_a_warning() -> None:
+    flat = _image(np.full((4, 5), 9, np.uint16), Display(windows=((9.0, 4.0),), inverted=True))
+    rule = domain("cxr").intensity(flat)
+    assert rule.warnings
+    assert rule.apply(flat.values[0]).max() == 0
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_inverted_values_are_noticed(seed: int) -> None:
+    plane = phantom.draw_plane("", np.random.default_rng(seed), side=128).plane
+    stored = (plane * 4000).astype(np.uint16)
+    assert check_plausible(_image(stored), domain("cxr")) == ()
+    (warning,) = check_plausible(_image(4000 - stored), domain("cxr"))
+    assert "look inverted" in warning
+    assert check_plausible(_image(4000 - stored, Display(inverted=True)), domain("cxr")) == ()
+
+
+def test_a_volume_is_noticed() -> None:
+    (warning,) = check_plausible(_image(np.stack([RAMP] * 3)), domain("cxr"))
+    assert "3 slices: a radiograph is one" in warning
+
+
+def test_real_radiographs_raise_no_alarm_and_most_negatives_do(shared_data: Path) -> None:
+    paths = sorted((shared_data / "cxr/shenzhen/images").glob("*.jpg"))[:20]
+    planes = [np.asarray(Picture.open(path).convert("L").resize((256, 256))) for path in paths]
+    assert not any(check_plausible(_image(plane), domain("cxr")) for plane in planes)
+    assert sum(bool(check_plausible(_image(255 - plane), domain("cxr"))) for plane in planes) >= 0.9 * len(planes)
