@@ -1,0 +1,198 @@
+"""`medkt models`: which models there are, bringing their weights here, checking and passing them on."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import medkt.models.download
+    import medkt.models.records
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.description = "List, fetch, check and pass on model weights. Only `pull` opens a network connection."
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+
+    action = actions.add_parser("list", help="every model that medkt knows, and whether it is here")
+    action.add_argument("--json", action="store_true", help="for machines")
+
+    action = actions.add_parser("pull", help="download a model from where it is published")
+    action.add_argument("name")
+    action.add_argument("--accept-licence", action="store_true", help="you accept the licence of the weights")
+
+    action = actions.add_parser("verify", help="hash what is here again and compare")
+    action.add_argument("names", nargs="*", metavar="name", help="default: every model that is here")
+    action.add_argument("--json", action="store_true", help="for machines")
+
+    action = actions.add_parser("import", help="copy weights that you have, or a bundle of `export`, into the store")
+    action.add_argument(
+        "what",
+        nargs="+",
+        metavar="[NAME] PATH",
+        help="a file or folder, after the name of the model if it is not plain",
+    )
+
+    action = actions.add_parser("export", help="write models into one bundle for a machine without a network")
+    action.add_argument("names", nargs="+", metavar="name")
+    action.add_argument("-o", "--output", type=Path, required=True, help="the zip file to write")
+
+    action = actions.add_parser("path", help="print the folder of a model")
+    action.add_argument("name")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry the command out; returns the exit code, 2 if `verify` finds something wrong."""
+    actions = {
+        "list": _list,
+        "pull": _pull,
+        "verify": _verify,
+        "import": _import,
+        "export": _export,
+        "path": _path,
+    }
+    return actions[args.action](args)
+
+
+def _list(args: argparse.Namespace) -> int:
+    from medkt.models.records import records
+
+    entries = [_entry(record) for kind in ("encoder", "segmenter") for record in records(kind).values()]
+    if args.json:
+        print(json.dumps(entries, indent=2))
+        return 0
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("name", "kind", "model", "licence of the weights", "here")
+    for entry in entries:
+        table.add_row(entry["name"], entry["kind"], entry["title"], entry["licence"], entry["state"])
+    Console(width=None if sys.stdout.isatty() else 140).print(table)
+    return 0
+
+
+def _entry(record: "medkt.models.records.ModelRecord") -> dict[str, Any]:
+    from medkt.models import store
+
+    found = store.installed(record.name) if record.files else None
+    state = "ships with medkt" if not record.files else "yes" if found else "no"
+    return {
+        "name": record.name,
+        "kind": record.kind,
+        "title": record.title,
+        "licence": record.licence.title,
+        "licence_summary": record.licence.summary,
+        "extra": record.extra,
+        "citation": record.citation,
+        "state": state,
+        "folder": str(found.folder) if found else None,
+        "bytes": sum(file.size for file in found.files.values()) if found else None,
+    }
+
+
+def _pull(args: argparse.Namespace) -> int:
+    from medkt.models.download import pull
+    from medkt.models.records import record_of
+
+    record = record_of(args.name)
+    print(f"{record.title}. Licence of the weights: {record.licence.title}. {record.licence.summary}")
+    print(f"See {record.licence.text}")
+    with _progress() as progress:
+        found = pull(record, accept_licence=args.accept_licence, progress=progress)
+    for name, file in found.files.items():
+        note = "as its publisher states" if file.stated else "recorded; its publisher states none to compare with"
+        print(f"{name}: {file.size} bytes, SHA-256 {file.sha256} ({note})")
+    print(found.folder)
+    return 0
+
+
+def _verify(args: argparse.Namespace) -> int:
+    from medkt.errors import WeightsError
+    from medkt.models import store
+    from medkt.models.records import record_of, records
+
+    here = [name for kind in ("encoder", "segmenter") for name in records(kind) if store.installed(name)]
+    findings = []
+    for name in args.names or here:
+        found = store.installed(record_of(name).name)
+        if found is None:
+            raise WeightsError(f"{name} is not in {store.folder_of(name)}: pull or import it first")
+        findings += store.verify(found)
+    if args.json:
+        rows = [{"model": f.model, "file": f.file, "state": f.state, "stated": f.stated} for f in findings]
+        print(json.dumps(rows, indent=2))
+    else:
+        for finding in findings:
+            print(f"{finding.state:8} {finding.model}/{finding.file}")
+    return 0 if all(finding.state == "ok" for finding in findings) else 2
+
+
+def _import(args: argparse.Namespace) -> int:
+    from medkt.errors import InputError
+    from medkt.models.bundle import bring, import_bundle, is_bundle
+    from medkt.models.records import record_of
+
+    if len(args.what) > 2:
+        raise InputError(f"import takes a path, or a name and a path, got {len(args.what)} arguments")
+    path = Path(args.what[-1])
+    if len(args.what) == 1 and is_bundle(path):
+        imported = import_bundle(path)
+    else:
+        imported = [bring(record_of(args.what[0]) if len(args.what) == 2 else _recognised(path), path)]
+    for found in imported:
+        print(found.folder)
+    return 0
+
+
+def _recognised(path: Path) -> "medkt.models.records.ModelRecord":
+    from medkt.errors import InputError, WeightsError
+    from medkt.models.recognise import recognise
+
+    if not path.exists():
+        raise InputError(f"{path} does not exist")
+    try:
+        return recognise(path, "encoder")[0]
+    except WeightsError:
+        return recognise(path, "segmenter")[0]
+
+
+def _export(args: argparse.Namespace) -> int:
+    from medkt.models.bundle import export
+
+    for found in export(args.names, args.output):
+        print(f"{found.name}: {sum(file.size for file in found.files.values())} bytes")
+    print(args.output)
+    return 0
+
+
+def _path(args: argparse.Namespace) -> int:
+    from medkt.models import store
+    from medkt.models.records import record_of
+
+    record = record_of(args.name)
+    if record.files:
+        store.weights_path(record)  # says how to bring the model if it is not here
+    print(store.folder_of(record.name))
+    return 0
+
+
+@contextmanager
+def _progress() -> "Iterator[medkt.models.download.Progress]":
+    """A bar a file, on the error stream so that what is printed stays clean."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    tasks: dict[str, Any] = {}
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+
+        def show(name: str, here: int, total: int | None) -> None:
+            if name not in tasks:
+                tasks[name] = bars.add_task(name, total=total)
+            bars.update(tasks[name], completed=here, total=total)
+
+        yield show

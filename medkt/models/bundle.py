@@ -1,0 +1,160 @@
+"""Models that the user brings: single files and folders, and bundles for machines without a network.
+
+A bundle is a zip file with `bundle.json`, which holds the SHA-256 of every file in it, and `models/<name>/<file>`.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterable
+from dataclasses import asdict
+from hashlib import sha256 as new_sha256
+from pathlib import Path
+from typing import Any
+
+from medkt.errors import InputError, OutputError, WeightsError
+from medkt.models import store
+from medkt.models.digest import sha256_of
+from medkt.models.records import ModelRecord, record_of
+
+_INDEX = "bundle.json"
+_FORMAT = "medkt-models"
+_CHUNK = 1 << 20
+_TOKENIZERS = ("tokenizer.json", "vocab.txt")
+
+
+def is_bundle(path: Path) -> bool:
+    """Whether a file is a bundle that `export` made."""
+    if not path.is_file() or not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return _INDEX in archive.namelist()
+
+
+def bring(record: ModelRecord, path: Path) -> store.Installed:
+    """Copy a model that the user has into the store, once it has been loaded without an error.
+
+    Args:
+        record: the model that it is.
+        path: its weights file, with the tokenizer files beside it if it needs them, or the folder of both.
+
+    Raises:
+        InputError: the model ships with medkt.
+        WeightsError: the files do not hold this model.
+        OutputError: the store cannot be written.
+    """
+    from medkt.models.recognise import weights_in  # imports torch, as does the trial below
+    from medkt.models.registry import build
+
+    if not record.files:
+        raise InputError(f"{record.name} ships with medkt: there is nothing to import")
+    if not path.exists():
+        raise InputError(f"{path} does not exist")
+    weights = weights_in(path)
+    beside = [weights.parent / name for name in _TOKENIZERS] if len(record.files) > 1 else []
+    with store.assembling(record.name) as folder:
+        for file in (weights, *(file for file in beside if file.is_file())):
+            shutil.copyfile(file, folder / file.name)
+        build(record, folder / weights.name)
+        files = {
+            file.name: _stored(file, str((weights.parent / file.name).resolve()), record)
+            for file in sorted(folder.iterdir())
+        }
+        store.write_manifest(folder, record.name, weights.name, files)
+    return store.read_manifest(store.folder_of(record.name))
+
+
+def export(names: Iterable[str], path: Path) -> list[store.Installed]:
+    """Write installed models into one bundle.
+
+    Raises:
+        WeightsError: one is not in the store, or has changed there.
+        OutputError: the bundle cannot be written; nothing is left of it.
+    """
+    models = [_sound(name) for name in names]
+    index = {"format": _FORMAT, "version": 1, "models": [_described(model) for model in models]}
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+        os.close(handle)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error}") from error
+    staging = Path(name)
+    try:
+        with zipfile.ZipFile(staging, "w", zipfile.ZIP_STORED) as archive:  # weights do not get smaller
+            archive.writestr(_INDEX, json.dumps(index, indent=2))
+            for model in models:
+                for file in model.files:
+                    archive.write(model.folder / file, f"models/{model.name}/{file}")
+        staging.chmod(0o644)
+        staging.replace(path)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error}") from error
+    finally:
+        staging.unlink(missing_ok=True)
+    return models
+
+
+def import_bundle(path: Path) -> list[store.Installed]:
+    """Put every model of a bundle into the store; each file is compared with its digest on the way.
+
+    Raises:
+        WeightsError: no bundle, or damaged, or of a model that this version of medkt does not know.
+        UnknownNameError: the bundle holds a model that this version of medkt does not know.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            index = json.loads(archive.read(_INDEX))
+            if index.get("format") != _FORMAT or index.get("version") != 1:
+                raise WeightsError(f"{path} is a bundle of another kind: {index.get('format')} {index.get('version')}")
+            return [_import_model(archive, entry, path) for entry in index["models"]]
+    except (zipfile.BadZipFile, KeyError, TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, WeightsError):
+            raise
+        raise WeightsError(f"{path} is no bundle of models, or damaged: {error}") from error
+
+
+def _import_model(archive: zipfile.ZipFile, entry: dict[str, Any], path: Path) -> store.Installed:
+    record = record_of(entry["name"])
+    files = {name: store.StoredFile(**file) for name, file in entry["files"].items()}
+    with store.assembling(record.name) as folder:
+        for name, file in files.items():
+            if Path(name).name != name or name in ("", ".", "..", store.MANIFEST):
+                raise WeightsError(f"{path} names a file outside its folder: {name!r}")
+            digest = _unpack(archive, f"models/{record.name}/{name}", folder / name)
+            if digest != file.sha256:
+                raise WeightsError(f"{path}: {record.name}/{name} has the SHA-256 {digest}, expected {file.sha256}")
+        store.write_manifest(folder, record.name, entry["weights"], files)
+        store.read_manifest(folder)
+    return store.read_manifest(store.folder_of(record.name))
+
+
+def _unpack(archive: zipfile.ZipFile, member: str, destination: Path) -> str:
+    digest = new_sha256()
+    with archive.open(member) as source, destination.open("wb") as target:
+        while chunk := source.read(_CHUNK):
+            digest.update(chunk)
+            target.write(chunk)
+    return digest.hexdigest()
+
+
+def _sound(name: str) -> store.Installed:
+    record = record_of(name)
+    found = store.installed(record.name)
+    if found is None:
+        raise WeightsError(f"{name} is not in the store: pull or import it first")
+    if bad := [finding for finding in store.verify(found) if finding.state != "ok"]:
+        raise WeightsError(f"{name} cannot be exported: {', '.join(f'{x.file} is {x.state}' for x in bad)}")
+    return found
+
+
+def _described(model: store.Installed) -> dict[str, Any]:
+    files = {name: asdict(file) for name, file in model.files.items()}
+    return {"name": model.name, "weights": model.weights, "files": files}
+
+
+def _stored(file: Path, source: str, record: ModelRecord) -> store.StoredFile:
+    digest = sha256_of(file)
+    stated = digest in {known.sha256 for known in record.files}
+    return store.StoredFile(sha256=digest, size=file.stat().st_size, source=source, stated=stated)
