@@ -1,5 +1,6 @@
 """What a modality is: how its values are shown, which of its planes hold something, and the words that fit it."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ from medkt.domains.intensity import Intensity, from_display
 from medkt.errors import SettingsError, UnknownNameError
 from medkt.spatial import Image, Planes
 
-LOOKED_AT = 4  # every fourth row and column is enough to say that a plane is empty
+LOOKED_AT = 4  # every fourth row and column is enough to say that a plane is empty,
+SMALL_PLANE = 64  # unless it has fewer than this many
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +43,7 @@ class SliceRule:
     Attributes:
         step_mm: planes nearer than this to the last one looked at are passed over; 0 looks at all.
         empty_level, empty_fraction: a plane is empty where less than this fraction of its pixels lies above the level.
-        most_frames: of a clip, this many frames at even distances.
+        most_frames: of a clip, at most this many frames, at even distances.
     """
 
     step_mm: float
@@ -142,6 +144,8 @@ class Domain(ABC):
             planes: how it is cut.
             step_mm: the least distance between two planes; None takes the domain's, 0 looks at every plane.
 
+        The indices are the first one that holds something and multiples of one stride beyond it, without the empty ones.
+
         Raises:
             SettingsError: the step is negative.
         """
@@ -153,13 +157,13 @@ class Domain(ABC):
             return self._frames(number)
         level = self._empty_level(image)
         stride = _stride(image.geometry.spacing[planes.axis], step_mm) if image.geometry.unit == "mm" else 1
-        held = [index for index in range(number) if self._holds_something(_thinned(image, planes, index), level)]
+        thinned = _thinned(image, planes.axis)
+        held = [index for index in range(number) if self._holds_something(thinned[index], level)]
         # counted from the first plane that holds something, so that air around the patient does not shift the choice
         return tuple(index for index in held if (index - held[0]) % stride == 0)
 
     def _frames(self, number: int) -> tuple[int, ...]:
-        taken = min(number, self.slice_rule.most_frames)
-        return tuple(int(index) for index in np.unique(np.linspace(0, number - 1, taken).round()))
+        return tuple(range(0, number, math.ceil(number / self.slice_rule.most_frames)))
 
     def _empty_level(self, image: Image) -> float:
         """The value above which a pixel counts as something."""
@@ -233,8 +237,9 @@ def _stride(spacing: float, step_mm: float | int) -> int:
     return max(1, int(step_mm / spacing + 1e-3))
 
 
-def _thinned(image: Image, planes: Planes, index: int) -> NDArray[Any]:
-    plane = planes.show(image.values, index)
-    every = LOOKED_AT if min(plane.shape) >= 64 else 1
-    thinned: NDArray[Any] = plane[::every, ::every]
+def _thinned(image: Image, axis: int) -> NDArray[Any]:
+    """A view with the planes across `axis` first, and of each plane every fourth row and column."""
+    planes = np.moveaxis(image.values, axis, 0)
+    every = LOOKED_AT if min(planes.shape[1:]) >= SMALL_PLANE else 1
+    thinned: NDArray[Any] = planes[:, ::every, ::every]
     return thinned

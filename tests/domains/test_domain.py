@@ -72,8 +72,7 @@ def test_air_and_noise_of_an_mri_are_passed_over() -> None:
 def test_a_clip_is_looked_at_at_even_distances_and_a_picture_once() -> None:
     clip = Image(values=np.zeros((100, 4, 5), np.uint8), geometry=Geometry.of_pixels(4, 5, frames=100), modality="US")
     frames = domain("ultrasound").slices(clip, planes_of(clip.geometry))
-    assert (len(frames), frames[0], frames[-1]) == (32, 0, 99)
-    assert set(np.diff(frames)) <= {3, 4}
+    assert frames == tuple(range(0, 100, 4))  # every third would be 34 frames, more than 32
     short = Image(values=clip.values[:3], geometry=Geometry.of_pixels(4, 5, frames=3))
     assert domain("ultrasound").slices(short, planes_of(short.geometry)) == (0, 1, 2)
     picture = np.arange(20, dtype=np.uint8).reshape(1, 4, 5)
