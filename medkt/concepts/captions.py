@@ -99,7 +99,9 @@ def _concept(entry: Any, file: dict[str, Any], path: Path) -> Concept:
     source = "; ".join(_looked_up(key, file["sources"], where) for key in entry["source"])
     owed = {"source": source, "licence": file["licence"], "author": file["author"]}
     captions = _captions(entry, owed, where)
-    optional: dict[str, Any] = {key: entry[key] for key in ("smallest_visible_mm", "window", "body") if key in entry}
+    optional: dict[str, Any] = {key: entry[key] for key in ("window", "body") if key in entry}
+    if "smallest_visible_mm" in entry:
+        optional["smallest_visible_mm"] = float(entry["smallest_visible_mm"])
     optional |= {"colour": _colour(entry["colour"], where)} if "colour" in entry else {}
     optional |= {key: _code(entry[key], f"{where}: {key}") for key in ("category", "type", "region") if key in entry}
     text = "\n".join([entry["name"], *(f"{caption.roles} {caption.text}" for caption in captions)])
