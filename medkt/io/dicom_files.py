@@ -10,7 +10,7 @@ from medkt.errors import InputError, UnsupportedError
 from medkt.io.dicom_header import items, kind_of, looks_like_dicom, read_header, text, value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class DicomFile:
     """One file: where it lies, how to name it in messages, and its header without voxels."""
 

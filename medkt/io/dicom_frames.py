@@ -1,16 +1,16 @@
 """Frames: every picture of a series with its place, whether it is a file of its own or one of many in a file."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydicom import Dataset
 
 from medkt.errors import UnreadableError
 from medkt.io.dicom_files import DicomFile
 from medkt.io.dicom_header import integer, items, number, numbers, text, value
 
-Vector = np.ndarray[Any, np.dtype[np.float64]]
+Vector = NDArray[np.float64]
 
 LARGEST_SIDE = 65535  # DICOM stores rows and columns in two bytes
 SAME_DIRECTION = 1e-3  # cosines that differ by less are one orientation

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.encaps import generate_frames
 
@@ -17,7 +18,7 @@ from medkt.errors import UnreadableError, UnsupportedError
 from medkt.io.dicom_header import integer
 from medkt.io.guard import reading
 
-Array = np.ndarray[Any, Any]
+Array = NDArray[Any]
 
 _ONE_AT_A_TIME = threading.Lock()
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydicom import Dataset
 
 from medkt.errors import UnreadableError
@@ -12,8 +13,8 @@ from medkt.io.dicom_header import integer, items, number, text, value
 from medkt.io.guard import reading
 from medkt.spatial.image import Display
 
-Array = np.ndarray[Any, Any]
-_CONTAINERS = (np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.int64)
+Array = NDArray[Any]
+_CONTAINERS = (np.int16, np.uint16, np.int32, np.uint32, np.int64)
 
 
 def modality_lut(header: Dataset, frame_number: int, shown: str) -> tuple[Callable[[Array], Array], str]:
@@ -41,7 +42,7 @@ def modality_lut(header: Dataset, frame_number: int, shown: str) -> tuple[Callab
 
 
 def smallest(whole: Array) -> Array:
-    """Whole numbers in the smallest type that holds them; 16-bit at least where they are negative."""
+    """Whole numbers in the smallest type of 16 bits or more that holds them."""
     low, high = int(whole.min()), int(whole.max())
     for kind in _CONTAINERS:
         if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:

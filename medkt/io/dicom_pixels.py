@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydicom import DataElement, Dataset, dcmread
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut
@@ -18,7 +19,7 @@ from medkt.io.dicom_luts import modality_lut
 from medkt.io.guard import reading
 from medkt.shapes import Voxels
 
-Array = np.ndarray[Any, Any]
+Array = NDArray[Any]
 
 # Where several can, they give the same voxels on sound files. On damaged ones GDCM may end the whole process, and it does
 # not read 6- and 7-bit JPEG-LS, so it is asked only where nothing else can: lossless JPEG, after `require_sound_jpeg`.

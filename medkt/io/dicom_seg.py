@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 
 from medkt.errors import GeometryMismatchError, InputError, UnsupportedError
@@ -18,10 +19,10 @@ from medkt.spatial.geometry import Geometry
 from medkt.spatial.image import Image, Mask
 from medkt.spatial.provenance import Provenance
 
-Array = np.ndarray[Any, Any]
+Array = NDArray[Any]
 
 BINARY_OR_FRACTIONAL, LABELMAP = "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"
-ON_GRID = 0.01  # of a voxel: a frame lies on a slice of the image when its first pixel is this near
+ON_GRID = 0.1  # of a voxel: a frame lies on a slice of the image when its corners are this near
 
 
 def read_seg(path: Path, shown: str, *, like: Image | None = None, label: int | None = None) -> Mask:
@@ -103,7 +104,7 @@ def _slice_of(frame: Frame, geometry: Geometry, shown: str) -> int:
     index = geometry.to_index(corners)
     place = int(np.rint(index[0, 0]))
     expected = np.array([[place, 0, 0], [place, rows - 1, 0], [place, 0, columns - 1]], dtype=float)
-    if np.abs(index - expected).max() > max(ON_GRID, 1e-4 * max(rows, columns)) or not 0 <= place < geometry.shape[0]:
+    if np.abs(index - expected).max() > ON_GRID or not 0 <= place < geometry.shape[0]:
         raise GeometryMismatchError(
             f"{shown}: frame {frame.number} lies on no slice of the image; resample the mask first"
         )

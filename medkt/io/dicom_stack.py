@@ -38,6 +38,16 @@ class Layout:
     warnings: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Line:
+    """Where the first slice lies and the vector from slice to slice; why that is no line; what was done."""
+
+    origin: Vector
+    step: Vector
+    problems: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
+
+
 def lay_out(frames: Sequence[Frame], header: Dataset, shown: str) -> Layout:
     """Order the frames of one volume and find their grid.
 
@@ -56,11 +66,13 @@ def lay_out(frames: Sequence[Frame], header: Dataset, shown: str) -> Layout:
     size = _pixel_size_in_place(ordered, header, shown)
     duplicated = [place for place in places if len(place) > 1]
     problems = [_duplicates(duplicated, len(frames))] if duplicated else []
-    step, more, steps = _step(ordered, size, header)
-    geometry = _geometry(ordered[0], len(ordered), step, size, ordered[0].frame_of_reference)
-    source = (f"pixel spacing from {size.source}",)
+    line = _line(ordered, size, header)
     return Layout(
-        frames=ordered, geometry=geometry, problems=(*problems, *more), steps=(*source, *steps), warnings=size.warnings
+        frames=ordered,
+        geometry=_geometry(ordered[0], len(ordered), line, size),
+        problems=(*problems, *line.problems),
+        steps=(f"pixel spacing from {size.source}", *line.steps),
+        warnings=size.warnings,
     )
 
 
@@ -68,7 +80,7 @@ def _without_place(frames: Sequence[Frame], header: Dataset) -> Layout:
     """Radiographs, clips, captures: columns along +x, rows along +y."""
     ordered = sorted(frames, key=lambda frame: (frame.file, frame.number))
     size = pixel_size(header)
-    if not size.known and frames[0].spacing is not None:  # an enhanced object keeps it in a functional group
+    if not size.known and frames[0].spacing is not None and "PixelSpacing" not in header:  # in a functional group
         size = PixelSize(steps=frames[0].spacing, known=True, source="PixelSpacing")
     stack: Stack = "time" if len(ordered) > 1 else "space"
     geometry = Geometry.of_pixels(*frames[0].size, frames=len(ordered))
@@ -91,54 +103,72 @@ def _pixel_size_in_place(ordered: list[Frame], header: Dataset, shown: str) -> P
     return size
 
 
-def _geometry(first: Frame, slices: int, step: Vector, size: PixelSize, frame_of_reference: str) -> Geometry:
-    if first.directions is None or first.position is None:
+def _geometry(first: Frame, slices: int, line: _Line, size: PixelSize) -> Geometry:
+    if first.directions is None:
         raise ValueError("a frame without a place has no geometry")
     affine = np.eye(4)
-    affine[:3, 0] = step
+    affine[:3, 0] = line.step
     affine[:3, 1] = first.directions[1] * size.steps[0]  # down the rows
     affine[:3, 2] = first.directions[0] * size.steps[1]  # along the columns
-    affine[:3, 3] = first.position
+    affine[:3, 3] = line.origin
     return Geometry(
         affine=affine,
         shape=(slices, *first.size),
         unit="mm" if size.known else "pixel",
-        frame_of_reference_uid=frame_of_reference or None,
+        frame_of_reference_uid=first.frame_of_reference or None,
     )
 
 
-def _step(ordered: list[Frame], size: PixelSize, header: Dataset) -> tuple[Vector, list[str], list[str]]:
-    """The vector from slice to slice, the problems, and what was done."""
+def _line(ordered: list[Frame], size: PixelSize, header: Dataset) -> _Line:
     normal = normal_of(ordered[0])
-    if len(ordered) == 1:
-        for keyword in ("SpacingBetweenSlices", "SliceThickness"):
-            stated = number(header, keyword)
-            if stated is not None and stated > 0:
-                return normal * stated, [], [f"one slice: its depth from {keyword}"]
-        return normal * 1.0, [], ["one slice: its depth taken as 1"]
     positions = np.array([frame.position for frame in ordered])  # (slices, 3)
+    if len(ordered) == 1:
+        return _depth_of_one(positions[0], normal, header)
     along = positions @ normal
     problems = _irregular(along)
-    mean: Vector = (positions[-1] - positions[0]) / (len(ordered) - 1)
-    lateral = positions - positions[0] - np.outer(along - along[0], normal)
-    drift = float(np.linalg.norm(lateral[-1]))
-    lean = drift / float(along[-1] - along[0])
-    line = np.outer((along - along[0]) / (along[-1] - along[0]), lateral[-1])
-    wander = float(np.linalg.norm(lateral - line, axis=1).max())
-    if wander > max(DRIFT_PIXELS * min(size.steps), STEP_TOLERANCE * float(mean @ normal)):
+    origin, step = _fitted(positions)
+    centred = along - along.mean()
+    lateral = positions - positions.mean(axis=0) - np.outer(centred, normal)
+    leaning = centred @ lateral / float(centred @ centred)  # millimetres sideways for one along the normal
+    wander = float(np.linalg.norm(lateral - np.outer(centred, leaning), axis=1).max())
+    if wander > max(DRIFT_PIXELS * min(size.steps), STEP_TOLERANCE * float(step @ normal)):
         problems.append(f"slices are shifted sideways against each other by up to {wander:.3g} mm")
+    upright, lean = normal * float(step @ normal), float(np.linalg.norm(leaning))
+    drift = lean * float(along[-1] - along[0])
     if lean <= ORTHOGONAL_COSINE:
-        return mean, problems, []
+        return _Line(origin=origin, step=step, problems=tuple(problems))
     if drift <= DRIFT_PIXELS * min(size.steps):
-        return normal * float(mean @ normal), problems, [f"sideways drift of {drift:.2g} mm over the stack ignored"]
+        ignored = (f"sideways drift of {drift:.2g} mm over the stack ignored",)
+        return _Line(origin=origin, step=upright, problems=tuple(problems), steps=ignored)
     problems.append(f"gantry tilt: slices lean by {np.degrees(np.arctan(lean)):.1f} degrees from their normal")
-    return mean, problems, []
+    return _Line(origin=origin, step=step, problems=tuple(problems))
+
+
+def _depth_of_one(position: Vector, normal: Vector, header: Dataset) -> _Line:
+    for keyword in ("SpacingBetweenSlices", "SliceThickness"):
+        stated = number(header, keyword)
+        if stated is not None and stated > 0:
+            return _Line(origin=position, step=normal * stated, steps=(f"one slice: its depth from {keyword}",))
+    return _Line(origin=position, step=normal, steps=("one slice: its depth taken as 1",))
+
+
+def _fitted(positions: Vector) -> tuple[Vector, Vector]:
+    """Origin and step of (slices, 3) positions: from end to end where they are regular, else by least squares."""
+    count = np.arange(len(positions), dtype=np.float64)
+    step: Vector = (positions[-1] - positions[0]) / count[-1]
+    apart = np.linalg.norm(positions - positions[0] - np.outer(count, step), axis=1).max()
+    if apart <= 1e-3 * float(np.linalg.norm(step)):
+        return positions[0], step
+    centred = count - count.mean()
+    step = centred @ positions / float(centred @ centred)
+    return positions.mean(axis=0) - step * count.mean(), step
 
 
 def _irregular(along: Vector) -> list[str]:
     """Missing slices and uneven steps; `along` are positions in mm on the normal, ascending."""
     steps = np.diff(along)
-    fitted = along[0] + np.arange(len(along)) * (along[-1] - along[0]) / (len(along) - 1)
+    count = np.arange(len(along))
+    fitted = np.polyval(np.polyfit(count, along, 1), count)
     if float(np.abs(along - fitted).max()) <= STEP_TOLERANCE * float(steps.mean()):
         return []
     step = usual_step(along)

@@ -6,7 +6,7 @@ from typing import Any
 from pydicom import Dataset
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)  # a header in a log would name the patient
 class DicomNative:
     """The DICOM files behind an image.
 
@@ -23,7 +23,7 @@ class DicomNative:
     regridded: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class NiftiNative:
     """The NIfTI header of an image.
 

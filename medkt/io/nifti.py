@@ -5,6 +5,7 @@ y change sign. sform is preferred to qform, as nibabel does. Masks go back with 
 """
 
 import gzip
+import io
 import zlib
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 from nibabel.fileholders import FileHolder
 from nibabel.nifti1 import Nifti1Image, Nifti1Pair
 from nibabel.nifti2 import Nifti2Image, Nifti2Pair
+from numpy.typing import NDArray
 
 from medkt.errors import AmbiguousInputError, GeometryError, InputError, UnreadableError, UnsupportedError
 from medkt.io.digest import digest_of
@@ -23,7 +25,7 @@ from medkt.spatial.geometry import Geometry
 from medkt.spatial.image import Image
 from medkt.spatial.provenance import Provenance
 
-Array = np.ndarray[Any, Any]
+Array = NDArray[Any]
 
 _TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _TURNED = [2, 1, 0, 3]  # (i, j, k, 1) <-> (k, j, i, 1)
@@ -105,12 +107,12 @@ def _open(path: Path, shown: str) -> Any:
     if magic is None or magic not in _CLASSES:
         raise UnreadableError(f"{shown}: is not NIfTI, or its gzip is damaged; export it again")
     kind = _CLASSES[magic]
-    files = {"header": _holder(headers), "image": _holder(headers)}
+    files = dict.fromkeys(("header", "image"), _holder(headers, shown))
     if not issubclass(kind, Nifti1Image):
         voxels = next((headers.with_suffix(s) for s in (".img", ".IMG") if headers.with_suffix(s).is_file()), None)
         if voxels is None:
             raise InputError(f"{shown}: is the header of a pair, and the .img beside it is missing")
-        files["image"] = _holder(voxels)
+        files["image"] = _holder(voxels, shown)
     with reading(shown, "reading the NIfTI header"):
         stored = kind.from_file_map(files)
         axes = stored.shape
@@ -127,12 +129,14 @@ def _cifti_codes(stored: Any) -> list[int]:
     return [extension.get_code() for extension in stored.header.extensions if extension.get_code() == 32]
 
 
-def _holder(path: Path) -> FileHolder:
+def _holder(path: Path, shown: str) -> FileHolder:
     with path.open("rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
-    if packed and not path.name.lower().endswith(".gz"):  # by content: a name may have lost its .gz
-        return FileHolder(filename=str(path), fileobj=gzip.open(path))
-    return FileHolder(filename=str(path))
+    if not packed:
+        return FileHolder(filename=str(path))
+    with reading(shown, "unpacking the gzip"), gzip.open(path) as unpacked:
+        data = unpacked.read()  # to the very end, for only there gzip's checksum is compared
+    return FileHolder(filename=str(path), fileobj=io.BytesIO(data))
 
 
 def _geometry(header: Any, shown: str) -> tuple[Geometry, tuple[str, ...]]:
@@ -199,7 +203,7 @@ def _native_type(kind: np.dtype[Any]) -> np.dtype[Any]:
 
 
 def _smallest(whole: Array) -> Array:
-    for kind in (np.uint8, np.int16, np.uint16, np.int32, np.uint32):
+    for kind in (np.int16, np.uint16, np.int32, np.uint32):
         if np.iinfo(kind).min <= whole.min() and whole.max() <= np.iinfo(kind).max:
             return whole.astype(kind)
     return whole

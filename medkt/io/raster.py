@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import tifffile
+from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from medkt.errors import AmbiguousInputError, InputError, UnsupportedError
@@ -16,7 +17,7 @@ from medkt.spatial.geometry import Geometry
 from medkt.spatial.image import Image
 from medkt.spatial.provenance import Provenance
 
-Array = np.ndarray[Any, Any]
+Array = NDArray[Any]
 
 _STARTS = {
     b"\x89PNG": "PNG",

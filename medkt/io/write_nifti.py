@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from medkt.errors import OutputError
 from medkt.io.atomic import write_atomically
@@ -33,7 +34,7 @@ def write_saliency_nifti(saliency: SaliencyMap, image: Image, path: str | Path) 
     return _write(saliency.values.astype(np.float32), image, path)
 
 
-def _write(values: np.ndarray[Any, Any], image: Image, path: str | Path) -> Path:
+def _write(values: NDArray[Any], image: Image, path: str | Path) -> Path:
     name = str(path).lower()
     if not name.endswith((".nii", ".nii.gz")):
         raise OutputError(f"{path}: a NIfTI file ends in .nii or .nii.gz")

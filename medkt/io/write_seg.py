@@ -8,7 +8,7 @@ import re
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import highdicom as hd
 import numpy as np
@@ -20,7 +20,7 @@ from pydicom.valuerep import DA, TM
 from medkt.about import __version__
 from medkt.errors import GeometryError, SettingsError, UnsupportedError
 from medkt.io.atomic import write_atomically
-from medkt.io.dicom_header import integer, text, value
+from medkt.io.dicom_header import integer, items, text, value
 from medkt.io.guard import one_line
 from medkt.io.native import DicomNative
 from medkt.io.write_seg_clip import one_frame_of, spread_over_frames
@@ -43,6 +43,7 @@ _PLACE = (
 )  # fmt: skip
 
 
+@runtime_checkable
 class Term(Protocol):
     """A code: `value` in `scheme`, with its meaning in words."""
 
@@ -54,6 +55,7 @@ class Term(Protocol):
     def meaning(self) -> str: ...
 
 
+@runtime_checkable
 class Finding(Protocol):
     """What a segment shows; `medkt.concepts.concept.Concept` is one."""
 
@@ -92,7 +94,7 @@ def write_dicom_seg(masks: Sequence[Mask], concepts: Sequence[Finding], image: I
         image.geometry.require_same_grid(mask.geometry, what="mask")
     native = _usable(image, path)
     segments = [_segment(number, concept) for number, concept in enumerate(concepts, 1)]
-    sources = [_stripped(dataset, placed=_has_place(image)) for dataset in native.datasets]
+    sources = [_stripped(dataset, image) for dataset in native.datasets]
     try:
         with warnings.catch_warnings(record=True):  # about values of the source, which are not ours to mend
             seg = _segmentation(masks, segments, native, sources, concepts)
@@ -148,11 +150,13 @@ def _segmentation(
     names = ", ".join(concept.name for concept in concepts)
     count = integer(sources[0], "NumberOfFrames") or 1
     placed = "FrameOfReferenceUID" in sources[0]
-    if count > 1:
-        frames = _in_file_order(frames, native, count)
     clip = not placed and count > 1
+    if clip:
+        sources = [one_frame_of(sources[0])]
+    elif count > 1:
+        sources = [_only_frames_of(sources[0], native)]
     seg = hd.seg.Segmentation(
-        source_images=[one_frame_of(sources[0])] if clip else sources,
+        source_images=sources,
         pixel_array=frames[:1] if clip else frames,
         segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
         segment_descriptions=segments,
@@ -169,15 +173,30 @@ def _segmentation(
         series_description=one_line(f"medkt research only: {names}", 64),
         omit_empty_frames=not clip and bool(frames.any()),  # an image has one frame at least
     )
-    return spread_over_frames(seg, frames, sources[0]) if clip else seg
+    if clip:
+        return spread_over_frames(seg, frames, native.datasets[0])
+    if count > 1:
+        _name_frames_of_file(seg, native)
+    return seg
 
 
-def _in_file_order(frames: np.ndarray[Any, Any], native: DicomNative, count: int) -> np.ndarray[Any, Any]:
-    """Slices back to the frames of their file; frames that are in no slice stay empty."""
-    ordered = np.zeros((count, *frames.shape[1:]), dtype=frames.dtype)
-    for place, (_, number) in enumerate(native.frames):
-        ordered[number - 1] = frames[place]
-    return ordered
+def _only_frames_of(source: Dataset, native: DicomNative) -> Dataset:
+    """The header of a multi-frame file as if it held the frames of the image alone, in slice order."""
+    chosen = Dataset()
+    chosen.update(source)
+    groups = source.PerFrameFunctionalGroupsSequence
+    del chosen.PerFrameFunctionalGroupsSequence, chosen.NumberOfFrames  # the elements are shared with the source
+    chosen.PerFrameFunctionalGroupsSequence = [groups[number - 1] for _, number in native.frames]
+    chosen.NumberOfFrames = len(native.frames)
+    return chosen
+
+
+def _name_frames_of_file(seg: Dataset, native: DicomNative) -> None:
+    """Frame numbers that count slices become those of the file."""
+    for group in seg.PerFrameFunctionalGroupsSequence:
+        for derivation in items(group, "DerivationImageSequence"):
+            for source in items(derivation, "SourceImageSequence"):
+                source.ReferencedFrameNumber = native.frames[int(source.ReferencedFrameNumber) - 1][1]
 
 
 def _label(concepts: Sequence[Finding]) -> str:
@@ -207,7 +226,7 @@ def _code(term: Term) -> hd.sr.CodedConcept:
     return hd.sr.CodedConcept(value=term.value, scheme_designator=term.scheme, meaning=one_line(term.meaning, 64))
 
 
-def _stripped(dataset: Dataset, *, placed: bool) -> Dataset:
+def _stripped(dataset: Dataset, image: Image) -> Dataset:
     """What a SEG needs of a source header, and no more; absent names and dates become empty."""
     source = Dataset()
     for keyword in (*_NEEDED, *_PLACE):
@@ -218,7 +237,9 @@ def _stripped(dataset: Dataset, *, placed: bool) -> Dataset:
         setattr(source, keyword, "")
     if not text(source, "Modality"):
         source.Modality = "OT"
-    if not placed:  # a frame of reference without positions says nothing, and highdicom would look for them
+    if "SliceThickness" not in source:  # highdicom asks for it
+        source.SliceThickness = f"{image.geometry.spacing[0]:.6g}"
+    if not _has_place(image):  # a frame of reference without positions says nothing, and highdicom would look for them
         for keyword in ("FrameOfReferenceUID", "PositionReferenceIndicator", "ImagePositionPatient"):
             if keyword in source:
                 delattr(source, keyword)

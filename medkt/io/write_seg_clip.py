@@ -9,6 +9,7 @@ from copy import deepcopy
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.pixels.utils import pack_bits
 from pydicom.sequence import Sequence
@@ -23,12 +24,12 @@ def one_frame_of(source: Dataset) -> Dataset:
     """The header as that of a single frame, which highdicom accepts; `spread_over_frames` puts the references right."""
     single = Dataset()
     single.update(source)
+    del single.SOPClassUID, single.NumberOfFrames  # setting instead would change the element that both share
     single.SOPClassUID = SINGLE_FRAME
-    del single.NumberOfFrames
     return single
 
 
-def spread_over_frames(seg: Dataset, frames: np.ndarray[Any, Any], source: Dataset) -> Dataset:
+def spread_over_frames(seg: Dataset, frames: NDArray[Any], source: Dataset) -> Dataset:
     """The SEG with (frames, rows, columns, segments) 0/1 voxels instead of its one frame; changed in place.
 
     Where all is empty the first frame of the first segment is kept, for an image has one frame at least.
