@@ -114,6 +114,8 @@ def outcome(path: Path, root: Path) -> Outcome:
         message = str(error).replace(f"{root}/", "")
         if "\n" in message:
             return Outcome(name, folder, "DIFFERS", "an error of several lines")
+        if "--volume" in message and (differing := volumes_differ(path)):
+            return Outcome(name, folder, "DIFFERS", differing)
         return Outcome(name, folder, "refused", f"{type(error).__name__}: {message}")
     except Exception:
         return Outcome(name, folder, "TRACE", traceback.format_exc(limit=-2).replace("\n", " | "))
@@ -131,6 +133,17 @@ def outcome(path: Path, root: Path) -> Outcome:
     if not done:
         return Outcome(name, folder, "DIFFERS", "no other reader reads it: look at it")
     return Outcome(name, folder, "read", ", ".join(done))
+
+
+def volumes_differ(path: Path) -> str | None:
+    """Whether the first or second volume of a file or series that holds several is read otherwise than by others."""
+    for number in (1, 2):
+        image = read_image(path, volume=number)
+        with warnings.catch_warnings(record=True):
+            found = against_nibabel(path, image, number - 1) if is_nifti(path) else against_pydicom(path, image)
+        if found is None or found.startswith("differs"):
+            return f"volume {number}: {found}"
+    return None
 
 
 # ---- other readers; each gives what it compared, "differs ..." or None where it does not read the file
@@ -291,11 +304,11 @@ def first_header(path: Path) -> Any:
     return pydicom.dcmread(file, stop_before_pixels=True, force=True)
 
 
-def against_nibabel(path: Path, image: Image) -> str | None:
+def against_nibabel(path: Path, image: Image, volume: int = 0) -> str | None:
     """Values and world points as nibabel has them, RAS mirrored here by hand."""
     other: Any = nib.load(path)
     values = np.asarray(other.get_fdata())
-    values = values.reshape((*values.shape[:3], 1)[:3])
+    values = values[..., volume] if values.ndim == 4 else values.reshape((*values.shape[:3], 1)[:3])
     if not close(values, np.moveaxis(image.values, (0, 2), (2, 0)), 1e-5 * max(1.0, float(np.abs(values).max()))):
         return "differs: values"
     unit = {1: 1000.0, 3: 0.001}.get(int(other.header["xyzt_units"]) & 7, 1.0)

@@ -16,8 +16,6 @@ from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 
 SINGLE_FRAME = "1.2.840.10008.5.1.4.1.1.6.1"  # Ultrasound Image Storage
-_REFERENCED_FRAME = Tag("ReferencedFrameNumber")
-_DERIVATION = Tag("DerivationImageSequence")
 
 
 def one_frame_of(source: Dataset) -> Dataset:
@@ -64,6 +62,8 @@ def _group(pattern: Dataset, frame: int, segment: int, place: int, source: Datas
     group = deepcopy(pattern)
     group.SegmentIdentificationSequence[0].ReferencedSegmentNumber = segment + 1
     group.FrameContentSequence[0].DimensionIndexValues = [segment + 1, place]
+    group.FrameContentSequence[0].StackID = "1"
+    group.FrameContentSequence[0].InStackPositionNumber = frame + 1
     image = group.DerivationImageSequence[0].SourceImageSequence[0]
     image.ReferencedSOPClassUID = source.SOPClassUID
     image.ReferencedSOPInstanceUID = source.SOPInstanceUID
@@ -78,8 +78,8 @@ def _dimensions(seg: Dataset) -> Sequence:
     first.DimensionIndexPointer = Tag("ReferencedSegmentNumber")
     first.FunctionalGroupPointer = Tag("SegmentIdentificationSequence")
     first.DimensionDescriptionLabel = "Segment Number"
-    second.DimensionIndexPointer = _REFERENCED_FRAME
-    second.FunctionalGroupPointer = _DERIVATION
+    second.DimensionIndexPointer = Tag("InStackPositionNumber")
+    second.FunctionalGroupPointer = Tag("FrameContentSequence")
     second.DimensionDescriptionLabel = "Source Frame"
     for item in (first, second):
         item.DimensionOrganizationUID = uid

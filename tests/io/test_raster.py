@@ -1,0 +1,118 @@
+"""Pictures: levels kept, colour to luma, pages and turns said."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image as Pillow
+
+from medkt.errors import AmbiguousInputError, InputError, OutputError, UnreadableError, UnsupportedError
+from medkt.io import read_image, read_mask, write_png_mask
+from medkt.spatial import Geometry, Image, Mask
+
+GREY = np.arange(12, dtype=np.uint8).reshape(3, 4) * 20
+COLOUR = np.random.default_rng(0).integers(0, 256, (3, 4, 3)).astype(np.uint8)
+LUMA = np.rint(COLOUR @ [0.299, 0.587, 0.114])
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp", "tif"])
+def test_grey_and_colour(suffix: str, tmp_path: Path) -> None:
+    for name, plane, expected in (("g", GREY, GREY), ("c", COLOUR, LUMA)):
+        Pillow.fromarray(plane).save(tmp_path / f"{name}.{suffix}")
+        image = read_image(tmp_path / f"{name}.{suffix}")
+        assert np.array_equal(image.values[0], expected)
+        assert image.values.dtype == np.uint8
+        assert image.geometry.unit == "pixel"
+        assert "no pixel spacing in the file: lengths are in pixels" in image.provenance.warnings
+
+
+def test_sixteen_bits_are_kept(tmp_path: Path) -> None:
+    plane = GREY.astype(np.uint16) * 257
+    Pillow.fromarray(plane).save(tmp_path / "a.png")
+    tifffile.imwrite(tmp_path / "a.tif", plane)
+    for name in ("a.png", "a.tif"):
+        image = read_image(tmp_path / name)
+        assert image.values.dtype == np.uint16
+        assert np.array_equal(image.values[0], plane)
+
+
+def test_alpha_is_dropped_and_palettes_are_expanded(tmp_path: Path) -> None:
+    Pillow.fromarray(np.dstack([COLOUR, np.zeros((3, 4), np.uint8)])).save(tmp_path / "a.png")
+    image = read_image(tmp_path / "a.png")
+    assert np.array_equal(image.values[0], LUMA)
+    assert "alpha dropped" in image.provenance.steps
+    Pillow.fromarray(COLOUR).quantize(12).save(tmp_path / "p.png")
+    assert np.abs(read_image(tmp_path / "p.png").values[0].astype(int) - LUMA).max() <= 12
+
+
+def test_jpeg_and_its_turn(tmp_path: Path) -> None:
+    exif = Pillow.Exif()
+    exif[0x0112] = 6
+    Pillow.fromarray(np.full((16, 8), 77, np.uint8)).save(tmp_path / "a.jpg", exif=exif)
+    image = read_image(tmp_path / "a.jpg")
+    assert image.values.shape == (1, 16, 8)
+    assert any("orientation 6): not done" in warning for warning in image.provenance.warnings)
+
+
+def test_pages_need_a_choice(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", np.stack([GREY, GREY + 1]), photometric="minisblack")
+    with pytest.raises(AmbiguousInputError, match="2 pages; choose one with --volume 1 to 2"):
+        read_image(tmp_path / "a.tif")
+    assert np.array_equal(read_image(tmp_path / "a.tif", volume=2).values[0], GREY + 1)
+    with pytest.raises(InputError, match="no page 3"):
+        read_image(tmp_path / "a.tif", volume=3)
+
+
+def test_white_is_zero(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", GREY, photometric="miniswhite")
+    assert np.array_equal(read_image(tmp_path / "a.tif").values[0], 255 - GREY)
+
+
+def test_what_is_refused(tmp_path: Path) -> None:
+    Pillow.fromarray(GREY).save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes()[:40])
+    with pytest.raises(UnreadableError, match=r"b\.png: decoding the picture failed"):
+        read_image(tmp_path / "b.png")
+    with pytest.raises(InputError, match="--series is for DICOM"):
+        read_image(tmp_path / "a.png", series="1")
+    frames = [Pillow.fromarray(GREY), Pillow.fromarray(GREY + 5)]
+    frames[0].save(tmp_path / "c.png", save_all=True, append_images=frames[1:])
+    with pytest.raises(UnsupportedError, match="is an animation"):
+        read_image(tmp_path / "c.png")
+    bad = GREY.astype(np.float32)
+    bad[0, 0] = np.nan
+    tifffile.imwrite(tmp_path / "n.tif", bad)
+    with pytest.raises(InputError, match="1 pixels are NaN"):
+        read_image(tmp_path / "n.tif")
+
+
+def test_png_mask_comes_back(tmp_path: Path) -> None:
+    Pillow.fromarray(COLOUR).save(tmp_path / "a.png")
+    image = read_image(tmp_path / "a.png")
+    mask = Mask(values=image.values > 100, geometry=image.geometry)
+    path = write_png_mask(mask, image, tmp_path / "m.png")
+    assert set(np.unique(np.asarray(Pillow.open(path)))) <= {0, 255}
+    assert np.array_equal(read_mask(path, like=image).values, mask.values)
+    with pytest.raises(OutputError, match=r"ends in \.png"):
+        write_png_mask(mask, image, tmp_path / "m.jpg")
+    deep = Image(values=np.zeros((2, 3, 4)), geometry=Geometry.of_pixels(3, 4, frames=2))
+    with pytest.raises(OutputError, match="2 slices do not go into one PNG"):
+        write_png_mask(Mask(values=deep.values > 0, geometry=deep.geometry), deep, tmp_path / "m.png")
+
+
+def test_jpeg_masks_have_a_threshold(tmp_path: Path) -> None:
+    plane = np.zeros((16, 16), np.uint8)
+    plane[4:12, 4:12] = 255
+    Pillow.fromarray(plane).save(tmp_path / "m.jpg", quality=60)
+    assert np.array_equal(read_mask(tmp_path / "m.jpg").values[0], plane > 0)
+
+
+def test_labels(tmp_path: Path) -> None:
+    Pillow.fromarray(np.array([[0, 1], [2, 2]], np.uint8)).save(tmp_path / "m.png")
+    both = read_mask(tmp_path / "m.png")
+    assert both.values[0].tolist() == [[False, True], [True, True]]
+    assert "2 labels taken together" in both.provenance.warnings
+    assert read_mask(tmp_path / "m.png", label=2).values.sum() == 2
+    with pytest.raises(InputError, match="no voxel has label 3"):
+        read_mask(tmp_path / "m.png", label=3)
