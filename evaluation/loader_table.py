@@ -67,7 +67,8 @@ def clip_case(name: str, heads: int, text_heads: int, *, openai: bool, **size: i
 
     def features(state: dict[str, Tensor], pixels: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
         plain = {key: value for key, value in state.items() if value.is_floating_point()}
-        return oracles.clip_features(plain, pixels, ids, heads=heads, text_heads=text_heads, quick_gelu=openai)
+        image, text = oracles.clip_features(plain, pixels, ids, heads=heads, text_heads=text_heads, quick_gelu=openai)
+        return image, text
 
     return Case(
         name=name,
@@ -83,11 +84,11 @@ def biomedclip_case(*, converted: bool) -> Case:
     """BiomedCLIP against plain functions."""
 
     def make() -> dict[str, Tensor]:
-        state = published.biomedclip_checkpoint()
-        return published.hugging_face_biomedclip(state, layers=12) if converted else state
+        state: dict[str, Tensor] = published.biomedclip_checkpoint()
+        return dict(published.hugging_face_biomedclip(state, layers=12)) if converted else state
 
     def reference(_: dict[str, Tensor]) -> dict[str, Tensor]:
-        return published.biomedclip_checkpoint()
+        return dict(published.biomedclip_checkpoint())
 
     return Case(
         name="biomedclip",
@@ -128,7 +129,9 @@ def sam_case(name: str, heads: int, whole: tuple[int, ...], **size: int) -> Case
         return {prefix + key: value for key, value in state.items()}
 
     def image(state: dict[str, Tensor], pixels: Tensor) -> Tensor:
-        return oracles.sam_embedding({k.removeprefix(prefix): v for k, v in state.items()}, pixels, heads, whole)
+        plain = {key.removeprefix(prefix): value for key, value in state.items()}
+        embedding: Tensor = oracles.sam_embedding(plain, pixels, heads, whole)
+        return embedding
 
     layout = "Meta, 'module.' before every name" if prefix else "Meta"
     return Case(name=name, layout=layout, against="transformers SamModel", make=make, image=image, side=1024)
@@ -218,6 +221,18 @@ largest feature, to compare with. For a segmenter the feature is the image embed
 """
 
 
+def record(row: Row, path: Path) -> None:
+    """Put a row into the table on disk, in the place of an earlier one of the same model and layout."""
+    key = line(row).split("|")[1:3]
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    kept = [old for old in lines if old.startswith("| ") and "|---" not in old and old.split("|")[1:3] != key]
+    kept = [*(old for old in kept if not old.startswith("| model |")), line(row)]
+    order = [(f" {case.name} ", f" {case.layout} ") for case in cases()]
+    kept.sort(key=lambda old: order.index((old.split("|")[1], old.split("|")[2])))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(HEADER + "\n".join(kept) + "\n", encoding="utf-8")
+
+
 def main() -> int:
     """Measure and print; returns 1 if a difference is above 1e-5 of the largest feature, or of 1."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -231,8 +246,7 @@ def main() -> int:
             print(line(rows[-1]), flush=True)
             gc.collect()
             if args.output:  # after each, so that a run that is stopped leaves what it has
-                args.output.parent.mkdir(parents=True, exist_ok=True)
-                args.output.write_text(HEADER + "\n".join(map(line, rows)) + "\n", encoding="utf-8")
+                record(rows[-1], args.output)
     bound = [1e-5 * max(row.size, 1.0) for row in rows]
     return int(any(max(row.image, row.text or 0.0) > most for row, most in zip(rows, bound, strict=True)))
 
