@@ -2,13 +2,18 @@
 
 import argparse
 import json
-import logging
-import sys
 from pathlib import Path
 
-from medkt.cli.segment import add_models, add_reading, add_words, concepts_of, pipeline_of, progress, segment_one
-
-log = logging.getLogger(__name__)
+from medkt.cli.segment import (
+    add_models,
+    add_reading,
+    add_words,
+    concepts_of,
+    pipeline_of,
+    progress,
+    say_notes,
+    segment_one,
+)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -23,10 +28,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the saliency of every plane looked at, whether or not the finding is judged to be there."""
-    from medkt.report.write import Formats, case_name, prepare_folder, write_result
+    from medkt.report.write import Formats, case_name, prepare_folder, require_no_result, write_result
 
     wanted = concepts_of(arguments)
     prepare_folder(arguments.output)
+    require_no_result(arguments.output, overwrite=arguments.overwrite)
     # the map is the answer here, so no presence decision stands before it
     arguments.set = ["presence.gate=false", *arguments.set]
     pipeline = pipeline_of(arguments)
@@ -41,7 +47,6 @@ def run(arguments: argparse.Namespace) -> int:
     for finding in result.findings:
         depends = "not checked" if finding.specificity is None else f"{finding.specificity:.2f}"
         print(f"{finding.concept.name}: score {finding.found.presence.score:.2f}, depends on the words: {depends}")
-    for warning in result.warnings:
-        print(f"  note: {warning}", file=sys.stderr)
+    say_notes(result.warnings)
     print(f"  {written.folder}: {', '.join(written.files)}")
     return 0

@@ -9,6 +9,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 from medkt.about import NOT_A_MEDICAL_DEVICE, __version__
 from medkt.errors import MedktError
@@ -26,6 +27,13 @@ COMMANDS = {
 }
 
 
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong with the options in one line, as every other error is said."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"medkt: {message}; `{self.prog} --help` lists the options\n")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     argv = list(sys.argv[1:] if argv is None else argv)
@@ -34,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     name = next((word for word in argv if not word.startswith("-")), None)
     if name in COMMANDS and argv[0] == name:
         command = import_module(COMMANDS[name][0])
-        own = argparse.ArgumentParser(prog=f"medkt {name}", description=COMMANDS[name][1], epilog=NOT_A_MEDICAL_DEVICE)
+        own = Parser(prog=f"medkt {name}", description=COMMANDS[name][1], epilog=NOT_A_MEDICAL_DEVICE)
         command.configure(own)
         own.add_argument("-q", "--quiet", action="store_true", help="no progress and no notes, errors only")
         own.add_argument("-v", "--verbose", action="store_true", help="say what is being done")
@@ -64,7 +72,7 @@ def _run(run: object, arguments: argparse.Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     width = max(map(len, COMMANDS))
     listing = "\n".join(f"  {name:<{width}}  {text}" for name, (_, text) in COMMANDS.items())
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="medkt",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Segment findings that you can only describe, on chest X-ray, CT, MRI and ultrasound.",

@@ -4,7 +4,7 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,7 +87,7 @@ def add_models(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Segment each study; 4 where some failed and others did not, else the code of the failure."""
     from medkt.errors import MedktError, SettingsError
-    from medkt.report.write import Formats, case_name, prepare_folder, write_result
+    from medkt.report.write import Formats, case_name, prepare_folder, require_no_result, write_result
 
     formats = Formats.parse(arguments.format)
     wanted = concepts_of(arguments)
@@ -95,6 +95,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.reference and (several or len(wanted) != 1):
         raise SettingsError("--reference goes with one study and one finding")
     prepare_folder(arguments.output)
+    if not several:  # of several the folders are named after what is in the files
+        require_no_result(arguments.output, overwrite=arguments.overwrite)
     pipeline = pipeline_of(arguments)
     failures: list[MedktError] = []
     for path in arguments.input:
@@ -111,7 +113,8 @@ def run(arguments: argparse.Namespace) -> int:
             failures.append(error)
             print(f"medkt: {' '.join(str(error).split())}", file=sys.stderr)
             if arguments.json:
-                print(json.dumps({"status": "failed", "error": type(error).__name__, "message": str(error)}))
+                failed = {"error": type(error).__name__, "message": " ".join(str(error).split())}
+                print(json.dumps({"status": "failed", "input_path": str(path), **failed}))
     if failures:
         print(f"medkt: {len(failures)} of {len(arguments.input)} studies failed", file=sys.stderr)
         return 4 if len(failures) < len(arguments.input) else failures[0].exit_code
@@ -191,11 +194,17 @@ def progress(hidden: bool, what: str) -> "Iterator[Progress]":
         yield tick
 
 
+def say_notes(warnings: Iterable[str]) -> None:
+    """What a reader should know, unless `--quiet`."""
+    if log.isEnabledFor(logging.WARNING):
+        for warning in warnings:
+            print(f"  note: {warning}", file=sys.stderr)
+
+
 def _say(path: Path, written: Any, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps({"status": "done", **written.record, "folder": str(written.folder)}))
+        print(json.dumps({"status": "done", "input_path": str(path), **written.record, "folder": str(written.folder)}))
         return
     print(f"{path}: {written.summary}")
-    for warning in written.record["warnings"]:
-        print(f"  note: {warning}", file=sys.stderr)
+    say_notes(written.record["warnings"])
     print(f"  {written.folder}: {', '.join(sorted(written.files))}")

@@ -53,7 +53,7 @@ def draw_panels(panels: Sequence[Panel], *, footer: str) -> bytes:
     FigureCanvasAgg(figure)
     axes = figure.subplots(len(panels), 3, squeeze=False)
     for row, panel in zip(axes, panels, strict=True):
-        _draw_row(row, panel)
+        _draw_row(list(row), panel)
     figure.text(0.5, 0.004, footer, color=_TEXT, ha="center", va="bottom", fontsize=6.5)
     figure.tight_layout(rect=(0.0, 0.03 if len(panels) > 1 else 0.05, 1.0, 1.0), w_pad=0.3, h_pad=0.6)
     buffer = BytesIO()

@@ -38,7 +38,7 @@ ul.warnings li { margin: .2rem 0; }
 {% for f in result.findings %}
 <tr>
 <td>{{ f.name }}</td>
-<td>{% if f.present %}<span class="seen">seen</span>{% else %}not seen{% endif %}<br>
+<td>{% if f.decision == "seen" %}<span class="seen">seen</span>{% else %}{{ f.decision }}{% endif %}<br>
 <span class="quiet">{{ f.reason }}</span></td>
 <td class="number">{{ f.score | figure(2) }}</td>
 <td class="number">{{ f.size_text }}</td>

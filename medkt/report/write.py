@@ -8,7 +8,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,15 @@ import numpy as np
 import yaml
 
 from medkt.about import NOT_A_MEDICAL_DEVICE, __version__
-from medkt.errors import OutputError, SettingsError
+from medkt.errors import MedktError, OutputError, SettingsError
 from medkt.io import write_dicom_seg, write_nifti_mask, write_png_mask, write_saliency_nifti
 from medkt.pipeline import FindingResult, StudyResult
 from medkt.report.figures import Panel, draw_panels
 from medkt.report.html import render_report
 from medkt.report.plain import as_plain
 
+RECORD = "result.json"
+OTHER_FILES = ("overlay.png", "report.html", "settings.yaml")
 MOST_PANELS = 12  # rows of the picture; further findings are in the tables only
 
 
@@ -66,6 +68,7 @@ def case_name(result: StudyResult, source: Path | None = None) -> str:
     """A name for a study's folder: from its digest, or from its file where the user wants that."""
     if source is None:
         return f"case-{result.image.provenance.digest[:12]}"
+    source = Path(os.path.abspath(source))  # "." and ".." have names too
     return source.name.removesuffix(".gz").rsplit(".", 1)[0] if source.is_file() else source.name
 
 
@@ -84,43 +87,86 @@ def prepare_folder(folder: Path) -> None:
         raise OutputError(f"{folder}: cannot be written ({error.strerror}); choose another output folder") from error
 
 
+def require_no_result(folder: Path, *, overwrite: bool) -> None:
+    """Pass silently where a result may be written.
+
+    Raises:
+        OutputError: a result stands there already and `overwrite` is not set.
+    """
+    if (folder / RECORD).exists() and not overwrite:
+        raise OutputError(f"{folder}: holds a result already; choose another folder or say --overwrite")
+
+
 def write_result(result: StudyResult, folder: Path, *, formats: Formats, name: str, overwrite: bool = False) -> Written:
     """Write everything about one study into `folder`.
 
-    Files that stand there under other names are left alone.
+    With `overwrite` the files of an earlier result go, all of them. Files that are not of a result are left alone: one
+    that has a name which is needed is an error.
 
     Raises:
-        OutputError: a result stands there already and `overwrite` is not set, or writing fails; then nothing is changed.
+        OutputError: a result stands there already and `overwrite` is not set, another file is in the way, or writing
+            fails; then nothing is changed.
         UnsupportedError, GeometryError: a DICOM SEG was asked for and the study is not from DICOM or was regridded.
     """
     prepare_folder(folder)
-    if (folder / "result.json").exists() and not overwrite:
-        raise OutputError(f"{folder}: holds a result already; choose another folder or say --overwrite")
+    require_no_result(folder, overwrite=overwrite)
     hidden = folder / f".{secrets.token_hex(6)}.part"
     try:
         hidden.mkdir()
         record = _write_all(result, hidden, formats, name)
         files = sorted(path.name for path in hidden.iterdir())
-        for file in files:
-            os.replace(hidden / file, folder / file)
+        _move_all(hidden, folder, files)
+    except MedktError as error:  # it may name a file in the hidden folder, which the user never sees
+        raise type(error)(str(error).replace(f"{hidden}{os.sep}", f"{folder}{os.sep}")) from error
     except OSError as error:
-        if isinstance(error, OutputError):  # it names a file in the hidden folder, which the user never sees
-            raise OutputError(str(error).replace(f"{hidden}{os.sep}", f"{folder}{os.sep}")) from error
         raise OutputError(f"{folder}: cannot be written ({error.strerror}); check space and permission") from error
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
     return Written(folder=folder, files=tuple(files), record=record, summary=summarise(record))
 
 
+def _move_all(hidden: Path, folder: Path, files: Sequence[str]) -> None:
+    """Put the new files in the place of an earlier result's; where that fails, everything is as it was."""
+    earlier = _files_of_result(folder)
+    foreign = [file for file in files if (folder / file).exists() and file not in earlier]
+    if foreign:
+        raise OutputError(
+            f"{folder / foreign[0]}: stands there and is not of an earlier result; choose another output folder"
+        )
+    aside = hidden / "earlier"
+    aside.mkdir()
+    moves = [(folder / file, aside / file) for file in earlier if (folder / file).is_file()]
+    moves += [(hidden / file, folder / file) for file in files]
+    done: list[tuple[Path, Path]] = []
+    try:
+        for source, target in moves:
+            os.replace(source, target)
+            done.append((source, target))
+    except BaseException:
+        for source, target in reversed(done):
+            os.replace(target, source)
+        raise
+
+
+def _files_of_result(folder: Path) -> tuple[str, ...]:
+    """The files that the result in a folder says are its own; none where there is no result of medkt."""
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        listed = [file for finding in record["findings"] for file in finding["files"].values()]
+        listed += [RECORD, *OTHER_FILES] if record["medkt"] else []
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return ()
+    return tuple(dict.fromkeys(str(file) for file in listed if Path(str(file)).name == file))
+
+
 def summarise(record: Mapping[str, Any]) -> str:
     """One line: each finding, seen or not, its score and its size."""
     parts = []
     for finding in record["findings"]:
-        decision = "seen" if finding["present"] else "not seen"
         size = f", {finding['size_text']}" if finding["present"] and finding["size_text"] != "–" else ""
         scores = finding["reference_scores"]
         dsc = "" if scores is None else ", " + ", ".join(f"{key} {_figure(v)}" for key, v in scores["numbers"].items())
-        parts.append(f"{finding['name']} {decision} (score {finding['score']:.2f}{size}{dsc})")
+        parts.append(f"{finding['name']} {finding['decision']} (score {finding['score']:.2f}{size}{dsc})")
     return "; ".join(parts)
 
 
@@ -178,7 +224,7 @@ def _write_all(result: StudyResult, folder: Path, formats: Formats, case: str) -
     (folder / "overlay.png").write_bytes(picture)
     settings = yaml.safe_dump(as_plain(result.settings), sort_keys=False, allow_unicode=True)
     (folder / "settings.yaml").write_text(settings, encoding="utf-8")
-    (folder / "result.json").write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / RECORD).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     names = ", ".join(finding.concept.name for finding in result.findings[:MOST_PANELS])
     page = render_report(record, settings=settings, pictures={f"Image, saliency and outline of {names}": picture})
     (folder / "report.html").write_text(page, encoding="utf-8")
@@ -210,6 +256,7 @@ def _finding_record(result: StudyResult, finding: FindingResult, files: Mapping[
         "contrast_captions": list(finding.texts.confusable),
         "window": looked.intensity.name,
         "present": found.presence.present,
+        "decision": _decision(result, finding),
         "score": round(found.presence.score, 6),
         "reason": found.presence.reason,
         "specificity": None if finding.specificity is None else round(finding.specificity, 4),
@@ -245,7 +292,6 @@ def _panel(result: StudyResult, finding: FindingResult) -> Panel:
     plane = result.plane(finding, position)
     slices = {piece.index: piece for piece in found.slices}
     here = slices.get(position)
-    decision = "seen" if found.presence.present else "not seen"
     where = f", plane {looked.index(position)}" if len(looked.positions) > 1 else ""
     rows, columns = looked.planes.spacing(result.image.geometry)
     return Panel(
@@ -254,10 +300,17 @@ def _panel(result: StudyResult, finding: FindingResult) -> Panel:
         mask=masks.get(position, np.zeros(plane.shape, dtype=bool)),
         boxes_xyxy=here.prompts.boxes_xyxy if here else np.zeros((0, 4), np.float32),
         title=f"{finding.concept.name}{where}",
-        caption=f"{decision}, score {found.presence.score:.2f}, {_size_text(finding)}",
+        caption=f"{_decision(result, finding)}, score {found.presence.score:.2f}, {_size_text(finding)}",
         aspect=rows / columns,
         colour=finding.concept.colour,
     )
+
+
+def _decision(result: StudyResult, finding: FindingResult) -> str:
+    """In words; without the gate nothing is decided, every slice is looked at."""
+    if not result.settings.presence.gate:
+        return "not decided"
+    return "seen" if finding.found.presence.present else "not seen"
 
 
 def _size_text(finding: FindingResult) -> str:
