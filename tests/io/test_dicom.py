@@ -2,6 +2,7 @@
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, Imp
 from medkt.errors import AmbiguousInputError, InputError, UnreadableError, UnsupportedError
 from medkt.io import read_image
 
+itk: Any = SimpleITK  # without hints
 VALUES = numbered((4, 5, 6))
 
 
@@ -38,8 +40,8 @@ def test_every_voxel_lies_where_it_was_and_where_simpleitk_has_it(number: int, t
     back = np.rint(image.geometry.to_index(world.astype(float))).astype(int)
     assert np.allclose(image.geometry.to_world(back.astype(float)), world, atol=1e-6)
     assert np.array_equal(image.values[tuple(back.T)], VALUES[tuple(indices.T)])
-    other = SimpleITK.ReadImage(SimpleITK.ImageSeriesReader.GetGDCMSeriesFileNames(str(tmp_path)))
-    assert np.array_equal(SimpleITK.GetArrayFromImage(other), image.values)
+    other = itk.ReadImage(itk.ImageSeriesReader.GetGDCMSeriesFileNames(str(tmp_path)))
+    assert np.array_equal(itk.GetArrayFromImage(other), image.values)
     assert np.allclose(
         other.TransformIndexToPhysicalPoint((4, 2, 1)), image.geometry.to_world(np.array([[1.0, 2, 4]]))[0]
     )
@@ -326,6 +328,7 @@ def test_a_dicomdir_is_read(tmp_path: Path) -> None:
     for path in paths:
         files.add(path)
     files.write(tmp_path / "disc")
+    files._tmpdir.cleanup()  # pydicom leaves it to the garbage collector, which warns in some later test
     image = read_image(tmp_path / "disc" / "DICOMDIR")
     assert np.array_equal(image.values, VALUES)
     assert np.array_equal(read_image(tmp_path / "disc").values, VALUES)

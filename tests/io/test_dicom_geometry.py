@@ -22,7 +22,8 @@ def ramp(
     index = np.stack(np.meshgrid(*[np.arange(n) for n in shape], indexing="ij"), axis=-1).astype(float)
     index[..., 0] = np.array(range(shape[0]) if at is None else at)[:, None, None]
     world = index @ affine[:3, :3].T + affine[:3, 3]
-    return np.rint(world @ [30.0, 50.0, 20.0]).astype(np.int16)
+    values: NDArray[Any] = np.rint(world @ [30.0, 50.0, 20.0]).astype(np.int16)
+    return values
 
 
 def test_missing_slices_are_counted_and_placed(tmp_path: Path) -> None:
@@ -254,7 +255,8 @@ def test_ultrasound_regions(tmp_path: Path) -> None:
             write_picture(tmp_path / "a.dcm", PLANE, "US", SequenceOfUltrasoundRegions=list(items), PixelSpacing=[9, 9])
         )
 
-    assert regions(region(0.01, -0.02))[:2] == (pytest.approx((0.2, 0.1)), "mm")
+    assert regions(region(0.01, -0.02))[0] == pytest.approx((0.2, 0.1))
+    assert regions(region(0.01, -0.02))[1] == "mm"
     assert regions(region(0.5, 0.5, kind=3), region(0.01, 0.02))[0] == pytest.approx(
         (0.2, 0.1)
     )  # a spectral curve beside

@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
+import nibabel
 import numpy as np
 import pytest
 from dicom_making import numbered, write_series
@@ -17,6 +17,8 @@ from medkt.io import archive, read_image, read_mask, write_nifti_mask
 from medkt.io.atomic import write_atomically
 from medkt.io.native import DicomNative
 from medkt.spatial import Geometry, Image, Mask
+
+nib: Any = nibabel  # without hints
 
 
 def zipped(path: Path, members: dict[str, bytes]) -> Path:

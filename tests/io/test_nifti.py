@@ -4,7 +4,7 @@ import gzip
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
+import nibabel
 import numpy as np
 import pytest
 import SimpleITK
@@ -18,6 +18,7 @@ from medkt.io import read_image, read_mask, write_nifti_mask, write_saliency_nif
 from medkt.io.nifti import lps_affine, ras_affine
 from medkt.spatial import Mask, SaliencyMap
 
+nib: Any = nibabel  # without hints
 Array = np.ndarray[Any, Any]
 KEPT = (
     "pixdim", "xyzt_units", "sform_code", "qform_code", "quatern_b", "quatern_c", "quatern_d",
@@ -122,7 +123,7 @@ def test_saliency_is_float32_with_the_header_of_the_image(tmp_path: Path) -> Non
     written: Any = nib.load(path)
     assert written.get_data_dtype() == np.float32
     assert np.array_equal(np.asarray(written.dataobj).transpose(2, 1, 0), values)
-    assert np.array_equal(written.affine, nib.load(source).affine)  # type: ignore[attr-defined]
+    assert np.array_equal(written.affine, nib.load(source).affine)
 
 
 @pytest.mark.parametrize("shape", [(4, 5), (4, 5, 1), (4, 5, 6, 1)])
@@ -130,7 +131,7 @@ def test_mask_has_the_shape_of_the_file(shape: tuple[int, ...], tmp_path: Path) 
     source = save(tmp_path / "a.nii", ijk(shape), oblique())
     image = read_image(source)
     mask = Mask(values=np.ones(image.values.shape, dtype=bool), geometry=image.geometry)
-    assert nib.load(write_nifti_mask(mask, image, tmp_path / "m.nii")).shape == shape  # type: ignore[attr-defined]
+    assert nib.load(write_nifti_mask(mask, image, tmp_path / "m.nii")).shape == shape
 
 
 def test_names_in_the_header_of_the_image_are_not_copied(tmp_path: Path) -> None:
@@ -160,7 +161,7 @@ def test_a_big_endian_image_gets_its_mask(tmp_path: Path) -> None:
     nib.save(nib.Nifti1Image(ijk(), oblique(), header=nib.Nifti1Header(endianness=">")), tmp_path / "a.nii")
     image, mask = with_landmark(tmp_path / "a.nii")
     written: Any = nib.load(write_nifti_mask(mask, image, tmp_path / "m.nii"))
-    assert np.array_equal(written.affine, nib.load(tmp_path / "a.nii").affine)  # type: ignore[attr-defined]
+    assert np.array_equal(written.affine, nib.load(tmp_path / "a.nii").affine)
 
 
 def scaled(path: Path, slope: float, inter: float) -> Path:
@@ -224,7 +225,7 @@ def test_four_axes_need_a_choice(tmp_path: Path) -> None:
     mask = Mask(values=image.values > 3, geometry=image.geometry)
     written: Any = nib.load(write_nifti_mask(mask, image, tmp_path / "m.nii"))
     assert written.shape == (2, 3, 4)
-    assert np.array_equal(written.affine, nib.load(source).affine)  # type: ignore[attr-defined]
+    assert np.array_equal(written.affine, nib.load(source).affine)
 
 
 def test_five_axes_are_refused(tmp_path: Path) -> None:

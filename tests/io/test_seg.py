@@ -17,6 +17,7 @@ from medkt.errors import GeometryError, GeometryMismatchError, InputError, Setti
 from medkt.io import read_image, read_mask, write_dicom_seg, write_nifti_mask
 from medkt.spatial import Geometry, Image, Mask
 
+itk: Any = SimpleITK  # without hints
 VALUES = numbered((4, 5, 6))
 NODULE = Concept(
     id="lung_nodule",
@@ -47,7 +48,7 @@ def test_every_voxel_is_in_its_place_for_highdicom_and_simpleitk(number: int, tm
     theirs = world_of(np.argwhere(volume.array), volume.affine)
     ours = world_of(np.argwhere(mask.values), image.geometry.affine)
     assert np.allclose(sorted(theirs.tolist()), sorted(ours.tolist()), atol=1e-4)
-    source = SimpleITK.ReadImage(SimpleITK.ImageSeriesReader.GetGDCMSeriesFileNames(str(tmp_path / "in")))
+    source = itk.ReadImage(itk.ImageSeriesReader.GetGDCMSeriesFileNames(str(tmp_path / "in")))
     there = {source[source.TransformPhysicalPointToIndex(point)] for point in theirs.tolist()}
     assert there == set(image.values[mask.values].tolist())  # every value is unique: the same voxels of the patient
     assert np.array_equal(read_mask(path, like=image).values, mask.values)
@@ -58,7 +59,8 @@ def test_every_voxel_is_in_its_place_for_highdicom_and_simpleitk(number: int, tm
 
 
 def world_of(indices: NDArray[Any], affine: NDArray[Any]) -> NDArray[Any]:
-    return indices @ affine[:3, :3].T + affine[:3, 3]
+    world: NDArray[Any] = indices @ affine[:3, :3].T + affine[:3, 3]
+    return world
 
 
 def sources(folder: Path) -> dict[str, Image]:
@@ -217,5 +219,5 @@ def test_segmentations_by_other_programs(shared_data: Path) -> None:
     folder = shared_data / "dicom/dcmqi/segmentations"
     image = read_image(folder / "ct-3slice")
     mask = read_mask(folder / "liver.dcm", like=image)
-    reference = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(folder / "liver_seg.nrrd")))
+    reference = itk.GetArrayFromImage(itk.ReadImage(str(folder / "liver_seg.nrrd")))
     assert np.array_equal(mask.values, reference > 0)
