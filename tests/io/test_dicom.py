@@ -325,10 +325,12 @@ def test_a_zip_is_read_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_dicomdir_is_read(tmp_path: Path) -> None:
     paths = write_series(tmp_path / "in", VALUES)
     files = FileSet()
+    first_stage = files._stage["t"]
     for path in paths:
         files.add(path)
     files.write(tmp_path / "disc")
-    files._tmpdir.cleanup()  # pydicom leaves it to the garbage collector, which warns in some later test
+    first_stage.cleanup()
+    files._stage["t"].cleanup()  # pydicom leaves it to the garbage collector, which warns in some later test
     image = read_image(tmp_path / "disc" / "DICOMDIR")
     assert np.array_equal(image.values, VALUES)
     assert np.array_equal(read_image(tmp_path / "disc").values, VALUES)
