@@ -1,6 +1,7 @@
 """Every published layout, at small width, against the same architecture put together another way."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -139,6 +140,16 @@ def test_tokens_that_are_cut_say_so(encoder: TwoTowers) -> None:
     assert int(tokens.mask[0].sum()) == encoder.spec.text_length
     assert tokens.ids.shape == tokens.mask.shape
     assert int(tokens.mask[1].sum()) == 3 if encoder.spec.family != "clip" else int(tokens.mask[1].sum()) >= 3
+
+
+@torch.no_grad()
+def test_a_copy_is_another_encoder(encoder: TwoTowers) -> None:
+    other, pixels, tokens = deepcopy(encoder), make_pixels(1), encoder.tokenize(TEXTS)
+    before = encoder.score(pixels, tokens)
+    for parameter in other.module.parameters():
+        parameter.zero_()
+    assert torch.equal(encoder.score(pixels, tokens), before)
+    assert other.tokenize(TEXTS).ids.tolist() == tokens.ids.tolist()
 
 
 def test_layers_and_pixels_that_do_not_fit(encoder: TwoTowers) -> None:
