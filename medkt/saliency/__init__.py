@@ -1,7 +1,8 @@
 """Where in an image a text is: (encoder, image, words) to a map."""
 
-from medkt.saliency.explain import PlaneMap, Prepared, explain_planes, nonsense_target, prepare_plane, stretched
+from medkt.saliency.explain import PlaneMap, Prepared, explain_planes, nonsense_target, prepare_plane
 from medkt.saliency.m2ib import M2IBSettings, MapResult, m2ib_maps
+from medkt.saliency.relevance import PatchEncoder, RelevanceSettings, stretched
 from medkt.saliency.specificity import Specificity, specificity
 from medkt.saliency.targets import NONSENSE_TEXT, ConceptTexts, Target, embed_targets, embed_texts
 
@@ -10,8 +11,10 @@ __all__ = [
     "ConceptTexts",
     "M2IBSettings",
     "MapResult",
+    "PatchEncoder",
     "PlaneMap",
     "Prepared",
+    "RelevanceSettings",
     "Specificity",
     "Target",
     "embed_targets",

@@ -14,6 +14,7 @@ from medkt.errors import SettingsError
 from medkt.models.encoder import DualEncoder
 from medkt.models.framing import Framing, prepare
 from medkt.saliency.m2ib import M2IBSettings, m2ib_maps
+from medkt.saliency.relevance import RelevanceSettings, combined, patch_features, relevance, stretched
 from medkt.saliency.specificity import Specificity, specificity
 from medkt.saliency.targets import NONSENSE_TEXT, Target, embed_texts
 from medkt.shapes import Plane
@@ -31,7 +32,7 @@ class PlaneMap:
 
     Attributes:
         concept: its id.
-        values: (grid rows, grid columns) float32, nats per place.
+        values: (grid rows, grid columns) float32, 0 or more: nats per place, or without unit where patches were used.
         framing: the way from the grid to the plane.
         specificity: how far the map depends on the words; None where that was not asked.
     """
@@ -79,6 +80,7 @@ def explain_planes(
     targets: Sequence[Target],
     settings: M2IBSettings,
     *,
+    patches: RelevanceSettings | None = None,
     check_words: bool = True,
     nonsense: Target | None = None,
     seeds: Sequence[int] | None = None,
@@ -90,6 +92,7 @@ def explain_planes(
         planes: from `prepare_plane`.
         targets: the concepts, from `embed_targets`.
         settings: of M2IB.
+        patches: how the patches' own fit enters; None takes the defaults.
         check_words: also ask for a nonsense text and each concept's normal caption, in the same batch.
         nonsense: from `nonsense_target`, to embed it once for many calls; made here when None.
         seeds: see `m2ib_maps`.
@@ -105,8 +108,10 @@ def explain_planes(
     checked = [_checks(target, nonsense, settings) if check_words and nonsense else {} for target in targets]
     others = {key: other for checks in checked for key, other in checks.items()}  # shared ones are asked for once
     place = {key: len(targets) + index for index, key in enumerate(others)}
-    found = m2ib_maps(
-        encoder, torch.stack([plane.pixels for plane in planes]), [*targets, *others.values()], settings, seeds=seeds
+    asked = [*targets, *others.values()]
+    pixels = torch.stack([plane.pixels for plane in planes])
+    values = _with_patches(
+        encoder, pixels, asked, m2ib_maps(encoder, pixels, asked, settings, seeds=seeds).maps, patches
     )
     return [
         [
@@ -120,7 +125,7 @@ def explain_planes(
             )
             for concept, target in enumerate(targets)
         ]
-        for maps, plane in zip(found.maps, planes, strict=True)
+        for maps, plane in zip(values, planes, strict=True)
     ]
 
 
@@ -130,12 +135,25 @@ def nonsense_target(encoder: DualEncoder) -> Target:
     return Target(id=NONSENSE_TEXT, wanted=wanted, normal=None, confusable=wanted[None][:0])
 
 
-def stretched(values: Float32[np.ndarray, "rows columns"]) -> Float32[np.ndarray, "rows columns"]:
-    """(v - min) / (max - min); zeros where the map is constant, for nothing in it stands out."""
-    low, high = float(values.min()), float(values.max())
-    if high - low <= 1e-6 * max(1.0, abs(high)):
-        return np.zeros_like(values)
-    return (values - np.float32(low)) / np.float32(high - low)
+def _with_patches(
+    encoder: DualEncoder,
+    pixels: Tensor,
+    asked: Sequence[Target],
+    capacities: Float32[np.ndarray, "images concepts rows columns"],
+    settings: RelevanceSettings | None,
+) -> Float32[np.ndarray, "images concepts rows columns"]:
+    """The bottleneck's maps, multiplied with the patches' fit where there is one."""
+    settings = settings or RelevanceSettings()
+    features = patch_features(encoder, pixels, settings)
+    if features is None:
+        return capacities
+    fits = relevance(features, asked)
+    return np.stack(
+        [
+            np.stack([combined(capacity, fit, settings) for capacity, fit in zip(*pair, strict=True)])
+            for pair in zip(capacities, fits, strict=True)
+        ]
+    )
 
 
 def _checks(target: Target, nonsense: Target, settings: M2IBSettings) -> dict[tuple[str, ...], Target]:

@@ -37,6 +37,7 @@ from medkt.models.encoder import DualEncoder
 from medkt.saliency.bottleneck import frozen
 from medkt.saliency.explain import PlaneMap, Resize, explain_planes, nonsense_target, prepare_plane
 from medkt.saliency.m2ib import M2IBSettings
+from medkt.saliency.relevance import RelevanceSettings
 from medkt.saliency.targets import ConceptTexts, Target, embed_targets
 from medkt.segmentation.presence import Presence, PresenceSettings, decide_presence
 from medkt.segmentation.prompts import Prompts, PromptSettings, prompts_of
@@ -79,6 +80,9 @@ class SegmentationSettings:
 
     m2ib: M2IBSettings = field(default_factory=M2IBSettings)
     """How maps are made."""
+
+    relevance: RelevanceSettings = field(default_factory=RelevanceSettings)
+    """How the patches' own fit to the words enters the maps."""
 
     presence: PresenceSettings = field(default_factory=PresenceSettings)
     """When a finding counts as there."""
@@ -265,7 +269,13 @@ class _Study:
             if group:
                 wanted = [targets[k] for k in group]
                 (found,) = explain_planes(
-                    self.encoder, [prepared], wanted, self.settings.m2ib, check_words=check, nonsense=self.nonsense
+                    self.encoder,
+                    [prepared],
+                    wanted,
+                    self.settings.m2ib,
+                    patches=self.settings.relevance,
+                    check_words=check,
+                    nonsense=self.nonsense,
                 )
                 maps.update(zip(group, found, strict=True))
         embedding: Embedding | None = None

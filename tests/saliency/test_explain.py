@@ -15,9 +15,9 @@ from medkt.saliency.explain import (
     explain_planes,
     nonsense_target,
     prepare_plane,
-    stretched,
 )
 from medkt.saliency.m2ib import M2IBSettings, m2ib_maps
+from medkt.saliency.relevance import stretched
 from medkt.saliency.targets import NONSENSE_TEXT, ConceptTexts, Target, embed_targets
 
 SETTINGS = M2IBSettings(target="cosine", noise="unit", layer=0)
