@@ -53,7 +53,8 @@ def _asks_for_models(blocks: list[Block]) -> bool:
 
 
 def _small_model_is_here() -> bool:
-    return (ROOT / "medkt" / "models" / "small" / "weights" / "encoder.json").is_file() or "STUB" in os.environ
+    weights = ROOT / "medkt" / "models" / "small" / "weights"
+    return all((weights / name).is_file() for name in ("encoder.json", "segmenter.json")) or "STUB" in os.environ
 
 
 def test_blocks_that_are_only_read_are_counted_and_say_why() -> None:
