@@ -111,10 +111,20 @@ def build(kind: type[T], values: Mapping[str, Any], *, where: str = "") -> T:
 
 
 def resolve(kind: type[T], *, preset: str | None = None, file: Path | None = None, sets: Sequence[str] = ()) -> T:
-    """Settings of `kind` from a preset, a YAML file and `--set` assignments, in this order."""
+    """Settings of `kind` from a preset, a YAML file and `--set` assignments, in this order.
+
+    Raises:
+        UnknownNameError: no such preset.
+        SettingsError: a key or value is wrong; says the file where it stands in one.
+    """
     values: Mapping[str, Any] = read_preset(preset) if preset else {}
     if file is not None:
-        values = merge(values, read_yaml(file))
+        given = read_yaml(file)
+        try:
+            build(kind, given)
+        except SettingsError as error:
+            raise SettingsError(f"{file}: {error}") from error
+        values = merge(values, given)
     return build(kind, merge(values, parse_overrides(sets)))
 
 

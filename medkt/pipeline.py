@@ -84,7 +84,7 @@ class FindingResult:
         specificity: how much the map depends on the words, 1 entirely and 0 not at all, median over the slices checked;
             None where nothing was looked at.
         measures: size and place of the mask.
-        case: scores against a reference, where one was given.
+        case, reference: scores against a reference and the reference itself, where one was given.
     """
 
     concept: Concept
@@ -94,6 +94,7 @@ class FindingResult:
     specificity: float | None
     measures: Measures
     case: CaseResult | None = None
+    reference: Mask | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -224,6 +225,7 @@ class Pipeline:
         view = view or View()
         kind = domain(view.modality) if view.modality else detect_domain(image)
         warnings = [*image.provenance.warnings, *check_plausible(image, kind), *_misplaced(concepts, kind)]
+        warnings += _too_long(self.encoder, concepts, kind)
         looks = {window: look_at(image, kind, view, window=window) for window in _windows(kind, concepts)}
         prepared = time.perf_counter()
         found: dict[str, ConceptResult] = {}
@@ -255,8 +257,9 @@ class Pipeline:
             GeometryMismatchError: the reference lies on another grid.
         """
         (finding,) = result.findings
-        case = score_finding(result, finding, read_mask(reference))
-        return replace(result, findings=(replace(finding, case=case),))
+        mask = read_mask(reference, like=result.image)
+        case = score_finding(result, finding, mask)
+        return replace(result, findings=(replace(finding, case=case, reference=mask),))
 
 
 def score_finding(result: StudyResult, finding: FindingResult, reference: Mask) -> CaseResult:
@@ -391,8 +394,9 @@ def look_at(image: Image, kind: Domain, view: View, *, window: str | None = None
     """Which planes to look at and how to show them; `window` is used where the view names none.
 
     Raises:
-        InputError: no plane holds anything, or a plane is too small to see anything in.
+        InputError: no plane holds anything, a plane is too small to see anything in, or the spacing is no patient's.
     """
+    _require_spacing_of_a_patient(image)
     planes = planes_of(image.geometry, view.axis)
     intensity = kind.intensity(image, window=view.window or window)
     indices = kind.slices(image, planes, step_mm=view.step_mm)
@@ -410,6 +414,18 @@ def look_at(image: Image, kind: Domain, view: View, *, window: str | None = None
 
 
 SMALLEST_PLANE = 8  # pixels; below this a plane has fewer pixels than the small model has tokens
+
+
+LONGEST_SIDE_MM = 10_000.0  # of a study; beyond this, and below a micrometre a voxel, a header is wrong
+FINEST_SPACING_MM = 1e-3
+
+
+def _require_spacing_of_a_patient(image: Image) -> None:
+    geometry = image.geometry
+    sides = [step * count for step, count in zip(geometry.spacing, geometry.shape, strict=True)]
+    if geometry.unit == "mm" and (max(sides) > LONGEST_SIDE_MM or min(geometry.spacing) < FINEST_SPACING_MM):
+        spacing = " x ".join(f"{step:g}" for step in geometry.spacing)
+        raise InputError(f"a spacing of {spacing} mm is not that of a patient; correct the header of the file")
 
 
 def _windows(kind: Domain, concepts: Iterable[Concept]) -> tuple[str | None, ...]:
@@ -436,6 +452,17 @@ def _misplaced(concepts: Iterable[Concept], kind: Domain) -> list[str]:
         f"{concept.name} is described for {concept.modality}, the study is taken as {kind.name}"
         for concept in concepts
         if concept.modality not in ("", kind.name)
+    ]
+
+
+def _too_long(encoder: DualEncoder, concepts: Iterable[Concept], kind: Domain) -> list[str]:
+    """Which concepts have prompts whose ends the encoder does not read."""
+    cut = {concept.name: sum(encoder.tokenize(kind.prompts(concept)).truncated) for concept in concepts}
+    length, model = encoder.spec.text_length, encoder.spec.name
+    return [
+        f"{name[:60]}: {number} of its prompts are longer than the {length} tokens that {model} reads, their ends are cut off"
+        for name, number in cut.items()
+        if number
     ]
 
 

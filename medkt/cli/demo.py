@@ -6,6 +6,7 @@ from pathlib import Path
 
 FINDING = "ct_nodule"
 SEED = 7
+MARK = "made-by-medkt-demo.txt"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -16,11 +17,17 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the study as a DICOM series, run `medkt segment` on it, and say where the pictures are."""
     from medkt.cli.main import main
     from medkt.datasets.phantom.study import reference_path, write_study
+    from medkt.errors import OutputError
+    from medkt.report.write import prepare_folder
 
     output: Path = arguments.output
+    prepare_folder(output)
     study_folder = output / "study"
+    if study_folder.exists() and not (study_folder / MARK).is_file():
+        raise OutputError(f"{study_folder}: stands there and is not of an earlier demo; choose another output folder")
     shutil.rmtree(study_folder, ignore_errors=True)
     study = write_study(study_folder, domain="ct", finding=FINDING, seed=SEED, format="dicom")
+    (study_folder / MARK).write_text("Made by `medkt demo`, which makes this folder anew at each run.\n")
     command = ["segment", "-i", str(study), "-o", str(output / "result"), "-c", FINDING, "--format", "nifti,dicom-seg,png",
                "--reference", str(reference_path(study)), "--overwrite"]  # fmt: skip
     print(f"$ medkt {' '.join(command)}")

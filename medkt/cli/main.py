@@ -53,8 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(run: object, arguments: argparse.Namespace) -> int:
-    level = logging.ERROR if arguments.quiet else logging.INFO if arguments.verbose else logging.WARNING
-    logging.basicConfig(level=level, format="medkt: %(message)s", stream=sys.stderr, force=True)
+    _set_up_logging(quiet=arguments.quiet, verbose=arguments.verbose)
     try:
         code = run(arguments)  # type: ignore[operator]
     except MedktError as error:
@@ -66,7 +65,17 @@ def _run(run: object, arguments: argparse.Namespace) -> int:
     except BrokenPipeError:  # the reader of our stdout went away (`| head`): nobody is left to tell
         sys.stderr.close()
         return 141
+    finally:
+        logging.captureWarnings(False)
     return int(code)
+
+
+def _set_up_logging(*, quiet: bool, verbose: bool) -> None:
+    """What medkt says goes to stderr. What libraries say is for developers, and may quote a patient's header."""
+    level = logging.ERROR if quiet else logging.INFO if verbose else logging.WARNING
+    logging.basicConfig(level=logging.CRITICAL, format="medkt: %(message)s", stream=sys.stderr, force=True)
+    logging.getLogger("medkt").setLevel(level)
+    logging.captureWarnings(True)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Write one study and print the path to give to `medkt segment -i`, and that of the reference mask."""
     from medkt.datasets.phantom.finding import find, findings
     from medkt.datasets.phantom.study import reference_path, write_study
-    from medkt.errors import SettingsError
+    from medkt.errors import OutputError, SettingsError
 
     if arguments.list:
         for finding in findings().values():
@@ -39,10 +39,17 @@ def run(arguments: argparse.Namespace) -> int:
     domain = arguments.domain if normal else find(arguments.finding).domain
     if not normal and arguments.domain not in (None, domain):
         raise SettingsError(f"{arguments.finding} is a finding of {domain}, not of {arguments.domain}")
-    study = write_study(
-        arguments.output, domain=domain, finding="" if normal else arguments.finding, seed=arguments.seed,
-        format=arguments.format, frames=arguments.frames, oblique=arguments.oblique,
-    )  # fmt: skip
+    if arguments.seed < 0:
+        raise SettingsError(f"--seed is 0 or more, got {arguments.seed}")
+    try:
+        study = write_study(
+            arguments.output, domain=domain, finding="" if normal else arguments.finding, seed=arguments.seed,
+            format=arguments.format, frames=arguments.frames, oblique=arguments.oblique,
+        )  # fmt: skip
+    except OSError as error:
+        raise OutputError(
+            f"{arguments.output}: cannot be written ({error.strerror}); choose another output folder"
+        ) from error
     written = {"study": str(study), "reference": str(reference_path(study)), "domain": domain}
     print(json.dumps(written) if arguments.json else f"study: {study}\nreference: {written['reference']}")
     return 0

@@ -59,7 +59,9 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--series", metavar="UID", help="which series of a folder: its UID, the start of it, or its number"
     )
-    parser.add_argument("--volume", type=int, metavar="N", help="which volume of a file that holds several, counted from 1")
+    parser.add_argument(
+        "--volume", type=int, metavar="N", help="which volume of a file that holds several, counted from 1"
+    )
     parser.add_argument("--regrid", action="store_true", help="resample a tilted or irregular series to a regular grid")
     parser.add_argument(
         "--window", metavar="NAME", help="how values are shown: lung, soft, brain ... or width/level, or 'file'"

@@ -50,6 +50,14 @@ ul.warnings li { margin: .2rem 0; }
 </tbody>
 </table>
 
+{% if result.reference %}
+<h2>Scores against the reference</h2>
+<ul>{% for f in result.findings if f.reference_scores %}<li>{{ f.name }}:
+{% for name, value in f.reference_scores.numbers.items() %}{{ name }} {{ value | figure(3) }}{{ ", " if not loop.last }}{% endfor %}
+{% for name, reason in f.reference_scores.missing.items() %}<br><span class="quiet">{{ name }}: {{ reason }}</span>{% endfor %}
+</li>{% endfor %}</ul>
+{% endif %}
+
 {% if pictures %}
 <h2>Pictures</h2>
 <p class="quiet">For each finding its clearest slice: the image; where the words point (brighter is more); the outline in the

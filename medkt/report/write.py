@@ -294,6 +294,7 @@ def _panel(result: StudyResult, finding: FindingResult) -> Panel:
     here = slices.get(position)
     where = f", plane {looked.index(position)}" if len(looked.positions) > 1 else ""
     rows, columns = looked.planes.spacing(result.image.geometry)
+    reference = finding.reference
     return Panel(
         plane=plane,
         saliency=here.map.on_plane(found.resize) if here else None,
@@ -303,6 +304,7 @@ def _panel(result: StudyResult, finding: FindingResult) -> Panel:
         caption=f"{_decision(result, finding)}, score {found.presence.score:.2f}, {_size_text(finding)}",
         aspect=rows / columns,
         colour=finding.concept.colour,
+        reference=None if reference is None else looked.planes.show(reference.values, looked.index(position)),
     )
 
 
