@@ -35,7 +35,7 @@ class EncoderSpec:
         input_size: side of the square input, in pixels.
         mean, std: of each input channel, for pixels in [0, 1].
         framing: how a plane is put into the square: "letterbox" (whole image, padded), "crop" (shortest side, centre
-            crop) or "squash" (both sides, aspect ratio lost).
+            crop), "squash" (both sides, aspect ratio lost) or "canvas" (letterbox that never enlarges).
         text_length: the most tokens a text may have, special tokens included.
         layers: how many blocks (ViT) or stages (Swin) an image bottleneck may stand after; valid indices are 0..layers-1.
         default_layer: where the published M2IB settings put it for this model.
