@@ -52,4 +52,5 @@ def _signed_distance(mask: MaskPlane) -> Float32[np.ndarray, "rows columns"]:
         return np.full(mask.shape, float(max(mask.shape)), np.float32)
     inside = distance_transform_edt(mask) - 0.5
     outside = distance_transform_edt(~mask) - 0.5
-    return np.where(mask, inside, -outside).astype(np.float32)
+    signed: Float32[np.ndarray, "rows columns"] = np.where(mask, inside, -outside).astype(np.float32)
+    return signed
