@@ -38,12 +38,15 @@ Contrast = Literal["mean", "logsumexp"]
 MapFrom = Literal["last_forward", "final"]
 
 _ADAM_BETA1, _ADAM_BETA2, _ADAM_EPS = 0.9, 0.999, 1e-8  # torch.optim.Adam's defaults, which the published code keeps
+_ABSENT = -1e4  # logit of a contrast that a concept does not have; minus infinity would make the gradient NaN
 _COSINE_EPS = 1e-6  # torch.nn.CosineSimilarity as the published code builds it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class M2IBSettings:
-    """How a map is made. The defaults are medkt's own; presets `m2ib` and `medclip-samv2` hold the published ones."""
+    """How a map is made. The defaults are medkt's own (evaluation/results/saliency_default.md says why); the presets `m2ib`
+    and `medclip-samv2` hold the published ones.
+    """
 
     beta: float = 0.1
     """Weight of the mean capacity (nats per hidden value) against the similarity. Larger means smaller maps."""
@@ -51,26 +54,27 @@ class M2IBSettings:
     layer: int | None = None
     """The gate stands after this layer (0 is the first); None is the encoder's `default_layer`."""
 
-    steps: int = 10
+    steps: int = 8
     """Steps of the published loop. With `map_from` "last_forward" the last one changes nothing and is not run."""
 
     lr: float = 1.0
     """Adam's learning rate for alpha."""
 
-    samples: int = 10
+    samples: int = 3
     """Noise samples averaged in each step."""
 
     alpha0: float = 5.0
     """Where every gate starts: sigmoid(5) = 0.9933, nearly open."""
 
-    noise: Noise = "unit"
+    noise: Noise = "feature"
     """"unit": N(0, 1) as published; "feature": with each channel's mean and deviation over the image's places."""
 
     compress_leading: bool = True
     """Whether leading tokens (CLS) are gated too, as published. They never show in the map."""
 
-    target: Similarity = "cosine"
-    """"cosine" with the concept's direction, as published; "margin": the cosine less that of the contrast texts."""
+    target: Similarity = "margin"
+    """"cosine" with the concept's direction, as published; "margin": the cosine less that of the contrast texts,
+    for a concept that has some."""
 
     contrast: Contrast = "mean"
     """How a margin joins several contrast texts: their "mean" cosine, or "logsumexp" at the encoder's logit scale."""
@@ -149,7 +153,7 @@ def m2ib_maps(
 
     Raises:
         InputError: the number of seeds is not the number of images, or there is no image or no concept.
-        SettingsError: the layer does not exist, or the target is a margin and a concept has no contrast text.
+        SettingsError: the layer does not exist.
         NumericalError: the features, a loss or a map is NaN or infinite.
     """
     if not len(pixels) or not targets:
@@ -221,9 +225,10 @@ class _Similarity:
         known = self.known[concepts][:, None, :]  # (runs, 1, contrasts)
         count = known.sum(dim=-1)
         if self.rule == "mean":
-            return score - (others * known).sum(dim=-1) / count
-        logits = (others * self.logit_scale).masked_fill(~known, -torch.inf)
-        return score - (torch.logsumexp(logits, dim=-1) - count.log()) / self.logit_scale
+            return score - (others * known).sum(dim=-1) / count.clamp_min(1)
+        logits = (others * self.logit_scale).masked_fill(~known, _ABSENT)
+        joined = (torch.logsumexp(logits, dim=-1) - count.clamp_min(1).log()) / self.logit_scale
+        return score - torch.where(count > 0, joined, 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -343,9 +348,7 @@ def _layer(encoder: DualEncoder, settings: M2IBSettings) -> int:
 def _similarity(targets: Sequence[Target], settings: M2IBSettings, logit_scale: float) -> _Similarity:
     wanted = torch.stack([target.wanted for target in targets])
     rows = [target.contrasts for target in targets]
-    if settings.target == "margin" and (bare := [t.id for t in targets if not len(t.contrasts)]):
-        raise SettingsError(f"a margin needs contrast texts, and these concepts have none: {', '.join(bare)}")
-    most = max(len(row) for row in rows)
+    most = max(1, *(len(row) for row in rows))
     contrasts = torch.stack([functional.pad(row, (0, 0, 0, most - len(row))) for row in rows])
     known = torch.tensor([[index < len(row) for index in range(most)] for row in rows], device=wanted.device)
     rule = settings.contrast if settings.target == "margin" else None

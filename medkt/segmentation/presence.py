@@ -4,6 +4,7 @@ Every slice gets a score for the finding against what it is told apart from, and
 An absent finding ends in an empty mask, which is a legal result.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -28,13 +29,14 @@ class PresenceSettings:
     """Whether an absent finding ends the work; without it every slice is looked at, as published."""
 
     rule: Rule = "softmax"
-    """"softmax": probability of the finding against its contrasts at the encoder's logit scale; "margin": its cosine
-    less the largest contrast's; "cosine": the cosine alone. A concept without contrasts always has its cosine."""
+    """"softmax": probability of the finding against the normal captions and the confusable texts at the encoder's logit
+    scale, where all confusable texts share one vote, so that their number does not matter; "margin": its cosine less the
+    largest contrast's; "cosine": the cosine alone. A concept without contrasts always has its cosine."""
 
-    threshold: float = 0.5
+    threshold: float = 0.2
     """A study whose score is at least this has the finding, and so has a slice. In the unit of the rule."""
 
-    weak: float = 0.25
+    weak: float = 0.1
     """Slices from this score on are looked at too, and kept where they touch a strong one."""
 
     aggregate: Aggregate = "max"
@@ -89,7 +91,12 @@ def decide_presence(
     wanted = units @ target.wanted.to(units)
     contrasts = units @ target.contrasts.to(units).T  # (slices, contrasts)
     margins = wanted - contrasts.max(dim=1).values if contrasts.shape[1] else wanted
-    scores = _scores(wanted, contrasts, margins, settings.rule, logit_scale).cpu().numpy()
+    if settings.rule == "cosine" or not contrasts.shape[1]:
+        scores = wanted.cpu().numpy()
+    elif settings.rule == "margin":
+        scores = margins.cpu().numpy()
+    else:
+        scores = _probability(wanted, contrasts, 0 if target.normal is None else 1, logit_scale).cpu().numpy()
     score = _aggregated(scores, settings)
     found = score >= settings.threshold
     return Presence(
@@ -101,13 +108,13 @@ def decide_presence(
     )
 
 
-def _scores(wanted: Tensor, contrasts: Tensor, margins: Tensor, rule: Rule, logit_scale: float) -> Tensor:
-    if rule == "cosine" or not contrasts.shape[1]:
-        return wanted
-    if rule == "margin":
-        return margins
-    logits = torch.cat([wanted[:, None], contrasts], dim=1) * logit_scale
-    return torch.softmax(logits, dim=1)[:, 0]
+def _probability(wanted: Tensor, contrasts: Tensor, normals: int, logit_scale: float) -> Tensor:
+    """(slices,) softmax of the finding, the normal direction and the confusable texts as one (their log-mean-exp)."""
+    logits = [wanted[:, None], contrasts[:, :normals]]
+    if confusable := contrasts.shape[1] - normals:
+        together = torch.logsumexp(contrasts[:, normals:] * logit_scale, dim=1, keepdim=True) - math.log(confusable)
+        logits.append(together / logit_scale)
+    return torch.softmax(torch.cat(logits, dim=1) * logit_scale, dim=1)[:, 0]
 
 
 def _aggregated(scores: Float32[np.ndarray, " slices"], settings: PresenceSettings) -> float:

@@ -188,6 +188,17 @@ def test_margins_move_the_map_and_join_contrasts_as_told() -> None:
     np.testing.assert_allclose(padded.maps[0, 0], first.maps[0, 0], rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("contrast", ["mean", "logsumexp"])
+def test_a_concept_without_contrasts_has_its_cosine_alone(contrast: str) -> None:
+    encoder, targets = TinyViT(), make_targets(TinyViT(), "a mass")
+    bare = [replace_contrasts(targets[0], rows=0)]
+    expected = m2ib_maps(encoder, make_images(1), bare, PUBLISHED).maps
+    margin = replace(PUBLISHED, target="margin", contrast=contrast)
+    np.testing.assert_allclose(m2ib_maps(encoder, make_images(1), bare, margin).maps, expected, rtol=1e-5, atol=1e-5)
+    beside = m2ib_maps(encoder, make_images(1), [*targets, *bare], margin).maps[:, 1:]
+    np.testing.assert_allclose(beside, expected, rtol=1e-5, atol=1e-5)
+
+
 def replace_contrasts(target: Target, rows: int) -> Target:
     return Target(id=target.id, wanted=target.wanted, normal=None, confusable=target.confusable[:rows])
 
@@ -221,9 +232,6 @@ def test_what_cannot_be_done_is_said() -> None:
         m2ib_maps(encoder, images, targets, PUBLISHED, seeds=[1])
     with pytest.raises(InputError, match="2 images and 0 concepts"):
         m2ib_maps(encoder, images, [], PUBLISHED)
-    bare = [replace_contrasts(targets[0], rows=0)]
-    with pytest.raises(SettingsError, match="these concepts have none: a mass"):
-        m2ib_maps(encoder, images, bare, replace(PUBLISHED, target="margin"))
     with pytest.raises(NumericalError, match="NaN or infinity after layer 1"):
         m2ib_maps(encoder, images * float("inf"), targets, PUBLISHED)
 

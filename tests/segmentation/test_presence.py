@@ -1,6 +1,7 @@
 """The decision, worked out by hand in two dimensions."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -27,6 +28,11 @@ def test_scores_by_each_rule() -> None:
     np.testing.assert_allclose(scores(TARGET, "margin"), [-0.2, 0.2, -1.0], atol=1e-6)
     first = math.exp(1.2) / (math.exp(1.2) + math.exp(1.6) + math.exp(-1.2))
     assert scores(TARGET, "softmax")[0] == pytest.approx(first)
+    crowd = replace(TARGET, confusable=TARGET.confusable.repeat(7, 1))
+    np.testing.assert_allclose(scores(crowd, "softmax"), scores(TARGET, "softmax"), rtol=1e-5)  # one vote for all
+    several = replace(TARGET, normal=None, confusable=torch.tensor([[-1.0, 0.0], [0.0, 1.0]]))
+    together = (math.exp(-1.2) + math.exp(1.6)) / 2
+    assert scores(several, "softmax")[0] == pytest.approx(math.exp(1.2) / (math.exp(1.2) + together))
     np.testing.assert_allclose(scores(BARE, "softmax"), [0.6, 0.8, 0.0], atol=1e-6)
 
 
