@@ -22,6 +22,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps([as_plain(concept) for concept in found], ensure_ascii=False))
         return 0
+    width = max(len(concept.id) for concept in found) + 2
     for concept in found:
-        print(f"{concept.modality:<12}{concept.id:<32}{concept.name}")
+        print(f"{concept.modality:<12}{concept.id:<{width}}{concept.name}")
     return 0

@@ -30,7 +30,7 @@ class Panel:
         boxes_xyxy: (boxes, 4) pixel edges of the prompts that were given to the segmenter.
         reference: (rows, columns) bool outline to compare with, or None.
         aspect: height of a pixel over its width.
-        title: finding and slice; caption: score and decision.
+        title: finding and slice, at most some 50 characters; caption: score and decision.
         colour: of the outline, sRGB 0-255.
     """
 
@@ -77,7 +77,7 @@ def _draw_row(row: Sequence[Axes], panel: Panel) -> None:
     for x0, y0, x1, y1 in panel.boxes_xyxy:
         box = Rectangle((x0 - 0.5, y0 - 0.5), x1 - x0, y1 - y0, fill=False, edgecolor="#4fc3f7", linewidth=0.8)
         row[2].add_patch(box)
-    row[0].set_title(panel.title, color=_TEXT, fontsize=8, pad=3)
+    row[0].set_title(panel.title, color=_TEXT, fontsize=8, pad=3, parse_math=False)
     row[2].text(0.5, -0.02, panel.caption, color=_TEXT, fontsize=7, ha="center", va="top", transform=row[2].transAxes)
 
 

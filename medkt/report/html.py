@@ -1,6 +1,7 @@
 """One study's result as one HTML file that opens from disk: no network, no script, pictures inside."""
 
 import base64
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,7 +28,7 @@ ul.warnings li { margin: .2rem 0; }
 </head>
 <body>
 <h1>{{ result.domain_title }}: {{ result.findings | map(attribute="name") | join(", ") }}</h1>
-<p class="quiet">case {{ result.case }} · medkt {{ result.medkt }} · model {{ result.models.encoder.name }}</p>
+<p class="quiet">{{ result.case }} · medkt {{ result.medkt }} · model {{ result.models.encoder.name }}</p>
 <p class="notice"><strong>{{ result.notice }}</strong></p>
 
 <h2>Findings</h2>
@@ -108,4 +109,4 @@ def render_report(result: Mapping[str, Any], *, settings: str, pictures: Mapping
 
 
 def _figure(value: float | None, digits: int) -> str:
-    return "–" if value is None or value != value else f"{value:.{digits}f}"  # noqa: NaN is not itself
+    return "–" if value is None or math.isnan(value) else f"{value:.{digits}f}"

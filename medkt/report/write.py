@@ -19,6 +19,7 @@ import yaml
 from medkt.about import NOT_A_MEDICAL_DEVICE, __version__
 from medkt.errors import MedktError, OutputError, SettingsError
 from medkt.io import write_dicom_seg, write_nifti_mask, write_png_mask, write_saliency_nifti
+from medkt.io.guard import one_line
 from medkt.pipeline import FindingResult, StudyResult
 from medkt.report.figures import Panel, draw_panels
 from medkt.report.html import render_report
@@ -300,7 +301,7 @@ def _panel(result: StudyResult, finding: FindingResult) -> Panel:
         saliency=here.map.on_plane(found.resize) if here else None,
         mask=masks.get(position, np.zeros(plane.shape, dtype=bool)),
         boxes_xyxy=here.prompts.boxes_xyxy if here else np.zeros((0, 4), np.float32),
-        title=f"{finding.concept.name}{where}",
+        title=f"{one_line(finding.concept.name, 40)}{where}",
         caption=f"{_decision(result, finding)}, score {found.presence.score:.2f}, {_size_text(finding)}",
         aspect=rows / columns,
         colour=finding.concept.colour,
