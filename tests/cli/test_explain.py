@@ -1,0 +1,63 @@
+"""`medkt explain`: the map of every plane, whether or not the finding is there, and what is said about it."""
+
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from whole_line import BRIGHT, QUICK, Command, Studies, files_below, options_of
+
+
+@pytest.mark.parametrize("name", ["mr-series", "ct-nifti-oblique", "us-clip", "cxr-png"])
+def test_a_map_of_every_plane(name: str, medkt: Command, bright: None, studies: Studies, tmp_path: Path) -> None:
+    ran = medkt("explain", "-i", studies[name], "-o", tmp_path, *BRIGHT, *QUICK, *options_of(name))
+    assert ran.code == 0
+    assert ran.out.startswith("a bright spot: score ")
+    assert "depends on the words: " in ran.out
+    record = json.loads((tmp_path / "result.json").read_text())
+    (finding,) = record["findings"]
+    assert finding["decision"] == "not decided"
+    saliency = nib.load(tmp_path / finding["files"]["saliency"])
+    values = saliency.get_fdata()
+    assert values.shape == tuple(record["input"]["shape"][::-1])
+    assert values.reshape(-1, values.shape[2]).max(axis=0).all()  # each plane has one
+    if "nifti" in name:
+        np.testing.assert_array_equal(saliency.affine, nib.load(studies[name]).affine)
+
+
+def test_an_absent_finding_has_a_map_too(medkt: Command, bright: None, studies: Studies, tmp_path: Path) -> None:
+    words = ("-i", studies["dx"], "-p", "something dark", *QUICK, "--set", "presence.threshold=0.999999")
+    assert medkt("segment", *words, "-o", tmp_path / "segment").code == 0
+    assert medkt("explain", *words, "-o", tmp_path / "explain").code == 0
+    for command, there in (("segment", False), ("explain", True)):
+        record = json.loads((tmp_path / command / "result.json").read_text())
+        saliency = nib.load(tmp_path / command / record["findings"][0]["files"]["saliency"])
+        assert bool(saliency.get_fdata().any()) is there
+
+
+def test_the_user_may_ask_for_the_decision_after_all(
+    medkt: Command, bright: None, studies: Studies, tmp_path: Path
+) -> None:
+    ran = medkt("explain", "-i", studies["dx"], "-o", tmp_path, *BRIGHT, *QUICK, "--set", "presence.gate=true")
+    assert ran.code == 0
+    assert json.loads((tmp_path / "result.json").read_text())["findings"][0]["decision"] == "seen"
+
+
+def test_json(medkt: Command, bright: None, studies: Studies, tmp_path: Path) -> None:
+    ran = medkt("explain", "-i", studies["dx"], "-o", tmp_path, *BRIGHT, *QUICK, "--json")
+    said = json.loads(ran.out)
+    assert said["folder"] == str(tmp_path)
+    record = json.loads((tmp_path / "result.json").read_text())
+    assert {key: said[key] for key in record} == record
+
+
+def test_a_result_is_not_replaced_unless_asked(medkt: Command, bright: None, studies: Studies, tmp_path: Path) -> None:
+    words = ("explain", "-i", studies["dx"], "-o", tmp_path, *BRIGHT, *QUICK)
+    assert medkt(*words, "-q").err == ""
+    before = {path.name: path.read_bytes() for path in files_below(tmp_path)}
+    ran = medkt(*words)
+    assert ran.code == 2
+    assert ran.err == f"medkt: {tmp_path}: holds a result already; choose another folder or say --overwrite\n"
+    assert {path.name: path.read_bytes() for path in files_below(tmp_path)} == before
+    assert medkt(*words, "--overwrite").code == 0

@@ -1,0 +1,91 @@
+"""The page of a result: well-formed, nothing from outside it, nothing that runs, a text for every picture."""
+
+import base64
+import re
+from html.parser import HTMLParser
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from PIL import Image as Picture
+from whole_line import BRIGHT, QUICK, Command, Studies, options_of
+
+VOID = {"meta", "link", "img", "br", "hr", "input"}
+
+
+class Page(HTMLParser):
+    """Collects tags with their attributes, and complains where one is left open or closed twice."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(text)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    def of(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def _report(medkt: Command, study: Path, folder: Path, *options: str) -> str:
+    assert medkt("segment", "-i", study, "-o", folder, *QUICK, *options).code == 0
+    return (folder / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["ct-series", "us-clip", "cxr-png"])
+def test_it_opens_from_disk_and_asks_for_nothing(
+    name: str, medkt: Command, bright: None, studies: Studies, tmp_path: Path
+) -> None:
+    text = _report(medkt, studies[name], tmp_path, *BRIGHT, "-p", "something dark", *options_of(name))
+    page = Page(text)
+    assert text.startswith("<!doctype html>")
+    assert page.of("html") == [{"lang": "en"}]
+    assert page.of("meta")[0] == {"charset": "utf-8"}
+    assert not page.of("script") + page.of("link") + page.of("iframe") + page.of("form")
+    assert not re.findall(r"(?:src|href)=[\"'](?!data:)|url\(|@import|\bon\w+=", text)
+    assert not re.findall(r"https?://", re.sub(r"data:image/png;base64,[^\"]*", "", text))
+    words = " ".join("".join(page.words).split())
+    for said in ("For research use only. Not a medical device", "a bright spot", "something dark", "SHA-256"):
+        assert said in words
+
+
+def test_every_picture_has_words_and_is_a_picture(
+    medkt: Command, bright: None, studies: Studies, tmp_path: Path
+) -> None:
+    page = Page(_report(medkt, studies["dx"], tmp_path, *BRIGHT))
+    (picture,) = page.of("img")
+    assert picture["alt"] == "Image, saliency and outline of a bright spot"
+    data = base64.b64decode(str(picture["src"]).removeprefix("data:image/png;base64,"))
+    assert data == (tmp_path / "overlay.png").read_bytes()
+    with Picture.open(BytesIO(data)) as opened:
+        opened.verify()
+
+
+def test_words_of_the_users_are_text(medkt: Command, bright: None, studies: Studies, tmp_path: Path) -> None:
+    words = 'bright <script>alert("1")</script> & <img src=x onerror=y>'
+    page = Page(_report(medkt, studies["dx"], tmp_path, "-p", words))
+    assert not page.of("script")
+    assert len(page.of("img")) == 1
+    assert words in "".join(page.words)
+
+
+def test_a_reference_is_told(medkt: Command, bright: None, studies: Studies, tmp_path: Path) -> None:
+    reference = studies["ct-nifti"].parent / "reference.nii.gz"
+    options = (*BRIGHT, "--reference", str(reference), "--modality", "ct")
+    page = Page(_report(medkt, studies["ct-nifti"], tmp_path, *options))
+    words = " ".join("".join(page.words).split())
+    assert "Scores against the reference" in words
+    assert re.search(r"dsc 0\.\d{3}", words)

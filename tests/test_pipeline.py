@@ -1,0 +1,252 @@
+"""The whole line from Python: the same as the command, its steps one by one, and masks that stay where they belong."""
+
+import itertools
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from whole_line import BRIGHT, QUICK, STUDIES, Command, Studies, bright, bright_pipeline, medkt, options_of, studies
+
+import medkt as toolkit
+from medkt.concepts import concept_from_text
+from medkt.config import resolve
+from medkt.errors import AmbiguousInputError, InputError, MedktError, SettingsError, UnsupportedError
+from medkt.io import write_nifti_mask
+from medkt.pipeline import Pipeline, View, explain, mask_from, prompts_from, resolve_device, segment
+from medkt.report.write import record_of_result
+from medkt.segmentation.slicewise import SegmentationSettings
+
+__all__ = ["bright", "medkt", "studies"]
+
+FAST = resolve(SegmentationSettings, sets=("m2ib.steps=2", "m2ib.samples=2"))
+OPEN = resolve(SegmentationSettings, sets=("m2ib.steps=2", "m2ib.samples=2", "presence.gate=false"))
+KINDS = {"ct": "ct", "mr": "mri", "cx": "cxr", "dx": "cxr", "us": "ultrasound"}
+
+
+def view_of(name: str) -> View:
+    return View(modality=KINDS[name[:2]] if options_of(name) else None)
+
+
+@pytest.mark.parametrize("name", ["ct-series", "mr-nifti", "us-clip", "cxr-png"])
+def test_the_same_as_the_command(name: str, medkt: Command, bright: None, studies: Studies, tmp_path: Path) -> None:
+    path, words = studies[name], ("a bright spot", "something dark")
+    assert medkt("segment", "-i", path, "-o", tmp_path, *BRIGHT, "-p", words[1], *QUICK, *options_of(name)).code == 0
+    record = json.loads((tmp_path / "result.json").read_text())
+    model = bright_pipeline(FAST)
+    from_path = segment(path, prompts=words, model=model, view=view_of(name))
+    from_image = segment(toolkit.read_image(path), prompts=words, model=model, view=view_of(name))
+    for result in (from_path, from_image):
+        files = {finding["concept"]: finding["files"] for finding in record["findings"]}
+        again = json.loads(json.dumps(record_of_result(result, case=record["case"], files=files)))
+        assert {**again, "seconds": 0} == {**record, "seconds": 0}
+        for finding in result.findings:
+            stored = nib.load(tmp_path / files[finding.concept.id]["mask"])
+            values = np.asarray(stored.dataobj).T.astype(bool)
+            np.testing.assert_array_equal(result.mask(finding).values, values)
+
+
+def test_several_concepts_at_once_are_the_same_as_one_by_one(studies: Studies) -> None:
+    pipeline, words = bright_pipeline(FAST), ("a bright spot", "something dark")
+    together = segment(studies["us"], prompts=words, model=pipeline)
+    for finding, word in zip(together.findings, words, strict=True):
+        (alone,) = segment(studies["us"], prompts=[word], model=pipeline).findings
+        assert alone.found.presence.score == finding.found.presence.score
+        np.testing.assert_array_equal(together.mask(finding).values, together.mask(alone).values)
+
+
+def test_the_steps_one_by_one(studies: Studies) -> None:
+    """With the models that ship; the settings only make it quick."""
+    image = toolkit.read_image(studies["dx"])
+    concept = toolkit.load_concept("cxr_nodule")
+    encoder = toolkit.load_encoder("small")
+    saliency = toolkit.explain(encoder, image, concept, settings=FAST)
+    prompts = toolkit.prompts_from(saliency)
+    mask = toolkit.mask_from(toolkit.load_segmenter("small"), image, prompts)
+    assert saliency.looked_at == (0,)
+    assert list(prompts) == [0]
+    assert saliency.values.shape == mask.values.shape == image.values.shape
+    assert saliency.values.min() >= 0
+    assert 0 < saliency.values.max() <= 1
+    mask.geometry.require_same_grid(image.geometry, what="image")
+    assert mask.provenance.steps[-1] == "segmented from prompts"
+
+
+def test_the_steps_meet_the_whole_line(studies: Studies) -> None:
+    image, model, concept = toolkit.read_image(studies["mr-series"]), bright_pipeline(OPEN), concept_from_text("bright")
+    whole = model.segment(image, [concept])
+    (finding,) = whole.findings
+    saliency = explain(model.encoder, image, concept, settings=FAST)
+    np.testing.assert_array_equal(saliency.values, whole.saliency(finding).values)
+    prompts = prompts_from(saliency)
+    for piece in finding.found.slices:
+        np.testing.assert_array_equal(prompts[finding.looked.index(piece.index)].boxes_xyxy, piece.prompts.boxes_xyxy)
+    mask = mask_from(model.segmenter, image, prompts).values
+    assert mask.any()
+    assert not (whole.mask(finding).values & ~mask).any()  # agreement along the axis only takes away
+
+
+def test_a_concept_is_shown_in_its_own_window(studies: Studies) -> None:
+    concepts = [toolkit.load_concept("ct_nodule"), toolkit.load_concept("ct_intracranial_haemorrhage")]
+    result = bright_pipeline(FAST).segment(toolkit.read_image(studies["ct-series"]), concepts)
+    assert [finding.looked.intensity.name for finding in result.findings] == ["lung", "brain"]
+    lung, brain = (result.plane(finding, 0) for finding in result.findings)
+    assert not np.array_equal(lung, brain)
+
+
+def test_a_window_of_the_users_is_for_every_concept(studies: Studies) -> None:
+    concepts = [toolkit.load_concept("ct_nodule"), concept_from_text("a bright spot")]
+    result = bright_pipeline(FAST).segment(
+        toolkit.read_image(studies["ct-series"]), concepts, view=View(window="100/40")
+    )
+    assert {finding.looked.intensity.width for finding in result.findings} == {100.0}
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_any_axis_can_be_cut_across(axis: int, studies: Studies) -> None:
+    image = toolkit.read_image(studies["ct-nifti"])
+    values = np.repeat(image.values, 2, axis=0)  # ten slices, so that every plane is large enough
+    geometry = type(image.geometry)(affine=image.geometry.affine, shape=values.shape, unit="mm")
+    thick = toolkit.Image(values=values, geometry=geometry, modality="CT")
+    result = bright_pipeline(OPEN).segment(thick, [concept_from_text("bright")], view=View(axis=axis))
+    (finding,) = result.findings
+    assert finding.looked.planes.axis == axis
+    assert result.saliency(finding).axis == axis
+    assert result.mask(finding).values.any()
+
+
+def test_fewer_planes_are_looked_at_with_a_step(studies: Studies) -> None:
+    image = toolkit.read_image(studies["mr-series"])
+    result = bright_pipeline(OPEN).segment(image, [concept_from_text("bright")], view=View(step_mm=24.0))
+    (finding,) = result.findings
+    looked = finding.looked
+    assert looked.stride == 2
+    assert [looked.index(position) for position in looked.positions] == list(result.saliency(finding).looked_at)
+    assert len(looked.positions) == 3
+
+
+# ---- where the mask lies
+
+
+TURNS = [
+    np.array(list(zip(order, flips, strict=True)))
+    for order in itertools.permutations(range(3))
+    for flips in itertools.product((1, -1), repeat=3)
+]
+
+
+@pytest.mark.parametrize("turn", TURNS, ids=lambda turn: "".join(f"{'+-'[int(f < 0)]}{int(a)}" for a, f in turn))
+def test_however_the_file_counts_its_voxels_the_mask_lies_on_the_same_anatomy(
+    turn: np.ndarray, studies: Studies, tmp_path: Path, base_mask: np.ndarray
+) -> None:
+    given = nib.load(studies["ct-nifti-oblique"])
+    turned = given.as_reoriented(turn)
+    assert not np.array_equal(turned.affine, given.affine) or np.array_equal(turn, [[0, 1], [1, 1], [2, 1]])
+    nib.save(turned, tmp_path / "turned.nii")
+    written = _mask_of(tmp_path / "turned.nii", tmp_path)
+    np.testing.assert_allclose(written.affine, turned.affine, atol=1e-4)
+    assert written.shape == turned.shape
+    # by way of the world: every voxel of this mask lies on a voxel of the other, and there are as many
+    world = nib.affines.apply_affine(written.affine, np.argwhere(np.asarray(written.dataobj)))
+    there = nib.affines.apply_affine(np.linalg.inv(given.affine), world)
+    np.testing.assert_allclose(there, np.rint(there), atol=1e-3)
+    assert {tuple(voxel) for voxel in np.rint(there).astype(int)} == {tuple(voxel) for voxel in np.argwhere(base_mask)}
+
+
+@pytest.fixture(scope="module")
+def base_mask(studies: Studies, tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
+    """The mask of the study as the phantom writes it, not empty and not symmetric along any axis."""
+    mask = np.asarray(_mask_of(studies["ct-nifti-oblique"], tmp_path_factory.mktemp("base")).dataobj)
+    assert mask.any()
+    for axis in range(3):
+        assert not np.array_equal(mask, np.flip(mask, axis))
+    return mask
+
+
+def _mask_of(path: Path, folder: Path) -> nib.Nifti1Image:
+    result = segment(path, prompts=["a bright spot"], model=bright_pipeline(FAST), view=View(modality="ct"))
+    (finding,) = result.findings
+    write_nifti_mask(result.mask(finding), result.image, folder / "mask.nii.gz")
+    return nib.load(folder / "mask.nii.gz")
+
+
+# ---- what is refused
+
+
+def test_nothing_to_look_for(studies: Studies) -> None:
+    with pytest.raises(SettingsError, match="say what to look for"):
+        segment(studies["dx"], model=bright_pipeline())
+
+
+def test_an_image_without_modality(studies: Studies) -> None:
+    with pytest.raises(AmbiguousInputError, match="say --modality"):
+        segment(toolkit.read_image(studies["ct-nifti"]), prompts=["bright"], model=bright_pipeline())
+
+
+def test_an_error_names_the_file_once(studies: Studies) -> None:
+    path = studies["cxr-png"]
+    with pytest.raises(AmbiguousInputError) as caught:
+        segment(path, prompts=["bright"], model=bright_pipeline())
+    assert str(caught.value).count(str(path)) == 1
+
+
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [
+        ("cuda:9", "not available here"),
+        ("quantum", "no device 'quantum'"),
+        ("cpu:x", "no device"),
+        ("meta", "not available"),
+    ],
+)
+def test_devices_that_are_not_there(device: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        resolve_device(device)
+
+
+def test_a_spacing_of_no_patient(studies: Studies) -> None:
+    image = toolkit.read_image(studies["ct-nifti"])
+    for factor in (1e-5, 1e3):
+        affine = image.geometry.affine.copy()
+        affine[:3] *= factor
+        geometry = type(image.geometry)(affine=affine, shape=image.geometry.shape, unit="mm")
+        with pytest.raises(InputError, match="is not that of a patient"):
+            bright_pipeline().segment(
+                toolkit.Image(values=image.values, geometry=geometry, modality="CT"), [concept_from_text("bright")]
+            )
+
+
+def test_a_study_of_another_modality_is_noted(studies: Studies) -> None:
+    result = bright_pipeline(FAST).segment(toolkit.read_image(studies["us"]), [toolkit.load_concept("ct_nodule")])
+    assert "solid nodule is described for ct, the study is taken as ultrasound" in result.warnings
+
+
+def test_every_error_is_of_the_family(studies: Studies) -> None:
+    image = toolkit.read_image(studies["dx"])
+    mammogram = toolkit.Image(values=image.values, geometry=image.geometry, modality="MG")
+    with pytest.raises(UnsupportedError, match="mammogram") as caught:
+        bright_pipeline().segment(mammogram, [concept_from_text("bright")])
+    assert isinstance(caught.value, MedktError)
+
+
+# ---- the models that ship
+
+
+@pytest.mark.parametrize("name", ["ct-nifti", "mr-nifti", "dx", "us"])
+def test_the_shipped_models_take_every_domain(name: str, studies: Studies) -> None:
+    settings = resolve(
+        SegmentationSettings, sets=("m2ib.steps=2", "m2ib.samples=2", "presence.gate=false", "map.max_slices=2")
+    )
+    finding_of = {"ct-nifti": "ct_nodule", "mr-nifti": "mri_glioma", "dx": "cxr_nodule", "us": "us_cyst"}
+    pipeline = Pipeline.load(settings=settings)
+    result = segment(studies[name], concepts=[finding_of[name]], model=pipeline, view=view_of(name))
+    (finding,) = result.findings
+    assert result.mask(finding).values.shape == result.image.values.shape
+    assert np.isfinite(result.saliency(finding).values).all()
+    assert finding.specificity is not None
+    assert result.encoder.name == result.segmenter.name == "small"
+
+
+def test_every_study_of_the_table_is_drawn(studies: Studies) -> None:
+    assert all(studies[name].exists() for name in STUDIES)
