@@ -1,0 +1,55 @@
+"""`medkt small-model`: train the embedded small model from nothing, or measure it."""
+
+import argparse
+import math
+from pathlib import Path
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=("train", "evaluate"))
+    parser.add_argument(
+        "--out", type=Path, help="folder to write to (train: small-model/, evaluate: evaluation/small_model/)"
+    )
+    parser.add_argument("--work", type=Path, help="folder for the training set and checkpoints (about 1 GB)")
+    parser.add_argument("--weights", type=Path, help="evaluate the model of this folder instead of the shipped one")
+    parser.add_argument(
+        "--data", type=Path, help="folder of real images with its manifest.tsv; phantoms alone without it"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--part", choices=("both", "encoder", "segmenter"), default="both", help="what to train")
+    parser.add_argument("--images", type=int, default=40_000, help="planes of the training set")
+    parser.add_argument("--steps", type=int, help="steps of the encoder; those of the shipped model by default")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="end the encoder's training after this time")
+    parser.add_argument("--segmenter-steps", type=int, help="steps of the segmenter")
+    parser.add_argument("--segmenter-minutes", type=float, default=math.inf)
+    parser.add_argument("--each", type=int, default=40, help="evaluation phantoms of each finding")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train, or print the tables."""
+    return _train(arguments) if arguments.action == "train" else _evaluate(arguments)
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    from medkt.recipe.build import Recipe, build
+
+    out = arguments.out or Path("small-model")
+    recipe = Recipe.of(
+        seed=arguments.seed, planes=arguments.images, steps=arguments.steps, minutes=arguments.minutes,
+        segmenter_steps=arguments.segmenter_steps, segmenter_minutes=arguments.segmenter_minutes,
+    )  # fmt: skip
+    build(recipe, out=out, work=arguments.work or out / "work", data=arguments.data, part=arguments.part)
+    print(out)
+    return 0
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from medkt.models.small import load_small, load_small_segmenter
+    from medkt.models.small.dual_encoder import WEIGHTS
+    from medkt.recipe.evaluate import evaluate
+
+    folder = arguments.weights or WEIGHTS
+    sam = load_small_segmenter(folder=folder) if (folder / "segmenter.json").exists() else None
+    out = arguments.out or Path("evaluation/small_model")
+    print(evaluate(load_small(folder=folder), sam, each=arguments.each, data=arguments.data, out=out))
+    return 0
