@@ -133,13 +133,14 @@ def published_way(model: RandomViT, image: Tensor, text: Tensor, image_seed: int
             features = model.encode_image(image.expand(10, -1, -1, -1))
             fit = functional.cosine_similarity(features, text[None].expand(10, -1), eps=1e-6).mean()
             optimiser.zero_grad()
-            (0.1 * capacity.mean() - fit).backward()
+            torch.autograd.backward(0.1 * capacity.mean() - fit)
             optimiser.step()
     finally:
         handle.remove()
         model.zero_grad(set_to_none=True)
     side = SIDE // PATCH
-    return torch.nansum(capacity.detach().mean(dim=0), dim=-1)[1:].reshape(side, side).numpy()
+    map_: np.ndarray = torch.nansum(capacity.detach().mean(dim=0), dim=-1)[1:].reshape(side, side).numpy()
+    return map_
 
 
 def our_way(model: RandomViT, image: Tensor, texts: Tensor, image_seed: int) -> np.ndarray:
@@ -148,7 +149,8 @@ def our_way(model: RandomViT, image: Tensor, texts: Tensor, image_seed: int) -> 
     settings = M2IBSettings(
         beta=0.1, layer=LAYER, steps=10, samples=10, noise="unit", target="cosine", map_from="last_forward"
     )
-    return m2ib_maps(model, image, targets, settings, seeds=[image_seed]).maps[0]
+    maps: np.ndarray = m2ib_maps(model, image, targets, settings, seeds=[image_seed]).maps[0]
+    return maps
 
 
 def timed(work: Callable[[], np.ndarray], repeats: int) -> tuple[float, np.ndarray]:
