@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from medkt.about import NOT_A_MEDICAL_DEVICE, __version__
 
-
 _WHERE = {
     "read_image": "medkt.io",
     "load_concept": "medkt.concepts",
@@ -30,7 +29,7 @@ _WHERE = {
     "MedktError": "medkt.errors",
 }
 
-__all__ = ["NOT_A_MEDICAL_DEVICE", "__version__", *_WHERE]  # noqa: PLE0604
+__all__ = ["NOT_A_MEDICAL_DEVICE", "__version__", *_WHERE]
 
 if TYPE_CHECKING:
     from medkt.concepts import concept_from_text as concept_from_text

@@ -90,7 +90,7 @@ def planes_of(geometry: Geometry, axis: int | None = None) -> Planes:
         return Planes(axis=axis, transpose=False, flip_rows=False, flip_columns=False, orientation="as stored")
     world = _nearest_world_axes(geometry)
     first, second = (k for k in range(3) if k != axis)
-    (row_world, row_sign), (column_world, column_sign) = _SHOWN[world[axis]]
+    (row_world, row_sign), (_, column_sign) = _SHOWN[world[axis]]
     row_axis, column_axis = (first, second) if world[first] == row_world else (second, first)
     signs = [np.sign(geometry.directions[world[k], k]) for k in range(3)]
     return Planes(

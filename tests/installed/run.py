@@ -22,14 +22,13 @@ def main(folder: Path) -> int:
         root = Path(scratch)
         python = _environment(root / "env", wheel.resolve())
         tests = root / "tests"
+        tests.mkdir()
         for name in TESTED:
             source = HERE.parent / name
-            if source.is_dir():
-                shutil.copytree(source, tests / name)
-            else:
-                shutil.copy(source, tests / name) if tests.exists() else (tests.mkdir(), shutil.copy(source, tests / name))
+            (shutil.copytree if source.is_dir() else shutil.copy)(source, tests / name)
         options = ["-q", "-p", "no:cacheprovider", "-W", "error", "--rootdir", str(tests)]
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+        environment["MEDKT_INSTALLED"] = str(root / "env")
         return subprocess.call([str(python), "-m", "pytest", *options, str(tests)], cwd=root, env=environment)
 
 
@@ -43,7 +42,8 @@ def _environment(path: Path, wheel: Path) -> Path:
         ).strip()
     )
     # the wheel is unpacked first on the path; the dependencies come from the environment that runs this
-    subprocess.check_call(["uv", "pip", "install", "--quiet", "--no-deps", "--python", str(python), str(wheel)])
+    uv = Path(sys.executable).parent / "uv"
+    subprocess.check_call([str(uv), "pip", "install", "--quiet", "--no-deps", "--python", str(python), str(wheel)])
     dependencies = site / "_dependencies"
     dependencies.mkdir()
     for entry in Path(sysconfig.get_path("purelib")).iterdir():
