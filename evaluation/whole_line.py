@@ -37,16 +37,30 @@ METRICS = ("dsc", "iou", "nsd@2mm")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--studies", type=int, default=6, help="of each finding")
+    parser.add_argument("--studies", type=int, default=6, help="of each finding, of radiographs and ultrasound")
+    parser.add_argument("--volumes", type=int, default=3, help="of each finding, of CT and MRI")
     parser.add_argument("--normals", type=int, default=10, help="of each domain")
+    parser.add_argument(
+        "--join", type=Path, nargs="+", help="tables' JSON of earlier runs over other domains; runs nothing"
+    )
     parser.add_argument("--domains", nargs="+", default=list(DOMAINS))
     parser.add_argument("--preset", default="default")
     parser.add_argument("--write", type=Path, help="Markdown to write; the rows go beside it as JSON")
     parser.add_argument("--pictures", type=Path, help="a folder for one overlay a finding")
     arguments = parser.parse_args()
+    if arguments.join:
+        parts = [json.loads(path.read_text()) for path in arguments.join]
+        rows = [row for part in parts for row in part["studies"]]
+        seen = [row for part in parts for row in part["normals"]]
+        _report(rows, seen, arguments)
+        return
     pipeline = _pipeline(arguments.preset)
     rows = [row for name in arguments.domains for row in _domain(pipeline, name, arguments)]
     seen = [row for name in arguments.domains for row in _normals(pipeline, name, arguments.normals)]
+    _report(rows, seen, arguments)
+
+
+def _report(rows: list[dict[str, object]], seen: list[dict[str, object]], arguments: argparse.Namespace) -> None:
     text = _table(rows, seen, arguments)
     print(text)
     if arguments.write:
@@ -64,7 +78,7 @@ def _pipeline(preset: str) -> Pipeline:
 def _domain(pipeline: Pipeline, domain: str, arguments: argparse.Namespace) -> list[dict[str, object]]:
     rows = []
     for finding in findings_of(domain):  # type: ignore[arg-type]
-        for k in range(arguments.studies):
+        for k in range(arguments.volumes if domain in SHAPES else arguments.studies):
             with tempfile.TemporaryDirectory() as folder:
                 shape, spacing = SHAPES.get(domain, (None, None))
                 study = write_study(
@@ -176,7 +190,7 @@ def _table(rows: list[dict[str, object]], normals: list[dict[str, object]], argu
     keys = sorted({key for row in rows for key in row["ours"]})  # type: ignore[union-attr]
     lines = [
         "# The whole line on phantom studies", "",
-        f"`python evaluation/whole_line.py --studies {arguments.studies} --normals {arguments.normals} --preset {arguments.preset}`",
+        f"`python evaluation/whole_line.py --studies {arguments.studies} --volumes {arguments.volumes} --normals {arguments.normals} --preset {arguments.preset}`",
         "", "Means over studies with 95 % BCa bootstrap intervals; a finding that was not seen scores 0. Synthetic images:",
         "these figures say nothing about patients.", "",
         "| domain | findings | studies | seen | method | " + " | ".join(keys) + " |",
@@ -217,7 +231,9 @@ def _table(rows: list[dict[str, object]], normals: list[dict[str, object]], argu
     for domain in dict.fromkeys(row["domain"] for row in normals):
         group = [row for row in normals if row["domain"] == domain]
         wrong = np.mean([bool(row["seen"]) for row in group])
-        lines.append(f"| {domain} | {arguments.normals} | {len(group)} | {wrong:.3f} |")
+        lines.append(
+            f"| {domain} | {len(group) // len({row['finding'] for row in group})} | {len(group)} | {wrong:.3f} |"
+        )
     return "\n".join(lines) + "\n"
 
 
