@@ -158,7 +158,7 @@ def _patches_alone(encoder: SmallEncoder, case: Case) -> dict[str, Any]:
     features = patch_features(encoder, prepared.pixels[None], RelevanceSettings())
     if features is None:
         raise SystemExit("the small model has features of patches; this one has none")
-    values = relevance(features, targets)[0, 0]
+    values = relevance(features, targets, RelevanceSettings())[0, 0]
     alone = PlaneMap(concept=case.texts.id, values=values, framing=prepared.framing, specificity=None)
     return {**_row(case, "patches alone", alone.on_plane()), "final": None, "specificity": None, "predicted_iou": None}
 

@@ -147,7 +147,7 @@ def _with_patches(
     features = patch_features(encoder, pixels, settings)
     if features is None:
         return capacities
-    fits = relevance(features, asked)
+    fits = relevance(features, asked, settings)
     return np.stack(
         [
             np.stack([combined(capacity, fit, settings) for capacity, fit in zip(*pair, strict=True)])

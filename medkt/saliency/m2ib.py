@@ -66,7 +66,7 @@ class M2IBSettings:
     alpha0: float = 5.0
     """Where every gate starts: sigmoid(5) = 0.9933, nearly open."""
 
-    noise: Noise = "feature"
+    noise: Noise = "unit"
     """"unit": N(0, 1) as published; "feature": with each channel's mean and deviation over the image's places."""
 
     compress_leading: bool = True

@@ -1,4 +1,4 @@
-"""How well each patch, by itself, fits a text: cosine of the patch's feature with the words, less that of other words.
+"""How well each patch, by itself, fits a text: cosine of the patch's feature with the words, less a part of that with others.
 
 A bottleneck says which places an image needs to go on matching a text. It also keeps what is merely salient to the
 encoder (an edge, a bright organ), whatever the text. Some encoders give each patch a feature of its own in the joint
@@ -39,12 +39,17 @@ class RelevanceSettings:
     use: Use = "patches"
     """"patches": where the encoder has features of patches, and nothing where it has not; "none": never."""
 
-    power: float = 0.5
+    contrast: float = 0.5
+    """How much of the contrast texts' mean cosine is taken off the words' own: 0 nothing, 1 all of it."""
+
+    power: float = 1.0
     """The stretched capacity is raised to this before it is multiplied: below 1 it weighs less."""
 
     def __post_init__(self) -> None:
         if self.use not in get_args(Use):
             raise SettingsError(f"unknown relevance {self.use!r}; known: {', '.join(get_args(Use))}")
+        if self.contrast < 0:
+            raise SettingsError(f"relevance: contrast is 0 or more, got {self.contrast}")
         if self.power <= 0:
             raise SettingsError(f"relevance: power is above 0, got {self.power}")
 
@@ -67,14 +72,14 @@ def patch_features(
 
 
 def relevance(
-    features: Float[Tensor, "images rows columns width"], targets: Sequence[Target]
+    features: Float[Tensor, "images rows columns width"], targets: Sequence[Target], settings: RelevanceSettings
 ) -> Float32[np.ndarray, "images concepts rows columns"]:
-    """Cosine of each patch with the concept less the mean cosine with its contrasts; 0 where that is negative."""
+    """Cosine of each patch with the concept less a part of the mean cosine with its contrasts; 0 where negative."""
     maps = []
     for target in targets:
         fit = features @ target.wanted.to(features)
         if len(target.contrasts):
-            fit = fit - (features @ target.contrasts.to(features).T).mean(dim=-1)
+            fit = fit - settings.contrast * (features @ target.contrasts.to(features).T).mean(dim=-1)
         maps.append(fit.clamp_min(0))
     return torch.stack(maps, dim=1).cpu().numpy()
 

@@ -27,9 +27,11 @@ class Patches(TinyStages):
 
 def test_fit_is_the_cosine_less_the_mean_of_the_contrasts() -> None:
     features = torch.tensor([[[[1.0, 0.0], [0.6, 0.8]], [[-1.0, 0.0], [0.0, 1.0]]]])  # (1, 2, 2, 2)
-    found = relevance(features, [ALONG_X, LESS_Y])
+    found = relevance(features, [ALONG_X, LESS_Y], RelevanceSettings(contrast=1.0))
     np.testing.assert_allclose(found[0, 0], [[1.0, 0.6], [0.0, 0.0]], atol=1e-6)
     np.testing.assert_allclose(found[0, 1], [[1.0, 0.6 - 0.8 / 3], [0.0, 0.0]], atol=1e-6)
+    half = relevance(features, [LESS_Y], RelevanceSettings(contrast=0.5))
+    np.testing.assert_allclose(half[0, 0], [[1.0, 0.6 - 0.4 / 3], [0.0, 0.0]], atol=1e-6)
 
 
 def test_maps_are_multiplied_on_the_bottlenecks_grid() -> None:
@@ -56,7 +58,9 @@ def test_it_enters_where_the_encoder_offers_patches_and_nowhere_else() -> None:
     targets = embed_targets(encoder, [ConceptTexts(id="mass", prompts=("a mass",), normal=("clear",))])
     prepared = prepare_plane(encoder, plane)
     capacity = m2ib_maps(encoder, prepared.pixels[None], targets, settings).maps[0, 0]
-    fit = relevance(patch_features(encoder, prepared.pixels[None], RelevanceSettings()), targets)[0, 0]
+    fit = relevance(patch_features(encoder, prepared.pixels[None], RelevanceSettings()), targets, RelevanceSettings())[
+        0, 0
+    ]
     ((with_patches,),) = explain_planes(encoder, [prepared], targets, settings)
     np.testing.assert_allclose(with_patches.values, combined(capacity, fit, RelevanceSettings()), atol=1e-5)
     ((without,),) = explain_planes(encoder, [prepared], targets, settings, patches=RelevanceSettings(use="none"))
@@ -72,6 +76,8 @@ def test_unusable_patches_and_settings_are_refused(monkeypatch: pytest.MonkeyPat
         patch_features(encoder, torch.zeros(1, 3, 32, 32), RelevanceSettings())
     with pytest.raises(SettingsError, match="power is above 0, got 0"):
         RelevanceSettings(power=0.0)
+    with pytest.raises(SettingsError, match="contrast is 0 or more, got -1"):
+        RelevanceSettings(contrast=-1.0)
     settings = RelevanceSettings()
     object.__setattr__(settings, "use", "words")
     with pytest.raises(SettingsError, match="unknown relevance 'words'; known: patches, none"):
