@@ -6,7 +6,8 @@
 While a study goes through `Pipeline.segment`, every call of the networks is counted with the shape of its input: image
 prefix and suffix (with or without a gradient, for a map needs one), texts, the segmenter's image encoder and its
 decoder. Then the same calls are made again on random tensors of the same shapes, with nothing around them, and timed
-in the same process. Wanted: the whole line takes at most 1.5 times as long.
+in the same process, alternating. Times are processor seconds of one thread, so that what else runs on the machine
+counts little. Wanted: the whole line takes at most 1.5 times as long.
 """
 
 import argparse
@@ -93,11 +94,11 @@ def bare(pipeline: Pipeline, sam: Any, calls: Counter[Call]) -> float:
         runs += [(_call(encoder, sam, tokens, what, shape, layer, gradient), count)]
     for run, _ in runs:  # once outside the clock, as the pipeline was warmed up too
         run()
-    began = time.perf_counter()
+    began = time.process_time()
     for run, count in runs:
         for _ in range(count):
             run()
-    return time.perf_counter() - began
+    return time.process_time() - began
 
 
 def _call(
@@ -164,9 +165,9 @@ def measure(domain: str, finding: str, folder: Path, repeats: int) -> dict[str, 
         parameter.requires_grad_(False)
     whole, alone = [], []
     for _ in range(repeats):
-        began = time.perf_counter()
+        began = time.process_time()
         pipeline.segment(image, concepts)
-        whole.append(time.perf_counter() - began)
+        whole.append(time.process_time() - began)
         alone.append(bare(pipeline, sam, calls))
     ratios = [a / b for a, b in zip(whole, alone, strict=True)]
     return {
@@ -189,7 +190,7 @@ def main() -> int:
         "# The whole line beside its networks",
         "",
         f"medkt {__version__}, `python evaluation/benchmarks/end_to_end_overhead.py --write`; models small, CPU, one "
-        f"thread, two concepts, gate off, median of {arguments.repeats}. `bare` are the same calls of the networks on "
+        f"thread (processor seconds), two concepts, gate off, median of {arguments.repeats}. `bare` are the same calls of the networks on "
         "random tensors of the same shapes, gradients where maps take them.",
         "",
         "| study | calls of networks | whole line, s | bare, s | ratio | wanted |",

@@ -305,9 +305,11 @@ def _(at: Bench) -> Bad:
     from pydicom.fileset import FileSet
 
     files = FileSet()
+    first_stage = files._stage["t"]
     files.add(at.studies["dx"])
     files.write(at.path("disc"))
-    files._tmpdir.cleanup()  # else it is done when the object goes, with a warning
+    for stage in (first_stage, files._stage["t"]):  # pydicom leaves it to the garbage collector, which warns
+        stage.cleanup()
     for path in at.path("disc").iterdir():
         if path.is_dir():
             shutil.rmtree(path)
