@@ -16,10 +16,11 @@ from jaxtyping import Bool, Float, Float32, UInt8
 from PIL import Image
 from safetensors.torch import save
 from segment_anything.modeling import Sam
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from medkt.models.small.segmenter import INPUT_SIZE, build_small_sam
+from medkt.models.small.segmenter import INPUT_SIZE, PROMPT_WIDTH, build_small_sam
+from medkt.models.small.towers import Towers
 from medkt.recipe.corpus import SIDE, Corpus
 from medkt.recipe.prompts import Prompted, draw_prompt
 from medkt.recipe.real_images import RealImage
@@ -32,7 +33,7 @@ _FIRST, _SECOND = ("tight", "coarse"), ("coarse", "points", "both")  # kinds of 
 class SegmenterTraining:
     """How the segmenter is trained."""
 
-    steps: int = 1000
+    steps: int = 1600
     minutes: float = math.inf
     """The learning rate falls with whichever of steps and minutes is farther on; training ends with the first."""
     batch: int = 12
@@ -68,17 +69,23 @@ def frame(plane: np.ndarray[tuple[int, int], np.dtype[np.float32]], mask: Bool[n
 
 def train_segmenter(
     corpus: Corpus, reals: Sequence[RealImage], settings: SegmenterTraining,
-    *, on_report: Callable[[Sam, float], None] | None = None,
+    *, start: Towers | None = None, on_report: Callable[[Sam, float], None] | None = None,
 ) -> tuple[Sam, list[dict[str, float]]]:  # fmt: skip
-    """A Sam trained from nothing, and its losses over time. The same seed and steps give the same weights."""
+    """A Sam whose image encoder starts as that of `start`, and its losses over time.
+
+    The same start, seed and steps give the same weights.
+    """
     torch.manual_seed(settings.seed)
-    sam = build_small_sam().train()
-    heavy = [p for n, p in sam.named_parameters() if p.ndim > 1 and "embed" not in n and "token" not in n]
-    light = [p for n, p in sam.named_parameters() if not (p.ndim > 1 and "embed" not in n and "token" not in n)]
+    sam, finder = build_small_sam().train(), Finder()
+    if start is not None:
+        take_image_tower(sam, start)
+    named = [*sam.named_parameters(), *finder.named_parameters()]
+    heavy = [p for n, p in named if p.ndim > 1 and "embed" not in n and "token" not in n]
+    light = [p for n, p in named if not (p.ndim > 1 and "embed" not in n and "token" not in n)]
     groups = [{"params": heavy, "weight_decay": settings.weight_decay}, {"params": light, "weight_decay": 0.0}]
     optimiser = torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.99))
     stream = _batches(corpus, reals, settings)
-    started, history, sums = time.monotonic(), list[dict[str, float]](), np.zeros(3)
+    started, history, sums = time.monotonic(), list[dict[str, float]](), np.zeros(4)
     with ThreadPoolExecutor(2, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         for step in range(settings.steps):
             seconds = time.monotonic() - started
@@ -90,21 +97,55 @@ def train_segmenter(
                 group["lr"] = settings.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
             optimiser.zero_grad(set_to_none=True)
             halves = next(stream)
-            sums += np.sum(list(pool.map(lambda half: _backward(sam, *half, half=settings.half), halves)), 0) / 2
+            sums += (
+                np.sum(list(pool.map(lambda half: _backward(sam, finder, *half, half=settings.half), halves)), 0) / 2
+            )
             torch.nn.utils.clip_grad_norm_(sam.parameters(), 1.0)
             optimiser.step()
             if (step + 1) % settings.report_every == 0:
-                loss, overlap, quality = (sums / settings.report_every).tolist()
-                history.append({"step": step + 1, "seconds": seconds, "loss": loss, "dice": overlap, "iou": quality})
+                means = dict(zip(("loss", "dice", "iou_error", "found"), sums / settings.report_every, strict=True))
+                history.append({"step": step + 1, "seconds": seconds, **{k: float(v) for k, v in means.items()}})
                 log.info("%s", json.dumps({k: round(v, 4) for k, v in history[-1].items()}))
-                sums = np.zeros(3)
+                sums = np.zeros(4)
                 if on_report is not None:
                     on_report(sam, seconds)
     sam.eval()
     return sam, history
 
 
-Half = tuple[Float[Tensor, "images 3 side side"], list[list[Prompted]]]
+def take_image_tower(sam: Sam, towers: Towers) -> None:
+    """Copy stem, places and the first blocks of the encoder's image tower, which has seen ten times as many images."""
+    image, tower = sam.image_encoder, towers.image
+    image.patch_embed.load_state_dict(tower.stem.state_dict())
+    grid = towers.settings.grid
+    places = tower.position.detach().reshape(1, grid, grid, -1).permute(0, 3, 1, 2)
+    spread = F.interpolate(places, image.pos_embed.shape[1:3], mode="bilinear", align_corners=False)
+    image.pos_embed.data.copy_(spread.permute(0, 2, 3, 1))
+    names = {"attention.qkv": "attn.qkv", "attention.out": "attn.proj", "mlp.0": "mlp.lin1", "mlp.2": "mlp.lin2"}
+    for mine, its in zip(image.blocks, tower.blocks, strict=False):  # the tower's last block is left over
+        state = {}
+        for key, value in its.state_dict().items():
+            layer, kind = key.rsplit(".", 1)
+            state[f"{names.get(layer, layer)}.{kind}"] = value
+        mine.load_state_dict(state)
+
+
+class Finder(nn.Module):
+    """From image features to "is there a finding here", without a prompt. Training throws it away: it teaches the
+    image encoder what to look for sooner than prompts do.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.large = nn.ConvTranspose2d(PROMPT_WIDTH, 16, 4, stride=4)
+        self.out = nn.Conv2d(16, 1, 3, padding=1)
+
+    def forward(self, features: Float[Tensor, "images width rows columns"]) -> Float[Tensor, "images 1 low low"]:
+        made: Tensor = self.out(F.gelu(self.large(features)))
+        return made
+
+
+Half = tuple[Float[Tensor, "images 3 side side"], Float[Tensor, "images side side"], list[list[Prompted]]]
 
 
 def _batches(corpus: Corpus, reals: Sequence[RealImage], settings: SegmenterTraining) -> Iterator[tuple[Half, Half]]:
@@ -127,7 +168,8 @@ def _batches(corpus: Corpus, reals: Sequence[RealImage], settings: SegmenterTrai
         kinds = [(str(rng.choice(_FIRST)), str(rng.choice(_SECOND))) for _ in moved]
         prompts = [[draw_prompt(m, k, rng, cell=cell) for k in two] for (_, m), two in zip(moved, kinds, strict=True)]
         middle = settings.batch // 2
-        yield (pixels[:middle], prompts[:middle]), (pixels[middle:], prompts[middle:])
+        masks = torch.from_numpy(np.stack([mask for _, mask in moved]).astype(np.float32))
+        yield (pixels[:middle], masks[:middle], prompts[:middle]), (pixels[middle:], masks[middle:], prompts[middle:])
 
 
 def _augment(
@@ -168,35 +210,50 @@ def _zoom(
     return moved[0], moved[1] >= 0.5
 
 
-def _backward(sam: Sam, pixels: Tensor, prompts: list[list[Prompted]], *, half: bool) -> list[float]:
-    """Gradients of half a batch's loss into the parameters; loss, Dice and the error of the predicted IoU."""
+def _backward(
+    sam: Sam, finder: Finder, pixels: Tensor, masks: Tensor, prompts: list[list[Prompted]], *, half: bool
+) -> list[float]:
+    """Gradients of half a batch's loss into the parameters; loss, Dice, error of the predicted IoU, finder's loss."""
+    flat = [(image, prompt) for image, two in enumerate(prompts) for prompt in two]
+    groups: dict[tuple[bool, int], list[tuple[int, Prompted]]] = {}
+    for image, prompt in flat:  # prompts of as many tokens are decoded together
+        groups.setdefault((bool(np.isnan(prompt.box_xyxy[0])), len(prompt.points_xy)), []).append((image, prompt))
     with torch.autocast("cpu", torch.bfloat16, enabled=half, cache_enabled=False):
         features = sam.image_encoder((pixels * 255 - sam.pixel_mean) / sam.pixel_std)
-        answers = [_decode(sam, feature[None], two) for feature, two in zip(features, prompts, strict=True)]
+        answers = [_decode(sam, features, group) for group in groups.values()]
+        found = finder(features)
+    search = mask_loss(found.float(), masks).mean()
     logits = torch.cat([masks for masks, _ in answers]).float()
     quality = torch.cat([iou for _, iou in answers]).float()
-    target = torch.from_numpy(np.stack([p.mask for two in prompts for p in two]).astype(np.float32))
+    target = torch.from_numpy(np.stack([p.mask for group in groups.values() for _, p in group]).astype(np.float32))
     loss, overlap, error = segmenter_loss(logits, quality, target)
-    torch.autograd.backward(loss / 2)
-    return [float(loss.detach()), overlap, error]
+    torch.autograd.backward((loss + search) / 2)
+    return [float(loss.detach()), overlap, error, float(search.detach())]
 
 
-def _decode(sam: Sam, feature: Tensor, prompts: Sequence[Prompted]) -> tuple[Tensor, Tensor]:
-    """All four masks (single, and three for an ambiguous prompt) and their predicted IoU, for each prompt."""
-    masks, qualities = [], []
-    for prompt in prompts:
-        points = None
-        if len(prompt.points_xy):
-            points = (torch.from_numpy(prompt.points_xy)[None], torch.from_numpy(prompt.labels)[None])
-        boxes = None if np.isnan(prompt.box_xyxy[0]) else torch.from_numpy(prompt.box_xyxy)[None]
-        sparse, dense = sam.prompt_encoder(points=points, boxes=boxes, masks=None)
-        mask, quality = sam.mask_decoder.predict_masks(
-            image_embeddings=feature, image_pe=sam.prompt_encoder.get_dense_pe(),
-            sparse_prompt_embeddings=sparse, dense_prompt_embeddings=dense,
-        )  # fmt: skip
-        masks.append(mask)
-        qualities.append(quality)
-    return torch.cat(masks), torch.cat(qualities)
+def _decode(sam: Sam, features: Tensor, group: Sequence[tuple[int, Prompted]]) -> tuple[Tensor, Tensor]:
+    """All four masks (single, and three for an ambiguous prompt) and their predicted IoU, for prompts of one kind.
+
+    As `MaskDecoder.predict_masks`, which takes many prompts of one image only.
+    """
+    first = group[0][1]
+    points = boxes = None
+    if len(first.points_xy):
+        points = tuple(torch.from_numpy(np.stack([getattr(p, n) for _, p in group])) for n in ("points_xy", "labels"))
+    if not np.isnan(first.box_xyxy[0]):
+        boxes = torch.from_numpy(np.stack([p.box_xyxy for _, p in group]))
+    sparse, dense = sam.prompt_encoder(points=points, boxes=boxes, masks=None)
+    decoder, count = sam.mask_decoder, len(group)
+    tokens = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])[None].expand(count, -1, -1)
+    tokens = torch.cat([tokens, sparse], 1)
+    source = features[[image for image, _ in group]] + dense
+    place = sam.prompt_encoder.get_dense_pe().expand(count, -1, -1, -1)
+    answers, mixed = decoder.transformer(source, place, tokens)
+    large = decoder.output_upscaling(mixed.transpose(1, 2).reshape(source.shape))
+    kinds = range(decoder.num_mask_tokens)
+    weights = torch.stack([decoder.output_hypernetworks_mlps[i](answers[:, 1 + i]) for i in kinds], 1)
+    masks = (weights @ large.flatten(2)).unflatten(2, large.shape[2:])
+    return masks, decoder.iou_prediction_head(answers[:, 0])
 
 
 def segmenter_loss(
@@ -209,12 +266,7 @@ def segmenter_loss(
     """
     large = F.interpolate(logits, target.shape[-2:], mode="bilinear", align_corners=False)
     wanted = target[:, None].expand_as(large)
-    chance = torch.sigmoid(large)
-    cross = F.binary_cross_entropy_with_logits(large, wanted, reduction="none")
-    right = torch.where(wanted > 0.5, chance, 1 - chance)
-    focal = (cross * (1 - right) ** 2).mean((2, 3))
-    shared, sizes = (chance * wanted).sum((2, 3)), chance.sum((2, 3)) + wanted.sum((2, 3))
-    each = 20 * focal + 1 - (2 * shared + 1) / (sizes + 1)  # (prompts, 4)
+    each = mask_loss(logits, target)  # (prompts, 4)
     with torch.no_grad():
         hard = large > 0
         both = (hard & (wanted > 0.5)).sum((2, 3))
@@ -223,6 +275,19 @@ def segmenter_loss(
     loss = each[:, 0].mean() + 0.5 * each[:, 1:].min(1).values.mean() + error.mean()
     dice = 2 * iou[:, 0] / (1 + iou[:, 0])
     return loss, float(dice.mean()), float(error[:, 0].detach().mean().sqrt())
+
+
+def mask_loss(
+    logits: Float[Tensor, "images masks low low"], target: Float[Tensor, "images side side"]
+) -> Float[Tensor, "images masks"]:
+    """Ten times the focal loss plus the Dice loss, of each mask at the target's size."""
+    large = F.interpolate(logits, target.shape[-2:], mode="bilinear", align_corners=False)
+    wanted = target[:, None].expand_as(large)
+    chance = torch.sigmoid(large)
+    cross = F.binary_cross_entropy_with_logits(large, wanted, reduction="none")
+    focal = (cross * (wanted - chance) ** 2).mean((2, 3))
+    shared, sizes = (chance * wanted).sum((2, 3)), chance.sum((2, 3)) + wanted.sum((2, 3))
+    return 10 * focal + 1 - (2 * shared + 1) / (sizes + 1)
 
 
 def export_segmenter(sam: Sam, folder: Path) -> None:

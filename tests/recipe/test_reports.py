@@ -1,6 +1,7 @@
 """What training reads: varied, true, and silent about everything that is held out."""
 
 import re
+from functools import cache
 from typing import get_args
 
 import numpy as np
@@ -27,7 +28,7 @@ from medkt.recipe.tokenizer import WORDS, train_tokenizer
 from medkt.resources import data_file
 
 DOMAINS: tuple[DomainName, ...] = get_args(DomainName)
-DRAWS = 600
+DRAWS = 500
 
 
 def held_out_in_the_file() -> list[str]:
@@ -38,6 +39,7 @@ def held_out_in_the_file() -> list[str]:
     return [name.lower() for row in held for name in (row["name"], *row["synonyms"])]
 
 
+@cache
 def training_texts(domain: DomainName, draws: int = DRAWS) -> list[str]:
     rng = np.random.default_rng(1)
     named = findings_of(domain, held_out=False)
@@ -80,7 +82,7 @@ def test_neither_do_the_words_of_the_tokenizer_nor_of_the_real_classes() -> None
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_no_unnamed_lesion_looks_like_a_held_out_finding(domain: DomainName) -> None:
     rng = np.random.default_rng(2)
-    drawn = {DRAWERS[domain].draw_unnamed_attributes(rng).identity for _ in range(4000)}
+    drawn = {DRAWERS[domain].draw_unnamed_attributes(rng).identity for _ in range(2000)}
     assert len(drawn) > 20
     assert not drawn & held_out_identities(domain)
 
@@ -103,10 +105,9 @@ def test_test_captions_are_in_frames_that_training_never_uses(finding: str) -> N
     assert len(set(captions)) == len(captions) == len(HELD_BACK_FRAMES)
     names = (find(finding).name, *find(finding).synonyms)
     assert not [n for n in names for c in captions if n.lower() in c.lower()]
-    starts = {caption.split("{")[0].split()[0] for caption in HELD_BACK_FRAMES}
-    texts = training_texts(find(finding).domain, 40)
-    for text in texts:
-        assert not text.startswith(("an example of", "in this", "observe", "the examination", "a patient's")), starts
+    starts = ("an example of", "in this", "observe", "the examination", "a patient's")
+    assert all(frame.startswith(starts) for frame in HELD_BACK_FRAMES)
+    assert not [text for text in training_texts(find(finding).domain) if text.startswith(starts)]
     assert len(canonical_normals(find(finding).domain)) == len(HELD_BACK_FRAMES)
 
 
@@ -141,13 +142,13 @@ def test_a_near_miss_claims_something_wrong() -> None:
 
 
 def test_the_same_seed_gives_the_same_text() -> None:
-    one, other = (training_texts("cxr", 20) for _ in range(2))
+    one, other = (training_texts.__wrapped__("cxr", 20) for _ in range(2))
     assert one == other
 
 
 def test_rows_name_only_what_the_image_shows() -> None:
     rng = np.random.default_rng(6)
-    rows: list[Row] = [draw_one("cxr", "unnamed", rng)[2] for _ in range(60)]
+    rows: list[Row] = [draw_one("cxr", "unnamed", rng)[2] for _ in range(250)]
     many = [row for row in rows if row.attributes is not None and row.attributes.number == "many"]
     assert many
     assert not [row for row in many if {"side", "place"} & set(row.known)]

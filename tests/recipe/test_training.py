@@ -121,7 +121,7 @@ def test_boxes_of_a_drawn_mask() -> None:
     assert tight_box(mask).tolist() == [30, 10, 34, 20]
     rng = np.random.default_rng(0)
     for _ in range(100):
-        x0, y0, x1, y1 = coarse_box(mask, rng, cell=8)
+        x0, y0, x1, y1 = coarse_box(mask, rng, cell=8.0)
         assert 0 <= x0 < x1 <= 60
         assert 0 <= y0 < y1 <= 40
         assert x0 < 34
@@ -136,7 +136,7 @@ def test_prompts_ask_for_a_part_of_the_mask(kind: str) -> None:
     mask[5:10, 5:15] = mask[20:30, 40:50] = True
     rng = np.random.default_rng(0)
     for _ in range(40):
-        made = draw_prompt(mask, kind, rng, cell=8)
+        made = draw_prompt(mask, kind, rng, cell=8.0)
         assert made.mask.any()
         assert not (made.mask & ~mask).any()
         assert np.isnan(made.box_xyxy[0]) == (kind == "points")
@@ -161,5 +161,5 @@ def test_wilson_interval_against_known_numbers() -> None:
     low, high = Share(hits=81, of=263).interval  # R: prop.test(81, 263, correct=FALSE)
     assert (round(low, 4), round(high, 4)) == (0.2553, 0.3662)
     assert Share(hits=0, of=10).interval[0] == 0
-    assert Share(hits=10, of=10).interval[1] == 1
+    assert Share(hits=10, of=10).interval[1] == pytest.approx(1)
     assert str(Share(hits=0, of=0)) == "-"

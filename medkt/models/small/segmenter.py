@@ -18,7 +18,9 @@ from medkt.models.small.dual_encoder import WEIGHTS, load_exactly, read_record, 
 
 INPUT_SIZE = 192
 """Longest side of the images that it looks at, in pixels."""
-_PATCH, _WIDTH, _LAYERS, _HEADS, _PROMPT = 8, 128, 5, 4, 96
+PROMPT_WIDTH = 96
+"""Width of the image features and of the prompts' tokens."""
+_PATCH, _WIDTH, _LAYERS, _HEADS = 8, 128, 5, 4
 
 
 class PatchStem(nn.Module):
@@ -41,24 +43,62 @@ class PatchStem(nn.Module):
         return made
 
 
+class DrawnPromptEncoder(PromptEncoder):  # type: ignore[misc]
+    """Sam's prompt encoder, which besides draws boxes and points as a picture and reads it as a mask prompt.
+
+    A large Sam learns from a billion masks to find from a box's two corner tokens what lies between them; a small one
+    has to be shown. Where a mask prompt is given, nothing is drawn: that is plain Sam.
+    """
+
+    def forward(
+        self, points: tuple[Tensor, Tensor] | None, boxes: Tensor | None, masks: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Sparse (prompts, tokens, width) and dense (prompts, width, rows, columns) embeddings."""
+        sparse, dense = super().forward(points, boxes, masks)
+        if masks is None and (points is not None or boxes is not None):
+            dense = dense + self.mask_downscaling(self.draw(points, boxes))
+        return sparse, dense
+
+    def draw(
+        self, points: tuple[Tensor, Tensor] | None, boxes: Tensor | None
+    ) -> Float[Tensor, "prompts 1 rows columns"]:
+        """A box is 1 inside and -1 outside with a soft edge; a point is a spot of 3, or of -3 where it excludes."""
+        rows, columns = self.mask_input_size
+        high, wide = self.input_image_size
+        device = self._get_device()
+        y = (torch.arange(rows, device=device) + 0.5)[None, :, None] * (high / rows)
+        x = (torch.arange(columns, device=device) + 0.5)[None, None, :] * (wide / columns)
+        drawn = torch.zeros((), device=device)
+        if boxes is not None:
+            x0, y0, x1, y1 = boxes.reshape(-1, 4, 1, 1).unbind(1)
+            inside = torch.minimum(torch.minimum(x - x0, x1 - x), torch.minimum(y - y0, y1 - y))
+            drawn = drawn + torch.tanh(inside / 2)
+        if points is not None:
+            coords, labels = points
+            away = (x[:, None] - coords[..., 0, None, None]) ** 2 + (y[:, None] - coords[..., 1, None, None]) ** 2
+            sign = (labels == 1).to(away.dtype) - (labels == 0).to(away.dtype)
+            drawn = drawn + (3 * sign[..., None, None] * torch.exp(-away / 72)).sum(1)  # spots of 6 pixels
+        return drawn[:, None]
+
+
 def build_small_sam() -> Sam:
     """The architecture with fresh weights, in evaluation mode."""
     grid = INPUT_SIZE // _PATCH
     image = ImageEncoderViT(
         img_size=INPUT_SIZE, patch_size=_PATCH, embed_dim=_WIDTH, depth=_LAYERS, num_heads=_HEADS, mlp_ratio=3,
-        out_chans=_PROMPT, norm_layer=partial(nn.LayerNorm, eps=1e-6), window_size=8, global_attn_indexes=(2, 4),
+        out_chans=PROMPT_WIDTH, norm_layer=partial(nn.LayerNorm, eps=1e-6), window_size=8, global_attn_indexes=(2, 4),
     )  # fmt: skip
     image.patch_embed = PatchStem(_WIDTH)
     sam = Sam(
         image_encoder=image,
-        prompt_encoder=PromptEncoder(
-            embed_dim=_PROMPT, image_embedding_size=(grid, grid), input_image_size=(INPUT_SIZE, INPUT_SIZE),
+        prompt_encoder=DrawnPromptEncoder(
+            embed_dim=PROMPT_WIDTH, image_embedding_size=(grid, grid), input_image_size=(INPUT_SIZE, INPUT_SIZE),
             mask_in_chans=8,
         ),
         mask_decoder=MaskDecoder(
             num_multimask_outputs=3,
-            transformer=TwoWayTransformer(depth=2, embedding_dim=_PROMPT, mlp_dim=256, num_heads=4),
-            transformer_dim=_PROMPT, iou_head_depth=3, iou_head_hidden_dim=96,
+            transformer=TwoWayTransformer(depth=2, embedding_dim=PROMPT_WIDTH, mlp_dim=256, num_heads=4),
+            transformer_dim=PROMPT_WIDTH, iou_head_depth=3, iou_head_hidden_dim=96,
         ),
         pixel_mean=[102.0, 102.0, 102.0], pixel_std=[71.0, 71.0, 71.0],
     )  # fmt: skip
