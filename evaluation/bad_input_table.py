@@ -7,6 +7,7 @@ The kinds are those of `tests/bad_input/kinds.py`, which the tests check one by 
 """
 
 import argparse
+import os
 import sys
 import tempfile
 from contextlib import redirect_stderr, redirect_stdout
@@ -50,6 +51,7 @@ def main() -> int:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
+        os.environ["MEDKT_HOME"] = str(place / "studies" / "home")  # whose place is not of the table
         studies = Studies(place / "studies")
         rows = [(kind, *row(kind, place / f"{number:03d}", studies)) for number, kind in enumerate(KINDS.values())]
     lines = [
