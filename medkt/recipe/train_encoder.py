@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,7 +34,7 @@ log = logging.getLogger(__name__)
 class EncoderTraining:
     """How the encoder is trained."""
 
-    steps: int = 2500
+    steps: int = 2290
     minutes: float = math.inf
     """The learning rate falls with whichever of steps and minutes is farther on; training ends with the first."""
     text_steps: int = 150
@@ -102,7 +103,7 @@ def train_encoder(
         for name, part in parts.items():
             sums[name] = sums.get(name, 0.0) + float(part.detach()) / settings.report_every
         if (step + 1) % settings.report_every == 0:
-            history.append({"step": step + 1, "seconds": time.monotonic() - started, **sums})
+            history.append({"step": float(step + 1), "seconds": time.monotonic() - started, **sums})
             log.info("%s", json.dumps({k: round(v, 4) for k, v in history[-1].items()}))
             if on_report is not None:
                 on_report(
@@ -164,7 +165,7 @@ class _Halves:
         list(self._pool.map(lambda job: torch.autograd.backward(*job), jobs))
         return parts
 
-    def _forward(self, towers: Towers, part: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    def _forward(self, towers: Towers, part: tuple[Any, ...]) -> tuple[Tensor, ...]:
         # Casts are not cached, as the cache is shared between threads.
         with torch.autocast("cpu", torch.bfloat16, enabled=self._half, cache_enabled=False):
             return run_towers(towers, *part)

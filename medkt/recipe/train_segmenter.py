@@ -20,7 +20,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from medkt.models.small.segmenter import INPUT_SIZE, PROMPT_WIDTH, build_small_sam
-from medkt.models.small.towers import Towers
 from medkt.recipe.corpus import SIDE, Corpus
 from medkt.recipe.prompts import Prompted, draw_prompt
 from medkt.recipe.real_images import RealImage
@@ -33,7 +32,7 @@ _FIRST, _SECOND = ("tight", "coarse"), ("coarse", "points", "both")  # kinds of 
 class SegmenterTraining:
     """How the segmenter is trained."""
 
-    steps: int = 1600
+    steps: int = 1500
     minutes: float = math.inf
     """The learning rate falls with whichever of steps and minutes is farther on; training ends with the first."""
     batch: int = 12
@@ -69,16 +68,11 @@ def frame(plane: np.ndarray[tuple[int, int], np.dtype[np.float32]], mask: Bool[n
 
 def train_segmenter(
     corpus: Corpus, reals: Sequence[RealImage], settings: SegmenterTraining,
-    *, start: Towers | None = None, on_report: Callable[[Sam, float], None] | None = None,
+    *, on_report: Callable[[Sam, float], None] | None = None,
 ) -> tuple[Sam, list[dict[str, float]]]:  # fmt: skip
-    """A Sam whose image encoder starts as that of `start`, and its losses over time.
-
-    The same start, seed and steps give the same weights.
-    """
+    """A Sam trained from nothing, and its losses over time. The same seed and steps give the same weights."""
     torch.manual_seed(settings.seed)
     sam, finder = build_small_sam().train(), Finder()
-    if start is not None:
-        take_image_tower(sam, start)
     named = [*sam.named_parameters(), *finder.named_parameters()]
     heavy = [p for n, p in named if p.ndim > 1 and "embed" not in n and "token" not in n]
     light = [p for n, p in named if not (p.ndim > 1 and "embed" not in n and "token" not in n)]
@@ -104,7 +98,7 @@ def train_segmenter(
             optimiser.step()
             if (step + 1) % settings.report_every == 0:
                 means = dict(zip(("loss", "dice", "iou_error", "found"), sums / settings.report_every, strict=True))
-                history.append({"step": step + 1, "seconds": seconds, **{k: float(v) for k, v in means.items()}})
+                history.append({"step": float(step + 1), "seconds": seconds, **{k: float(v) for k, v in means.items()}})
                 log.info("%s", json.dumps({k: round(v, 4) for k, v in history[-1].items()}))
                 sums = np.zeros(4)
                 if on_report is not None:
@@ -113,26 +107,10 @@ def train_segmenter(
     return sam, history
 
 
-def take_image_tower(sam: Sam, towers: Towers) -> None:
-    """Copy stem, places and the first blocks of the encoder's image tower, which has seen ten times as many images."""
-    image, tower = sam.image_encoder, towers.image
-    image.patch_embed.load_state_dict(tower.stem.state_dict())
-    grid = towers.settings.grid
-    places = tower.position.detach().reshape(1, grid, grid, -1).permute(0, 3, 1, 2)
-    spread = F.interpolate(places, image.pos_embed.shape[1:3], mode="bilinear", align_corners=False)
-    image.pos_embed.data.copy_(spread.permute(0, 2, 3, 1))
-    names = {"attention.qkv": "attn.qkv", "attention.out": "attn.proj", "mlp.0": "mlp.lin1", "mlp.2": "mlp.lin2"}
-    for mine, its in zip(image.blocks, tower.blocks, strict=False):  # the tower's last block is left over
-        state = {}
-        for key, value in its.state_dict().items():
-            layer, kind = key.rsplit(".", 1)
-            state[f"{names.get(layer, layer)}.{kind}"] = value
-        mine.load_state_dict(state)
-
-
 class Finder(nn.Module):
-    """From image features to "is there a finding here", without a prompt. Training throws it away: it teaches the
-    image encoder what to look for sooner than prompts do.
+    """From image features to "is there a finding here", without a prompt; training throws it away.
+
+    It teaches the image encoder what to look for sooner than prompts do.
     """
 
     def __init__(self) -> None:
