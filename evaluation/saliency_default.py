@@ -130,7 +130,8 @@ def _texts(name: DomainName, concept: Concept) -> ConceptTexts:
 def _segmenter(folder: Path) -> SamSegmenter | None:
     try:
         sam: Sam = load_small_segmenter(folder=folder)
-    except WeightsError:
+    except WeightsError as error:
+        print(f"no table with the segmenter: {error}", flush=True)
         return None
     return SamSegmenter(sam, name="small")
 
@@ -254,6 +255,8 @@ def _report(
     for score, title in SCORES.items():
         if any(row[score] is not None for row in rows):
             lines += [f"## {title}", "", *_table(rows, names, score), ""]
+    if all(row["final"] is None for row in rows):
+        lines += ["(Without a segmenter's weights: the table of DSC after the segmenter is left out.)", ""]
     return [*lines, *_words(rows, names), *_presence_table(presence)]
 
 
