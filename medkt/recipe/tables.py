@@ -136,7 +136,10 @@ def zero_shot_of(encoder: SmallEncoder, domain: DomainName, fresh: Fresh) -> dic
     }
 
 
-def _presence(images: Embedded, described: Embedded, normal: Embedded, labels: Sequence[str]) -> Share:
+def _presence(
+    images: Float[Tensor, "images embedding"], described: Float[Tensor, "findings embedding"],
+    normal: Float[Tensor, "1 embedding"], labels: Sequence[str],
+) -> Share:  # fmt: skip
     """How often the normal caption is nearer than every finding's exactly for the normal images."""
     says_normal = (images @ normal.T)[:, 0] > (images @ described.T).max(1).values
     return Share(
