@@ -61,8 +61,9 @@ class Segmenter(Protocol):
 class ChoiceSettings:
     """Which candidate of a region becomes its mask."""
 
-    multimask: bool = True
-    """Ask for several candidates a region (SAM: three)."""
+    multimask: bool = False
+    """Ask for several candidates a region (SAM: three). Worth it for points, which are ambiguous; for boxes Meta advises
+    one, and on 36 validation phantoms one had a DSC of 0.675 and three 0.665."""
 
     min_overlap: float = 0.1
     """A candidate agrees with the map when its Dice with the region's coarse mask is at least this."""

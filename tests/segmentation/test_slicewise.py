@@ -21,6 +21,7 @@ SETTINGS = SegmentationSettings(
     m2ib=M2IBSettings(beta=0.1, samples=4, noise="feature", target="cosine"),
     presence=PresenceSettings(threshold=0.5, weak=0.25, rule="softmax"),
     prompts=PromptSettings(margin=0.2),
+    choice=ChoiceSettings(multimask=True),
 )
 
 
