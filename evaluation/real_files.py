@@ -128,7 +128,11 @@ def _against_seg(mask: Path, seg: Path) -> str:
     segmentation = hd.seg.segread(seg)
     try:
         volume = segmentation.get_volume(combine_segments=False, rescale_fractional=False)
-    except (RuntimeError, ValueError, sqlite3.OperationalError):  # no frame of reference: frames refer to the source's frames instead
+    except (
+        RuntimeError,
+        ValueError,
+        sqlite3.OperationalError,
+    ):  # no frame of reference: frames refer to the source's frames instead
         frames = np.asarray(segmentation.pixel_array)
         return f"no frame of reference; {int((frames > 0).sum())} against {int(voxels.sum())} voxels"
     array = np.asarray(volume.array)[..., 0] > 0
