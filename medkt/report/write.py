@@ -27,6 +27,8 @@ from medkt.report.plain import as_plain
 
 RECORD = "result.json"
 OTHER_FILES = ("overlay.png", "report.html", "settings.yaml")
+# presets whose numbers their authors chose on labelled images of the same data set
+LABEL_TUNED = frozenset({"medclip-samv2-brain", "medclip-samv2-breast"})
 MOST_PANELS = 12  # rows of the picture; further findings are in the tables only
 
 
@@ -199,7 +201,7 @@ def record_of_result(result: StudyResult, *, case: str, files: Mapping[str, Mapp
         "findings": [_finding_record(result, finding, files[finding.concept.id]) for finding in result.findings],
         "models": {"encoder": as_plain(result.encoder), "segmenter": as_plain(result.segmenter)},
         "preset": result.preset,
-        "label_tuned": False,
+        "label_tuned": result.preset in LABEL_TUNED,
         "settings": as_plain(result.settings),
         "reference": any(finding.case is not None for finding in result.findings),
         "warnings": list(result.warnings),
