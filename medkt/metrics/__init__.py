@@ -1,8 +1,76 @@
-"""Two masks to numbers; one mask to its size."""
+"""Two masks to numbers; one mask to its size; scores to numbers."""
 
-from medkt.metrics.case_result import CaseResult, evaluate_case
+from medkt.metrics.case_result import METRICS, CaseResult, MetricSettings, evaluate_case
+from medkt.metrics.classification import (
+    BinaryResult,
+    ReliabilityBin,
+    brier,
+    calibration_error,
+    classify,
+    multiclass_accuracy,
+    reliability,
+)
+from medkt.metrics.empty import EMPTY_POLICIES, EmptyPolicy, empty_policy
+from medkt.metrics.froc import Froc, froc
+from medkt.metrics.grid import resample_to_reference
+from medkt.metrics.lesions import Lesion, LesionMatch, LesionSettings, match_lesions
 from medkt.metrics.measures import Measures, measure, measure_components
 from medkt.metrics.overlap import dice, iou
-from medkt.metrics.surface import nsd, nsd_slab
+from medkt.metrics.pairing import Pair, pair_by_case
+from medkt.metrics.retrieval import ranks, recall_at_k
+from medkt.metrics.surface import (
+    SurfaceDistances,
+    assd,
+    average_distances,
+    hausdorff,
+    measure_surfaces,
+    nsd,
+    nsd_slab,
+    surface_dice,
+    surface_overlap,
+)
+from medkt.metrics.volume import VolumeDifference, volume_difference
 
-__all__ = ["CaseResult", "Measures", "dice", "evaluate_case", "iou", "measure", "measure_components", "nsd", "nsd_slab"]
+__all__ = [
+    "EMPTY_POLICIES",
+    "METRICS",
+    "BinaryResult",
+    "CaseResult",
+    "EmptyPolicy",
+    "Froc",
+    "Lesion",
+    "LesionMatch",
+    "LesionSettings",
+    "Measures",
+    "MetricSettings",
+    "Pair",
+    "ReliabilityBin",
+    "SurfaceDistances",
+    "VolumeDifference",
+    "assd",
+    "average_distances",
+    "brier",
+    "calibration_error",
+    "classify",
+    "dice",
+    "empty_policy",
+    "evaluate_case",
+    "froc",
+    "hausdorff",
+    "iou",
+    "match_lesions",
+    "measure",
+    "measure_components",
+    "measure_surfaces",
+    "multiclass_accuracy",
+    "nsd",
+    "nsd_slab",
+    "pair_by_case",
+    "ranks",
+    "recall_at_k",
+    "reliability",
+    "resample_to_reference",
+    "surface_dice",
+    "surface_overlap",
+    "volume_difference",
+]

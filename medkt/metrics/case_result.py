@@ -1,22 +1,55 @@
 """Two masks of one case to its numbers, and why a number is missing.
 
-The rule for empty masks, for every metric: where both are empty there is nothing to compare, the number is NaN and the
-reason is kept; where one is empty, the number is 0. `outcome` says which it was, so that a table can tell a finding
-that was missed from one that was invented, and a mean can say how many cases it left out.
+Metrics are asked for by name (`METRICS`); the default set is Dice, IoU and NSD. Empty masks follow one policy for all of
+them (`empty.py`), recorded in the settings of the result. `outcome` says which mask was empty, so that a table can tell
+a finding that was missed from one that was invented, and a mean can say how many cases it left out.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
-from medkt.errors import InputError, SettingsError
+from medkt.errors import InputError, SettingsError, UnknownNameError
+from medkt.metrics.empty import NAN, EmptyPolicy, Kind, Outcome, empty_policy, outcome_of
+from medkt.metrics.grid import resample_to_reference
+from medkt.metrics.lesions import LesionMatch, LesionSettings, match_lesions
 from medkt.metrics.overlap import dice, iou
-from medkt.metrics.surface import SLAB_TOLERANCE_PX, Number, nsd, nsd_slab
+from medkt.metrics.surface import (
+    SLAB_TOLERANCE_PX,
+    Number,
+    SurfaceDistances,
+    assd,
+    hausdorff,
+    measure_surfaces,
+    nsd_slab,
+    surface_dice,
+)
+from medkt.metrics.volume import NO_VOLUME, volume_difference
 from medkt.spatial import Geometry, Mask, Provenance
 
-Outcome = Literal["normal", "both empty", "reference empty", "prediction empty"]
-EMPTY_RULE = "both empty: NaN; one empty: 0"
-NAN = float("nan")
+EMPTY_RULE = empty_policy("standard").words(distances=False)
+Value = tuple[float, str]  # a number and "", or NaN and why
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricSettings:
+    """Which numbers, and by which rules."""
+
+    metrics: tuple[str, ...] = ("dsc", "iou", "nsd")
+    """Of dsc, iou, nsd, nsd_slab, hd, hd95, assd, volume, lesions."""
+    empty: str = "standard"
+    """The rule for empty masks: standard, distances-missing or agreement-counts."""
+    resample_to_reference: bool = False
+    """Bring a prediction on another grid onto the reference's (nearest); else two grids are refused."""
+    lesions: LesionSettings = field(default_factory=LesionSettings)
+    """What a lesion is and when it is found."""
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.metrics if name not in METRICS]
+        if unknown:
+            raise UnknownNameError(f"no metric is called {unknown[0]!r}; known are: {', '.join(METRICS)}")
+        if not self.metrics or len(set(self.metrics)) < len(self.metrics):
+            raise SettingsError(f"metrics are asked for once each and at least one, got {self.metrics}")
+        empty_policy(self.empty)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,12 +58,14 @@ class CaseResult:
 
     Attributes:
         case_id: as in the manifest; pairing is by it.
-        numbers: by name, with the tolerance and its unit in the name: "dsc", "iou", "nsd@2mm"; NaN where missing.
+        numbers: by name, with parameter and unit in the name: "dsc", "iou", "nsd@2mm", "hd95_mm", "assd_mm",
+            "volume_difference_ml"; NaN where missing.
         missing: for each NaN, why.
         outcome: which of the two masks was empty.
         settings: what the numbers depend on (tolerance, spacing, the empty rule), to be kept beside them.
         seconds: how long the case took, where someone measured it.
         reference, prediction: where the masks come from.
+        lesions: lesion by lesion, where asked for.
     """
 
     case_id: str
@@ -41,6 +76,21 @@ class CaseResult:
     seconds: float | None = None
     reference: Provenance = field(default_factory=Provenance)
     prediction: Provenance = field(default_factory=Provenance)
+    lesions: LesionMatch | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Case:
+    """Two masks on one grid and what the metrics share, measured once. `surfaces` is a text where there are none."""
+
+    reference: Mask
+    prediction: Mask
+    outcome: Outcome
+    policy: EmptyPolicy
+    unit: str
+    tolerance: Number
+    surfaces: SurfaceDistances | str
+    lesions: LesionMatch | None
 
 
 def evaluate_case(
@@ -51,42 +101,49 @@ def evaluate_case(
     tolerance_mm: Number | None = None,
     tolerance_px: Number | None = None,
     with_slab: bool = False,
+    settings: MetricSettings | None = None,
 ) -> CaseResult:
-    """Dice, IoU and NSD of one case; the tolerance is given in millimetres or, by name, in pixels.
+    """The numbers of one case: Dice, IoU and NSD, or those that the settings name.
 
     Args:
         reference: the mask that counts as true.
         prediction: the other one, on the same grid.
         case_id: kept in the result.
-        tolerance_mm: NSD tolerance; needs an image that has a spacing.
-        tolerance_px: NSD tolerance in pixels, every step of the grid counting 1.
+        tolerance_mm: NSD tolerance; needs an image that has a spacing. Distances are then in millimetres.
+        tolerance_px: NSD tolerance in pixels, every step of the grid counting 1. Distances are then in pixels.
         with_slab: adds `nsd_slab@2px`, to compare with tables of MedCLIP-SAMv2; for one plane only.
+        settings: the metrics, the rule for empty masks, resampling, what a lesion is.
 
     Raises:
         GeometryMismatchError: the masks lie on two grids.
-        SettingsError: none or both of the tolerances are given, or one is negative.
+        SettingsError: NSD is asked for and none or both of the tolerances are given, or one is negative.
         InputError: millimetres are asked of an image without spacing.
     """
-    reference.geometry.require_same_grid(prediction.geometry, what="prediction")
-    tolerance, unit = _tolerance(tolerance_mm, tolerance_px, reference.geometry)
-    outcome = _outcome(reference, prediction)
-    name = f"nsd@{tolerance:g}{unit}"
-    numbers, missing, settings = _boundary(reference, prediction, name, tolerance, unit)
-    masks = {"reference": reference.values, "prediction": prediction.values}
-    numbers = {"dsc": dice(**masks), "iou": iou(**masks), **numbers}
-    if with_slab:
-        slab, why = _slab(reference, prediction)
-        numbers |= slab
-        missing |= why
-    if outcome == "both empty":
-        missing = dict.fromkeys(numbers, "both masks are empty: there is nothing to compare")
+    settings = settings or MetricSettings()
+    if with_slab and "nsd_slab" not in settings.metrics:
+        settings = replace(settings, metrics=(*settings.metrics, "nsd_slab"))
+    grid = reference.geometry
+    resampled = settings.resample_to_reference and not grid.same_grid(prediction.geometry)
+    if resampled:
+        prediction = resample_to_reference(prediction, grid)
+    grid.require_same_grid(prediction.geometry, what="prediction")
+    tolerance, unit = _tolerance(tolerance_mm, tolerance_px, grid, settings.metrics)
+    case = _measured(reference, prediction, settings, tolerance, unit)
+    values = {name: value for metric in settings.metrics for name, value in METRICS[metric](case).items()}
+    words = _words(settings, grid, unit, tolerance)
     return CaseResult(
-        case_id=case_id, numbers=numbers, missing=missing, outcome=outcome, settings=settings,
-        reference=reference.provenance, prediction=prediction.provenance,
+        case_id=case_id, numbers={name: number for name, (number, _) in values.items()},
+        missing={name: why for name, (_, why) in values.items() if why}, outcome=case.outcome,
+        settings=words | ({"prediction": "resampled to the reference's grid (nearest)"} if resampled else {}),
+        reference=reference.provenance, prediction=prediction.provenance, lesions=case.lesions,
     )  # fmt: skip
 
 
-def _tolerance(tolerance_mm: Number | None, tolerance_px: Number | None, geometry: Geometry) -> tuple[Number, str]:
+def _tolerance(
+    tolerance_mm: Number | None, tolerance_px: Number | None, geometry: Geometry, metrics: tuple[str, ...]
+) -> tuple[Number, str]:
+    if tolerance_mm is None and tolerance_px is None and "nsd" not in metrics:
+        return 0, "mm" if geometry.unit == "mm" else "px"
     if tolerance_px is not None and tolerance_mm is None:
         return tolerance_px, "px"
     if tolerance_mm is None or tolerance_px is not None:
@@ -96,34 +153,43 @@ def _tolerance(tolerance_mm: Number | None, tolerance_px: Number | None, geometr
     return tolerance_mm, "mm"
 
 
-def _outcome(reference: Mask, prediction: Mask) -> Outcome:
-    empty = (not reference.values.any(), not prediction.values.any())
-    words: dict[tuple[bool, bool], Outcome] = {
-        (True, True): "both empty", (True, False): "reference empty", (False, True): "prediction empty",
-    }  # fmt: skip
-    return words.get(empty, "normal")
+def _measured(reference: Mask, prediction: Mask, settings: MetricSettings, tolerance: Number, unit: str) -> _Case:
+    outcome = outcome_of(reference_is_empty=not reference.values.any(), prediction_is_empty=not prediction.values.any())
+    surfaces: SurfaceDistances | str = _no_boundary(reference.geometry, unit)
+    if not surfaces and outcome == "normal" and SURFACE_METRICS & set(settings.metrics):
+        kept, spacing = _steps(reference.geometry, unit)
+        planes = [mask.values.squeeze(tuple({0, 1, 2} - set(kept))) for mask in (reference, prediction)]
+        surfaces = measure_surfaces(reference=planes[0], prediction=planes[1], spacing=spacing)
+    lesions = None
+    if "lesions" in settings.metrics:
+        lesions = match_lesions(reference=reference, prediction=prediction, settings=settings.lesions)
+    return _Case(
+        reference=reference, prediction=prediction, outcome=outcome, policy=empty_policy(settings.empty), unit=unit,
+        tolerance=tolerance, surfaces=surfaces, lesions=lesions,
+    )  # fmt: skip
 
 
-def _boundary(
-    reference: Mask, prediction: Mask, name: str, tolerance: Number, unit: str
-) -> tuple[dict[str, float], dict[str, str], dict[str, str]]:
-    geometry = reference.geometry
-    spacing = geometry.spacing if unit == "mm" else (1.0, 1.0, 1.0)
+def _words(settings: MetricSettings, geometry: Geometry, unit: str, tolerance: Number) -> dict[str, str]:
+    kept, spacing = _steps(geometry, unit)
+    words = {"tolerance": f"{tolerance:g} {unit}"} if "nsd" in settings.metrics else {}
+    words |= {
+        "spacing": " x ".join(f"{step:g}" for step in spacing) + f" {unit}",
+        "boundary": "surface of the volume" if len(kept) == 3 else "contours of one plane",
+        "empty": empty_policy(settings.empty).words(distances=bool(DISTANCES & set(settings.metrics))),
+    }
+    return words | ({"lesions": settings.lesions.words()} if "lesions" in settings.metrics else {})
+
+
+def _steps(geometry: Geometry, unit: str) -> tuple[list[int], tuple[float, ...]]:
+    """The axes that a boundary has here, and one step along each."""
     thin = _thin_axis(geometry)
     kept = [axis for axis in range(3) if axis != thin]
-    settings = {
-        "tolerance": f"{tolerance:g} {unit}",
-        "spacing": " x ".join(f"{spacing[axis]:g}" for axis in kept) + f" {unit}",
-        "boundary": "surface of the volume" if thin is None else "contours of one plane",
-        "empty": EMPTY_RULE,
-    }
-    why = _no_boundary(geometry, unit)
-    if why:
-        return {name: NAN}, {name: why}, settings
-    planes = [mask.values if thin is None else mask.values.squeeze(thin) for mask in (reference, prediction)]
-    steps = tuple(spacing[axis] for axis in kept)
-    score = nsd(reference=planes[0], prediction=planes[1], spacing=steps, tolerance=tolerance)
-    return {name: score}, {}, settings
+    return kept, tuple(geometry.spacing[axis] if unit == "mm" else 1.0 for axis in kept)
+
+
+def _thin_axis(geometry: Geometry) -> int | None:
+    """The first axis that holds a single plane; None for a volume."""
+    return next((axis for axis in range(3) if geometry.shape[axis] == 1), None)
 
 
 def _no_boundary(geometry: Geometry, unit: str) -> str:
@@ -134,15 +200,79 @@ def _no_boundary(geometry: Geometry, unit: str) -> str:
     return ""
 
 
-def _slab(reference: Mask, prediction: Mask) -> tuple[dict[str, float], dict[str, str]]:
+def _ruled(case: _Case, kind: Kind, compute: Callable[[], float]) -> Value:
+    return (compute(), "") if case.outcome == "normal" else case.policy.value(kind, case.outcome)
+
+
+def _bounded(case: _Case, kind: Kind, compute: Callable[[SurfaceDistances], float]) -> Value:
+    surfaces = case.surfaces
+    if isinstance(surfaces, str):
+        return (NAN, surfaces) if surfaces else case.policy.value(kind, case.outcome)
+    return compute(surfaces), ""
+
+
+def _overlap(case: _Case, name: str) -> dict[str, Value]:
+    masks = {"reference": case.reference.values, "prediction": case.prediction.values}
+    measure = {"dsc": dice, "iou": iou}[name]
+    return {name: _ruled(case, "overlap", lambda: measure(**masks))}
+
+
+def _nsd(case: _Case) -> dict[str, Value]:
+    name = f"nsd@{case.tolerance:g}{case.unit}"
+
+    return {name: _bounded(case, "overlap", lambda surfaces: surface_dice(surfaces, tolerance=case.tolerance))}
+
+
+def _slab(case: _Case) -> dict[str, Value]:
     name = f"nsd_slab@{SLAB_TOLERANCE_PX:g}px"
-    thin = _thin_axis(reference.geometry)
+    thin = _thin_axis(case.reference.geometry)
     if thin is None:
-        return {name: NAN}, {name: "defined for one plane only"}
-    planes = [mask.values.squeeze(thin) for mask in (reference, prediction)]
-    return {name: nsd_slab(reference=planes[0], prediction=planes[1])}, {}
+        return {name: (NAN, "defined for one plane only")}
+    planes = [mask.values.squeeze(thin) for mask in (case.reference, case.prediction)]
+    return {name: _ruled(case, "overlap", lambda: nsd_slab(reference=planes[0], prediction=planes[1]))}
 
 
-def _thin_axis(geometry: Geometry) -> int | None:
-    """The first axis that holds a single plane; None for a volume."""
-    return next((axis for axis in range(3) if geometry.shape[axis] == 1), None)
+def _distance(case: _Case, name: str, compute: Callable[[SurfaceDistances], float]) -> dict[str, Value]:
+    return {f"{name}_{case.unit}": _bounded(case, "distance", compute)}
+
+
+def _volume(case: _Case) -> dict[str, Value]:
+    found = volume_difference(reference=case.reference, prediction=case.prediction)
+    millilitres = {
+        "volume_reference_ml": found.reference_ml,
+        "volume_prediction_ml": found.prediction_ml,
+        "volume_difference_ml": found.difference_ml,
+    }
+    values = {name: (NAN, NO_VOLUME) if value is None else (value, "") for name, value in millilitres.items()}
+    no_part = (NAN, "the reference is empty: a difference is no part of it")
+    return values | {"volume_difference_relative": no_part if found.relative is None else (found.relative, "")}
+
+
+def _lesions(case: _Case) -> dict[str, Value]:
+    found = case.lesions
+    if found is None:
+        raise ValueError("lesions were not matched for this case")
+    none, nothing = "the reference has no lesion", "no lesion was predicted"
+    return {
+        "lesions_reference": (float(len(found.reference)), ""),
+        "lesions_predicted": (float(len(found.prediction)), ""),
+        "lesions_found": (float(found.found), ""),
+        "lesion_false_positives": (float(found.false_positives), ""),
+        "lesion_sensitivity": (found.sensitivity, "" if found.reference else none),
+        "lesion_precision": (found.precision, "" if found.prediction else nothing),
+    }
+
+
+METRICS: Mapping[str, Callable[[_Case], dict[str, Value]]] = {
+    "dsc": lambda case: _overlap(case, "dsc"),
+    "iou": lambda case: _overlap(case, "iou"),
+    "nsd": _nsd,
+    "nsd_slab": _slab,
+    "hd": lambda case: _distance(case, "hd", lambda surfaces: hausdorff(surfaces, percentile=100)),
+    "hd95": lambda case: _distance(case, "hd95", lambda surfaces: hausdorff(surfaces, percentile=95)),
+    "assd": lambda case: _distance(case, "assd", assd),
+    "volume": _volume,
+    "lesions": _lesions,
+}
+DISTANCES = {"hd", "hd95", "assd"}
+SURFACE_METRICS = {"nsd", *DISTANCES}

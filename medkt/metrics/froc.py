@@ -1,0 +1,81 @@
+"""Free-response ROC: lesions found against false alarms a study, over all thresholds of the lesion score.
+
+At a threshold a reference lesion is found where a predicted one of at least that score hits it; several hits on one
+lesion count once and none of them is a false alarm. A false alarm is a predicted lesion that hits none. Studies without lesions
+count in the false alarms a study, as they must. Bandos et al. 2009, Biometrics 65:247-256.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+
+from medkt.errors import InputError
+from medkt.metrics.lesions import LesionMatch
+
+RATES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # false alarms a study of the LUNA16 score
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Froc:
+    """The curve, from the strictest threshold to the loosest.
+
+    Attributes:
+        thresholds: scores, falling; a predicted lesion counts where its score is at least this.
+        sensitivity: part of all reference lesions found, from 0 to 1, never falling.
+        false_positives: false alarms a study, never falling.
+        lesions, studies: how many.
+    """
+
+    thresholds: Float64[np.ndarray, " points"]
+    sensitivity: Float64[np.ndarray, " points"]
+    false_positives: Float64[np.ndarray, " points"]
+    lesions: int
+    studies: int
+
+    def at(self, rate: float) -> float:
+        """The highest sensitivity reached with at most `rate` false alarms a study; no point is invented between two."""
+        reached = self.sensitivity[self.false_positives <= rate]
+        return float(reached[-1]) if len(reached) else 0.0
+
+    def score(self, rates: Sequence[float] = RATES) -> float:
+        """The mean of the sensitivities at the given numbers of false alarms a study, from 0 to 1."""
+        return float(np.mean([self.at(rate) for rate in rates]))
+
+
+def froc(studies: Sequence[LesionMatch]) -> Froc:
+    """The curve of a set of studies whose predicted lesions have scores (`match_lesions(..., scores=...)`).
+
+    Raises:
+        InputError: no study has a reference lesion, or a predicted lesion has no score.
+    """
+    total = sum(len(study.reference) for study in studies)
+    if not total:
+        raise InputError("FROC needs at least one reference lesion; use studies that have some")
+    if any(lesion.score is None for study in studies for lesion in study.prediction):
+        raise InputError("FROC needs a score for each predicted lesion; give match_lesions the scores")
+    found = np.array([score for study in studies for score in study.best_score if score is not None], dtype=np.float64)
+    false = np.array([score for study in studies for score in _false_alarms(study)], dtype=np.float64)
+    thresholds = np.unique(np.concatenate([found, false]))[::-1]
+    return Froc(
+        thresholds=thresholds,
+        sensitivity=_at_least(found, thresholds) / total,
+        false_positives=_at_least(false, thresholds) / len(studies),
+        lesions=total,
+        studies=len(studies),
+    )
+
+
+def _false_alarms(study: LesionMatch) -> list[float]:
+    limit = study.settings.threshold
+    return [lesion.score for lesion in study.prediction if lesion.score is not None and lesion.overlap <= limit]
+
+
+def _at_least(
+    scores: Float64[np.ndarray, " scores"], thresholds: Float64[np.ndarray, " points"]
+) -> Float64[np.ndarray, " points"]:
+    counts: Float64[np.ndarray, " points"] = len(scores) - np.searchsorted(np.sort(scores), thresholds).astype(
+        np.float64
+    )
+    return counts

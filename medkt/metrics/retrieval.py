@@ -1,0 +1,42 @@
+"""From a text to its images, or back: recall at k."""
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from medkt.errors import InputError, SettingsError
+
+Similarity = Float[np.ndarray, "queries items"]
+Relevant = Bool[np.ndarray, "queries items"]
+
+
+def ranks(*, similarity: Similarity, relevant: Relevant) -> Int[np.ndarray, " queries"]:
+    """The place of the first relevant item of each query, from 1. Of equal similarities the irrelevant come first.
+
+    Args:
+        similarity: (queries, items), larger where closer. Transpose both for the other direction.
+        relevant: (queries, items), which items answer a query; at least one each.
+
+    Raises:
+        InputError: unequal shapes, a query without a relevant item, or a similarity that is not finite.
+    """
+    if similarity.shape != relevant.shape or not similarity.size:
+        raise InputError(f"each query has a similarity and a truth an item, got {similarity.shape}, {relevant.shape}")
+    if not np.isfinite(similarity).all():
+        raise InputError("a similarity is not finite; leave that item or query out")
+    lonely = np.flatnonzero(~relevant.any(axis=1))
+    if len(lonely):
+        raise InputError(f"query {lonely[0]} has no relevant item ({len(lonely)} in all); leave such queries out")
+    best = np.where(relevant, similarity, -np.inf).max(axis=1, keepdims=True)
+    found: Int[np.ndarray, " queries"] = 1 + (~relevant & (similarity >= best)).sum(axis=1)
+    return found
+
+
+def recall_at_k(*, similarity: Similarity, relevant: Relevant, k: int) -> float:
+    """The share of queries with a relevant item among the k closest, from 0 to 1; see `ranks` for ties and errors.
+
+    Raises:
+        SettingsError: k is not from 1 to the number of items.
+    """
+    if not 1 <= k <= similarity.shape[1]:
+        raise SettingsError(f"k is from 1 to the {similarity.shape[1]} items, got {k}")
+    return float((ranks(similarity=similarity, relevant=relevant) <= k).mean())
