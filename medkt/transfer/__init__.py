@@ -1,0 +1,18 @@
+"""Fine-tuning on images made from words, what is kept of the base, and the difference as a file."""
+
+from medkt.transfer.copies import interpolate, weights_digest
+from medkt.transfer.finetune import Captions, FinetuneSettings, Progress, finetune
+from medkt.transfer.rehearsal import Rehearsal
+from medkt.transfer.trainable import Trainable, select
+
+__all__ = [
+    "Captions",
+    "FinetuneSettings",
+    "Progress",
+    "Rehearsal",
+    "Trainable",
+    "finetune",
+    "interpolate",
+    "select",
+    "weights_digest",
+]

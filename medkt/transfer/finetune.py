@@ -1,0 +1,420 @@
+"""Fine-tuning the image tower on images made from words: the loop.
+
+It sees an encoder, images, captions and a loss by its name, and calls back after each step. It works on a copy: the
+encoder that is given stays as it was, bit for bit, and what comes back is another encoder.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from medkt.errors import InputError, NumericalError, SettingsError
+from medkt.models.encoder import DualEncoder
+from medkt.transfer import losses
+from medkt.transfer.copies import copy_encoder, mark_adapted
+from medkt.transfer.rehearsal import (
+    Divergence,
+    Rehearsal,
+    feature_loss,
+    image_vectors,
+    similarity_loss,
+    text_vectors,
+)
+from medkt.transfer.trainable import Trainable, text_dropout, training
+
+Optimiser = Literal["adam", "adamw"]
+Schedule = Literal["constant", "cosine"]
+Distance = Literal["mse", "cosine"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinetuneSettings:
+    """How an encoder is fine-tuned. The defaults are medkt's own; presets in `configs/transfer` hold the published ones."""
+
+    loss: str = "prompts"
+    """A name of `medkt.transfer.losses.LOSSES`."""
+
+    temperature: float | str = 0.07
+    """Divides the cosines; "model" is the inverse of the encoder's logit scale."""
+
+    trains: Trainable = field(default_factory=Trainable)
+    """What trains. The text tower and the logit scale never do."""
+
+    optimiser: Optimiser = "adamw"
+    """"adam": weight decay is added to the gradient (L2), so that it moves every weight even where the loss has no
+    gradient; "adamw": decay apart from the gradient."""
+
+    learning_rate: float = 3e-4
+    betas: tuple[float, float] = (0.9, 0.98)
+    eps: float = 1e-6
+    weight_decay: float = 0.01
+
+    batch: int = 10
+    """Images of the concept a step."""
+
+    epochs: int = 20
+    """Times that every image is seen, where `steps` is None."""
+
+    steps: int | None = None
+    """Exactly so many steps, through as many epochs as that takes."""
+
+    shuffle: bool = True
+    drop_last: bool = False
+    """Whether an epoch's last batch is left out when it is not full."""
+
+    warm_up: int = 0
+    """Steps over which the learning rate rises linearly."""
+
+    schedule: Schedule = "constant"
+    """"cosine": the learning rate falls to zero over the steps."""
+
+    clip_norm: float | None = None
+    """The most that the gradient's norm may be."""
+
+    text_dropout: bool = False
+    """Whether the dropout after the text embeddings is active and texts are encoded anew each step, as in the authors'
+    code (BiomedCLIP and MedCLIP: 0.1). The "frozen" text is then noisy. Other families have none: no effect."""
+
+    distill: float = 0.0
+    """Weight of the distance to the base's features of the concept's own images."""
+
+    distill_by: Distance = "mse"
+    """"mse" of the features as they are, as in the authors' code; "cosine": 1 - cosine."""
+
+    rehearsal_batch: int = 16
+    """Images of known concepts a step, where a `Rehearsal` is given."""
+
+    rehearsal_feature: float = 1.0
+    """Weight of 1 - cosine to the base's feature of the same known image."""
+
+    rehearsal_similarity: float = 1.0
+    """Weight of the change of a known image's similarities to all captions."""
+
+    rehearsal_by: Divergence = "kl"
+    """How that change is measured: "kl" over captions at the temperature above, or "mse" of the cosines."""
+
+    seed: int = 0
+    """Of the order of images, LoRA's start and the text dropout."""
+
+    def __post_init__(self) -> None:
+        checks = {
+            "temperature": self.temperature == "model" if isinstance(self.temperature, str) else self.temperature > 0,
+            "optimiser": self.optimiser in get_args(Optimiser),
+            "learning_rate": self.learning_rate >= 0 and math.isfinite(self.learning_rate),
+            "betas": all(0 <= beta < 1 for beta in self.betas),
+            "eps": self.eps > 0,
+            "weight_decay": self.weight_decay >= 0,
+            "batch": self.batch >= 1,
+            "epochs": self.epochs >= 1,
+            "steps": self.steps is None or self.steps >= 1,
+            "warm_up": self.warm_up >= 0,
+            "schedule": self.schedule in get_args(Schedule),
+            "clip_norm": self.clip_norm is None or self.clip_norm > 0,
+            "distill": self.distill >= 0,
+            "distill_by": self.distill_by in get_args(Distance),
+            "rehearsal_batch": self.rehearsal_batch >= 1,
+            "rehearsal_feature": self.rehearsal_feature >= 0,
+            "rehearsal_similarity": self.rehearsal_similarity >= 0,
+            "rehearsal_by": self.rehearsal_by in get_args(Divergence),
+        }
+        for name, good in checks.items():
+            if not good:
+                raise SettingsError(f"fine-tuning setting {name} cannot be {getattr(self, name)!r}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Captions:
+    """The words of one fine-tuning.
+
+    Attributes:
+        own: for each concept its captions, each of which every image of it shall match; equally many for all.
+        others: captions of known concepts, the negatives.
+        of_image: for each image the index of its concept in `own`; empty where there is one concept.
+    """
+
+    own: tuple[tuple[str, ...], ...]
+    others: tuple[str, ...] = ()
+    of_image: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        counts = sorted({len(captions) for captions in self.own})
+        if len(counts) != 1 or counts[0] == 0:
+            raise InputError(f"every concept needs captions, equally many: got {[len(c) for c in self.own]} of them")
+        if not self.of_image and len(self.own) > 1:
+            raise InputError(f"{len(self.own)} concepts: `of_image` must say which concept each image shows")
+        if any(not 0 <= index < len(self.own) for index in self.of_image):
+            raise InputError(
+                f"`of_image` names concepts outside 0 to {len(self.own) - 1}: {sorted(set(self.of_image))}"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Progress:
+    """Where fine-tuning stands after a step; given to the callback.
+
+    Attributes:
+        step: steps done, from 1.
+        steps: that there will be.
+        loss: of this step, all terms with their weights.
+        terms: each term by name, without its weight: "concept", and where in use "distill", "feature", "similarity".
+        learning_rate: of this step.
+        seconds: since the start.
+        encoder: as it now is, to be looked at only. With LoRA its parameters have other names until the end.
+    """
+
+    step: int
+    steps: int
+    loss: float
+    terms: dict[str, float]
+    learning_rate: float
+    seconds: float
+    encoder: DualEncoder
+
+
+Callback = Callable[[Progress], bool | None]
+"""Called after each step; True ends fine-tuning there."""
+
+
+def finetune(
+    encoder: DualEncoder,
+    images: Float[Tensor, "images 3 side side"],
+    captions: Captions,
+    settings: FinetuneSettings | None = None,
+    *,
+    rehearsal: Rehearsal | None = None,
+    on_step: Callback | None = None,
+) -> DualEncoder:
+    """A copy of the encoder, fine-tuned; it comes back in evaluation mode, asking for no gradient.
+
+    The given encoder stays as it was, bit for bit. The same arguments give the same weights on a CPU.
+
+    Args:
+        encoder: the base.
+        images: normalised as its `spec` says.
+        captions: what the images show, and what they do not.
+        settings: the defaults if None.
+        rehearsal: what the base knows and shall keep.
+        on_step: called after each step.
+
+    Returns:
+        The adapted encoder; the digest in its `spec` says that it is adapted.
+
+    Raises:
+        InputError: no image, or captions that do not fit the images or the loss.
+        SettingsError: a setting does not fit the encoder or the loss; a published loss without an encoder here.
+        UnknownNameError: no such loss.
+        NumericalError: the loss is NaN or infinite.
+    """
+    settings = settings or FinetuneSettings()
+    losses.find(settings.loss)
+    _check(images, captions)
+    student = copy_encoder(encoder)
+    generator = torch.Generator().manual_seed(settings.seed)
+    with (
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        torch.random.fork_rng(devices=_cuda(images)),
+    ):
+        torch.manual_seed(settings.seed)
+        task = _task(encoder, student, images, captions, settings, rehearsal)
+        with training(student, settings.trains) as parameters:
+            _run(task, list(parameters.values()), generator, on_step)
+    return mark_adapted(student)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Task:
+    """All that a step needs; `own` (concepts, captions, width), `others` (others, width) and `held` are unit vectors."""
+
+    student: DualEncoder
+    images: Tensor
+    concepts: Tensor
+    captions: Captions
+    own: Tensor
+    others: Tensor
+    held: Tensor | None
+    rehearsal: Rehearsal | None
+    temperature: float
+    settings: FinetuneSettings
+
+
+def _task(
+    base: DualEncoder,
+    student: DualEncoder,
+    images: Tensor,
+    captions: Captions,
+    settings: FinetuneSettings,
+    rehearsal: Rehearsal | None,
+) -> _Task:
+    own, others = _texts(student, captions)
+    by_cosine = settings.distill_by == "cosine"
+    return _Task(
+        student=student,
+        images=images,
+        concepts=torch.tensor(captions.of_image or (0,) * len(images), device=images.device),
+        captions=captions,
+        own=own,
+        others=others,
+        held=image_vectors(base, images, unit=by_cosine) if settings.distill else None,
+        rehearsal=rehearsal,
+        temperature=losses.temperature_of(settings.temperature, student.logit_scale),
+        settings=settings,
+    )
+
+
+def _run(task: _Task, parameters: list[nn.Parameter], generator: torch.Generator, on_step: Callback | None) -> None:
+    settings = task.settings
+    optimiser = _optimiser(parameters, settings)
+    steps = _steps(len(task.images), settings)
+    known = _endless(len(task.rehearsal.pixels), settings.rehearsal_batch, generator) if task.rehearsal else None
+    started = time.monotonic()
+    for step, rows in zip(range(1, steps + 1), _batches(len(task.images), settings, generator), strict=False):
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate(settings, step, steps)
+        terms = _terms(task, rows, next(known) if known else None)
+        total = torch.stack([_weight(settings, name) * term for name, term in terms.items()]).sum()
+        _require_finite(total, step, settings)
+        optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(total, inputs=parameters)
+        if settings.clip_norm is not None:
+            nn.utils.clip_grad_norm_(parameters, settings.clip_norm)
+        optimiser.step()
+        if on_step is not None and on_step(
+            Progress(
+                step=step,
+                steps=steps,
+                loss=float(total.detach()),
+                terms={name: float(term.detach()) for name, term in terms.items()},
+                learning_rate=learning_rate(settings, step, steps),
+                seconds=time.monotonic() - started,
+                encoder=task.student,
+            )
+        ):
+            break
+
+
+def _terms(task: _Task, rows: Tensor, known: Tensor | None) -> dict[str, Tensor]:
+    """Each term of the loss; the concept's images and the known ones go through the encoder together."""
+    settings, pixels = task.settings, task.images[rows]
+    if task.rehearsal is not None and known is not None:
+        pixels = torch.cat([pixels, task.rehearsal.pixels[known]])
+    features = task.student.encode_image(pixels).float()
+    unit = functional.normalize(features, dim=-1)
+    own, others = _noisy_texts(task) if settings.text_dropout else (task.own, task.others)
+    concepts = task.concepts[rows]
+    vectors = losses.Vectors(images=unit[: len(rows)], own=own[concepts], others=others, concepts=concepts)
+    terms = {"concept": losses.find(settings.loss)(vectors, task.temperature)}
+    if task.held is not None:
+        held = task.held[rows]
+        by_cosine = settings.distill_by == "cosine"
+        terms["distill"] = (
+            feature_loss(unit[: len(rows)], held) if by_cosine else functional.mse_loss(features[: len(rows)], held)
+        )
+    if task.rehearsal is not None and known is not None:
+        held, found = task.rehearsal.features[known], unit[len(rows) :]
+        terms["feature"] = feature_loss(found, held)
+        terms["similarity"] = similarity_loss(
+            found,
+            held,
+            torch.cat([task.rehearsal.texts, task.own.flatten(0, 1)]),
+            divergence=settings.rehearsal_by,
+            temperature=task.temperature,
+        )
+    return terms
+
+
+def _weight(settings: FinetuneSettings, term: str) -> float:
+    weights = {
+        "distill": settings.distill,
+        "feature": settings.rehearsal_feature,
+        "similarity": settings.rehearsal_similarity,
+    }
+    return weights.get(term, 1.0)
+
+
+def _texts(encoder: DualEncoder, captions: Captions) -> tuple[Tensor, Tensor]:
+    """(concepts, captions, width) own and (others, width) other captions, unit vectors, each text encoded once."""
+    flat = [text for own in captions.own for text in own]
+    vectors = text_vectors(encoder, (*flat, *captions.others))
+    own = vectors[: len(flat)].unflatten(0, (len(captions.own), -1))
+    return own, vectors[len(flat) :]
+
+
+def _noisy_texts(task: _Task) -> tuple[Tensor, Tensor]:
+    dropout = text_dropout(task.student)
+    if dropout is None:
+        return task.own, task.others
+    dropout.train()
+    try:
+        return _texts(task.student, task.captions)
+    finally:
+        dropout.eval()
+
+
+def _optimiser(parameters: list[nn.Parameter], settings: FinetuneSettings) -> torch.optim.Optimizer:
+    kind = torch.optim.Adam if settings.optimiser == "adam" else torch.optim.AdamW
+    return kind(
+        parameters,
+        lr=settings.learning_rate,
+        betas=settings.betas,
+        eps=settings.eps,
+        weight_decay=settings.weight_decay,
+    )
+
+
+def learning_rate(settings: FinetuneSettings, step: int, steps: int) -> float:
+    """Of step 1 to `steps`: a linear rise over the warm-up, then constant or half a cosine down to zero."""
+    warm = min(1.0, step / settings.warm_up) if settings.warm_up else 1.0
+    if settings.schedule == "constant":
+        return settings.learning_rate * warm
+    return settings.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * (step - 1) / steps))
+
+
+def _steps(images: int, settings: FinetuneSettings) -> int:
+    an_epoch = images // settings.batch if settings.drop_last else math.ceil(images / settings.batch)
+    if not an_epoch:
+        raise SettingsError(
+            f"drop_last leaves no batch: {images} images and a batch of {settings.batch}; give more images, or "
+            "a smaller batch"
+        )
+    return settings.steps if settings.steps is not None else an_epoch * settings.epochs
+
+
+def _batches(images: int, settings: FinetuneSettings, generator: torch.Generator) -> Iterator[Tensor]:
+    """Rows of one batch after another, through epochs without end."""
+    while True:
+        order = torch.randperm(images, generator=generator) if settings.shuffle else torch.arange(images)
+        for rows in order.split(settings.batch):
+            if len(rows) == settings.batch or not settings.drop_last:
+                yield rows
+
+
+def _endless(images: int, batch: int, generator: torch.Generator) -> Iterator[Tensor]:
+    settings = replace(FinetuneSettings(), batch=min(batch, images), drop_last=True)
+    return _batches(images, settings, generator)
+
+
+def _check(images: Tensor, captions: Captions) -> None:
+    if not len(images):
+        raise InputError("fine-tuning needs images, got none")
+    if captions.of_image and len(captions.of_image) != len(images):
+        raise InputError(f"`of_image` has {len(captions.of_image)} entries for {len(images)} images; give one for each")
+
+
+def _require_finite(total: Tensor, step: int, settings: FinetuneSettings) -> None:
+    if not bool(torch.isfinite(total)):
+        raise NumericalError(
+            f"the loss is {float(total.detach())} at step {step} with the learning rate {settings.learning_rate}; "
+            "use a smaller learning rate, or look at the images for NaN"
+        )
+
+
+def _cuda(images: Tensor) -> list[int]:
+    return [images.device.index or 0] if images.device.type == "cuda" else []

@@ -1,0 +1,105 @@
+"""What the base model knows, held fast while it learns: images inverted from known concepts, and what it sees in them.
+
+No real image is needed: the images are made from the base model's own words. Held are the direction of each image's
+feature and its similarities to all captions, those of the new concept included, so that a known image is not drawn to
+the new name either.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from medkt.errors import InputError
+from medkt.models.encoder import DualEncoder
+
+Divergence = Literal["kl", "mse"]
+
+_AT_ONCE = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Rehearsal:
+    """Images of known concepts and the base model's answers to them.
+
+    Attributes:
+        pixels: (images, 3, side, side) normalised.
+        features: (images, width), unit vectors of the base model.
+        texts: (captions, width), unit vectors of the known captions.
+    """
+
+    pixels: Float[Tensor, "images 3 side side"]
+    features: Float[Tensor, "images width"]
+    texts: Float[Tensor, "captions width"]
+
+    def __post_init__(self) -> None:
+        if not len(self.pixels) or not len(self.texts):
+            raise InputError(
+                f"rehearsal needs images and captions of known concepts, got {len(self.pixels)} and {len(self.texts)}"
+            )
+
+    @classmethod
+    def of(
+        cls, base: DualEncoder, pixels: Float[Tensor, "images 3 side side"], captions: tuple[str, ...]
+    ) -> "Rehearsal":
+        """The base model's answers to these images.
+
+        Args:
+            base: the encoder before it learns.
+            pixels: normalised, inverted from known concepts.
+            captions: of the known concepts: their prompts, and whatever else shall keep its place.
+
+        Raises:
+            InputError: no image or no caption.
+        """
+        if not len(pixels) or not captions:
+            raise InputError(
+                f"rehearsal needs images and captions of known concepts, got {len(pixels)} and {len(captions)}"
+            )
+        return cls(pixels=pixels, features=image_vectors(base, pixels), texts=text_vectors(base, captions))
+
+
+def image_vectors(
+    encoder: DualEncoder, pixels: Float[Tensor, "images 3 side side"], *, unit: bool = True
+) -> Float[Tensor, "images width"]:
+    """Features in float32 without a gradient, a few images at a time; unit vectors unless asked otherwise."""
+    with torch.no_grad():
+        starts = range(0, len(pixels), _AT_ONCE)
+        features = torch.cat([encoder.encode_image(pixels[start : start + _AT_ONCE]).float() for start in starts])
+    return functional.normalize(features, dim=-1) if unit else features
+
+
+def text_vectors(encoder: DualEncoder, texts: tuple[str, ...]) -> Float[Tensor, "texts width"]:
+    """Unit vectors in float32 without a gradient, one row a text; each text by itself, so that none depends on others."""
+    with torch.no_grad():
+        rows = [encoder.encode_text(encoder.tokenize([text])).float() for text in texts]
+    return functional.normalize(torch.cat(rows), dim=-1)
+
+
+def feature_loss(found: Float[Tensor, "images width"], held: Float[Tensor, "images width"]) -> Float[Tensor, ""]:
+    """1 - cosine between what is seen and what the base model saw; unit vectors."""
+    return 1 - (found * held).sum(-1).mean()
+
+
+def similarity_loss(
+    found: Float[Tensor, "images width"],
+    held: Float[Tensor, "images width"],
+    texts: Float[Tensor, "captions width"],
+    *,
+    divergence: Divergence,
+    temperature: float,
+) -> Float[Tensor, ""]:
+    """How far the similarities to all captions have moved from the base model's.
+
+    "kl": KL(base || found) of the softmax over captions, in nats an image; "mse": mean square of the cosines' change.
+    """
+    before, after = held @ texts.T, found @ texts.T
+    if divergence == "mse":
+        return functional.mse_loss(after, before)
+    target = functional.log_softmax(before / temperature, dim=-1)
+    return functional.kl_div(
+        functional.log_softmax(after / temperature, dim=-1), target, log_target=True, reduction="batchmean"
+    )

@@ -1,0 +1,227 @@
+"""Which parameters train, for each family of encoders.
+
+The text tower and the logit scale never do. "visual" is what the authors' scripts give to the optimiser, and that
+differs by architecture: for CLIP and MedCLIP it includes the projection, for BiomedCLIP (in its Hugging Face form,
+`vision_model`) it does not.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from torch import nn
+
+from medkt.errors import MissingDependencyError, SettingsError, UnsupportedError
+from medkt.models.encoder import DualEncoder
+
+What = Literal["visual", "visual+projection", "last-blocks", "projection", "lora"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trainable:
+    """What trains."""
+
+    what: What = "last-blocks"
+    """"visual": the image tower as the authors had it for the family; "visual+projection": all of it;
+    "last-blocks": the last blocks with what follows them; "projection" alone; "lora": low-rank factors (medkt[lora])."""
+
+    blocks: int = 2
+    """How many blocks "last-blocks" means; a Swin's are counted through its stages, a ResNet's are its bottlenecks."""
+
+    rank: int = 8
+    """Of the LoRA factors."""
+
+    alpha: float = 16.0
+    """LoRA's factors are multiplied by alpha / rank."""
+
+    def __post_init__(self) -> None:
+        checks = {
+            "what": self.what in get_args(What),
+            "blocks": self.blocks >= 1,
+            "rank": self.rank >= 1,
+            "alpha": self.alpha > 0,
+        }
+        for name, good in checks.items():
+            if not good:
+                raise SettingsError(f"trainable setting {name} cannot be {getattr(self, name)!r}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """How a family names the parts of its image tower; regular expressions for whole parameter names.
+
+    Attributes:
+        visual: what "visual" trains.
+        tower: the whole image tower.
+        block: one block, its place in the order of blocks as groups of numbers.
+        between: what stands between two blocks and belongs to the place it names; none for most.
+        after: what follows the last block, the projection included.
+        projection: the last linear map into the common space.
+        lora: the modules (not parameters) that LoRA goes into.
+    """
+
+    visual: str
+    tower: str
+    block: str
+    after: str
+    projection: str
+    lora: str
+    between: str = r"(?!)"
+
+
+FAMILIES: dict[str, Parts] = {
+    "small": Parts(
+        visual=r"image\..*",
+        tower=r"image\..*",
+        block=r"image\.blocks\.(\d+)\..*",
+        after=r"image\.head\..*",
+        projection=r"image\.head\.project\..*",
+        lora=r"image\.blocks\.\d+\.(attention\.(qkv|out)|mlp\.[02])",
+    ),
+    "clip": Parts(
+        visual=r"visual\..*",
+        tower=r"visual\..*",
+        block=r"visual\.transformer\.resblocks\.(\d+)\..*",
+        after=r"visual\.(ln_post\..*|proj)",
+        projection=r"visual\.proj",
+        lora=r"visual\.transformer\.resblocks\.\d+\.(attn|mlp\.c_(fc|proj))",
+    ),
+    "biomedclip": Parts(
+        visual=r"visual\.trunk\..*",
+        tower=r"visual\..*",
+        block=r"visual\.trunk\.blocks\.(\d+)\..*",
+        after=r"visual\.(trunk\.norm|head)\..*",
+        projection=r"visual\.head\.proj\..*",
+        lora=r"visual\.trunk\.blocks\.\d+\.(attn\.(qkv|proj)|mlp\.fc[12])",
+    ),
+    "medclip-swin": Parts(
+        visual=r"vision_model\..*",
+        tower=r"vision_model\..*",
+        block=r"vision_model\.model\.encoder\.layers\.(\d+)\.blocks\.(\d+)\..*",
+        between=r"vision_model\.model\.encoder\.layers\.(\d+)\.downsample\..*",
+        after=r"vision_model\.(model\.layernorm|projection_head)\..*",
+        projection=r"vision_model\.projection_head\..*",
+        lora=(
+            r"vision_model\.model\.encoder\.layers\.\d+\.blocks\.\d+\."
+            r"(attention\.self\.(query|key|value)|attention\.output\.dense|intermediate\.dense|output\.dense)"
+        ),
+    ),
+    "medclip-resnet": Parts(
+        visual=r"vision_model\..*",
+        tower=r"vision_model\..*",
+        block=r"vision_model\.model\.layer(\d+)\.(\d+)\..*",
+        after=r"vision_model\.model\.fc\..*",
+        projection=r"vision_model\.model\.fc\..*",
+        lora=r"vision_model\.model\.layer\d+\.\d+\.conv[123]",
+    ),
+}  # fmt: skip
+
+_TEXT_DROPOUT: dict[str, str] = {
+    "biomedclip": "text.transformer.embeddings.dropout",
+    "medclip-swin": "text_model.model.embeddings.dropout",
+    "medclip-resnet": "text_model.model.embeddings.dropout",
+}
+
+
+def family_of(encoder: DualEncoder) -> str:
+    """The key of `FAMILIES` for an encoder.
+
+    Raises:
+        UnsupportedError: it is of a family whose parts are not known here.
+    """
+    family = encoder.spec.family
+    if family == "medclip":
+        resnet = any(name.startswith("vision_model.model.layer4.") for name, _ in encoder.module.named_parameters())
+        family = "medclip-resnet" if resnet else "medclip-swin"
+    if family not in FAMILIES:
+        raise UnsupportedError(
+            f"fine-tuning does not know the parts of {encoder.spec.name!r}, of the family {encoder.spec.family!r}; "
+            f"known: {', '.join(FAMILIES)}"
+        )
+    return family
+
+
+def select(encoder: DualEncoder, what: Trainable) -> dict[str, nn.Parameter]:
+    """The parameters that train, by name, in the module's order. Nothing is changed.
+
+    Raises:
+        UnsupportedError: the family is not known.
+        SettingsError: more blocks than there are, or "lora", whose parameters exist only inside `training`.
+    """
+    if what.what == "lora":
+        raise SettingsError("LoRA's factors are no parameters of the encoder: they exist only while it is fine-tuned")
+    parts = FAMILIES[family_of(encoder)]
+    named = dict(encoder.module.named_parameters())
+    pattern = {"visual": parts.visual, "visual+projection": parts.tower, "projection": parts.projection}.get(what.what)
+    wanted = _last_blocks(parts, list(named), what.blocks) if pattern is None else _matching(pattern, named)
+    if not wanted:
+        raise UnsupportedError(
+            f"{encoder.spec.name!r} has no parameter that {what.what!r} names; known: its file is odd"
+        )
+    return {name: parameter for name, parameter in named.items() if name in wanted}
+
+
+@contextmanager
+def training(encoder: DualEncoder, what: Trainable) -> Iterator[dict[str, nn.Parameter]]:
+    """The parameters that train, asking for gradients while all others do not; on leaving, none does.
+
+    The encoder is changed in place: give a copy. LoRA's factors are merged into the weights on leaving, so that its
+    parameters have the names they had; the module stays in evaluation mode throughout.
+
+    Raises:
+        MissingDependencyError: "lora" without peft.
+    """
+    module = encoder.module
+    module.eval().requires_grad_(False)
+    if what.what == "lora":
+        with _low_rank(encoder, what) as factors:
+            yield factors
+    else:
+        parameters = select(encoder, what)
+        for parameter in parameters.values():
+            parameter.requires_grad_(True)
+        yield parameters
+    module.requires_grad_(False)
+    module.zero_grad(set_to_none=True)
+
+
+def text_dropout(encoder: DualEncoder) -> nn.Module | None:
+    """The dropout after the text embeddings, which the authors' scripts left active; None where a family has none."""
+    path = _TEXT_DROPOUT.get(family_of(encoder))
+    return None if path is None else encoder.module.get_submodule(path)
+
+
+@contextmanager
+def _low_rank(encoder: DualEncoder, what: Trainable) -> Iterator[dict[str, nn.Parameter]]:
+    try:
+        from peft import LoraConfig, get_peft_model
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError("LoRA needs peft, which is not installed: pip install 'medkt[lora]'") from error
+    targets = FAMILIES[family_of(encoder)].lora
+    config = LoraConfig(r=what.rank, lora_alpha=what.alpha, lora_dropout=0.0, target_modules=targets)
+    wrapped = get_peft_model(encoder.module, config)  # type: ignore[arg-type]  # any module will do
+    wrapped.eval()
+    yield {name: parameter for name, parameter in wrapped.named_parameters() if parameter.requires_grad}
+    wrapped.merge_and_unload()  # type: ignore[operator]
+
+
+def _last_blocks(parts: Parts, names: list[str], count: int) -> set[str]:
+    places = {name: tuple(map(int, match.groups())) for name in names if (match := re.fullmatch(parts.block, name))}
+    order = sorted(set(places.values()))
+    if count > len(order):
+        raise SettingsError(f"last-blocks asks for {count} blocks, the image tower has {len(order)}; ask for fewer")
+    first = order[-count]
+    between = {name: tuple(map(int, match.groups())) for name in names if (match := re.fullmatch(parts.between, name))}
+    # What stands after a stage's last block trains if that block does.
+    stages = {place[0] for place in order if place >= first}
+    return {
+        *(name for name, place in places.items() if place >= first),
+        *(name for name, place in between.items() if place[0] in stages),
+        *_matching(parts.after, names),
+    }
+
+
+def _matching(pattern: str, names: "list[str] | dict[str, nn.Parameter]") -> set[str]:
+    return {name for name in names if re.fullmatch(pattern, name)}
