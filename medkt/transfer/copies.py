@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from medkt.errors import InputError, WeightsError
-from medkt.models.encoder import DualEncoder
+from medkt.models.encoder import DualEncoder, EncoderSpec
 
 ADAPTED = "adapted:"
 """What the digest of an adapted encoder begins with; the digest of its weights follows."""
@@ -34,7 +34,11 @@ def copy_encoder(encoder: DualEncoder) -> DualEncoder:
 
 def mark_adapted(encoder: DualEncoder) -> DualEncoder:
     """The encoder with a `spec` whose digest says that its weights are not a published file's. Give a copy."""
-    spec = replace(encoder.spec, digest=f"{ADAPTED}{weights_digest(encoder.module)}")
+    return respecified(encoder, replace(encoder.spec, digest=f"{ADAPTED}{weights_digest(encoder.module)}"))
+
+
+def respecified(encoder: DualEncoder, spec: EncoderSpec) -> DualEncoder:
+    """The encoder, changed in place to carry another `spec`."""
     # The protocol's `spec` is read only; our encoders keep it in `_spec`, others in a plain attribute.
     setattr(encoder, "_spec" if hasattr(encoder, "_spec") else "spec", spec)
     return encoder

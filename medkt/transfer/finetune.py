@@ -6,7 +6,7 @@ encoder that is given stays as it was, bit for bit, and what comes back is anoth
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
@@ -22,12 +22,15 @@ from medkt.transfer.copies import copy_encoder, mark_adapted
 from medkt.transfer.rehearsal import (
     Divergence,
     Rehearsal,
+    Seen,
     feature_loss,
+    features_of,
     image_vectors,
+    look,
     similarity_loss,
     text_vectors,
 )
-from medkt.transfer.trainable import Trainable, text_dropout, training
+from medkt.transfer.trainable import Trainable, frozen_layer, text_dropout, training
 
 Optimiser = Literal["adam", "adamw"]
 Schedule = Literal["constant", "cosine"]
@@ -167,6 +170,7 @@ class Progress:
         learning_rate: of this step.
         seconds: since the start.
         encoder: as it now is, to be looked at only. With LoRA its parameters have other names until the end.
+        parameters: those that train, by name.
     """
 
     step: int
@@ -176,6 +180,7 @@ class Progress:
     learning_rate: float
     seconds: float
     encoder: DualEncoder
+    parameters: Mapping[str, nn.Parameter]
 
 
 Callback = Callable[[Progress], bool | None]
@@ -225,7 +230,7 @@ def finetune(
         torch.manual_seed(settings.seed)
         task = _task(encoder, student, images, captions, settings, rehearsal)
         with training(student, settings.trains) as parameters:
-            _run(task, list(parameters.values()), generator, on_step)
+            _run(task, parameters, generator, on_step)
     return mark_adapted(student)
 
 
@@ -234,7 +239,8 @@ class _Task:
     """All that a step needs; `own` (concepts, captions, width), `others` (others, width) and `held` are unit vectors."""
 
     student: DualEncoder
-    images: Tensor
+    images: Seen
+    known: Seen | None
     concepts: Tensor
     captions: Captions
     own: Tensor
@@ -255,9 +261,11 @@ def _task(
 ) -> _Task:
     own, others = _texts(student, captions)
     by_cosine = settings.distill_by == "cosine"
+    layer = frozen_layer(student, settings.trains)
     return _Task(
         student=student,
-        images=images,
+        images=look(student, images, layer),
+        known=None if rehearsal is None else look(student, rehearsal.pixels, layer),
         concepts=torch.tensor(captions.of_image or (0,) * len(images), device=images.device),
         captions=captions,
         own=own,
@@ -269,13 +277,13 @@ def _task(
     )
 
 
-def _run(task: _Task, parameters: list[nn.Parameter], generator: torch.Generator, on_step: Callback | None) -> None:
-    settings = task.settings
+def _run(task: _Task, named: Mapping[str, nn.Parameter], generator: torch.Generator, on_step: Callback | None) -> None:
+    settings, parameters = task.settings, list(named.values())
     optimiser = _optimiser(parameters, settings)
-    steps = _steps(len(task.images), settings)
+    steps = _steps(len(task.images.hidden), settings)
     known = _endless(len(task.rehearsal.pixels), settings.rehearsal_batch, generator) if task.rehearsal else None
     started = time.monotonic()
-    for step, rows in zip(range(1, steps + 1), _batches(len(task.images), settings, generator), strict=False):
+    for step, rows in zip(range(1, steps + 1), _batches(len(task.images.hidden), settings, generator), strict=False):
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(settings, step, steps)
         terms = _terms(task, rows, next(known) if known else None)
@@ -295,6 +303,7 @@ def _run(task: _Task, parameters: list[nn.Parameter], generator: torch.Generator
                 learning_rate=learning_rate(settings, step, steps),
                 seconds=time.monotonic() - started,
                 encoder=task.student,
+                parameters=named,
             )
         ):
             break
@@ -302,10 +311,10 @@ def _run(task: _Task, parameters: list[nn.Parameter], generator: torch.Generator
 
 def _terms(task: _Task, rows: Tensor, known: Tensor | None) -> dict[str, Tensor]:
     """Each term of the loss; the concept's images and the known ones go through the encoder together."""
-    settings, pixels = task.settings, task.images[rows]
-    if task.rehearsal is not None and known is not None:
-        pixels = torch.cat([pixels, task.rehearsal.pixels[known]])
-    features = task.student.encode_image(pixels).float()
+    settings, hidden = task.settings, task.images.hidden[rows]
+    if task.known is not None and known is not None:
+        hidden = torch.cat([hidden, task.known.hidden[known]])
+    features = features_of(task.student, hidden, task.images.layer)
     unit = functional.normalize(features, dim=-1)
     own, others = _noisy_texts(task) if settings.text_dropout else (task.own, task.others)
     concepts = task.concepts[rows]
@@ -343,7 +352,7 @@ def _texts(encoder: DualEncoder, captions: Captions) -> tuple[Tensor, Tensor]:
     """(concepts, captions, width) own and (others, width) other captions, unit vectors, each text encoded once."""
     flat = [text for own in captions.own for text in own]
     vectors = text_vectors(encoder, (*flat, *captions.others))
-    own = vectors[: len(flat)].unflatten(0, (len(captions.own), -1))
+    own = vectors[: len(flat)].reshape(len(captions.own), -1, vectors.shape[1])
     return own, vectors[len(flat) :]
 
 
@@ -391,7 +400,8 @@ def _batches(images: int, settings: FinetuneSettings, generator: torch.Generator
     """Rows of one batch after another, through epochs without end."""
     while True:
         order = torch.randperm(images, generator=generator) if settings.shuffle else torch.arange(images)
-        for rows in order.split(settings.batch):
+        for start in range(0, images, settings.batch):
+            rows = order[start : start + settings.batch]
             if len(rows) == settings.batch or not settings.drop_last:
                 yield rows
 

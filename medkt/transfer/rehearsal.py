@@ -72,6 +72,34 @@ def image_vectors(
     return functional.normalize(features, dim=-1) if unit else features
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Seen:
+    """Images as far as the layers go that nothing changes any more.
+
+    Attributes:
+        hidden: (images, tokens, channels) after that layer, or the pixels themselves.
+        layer: which one it is; None for the pixels.
+    """
+
+    hidden: Tensor
+    layer: int | None
+
+
+def look(encoder: DualEncoder, pixels: Float[Tensor, "images 3 side side"], layer: int | None) -> Seen:
+    """Images after a layer, computed once; pixels as they are if None."""
+    if layer is None:
+        return Seen(hidden=pixels, layer=None)
+    starts = range(0, len(pixels), _AT_ONCE)
+    with torch.no_grad():
+        parts = [encoder.image_prefix(pixels[start : start + _AT_ONCE], layer) for start in starts]
+    return Seen(hidden=torch.cat(parts), layer=layer)
+
+
+def features_of(encoder: DualEncoder, hidden: Tensor, layer: int | None) -> Float[Tensor, "images width"]:
+    """The way on from `Seen.hidden` to features in float32, not normalised."""
+    return (encoder.encode_image(hidden) if layer is None else encoder.image_suffix(hidden, layer)).float()
+
+
 def text_vectors(encoder: DualEncoder, texts: tuple[str, ...]) -> Float[Tensor, "texts width"]:
     """Unit vectors in float32 without a gradient, one row a text; each text by itself, so that none depends on others."""
     with torch.no_grad():

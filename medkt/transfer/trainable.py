@@ -33,7 +33,7 @@ class Trainable:
     rank: int = 8
     """Of the LoRA factors."""
 
-    alpha: float = 16.0
+    alpha: int = 16
     """LoRA's factors are multiplied by alpha / rank."""
 
     def __post_init__(self) -> None:
@@ -163,6 +163,22 @@ def select(encoder: DualEncoder, what: Trainable) -> dict[str, nn.Parameter]:
     return {name: parameter for name, parameter in named.items() if name in wanted}
 
 
+def frozen_layer(encoder: DualEncoder, what: Trainable) -> int | None:
+    """The last layer (of `image_prefix`) up to which nothing trains, or None where the first already does.
+
+    What an image looks like there need be computed only once.
+    """
+    if what.what == "projection":
+        return encoder.spec.layers - 1
+    if what.what != "last-blocks":
+        return None
+    family = family_of(encoder)
+    places = _places(FAMILIES[family].block, [name for name, _ in encoder.module.named_parameters()])
+    first = sorted(set(places.values()))[-what.blocks][0]
+    layer = first - (2 if family == "medclip-resnet" else 1)  # a ResNet's stages are numbered from 1
+    return layer if layer >= 0 else None
+
+
 @contextmanager
 def training(encoder: DualEncoder, what: Trainable) -> Iterator[dict[str, nn.Parameter]]:
     """The parameters that train, asking for gradients while all others do not; on leaving, none does.
@@ -201,26 +217,30 @@ def _low_rank(encoder: DualEncoder, what: Trainable) -> Iterator[dict[str, nn.Pa
         raise MissingDependencyError("LoRA needs peft, which is not installed: pip install 'medkt[lora]'") from error
     targets = FAMILIES[family_of(encoder)].lora
     config = LoraConfig(r=what.rank, lora_alpha=what.alpha, lora_dropout=0.0, target_modules=targets)
-    wrapped = get_peft_model(encoder.module, config)  # type: ignore[arg-type]  # any module will do
+    wrapped = get_peft_model(encoder.module, config)
     wrapped.eval()
     yield {name: parameter for name, parameter in wrapped.named_parameters() if parameter.requires_grad}
-    wrapped.merge_and_unload()  # type: ignore[operator]
+    wrapped.merge_and_unload()
 
 
 def _last_blocks(parts: Parts, names: list[str], count: int) -> set[str]:
-    places = {name: tuple(map(int, match.groups())) for name in names if (match := re.fullmatch(parts.block, name))}
+    places = _places(parts.block, names)
     order = sorted(set(places.values()))
     if count > len(order):
         raise SettingsError(f"last-blocks asks for {count} blocks, the image tower has {len(order)}; ask for fewer")
-    first = order[-count]
-    between = {name: tuple(map(int, match.groups())) for name in names if (match := re.fullmatch(parts.between, name))}
+    wanted = order[-count:]
     # What stands after a stage's last block trains if that block does.
-    stages = {place[0] for place in order if place >= first}
+    stages = {place[0] for place in wanted}
     return {
-        *(name for name, place in places.items() if place >= first),
-        *(name for name, place in between.items() if place[0] in stages),
+        *(name for name, place in places.items() if place in wanted),
+        *(name for name, place in _places(parts.between, names).items() if place[0] in stages),
         *_matching(parts.after, names),
     }
+
+
+def _places(pattern: str, names: list[str]) -> dict[str, tuple[int, ...]]:
+    """The numbers in the names that match."""
+    return {name: tuple(map(int, match.groups())) for name in names if (match := re.fullmatch(pattern, name))}
 
 
 def _matching(pattern: str, names: "list[str] | dict[str, nn.Parameter]") -> set[str]:
