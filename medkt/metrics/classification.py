@@ -17,7 +17,7 @@ from medkt.errors import InputError, SettingsError
 
 Binning = Literal["width", "count"]
 Truth = Bool[np.ndarray, " cases"]
-Scores = Float[np.ndarray, " cases"]
+Scores = Float[np.ndarray, " scores"]  # as many as cases: checked, with an error that a user can read
 NAN = float("nan")
 
 
@@ -146,7 +146,7 @@ def calibration_error(table: tuple[ReliabilityBin, ...]) -> float:
 
 
 def multiclass_accuracy(
-    *, truth: Int[np.ndarray, " cases"], scores: Float[np.ndarray, "cases classes"], top: int = 1
+    *, truth: Int[np.ndarray, " truths"], scores: Float[np.ndarray, "cases classes"], top: int = 1
 ) -> float:
     """The share of cases whose class is among the `top` highest scores, from 0 to 1. A tie with a wrong class is a miss.
 

@@ -6,7 +6,7 @@ from jaxtyping import Bool, Float, Int
 from medkt.errors import InputError, SettingsError
 
 Similarity = Float[np.ndarray, "queries items"]
-Relevant = Bool[np.ndarray, "queries items"]
+Relevant = Bool[np.ndarray, "their_queries their_items"]
 
 
 def ranks(*, similarity: Similarity, relevant: Relevant) -> Int[np.ndarray, " queries"]:

@@ -1,0 +1,95 @@
+"""How far two measurements of one thing agree: bias and limits of agreement (Bland and Altman 1986, Lancet 327:307-310)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64, Shaped
+from numpy.typing import NDArray
+from scipy.stats import norm, spearmanr
+
+from medkt.errors import InputError
+from medkt.statistics.bootstrap import BootstrapSettings, Interval, bootstrap_interval, mean_of
+from medkt.statistics.table import CaseTable
+
+LIMIT = float(norm.ppf(0.975))  # standard deviations to either side that hold 95 % of normal differences
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BlandAltman:
+    """Prediction minus reference, in the unit of both.
+
+    Attributes:
+        cases, patients: how many.
+        left_out: without a finite number in both.
+        means: (cases,) the mean of both measurements: the abscissa of the plot.
+        differences: (cases,) prediction minus reference: its ordinate.
+        bias: the mean difference, with its interval over patients.
+        lower, upper: bias minus and plus 1.96 standard deviations of the differences, with intervals over patients.
+        trend: Spearman's correlation of difference and mean; away from 0 the limits do not hold over the whole range.
+    """
+
+    cases: int
+    patients: int
+    left_out: int
+    means: Float64[np.ndarray, " cases"]
+    differences: Float64[np.ndarray, " cases"]
+    bias: Interval
+    lower: Interval
+    upper: Interval
+    trend: float
+
+
+def bland_altman(
+    *,
+    reference: Float64[np.ndarray, " references"],
+    prediction: Float64[np.ndarray, " predictions"],
+    patients: Shaped[np.ndarray, " patients_of_cases"],
+    settings: BootstrapSettings | None = None,
+) -> BlandAltman:
+    """Bias and limits of agreement of paired measurements, with intervals by bootstrap over patients.
+
+    Raises:
+        InputError: the columns differ in length.
+    """
+    if not len(reference) == len(prediction) == len(patients):
+        raise InputError(
+            f"measurements pair case by case, got {len(reference)} references, {len(prediction)} predictions and "
+            f"{len(patients)} patients"
+        )
+    used = np.isfinite(reference) & np.isfinite(prediction)
+    means, differences = (reference + prediction)[used] / 2, (prediction - reference)[used]
+    there = patients[used]
+    varies = len(differences) > 2 and np.ptp(means) > 0 and np.ptp(differences) > 0
+    return BlandAltman(
+        cases=len(differences), patients=len(set(there.tolist())), left_out=int((~used).sum()), means=means,
+        differences=differences, bias=bootstrap_interval(differences, there, mean_of, settings),
+        lower=bootstrap_interval(differences, there, _lower, settings),
+        upper=bootstrap_interval(differences, there, _upper, settings),
+        trend=float(spearmanr(means, differences).statistic) if varies else float("nan"),
+    )  # fmt: skip
+
+
+def bland_altman_of_volumes(table: CaseTable, settings: BootstrapSettings | None = None) -> BlandAltman:
+    """Volumes in mL of a table whose cases were evaluated with the metric `volume`.
+
+    Raises:
+        InputError: no case has volumes.
+    """
+    columns = [table.column(f"volume_{mask}_ml") for mask in ("reference", "prediction")]
+    return bland_altman(reference=columns[0], prediction=columns[1], patients=table.patients(), settings=settings)
+
+
+def _lower(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return mean_of(values) - LIMIT * _spread(values)
+
+
+def _upper(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return mean_of(values) + LIMIT * _spread(values)
+
+
+def _spread(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The standard deviation over the last axis, leaving NaN out; 0 for a single value."""
+    count = (~np.isnan(values)).sum(axis=-1)
+    apart = np.where(np.isnan(values), 0, values - mean_of(values)[..., None])
+    spread: NDArray[np.float64] = np.sqrt((apart**2).sum(axis=-1) / np.maximum(count - 1, 1))
+    return spread
