@@ -5,6 +5,7 @@ An absent finding ends in an empty mask, which is a legal result.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -18,7 +19,7 @@ from medkt.errors import InputError, NumericalError, SettingsError
 from medkt.saliency.targets import Target
 
 Rule = Literal["softmax", "margin", "cosine"]
-Aggregate = Literal["max", "top_mean"]
+Aggregate = Literal["supported", "max", "top_mean"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +40,14 @@ class PresenceSettings:
     weak: float = 0.1
     """Slices from this score on are looked at too, and kept where they touch a strong one."""
 
-    aggregate: Aggregate = "max"
-    """How the slices' scores become the study's: their "max", or "top_mean", the mean of the `top` largest."""
+    aggregate: Aggregate = "supported"
+    """How the slices' scores become the study's. "supported": the highest of a slice that a neighbour supports, so that of
+    many slices a single odd one does not decide; "max": the highest of any slice; "top_mean": the mean of the `top`
+    highest, wherever they lie. For a single image all are its score."""
+
+    support: float = 0.05
+    """A slice has support where a neighbour scores at least this; without, it counts no more than its better neighbour. In
+    the unit of the rule. Take "max" where slices are thicker than what you look for: it shows in one slice only."""
 
     top: int = 3
     """How many slices "top_mean" takes; all where there are fewer."""
@@ -74,16 +81,31 @@ class Presence:
 
 
 def decide_presence(
-    features: Float[Tensor, "slices width"], target: Target, settings: PresenceSettings, *, logit_scale: float
+    features: Float[Tensor, "slices width"],
+    target: Target,
+    settings: PresenceSettings,
+    *,
+    logit_scale: float,
+    indices: Sequence[int] | None = None,
 ) -> Presence:
     """Decide from the slices' image features, which need not have unit length.
 
+    Args:
+        features: one row a slice.
+        target: what is asked for.
+        settings: how it is decided.
+        logit_scale: the encoder's.
+        indices: of the slices, ascending; neighbours differ by 1. None: each is the next one's neighbour.
+
     Raises:
-        InputError: there is no slice.
+        InputError: there is no slice, or not one index for each.
         NumericalError: a feature is NaN, infinite or zero.
     """
     if not len(features):
         raise InputError("presence needs at least one slice")
+    indices = range(len(features)) if indices is None else indices
+    if len(indices) != len(features):
+        raise InputError(f"presence needs an index for each slice, got {len(indices)} for {len(features)}")
     lengths = features.float().norm(dim=-1)
     if not (torch.isfinite(lengths) & (lengths > 0)).all():
         raise NumericalError("the encoder gives no usable image feature for some slice (NaN, infinity or zero)")
@@ -97,7 +119,7 @@ def decide_presence(
         scores = margins.cpu().numpy()
     else:
         scores = _probability(wanted, contrasts, 0 if target.normal is None else 1, logit_scale).cpu().numpy()
-    score = _aggregated(scores, settings)
+    score = _aggregated(scores, indices, settings)
     found = score >= settings.threshold
     return Presence(
         score=score,
@@ -117,10 +139,26 @@ def _probability(wanted: Tensor, contrasts: Tensor, normals: int, logit_scale: f
     return torch.softmax(torch.cat(logits, dim=1) * logit_scale, dim=1)[:, 0]
 
 
-def _aggregated(scores: Float32[np.ndarray, " slices"], settings: PresenceSettings) -> float:
+def _aggregated(scores: Float32[np.ndarray, " slices"], indices: Sequence[int], settings: PresenceSettings) -> float:
     if settings.aggregate == "max":
         return float(scores.max())
-    return float(np.sort(scores)[-settings.top :].mean(dtype=np.float64))
+    if settings.aggregate == "top_mean":
+        return float(np.sort(scores)[-settings.top :].mean(dtype=np.float64))
+    return float(_supported(scores, indices, settings.support).max())
+
+
+def _supported(
+    scores: Float32[np.ndarray, " slices"], indices: Sequence[int], support: float
+) -> Float32[np.ndarray, " slices"]:
+    """Each score as far as the better neighbour bears it out; where no slice has a neighbour, as they are."""
+    follows = np.diff(np.asarray(indices)) == 1
+    if not follows.any():
+        return scores
+    before = np.concatenate([[-np.inf], np.where(follows, scores[:-1], -np.inf)])
+    after = np.concatenate([np.where(follows, scores[1:], -np.inf), [-np.inf]])
+    neighbour = np.maximum(before, after).astype(np.float32)
+    borne: Float32[np.ndarray, " slices"] = np.where(neighbour >= support, scores, np.minimum(scores, neighbour))
+    return borne
 
 
 def _reason(concept: str, score: float, found: bool, slices: int, settings: PresenceSettings) -> str:

@@ -210,7 +210,8 @@ def segment_planes(
     targets = embed_targets(encoder, concepts)
     features, shape = _features(encoder, indices, show, progress)
     decisions = [
-        decide_presence(features, target, settings.presence, logit_scale=encoder.logit_scale) for target in targets
+        decide_presence(features, target, settings.presence, logit_scale=encoder.logit_scale, indices=indices)
+        for target in targets
     ]
     looked_at = [_slices_to_look_at(decision, indices, settings) for decision in decisions]
     study = _Study(

@@ -37,7 +37,8 @@ def test_scores_by_each_rule() -> None:
 
 
 def test_slices_become_one_decision() -> None:
-    best = decide_presence(FEATURES, TARGET, PresenceSettings(rule="margin", threshold=0.1, weak=0.0), logit_scale=1.0)
+    highest = PresenceSettings(rule="margin", threshold=0.1, weak=0.0, aggregate="max")
+    best = decide_presence(FEATURES, TARGET, highest, logit_scale=1.0)
     assert best.present
     assert best.reason == "mass: margin score 0.200 over 3 slices reaches 0.1"
     np.testing.assert_allclose(best.margins, [-0.2, 0.2, -1.0], atol=1e-6)
@@ -46,6 +47,25 @@ def test_slices_become_one_decision() -> None:
     assert not absent.present
     assert absent.score == pytest.approx(0.0, abs=1e-6)
     assert decide_presence(FEATURES[:1], TARGET, mean, logit_scale=1.0).score == pytest.approx(-0.2)
+
+
+def test_an_odd_slice_among_many_does_not_decide() -> None:
+    def score(*scores: float, indices: list[int] | None = None, support: float = 0.3) -> float:
+        features = torch.tensor([[value, math.sqrt(1 - value**2)] for value in scores])
+        settings = PresenceSettings(rule="cosine", support=support)
+        return decide_presence(features, BARE, settings, logit_scale=1.0, indices=indices).score
+
+    assert score(0.1, 0.9, 0.2, 0.6, 0.5) == pytest.approx(0.6)
+    assert score(0.1, 0.9, 0.2, 0.1, 0.1) == pytest.approx(0.2)  # as much as its better neighbour
+    assert score(0.1, 0.9, 0.2, 0.6, 0.5, support=0.2) == pytest.approx(0.9)
+    assert score(0.9) == pytest.approx(0.9)  # a single image has no neighbour to ask
+    assert score(0.9, 0.8, 0.1, 0.4, indices=[0, 7, 8, 9]) == pytest.approx(0.1)  # 0 and 7 are no neighbours
+    assert score(0.1, 0.9, indices=[0, 7]) == pytest.approx(0.9)  # nobody has a neighbour
+
+
+def test_an_index_for_each_slice_is_needed() -> None:
+    with pytest.raises(InputError, match="an index for each slice, got 2 for 3"):
+        decide_presence(FEATURES, TARGET, PresenceSettings(), logit_scale=1.0, indices=[0, 1])
 
 
 def test_without_the_gate_all_is_present_and_the_reason_says_so() -> None:
