@@ -11,7 +11,8 @@ or all of it, with the presence decision and several concepts at once: `medkt.se
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
@@ -20,11 +21,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from medkt.concepts import Concept, concept_from_text, load_concept
-from medkt.domains import Domain, check_plausible, detect_domain, domain
+from medkt.domains import Domain, check_plausible, detect_domain, domain, domains
 from medkt.domains.intensity import Intensity
-from medkt.errors import InputError, NumericalError, SettingsError
+from medkt.errors import AmbiguousInputError, InputError, NumericalError, SettingsError, UnknownNameError
 from medkt.io import read_image, read_mask
 from medkt.metrics import CaseResult, Measures, evaluate_case, measure
 from medkt.models.encoder import DualEncoder
@@ -99,16 +101,43 @@ class FindingResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Looked:
-    """Which planes of a study were looked at, and how: plane `first + position * stride` for each position."""
+    """Which planes of a study were looked at, and how: plane `first + position * stride` for each position.
+
+    `region` is the part of each plane that the models saw, (first row, first column, end row, end column), or None for
+    all of it.
+    """
 
     planes: Planes
     intensity: Intensity
     first: int
     stride: int
     positions: tuple[int, ...]
+    region: tuple[int, int, int, int] | None = None
 
     def index(self, position: int) -> int:
         return self.first + position * self.stride
+
+    def cut(self, plane: NDArray[Any]) -> NDArray[Any]:
+        """The part of a whole plane that the models saw; a view."""
+        if self.region is None:
+            return plane
+        top, left, bottom, right = self.region
+        return plane[top:bottom, left:right]
+
+    def put(self, values: NDArray[Any], index: int, part: NDArray[Any]) -> None:
+        """Write what belongs to that part of a plane into (slices, rows, columns) values, in place."""
+        if self.region is None:
+            self.planes.put(values, index, part)
+            return
+        whole = np.zeros(self.planes.show(values, index).shape, dtype=part.dtype)
+        self.cut(whole)[:] = part
+        self.planes.put(values, index, whole)
+
+    def on_whole(self, boxes_xyxy: NDArray[Any]) -> NDArray[Any]:
+        """(boxes, 4) of the part that the models saw, as boxes of the whole plane."""
+        top, left = self.region[:2] if self.region else (0, 0)
+        moved: NDArray[Any] = boxes_xyxy + np.array([left, top, left, top], boxes_xyxy.dtype)
+        return moved
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -120,7 +149,7 @@ class StudyResult:
         domain: what it was taken for.
         findings: one a concept, in the order asked.
         encoder, segmenter: the models.
-        settings, preset: of the steps between encoder and mask.
+        settings, preset: of the steps between encoder and mask; what was left to the domain or encoder is filled in.
         warnings: what a reader should know.
         seconds: by step.
     """
@@ -136,7 +165,7 @@ class StudyResult:
     seconds: Mapping[str, float]
 
     def plane(self, finding: FindingResult, position: int) -> Plane:
-        """The plane at a position as the models saw it, (rows, columns) in [0, 1]."""
+        """The plane at a position as the models saw it, (rows, columns) in [0, 1]; only the region where there is one."""
         return _shown(self.image, finding.looked, position)
 
     def mask(self, finding: FindingResult) -> Mask:
@@ -193,7 +222,7 @@ class Pipeline:
     def segment_file(
         self,
         path: Path,
-        concepts: Sequence[Concept],
+        concepts: Sequence[Concept | str | Path],
         *,
         view: View | None = None,
         series: str | None = None,
@@ -212,37 +241,45 @@ class Pipeline:
         return replace(result, seconds={"read": seconds, **result.seconds})
 
     def segment(
-        self, image: Image, concepts: Sequence[Concept], *, view: View | None = None, progress: Progress | None = None
+        self,
+        image: Image,
+        concepts: Sequence[Concept | str | Path],
+        *,
+        view: View | None = None,
+        progress: Progress | None = None,
     ) -> StudyResult:
-        """Look for several concepts in one study.
+        """Look for several concepts in one study; a name that several modalities share means that of the study's.
 
         Raises:
             AmbiguousInputError: the image does not say its modality and neither does `view`.
+            UnknownNameError: a concept is given by a name that nothing has.
             InputError: nothing to look at, a concept of another modality, or an unusable image.
             NumericalError: a step gave NaN.
         """
         began = time.perf_counter()
         view = view or View()
-        kind = domain(view.modality) if view.modality else detect_domain(image)
-        warnings = [*image.provenance.warnings, *check_plausible(image, kind), *_misplaced(concepts, kind)]
-        warnings += _too_long(self.encoder, concepts, kind)
-        looks = {window: look_at(image, kind, view, window=window) for window in _windows(kind, concepts)}
+        kind = _domain_of(image, view, concepts)
+        asked = tuple({c.id: c for c in (concept_in(one, kind.name) for one in concepts)}.values())
+        settings = settled(self.settings, kind, self.encoder)
+        warnings = [*image.provenance.warnings, *check_plausible(image, kind), *_misplaced(asked, kind)]
+        warnings += _too_long(self.encoder, asked, kind)
+        looks = {window: look_at(image, kind, view, window=window) for window in _windows(kind, asked)}
         prepared = time.perf_counter()
         found: dict[str, ConceptResult] = {}
         for window, looked in looks.items():
-            group = [concept for concept in concepts if kind.window_for(concept) == window]
+            group = [concept for concept in asked if kind.window_for(concept) == window]
             results = segment_planes(
                 self.encoder, self.segmenter, looked.positions, partial(_shown, image, looked),
-                [_texts(kind, concept) for concept in group], self.settings,
+                [_texts(kind, concept) for concept in group], settings,
                 spacing_mm=_spacing_mm(image, looked.planes), progress=progress,
             )  # fmt: skip
             found.update({result.concept: result for result in results})
         done = time.perf_counter()
-        findings = tuple(_finding(image, looks[kind.window_for(c)], c, _texts(kind, c), found[c.id]) for c in concepts)
+        findings = tuple(_finding(image, looks[kind.window_for(c)], c, _texts(kind, c), found[c.id]) for c in asked)
         warnings += [warning for looked in looks.values() for warning in looked.intensity.warnings]
         warnings += [f"{f.concept.name}: {w}" for f in findings for w in (*f.found.warnings, *_too_small(f))]
         return StudyResult(
-            image=image, domain=kind, findings=findings, settings=self.settings, preset=self.preset,
+            image=image, domain=kind, findings=findings, settings=settings, preset=self.preset,
             encoder=ModelFacts(
                 name=self.encoder.spec.name, digest=self.encoder.spec.digest, licence=self.encoder.spec.licence
             ),
@@ -285,7 +322,7 @@ def segment(
     Args:
         source: a path (see `medkt.read_image`) or an image.
         prompts: free texts.
-        concepts: names of concepts, YAML files, or concepts.
+        concepts: names of concepts, YAML files, or concepts; a name that several modalities share means that of the study's.
         model: an encoder's name or weights file; a `Pipeline` where several studies follow each other.
         view: modality, window, axis and step, where the domain's choice is not wanted.
         settings: of the steps; None takes the defaults.
@@ -295,7 +332,7 @@ def segment(
         SettingsError: neither a prompt nor a concept.
         MedktError: from the steps.
     """
-    wanted = tuple(c if isinstance(c, Concept) else load_concept(c) for c in concepts)
+    wanted = tuple(concept_or_name(one, view.modality if view else None) for one in concepts)
     wanted += tuple(concept_from_text(text) for text in prompts)
     if not wanted:
         raise SettingsError("say what to look for: prompts=[...] or concepts=[...]")
@@ -315,8 +352,8 @@ def explain(
 ) -> SaliencyMap:
     """The saliency map of a concept on a study, of every plane looked at, whether or not the finding is there."""
     settings = settings or SegmentationSettings()
-    settings = replace(settings, presence=replace(settings.presence, gate=False))
-    kind = domain(view.modality) if view and view.modality else detect_domain(image)
+    kind = _domain_of(image, view or View(), [concept])
+    settings = settled(replace(settings, presence=replace(settings.presence, gate=False)), kind, encoder)
     looked = look_at(image, kind, view or View(), window=kind.window_for(concept))
     (found,) = segment_planes(
         encoder, None, looked.positions, partial(_shown, image, looked), [_texts(kind, concept)], settings,
@@ -410,7 +447,74 @@ def look_at(image: Image, kind: Domain, view: View, *, window: str | None = None
         )
     stride = min((b - a for a, b in pairwise(indices)), default=1)
     positions = tuple(dict.fromkeys((index - indices[0]) // stride for index in indices))
-    return Looked(planes=planes, intensity=intensity, first=indices[0], stride=stride, positions=positions)
+    region = image.display.region if planes.axis == 0 and planes.orientation == "as stored" else None
+    return Looked(
+        planes=planes, intensity=intensity, first=indices[0], stride=stride, positions=positions, region=region
+    )
+
+
+def concept_or_name(one: Concept | str | Path, modality: str | None = None) -> Concept | str | Path:
+    """The concept of that name; the name itself where it depends on the modality and that is not known yet.
+
+    Raises:
+        UnknownNameError: nothing has this name.
+        AmbiguousInputError: a file with several concepts, or a name that one modality uses twice.
+    """
+    try:
+        return concept_in(one, modality or "")
+    except AmbiguousInputError:
+        if modality or _is_file(one):
+            raise
+        return one
+
+
+def concept_in(one: Concept | str | Path, modality: str = "") -> Concept:
+    """The concept of that name; where several modalities have one of this name or synonym, that of this modality.
+
+    Raises:
+        UnknownNameError: nothing has this name.
+        AmbiguousInputError: several have it and the modality decides for none; lists them.
+    """
+    if isinstance(one, Concept):
+        return one
+    if _is_file(one):
+        return load_concept(one)
+    meanings = dict(_meanings(one))
+    if modality in meanings:
+        return meanings[modality]
+    ids = tuple(dict.fromkeys(concept.id for concept in meanings.values()))
+    if len(ids) > 1:
+        raise AmbiguousInputError(
+            f"{str(one)!r} means {len(ids)} concepts ({', '.join(ids)}); name one by its id, or say --modality"
+        )
+    return load_concept(ids[0] if ids else one)  # an unknown name is an error here, with the names nearest to it
+
+
+def _meanings(name: str | Path) -> Iterator[tuple[str, Concept]]:
+    for modality in domains():
+        with suppress(UnknownNameError):
+            yield modality, load_concept(name, modality=modality)
+
+
+def _is_file(one: Concept | str | Path) -> bool:
+    return not isinstance(one, Concept) and Path(one).suffix in (".yaml", ".yml")
+
+
+def _domain_of(image: Image, view: View, concepts: Iterable[Concept | str | Path]) -> Domain:
+    if view.modality:
+        return domain(view.modality)
+    if not image.modality:
+        for one in concepts:
+            concept_in(one, "")  # where this too is ambiguous, its list says more than that the modality is missing
+    return detect_domain(image)
+
+
+def settled(settings: SegmentationSettings, kind: Domain, encoder: DualEncoder) -> SegmentationSettings:
+    """Settings with what they leave open filled in: from the domain, then from the encoder."""
+    m2ib, own = settings.m2ib, kind.saliency
+    layers = (m2ib.layer, own.layer, encoder.spec.default_layer)
+    beta = own.beta if m2ib.beta is None else m2ib.beta
+    return replace(settings, m2ib=replace(m2ib, beta=beta, layer=next(k for k in layers if k is not None)))
 
 
 SMALLEST_PLANE = 8  # pixels; below this a plane has fewer pixels than the small model has tokens
@@ -438,7 +542,7 @@ def _spacing_mm(placed: Image | SaliencyMap, planes: Planes) -> tuple[float, flo
 
 
 def _shown(image: Image, looked: Looked, position: int) -> Plane:
-    return looked.intensity.apply(looked.planes.show(image.values, looked.index(position)))
+    return looked.intensity.apply(looked.cut(looked.planes.show(image.values, looked.index(position))))
 
 
 def _texts(kind: Domain, concept: Concept) -> ConceptTexts:
@@ -490,7 +594,7 @@ def _mask(image: Image, looked: Looked, found: ConceptResult, label: str) -> Mas
     seen = [(looked.index(position), mask) for position, mask in found.masks()]
     stride = looked.stride if image.geometry.stack == "space" else 1
     for index, mask in filled_between(seen, stride, count):
-        looked.planes.put(values, index, mask)
+        looked.put(values, index, mask)
     steps = image.provenance.then(f"segmented: {label}")
     return Mask(values=values, geometry=image.geometry, label=label, provenance=steps)
 
@@ -500,7 +604,7 @@ def _saliency(image: Image, looked: Looked, found: ConceptResult) -> SaliencyMap
     indices = []
     for position, plane in found.maps():
         indices.append(looked.index(position))
-        looked.planes.put(values, indices[-1], plane)
+        looked.put(values, indices[-1], plane)
     return SaliencyMap(
         values=values, geometry=image.geometry, axis=looked.planes.axis, looked_at=tuple(indices),
         provenance=image.provenance.then(f"saliency of {found.concept}"),

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -12,11 +13,23 @@ from whole_line import BRIGHT, QUICK, STUDIES, Command, Studies, bright, bright_
 import medkt as toolkit
 from medkt.concepts import concept_from_text
 from medkt.config import resolve
-from medkt.errors import AmbiguousInputError, InputError, MedktError, SettingsError, UnsupportedError
+from medkt.domains import domain
+from medkt.errors import AmbiguousInputError, InputError, MedktError, SettingsError, UnknownNameError, UnsupportedError
 from medkt.io import write_nifti_mask
-from medkt.pipeline import Pipeline, View, explain, mask_from, prompts_from, resolve_device, segment
+from medkt.pipeline import (
+    Pipeline,
+    View,
+    concept_in,
+    explain,
+    mask_from,
+    prompts_from,
+    resolve_device,
+    segment,
+    settled,
+)
 from medkt.report.write import record_of_result
 from medkt.segmentation.slicewise import SegmentationSettings
+from medkt.spatial.image import Display
 
 __all__ = ["bright", "medkt", "studies"]
 
@@ -93,6 +106,66 @@ def test_a_concept_is_shown_in_its_own_window(studies: Studies) -> None:
     assert [finding.looked.intensity.name for finding in result.findings] == ["lung", "brain"]
     lung, brain = (result.plane(finding, 0) for finding in result.findings)
     assert not np.array_equal(lung, brain)
+
+
+def test_the_domain_says_where_m2ib_starts_and_the_user_has_the_last_word() -> None:
+    kind, encoder = domain("ct"), bright_pipeline().encoder
+    mild = replace(kind, saliency=replace(kind.saliency, beta=0.3, layer=5))
+    assert settled(SegmentationSettings(), kind, encoder).m2ib.layer == encoder.spec.default_layer
+    own = settled(SegmentationSettings(), mild, encoder).m2ib
+    preset = settled(resolve(SegmentationSettings, preset="m2ib"), mild, encoder).m2ib
+    said = settled(resolve(SegmentationSettings, preset="m2ib", sets=["m2ib.beta=0.7"]), mild, encoder).m2ib
+    assert [(one.beta, one.layer) for one in (own, preset, said)] == [(0.3, 5), (0.1, 9), (0.7, 9)]
+
+
+def test_a_beta_that_stands_nowhere_is_the_published_one(studies: Studies) -> None:
+    result = bright_pipeline(FAST).segment(toolkit.read_image(studies["us"]), [concept_from_text("bright")])
+    assert (result.settings.m2ib.beta, result.settings.m2ib.layer) == (0.1, 0)  # as resolved, not as given
+
+
+def test_only_the_region_of_an_ultrasound_screen_is_looked_at(studies: Studies) -> None:
+    image = toolkit.read_image(studies["us"])
+    values = np.zeros((1, 96, 104), np.uint8)
+    values[:, 20:84, 24:88] = image.values[:, :64, :64]
+    alone = toolkit.Image(
+        values=values[:, 20:84, 24:88],
+        geometry=replace(image.geometry, shape=(1, 64, 64)), modality="US",
+    )  # fmt: skip
+    values[:, :16, :40] = 255  # a logo, brighter than anything in the image
+    screen = toolkit.Image(
+        values=values, geometry=replace(image.geometry, shape=values.shape), modality="US",
+        display=Display(region=(20, 24, 84, 88)),
+    )  # fmt: skip
+    pipeline, words = bright_pipeline(OPEN), [concept_from_text("bright")]
+    cut, whole = pipeline.segment(alone, words), pipeline.segment(screen, words)
+    (expected,), (finding,) = cut.findings, whole.findings
+    assert cut.mask(expected).values.any()
+    assert finding.found.presence.score == expected.found.presence.score
+    for ours, theirs in ((whole.mask(finding), cut.mask(expected)), (whole.saliency(finding), cut.saliency(expected))):
+        assert ours.values.shape == values.shape
+        np.testing.assert_array_equal(ours.values[:, 20:84, 24:88], theirs.values)
+        assert ours.values.sum() == pytest.approx(theirs.values.sum())  # nothing outside
+    assert whole.plane(finding, 0).shape == (64, 64)
+    records = [record_of_result(one, case="c", files={words[0].id: {}}) for one in (cut, whole)]
+    boxes = [np.array(record["findings"][0]["slices"][0]["boxes_xyxy"]) for record in records]
+    np.testing.assert_allclose(boxes[1], boxes[0] + [24, 20, 24, 20], atol=0.01)
+    assert [record["region"] for record in records] == [None, [20, 24, 84, 88]]
+
+
+def test_a_name_that_two_modalities_share_means_that_of_the_study(studies: Studies) -> None:
+    pipeline, name = bright_pipeline(FAST), "pleural effusion"
+    for study, meant in (("ct-series", "ct_effusion"), ("dx", "cxr_effusion")):
+        (finding,) = segment(studies[study], concepts=[name], model=pipeline).findings
+        assert finding.concept.id == meant
+    (finding,) = segment(studies["ct-nifti"], concepts=[name], model=pipeline, view=View(modality="ct")).findings
+    assert finding.concept.id == "ct_effusion"
+    with pytest.raises(AmbiguousInputError, match=r"means 2 concepts \(cxr_effusion, ct_effusion\).*--modality"):
+        segment(studies["ct-nifti"], concepts=[name], model=pipeline)
+    with pytest.raises(AmbiguousInputError, match="means 2 concepts"):
+        concept_in(name, "mri")
+    assert concept_in("cxr_effusion", "ct").id == "cxr_effusion"  # an id means what it says
+    with pytest.raises(UnknownNameError, match="no concept 'pleural efusion'"):
+        segment(studies["ct-series"], concepts=["pleural efusion"], model=pipeline)
 
 
 def test_a_window_of_the_users_is_for_every_concept(studies: Studies) -> None:

@@ -8,11 +8,11 @@ from medkt.cli.segment import (
     add_models,
     add_reading,
     add_words,
-    concepts_of,
     pipeline_of,
     progress,
     say_notes,
     segment_one,
+    wanted_of,
 )
 
 
@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the saliency of every plane looked at, whether or not the finding is judged to be there."""
     from medkt.report.write import Formats, case_name, prepare_folder, require_no_result, write_result
 
-    wanted = concepts_of(arguments)
+    wanted = wanted_of(arguments)
     prepare_folder(arguments.output)
     require_no_result(arguments.output, overwrite=arguments.overwrite)
     # the map is the answer here, so no presence decision stands before it

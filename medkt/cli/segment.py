@@ -92,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
     from medkt.report.write import Formats, case_name, prepare_folder, require_no_result, write_result
 
     formats = Formats.parse(arguments.format)
-    wanted = concepts_of(arguments)
+    wanted = wanted_of(arguments)
     several = len(arguments.input) > 1
     if arguments.reference and (several or len(wanted) != 1):
         raise SettingsError("--reference goes with one study and one finding")
@@ -124,14 +124,24 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def concepts_of(arguments: argparse.Namespace) -> "tuple[Concept, ...]":
-    """What the user asked for, each once."""
-    from medkt.concepts import concept_from_text, load_concept
-    from medkt.errors import SettingsError
+    """What the user asked for, each once; every name has to have one meaning, by itself or with `--modality`."""
+    from medkt.pipeline import concept_in
 
-    found = [load_concept(name) for name in arguments.concept] + [concept_from_text(text) for text in arguments.prompt]
+    return tuple(concept_in(one) for one in wanted_of(arguments))
+
+
+def wanted_of(arguments: argparse.Namespace) -> "tuple[Concept | str | Path, ...]":
+    """What the user asked for, each once; a name stays a name where its meaning depends on what the study is."""
+    from medkt.concepts import Concept, concept_from_text
+    from medkt.errors import SettingsError
+    from medkt.pipeline import concept_or_name
+
+    modality = None if arguments.modality == "auto" else arguments.modality
+    found = [concept_or_name(name, modality) for name in arguments.concept]
+    found += [concept_from_text(text) for text in arguments.prompt]
     if not found:
         raise SettingsError('say what to look for: -p "a description" or -c CONCEPT (`medkt concepts` lists them)')
-    return tuple({concept.id: concept for concept in found}.values())
+    return tuple({one.id if isinstance(one, Concept) else str(one): one for one in found}.values())
 
 
 def pipeline_of(arguments: argparse.Namespace) -> "Pipeline":
@@ -154,7 +164,7 @@ def pipeline_of(arguments: argparse.Namespace) -> "Pipeline":
 def segment_one(
     pipeline: "Pipeline",
     path: Path,
-    concepts: "tuple[Concept, ...]",
+    concepts: "tuple[Concept | str | Path, ...]",
     arguments: argparse.Namespace,
     tick: "Progress",
 ) -> Any:

@@ -16,6 +16,7 @@ from medkt.io.dicom_frames import Frame, frames_of
 from medkt.io.dicom_header import modality_of, text
 from medkt.io.dicom_luts import display_of
 from medkt.io.dicom_pixels import read_voxels
+from medkt.io.dicom_regions import regions_of
 from medkt.io.dicom_regrid import regrid as resample
 from medkt.io.dicom_series import choose_series
 from medkt.io.dicom_stack import Layout, lay_out
@@ -106,6 +107,9 @@ def _cautions(files: Sequence[DicomFile], layout: Layout, geometry: Geometry) ->
         notes.append("the picture was compressed with loss")
     if "RedPaletteColorLookupTableData" in header and text(header, "PhotometricInterpretation") != "PALETTE COLOR":
         notes.append("a supplemental colour palette is ignored")
+    others = len(regions_of(header)) - 1
+    if others > 0:
+        notes.append(f"ultrasound regions beside the largest are not looked at: {others}")
     if geometry.is_sheared:
         notes.append("sheared affine")
     return tuple(notes)

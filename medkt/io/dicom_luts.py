@@ -10,6 +10,7 @@ from pydicom import Dataset
 from medkt.errors import UnreadableError
 from medkt.io.dicom_frames import functional
 from medkt.io.dicom_header import integer, items, number, text, value
+from medkt.io.dicom_regions import region_to_show
 from medkt.io.guard import reading
 from medkt.spatial.image import Display
 
@@ -71,7 +72,7 @@ def table_of(item: Dataset, header: Dataset, shown: str) -> tuple[float, Array]:
 
 
 def display_of(header: Dataset, frame_number: int, shown: str) -> Display:
-    """VOI LUT and inversion of one frame (from 1)."""
+    """VOI LUT, inversion and region of one frame (from 1)."""
     item = functional(header, frame_number, "FrameVOILUTSequence") or header
     centres, widths = _list(item, "WindowCenter"), _list(item, "WindowWidth")
     windows = tuple((c, w) for c, w in zip(centres, widths, strict=False) if w > 0)
@@ -85,6 +86,7 @@ def display_of(header: Dataset, frame_number: int, shown: str) -> Display:
         function=function if function in ("LINEAR", "LINEAR_EXACT", "SIGMOID") else "LINEAR",
         table=table_of(tables[0], header, shown) if tables else None,
         inverted=inverted,
+        region=region_to_show(header),
     )
 
 

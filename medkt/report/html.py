@@ -79,7 +79,7 @@ finding's colour with the boxes (blue) that the segmenter was given{% if result.
 <tbody>
 <tr><th>Input</th><td>{{ result.input.source }}, {{ result.input.shape | join(" × ") }} voxels (slices × rows × columns),
 spacing {{ result.input.spacing | map("round", 4) | join(" × ") }} {{ result.input.unit }},
-{{ result.slices_looked_at }} of {{ result.planes }} planes looked at, {{ result.orientation }}</td></tr>
+{{ result.planes_scored }} of {{ result.planes }} planes scored, {{ result.orientation }}</td></tr>
 <tr><th>Shown as</th><td>{{ result.intensity }}</td></tr>
 <tr><th>Steps on reading</th><td>{{ result.input.steps | join("; ") or "none" }}</td></tr>
 {% for f in result.findings %}

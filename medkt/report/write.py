@@ -176,7 +176,8 @@ def summarise(record: Mapping[str, Any]) -> str:
 def record_of_result(result: StudyResult, *, case: str, files: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
     """The content of `result.json`: numbers, words, settings and digests; no path, name or date."""
     image = result.image
-    planes = result.findings[0].looked.planes
+    looked = result.findings[0].looked
+    planes = looked.planes
     return {
         "medkt": __version__,
         "notice": NOT_A_MEDICAL_DEVICE,
@@ -196,7 +197,8 @@ def record_of_result(result: StudyResult, *, case: str, files: Mapping[str, Mapp
         "orientation": planes.orientation,
         "slice_axis": planes.axis,
         "planes": image.geometry.shape[planes.axis],
-        "slices_looked_at": len(result.findings[0].looked.positions),
+        "planes_scored": len(looked.positions),
+        "region": None if looked.region is None else list(looked.region),
         "intensity": "; ".join(dict.fromkeys(f.looked.intensity.description for f in result.findings)),
         "findings": [_finding_record(result, finding, files[finding.concept.id]) for finding in result.findings],
         "models": {"encoder": as_plain(result.encoder), "segmenter": as_plain(result.segmenter)},
@@ -273,7 +275,7 @@ def _finding_record(result: StudyResult, finding: FindingResult, files: Mapping[
             {
                 "index": looked.index(piece.index),
                 "score": round(piece.score, 4),
-                "boxes_xyxy": np.round(piece.prompts.boxes_xyxy, 2).tolist(),
+                "boxes_xyxy": np.round(looked.on_whole(piece.prompts.boxes_xyxy), 2).tolist(),
                 "regions": as_plain(piece.regions),
                 "specificity": None if piece.map.specificity is None else round(piece.map.specificity.index, 4),
             }
@@ -307,7 +309,9 @@ def _panel(result: StudyResult, finding: FindingResult) -> Panel:
         caption=f"{_decision(result, finding)}, score {found.presence.score:.2f}, {_size_text(finding)}",
         aspect=rows / columns,
         colour=finding.concept.colour,
-        reference=None if reference is None else looked.planes.show(reference.values, looked.index(position)),
+        reference=None
+        if reference is None
+        else looked.cut(looked.planes.show(reference.values, looked.index(position))),
     )
 
 

@@ -38,6 +38,7 @@ Contrast = Literal["mean", "logsumexp"]
 MapFrom = Literal["last_forward", "final"]
 
 _ADAM_BETA1, _ADAM_BETA2, _ADAM_EPS = 0.9, 0.999, 1e-8  # torch.optim.Adam's defaults, which the published code keeps
+BETA = 0.1  # of the published command lines, where nothing else is said
 _ABSENT = -1e4  # logit of a contrast that a concept does not have; minus infinity would make the gradient NaN
 _COSINE_EPS = 1e-6  # torch.nn.CosineSimilarity as the published code builds it
 
@@ -48,11 +49,13 @@ class M2IBSettings:
     and `medclip-samv2` hold the published ones.
     """
 
-    beta: float = 0.1
-    """Weight of the mean capacity (nats per hidden value) against the similarity. Larger means smaller maps."""
+    beta: float | None = None
+    """Weight of the mean capacity (nats per hidden value) against the similarity. Larger means smaller maps. None is that
+    of the study's domain (`configs/domains`), and 0.1 where there is no domain."""
 
     layer: int | None = None
-    """The gate stands after this layer (0 is the first); None is the encoder's `default_layer`."""
+    """The gate stands after this layer (0 is the first); None is that of the study's domain, where it names one, else the
+    encoder's `default_layer`."""
 
     steps: int = 8
     """Steps of the published loop. With `map_from` "last_forward" the last one changes nothing and is not run."""
@@ -96,7 +99,7 @@ class M2IBSettings:
 
     def __post_init__(self) -> None:
         checks = {
-            "beta": self.beta >= 0,
+            "beta": self.beta is None or self.beta >= 0,
             "steps": self.steps >= 1,
             "lr": self.lr > 0,
             "samples": self.samples >= 1,
@@ -302,7 +305,8 @@ def _loss_and_gradient(
         cost = cost[:, grid.leading :]
     features = problem.encoder.image_suffix(mixed.flatten(0, 1), problem.layer).float()
     similarity = problem.similarity.of(features.reshape(len(alpha), settings.samples, -1), concepts).mean(dim=1)
-    loss = settings.beta * cost.mean(dim=(1, 2)) - similarity
+    beta = BETA if settings.beta is None else settings.beta
+    loss = beta * cost.mean(dim=(1, 2)) - similarity
     (gradient,) = torch.autograd.grad(loss.sum(), gate)  # runs do not meet, so the sum's gradient is each one's own
     return loss.detach(), gradient
 

@@ -20,12 +20,15 @@ class Display:
         function: "LINEAR", "LINEAR_EXACT" or "SIGMOID" (DICOM PS3.3 C.11.2.1.2).
         table: a VOI LUT as (first mapped value, entries), or None. It replaces the windows where both stand.
         inverted: MONOCHROME1 or PRESENTATION LUT SHAPE INVERSE: low values are shown bright.
+        region: (first row, first column, end row, end column) of the part of each slice that is the image, the ends not
+            in it (the largest 2-D region of an ultrasound screen); None where it is all of it.
     """
 
     windows: tuple[tuple[float, float], ...] = ()
     function: str = "LINEAR"
     table: tuple[float, NDArray[Any]] | None = None
     inverted: bool = False
+    region: tuple[int, int, int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -319,6 +319,20 @@ def test_without_a_modality_is_code_3(
     assert not files_below(tmp_path / "out")
 
 
+def test_a_name_of_two_modalities_is_settled_by_the_study_or_by_the_user(
+    medkt: Command, bright: None, studies: Studies, tmp_path: Path
+) -> None:
+    name = ("-c", "pleural effusion", "--json", *QUICK)
+    both = medkt("segment", "-i", studies["ct-series"], studies["dx"], "-o", tmp_path / "both", *name)
+    asked = [json.loads(line)["findings"][0]["concept"] for line in both.out.splitlines()]
+    assert asked == ["ct_effusion", "cxr_effusion"]
+    said = medkt("segment", "-i", studies["ct-nifti"], "-o", tmp_path / "said", "--modality", "ct", *name)
+    assert json.loads(said.out)["findings"][0]["concept"] == "ct_effusion"
+    unsaid = medkt("segment", "-i", studies["ct-nifti"], "-o", tmp_path / "unsaid", *name)
+    assert unsaid.code == 3
+    assert "(cxr_effusion, ct_effusion); name one by its id, or say --modality" in unsaid.err
+
+
 def test_a_reference_is_scored(medkt: Command, bright: None, studies: Studies, tmp_path: Path) -> None:
     study = studies["ct-series"]
     words = ("segment", "-i", study, "-o", tmp_path / "out", *BRIGHT, *QUICK)

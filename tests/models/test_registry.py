@@ -184,3 +184,8 @@ def test_no_texts(tmp_path: Path) -> None:
     tokens = read_word_pieces(tmp_path, 8, 5 + len(WORDS))([], torch.device("cpu"))
     assert tokens.ids.shape == (0, 0)
     assert tokens.truncated == ()
+
+
+def test_the_small_models_say_that_real_images_were_among_their_training_images() -> None:
+    for kind in ("encoder", "segmenter"):
+        assert "public images" in records(kind)["small"].title  # type: ignore[index]
