@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from medkt.concepts import Concept, concepts, load_concept, mentions
 from medkt.domains.intensity import Intensity, from_display
+from medkt.domains.known import named_by
 from medkt.errors import SettingsError, UnknownNameError
 from medkt.spatial import Image, Planes
 
@@ -192,19 +193,27 @@ class Domain(ABC):
     def contrast_texts(self, concept: Concept) -> tuple[str, ...]:
         """What the image could show instead: normal images, what is easily confused, other findings of that body part.
 
-        Texts that name the concept, a synonym, what it is a kind of, or a related concept are left out.
+        Texts that name the concept, a synonym, what it is a kind of, or a related concept are left out; for a free text
+        the known findings that it may mean (see `known.named_by`) count as related.
         """
-        words = self.words_for(concept)
+        words, meant = self.words_for(concept), self._meant(concept)
         texts = [*words.normal, *concept.texts("contrast"), *words.confusable]
-        texts += [words.templates[0].format(finding=other.name) for other in self._others(concept)]
+        texts += [words.templates[0].format(finding=other.name) for other in self._others(concept, meant)]
         return tuple(text for text in dict.fromkeys(texts) if not mentions(text, concept.names))
 
-    def _others(self, concept: Concept) -> Iterator[Concept]:
+    def _meant(self, concept: Concept) -> frozenset[str]:
+        """Ids of the catalogued findings of this modality that a free text may mean."""
+        if not concept.is_free_text:
+            return frozenset()
+        of_here = [one for one in concepts().values() if one.modality == self.name]
+        return frozenset(one.id for one in named_by(concept, of_here))
+
+    def _others(self, concept: Concept, meant: frozenset[str]) -> Iterator[Concept]:
         for other in self._neighbours(concept):
             of_one_kind = any(mentions(name, other.names) for name in concept.names)
             of_one_kind |= any(mentions(name, concept.names) for name in other.names)
             of_one_kind |= other.id in concept.related or concept.id in other.related
-            if other.id != concept.id and not of_one_kind:
+            if other.id != concept.id and not of_one_kind and other.id not in meant:
                 yield other
 
     def _neighbours(self, concept: Concept) -> list[Concept]:

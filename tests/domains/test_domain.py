@@ -160,6 +160,20 @@ def test_contrast_leaves_out_what_the_concept_is_a_kind_of() -> None:
     assert "a normal breast ultrasound" in tumour
 
 
+def test_free_text_is_not_told_apart_from_the_finding_that_it_names() -> None:
+    def contrasts(modality: str, text: str) -> str:
+        return "; ".join(domain(modality).contrast_texts(concept_from_text(text)))
+
+    for text in ("lung nodule", "Pulmonary nodules in both lungs", "a small nodule"):
+        assert "solid nodule" not in contrasts("ct", text)
+        assert "calcified granuloma" not in contrasts("ct", text)  # may be the same thing as a nodule
+        assert "emphysema" in contrasts("ct", text)
+    assert "pleural effusion" not in contrasts("cxr", "fluid: pleural effusions on the left")
+    assert "demyelinating plaques" in contrasts("mri", "metastasis")
+    assert "brain metastases" not in contrasts("mri", "metastasis")
+    assert "emphysema" in contrasts("ct", "a thing without a name")
+
+
 def test_contrast_is_of_the_same_part_of_the_body() -> None:
     texts = domain("ct").contrast_texts(load_concept("ct_renal_stone"))
     assert "a normal abdominal CT" in texts
