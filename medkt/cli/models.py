@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medkt.cli.loudness import add_loudness
+
 if TYPE_CHECKING:
     import medkt.models.download
     import medkt.models.records
@@ -43,6 +45,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
     action = actions.add_parser("path", help="print the folder of a model")
     action.add_argument("name")
+    for action in actions.choices.values():
+        add_loudness(action)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -26,6 +26,7 @@ from medkt.recipe.batches import MEAN, STD, Batch, batches, report_of
 from medkt.recipe.claims import text_bits
 from medkt.recipe.corpus import Corpus
 from medkt.recipe.encoder_losses import Auxiliary, attributes_loss, losses, run_towers, seen_in, total
+from medkt.recipe.replace_files import write_together
 
 log = logging.getLogger(__name__)
 
@@ -193,7 +194,6 @@ def as_encoder(towers: Towers, tokenizer: Tokenizer) -> SmallEncoder:
 
 def export_encoder(towers: Towers, tokenizer: Tokenizer, folder: Path) -> None:
     """Write encoder.safetensors (float16), tokenizer.json and encoder.json, which names their digests."""
-    folder.mkdir(parents=True, exist_ok=True)
     state: dict[str, Tensor] = {k: v.detach().half().contiguous() for k, v in towers.state_dict().items()}
     weights, words = save(state), tokenizer.to_str(pretty=False).encode()
     spec = asdict(encoder_spec(towers.settings))
@@ -202,11 +202,8 @@ def export_encoder(towers: Towers, tokenizer: Tokenizer, folder: Path) -> None:
         "sha256": hashlib.sha256(weights).hexdigest(), "tokenizer_sha256": hashlib.sha256(words).hexdigest(),
         "towers": asdict(towers.settings), "spec": spec,
     }  # fmt: skip
-    for name, content in (("encoder.safetensors", weights), ("tokenizer.json", words)):
-        partial = folder / f"{name}.part"
-        partial.write_bytes(content)
-        partial.replace(folder / name)
-    (folder / "encoder.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    described = (json.dumps(record, indent=2) + "\n").encode()
+    write_together(folder, {"encoder.safetensors": weights, "tokenizer.json": words, "encoder.json": described})
 
 
 def _groups(towers: Towers, auxiliary: Auxiliary, decay: float) -> list[dict[str, object]]:

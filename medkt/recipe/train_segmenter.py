@@ -23,6 +23,7 @@ from medkt.models.small.segmenter import INPUT_SIZE, PROMPT_WIDTH, build_small_s
 from medkt.recipe.corpus import SIDE, Corpus
 from medkt.recipe.prompts import Prompted, draw_prompt
 from medkt.recipe.real_images import RealImage
+from medkt.recipe.replace_files import write_together
 
 log = logging.getLogger(__name__)
 _FIRST, _SECOND = ("tight", "coarse"), ("coarse", "points", "both")  # kinds of an image's two prompts
@@ -32,7 +33,7 @@ _FIRST, _SECOND = ("tight", "coarse"), ("coarse", "points", "both")  # kinds of 
 class SegmenterTraining:
     """How the segmenter is trained."""
 
-    steps: int = 1500
+    steps: int = 2400
     minutes: float = math.inf
     """The learning rate falls with whichever of steps and minutes is farther on; training ends with the first."""
     batch: int = 12
@@ -270,10 +271,7 @@ def mask_loss(
 
 def export_segmenter(sam: Sam, folder: Path) -> None:
     """Write segmenter.safetensors (float16) and segmenter.json, which names its digest."""
-    folder.mkdir(parents=True, exist_ok=True)
     weights = save({k: v.detach().half().contiguous() for k, v in sam.state_dict().items()})
-    partial = folder / "segmenter.safetensors.part"
-    partial.write_bytes(weights)
-    partial.replace(folder / "segmenter.safetensors")
     record = {"sha256": hashlib.sha256(weights).hexdigest(), "input_size": INPUT_SIZE, "licence": "Apache-2.0"}
-    (folder / "segmenter.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    described = json.dumps(record, indent=2) + "\n"
+    write_together(folder, {"segmenter.safetensors": weights, "segmenter.json": described.encode()})

@@ -13,6 +13,7 @@ import torch
 from segment_anything.build_sam import _build_sam
 
 from medkt.cli import models
+from medkt.cli.main import main
 from medkt.errors import InputError, SettingsError, UnknownNameError, WeightsError
 from medkt.models import registry, store
 from medkt.models.digest import sha256_of
@@ -46,6 +47,22 @@ def test_list_needs_no_torch() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert [entry["name"] for entry in json.loads(done.stdout)][:2] == ["small", "biomedclip"]
+
+
+def test_quiet_and_verbose_stand_before_or_after_the_action(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["list", "-q"], ["-q", "list"], ["list", "--verbose"], ["verify", "-v"]):
+        assert main(["models", *words]) == 0
+    assert "BiomedCLIP" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["models", "list", "--qq"])
+
+
+def test_quiet_before_the_action_is_not_undone_by_it() -> None:
+    parser = argparse.ArgumentParser()
+    models.configure(parser)
+    parser.add_argument("-q", "--quiet", action="store_true")
+    asked = [parser.parse_args(words.split()).quiet for words in ("-q list", "list -q", "list")]
+    assert asked == [True, True, False]
 
 
 def test_list(capsys: pytest.CaptureFixture[str]) -> None:
