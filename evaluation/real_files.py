@@ -45,6 +45,7 @@ CASES = (
     Case("US, one frame", "dicom/pydicom_data/US1_UNCR.dcm", "us_carcinoma"),
     Case("US, clip", "dicom/dicomparser/encapsulated/multi-frame/IM00001.implicit_little_endian.dcm", "us_carcinoma"),
     Case("MR, enhanced multi-frame", "dicom/dicom2nifti/hyperfine/anatomical/001", "mri_glioma"),
+    Case("CT, enhanced multi-frame", "dicom/pydicom_data/eCT_Supplemental.dcm", "ct_nodule"),
     Case(
         "FLAIR volume, NIfTI",
         "mri/ms_lesions/patient01/study1_FLAIR.nii.gz",
