@@ -1,7 +1,22 @@
 """Images made from words, by inverting an encoder."""
 
+from medkt.inversion.cache import cache_folder, invert_cached, weights_digest
 from medkt.inversion.fit import Matcher
 from medkt.inversion.invert import Inverted, invert, normalised
+from medkt.inversion.partial import InvertedHidden, invert_hidden
 from medkt.inversion.settings import InversionSettings
+from medkt.inversion.warm import spectral_start
 
-__all__ = ["InversionSettings", "Inverted", "Matcher", "invert", "normalised"]
+__all__ = [
+    "InversionSettings",
+    "Inverted",
+    "InvertedHidden",
+    "Matcher",
+    "cache_folder",
+    "invert",
+    "invert_cached",
+    "invert_hidden",
+    "normalised",
+    "spectral_start",
+    "weights_digest",
+]

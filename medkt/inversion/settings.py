@@ -194,9 +194,9 @@ class InversionSettings:
                     f'inversion: {name} belongs to parametrisation "pixels", not "{self.parametrisation}", which has '
                     "the encoder's own size from the start"
                 )
-        for name, only in (("clamp", "never"), ("init", "normal")):
-            good = getattr(self, name) == only
-            self._require(name, good, f'"{only}" with parametrisation "{self.parametrisation}"')
+        self._require("clamp", self.clamp == "never", f'"never" with parametrisation "{self.parametrisation}"')
+        if self.parametrisation == "multi_resolution":
+            self._require("init", self.init == "normal", '"normal" with parametrisation "multi_resolution"')
 
     def _check_hidden(self) -> None:
         no_images = ("views", "affine_p", "jitter", "colour_mean", "colour_std", "noise", "tv", "pyramid")

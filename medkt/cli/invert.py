@@ -1,0 +1,129 @@
+"""`medkt invert`: what a model imagines at a text, as images, a contact sheet and a record."""
+
+import argparse
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medkt.cli.segment import add_words, progress
+
+if TYPE_CHECKING:
+    from medkt.concepts import Concept
+    from medkt.inversion import InversionSettings
+
+log = logging.getLogger(__name__)
+PRESETS = "configs/inversion"
+"""The folder of the presets, among the data that ships with medkt."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    add_words(parser)
+    parser.add_argument(
+        "--modality", default="auto", choices=("auto", "cxr", "ct", "mri", "ultrasound"),
+        help="which concept is meant where several modalities have one of that name",
+    )  # fmt: skip
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="where the images go")
+    parser.add_argument(
+        "-m", "--model", default="small", help="the encoder: a name of `medkt models list`, or a weights file"
+    )
+    parser.add_argument("-d", "--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: %(default)s)")
+    parser.add_argument(
+        "--preset",
+        default="fast",
+        metavar="NAME",
+        help="fast, kazemi, kt-paper, kt-code, kt-medclip (default: %(default)s)",
+    )
+    parser.add_argument("--settings", type=Path, metavar="YAML", help="a file of settings over the preset")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="one setting, such as steps=50")
+    parser.add_argument("--images", type=int, default=10, metavar="N", help="of each text (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of all random numbers (default: %(default)s)")
+    parser.add_argument("--no-cache", action="store_true", help="neither read nor keep images in the cache")
+    parser.add_argument("--overwrite", action="store_true", help="replace an inversion that is there already")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Invert every caption; each is kept in the cache once it is done, so that a second run goes on."""
+    texts = texts_of(_concepts(arguments))
+    settings = settings_of(arguments.preset, file=arguments.settings, sets=arguments.set)
+
+    from medkt.errors import OutputError
+    from medkt.inversion import invert, invert_cached, weights_digest
+    from medkt.inversion.write import RECORD, write_inversion
+    from medkt.models.registry import load_encoder
+    from medkt.pipeline import resolve_device
+
+    if (arguments.output / RECORD).exists() and not arguments.overwrite:
+        raise OutputError(f"{arguments.output}: holds an inversion already; choose another folder or say --overwrite")
+    encoder = load_encoder(arguments.model, device=resolve_device(arguments.device))
+    make = invert if arguments.no_cache else invert_cached
+    with progress(arguments.quiet or arguments.json, "inverting") as tick:
+        found = make(encoder, texts, settings, images=arguments.images, seed=arguments.seed, progress=tick)
+    facts = {"name": encoder.spec.name, "digest": encoder.spec.digest, "weights_sha256": weights_digest(encoder.module)}
+    facts["licence"] = encoder.spec.licence
+    record = write_inversion(found, arguments.output, encoder=facts, overwrite=arguments.overwrite)
+    if arguments.json:
+        print(json.dumps({**record, "folder": str(arguments.output)}))
+        return 0
+    for text, similarity in zip(found.texts, found.similarity.mean(dim=1).tolist(), strict=True):
+        print(f"{text}: mean similarity {similarity:.3f} of {arguments.images} images")
+    print(f"  {arguments.output}: images.safetensors, {RECORD}, sheet.png and a PNG of each image")
+    return 0
+
+
+def texts_of(concepts: "Sequence[Concept]") -> tuple[str, ...]:
+    """The captions for inversion, each once; those for prompts where a concept has none of its own."""
+    texts: dict[str, None] = {}
+    for concept in concepts:
+        captions = concept.texts("inversion")
+        if not captions:
+            log.warning("%s has no caption for inversion; its prompts are used, which may hold its name", concept.id)
+        texts.update(dict.fromkeys(captions or concept.texts("prompt")))
+    return tuple(texts)
+
+
+def settings_of(preset: str, *, file: Path | None = None, sets: Sequence[str] = ()) -> "InversionSettings":
+    """Settings from a preset of `configs/inversion`, then a YAML file, then `key=value` assignments.
+
+    Raises:
+        UnknownNameError: no such preset.
+        SettingsError: a key or value is wrong; says the file where it stands in one.
+    """
+    from medkt.config import build, merge, parse_overrides, read_yaml
+    from medkt.errors import SettingsError, UnknownNameError
+    from medkt.inversion import InversionSettings
+    from medkt.resources import data_file
+
+    if preset not in preset_names():
+        raise UnknownNameError(f"no inversion preset {preset!r}; known: {', '.join(preset_names())}")
+    read = read_yaml(data_file(f"{PRESETS}/{preset}.yaml"))
+    values = {key: value for key, value in read.items() if key not in ("about", "source")}
+    if file is not None:
+        given = read_yaml(file)
+        values = dict(merge(values, given))
+        try:
+            build(InversionSettings, values)
+        except SettingsError as error:
+            raise SettingsError(f"{file}: {error}") from error
+    return build(InversionSettings, merge(values, parse_overrides(sets)))
+
+
+def preset_names() -> tuple[str, ...]:
+    """The presets of inversions that ship with medkt, sorted."""
+    from medkt.resources import data_file
+
+    return tuple(sorted(path.stem for path in data_file(PRESETS).glob("*.yaml")))
+
+
+def _concepts(arguments: argparse.Namespace) -> "list[Concept]":
+    from medkt.concepts import concept_from_text, load_concept
+    from medkt.errors import SettingsError
+
+    modality = "" if arguments.modality == "auto" else arguments.modality
+    found = [load_concept(name, modality=modality) for name in arguments.concept]
+    found += [concept_from_text(text) for text in arguments.prompt]
+    if not found:
+        raise SettingsError('say what to look for: -p "a description" or -c CONCEPT (`medkt concepts` lists them)')
+    return found

@@ -1,0 +1,204 @@
+"""Inverted images kept by what made them, so that nothing is inverted twice and a broken-off run goes on.
+
+One safetensors file holds the images of one (weights, text, settings, seed); its name is a digest of these. A file is
+complete or absent, is checked against its own digest when read, and is made again where it fails that.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+from medkt.errors import OutputError
+from medkt.inversion.fit import Matcher
+from medkt.inversion.invert import Inverted, Progress, device_of, invert, require_texts
+from medkt.inversion.noise import text_digest
+from medkt.inversion.settings import InversionSettings
+from medkt.io.atomic import write_atomically
+from medkt.models.encoder import DualEncoder
+from medkt.models.store import home
+
+ALGORITHM = 1
+"""Raised whenever the same settings and seed would give other images."""
+log = logging.getLogger(__name__)
+
+
+def cache_folder() -> Path:
+    """`MEDKT_CACHE` if set, else `inversions` in the folder of everything that medkt keeps."""
+    given = os.environ.get("MEDKT_CACHE")
+    return Path(given).expanduser() if given else home() / "inversions"
+
+
+def invert_cached(
+    encoder: DualEncoder | Matcher,
+    texts: Sequence[str],
+    settings: InversionSettings | None = None,
+    *,
+    images: int = 10,
+    seed: int = 0,
+    start: Tensor | None = None,
+    folder: Path | None = None,
+    progress: Progress | None = None,
+) -> Inverted:
+    """As `invert`, but what is in the cache is read, and each text is kept as soon as it is done.
+
+    Each text is inverted in a batch of its own, so that its images are the same, bit for bit, whatever was there before.
+
+    Args:
+        encoder: as for `invert`; its weights are part of an entry's name, as they are now.
+        texts: one or more.
+        settings: None is `InversionSettings()`.
+        images: of each text.
+        seed: as for `invert`.
+        start: as for `invert`; part of an entry's name.
+        folder: of the cache; None is `cache_folder()`.
+        progress: told (stage, steps done, steps in all) over all texts.
+
+    Raises:
+        OutputError: the cache cannot be written.
+        Otherwise as `invert`.
+    """
+    settings, began = settings or InversionSettings(), time.perf_counter()
+    require_texts(texts, images, 0)
+    place = folder or cache_folder()
+    weights = weights_digest(encoder.module)
+    found = []
+    for index, text in enumerate(texts):
+        own = None if start is None else start[index : index + 1] if len(start) == len(texts) else start
+        key = entry_key(encoder.spec.name, weights, text, settings, images=images, seed=seed, start=own)
+        path = place / f"{_digest_of_key(key)}.safetensors"
+        kept = _read(path, key, text, settings, seed)
+        if kept is None:
+            kept = invert(
+                encoder, [text], settings, images=images, seed=seed, start=own,
+                progress=_part_of(progress, index, len(texts)),
+            )  # fmt: skip
+            _write(path, key, kept)
+        elif progress is not None:
+            progress("from the cache", (index + 1) * settings.steps, len(texts) * settings.steps)
+        found.append(kept)
+    return _joined(found, device_of(encoder), time.perf_counter() - began)
+
+
+def entry_key(
+    name: str,
+    weights: str,
+    text: str,
+    settings: InversionSettings,
+    *,
+    images: int,
+    seed: int,
+    start: Tensor | None = None,
+) -> dict[str, object]:
+    """Everything that a text's images depend on; the text itself only by its digest.
+
+    The number of images belongs to it: a batch of another size is rounded differently in the last digits.
+    """
+    return {
+        "algorithm": ALGORITHM,
+        "encoder": name,
+        "weights": weights,
+        "text": text_digest(text),
+        "settings": asdict(settings),
+        "images": images,
+        "seed": seed,
+        "start": None if start is None else _digest_of({"start": start}),
+    }
+
+
+def weights_digest(module: nn.Module) -> str:
+    """SHA-256, hex, of every parameter and buffer as they are now, not as a file once said."""
+    return _digest_of(dict(module.state_dict()))
+
+
+def _read(path: Path, key: dict[str, object], text: str, settings: InversionSettings, seed: int) -> Inverted | None:
+    """The images of an entry; None if it is absent or damaged."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        log.warning("%s: the cached images cannot be read (%s) and are made again", path, error.strerror)
+        return None
+    try:
+        tensors = load(content)
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]
+        if header["digest"] != _digest_of(tensors) or json.loads(header["key"]) != json.loads(json.dumps(key)):
+            raise ValueError("its digest is another")
+        return Inverted(
+            texts=(text,),
+            pixels=tensors["pixels"],
+            similarity=tensors["similarity"],
+            curves=tensors["curves"],
+            seconds=float(header["seconds"]),
+            settings=settings,
+            seed=seed,
+        )
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        log.warning("%s: the cached images are damaged (%s) and are made again", path, error)
+        return None
+
+
+def _write(path: Path, key: dict[str, object], made: Inverted) -> None:
+    tensors = {"pixels": made.pixels.cpu(), "similarity": made.similarity, "curves": made.curves}
+    tensors = {name: value.contiguous() for name, value in tensors.items()}
+    metadata = {"key": json.dumps(key), "digest": _digest_of(tensors), "seconds": str(made.seconds)}
+    content = save(tensors, metadata)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"the cache {path.parent} cannot be made ({error.strerror}); set MEDKT_CACHE elsewhere"
+        ) from error
+    write_atomically(path, lambda temporary: write_synced(temporary, content))
+
+
+def write_synced(path: Path, content: bytes) -> None:
+    """Write and wait until the disk has it, so that a name never stands over a part."""
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _part_of(progress: Progress | None, index: int, count: int) -> Progress | None:
+    if progress is None:
+        return None
+
+    def tick(stage: str, done: int, total: int) -> None:
+        progress(stage, index * total + done, count * total)
+
+    return tick
+
+
+def _joined(found: list[Inverted], device: torch.device, seconds: float) -> Inverted:
+    return replace(
+        found[0],
+        texts=tuple(text for one in found for text in one.texts),
+        pixels=torch.cat([one.pixels.to(device) for one in found]),
+        similarity=torch.cat([one.similarity for one in found]),
+        curves=torch.cat([one.curves for one in found]),
+        seconds=seconds,
+    )
+
+
+def _digest_of(tensors: dict[str, Tensor]) -> str:
+    sha = hashlib.sha256()
+    for name in sorted(tensors):
+        value = tensors[name].detach().cpu().contiguous()
+        sha.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        sha.update(value.reshape(-1).view(torch.uint8).numpy().data)
+    return sha.hexdigest()
+
+
+def _digest_of_key(key: dict[str, object]) -> str:
+    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
