@@ -40,7 +40,7 @@ class Case:
         split: "train", "val", "test" or any other word.
         class_name: the class of the whole image, where the task is to name it.
         present: whether the finding is in the image, None where nobody knows.
-        columns: anything else to group by: sex, scanner, site, age.
+        columns: anything else to group by: sex, scanner, site, age; empty values are left out.
     """
 
     case_id: str
@@ -64,6 +64,7 @@ class Case:
         problem = _problem(self)
         if problem is not None:
             raise InputError(f"case {self.case_id!r}: {problem}")
+        object.__setattr__(self, "columns", {name: value for name, value in self.columns.items() if value})
         if not self.patient_id:
             object.__setattr__(self, "patient_id", self.case_id)
 

@@ -100,7 +100,7 @@ def iterate_manifest(path: str | Path, *, check_files: bool = True) -> Iterator[
     """The cases one by one, with the checks of `read_manifest`; what is wrong with a row shows when it is reached."""
     file = Path(path)
     checks = _Together(str(path), "row")
-    for row, values in read_rows(file, required=("case_id", "image"), check_name=_require_no_slip):
+    for row, values in read_rows(file, required=("case_id", "image"), check_name=_meant):
         case = _case(values, base=file.parent, where=f"{path}, row {row}")
         checks.add(case, row)
         if check_files:
@@ -125,6 +125,9 @@ def write_manifest(cases: Iterable[Case], path: str | Path) -> Path:
     if not head:
         raise InputError(f"{path}: there is no case to write")
     others = list(dict.fromkeys(name for case in head for name in case.columns))
+    for name in others:
+        if name in _KNOWN or _meant(name) is not None:
+            raise InputError(f"{path}: column {name!r} is, or looks like, one of medkt's own; rename it")
     base = os.path.join(os.path.abspath(target.parent), "")
     rows = (_row(case, base, others) for case in chain(head, incoming))
     return write_rows(target, [*COLUMNS, *others], rows)
@@ -182,9 +185,6 @@ def _row(case: Case, base: str, others: list[str]) -> dict[str, str]:
     surplus = [name for name in case.columns if name not in others]
     if surplus:
         raise InputError(f"case {case.case_id!r}: column {surplus[0]!r} is new; give the first cases that column too")
-    clash = [name for name in others if name in _KNOWN]
-    if clash:
-        raise InputError(f"case {case.case_id!r}: column {clash[0]!r} is one of medkt's own; rename it")
     row = {
         "case_id": case.case_id,
         "image": _relative(case.image, base),
@@ -253,7 +253,7 @@ class _Together:
             raise InputError(f"{self.shown}: there is no case in it; add at least one")
 
 
-def _require_no_slip(name: str) -> str | None:
+def _meant(name: str) -> str | None:
     """What a column was probably meant to be, None where it may be called as it is."""
     if name in _KNOWN:
         return None

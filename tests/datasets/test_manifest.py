@@ -79,7 +79,7 @@ ROWS = {
     "semicolons": ("case_id;image\na;a.png\n", "row 1: one column only; the file is separated by ;"),
     "missing column": ("case_id,picture\na,a.png\n", "row 1: no column 'image'"),
     "doubled column": ("case_id,image,sex,sex\na,a.png,F,F\n", "column 'sex' stands there twice"),
-    "misspelt column": ("case_id,image,refrence\na,a.png,m.png\n", "column 'refrence' .* did you mean reference"),
+    "misspelt column": ("case_id,image,references\na,a.png,m.png\n", "column 'references' .* did you mean reference"),
     "another tool's column": ("case_id,image,label\na,a.png,m.png\n", r"did you mean reference \(a mask\) or class_name"),
     "nameless column": ("case_id,image,\na,a.png,1\n", "row 1: column 3 has no name"),
     "short row": ("case_id,image,sex\na,a.png,F\nb,b.png\n", "row 3: 2 cells, the header has 3"),
@@ -151,7 +151,7 @@ def test_what_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no case to write"):
         write_manifest([], tmp_path / "m.csv")
     clash = Case(case_id="a", image=tmp_path, columns={"split": "x"})
-    with pytest.raises(InputError, match="column 'split' is one of medkt's own"):
+    with pytest.raises(InputError, match="column 'split' is, or looks like, one of medkt's own"):
         write_manifest([clash], tmp_path / "m.csv")
     late = [Case(case_id=f"c{n}", image=tmp_path) for n in range(10_000)]
     late.append(Case(case_id="late", image=tmp_path, columns={"sex": "F"}))

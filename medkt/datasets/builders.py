@@ -1,0 +1,102 @@
+"""Every layout that medkt knows, by name, and the first look at what a builder found."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from medkt.datasets import (
+    bids,
+    brats,
+    busi,
+    chexpert,
+    coco_set,
+    decathlon,
+    dicom_outlines,
+    jsrt,
+    medclipsam,
+    nnunet,
+    paired,
+    siim,
+    udiat,
+    unitochest,
+)
+from medkt.datasets.case import Case
+from medkt.datasets.manifest import Manifest
+from medkt.datasets.reference import read_case_image, reference_mask
+from medkt.errors import InputError, UnknownNameError
+
+CHECKED = 20  # cases of which the files are read before anything is computed
+
+BUILDERS: Mapping[str, Callable[..., Manifest]] = {
+    "paired": paired.build,
+    "nnunet": nnunet.build,
+    "decathlon": decathlon.build,
+    "bids": bids.build,
+    "medclipsam": medclipsam.build,
+    "coco": coco_set.build,
+    "dicom": dicom_outlines.build,
+    "busi": busi.build,
+    "udiat": udiat.build,
+    "unitochest": unitochest.build,
+    "siim": siim.build,
+    "brats": brats.build,
+    "jsrt": jsrt.build,
+    "chexpert": chexpert.build,
+}
+
+
+def build_manifest(layout: str, root: str | Path, *, checked: int | None = CHECKED, **options: Any) -> Manifest:
+    """The manifest of a data set on disk, with the files of some of its cases read.
+
+    Args:
+        layout: a name of `BUILDERS`.
+        root: the folder of the data set.
+        checked: how many cases, spread over the set, are read at once; None for all, 0 for none. The others are read
+            when they are worked on, with the same checks.
+        options: those of the layout's own `build`.
+
+    Raises:
+        UnknownNameError: no such layout. InputError: the builder's, or a file that cannot be used, with its name.
+
+    Example:
+        >>> manifest = build_manifest("busi", "Dataset_BUSI_with_GT")  # doctest: +SKIP
+    """
+    if layout not in BUILDERS:
+        raise UnknownNameError(f"no layout {layout!r}; known: {', '.join(BUILDERS)}")
+    manifest = BUILDERS[layout](root, **options)
+    check_files(manifest.cases, count=checked)
+    return manifest
+
+
+def check_files(cases: Sequence[Case], *, count: int | None = CHECKED) -> None:
+    """Read images and masks of some cases, so that a wrong folder shows before a night's work.
+
+    Raises:
+        InputError: the first that cannot be used; or not one of the masks has anything inside.
+    """
+    chosen = _spread(cases, len(cases) if count is None else count)
+    outlined = 0
+    for case in chosen:
+        image = read_case_image(case)
+        if case.has_mask:
+            mask = reference_mask(case, image=image)
+            if case.present and not mask.values.any():
+                raise InputError(
+                    f"case {case.case_id!r}: the finding is said to be there, but its mask is empty: {_first(case)}"
+                )
+            outlined += bool(mask.values.any())
+    expected = [case for case in chosen if case.reference_kind not in ("", "empty") and case.present is not False]
+    if expected and not outlined:
+        raise InputError(
+            f"none of {len(expected)} masks that were read has anything inside, such as {_first(expected[0])} with key "
+            f"{expected[0].reference_key!r}; is it the right label, threshold or folder?"
+        )
+
+
+def _spread(cases: Sequence[Case], count: int) -> list[Case]:
+    count = min(count, len(cases))
+    return [cases[index * len(cases) // count] for index in range(count)]
+
+
+def _first(case: Case) -> str:
+    return str(case.references[0]) if case.references else "no file"
