@@ -1,0 +1,219 @@
+"""A run as a folder: what it is a run of, and where its parts lie.
+
+RUN/run.json        settings, digests of manifest, concepts and models; a run goes on with the same only
+RUN/salt            makes pseudonyms of ids; whoever has it and the manifest can tell which case is which
+RUN/ledger.sqlite   which case stands where
+RUN/workers/        outcomes, a file a worker
+RUN/cases/          masks, pictures and numbers, a folder a case
+RUN/results.parquet, .csv, failures.*, timings.*    the tables
+"""
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medkt.cohort.locks import take, wait_until_free
+from medkt.errors import InputError, OutputError, SettingsError, UnreadableError
+from medkt.io.atomic import write_atomically
+
+SALT_BYTES = 32
+ORPHANS_MAY_LIVE_S = 60.0  # workers of a coordinator that was killed end by themselves, at the latest with their step
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The folder of a run; nothing is read or written before a method is called."""
+
+    path: Path
+
+    @property
+    def record(self) -> Path:
+        return self.path / "run.json"
+
+    @property
+    def ledger(self) -> Path:
+        return self.path / "ledger.sqlite"
+
+    @property
+    def workers(self) -> Path:
+        return self.path / "workers"
+
+    @property
+    def cases(self) -> Path:
+        return self.path / "cases"
+
+    def table(self, name: str, suffix: str = "parquet") -> Path:
+        return self.path / f"{name}.{suffix}"
+
+    def make(self) -> None:
+        """Make the folder and its parts.
+
+        Raises:
+            OutputError: it cannot be made.
+        """
+        try:
+            self.cases.mkdir(parents=True, exist_ok=True)
+            self.workers.mkdir(exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{self.path}: cannot be written ({error.strerror}); choose another folder") from error
+
+    def outcome_files(self) -> tuple[Path, ...]:
+        """The workers' files, sorted."""
+        return tuple(sorted(self.workers.glob("*.jsonl")))
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """The folder belongs to this process while the block runs; workers of a killed one are waited for.
+
+        Raises:
+            OutputError: another process works in it.
+        """
+        descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            busy = f"{self.path}: another `medkt batch` works in this folder; wait for it, or stop it"
+            if not take(descriptor):
+                raise OutputError(busy)
+            if not all(wait_until_free(file, seconds=ORPHANS_MAY_LIVE_S) for file in self.outcome_files()):
+                raise OutputError(busy)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def salt(self, given: Path | None = None) -> bytes:
+        """The salt of this run, made where there is none; `given` is a file with that of another run.
+
+        Raises:
+            SettingsError: the run has another salt than the one given.
+            InputError: the file given cannot be read or is too short to protect anything.
+        """
+        own = self.path / "salt"
+        wanted = None if given is None else _read_salt(given)
+        if not own.exists():
+            text = (wanted or secrets.token_bytes(SALT_BYTES)).hex() + "\n"
+            part = self.path / f".salt-{secrets.token_hex(6)}"
+            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            try:
+                os.link(part, own)  # of several shards that begin at once, one makes it
+            except FileExistsError:
+                pass  # the other's is as good
+            finally:
+                part.unlink()
+        salt = _read_salt(own)
+        if wanted is not None and wanted != salt:
+            raise SettingsError(f"{given}: is not the salt of this run; leave --salt away, or begin in another folder")
+        return salt
+
+    def read(self) -> dict[str, Any]:
+        """What `run.json` says.
+
+        Raises:
+            InputError: there is none. UnreadableError: it is none of medkt.
+        """
+        try:
+            record = json.loads(self.record.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise InputError(f"{self.path}: holds no run of `medkt batch`; give the folder that -o named") from error
+        except (OSError, ValueError) as error:
+            raise UnreadableError(f"{self.record}: cannot be read; it is damaged or no file of medkt") from error
+        if not isinstance(record, dict) or "identity" not in record:
+            raise UnreadableError(f"{self.record}: holds no `identity`; it is no file of medkt")
+        return record
+
+    def claim(self, identity: Mapping[str, Any]) -> None:
+        """Begin a run of this identity, or go on with the one that is here.
+
+        Raises:
+            SettingsError: the run that is here is another; names what differs.
+        """
+        wanted = json.loads(json.dumps(identity))  # as it reads back
+        if self.record.exists():
+            require_same(self.read()["identity"], wanted, where=self.path)
+            return
+        self.write_record({"identity": wanted, "models": None})
+
+    def claim_models(self, facts: Mapping[str, Any]) -> None:
+        """Note which models the workers have loaded, or check that they are those of the run.
+
+        Raises:
+            SettingsError: they are others.
+        """
+        record, wanted = self.read(), json.loads(json.dumps(facts))
+        if record["models"] is None:
+            self.write_record({**record, "models": wanted})
+        else:
+            require_same(record["models"], wanted, where=self.path)
+
+    def clear_case(self, key: str) -> Path:
+        """The folder of a case, without what an attempt that was killed has left there."""
+        folder = self.cases / key
+        shutil.rmtree(folder, ignore_errors=True)
+        return folder
+
+    def sweep(self) -> None:
+        """Remove what killed workers have left half written."""
+        for part in self.cases.glob(".*.part"):
+            shutil.rmtree(part, ignore_errors=True)
+
+    def write_record(self, record: Mapping[str, Any]) -> None:
+        """Replace `run.json`."""
+        text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+        write_atomically(self.record, lambda path: _write_through(path, text))
+
+
+def require_same(had: Mapping[str, Any], has: Mapping[str, Any], *, where: Path) -> None:
+    """Pass silently where two records agree.
+
+    Raises:
+        SettingsError: names the entries that differ, with both values.
+    """
+    differ = _differences(had, has)
+    if differ:
+        raise SettingsError(
+            f"{where}: holds a run with other settings ({'; '.join(differ[:4])}); give those of the run, or begin in "
+            "another folder"
+        )
+
+
+def _differences(had: Any, has: Any, path: str = "") -> Sequence[str]:
+    if isinstance(had, Mapping) and isinstance(has, Mapping):
+        keys = dict.fromkeys([*had, *has])
+        return [
+            one for key in keys for one in _differences(had.get(key), has.get(key), f"{path}.{key}" if path else key)
+        ]
+    if had == has:
+        return []
+    return [f"{path}: {_short(had)} in the run, {_short(has)} now"]
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 40 else f"{text[:18]}...{text[-18:]}"
+
+
+def _read_salt(path: Path) -> bytes:
+    try:
+        salt = bytes.fromhex(path.read_text(encoding="ascii").strip())
+    except OSError as error:
+        raise InputError(f"{path}: the salt cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise InputError(f"{path}: is no salt; expected hexadecimal digits, as in the file salt of a run") from error
+    if len(salt) < 16:
+        raise InputError(f"{path}: a salt of {len(salt)} bytes protects nothing; at least 16 are needed")
+    return salt
+
+
+def _write_through(path: Path, text: str) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,127 @@
+"""What became of a case, as one line of JSON in a file that one worker alone appends to.
+
+These files are the truth of a run. A line counts when it is whole: a worker that is killed while writing leaves a line
+without an end, which is not read. Nobody appends after such a line, for every worker process begins a file of its own.
+"""
+
+import json
+import math
+import os
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from medkt.cohort.locks import take
+from medkt.cohort.work import Work
+from medkt.errors import OutputError, UnreadableError
+
+Value = str | int | float | bool | None
+Row = Mapping[str, Value]
+State = Literal["done", "failed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The end of one case.
+
+    Attributes:
+        key, number, round: of the `Work`.
+        state: "done" or "failed".
+        kind, message: why it failed, see `failures`; "" where it did not.
+        rows: of the result table, one a concept; of a failed case without numbers.
+        seconds: by step.
+    """
+
+    key: str
+    number: int
+    round: int
+    state: State
+    kind: str = ""
+    message: str = ""
+    rows: Sequence[Row] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    def line(self) -> bytes:
+        """One line of JSON with its end."""
+        text = json.dumps(self.plain(), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return text.encode() + b"\n"
+
+    def plain(self) -> dict[str, Any]:
+        rows = [{name: _finite(value) for name, value in row.items()} for row in self.rows]
+        seconds = {step: round(value, 4) for step, value in self.seconds.items()}
+        return {
+            "key": self.key, "number": self.number, "round": self.round, "state": self.state, "kind": self.kind,
+            "message": self.message, "rows": rows, "seconds": seconds,
+        }  # fmt: skip
+
+    @classmethod
+    def from_line(cls, line: bytes | str) -> "Outcome":
+        """The outcome that `line` made."""
+        values = json.loads(line)
+        return cls(**{**values, "rows": tuple(values["rows"])})
+
+
+def failure(work: Work, kind: str, message: str, seconds: Mapping[str, float] | None = None) -> Outcome:
+    """The outcome of a case that failed: a row without numbers for each concept that was asked."""
+    return Outcome(
+        key=work.key, number=work.number, round=work.round, state="failed", kind=kind, message=message,
+        rows=tuple({**work.columns, "concept": concept} for concept in work.concepts), seconds=seconds or {},
+    )  # fmt: skip
+
+
+class OutcomeFile:
+    """A worker's own file: created, locked while the worker lives, appended to and flushed to the disk line by line."""
+
+    def __init__(self, folder: Path, *, prefix: str = "worker") -> None:
+        self.name = f"{prefix}-{secrets.token_hex(8)}.jsonl"
+        try:
+            self._descriptor = os.open(folder / self.name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o666)
+        except OSError as error:
+            raise OutputError(f"{folder}: cannot be written ({error.strerror}); check space and permission") from error
+        take(self._descriptor)
+
+    def append(self, outcome: Outcome) -> int:
+        """Write one line, and give the size of the file after it.
+
+        Raises:
+            OutputError: no space left.
+        """
+        left = memoryview(outcome.line())
+        try:
+            while left:
+                left = left[os.write(self._descriptor, left) :]
+            os.fsync(self._descriptor)
+        except OSError as error:
+            raise OutputError(f"{self.name}: cannot be written ({error.strerror}); make space and run again") from error
+        return os.fstat(self._descriptor).st_size
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+def read_outcomes(path: Path, *, start: int = 0) -> Iterator[tuple[Outcome, int]]:
+    """The whole lines of a file from byte `start` on, each with the byte after it.
+
+    Raises:
+        UnreadableError: a line that has an end and is no outcome.
+    """
+    with path.open("rb") as file:
+        file.seek(start)
+        end = start
+        for line in file:
+            if not line.endswith(b"\n"):
+                return  # its writer was killed
+            end += len(line)
+            try:
+                yield Outcome.from_line(line), end
+            except (ValueError, KeyError, TypeError) as error:
+                raise UnreadableError(
+                    f"{path.name}: the line that ends at byte {end} is no outcome of a case; the file was changed by "
+                    "something else than medkt: take it out of the folder and run again"
+                ) from error
+
+
+def _finite(value: Value) -> Value:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

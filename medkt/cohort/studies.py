@@ -1,0 +1,155 @@
+"""The runner of real studies: `medkt segment` for each case of a cohort, with the models loaded once."""
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from medkt.cohort.folder import RunFolder
+from medkt.cohort.outcomes import Row, Value
+from medkt.cohort.work import Work
+from medkt.concepts import Concept
+from medkt.datasets.case import Case
+from medkt.datasets.reference import read_case_image, reference_mask
+from medkt.errors import OutputError
+from medkt.io import read_image
+from medkt.pipeline import Pipeline, StudyResult, View, score_finding
+from medkt.report.plain import as_plain
+from medkt.report.write import Formats, write_result
+from medkt.segmentation.slicewise import SegmentationSettings
+from medkt.spatial import Image, Mask
+
+# what of a finding's record goes into the table under its own name
+_OF_FINDING = (
+    "present",
+    "decision",
+    "score",
+    "specificity",
+    "slice_disagreement",
+    "pieces_dropped",
+    "slices_with_mask",
+)
+_OF_MEASURES = (
+    "voxels", "unit", "volume_ml", "area", "long_axis", "short_axis", "max_diameter", "touches_border",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyRunnerFactory:
+    """Makes a `StudyRunner` in a worker; small and picklable.
+
+    Attributes:
+        run: whose folder `cases` the results go into.
+        concepts: all that any case asks for, by id.
+        model, segmenter, device, settings, preset: as for `Pipeline.load`.
+        view, regrid: as for `Pipeline.segment_file`; a case's own modality comes before the view's.
+        formats: what is written of each case.
+    """
+
+    run: RunFolder
+    concepts: Mapping[str, Concept]
+    model: str = "small"
+    segmenter: str | None = None
+    device: str = "auto"
+    settings: SegmentationSettings
+    preset: str = "default"
+    view: View = field(default_factory=View)
+    regrid: bool = False
+    formats: Formats = field(default_factory=Formats)
+
+    def __call__(self) -> "StudyRunner":
+        """Load the models; the worker's threads are those that its environment allows."""
+        import torch
+
+        torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+        pipeline = Pipeline.load(
+            self.model, segmenter=self.segmenter, device=self.device, settings=self.settings, preset=self.preset
+        )
+        return StudyRunner(self, pipeline)
+
+
+@dataclass(frozen=True, slots=True)
+class StudyRunner:
+    """Reads, segments, scores and writes studies; a `Runner`."""
+
+    asked: StudyRunnerFactory
+    pipeline: Pipeline
+
+    def facts(self) -> Mapping[str, Any]:
+        spec, segmenter = self.pipeline.encoder.spec, self.pipeline.segmenter_facts
+        return {
+            "encoder": {"name": spec.name, "digest": spec.digest},
+            "segmenter": {"name": segmenter.name, "digest": segmenter.digest},
+            "device": _device_of(self.pipeline),
+        }
+
+    def read(self, work: Work) -> tuple[Image, Mask | None]:
+        image = _read_image(work.case, regrid=self.asked.regrid)
+        return image, reference_mask(work.case, image=image) if work.case.has_mask else None
+
+    def compute(self, work: Work, study: tuple[Image, Mask | None]) -> StudyResult:
+        image, reference = study
+        asked = self.asked
+        view = replace(asked.view, modality=work.case.modality or asked.view.modality)
+        result = self.pipeline.segment(image, [asked.concepts[name] for name in work.concepts], view=view)
+        if reference is None:
+            return result
+        (finding,) = result.findings
+        scored = replace(finding, case=score_finding(result, finding, reference), reference=reference)
+        return replace(result, findings=(scored,))
+
+    def write(self, work: Work, result: StudyResult) -> Sequence[Row]:
+        part = self.asked.run.cases / f".{secrets.token_hex(8)}.part"
+        written = write_result(result, part, formats=self.asked.formats, name=work.key)
+        target = self.asked.run.clear_case(work.key)
+        try:
+            _flush(part)
+            os.rename(part, target)
+        except OSError as error:
+            raise OutputError(f"{target}: cannot be written ({error.strerror}); check space and permission") from error
+        return [row_of(written.record, finding) for finding in written.record["findings"]]
+
+
+def row_of(record: Mapping[str, Any], finding: Mapping[str, Any]) -> Row:
+    """One row of the result table from a study's `result.json` and one of its findings."""
+    row: dict[str, Value] = {"concept": finding["concept"]}
+    row |= {name: finding[name] for name in _OF_FINDING}
+    row |= {name: finding["measures"][name] for name in _OF_MEASURES}
+    row |= {
+        "domain": record["domain"], "planes": record["planes"], "slices_looked_at": record["slices_looked_at"],
+        "input_digest": record["input"]["digest"], "warnings": len(record["warnings"]),
+    }  # fmt: skip
+    scores = finding["reference_scores"]
+    if scores is not None:
+        row |= {"outcome": scores["outcome"], **scores["numbers"]}
+    return row
+
+
+def _read_image(case: Case, *, regrid: bool) -> Image:
+    if regrid and not case.image_kind and case.slice_index is None:
+        return read_image(case.image, series=case.series or None, volume=case.volume, regrid=True)
+    return read_case_image(case)
+
+
+def _device_of(pipeline: Pipeline) -> str:
+    parameters = getattr(getattr(pipeline.encoder, "module", None), "parameters", None)
+    return "cpu" if parameters is None else str(next(parameters()).device.type)
+
+
+def _flush(folder: Path) -> None:
+    """What is in the folder is on the disk, before its name says that it is complete."""
+    for path in folder.iterdir():
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def concept_digest(concept: Concept) -> str:
+    """SHA-256 of a concept's words, free text or from a file."""
+    return concept.digest or hashlib.sha256(json.dumps(as_plain(concept), sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,128 @@
+"""The outcomes as tables: Parquet for programs, CSV for people, the same bytes whenever the outcomes are the same.
+
+    results     a row a case and concept, sorted by both; no times, no paths
+    failures    a row a failed case: kind, message, place in the manifest
+    timings     a row a case: seconds by step; the only one that differs from run to run
+
+Rows pass through in batches, so a million of them take little memory. Which columns there are, and of which type, is
+found in a first pass over the outcomes.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+from medkt.cohort.folder import RunFolder
+from medkt.cohort.ledger import Ledger
+from medkt.cohort.outcomes import Outcome, Row
+from medkt.io.atomic import write_atomically
+
+AT_ONCE = 20_000
+TABLES = ("results", "failures", "timings")
+# these come first, in this order; the others follow by name
+FIRST = ("case", "patient", "concept", "status", "failure", "present", "score", "dsc", "iou")
+
+Kind = Literal["", "bool", "int", "float", "text"]
+_KINDS: Mapping[type, Kind] = {bool: "bool", int: "int", float: "float", str: "text"}
+_FIXED: Mapping[str, Mapping[str, Kind]] = {
+    "results": {"case": "text", "concept": "text", "status": "text", "failure": "text"},
+    "failures": {"case": "text", "number": "int", "failure": "text", "message": "text"},
+    "timings": {"case": "text", "total_s": "float"},
+}
+
+
+def write_tables(run: RunFolder, ledger: Ledger) -> tuple[Path, ...]:
+    """Write every table anew from the ledger; each file is replaced whole.
+
+    Raises:
+        OutputError: no space, no permission.
+    """
+    rows: Mapping[str, Callable[[Outcome], Iterable[Row]]] = {
+        "results": result_rows, "failures": _failure_rows, "timings": _timing_rows,
+    }  # fmt: skip
+    columns: dict[str, dict[str, Kind]] = {name: dict(_FIXED[name]) for name in TABLES}
+    for outcome in ledger.outcomes():
+        for name in TABLES:
+            for row in rows[name](outcome):
+                _widen(columns[name], row)
+    written = []
+    for name in TABLES:
+        made, ordered = rows[name], _ordered(columns[name])
+
+        def write(parquet: Path, csv: Path, made: Any = made, ordered: Any = ordered) -> None:
+            _write((row for outcome in ledger.outcomes() for row in made(outcome)), ordered, parquet, csv)
+
+        written += _both(run.table(name), run.table(name, "csv"), write)
+    return tuple(written)
+
+
+def result_rows(outcome: Outcome) -> list[Row]:
+    """The rows of one case in the result table, sorted by concept."""
+    head = {"case": outcome.key, "status": outcome.state, "failure": outcome.kind or None}
+    return [{**head, **row} for row in sorted(outcome.rows, key=lambda row: str(row.get("concept")))]
+
+
+def _failure_rows(outcome: Outcome) -> list[Row]:
+    if outcome.state != "failed":
+        return []
+    return [{"case": outcome.key, "number": outcome.number, "failure": outcome.kind, "message": outcome.message}]
+
+
+def _timing_rows(outcome: Outcome) -> list[Row]:
+    steps = {f"{step.replace(' ', '_')}_s": float(seconds) for step, seconds in outcome.seconds.items()}
+    return [{"case": outcome.key, "total_s": round(sum(steps.values()), 4), **steps}]
+
+
+def _widen(columns: dict[str, Kind], row: Row) -> None:
+    """Let the columns' types hold this row too; in whatever order rows come, the outcome is the same."""
+    for name, value in row.items():
+        kind = "" if value is None else _KINDS[type(value)]
+        had = columns.setdefault(name, kind)
+        if had == kind or not kind:
+            continue
+        numbers = {had, kind} == {"int", "float"}
+        columns[name] = kind if not had else "float" if numbers else "text"
+
+
+def _ordered(columns: Mapping[str, Kind]) -> dict[str, Kind]:
+    first = [name for name in FIRST if name in columns]
+    return {name: columns[name] for name in [*first, *sorted(set(columns) - set(first))]}
+
+
+def _both(parquet: Path, csv: Path, write: Callable[[Path, Path], None]) -> list[Path]:
+    """Both files from one pass over the rows, each under its name only when both are whole."""
+    return [
+        write_atomically(parquet, lambda first: (write_atomically(csv, lambda second: write(first, second)), None)[1]),
+        csv,
+    ]
+
+
+def _write(rows: Iterator[Row], columns: Mapping[str, Kind], parquet: Path, csv: Path) -> None:
+    import pyarrow as pa
+    from pyarrow.csv import CSVWriter
+    from pyarrow.parquet import ParquetWriter
+
+    types = {"": pa.string(), "bool": pa.bool_(), "int": pa.int64(), "float": pa.float64(), "text": pa.string()}
+    schema = pa.schema([(name, types[kind]) for name, kind in columns.items()])
+    with parquet.open("wb") as first, csv.open("wb") as second:
+        with ParquetWriter(first, schema, compression="zstd") as packed, CSVWriter(second, schema) as plain:
+            while batch := list(islice(rows, AT_ONCE)):
+                table = pa.Table.from_arrays(
+                    [pa.array(_column(batch, name, kind), types[kind]) for name, kind in columns.items()], schema=schema
+                )
+                packed.write_table(table)
+                plain.write_table(table)
+        for file in (first, second):
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _column(rows: Sequence[Row], name: str, kind: Kind) -> list[Any]:
+    values = [row.get(name) for row in rows]
+    if kind == "float":
+        return [None if value is None else float(value) for value in values]
+    if kind == "text":
+        return [None if value is None else str(value) for value in values]
+    return values

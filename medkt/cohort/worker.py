@@ -1,0 +1,156 @@
+"""One worker process: models loaded once, then reading, computing and writing overlap between cases.
+
+Three steps stand in a line, each in a thread of its own; between two of them at most one case waits, so that memory
+does not grow with the cohort. A fourth thread listens to the coordinator: when its end of the pipe closes, however that
+came about, the worker ends at once.
+"""
+
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from medkt.cohort.engine import Runner, RunnerFactory
+from medkt.cohort.failures import kind_of, message_of
+from medkt.cohort.outcomes import Outcome, OutcomeFile, failure
+from medkt.cohort.work import Work
+from medkt.errors import MedktError, OutputError
+
+NOTHING_LEFT = 0  # exit codes of a worker
+COORDINATOR_GONE = 70
+_END = None  # what a queue holds after the last case
+
+
+@dataclass(slots=True)
+class _Case:
+    """A case on its way through the line."""
+
+    work: Work
+    value: Any = None
+    failed: tuple[str, str] | None = None
+    dropped: bool = False  # it could not be written, which is not its fault: it stays without an outcome
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def worker_main(
+    factory: RunnerFactory, pipe: Connection, folder: Path, threads: int, search_path: Sequence[str] = ()
+) -> None:
+    """The body of a worker process: `folder` is where its file goes, `threads` how many it may compute with."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # they reach the whole group; the coordinator decides
+        signal.signal(number, signal.SIG_IGN)
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = str(threads)
+    sys.path.extend(one for one in search_path if one not in sys.path)
+    try:
+        runner = factory()
+        file = OutcomeFile(folder)
+    except MedktError as error:
+        pipe.send(("broken", type(error).__name__, str(error)))
+        return
+    pipe.send(("ready", file.name, dict(runner.facts())))
+    _Line(runner, file, pipe).run()
+    file.close()
+
+
+class _Line:
+    """The three steps and what stands between them."""
+
+    def __init__(self, runner: Runner, file: OutcomeFile, pipe: Connection) -> None:
+        self._runner, self._file, self._pipe = runner, file, pipe
+        self._told = threading.Lock()  # a pipe takes one message at a time
+        self._given: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
+        self._read: queue.Queue[_Case | None] = queue.Queue(maxsize=1)
+        self._made: queue.Queue[_Case | None] = queue.Queue(maxsize=1)
+
+    def run(self) -> None:
+        """Work until the coordinator says that there is no more."""
+        threads = [
+            threading.Thread(target=target, name=target.__name__, daemon=True)
+            for target in (self._listen, self._reading, self._writing)
+        ]
+        for thread in threads:
+            thread.start()
+        while (case := self._read.get()) is not _END:
+            self._step(case, "compute", lambda case: self._runner.compute(case.work, case.value))
+            self._made.put(case)
+            del case  # the next one is waited for without it in memory
+        self._made.put(_END)
+        threads[2].join()
+
+    def _listen(self) -> None:
+        try:
+            while (given := self._pipe.recv()) is not _END:
+                self._given.put(given)
+        except (EOFError, OSError):  # killed or gone: nobody is left to work for
+            os._exit(COORDINATOR_GONE)
+        self._drop_what_was_not_begun()
+        self._given.put(_END)
+
+    def _drop_what_was_not_begun(self) -> None:
+        while True:
+            try:
+                self._given.get_nowait()
+            except queue.Empty:
+                return
+
+    def _reading(self) -> None:
+        while (work := self._given.get()) is not _END:
+            case = _Case(work=work)
+            self._step(case, "read", lambda case: self._runner.read(case.work))
+            self._read.put(case)
+            del case
+        self._read.put(_END)
+
+    def _writing(self) -> None:
+        while (case := self._made.get()) is not _END:
+            self._step(case, "write", lambda case: self._runner.write(case.work, case.value))
+            if case.dropped:
+                continue
+            outcome = _outcome(case)
+            try:
+                end = self._file.append(outcome)
+            except OutputError as error:
+                self._tell("broken", type(error).__name__, str(error))
+                return
+            self._tell("finished", outcome, end)
+            del case
+
+    def _step(self, case: _Case, name: str, do: Any) -> None:
+        """One step of a case that has not failed; what it raises is the case's failure and nobody else's."""
+        if case.failed or case.dropped:
+            return
+        self._tell("begin", case.work.key, name)
+        began = time.perf_counter()
+        try:
+            case.value = do(case)
+        except OutputError as error:  # the disk is full, not the case at fault
+            self._tell("broken", type(error).__name__, str(error))
+            case.dropped = True
+        except Exception as error:
+            case.failed, case.value = (kind_of(error, name), message_of(error, *case.work.secrets)), None
+        case.seconds[name] = time.perf_counter() - began
+        self._tell("end", case.work.key, name)
+
+    def _tell(self, *message: object) -> None:
+        try:
+            with self._told:
+                self._pipe.send(message)
+        except OSError:
+            os._exit(COORDINATOR_GONE)
+
+
+def _outcome(case: _Case) -> Outcome:
+    work = case.work
+    if case.failed:
+        return failure(work, *case.failed, seconds=case.seconds)
+    return Outcome(
+        key=work.key, number=work.number, round=work.round, state="done",
+        rows=tuple({**work.columns, **row} for row in case.value), seconds=case.seconds,
+    )  # fmt: skip
