@@ -200,3 +200,13 @@ def test_incomplete_pairs_are_refused_with_a_list() -> None:
         pair_by_case(references=many, predictions={})
     with pytest.raises(InputError, match="no reference at all"):
         pair_by_case(references={}, predictions={"a": 1})
+
+
+def test_lesions_come_with_the_numbers() -> None:
+    wanted = MetricSettings(metrics=("lesions",))
+    result = evaluate_case(reference=REFERENCE, prediction=NOTHING, settings=wanted)
+    assert result.lesions is not None
+    assert [lesion.matched for lesion in result.lesions.reference] == [False]
+    assert result.numbers["lesion_sensitivity"] == 0
+    assert result.missing == {"lesion_precision": "no lesion was predicted"}
+    assert result.settings["lesions"] == "iou > 0.1, 26 neighbours, at least 1 voxel"
