@@ -73,7 +73,9 @@ def _structure_number(header: Dataset, structure: str, shown: str) -> int:
     if not known:
         raise InputError(f"{shown}: the structure set holds no structure; export it again")
     if not structure and len(known) > 1:
-        raise AmbiguousInputError(f"{shown}: {len(known)} structures ({', '.join(known)}); name one as reference_key")
+        raise AmbiguousInputError(
+            f"{shown}: {len(known)} structures ({', '.join(known)}); name one of them (column reference_key)"
+        )
     wanted = structure or next(iter(known))
     for name, number in known.items():
         if number is not None and wanted.casefold() in (name.casefold(), str(number)):

@@ -14,6 +14,7 @@ from hypothesis import strategies as some
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
+from medkt.concepts import Caption, Concept
 from medkt.datasets.builders import build_manifest
 from medkt.datasets.case import Case
 from medkt.datasets.coco import coco_mask
@@ -28,8 +29,8 @@ from medkt.datasets.rle import (
 )
 from medkt.datasets.rtstruct import read_rtstruct
 from medkt.errors import GeometryMismatchError, InputError, UnreadableError, UnsupportedError
-from medkt.io import read_image, read_mask
-from medkt.spatial import Geometry, Image
+from medkt.io import read_image, read_mask, write_dicom_seg
+from medkt.spatial import Geometry, Image, Mask
 
 SPOT = spot() > 0
 REAL = Path(os.environ.get("MEDKT_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
@@ -157,6 +158,24 @@ def test_structures_and_frames(tmp_path: Path) -> None:
     broken = rtstruct(tmp_path / "b.dcm", {"GTV": [square_on(1)[:-1]]})
     with pytest.raises(UnreadableError, match="a contour of 11 numbers is no list of points"):
         read_rtstruct(broken, geometry=image.geometry)
+
+
+def test_a_seg_and_an_rtstruct_of_one_outline_are_one_mask(tmp_path: Path) -> None:
+    image = _ct(tmp_path / "seg")
+    values = np.zeros(image.geometry.shape, dtype=bool)
+    values[1] = SPOT
+    nodule = Concept(id="nodule", name="Nodule", captions=(Caption(text="a round spot"),))
+    mask = Mask(values=values, geometry=image.geometry)
+    write_dicom_seg([mask], [nodule], image, tmp_path / "seg" / "seg.dcm")
+    (case,) = build_manifest("dicom", tmp_path / "seg", structure="Nodule")
+    assert (case.reference_kind, case.reference_key) == ("mask", "1")
+    (tmp_path / "rt").mkdir()
+    (drawn,) = _manifest("dicom", tmp_path / "rt")
+    assert np.array_equal(reference_mask(case).values, reference_mask(drawn).values)
+    with pytest.raises(InputError, match="no segment 'Cyst'; there are Nodule"):
+        build_manifest("dicom", tmp_path / "seg", structure="Cyst")
+    with pytest.raises(UnsupportedError, match="a DICOM SEG for a single slice"):
+        reference_mask(replace(case, slice_index=1), image=image)
 
 
 def _ct(folder: Path) -> Image:
