@@ -38,7 +38,7 @@ class InversionSettings:
     optimiser: Optimiser = "adam"
     """"adam" with betas 0.9 and 0.999; "lbfgs", which evaluates the loss up to 25 times a step."""
 
-    lr: float = 0.1
+    lr: float = 0.03
     """Learning rate, before annealing."""
 
     annealing: Annealing = "none"
@@ -112,7 +112,7 @@ class InversionSettings:
     clamp: Clamp = "never"
     """When the unknown is clipped to [0, 1]: "before_step", in the closure, as published; "after_step"; "never"."""
 
-    channels: int = 3
+    channels: int = 1
     """3 for colour, or 1: a grey image that the encoder sees three times."""
 
     output: Output = "float"

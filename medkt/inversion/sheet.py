@@ -48,6 +48,7 @@ def contact_sheet(found: Inverted, *, most: int = 10) -> bytes:
             (taken + 1).numpy(), curve[taken].numpy(), color=_LINE, linewidth=1, marker="." if len(taken) < 3 else ""
         )
         axes.set_ylim(limits[0], limits[1] * 1.05)
+        axes.yaxis.tick_right()
         axes.tick_params(colors=_TEXT, labelsize=6, length=2)
         for spine in axes.spines.values():
             spine.set_color("#555a63")
@@ -58,7 +59,7 @@ def contact_sheet(found: Inverted, *, most: int = 10) -> bytes:
         fontsize=6,
     )  # fmt: skip
     figure.subplots_adjust(
-        left=0.1 / width, right=1 - 0.1 / width, bottom=0.34 / height, top=1 - 0.3 / height, wspace=0.08, hspace=0.42
+        left=0.1 / width, right=1 - 0.4 / width, bottom=0.34 / height, top=1 - 0.3 / height, wspace=0.08, hspace=0.42
     )
     buffer = BytesIO()
     # the software line that matplotlib would add changes with its version, and with it the bytes

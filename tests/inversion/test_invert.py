@@ -12,8 +12,10 @@ from medkt.errors import InputError, NumericalError, SettingsError
 from medkt.inversion import InversionSettings, Matcher, invert, normalised
 
 TEXTS = ("a round bright spot", "several dark lines", "a ring")
-FEW = InversionSettings(steps=5, jitter=2)
+FEW = InversionSettings(steps=5, jitter=2, lr=0.1, channels=3)
 PIXELS = InversionSettings(
+    lr=0.1,
+    channels=3,
     parametrisation="pixels", steps=6, side=4, upsize_at=(2, 4), init="uniform", clip_norm=1.0, clamp="before_step",
     similarity="unit_distance", jitter=1,
 )  # fmt: skip

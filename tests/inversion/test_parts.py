@@ -43,7 +43,7 @@ def test_l1_and_gram_by_hand() -> None:
 
 
 KT = InversionSettings(
-    parametrisation="pixels", steps=5000, side=64, upsize_at=(900, 1800), annealing="periodic", init="uniform", jitter=4
+    parametrisation="pixels", steps=5000, side=64, upsize_at=(900, 1800), annealing="periodic", init="uniform", jitter=4, lr=0.1
 )  # fmt: skip
 
 
@@ -59,14 +59,14 @@ def test_periodic_annealing_as_measured_in_the_specification() -> None:
 
 @pytest.mark.parametrize("annealing", ["cosine", "periodic"])
 def test_annealing_is_torchs_scheduler(annealing: Any) -> None:
-    settings = InversionSettings(annealing=annealing, steps=30)
+    settings = InversionSettings(annealing=annealing, steps=30, lr=0.1)
     optimiser = torch.optim.Adam([torch.zeros(1, requires_grad=True)], lr=0.1)
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, 30 if annealing == "cosine" else 10)
     for step in range(30):
         assert learning_rate(settings, step) == pytest.approx(scheduler.get_last_lr()[0], abs=1e-9)
         optimiser.step()
         scheduler.step()
-    assert learning_rate(InversionSettings(), 24) == 0.1
+    assert learning_rate(InversionSettings(), 24) == InversionSettings().lr
 
 
 def test_stages() -> None:

@@ -18,7 +18,7 @@ from medkt.inversion.sheet import contact_sheet
 from medkt.inversion.write import as_png, write_inversion
 
 TEXTS = ("a round bright spot", "$several dark lines")
-FEW = InversionSettings(steps=3, jitter=1)
+FEW = InversionSettings(steps=3, jitter=1, channels=3)
 
 
 def made(**changes: object) -> Inverted:
