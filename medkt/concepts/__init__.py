@@ -1,18 +1,25 @@
 """Words, and where they come from."""
 
-from medkt.concepts.captions import convert_caption_list, read_concepts
+from medkt.concepts.captions import convert_caption_list, parse_concepts, read_concepts
 from medkt.concepts.catalogue import concept_from_text, concepts, load_concept
 from medkt.concepts.concept import Caption, Code, Concept, Role, mentions
+from medkt.concepts.package import Base, Learnt, Package, read_package, write_package
 
 __all__ = [
+    "Base",
     "Caption",
     "Code",
     "Concept",
+    "Learnt",
+    "Package",
     "Role",
     "concept_from_text",
     "concepts",
     "convert_caption_list",
     "load_concept",
     "mentions",
+    "parse_concepts",
     "read_concepts",
+    "read_package",
+    "write_package",
 ]

@@ -8,8 +8,10 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
-from medkt.concepts.captions import MODALITIES, read_concepts, slug
+from medkt.concepts.captions import read_concepts, slug
 from medkt.concepts.concept import Caption, Concept, Role
+from medkt.concepts.package import SUFFIX, read_package
+from medkt.concepts.schema import MODALITIES
 from medkt.errors import AmbiguousInputError, InputError, SettingsError, UnknownNameError
 from medkt.resources import data_file
 
@@ -30,16 +32,18 @@ def load_concept(name: str | Path, *, modality: str = "") -> Concept:
     """The concept of that id, name or synonym, or the one in that file.
 
     Args:
-        name: "cxr_nodule", "lung nodule", "breast_tumour", or the path of a YAML file with one concept.
+        name: "cxr_nodule", "lung nodule", "breast_tumour", or the path of a YAML or .medkt file with one concept.
         modality: where given, names of other modalities are passed over.
 
     Raises:
         UnknownNameError: nothing has this name; the message gives the nearest names.
         AmbiguousInputError: several modalities have a concept of this name, or the file holds several concepts.
-        UnreadableError, SettingsError: the file is no YAML, or breaks the schema.
+        UnreadableError, SettingsError: the file is no YAML, or breaks the schema. A package: as `read_package`.
     """
     if Path(name).suffix in (".yaml", ".yml"):
         return _only_one(read_concepts(Path(name)), f"{name} holds")
+    if Path(name).suffix == SUFFIX:
+        return _only_one(read_package(name).concepts, f"{name} holds")
     known = concepts()
     if str(name) in known:
         return known[str(name)]

@@ -1,0 +1,95 @@
+"""The words that captions should not hold, from `radiology_captions/lint.yaml`, ready to be searched for."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import yaml
+
+from medkt.resources import data_file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """Words with one remedy; `at_home` are the modalities where they may stand."""
+
+    rule: str
+    remedy: str
+    pattern: re.Pattern[str]
+    at_home: frozenset[str] = frozenset()
+
+    def in_text(self, text: str) -> tuple[str, ...]:
+        """Those of the words that the text holds, each once, as they are written there."""
+        return tuple(dict.fromkeys(match.group().lower() for match in self.pattern.finditer(text)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """How things look in some modalities; `against` finds them said to look the opposite."""
+
+    modalities: frozenset[str]
+    look: str
+    against: re.Pattern[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lexicon:
+    """All lists of the lint.
+
+    Attributes:
+        never: negations, hedges and words that no picture shows.
+        foreign: words of one way of imaging.
+        opposites: pairs of word lists that exclude each other.
+        mixed: words that say that two opposites are both meant.
+        looks: what physics says of things.
+    """
+
+    never: tuple[Terms, ...]
+    foreign: tuple[Terms, ...]
+    opposites: tuple[tuple[frozenset[str], frozenset[str]], ...]
+    mixed: frozenset[str]
+    looks: tuple[Look, ...]
+
+
+@cache
+def lexicon() -> Lexicon:
+    """The lists that ship with medkt."""
+    raw = yaml.safe_load(data_file("radiology_captions/lint.yaml").read_text(encoding="utf-8"))
+    groups = {"negation": raw["negation"], "hedge": raw["hedge"]}
+    groups |= {f"not-visual ({name.replace('_', ' ')})": group for name, group in raw["not_visual"].items()}
+    return Lexicon(
+        never=tuple(_terms(name, group["remedy"], group["terms"]) for name, group in groups.items()),
+        foreign=tuple(_foreign(group) for group in raw["of_a_modality"]),
+        opposites=tuple((frozenset(one), frozenset(other)) for one, other in raw["opposites"]),
+        mixed=frozenset(raw["mixed"]),
+        looks=tuple(_look(entry, raw["looks"]) for entry in raw["of_things"]),
+    )
+
+
+def _foreign(group: Mapping[str, Any]) -> Terms:
+    remedy = f"it belongs to {' and '.join(group['at_home'])}; write {group['plain']}"
+    return _terms("other-modality", remedy, group["terms"], at_home=group["at_home"])
+
+
+def _terms(rule: str, remedy: str, terms: Iterable[str], *, at_home: Iterable[str] = ()) -> Terms:
+    pattern = re.compile(rf"(?<![\w-])(?:{_any(terms)})(?!\w|-\w)", re.IGNORECASE)
+    return Terms(rule=rule, remedy=remedy, pattern=pattern, at_home=frozenset(at_home))
+
+
+def _look(entry: Mapping[str, Any], looks: Mapping[str, list[str]]) -> Look:
+    """Finds "bright air", "bright round air", "air that is bright"; not "bright air-filled"."""
+    opposite = _any(looks["dark" if entry["look"] == "bright" else "bright"])
+    things = _any(entry["things"])
+    before = rf"\b(?:{opposite})\s+(?:(?:round|small|large|free|thin|trapped|very|dense)\s+)?(?:{things})\b(?!-)"
+    after = (
+        rf"(?<!-)\b(?:{things})\s+(?:that\s+|which\s+)?(?:is|are|looks?|appears?|shows?)\s+(?:very\s+)?(?:{opposite})\b"
+    )
+    pattern = re.compile(rf"{before}|{after}", re.IGNORECASE)
+    return Look(modalities=frozenset(entry["modalities"]), look=entry["look"], against=pattern)
+
+
+def _any(terms: Iterable[str]) -> str:
+    ordered = sorted(terms, key=len, reverse=True)  # "due to" before "due"
+    return "|".join(re.escape(term).replace(r"\*", r"\w*").replace(r"\ ", r"\s+") for term in ordered)

@@ -1,0 +1,359 @@
+"""A learnt concept as one file, `<concept>.medkt`: words, recipe, base model, weights, audit, card, signature.
+
+A package of one concept holds
+
+    manifest.json      format, version, medkt's version, the concepts' ids, SHA-256 and size of every other member
+    base.json          name and digest of the model that the weights are a difference to
+    concept.yaml       words and codes, as `radiology_captions/*.yaml`
+    recipe.json        settings and seeds of inversion and fine-tuning
+    audit.json         what was gained, what was forgotten, and the controls
+    delta.safetensors  the weights
+    card.html|md       all this for a reader
+    signature.json     Ed25519 over the manifest; optional
+
+and one of several has a folder of each (`concepts/ID.yaml`, `deltas/ID.safetensors`, ...) and `interference.json`. The
+same content gives the same bytes. It holds words, numbers and weights only: no picture, path or name of a machine or
+user, and no time more exact than a day. What is made from patients, such as a calibration, lies beside it, never in it.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from medkt.about import __version__
+from medkt.concepts.captions import as_yaml, parse_concepts
+from medkt.concepts.concept import Concept
+from medkt.concepts.container import read_container, write_container
+from medkt.concepts.private import require_no_traces
+from medkt.concepts.schema import LONGEST_ID
+from medkt.concepts.tensors import TensorHeader, read_header
+from medkt.errors import InputError, SettingsError, UnreadableError, UnsupportedError, WeightsError
+
+SUFFIX = ".medkt"
+FORMAT = "medkt-concept"
+VERSION = 1
+MOST_CONCEPTS = 40
+LARGEST_WORDS = 8 * 2**20
+"""Bytes of any member but the weights."""
+
+MANIFEST, SIGNATURE, BASE, INTERFERENCE = "manifest.json", "signature.json", "base.json", "interference.json"
+_CARDS = ("html", "md")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """The model that weights are a difference to: the registry's name, and the SHA-256 of its weights."""
+
+    name: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Learnt:
+    """One concept of a package.
+
+    Attributes:
+        concept: its words and codes.
+        delta: the weights as safetensors bytes; only `medkt.transfer.delta` knows what they mean.
+        recipe: settings and seeds.
+        audit: what was measured; empty where no audit was made.
+        card: a page for a reader; "" for none.
+        card_kind: "md" or "html".
+    """
+
+    concept: Concept
+    delta: bytes
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    audit: Mapping[str, Any] = field(default_factory=dict)
+    card: str = ""
+    card_kind: str = "md"
+
+    @property
+    def header(self) -> TensorHeader:
+        """The names, shapes and metadata of the weights."""
+        return read_header(self.delta, f"the weights of {self.concept.id}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Package:
+    """The content of a `.medkt` file.
+
+    Attributes:
+        learnt: one concept or several, in the file's order.
+        base: the model they belong to.
+        interference: of a composed package: its table and where its parts came from; else empty.
+        digest: SHA-256 of the manifest, which names the digest of everything else; "" before it is written.
+        medkt_version: that wrote it.
+        signature: what `signature.json` holds; empty where nobody signed.
+    """
+
+    learnt: tuple[Learnt, ...]
+    base: Base
+    interference: Mapping[str, Any] = field(default_factory=dict)
+    digest: str = ""
+    medkt_version: str = __version__
+    signature: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def concepts(self) -> tuple[Concept, ...]:
+        """The words of all."""
+        return tuple(learnt.concept for learnt in self.learnt)
+
+    def require_base(self, name: str, digest: str) -> None:
+        """That weights of this package may be laid over the model of this name and digest.
+
+        Raises:
+            WeightsError: they belong to another model.
+        """
+        if digest != self.base.digest:
+            ids = ", ".join(concept.id for concept in self.concepts)
+            raise WeightsError(
+                f"the weights of {ids} belong to {self.base.name} with the digest {self.base.digest[:12]}..., not to "
+                f"{name} with {digest[:12] or 'none'}...; load that model, or learn the concept for this one"
+            )
+
+
+def write_package(
+    path: str | Path, *, concept: Concept, delta: bytes, base: Base, recipe: Mapping[str, Any],
+    audit: Mapping[str, Any] | None = None, card: str = "", card_kind: str = "md",
+) -> Package:  # fmt: skip
+    """Write one learnt concept, complete or not at all; give the package as it will be read.
+
+    Args:
+        path: ends in ".medkt".
+        concept: its words.
+        delta: safetensors bytes. Where its metadata has "base_digest", it must be that of `base`.
+        base: the model that was taught.
+        recipe: settings and seeds, as JSON holds them.
+        audit: what was measured, as JSON holds it.
+        card: a page for a reader, Markdown or HTML without pictures and scripts.
+        card_kind: "md" or "html".
+
+    Raises:
+        InputError: something in it would tell of a machine, a user or a time, or is no JSON, or is too large.
+        SettingsError: the words break the schema.
+        UnreadableError: the weights are no safetensors.
+        WeightsError: the weights say that they belong to another base.
+        OutputError: the file cannot be written; nothing is left of it.
+    """
+    one = Learnt(
+        concept=concept, delta=delta, recipe=recipe, audit=audit or {}, card=card, card_kind=card_kind
+    )  # fmt: skip
+    return write(path, Package(learnt=(one,), base=base))
+
+
+def write(path: str | Path, package: Package) -> Package:
+    """Write a package of one or several concepts, unsigned; as `write_package` otherwise."""
+    target = Path(path)
+    if target.suffix != SUFFIX:
+        raise InputError(f"{target}: a package is named *{SUFFIX}; call it {target.with_suffix(SUFFIX).name}")
+    members = pack(package)
+    write_container(target, members)
+    return replace(package, digest=_sha256(members[MANIFEST]), medkt_version=__version__, signature={})
+
+
+def pack(package: Package) -> dict[str, bytes]:
+    """The members of a package, in the order of the file, without a signature.
+
+    Raises:
+        InputError, SettingsError, UnreadableError, WeightsError: as `write_package`.
+    """
+    _check_content(package)
+    members = _body(package)
+    for one in package.learnt:
+        parse_concepts(as_yaml(one.concept), one.concept.id)  # what cannot be read is not written
+    for name, content in members.items():
+        if not name.endswith(".safetensors"):
+            require_no_traces(name, content.decode("utf-8"))
+            if len(content) > LARGEST_WORDS:
+                raise InputError(f"{name} has {len(content)} bytes, more than {LARGEST_WORDS}; shorten it")
+    manifest = {
+        "format": FORMAT, "version": VERSION, "medkt": __version__,
+        "concepts": [concept.id for concept in package.concepts],
+        "members": {name: {"bytes": len(c), "sha256": _sha256(c)} for name, c in members.items()},
+    }  # fmt: skip
+    return {MANIFEST: json_bytes(MANIFEST, manifest), **members}
+
+
+def read_package(path: str | Path) -> Package:
+    """A package, once everything in it has been checked; whether its signer is trusted is `signature.verify`'s.
+
+    Raises:
+        UnreadableError: no package, damaged, a byte or a member more, fewer or other than the manifest says.
+        UnsupportedError: made by a newer medkt, in a form that this one does not know.
+        InputError: too large, or with names that lead out of a folder.
+        SettingsError: the words in it break the schema.
+        WeightsError: the weights say that they belong to another base, or the signature does not fit.
+    """
+    shown = str(path)
+    members = read_container(Path(path))
+    manifest = _manifest(members, shown)
+    _check_digests(members, manifest, shown)
+    try:
+        package = _unpacked(members, manifest, shown)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UnreadableError(f"{shown}: a member is missing or not of its kind ({error}); fetch it again") from error
+    expected = [MANIFEST, *_body(package), *([SIGNATURE] if package.signature else [])]
+    if list(members) != expected:
+        odd = sorted(set(members) ^ set(expected)) or ["their order"]
+        raise UnreadableError(
+            f"{shown}: members that do not belong to a package: {', '.join(odd)}; it is not to be trusted"
+        )
+    _check_content(package, shown)
+    for name, content in members.items():
+        if not name.endswith(".safetensors"):  # a stranger's card may be opened in a browser
+            require_no_traces(f"{shown}: {name}", content.decode("utf-8"))
+    if package.signature:
+        from medkt.concepts.signature import require_valid  # needs cryptography, which who does not sign can do without
+
+        require_valid(package.signature, members[MANIFEST], shown)
+    return package
+
+
+def _body(package: Package) -> dict[str, bytes]:
+    base = {"name": package.base.name, "digest": package.base.digest}
+    members = {BASE: json_bytes(BASE, base)}
+    alone = len(package.learnt) == 1 and not package.interference
+    for one in package.learnt:
+        names = _names(one.concept.id, one.card_kind, alone=alone)
+        members[names["concept"]] = as_yaml(one.concept).encode("utf-8")
+        members[names["recipe"]] = json_bytes(names["recipe"], one.recipe)
+        members[names["audit"]] = json_bytes(names["audit"], one.audit)
+        members[names["delta"]] = one.delta
+        if one.card:
+            members[names["card"]] = one.card.encode("utf-8")
+    if not alone:
+        members[INTERFERENCE] = json_bytes(INTERFERENCE, package.interference)
+    return members
+
+
+def _names(identifier: str, card_kind: str, *, alone: bool) -> dict[str, str]:
+    kinds = {"concept": "yaml", "recipe": "json", "audit": "json", "delta": "safetensors", "card": card_kind}
+    return {k: f"{k}.{suffix}" if alone else f"{k}s/{identifier}.{suffix}" for k, suffix in kinds.items()}
+
+
+def _unpacked(members: Mapping[str, bytes], manifest: Mapping[str, Any], shown: str) -> Package:
+    alone = INTERFERENCE not in members
+    ids = manifest["concepts"]
+    if not isinstance(ids, list) or not ids or len(ids) > MOST_CONCEPTS or (alone and len(ids) != 1):
+        raise UnreadableError(f"{shown}: the manifest names the concepts {ids!r}; fetch it again")
+    base = _object(members, BASE, shown)
+    signature = _object(members, SIGNATURE, shown) if SIGNATURE in members else {}
+    if SIGNATURE in members and not (signature and all(isinstance(text, str) for text in signature.values())):
+        raise UnreadableError(f"{shown}: {SIGNATURE} holds no signature; fetch it again")
+    return Package(
+        learnt=tuple(_learnt(members, str(one), shown, alone=alone) for one in ids),
+        base=Base(name=str(base["name"]), digest=str(base["digest"])),
+        interference={} if alone else _object(members, INTERFERENCE, shown),
+        digest=_sha256(members[MANIFEST]), medkt_version=str(manifest["medkt"]), signature=signature,
+    )  # fmt: skip
+
+
+def _learnt(members: Mapping[str, bytes], identifier: str, shown: str, *, alone: bool) -> Learnt:
+    kind = next((k for k in _CARDS if _names(identifier, k, alone=alone)["card"] in members), "md")
+    names = _names(identifier, kind, alone=alone)
+    found = parse_concepts(_text(members, names["concept"], shown), f"{shown}: {names['concept']}")
+    if [concept.id for concept in found] != [identifier]:
+        raise UnreadableError(f"{shown}: {names['concept']} does not hold {identifier!r}; fetch it again")
+    return Learnt(
+        concept=found[0], delta=members[names["delta"]], recipe=_object(members, names["recipe"], shown),
+        audit=_object(members, names["audit"], shown),
+        card=_text(members, names["card"], shown) if names["card"] in members else "", card_kind=kind,
+    )  # fmt: skip
+
+
+def _manifest(members: Mapping[str, bytes], shown: str) -> dict[str, Any]:
+    if next(iter(members), "") != MANIFEST:
+        raise UnreadableError(f"{shown}: is no concept package: it does not begin with {MANIFEST}")
+    manifest = _object(members, MANIFEST, shown)
+    version = manifest.get("version")
+    if manifest.get("format") != FORMAT or type(version) is not int or version < 1:
+        raise UnreadableError(f"{shown}: is no concept package: format {manifest.get('format')!r}, version {version!r}")
+    if version > VERSION:
+        raise UnsupportedError(
+            f"{shown}: is a package of version {version}, written by medkt {manifest.get('medkt')}; this medkt "
+            f"{__version__} reads up to {VERSION}: update medkt"
+        )
+    if not isinstance(manifest.get("members"), dict):
+        raise UnreadableError(f"{shown}: the manifest lists no members; fetch it again")
+    return manifest
+
+
+def _check_digests(members: Mapping[str, bytes], manifest: Mapping[str, Any], shown: str) -> None:
+    listed = manifest["members"]
+    held = [name for name in members if name not in (MANIFEST, SIGNATURE)]
+    if set(listed) != set(held):
+        odd = ", ".join(sorted(set(listed) ^ set(held)))
+        raise UnreadableError(f"{shown}: members and manifest differ: {odd}; it is not to be trusted")
+    for name in held:
+        stated = listed[name] if isinstance(listed[name], dict) else {}
+        if stated.get("sha256") != _sha256(members[name]) or stated.get("bytes") != len(members[name]):
+            raise UnreadableError(f"{shown}: {name} is not what the manifest says (SHA-256 differs); fetch it again")
+
+
+def _check_content(package: Package, shown: str = "") -> None:
+    where = f"{shown}: " if shown else ""
+    ids = [concept.id for concept in package.concepts]
+    if not ids or len(set(ids)) != len(ids) or len(ids) > MOST_CONCEPTS:
+        raise SettingsError(f"{where}a package holds 1 to {MOST_CONCEPTS} concepts, each id once; got {', '.join(ids)}")
+    if any(len(one) > LONGEST_ID for one in ids):
+        raise SettingsError(f"{where}a concept's id has at most {LONGEST_ID} characters")
+    if len(package.base.digest) != 64 or set(package.base.digest) - set("0123456789abcdef") or not package.base.name:
+        raise WeightsError(
+            f"{where}the base model needs a name and a SHA-256, got {package.base.digest!r}; load it anew"
+        )
+    for one in package.learnt:
+        if one.card_kind not in _CARDS:
+            raise InputError(f"{where}a card is of the kind md or html, got {one.card_kind!r}")
+        stated = read_header(one.delta, f"{where}the weights of {one.concept.id}").metadata.get("base_digest")
+        if stated is not None and stated != package.base.digest:
+            raise WeightsError(
+                f"{where}the weights of {one.concept.id} say that they belong to the base {stated[:12]}..., the package "
+                f"says {package.base.digest[:12]}...; one of them is wrong, learn it again"
+            )
+
+
+def _object(members: Mapping[str, bytes], name: str, shown: str) -> dict[str, Any]:
+    try:
+        raw = json.loads(_text(members, name, shown), parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, UnreadableError):
+            raise
+        raise UnreadableError(f"{shown}: {name} is no JSON ({error}); fetch it again") from error
+    if not isinstance(raw, dict):
+        raise UnreadableError(f"{shown}: {name} holds no JSON object; fetch it again")
+    return raw
+
+
+def _text(members: Mapping[str, bytes], name: str, shown: str) -> str:
+    if len(members[name]) > LARGEST_WORDS:
+        raise InputError(f"{shown}: {name} has {len(members[name])} bytes, more than {LARGEST_WORDS}")
+    try:
+        return members[name].decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UnreadableError(f"{shown}: {name} is not UTF-8 text; fetch it again") from error
+
+
+def json_bytes(name: str, value: Mapping[str, Any]) -> bytes:
+    """A member as JSON: sorted keys and finite numbers, so that equal content gives equal bytes.
+
+    Raises:
+        InputError: it holds something that JSON does not.
+    """
+    try:
+        return (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8")
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{name}: cannot be written as JSON ({error}); use texts, finite numbers, lists, null"
+        ) from error
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
