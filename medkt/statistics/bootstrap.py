@@ -109,7 +109,7 @@ def bootstrap_interval(
         return Interval(estimate=estimate, low=point, high=point, level=settings.level, note=why)
     count = int(min(settings.resamples, max(200, BUDGET // padded.size)))
     drawn = _draw(padded, statistic, count, np.random.default_rng(settings.seed))
-    few = "fewer than 10 patients: the interval is too narrow" if len(padded) < 10 else ""
+    few = "fewer than 20 patients: the interval is too narrow" if len(padded) < 20 else ""
     of = f"{count} resamples of {len(padded)} patients"
     if count < min(FEWEST_FOR_BCA, settings.resamples):
         half = float(norm.ppf((1 + settings.level) / 2) * drawn.std(ddof=1))

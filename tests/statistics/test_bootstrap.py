@@ -83,7 +83,7 @@ def test_degenerate_cases_say_so() -> None:
     far = bootstrap_interval(np.array([1.0, 2, np.inf]), _each_its_own(3))
     assert (far.estimate, far.note) == (np.inf, "1 values are infinite: no interval")
     assert bootstrap_interval(np.array([1.0, 2, np.inf]), _each_its_own(3), median_of).estimate == 2
-    assert "fewer than 10 patients" in bootstrap_interval(SKEWED[:9], _each_its_own(9)).note
+    assert "fewer than 20 patients" in bootstrap_interval(SKEWED[:19], _each_its_own(19)).note
 
 
 def test_very_many_patients_get_fewer_draws_and_a_normal_interval(monkeypatch: pytest.MonkeyPatch) -> None:
