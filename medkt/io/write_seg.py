@@ -173,6 +173,8 @@ def _segmentation(
         series_description=one_line(f"medkt research only: {names}", 64),
         omit_empty_frames=not clip and bool(frames.any()),  # an image has one frame at least
     )
+    if not placed:  # type 2C: has to be there where no plane has a place; empty where the source is silent
+        seg.PatientOrientation = sources[0].get("PatientOrientation")
     if clip:
         return spread_over_frames(seg, frames, native.datasets[0])
     if count > 1:

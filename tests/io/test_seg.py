@@ -111,6 +111,7 @@ def test_a_clip_refers_to_its_frames(tmp_path: Path) -> None:
     assert {item.ReferencedSOPClassUID for item in named} == {US_CLIP}
     assert seg.ReferencedSeriesSequence[0].ReferencedInstanceSequence[0].ReferencedSOPClassUID == US_CLIP
     assert "FrameOfReferenceUID" not in seg
+    assert "PatientOrientation" in seg  # may be empty, must be there where no plane has a place
 
 
 def test_what_the_segment_says(tmp_path: Path) -> None:
