@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TextIO, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from medkt.cohort.outcomes import Outcome
 
@@ -56,6 +56,17 @@ class Watcher(Protocol):
     def finish(self, summary: Summary) -> None: ...
 
 
+@runtime_checkable
+class Stream(Protocol):
+    """What lines are written to."""
+
+    def write(self, text: str, /) -> object: ...
+
+    def flush(self) -> object: ...
+
+    def isatty(self) -> bool: ...
+
+
 class Silent:
     """Says nothing."""
 
@@ -93,7 +104,7 @@ class Pace:
 class Printer:
     """Progress on stderr, and with `stream` the JSON lines `start`, `case`, `progress` and `end` on it."""
 
-    def __init__(self, *, out: TextIO | None = None, stream: TextIO | None = None, quiet: bool = False) -> None:
+    def __init__(self, *, out: Stream | None = None, stream: Stream | None = None, quiet: bool = False) -> None:
         self._out, self._stream, self._quiet = out or sys.stderr, stream, quiet
         self._live = self._out.isatty()
         self._pace, self._shown = Pace(), 0.0

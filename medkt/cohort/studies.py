@@ -105,13 +105,14 @@ class StudyRunner:
     def write(self, work: Work, result: StudyResult) -> Sequence[Row]:
         part = self.asked.run.cases / f".{secrets.token_hex(8)}.part"
         written = write_result(result, part, formats=self.asked.formats, name=work.key)
+        rows = [row_of(written.record, finding) for finding in written.record["findings"]]
         target = self.asked.run.clear_case(work.key)
         try:
             _flush(part)
             os.rename(part, target)
         except OSError as error:
             raise OutputError(f"{target}: cannot be written ({error.strerror}); check space and permission") from error
-        return [row_of(written.record, finding) for finding in written.record["findings"]]
+        return rows
 
 
 def row_of(record: Mapping[str, Any], finding: Mapping[str, Any]) -> Row:
@@ -120,7 +121,7 @@ def row_of(record: Mapping[str, Any], finding: Mapping[str, Any]) -> Row:
     row |= {name: finding[name] for name in _OF_FINDING}
     row |= {name: finding["measures"][name] for name in _OF_MEASURES}
     row |= {
-        "domain": record["domain"], "planes": record["planes"], "slices_looked_at": record["slices_looked_at"],
+        "domain": record["domain"], "planes": record["planes"], "planes_scored": record["planes_scored"],
         "input_digest": record["input"]["digest"], "warnings": len(record["warnings"]),
     }  # fmt: skip
     scores = finding["reference_scores"]
