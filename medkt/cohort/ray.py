@@ -6,8 +6,11 @@ that its workers had in hand; another actor gets them. The run's folder must be 
 """
 
 import os
+import pickle
+import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,10 +25,16 @@ LOST_BEFORE_READY = 5  # actors in a row that die before a worker is ready, befo
 
 
 class Minder:
-    """The body of an actor: a local engine of one worker, asked and answered in one call."""
+    """The body of an actor: a local engine of one worker, asked and answered in one call.
 
-    def __init__(self, factory: RunnerFactory, folder: Path, threads: int | None, timeout_s: float | None) -> None:
-        self._engine = LocalEngine(factory, folder, workers=1, threads=threads, timeout_s=timeout_s)
+    The factory comes pickled, and with it where its module may lie: an actor begins with a search path of its own.
+    """
+
+    def __init__(
+        self, factory: bytes, search_path: Sequence[str], folder: Path, threads: int, timeout_s: float | None
+    ) -> None:
+        sys.path.extend(one for one in search_path if one not in sys.path)
+        self._engine = LocalEngine(pickle.loads(factory), folder, workers=1, threads=threads, timeout_s=timeout_s)
         self._engine.start()
 
     def exchange(self, works: Sequence[tuple[Work, bool]]) -> Sequence[Event]:
@@ -144,7 +153,8 @@ class RayEngine:
     def _spawn(self) -> _Actor:
         options = {"num_cpus": self._threads, "num_gpus": self._gpus, "max_restarts": 0}
         made = self._ray.remote(**options)(Minder)
-        return _Actor(handle=made.remote(self._factory, self._folder, self._threads, self._timeout_s))
+        factory, search_path = pickle.dumps(self._factory), tuple(sys.path)
+        return _Actor(handle=made.remote(factory, search_path, self._folder, self._threads, self._timeout_s))
 
     def _ask(self, actor: _Actor) -> None:
         """Keep one call under way; it takes along what is to be handed out."""
@@ -160,8 +170,8 @@ class RayEngine:
         answer, actor.answer = actor.answer, None
         try:
             events: list[Event] = list(self._ray.get(answer))
-        except self._ray.exceptions.RayError:
-            return self._lost(actor)
+        except self._ray.exceptions.RayError as error:
+            return self._lost(actor, type(error.__cause__ or error).__name__)
         for event in events:
             self._note(actor, event)
         return events
@@ -180,9 +190,11 @@ class RayEngine:
             actor.ready, actor.file = False, ""
         actor.alone = actor.alone and bool(actor.hand)
 
-    def _lost(self, actor: _Actor) -> list[Event]:
+    def _lost(self, actor: _Actor, why: str) -> list[Event]:
         """The node or the actor is gone: what it knew of is suspected, what it had not been told is not."""
         self._actors.remove(actor)
+        with suppress(self._ray.exceptions.RayError):  # it may be out of reach only: another does its cases
+            self._ray.kill(actor.handle)
         suspects = tuple(key for key, told in actor.hand.items() if told)
         others = tuple(key for key, told in actor.hand.items() if not told)
         events: list[Event] = [Lost(file=actor.file, suspects=suspects, others=others)]
@@ -192,7 +204,7 @@ class RayEngine:
             self._lost_before_ready += 1
             if self._lost_before_ready >= LOST_BEFORE_READY:
                 words = (
-                    f"{LOST_BEFORE_READY} Ray actors in a row died before they were ready; look at the cluster's logs"
+                    f"{LOST_BEFORE_READY} Ray actors in a row died before they were ready ({why}); look at Ray's logs"
                 )
                 return [*events, Broken(error="MedktError", message=words)]
         self._actors.append(self._spawn())

@@ -23,8 +23,7 @@ from medkt.cohort.outcomes import Outcome, OutcomeFile, failure
 from medkt.cohort.work import Work
 from medkt.errors import MedktError, OutputError
 
-NOTHING_LEFT = 0  # exit codes of a worker
-COORDINATOR_GONE = 70
+COORDINATOR_GONE = 70  # exit code of a worker
 _END = None  # what a queue holds after the last case
 
 
