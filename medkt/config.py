@@ -128,6 +128,45 @@ def resolve(kind: type[T], *, preset: str | None = None, file: Path | None = Non
     return build(kind, merge(values, parse_overrides(sets)))
 
 
+def preset_of(folder: str, name: str) -> dict[str, Any]:
+    """The values of a preset in another folder of `configs` ("inversion", "transfer", "learn").
+
+    Raises:
+        UnknownNameError: lists the presets there are.
+    """
+    known = presets_of(folder)
+    if name not in known:
+        raise UnknownNameError(f"no {folder} preset {name!r}; known: {', '.join(known)}")
+    values = read_yaml(data_file(f"configs/{folder}/{name}.yaml"))
+    return {key: value for key, value in values.items() if key not in ("about", "source")}
+
+
+def presets_of(folder: str) -> tuple[str, ...]:
+    """The names of the presets in a folder of `configs`, sorted."""
+    return tuple(sorted(path.stem for path in data_file(f"configs/{folder}").glob("*.yaml")))
+
+
+def resolve_learning(kind: type[T], *, preset: str, file: Path | None = None, sets: Sequence[str] = ()) -> T:
+    """Settings of a learning: its preset names one of inversion and one of fine-tuning; then a file, then assignments.
+
+    Raises:
+        UnknownNameError: no such preset.
+        SettingsError: a key or value is wrong; says the file where it stands in one.
+    """
+    values = preset_of("learn", preset)
+    parts = {"inversion": "inversion", "finetune": "transfer"}
+    named = {part: preset_of(folder, values.pop(f"{part}_preset")) for part, folder in parts.items()}
+    merged = merge(named, values)
+    if file is not None:
+        given = read_yaml(file)
+        try:
+            build(kind, given)
+        except SettingsError as error:
+            raise SettingsError(f"{file}: {error}") from error
+        merged = merge(merged, given)
+    return build(kind, merge(merged, parse_overrides(sets)))
+
+
 def _join(where: str, key: object) -> str:
     return f"{where}.{key}" if where else str(key)
 

@@ -59,3 +59,7 @@ class OutputError(MedktError, OSError):
 
 class NumericalError(MedktError, ArithmeticError):
     """A computation gave NaN or infinity where a number was expected."""
+
+
+class ForgettingError(MedktError, ValueError):
+    """A learned concept makes the model forget more of what it knew than was allowed."""

@@ -208,6 +208,10 @@ class Domain(ABC):
         of_here = [one for one in concepts().values() if one.modality == self.name]
         return frozenset(one.id for one in named_by(concept, of_here))
 
+    def others(self, concept: Concept) -> tuple[Concept, ...]:
+        """The known findings of the concept's part of the body that cannot be the same thing as it."""
+        return tuple(self._others(concept, frozenset()))
+
     def _others(self, concept: Concept, meant: frozenset[str]) -> Iterator[Concept]:
         for other in self._neighbours(concept):
             of_one_kind = any(mentions(name, other.names) for name in concept.names)

@@ -1,0 +1,161 @@
+"""`medkt learn`: a concept, learned with several seeds, audited, and written as one file."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from medkt.audit.audit import Audit, Level, audit
+from medkt.audit.card import as_markdown
+from medkt.concepts import Base, Concept, Package, write_package
+from medkt.domains import Domain
+from medkt.errors import ForgettingError, InputError
+from medkt.models.encoder import DualEncoder
+from medkt.transfer.delta import Delta, DeltaSettings, apply, make_delta, to_bytes
+from medkt.transfer.learn import Learned, LearnSettings, learn_concept
+
+Ticker = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LearnedConcept:
+    """A concept with the encoder that knows it.
+
+    Attributes:
+        concept: the words.
+        domain: among whose findings it was learned.
+        base: the encoder before it learned.
+        encoder: the base with the difference applied, as a reader of the package will have it.
+        delta: the difference.
+        learned: with each seed.
+        kept: which of them the difference is from.
+        audit: what was gained and forgotten; None where none was asked for.
+        base_licence: of the weights that the difference belongs to.
+    """
+
+    concept: Concept
+    domain: Domain
+    base: DualEncoder
+    encoder: DualEncoder
+    delta: Delta
+    learned: tuple[Learned, ...]
+    kept: int
+    audit: Audit | None
+    base_licence: str
+
+    @property
+    def recipe(self) -> Mapping[str, Any]:
+        """Settings and seeds, as JSON holds them."""
+        one = self.learned[self.kept]
+        return {
+            "settings": _plain(asdict(one.settings)),
+            "seeds": [each.seed for each in self.learned],
+            "seed kept": one.seed,
+            "known findings": list(one.material.vocabulary.known),
+            "chosen": None if one.chosen is None else asdict(one.chosen),
+            "similarity of the images": [round(float(s), 4) for s in one.material.inverted.similarity.flatten()],
+            "captions left out": list(one.material.left_out),
+            "difference": {"kind": self.delta.kind, "bytes": self.delta.size, "lost share": round(self.delta.error, 6)},
+        }
+
+    def save(self, path: Path) -> Package:
+        """Write the package; complete or not at all.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        return write_package(
+            path, concept=self.concept, delta=to_bytes(self.delta), recipe=self.recipe,
+            base=Base(name=self.delta.base_name, digest=self.delta.base_digest),
+            audit=self.audit.as_json() if self.audit else {}, card=as_markdown(self), card_kind="md",
+        )  # fmt: skip
+
+
+def learn(
+    encoder: DualEncoder,
+    concept: Concept,
+    domain: Domain,
+    settings: LearnSettings | None = None,
+    *,
+    seeds: Sequence[int] = (0,),
+    level: Level = "quick",
+    max_forgetting: float | None = None,
+    delta: DeltaSettings | None = None,
+    known: Sequence[Concept] | None = None,
+    cache: Path | None = None,
+    progress: Ticker | None = None,
+) -> LearnedConcept:
+    """Learn with every seed, keep the best by the label-free rule, and audit.
+
+    Args:
+        encoder: the base; comes back as it was.
+        concept: with captions for inversion.
+        domain: of the concept.
+        settings: None is the preset `fast`.
+        seeds: one learning each; the first alone is enough, several give intervals.
+        level: of the audit.
+        max_forgetting: the largest share of known images, inverted ones, that may get another name; None sets no bound.
+        delta: how the difference is kept.
+        known: what the model is taken to know; None takes the domain's findings.
+        cache: of inverted images.
+        progress: told (stage, steps done, steps in all).
+
+    Raises:
+        ForgettingError: more is forgotten than `max_forgetting`.
+        InputError: no seed, or one twice; nothing was learned, so that there is no difference to keep.
+        MedktError: from the steps.
+    """
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise InputError(f"learning needs at least one seed and each once, got {list(seeds)}")
+    learned = [
+        learn_concept(encoder, concept, domain, settings, seed=seed, known=known, cache=cache, progress=progress)
+        for seed in seeds
+    ]
+    kept = _best(learned)
+    chosen = learned[kept].chosen
+    if chosen is not None and not chosen.step:
+        raise InputError(
+            f"{concept.id}: nothing was learned: no candidate does better by name than the base within the bound of "
+            f"forgetting ({learned[kept].settings.choice.max_forgetting:g}); describe the finding in words that the "
+            "model knows (`medkt concept lint -m`), or set choice.max_forgetting higher"
+        )
+    difference = make_delta(encoder, learned[kept].encoder, delta)
+    applied = apply(encoder, difference)
+    # what is judged is what a reader of the package will have, rounding and lost ranks included
+    judged = [replace(one, encoder=applied) if index == kept else one for index, one in enumerate(learned)]
+    found = None
+    if level != "none":
+        normal = domain.words_for(concept).normal[0]
+        found = audit(encoder, judged, normal=normal, level=level, cache=cache, progress=progress)
+        _require_kept(concept, found, max_forgetting)
+    return LearnedConcept(
+        concept=concept, domain=domain, base=encoder, encoder=applied, delta=difference, learned=tuple(judged), kept=kept,
+        audit=found, base_licence=encoder.spec.licence,
+    )  # fmt: skip
+
+
+def _best(learned: Sequence[Learned]) -> int:
+    """The seed with the greatest success, then margin, on its own validation images; the first without a choice."""
+
+    def rank(index: int) -> tuple[float, float]:
+        chosen = learned[index].chosen
+        return (chosen.success, chosen.margin) if chosen is not None else (0.0, 0.0)
+
+    return max(range(len(learned)), key=rank)
+
+
+def _require_kept(concept: Concept, found: Audit, bound: float | None) -> None:
+    if bound is not None and found.forgotten > bound:
+        worst = sorted(found.kept.items(), key=lambda item: item[1].share)[:3]
+        lost = ", ".join(f"{name} keeps {kept.same} of {kept.of}" for name, kept in worst)
+        raise ForgettingError(
+            f"{concept.id}: {found.forgotten:.1%} of the known images get another name, more than --max-forgetting "
+            f"{bound:.1%} allows ({lost}); nothing was written. Allow more, or raise finetune.rehearsal_similarity"
+        )
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, for JSON."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

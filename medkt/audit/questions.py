@@ -1,0 +1,136 @@
+"""What an encoder is asked before and after it learns. All images are made from words; none was learned from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from medkt.errors import InputError
+from medkt.inversion import normalised
+from medkt.models.encoder import DualEncoder
+from medkt.statistics import wilson
+from medkt.transfer.learn import Material
+from medkt.transfer.rehearsal import image_vectors, text_vectors
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Questions:
+    """Images and texts of one concept, for any state of its encoder.
+
+    Attributes:
+        images: of the concept, normalised (images, 3, side, side).
+        known_images: of the known findings and of a normal study, in equal parts and in the order of `known`.
+        name: the prompt with the concept's bare name.
+        known_names: the prompts of the known findings, in the order of `known`.
+        known: ids of the known findings; the last, "normal", has images and no name.
+        swapped: "negated", "normal" and, where the captions name a side, "other side": a prompt that must fit less.
+    """
+
+    images: Float[Tensor, "images 3 side side"]
+    known_images: Float[Tensor, "known 3 side side"]
+    name: str
+    known_names: tuple[str, ...]
+    known: tuple[str, ...]
+    swapped: Mapping[str, str]
+
+    @classmethod
+    def of(cls, encoder: DualEncoder, material: Material, *, normal: str) -> "Questions":
+        """From the images that the choice was made with.
+
+        Raises:
+            InputError: there are none: the settings were without a choice and without an audit.
+        """
+        if material.validation is None or material.known_validation is None:
+            raise InputError("an audit needs images that were not learned from; set choose or give validation images")
+        words = material.vocabulary
+        swapped = {"negated": _negated(words.prompt), "normal": normal}
+        sided = [text for text in words.described if _other_side(text) != text]
+        if sided:
+            swapped["other side"] = _other_side(sided[0])
+        return cls(
+            images=normalised(encoder.spec, material.validation), name=words.prompt,
+            known_images=normalised(encoder.spec, material.known_validation), known_names=words.known_prompts,
+            known=(*words.known, "normal"), swapped=swapped,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """Of a known finding's images, how many are called what the base calls them, with Wilson's 95 % interval."""
+
+    same: int
+    of: int
+
+    @property
+    def share(self) -> float:
+        return self.same / self.of if self.of else float("nan")
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        found = wilson(self.same, self.of)
+        return (found.low, found.high)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """What one encoder answered.
+
+    Attributes:
+        success: share of the concept's images whose nearest name is the concept's.
+        margin: mean cosine with its name less that with the nearest known name.
+        kept: by known finding.
+        specificity: by what was put in the name's place: mean cosine with the name less that with it.
+    """
+
+    success: float
+    margin: float
+    kept: Mapping[str, Kept]
+    specificity: Mapping[str, float]
+
+    @property
+    def forgotten(self) -> float:
+        """Share of all known images that have another name than before."""
+        same, of = sum(kept.same for kept in self.kept.values()), sum(kept.of for kept in self.kept.values())
+        return 1 - same / of
+
+
+def ask(base: DualEncoder, encoder: DualEncoder, questions: Questions) -> Answers:
+    """The answers of an encoder, beside those of the base for what was kept."""
+    names = text_vectors(base, (*questions.known_names, questions.name))
+    concept = image_vectors(encoder, questions.images)
+    cosines = concept @ names.T
+    margins = cosines[:, -1] - cosines[:, :-1].max(dim=1).values
+    before = (image_vectors(base, questions.known_images) @ names.T).argmax(dim=1)
+    after = (image_vectors(encoder, questions.known_images) @ names.T).argmax(dim=1)
+    same = (before == after).reshape(len(questions.known), -1)
+    kept = {name: Kept(same=int(row.sum()), of=len(row)) for name, row in zip(questions.known, same, strict=True)}
+    swapped = text_vectors(base, tuple(questions.swapped.values()))
+    gaps = (cosines[:, -1:] - concept @ swapped.T).mean(dim=0).tolist()
+    return Answers(
+        success=float((margins > 0).double().mean()), margin=float(margins.mean()), kept=kept,
+        specificity=dict(zip(questions.swapped, gaps, strict=True)),
+    )  # fmt: skip
+
+
+def _negated(prompt: str) -> str:
+    return prompt.replace(" showing ", " showing no ", 1) if " showing " in prompt else f"no {prompt}"
+
+
+def _other_side(text: str) -> str:
+    """Left for right and right for left, as whole words."""
+    swap = {"left": "right", "right": "left", "Left": "Right", "Right": "Left"}
+    return " ".join(swap.get(word, word) for word in text.split(" "))
+
+
+def spread(values: list[float]) -> tuple[float, float, float]:
+    """Mean over seeds and its 95 % interval by Student's t; the interval is NaN for one seed."""
+    numbers = torch.tensor(values, dtype=torch.float64)
+    mean = float(numbers.mean())
+    if len(values) < 2:
+        return (mean, float("nan"), float("nan"))
+    from scipy.stats import t
+
+    half = float(t.ppf(0.975, len(values) - 1)) * float(numbers.std()) / len(values) ** 0.5
+    return (mean, mean - half, mean + half)

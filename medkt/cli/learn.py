@@ -1,0 +1,168 @@
+"""`medkt learn`: from a description to a small file that makes a model see the finding."""
+
+import argparse
+import json
+import logging
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medkt.cli.segment import progress
+
+if TYPE_CHECKING:
+    from medkt.audit import LearnedConcept
+    from medkt.concepts import Concept
+    from medkt.domains import Domain
+
+log = logging.getLogger(__name__)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "concept", metavar="CONCEPT", help="a concept file (`medkt concept new` makes one), or the name of a concept"
+    )
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="NAME.medkt", help="the package to write")
+    parser.add_argument(
+        "--modality", default="auto", choices=("auto", "cxr", "ct", "mri", "ultrasound"),
+        help="whose known findings it is told apart from; the concept says so itself where it has a modality",
+    )  # fmt: skip
+    parser.add_argument(
+        "-m", "--model", default="small", help="the encoder: a name of `medkt models list`, or a weights file"
+    )
+    parser.add_argument("-d", "--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: %(default)s)")
+    parser.add_argument(
+        "--preset", default="fast", metavar="NAME", help="fast, kt-paper, kt-code or kt-medclip (default: %(default)s)"
+    )
+    parser.add_argument("--settings", type=Path, metavar="YAML", help="a file of settings over the preset")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="one setting, such as inversion.steps=50"
+    )
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        default=1,
+        metavar="N",
+        help="learn with so many seeds, for intervals (default: %(default)s)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="the first of them (default: %(default)s)")
+    parser.add_argument(
+        "--audit",
+        choices=("full", "quick", "none"),
+        default="quick",
+        help="what is asked of the result (default: quick)",
+    )
+    parser.add_argument(
+        "--max-forgetting", type=float, metavar="SHARE",
+        help="write nothing where a larger share of known images, inverted ones, gets another name (such as 0.05)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--delta", choices=("low-rank", "full"), default="low-rank", help="how the weights are kept (default: low-rank)"
+    )
+    parser.add_argument(
+        "--cache", type=Path, metavar="FOLDER", help="of inverted images (default: MEDKT_CACHE or medkt's own)"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace a package that is there already")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Learn, audit, and write the package, its page with pictures, and the contact sheet."""
+    from medkt.errors import OutputError, SettingsError
+
+    target = _target(arguments.output, overwrite=arguments.overwrite)
+    if arguments.seeds < 1:
+        raise SettingsError(f"--seeds is 1 or more, got {arguments.seeds}")
+    if arguments.max_forgetting is not None and not 0 <= arguments.max_forgetting <= 1:
+        raise SettingsError(f"--max-forgetting is a share from 0 to 1, got {arguments.max_forgetting:g}")
+    if arguments.max_forgetting is not None and arguments.audit == "none":
+        raise SettingsError("--max-forgetting needs an audit; leave out --audit none")
+    concept, kind = _concept_and_domain(arguments)
+
+    from medkt.audit import learn
+    from medkt.config import resolve_learning
+    from medkt.models.registry import load_encoder
+    from medkt.pipeline import resolve_device
+    from medkt.transfer.delta import DeltaSettings
+    from medkt.transfer.learn import LearnSettings
+
+    settings = resolve_learning(LearnSettings, preset=arguments.preset, file=arguments.settings, sets=arguments.set)
+    encoder = load_encoder(arguments.model, device=resolve_device(arguments.device))
+    began = time.perf_counter()
+    with progress(arguments.quiet or arguments.json, f"learning {concept.name}") as tick:
+        made = learn(
+            encoder, concept, kind, settings, seeds=range(arguments.seed, arguments.seed + arguments.seeds),
+            level=arguments.audit, max_forgetting=arguments.max_forgetting, cache=arguments.cache,
+            delta=DeltaSettings(kind="full", storage="float32") if arguments.delta == "full" else None, progress=tick,
+        )  # fmt: skip
+    seconds = time.perf_counter() - began
+    try:
+        package = made.save(target)
+        _write_beside(made, target)
+    except OSError as error:
+        if isinstance(error, OutputError):
+            raise
+        raise OutputError(f"{target}: cannot be written ({error.strerror}); choose another folder") from error
+    _say(made, target, package.digest, seconds, as_json=arguments.json)
+    return 0
+
+
+def _target(path: Path, *, overwrite: bool) -> Path:
+    from medkt.errors import OutputError, SettingsError
+
+    if path.suffix != ".medkt":
+        raise SettingsError(f"{path}: a package's name ends in .medkt; give -o {path.with_suffix('.medkt')}")
+    if path.exists() and not overwrite:
+        raise OutputError(f"{path}: is there already; choose another name or say --overwrite")
+    if not path.parent.is_dir():
+        raise OutputError(f"{path.parent}: no such folder; make it first")
+    return path
+
+
+def _concept_and_domain(arguments: argparse.Namespace) -> "tuple[Concept, Domain]":
+    from medkt.concepts import load_concept
+    from medkt.domains import domain
+    from medkt.errors import SettingsError
+
+    modality = "" if arguments.modality == "auto" else arguments.modality
+    concept = load_concept(arguments.concept, modality=modality)
+    name = modality or concept.modality
+    if not name:
+        raise SettingsError(f"{concept.id}: says no modality; give --modality cxr, ct, mri or ultrasound")
+    if concept.modality and concept.modality != name:
+        raise SettingsError(f"{concept.id} is a finding of {concept.modality}, not of {name}; leave out --modality")
+    return concept, domain(name)
+
+
+def _write_beside(made: "LearnedConcept", target: Path) -> None:
+    """The page with pictures, which a package never holds."""
+    from medkt.audit.card import as_page
+    from medkt.audit.pictures import pictures_of
+    from medkt.io.atomic import write_atomically
+
+    page = as_page(made, pictures_of(made)).encode("utf-8")
+
+    def put(partial: Path) -> None:
+        partial.write_bytes(page)
+
+    write_atomically(target.with_suffix(".html"), put)
+
+
+def _say(made: "LearnedConcept", target: Path, digest: str, seconds: float, *, as_json: bool) -> None:
+    record: dict[str, Any] = {
+        "package": str(target), "page": str(target.with_suffix(".html")), "digest": digest, "seconds": round(seconds, 1),
+        "bytes": target.stat().st_size, "recipe": made.recipe, "audit": made.audit.as_json() if made.audit else None,
+    }  # fmt: skip
+    if as_json:
+        print(json.dumps(record))
+        return
+    kept = made.learned[made.kept]
+    print(f"{made.concept.name}: learned in {seconds:.0f} s with {len(made.learned)} seed(s)")
+    if made.audit is not None:
+        before, after = made.audit.before[made.kept], made.audit.after[made.kept]
+        print(f"  inverted images called by its bare name: {before.success:.0%} before, {after.success:.0%} after")
+        print(f"  known inverted images that got another name: {made.audit.forgotten:.1%}")
+        for name, answers in made.audit.controls.items():
+            print(f"  control, {name}: {answers[0].success:.0%}")
+    if kept.chosen is not None:
+        print(f"  chosen without labels: step {kept.chosen.step}, interpolation {kept.chosen.interpolation:g}")
+    print(f"  {target}: {target.stat().st_size / 1e6:.2f} MB; {target.with_suffix('.html').name} shows the audit")

@@ -1,0 +1,175 @@
+"""Learnt concepts in use: each concept is asked of the encoder that was taught it, everything else of the base.
+
+One concept: a copy of the base with its difference, made once. Several: the base itself, with the difference of the
+concept in hand laid over it and taken off again, bit for bit. Or, where the user wants that, all differences at once:
+one encoder for all of them, which then get in each other's way as far as `together_notes` says.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeGuard
+
+from medkt.concepts import Concept, Package, read_package
+from medkt.concepts.package import SUFFIX
+from medkt.errors import SettingsError, WeightsError
+from medkt.models.encoder import DualEncoder
+from medkt.transfer.copies import weights_digest
+from medkt.transfer.delta import Delta, applied, apply, from_bytes, interference
+
+BASE = ""
+"""The route of everything that was not learnt."""
+_TOGETHER = "together"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaughtFacts:
+    """Which learnt weights answered, for the record.
+
+    Attributes:
+        concepts: ids of the concepts that were asked of them.
+        packages: SHA-256 of the manifest of each package in them.
+        base_digest: SHA-256 of the base's weights, entry by entry (`transfer.weights_digest`).
+        adapted_digest: of base and differences together, with "adapted:" before it.
+    """
+
+    concepts: tuple[str, ...]
+    packages: tuple[str, ...]
+    base_digest: str
+    adapted_digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Taught:
+    """A base encoder and what it was taught.
+
+    Attributes:
+        base: as it was loaded; it is that again whenever no `encoder` is open.
+        packages: in the order given.
+        together: whether the differences are summed into one encoder.
+        deltas: by concept id.
+        base_digest: `weights_digest` of the base; "" where nothing was taught.
+        notes: how the differences of one encoder meet; empty where concepts are kept apart.
+        copy: the adapted encoder where there is only one difference.
+    """
+
+    base: DualEncoder
+    packages: tuple[Package, ...] = ()
+    together: bool = False
+    deltas: Mapping[str, Delta]
+    base_digest: str = ""
+    notes: tuple[str, ...] = ()
+    copy: DualEncoder | None = None
+
+    @classmethod
+    def of(
+        cls, base: DualEncoder, packages: Sequence[str | Path | Package] = (), *, together: bool = False
+    ) -> "Taught":
+        """Take packages into use.
+
+        Args:
+            base: the model that they were learnt for.
+            packages: `.medkt` files, or what `read_package` gave.
+            together: sum the differences of several concepts into one encoder.
+
+        Raises:
+            WeightsError: a package belongs to another base, or its weights do not fit; the file is named.
+            SettingsError: two packages hold one concept.
+            UnreadableError, UnsupportedError, InputError: as `read_package`.
+        """
+        digest = weights_digest(base.module) if packages else ""
+        held: list[Package] = []
+        deltas: dict[str, Delta] = {}
+        for one in packages:
+            package = one if isinstance(one, Package) else read_package(one)
+            where = "" if isinstance(one, Package) else f"{one}: "
+            try:
+                package.require_base(base.spec.name, digest)
+                found = {learnt.concept.id: from_bytes(learnt.delta) for learnt in package.learnt}
+            except WeightsError as error:
+                raise WeightsError(f"{where}{error}") from error
+            twice = sorted(set(found) & set(deltas))
+            if twice:
+                raise SettingsError(f"{where}{twice[0]} is in another of the packages too; leave one out")
+            deltas |= found
+            held.append(package)
+        summed = together and len(deltas) > 1
+        return cls(
+            base=base, packages=tuple(held), together=summed, deltas=deltas, base_digest=digest,
+            notes=together_notes(base, deltas) if summed else (),
+            copy=apply(base, next(iter(deltas.values()))) if len(deltas) == 1 else None,
+        )  # fmt: skip
+
+    @property
+    def concepts(self) -> tuple[Concept, ...]:
+        """The words of what was learnt."""
+        return tuple(concept for package in self.packages for concept in package.concepts)
+
+    def named(self, name: str) -> Concept | None:
+        """The learnt concept with this id, name or synonym."""
+        for concept in self.concepts:
+            if name == concept.id or name.casefold() in (one.casefold() for one in concept.names):
+                return concept
+        return None
+
+    def require_same_words(self, concept: Concept) -> None:
+        """That a concept with the id of a learnt one has its words.
+
+        Raises:
+            SettingsError: it has others, so that two different findings would share files and a row.
+        """
+        learnt = next((one for one in self.concepts if one.id == concept.id), None)
+        if learnt is not None and learnt.digest != concept.digest:
+            raise SettingsError(
+                f"{concept.id} is asked for with other words than those it was learnt with; give one of them another id, or "
+                "ask for one at a time"
+            )
+
+    def route(self, concept_id: str) -> str:
+        """Concepts of one route are asked of one encoder; `BASE` for what was not learnt."""
+        if concept_id not in self.deltas:
+            return BASE
+        return _TOGETHER if self.together else concept_id
+
+    @contextmanager
+    def encoder(self, route: str) -> Iterator[DualEncoder]:
+        """The encoder of a route; on leaving, the base is as it was, bit for bit, also after a failure.
+
+        Raises:
+            WeightsError: the differences do not fit the base.
+        """
+        if route == BASE:
+            yield self.base
+        elif self.copy is not None:
+            yield self.copy
+        else:
+            wanted = list(self.deltas.values()) if route == _TOGETHER else [self.deltas[route]]
+            with applied(self.base, wanted) as adapted:
+                yield adapted
+
+    def facts(self, route: str, concepts: Sequence[str], encoder: DualEncoder) -> TaughtFacts:
+        """What to record of a route's encoder, while it is open."""
+        inside = set(self.deltas) if route == _TOGETHER else {route}
+        return TaughtFacts(
+            concepts=tuple(concepts),
+            packages=tuple(p.digest for p in self.packages if inside & {concept.id for concept in p.concepts}),
+            base_digest=self.base_digest,
+            adapted_digest=encoder.spec.digest,
+        )
+
+
+def is_package(one: object) -> TypeGuard[str | Path]:
+    """Whether this names a `.medkt` file."""
+    return isinstance(one, str | Path) and Path(one).suffix == SUFFIX
+
+
+def together_notes(base: DualEncoder, deltas: Mapping[str, Delta]) -> tuple[str, ...]:
+    """A sentence for each pair of differences in one encoder, for a reader: how far one undoes or repeats the other."""
+    names = list(deltas)
+    whole = [row for row in interference(base, list(deltas.values())) if not row.weight]
+    return tuple(
+        f"{names[row.first]} and {names[row.second]} are in one encoder: the cosine between their changes is {row.cosine:.3f} "
+        f"(0 leaves the other alone, 1 repeats it, -1 undoes it), they share {row.overlap:.0%} of the numbers they change"
+        for row in whole
+    )

@@ -1,0 +1,73 @@
+"""The words of one learning: what is inverted, what the images shall match, and what they shall not."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from medkt.concepts import Concept, mentions
+from medkt.domains import Domain
+from medkt.errors import InputError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vocabulary:
+    """Texts by what they are for.
+
+    Attributes:
+        described: captions that are inverted; none holds the finding's name.
+        own: what images of the concept shall match: "A NAME is CAPTION" for every caption (the paper's form), the bare
+            name, the domain's templates with the name, and the captions.
+        others: what they shall not: bare names, templates and captions of known findings, and of a normal study.
+        prompt: by which the concept is asked for by its bare name.
+        known_prompts: the same of each known finding, in the order of `known`.
+        known: ids of the findings that the model is taken to know.
+        rehearsed: one caption to invert for each known finding, then one of a normal study.
+    """
+
+    described: tuple[str, ...]
+    own: tuple[str, ...]
+    others: tuple[str, ...]
+    prompt: str
+    known_prompts: tuple[str, ...]
+    known: tuple[str, ...]
+    rehearsed: tuple[str, ...]
+
+
+def vocabulary_of(concept: Concept, domain: Domain, *, known: Sequence[Concept] | None = None) -> Vocabulary:
+    """The words for teaching a concept to a model that knows the findings of a domain.
+
+    Args:
+        concept: with at least one caption for inversion.
+        domain: whose templates are used.
+        known: what the model knows; None takes the domain's findings without the concept, and without those that may
+            be the same thing (`Concept.related`, and names that hold one another).
+
+    Raises:
+        InputError: no caption for inversion, one that holds the finding's name, or no known finding.
+    """
+    described = concept.texts("inversion")
+    if not described:
+        raise InputError(
+            f"{concept.id}: no caption for inversion; add a description without the name under captions: inversion"
+        )
+    named = [text for text in described if mentions(text, concept.names)]
+    if named:
+        raise InputError(f"{concept.id}: captions: inversion: holds the finding's name: {named[0]!r}; describe it only")
+    others = tuple(known) if known is not None else domain.others(concept)
+    if not others:
+        raise InputError(f"{concept.id}: no known finding of {domain.title} to tell it apart from")
+    spoken = domain.words_for(concept)
+
+    def asked(finding: Concept) -> tuple[str, ...]:
+        return (finding.name, *(template.format(finding=finding.name) for template in spoken.templates))
+
+    own = (*(f"A {concept.name} is {text}" for text in described), *asked(concept), *described)
+    negatives = [text for other in others for text in (*asked(other), *other.texts("inversion")[:1])]
+    return Vocabulary(
+        described=described,
+        own=tuple(dict.fromkeys(own)),
+        others=tuple(dict.fromkeys((*negatives, *spoken.normal))),
+        prompt=spoken.templates[0].format(finding=concept.name),
+        known_prompts=tuple(spoken.templates[0].format(finding=other.name) for other in others),
+        known=tuple(other.id for other in others),
+        rehearsed=(*((other.texts("inversion") or other.texts("prompt"))[0] for other in others), spoken.normal[0]),
+    )
