@@ -84,7 +84,8 @@ def _outcome(number: int, rng: random.Random) -> Outcome:
 
 def resume(folder: RunFolder) -> None:
     """What `run_cohort` does before it can hand out the first case."""
-    plan = plan_of(folder.path / "manifest.csv", concepts=str, asked=list(CONCEPTS), columns=["site"])
+    cache = folder.path / "manifest.json"
+    plan = plan_of(folder.path / "manifest.csv", concepts=str, asked=list(CONCEPTS), columns=["site"], cache=cache)
     with folder.held(), Ledger(folder.ledger) as ledger:
         folder.sweep()
         ledger.add(plan.names(SALT))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from medkt.cohort.plan import Plan
     from medkt.cohort.progress import Summary
     from medkt.cohort.studies import StudyRunnerFactory
+    from medkt.cohort.work import Shard
     from medkt.concepts import Concept
 
 ACTIONS = ("run", "status", "retry", "merge")
@@ -109,9 +110,9 @@ def _run(arguments: argparse.Namespace) -> int:
         raise SettingsError(f"--workers {arguments.workers}: at least 1 is needed")
     shard, limit = Shard.parse(arguments.shard), Limit.parse(arguments.max_failures or "100%")
     folder = RunFolder(shard_folder(arguments.output, shard))
-    plan, concepts = _plan(arguments, shard)
-    factory = _factory(arguments, folder, concepts)
     folder.make()
+    plan, concepts = _plan(arguments, shard, folder)
+    factory = _factory(arguments, folder, concepts)
     salt = _salt(arguments, folder)
     folder.claim(_identity(arguments, plan, factory))
     watcher = Printer(stream=sys.stdout if arguments.json else None, quiet=arguments.quiet)
@@ -119,7 +120,7 @@ def _run(arguments: argparse.Namespace) -> int:
     return _code(summary)
 
 
-def _plan(arguments: argparse.Namespace, shard: Any) -> "tuple[Plan, Mapping[str, Concept]]":
+def _plan(arguments: argparse.Namespace, shard: "Shard", folder: "RunFolder") -> "tuple[Plan, Mapping[str, Concept]]":
     """The cases, and every concept that any of them asks for."""
     from medkt.cli.segment import concepts_of
     from medkt.cohort.plan import plan_of
@@ -136,6 +137,7 @@ def _plan(arguments: argparse.Namespace, shard: Any) -> "tuple[Plan, Mapping[str
     plan = plan_of(
         arguments.manifest, concepts=identify, asked=[concept.id for concept in asked], shard=shard,
         keep_ids=arguments.keep_ids, columns=arguments.keep_column,
+        cache=folder.path / "manifest.json",
     )  # fmt: skip
     return plan, known
 

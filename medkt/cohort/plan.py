@@ -1,14 +1,17 @@
 """From a manifest to the cases of a run: pseudonyms, the shard, what is asked of each."""
 
 import hashlib
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from medkt.cohort.work import Shard, Work, pseudonym
 from medkt.datasets.case import Case
 from medkt.datasets.manifest import iterate_manifest
 from medkt.errors import SettingsError
+from medkt.io.atomic import write_atomically
 
 KNOWN_COLUMNS = ("split", "class_name", "present")  # of the manifest's own, those that may go into the table
 
@@ -88,29 +91,30 @@ def plan_of(
     shard: Shard | None = None,
     keep_ids: bool = False,
     columns: Sequence[str] = (),
+    cache: Path | None = None,
 ) -> Plan:
     """The plan of a manifest file.
 
     Its rows are gone through once; `concepts` gives the id of what a row calls a concept, and is called once a name.
-    Files that do not exist are failures of their cases, not of the run.
+    With `cache`, a file in the run's folder, a run that goes on need not go through them again: it holds the
+    manifest's digest and the names of its concepts and columns. Files that do not exist are failures of their cases,
+    not of the run.
 
     Raises:
         InputError: the manifest is unusable; says the row and the column.
         SettingsError: a column that shall be kept is not there.
     """
-    seen: dict[str, str] = {}
-    known: set[str] = set(KNOWN_COLUMNS)
-    for case in iterate_manifest(manifest, check_files=False):
-        known.update(case.columns)
-        if case.concept and case.concept not in seen:
-            seen[case.concept] = concepts(case.concept)
+    digest = file_digest(manifest) if manifest.is_file() else ""
+    found = _surveyed(cache, digest) or _survey(manifest, cache, digest)
+    seen = {name: concepts(name) for name in found["concepts"]}
+    known = {*KNOWN_COLUMNS, *found["columns"]}
     missing = [column for column in columns if column not in known]
     if missing:
         raise SettingsError(
             f"--keep-column {missing[0]}: the manifest has no such column; it has {', '.join(sorted(known))}"
         )
     return Plan(
-        cases=lambda: iterate_manifest(manifest, check_files=False), digest=file_digest(manifest), concepts=seen,
+        cases=lambda: iterate_manifest(manifest, check_files=False), digest=digest, concepts=seen,
         asked=tuple(asked), shard=shard or Shard(), keep_ids=keep_ids, columns=tuple(columns),
     )  # fmt: skip
 
@@ -119,3 +123,31 @@ def file_digest(path: Path) -> str:
     """SHA-256 of a file, hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _survey(manifest: Path, cache: Path | None, digest: str) -> dict[str, Any]:
+    names: dict[str, None] = {}
+    columns: dict[str, None] = {}
+    for case in iterate_manifest(manifest, check_files=False):
+        columns.update(dict.fromkeys(case.columns))
+        if case.concept:
+            names[case.concept] = None
+    found = {"digest": digest, "concepts": list(names), "columns": list(columns)}
+    if cache is not None:
+        write_atomically(cache, lambda path: _write_json(path, found))
+    return found
+
+
+def _surveyed(cache: Path | None, digest: str) -> dict[str, Any] | None:
+    """What an earlier survey of the same manifest found; None where there is none, or it is damaged."""
+    if cache is None or not cache.is_file():
+        return None
+    try:
+        found: dict[str, Any] = json.loads(cache.read_text(encoding="utf-8"))
+    except ValueError:
+        return None
+    return found if found.get("digest") == digest else None
+
+
+def _write_json(path: Path, values: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(values, ensure_ascii=False), encoding="utf-8")

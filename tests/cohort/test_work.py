@@ -1,5 +1,6 @@
 """Names of cases, shards, and what a plan makes of a manifest."""
 
+import json
 import pickle
 from collections import Counter
 from pathlib import Path
@@ -59,6 +60,20 @@ def test_a_plan_of_a_manifest(tmp_path: Path) -> None:
     assert first.columns["patient"] == second.columns["patient"]
     assert first.case.image == tmp_path / "one.nii"
     assert [work.number for work in plan.works(b"salt", {2: (0, 0)})] == [2]
+
+
+def test_a_manifest_is_gone_through_once(tmp_path: Path) -> None:
+    path, cache = tmp_path / "cases.csv", tmp_path / "manifest.json"
+    path.write_text(MANIFEST)
+    first = plan_of(path, concepts=str, asked=["cyst"], columns=["sex"], cache=cache)
+    known = json.loads(cache.read_text())
+    assert (known["concepts"], known["columns"]) == (["ct_nodule"], ["sex"])
+    cache.write_text(json.dumps({**known, "concepts": ["from the cache"]}))
+    again = plan_of(path, concepts=str, asked=["cyst"], columns=["sex"], cache=cache)
+    assert (again.digest, dict(again.concepts)) == (first.digest, {"from the cache": "from the cache"})
+    for spoilt in ("{", json.dumps({**known, "digest": "of another"})):
+        cache.write_text(spoilt)
+        assert plan_of(path, concepts=str, asked=["cyst"], cache=cache).concepts == {"ct_nodule": "ct_nodule"}
 
 
 def test_ids_are_kept_where_that_is_said(tmp_path: Path) -> None:
