@@ -19,6 +19,7 @@ _WHERE = {
     "prompts_from": "medkt.pipeline",
     "mask_from": "medkt.pipeline",
     "segment": "medkt.pipeline",
+    "classify": "medkt.pipeline",
     "View": "medkt.pipeline",
     "Pipeline": "medkt.pipeline",
     "StudyResult": "medkt.pipeline",
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from medkt.pipeline import Pipeline as Pipeline
     from medkt.pipeline import StudyResult as StudyResult
     from medkt.pipeline import View as View
+    from medkt.pipeline import classify as classify
     from medkt.pipeline import explain as explain
     from medkt.pipeline import load_segmenter as load_segmenter
     from medkt.pipeline import mask_from as mask_from

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from medkt.concepts import Concept, concept_from_text, load_concept
+from medkt.concepts import Concept, Package, concept_from_text, load_concept, read_package
 from medkt.domains import Domain, check_plausible, detect_domain, domain, domains
 from medkt.domains.intensity import Intensity
 from medkt.errors import AmbiguousInputError, InputError, NumericalError, SettingsError, UnknownNameError
@@ -41,8 +41,10 @@ from medkt.segmentation.sam import SamSegmenter
 from medkt.segmentation.segmenter import Segmenter, choose
 from medkt.segmentation.slicewise import ConceptResult, SegmentationSettings, segment_planes
 from medkt.segmentation.threshold import coarse_mask, components
+from medkt.segmentation.zero_shot import score_planes
 from medkt.shapes import MaskPlane, Plane
 from medkt.spatial import Image, Mask, Planes, SaliencyMap, planes_of
+from medkt.transfer.packages import Taught, TaughtFacts, is_package
 
 Progress = Callable[[str, int, int], None]
 TOLERANCE_MM = 2.0  # of the boundary NSD when a result is scored
@@ -73,6 +75,16 @@ class ModelFacts:
     name: str
     digest: str
     licence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class EncoderFacts(ModelFacts):
+    """An encoder as it was loaded, and the learnt weights that were laid over it: one entry for each adapted encoder.
+
+    What stands in no entry's `concepts` was asked of the encoder as loaded.
+    """
+
+    taught: tuple[TaughtFacts, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -157,7 +169,7 @@ class StudyResult:
     image: Image
     domain: Domain
     findings: tuple[FindingResult, ...]
-    encoder: ModelFacts
+    encoder: EncoderFacts
     segmenter: ModelFacts
     settings: SegmentationSettings
     preset: str
@@ -179,13 +191,21 @@ class StudyResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Pipeline:
-    """The models, loaded once, and the settings; any number of studies goes through."""
+    """The models, loaded once, and the settings; any number of studies goes through.
+
+    Attributes:
+        encoder: as it was loaded.
+        segmenter, segmenter_facts: the segmenter, and which it is.
+        settings, preset: of the steps, and the name under which they are recorded.
+        taught: the learnt concepts over that encoder; None for none.
+    """
 
     encoder: DualEncoder
     segmenter: Segmenter
     segmenter_facts: ModelFacts
     settings: SegmentationSettings = field(default_factory=SegmentationSettings)
     preset: str = "default"
+    taught: Taught | None = None
 
     @classmethod
     def load(
@@ -196,6 +216,8 @@ class Pipeline:
         device: str = "auto",
         settings: SegmentationSettings | None = None,
         preset: str = "default",
+        packages: Sequence[str | Path | Package] = (),
+        together: bool = False,
     ) -> "Pipeline":
         """Load an encoder and a segmenter by name or from files of the user's.
 
@@ -205,6 +227,8 @@ class Pipeline:
             device: "auto", "cpu", "cuda", "cuda:N" or "mps".
             settings: None takes the defaults.
             preset: the name under which the settings are recorded.
+            packages: `.medkt` files of learnt concepts, as for `with_packages`.
+            together: see there.
 
         Raises:
             UnknownNameError, WeightsError, MissingDependencyError: from loading.
@@ -217,7 +241,23 @@ class Pipeline:
         return cls(
             encoder=encoder, segmenter=loaded, segmenter_facts=facts,
             settings=settings or SegmentationSettings(), preset=preset,
-        )  # fmt: skip
+        ).with_packages(packages, together=together)  # fmt: skip
+
+    def with_packages(self, packages: Sequence[str | Path | Package], *, together: bool = False) -> "Pipeline":
+        """The same models with learnt concepts, in place of those that it had.
+
+        A concept of a package is asked of the encoder that was taught it, by its id or name too; every other concept and
+        every free text of the encoder as it was loaded, which stays as it is.
+
+        Args:
+            packages: `.medkt` files, or packages.
+            together: sum what was learnt for several concepts into one encoder; a warning says how they meet.
+
+        Raises:
+            WeightsError: a package belongs to another model.
+            MedktError: as `medkt.concepts.read_package`.
+        """
+        return replace(self, taught=Taught.of(self.encoder, packages, together=together) if packages else None)
 
     def segment_file(
         self,
@@ -258,32 +298,36 @@ class Pipeline:
         """
         began = time.perf_counter()
         view = view or View()
-        kind = _domain_of(image, view, concepts)
-        asked = tuple({c.id: c for c in (concept_in(one, kind.name) for one in concepts)}.values())
+        taught = self.taught or Taught.of(self.encoder)
+        kind = _domain_of(image, view, [one for one in concepts if not _is_learnt(taught, one)])
+        asked = asked_of(taught, concepts, kind)
         settings = settled(self.settings, kind, self.encoder)
         warnings = [*image.provenance.warnings, *check_plausible(image, kind), *_misplaced(asked, kind)]
-        warnings += _too_long(self.encoder, asked, kind)
+        warnings += [*_too_long(self.encoder, asked, kind), *_meeting(taught, asked)]
         looks = {window: look_at(image, kind, view, window=window) for window in _windows(kind, asked)}
         prepared = time.perf_counter()
         found: dict[str, ConceptResult] = {}
-        for window, looked in looks.items():
-            group = [concept for concept in asked if kind.window_for(concept) == window]
-            results = segment_planes(
-                self.encoder, self.segmenter, looked.positions, partial(_shown, image, looked),
-                [_texts(kind, concept) for concept in group], settings,
-                spacing_mm=_spacing_mm(image, looked.planes), progress=progress,
-            )  # fmt: skip
-            found.update({result.concept: result for result in results})
+        facts: list[TaughtFacts] = []
+        for route, of_route in _routes(taught, asked).items():
+            with taught.encoder(route) as encoder:
+                facts += [taught.facts(route, [concept.id for concept in of_route], encoder)] if route else []
+                for window in _windows(kind, of_route):
+                    group = [concept for concept in of_route if kind.window_for(concept) == window]
+                    looked = looks[window]
+                    results = segment_planes(
+                        encoder, self.segmenter, looked.positions, partial(_shown, image, looked),
+                        [_texts(kind, concept) for concept in group], settings,
+                        spacing_mm=_spacing_mm(image, looked.planes), progress=progress,
+                    )  # fmt: skip
+                    found.update({result.concept: result for result in results})
         done = time.perf_counter()
         findings = tuple(_finding(image, looks[kind.window_for(c)], c, _texts(kind, c), found[c.id]) for c in asked)
         warnings += [warning for looked in looks.values() for warning in looked.intensity.warnings]
         warnings += [f"{f.concept.name}: {w}" for f in findings for w in (*f.found.warnings, *_too_small(f))]
         return StudyResult(
             image=image, domain=kind, findings=findings, settings=settings, preset=self.preset,
-            encoder=ModelFacts(
-                name=self.encoder.spec.name, digest=self.encoder.spec.digest, licence=self.encoder.spec.licence
-            ),
-            segmenter=self.segmenter_facts, warnings=tuple(dict.fromkeys(warnings)),
+            encoder=_encoder_facts(self.encoder, facts), segmenter=self.segmenter_facts,
+            warnings=tuple(dict.fromkeys(warnings)),
             seconds={"prepare": prepared - began, "models": done - prepared, "measure": time.perf_counter() - done},
         )  # fmt: skip
 
@@ -291,8 +335,11 @@ class Pipeline:
         """The same result with DSC, NSD and IoU of its only finding against a reference mask.
 
         Raises:
+            SettingsError: the result has several findings.
             GeometryMismatchError: the reference lies on another grid.
         """
+        if len(result.findings) != 1:
+            raise SettingsError(f"a reference goes with one finding, the result has {len(result.findings)}")
         (finding,) = result.findings
         mask = read_mask(reference, like=result.image)
         case = score_finding(result, finding, mask)
@@ -311,7 +358,7 @@ def segment(
     source: str | Path | Image,
     *,
     prompts: Sequence[str] = (),
-    concepts: Sequence[str | Concept] = (),
+    concepts: Sequence[str | Path | Concept] = (),
     model: str | Pipeline = "small",
     view: View | None = None,
     settings: SegmentationSettings | None = None,
@@ -322,7 +369,8 @@ def segment(
     Args:
         source: a path (see `medkt.read_image`) or an image.
         prompts: free texts.
-        concepts: names of concepts, YAML files, or concepts; a name that several modalities share means that of the study's.
+        concepts: names of concepts, YAML files, concepts, or `.medkt` files of learnt ones; a name that several modalities
+            share means that of the study's.
         model: an encoder's name or weights file; a `Pipeline` where several studies follow each other.
         view: modality, window, axis and step, where the domain's choice is not wanted.
         settings: of the steps; None takes the defaults.
@@ -332,14 +380,250 @@ def segment(
         SettingsError: neither a prompt nor a concept.
         MedktError: from the steps.
     """
-    wanted = tuple(concept_or_name(one, view.modality if view else None) for one in concepts)
-    wanted += tuple(concept_from_text(text) for text in prompts)
-    if not wanted:
+    if not concepts and not prompts:
         raise SettingsError("say what to look for: prompts=[...] or concepts=[...]")
     pipeline = model if isinstance(model, Pipeline) else Pipeline.load(model, device=device, settings=settings)
+    if packages := [one for one in concepts if is_package(one)]:
+        pipeline = pipeline.with_packages([*(pipeline.taught.packages if pipeline.taught else ()), *packages])
+    wanted = wanted_in(concepts, prompts, taught=pipeline.taught, modality=view.modality if view else None)
     if isinstance(source, Image):
         return pipeline.segment(source, wanted, view=view)
     return pipeline.segment_file(Path(source), wanted, view=view)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ConceptScore:
+    """How well one concept, or what is normal, fits a study's planes.
+
+    Attributes:
+        concept: None for what is normal.
+        name: the concept's, "normal", or "normal (PART)" where the concepts belong to several parts of the body.
+        learnt: whether the score is that of an encoder which was taught the concept.
+        texts: its prompts, whose mean direction was compared.
+        planes: indices of those looked at.
+        cosines: (planes,) float32, -1 to 1.
+        probabilities: (planes,) float32, its share in the softmax over all concepts asked and what is normal.
+    """
+
+    concept: Concept | None
+    name: str
+    learnt: bool
+    texts: tuple[str, ...]
+    planes: tuple[int, ...]
+    cosines: NDArray[np.float32]
+    probabilities: NDArray[np.float32]
+
+    @property
+    def best(self) -> int:
+        """Where in `planes` the share is highest; of equal ones the first."""
+        return int(np.argmax(self.probabilities))
+
+    @property
+    def probability(self) -> float:
+        """The study's: the highest of any plane."""
+        return float(self.probabilities[self.best])
+
+    @property
+    def cosine(self) -> float:
+        """That of the same plane."""
+        return float(self.cosines[self.best])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Classification:
+    """Zero-shot scores of one study: the concepts in the order asked, then what is normal."""
+
+    image: Image
+    domain: Domain
+    scores: tuple[ConceptScore, ...]
+    encoder: EncoderFacts
+    warnings: tuple[str, ...]
+
+
+def classify(
+    source: str | Path | Image,
+    *,
+    prompts: Sequence[str] = (),
+    concepts: Sequence[str | Path | Concept] = (),
+    model: str | Pipeline | Taught = "small",
+    view: View | None = None,
+    normal: bool = True,
+    together: bool = False,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> Classification:
+    """Say which of several findings fits a study best, without any map; the same as the command `medkt classify`.
+
+    A finding stands for the mean direction of its prompts, each a unit vector; shares are the softmax of its cosines at
+    the encoder's logit scale. They compare the texts that were asked with each other and are no probability of disease. A
+    learnt concept has its share from the encoder that was taught it, so that shares need not sum to 1.
+
+    Args:
+        source: a path (see `medkt.read_image`) or an image.
+        prompts: free texts.
+        concepts: as for `medkt.segment`.
+        model: an encoder's name or weights file, or a `Pipeline`.
+        view: modality, window, axis and step, where the domain's choice is not wanted.
+        normal: whether the domain's captions of a study without a finding are one of the choices.
+        together: as for `Pipeline.with_packages`.
+        device: see `Pipeline.load`.
+        progress: told ("presence", planes done, planes in all).
+
+    Raises:
+        SettingsError: nothing to compare: no concept, or a single one without `normal`.
+        MedktError: from the steps.
+    """
+    if not concepts and not prompts:
+        raise SettingsError("say what to look for: prompts=[...] or concepts=[...]")
+    packages = [one for one in concepts if is_package(one)]
+    taught = _taught_of(model, packages, together=together, device=device)
+    wanted = wanted_in(concepts, prompts, taught=taught, modality=view.modality if view else None)
+    if isinstance(source, Image):
+        return _classified(taught, source, wanted, view or View(), normal=normal, progress=progress)
+    image = read_image(source)
+    try:
+        return _classified(taught, image, wanted, view or View(), normal=normal, progress=progress)
+    except (InputError, NumericalError) as error:
+        raise type(error)(f"{source}: {error}") from error
+
+
+def _taught_of(
+    model: str | Pipeline | Taught, packages: Sequence[str | Path], *, together: bool, device: str
+) -> Taught:
+    if isinstance(model, Pipeline):
+        model = model.taught or Taught.of(model.encoder)
+    elif isinstance(model, str):
+        model = Taught.of(load_encoder(model, device=resolve_device(device)))
+    if not packages:
+        return model
+    return Taught.of(model.base, [*model.packages, *packages], together=together)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Choice:
+    """One row of a classification: what it says, whose encoder it is asked of, and what else it is compared with."""
+
+    concept: Concept | None
+    name: str
+    texts: ConceptTexts
+    normal: ConceptTexts | None
+    route: str
+    window: str | None
+
+
+def _classified(
+    taught: Taught,
+    image: Image,
+    concepts: Sequence[Concept | str | Path],
+    view: View,
+    *,
+    normal: bool,
+    progress: Progress | None,
+) -> Classification:
+    kind = _domain_of(image, view, [one for one in concepts if not _is_learnt(taught, one)])
+    asked = asked_of(taught, concepts, kind)
+    if len(asked) < 2 and not normal:
+        raise SettingsError(
+            "one text alone has nothing to be compared with; ask for another, or let normal be a choice"
+        )
+    warnings = [*image.provenance.warnings, *check_plausible(image, kind), *_misplaced(asked, kind)]
+    warnings += [*_too_long(taught.base, asked, kind), *_meeting(taught, asked)]
+    choices = _choices(taught, kind, asked, normal=normal)
+    looks = {window: look_at(image, kind, view, window=window) for window in _windows(kind, asked)}
+    scores: dict[str, ConceptScore] = {}
+    facts: list[TaughtFacts] = []
+    for route in dict.fromkeys(choice.route for choice in choices):
+        with taught.encoder(route) as encoder:
+            of_route = [choice for choice in choices if choice.route == route]
+            facts += [taught.facts(route, [choice.texts.id for choice in of_route], encoder)] if route else []
+            for choice in of_route:
+                if choice.texts.id not in scores:
+                    scores |= _scored(encoder, choices, choice, image, looks[choice.window], progress)
+    warnings += [warning for looked in looks.values() for warning in looked.intensity.warnings]
+    return Classification(
+        image=image, domain=kind, scores=tuple(scores[choice.texts.id] for choice in choices),
+        encoder=_encoder_facts(taught.base, facts), warnings=tuple(dict.fromkeys(warnings)),
+    )  # fmt: skip
+
+
+def _choices(taught: Taught, kind: Domain, asked: Sequence[Concept], *, normal: bool) -> list[_Choice]:
+    normals: dict[str, _Choice] = {}
+    choices = []
+    for concept in asked:
+        body = concept.body if concept.body in kind.words else kind.default_body
+        window = kind.window_for(concept)
+        # no concept's id has a colon
+        texts = ConceptTexts(id=f"normal:{body}", prompts=kind.words[body].normal) if normal else None
+        choices.append(
+            _Choice(
+                concept=concept,
+                name=concept.name,
+                texts=ConceptTexts(id=concept.id, prompts=kind.prompts(concept)),
+                normal=texts,
+                route=taught.route(concept.id),
+                window=window,
+            )
+        )
+        if texts is not None:
+            normals.setdefault(
+                body, _Choice(concept=None, name="normal", texts=texts, normal=texts, route="", window=window)
+            )
+    if len(normals) > 1:
+        normals = {body: replace(choice, name=f"normal ({body})") for body, choice in normals.items()}
+    return [*choices, *normals.values()]
+
+
+def _scored(
+    encoder: DualEncoder,
+    choices: Sequence[_Choice],
+    like: _Choice,
+    image: Image,
+    looked: Looked,
+    progress: Progress | None,
+) -> dict[str, ConceptScore]:
+    """The scores of all choices that share encoder, window and normal captions with one of them."""
+    texts = [choice.texts for choice in choices if choice.concept is not None]
+    texts += [like.normal] if like.normal is not None else []
+    found = score_planes(encoder, looked.positions, partial(_shown, image, looked), texts, progress=progress)
+    column = {one.id: place for place, one in enumerate(texts)}
+    group = (like.route, like.window, like.normal and like.normal.id)
+    return {
+        choice.texts.id: ConceptScore(
+            concept=choice.concept, name=choice.name, learnt=bool(choice.route), texts=choice.texts.prompts,
+            planes=tuple(looked.index(position) for position in looked.positions),
+            cosines=found.cosines[:, column[choice.texts.id]],
+            probabilities=found.probabilities[:, column[choice.texts.id]],
+        )
+        for choice in choices
+        if (choice.route, choice.window, choice.normal and choice.normal.id) == group
+    }  # fmt: skip
+
+
+def wanted_in(
+    concepts: Iterable[str | Path | Concept],
+    prompts: Iterable[str] = (),
+    *,
+    taught: Taught | None = None,
+    modality: str | None = None,
+) -> tuple[Concept | str | Path, ...]:
+    """What a user asks for, each once: packages as their concepts, texts as concepts of their own.
+
+    A name stays a name where its meaning depends on what the study is.
+
+    Raises:
+        UnknownNameError: nothing has this name.
+        AmbiguousInputError: a file with several concepts, or a name that one modality uses twice.
+        UnreadableError, UnsupportedError, ...: a package is not sound.
+    """
+    found: list[Concept | str | Path] = []
+    for one in concepts:
+        learnt = taught.named(one) if taught is not None and isinstance(one, str) else None
+        if is_package(one):
+            found += read_package(one).concepts
+        else:
+            found.append(learnt or concept_or_name(one, modality))
+    found += [concept_from_text(text) for text in prompts]
+    return tuple({one.id if isinstance(one, Concept) else str(one): one for one in found}.values())
 
 
 def explain(
@@ -474,9 +758,14 @@ def concept_in(one: Concept | str | Path, modality: str = "") -> Concept:
     Raises:
         UnknownNameError: nothing has this name.
         AmbiguousInputError: several have it and the modality decides for none; lists them.
+        SettingsError: a `.medkt` file, whose concepts are more than words.
     """
     if isinstance(one, Concept):
         return one
+    if is_package(one):
+        raise SettingsError(
+            f"{one}: a learnt concept goes with its model; `medkt segment`, `explain` and `classify` take it"
+        )
     if _is_file(one):
         return load_concept(one)
     meanings = dict(_meanings(one))
@@ -549,6 +838,43 @@ def _texts(kind: Domain, concept: Concept) -> ConceptTexts:
     normal = kind.words_for(concept).normal
     others = tuple(text for text in kind.contrast_texts(concept) if text not in normal)
     return ConceptTexts(id=concept.id, prompts=kind.prompts(concept), normal=normal, confusable=others)
+
+
+def _is_learnt(taught: Taught, one: Concept | str | Path) -> bool:
+    return isinstance(one, str) and taught.named(one) is not None
+
+
+def asked_of(taught: Taught, concepts: Iterable[Concept | str | Path], kind: Domain) -> tuple[Concept, ...]:
+    """What is asked for, each id once; a name that was learnt means the learnt concept.
+
+    Raises:
+        SettingsError: a concept with the id of a learnt one and other words.
+        UnknownNameError, AmbiguousInputError: as `concept_in`.
+    """
+    found: dict[str, Concept] = {}
+    for one in concepts:
+        learnt = taught.named(one) if isinstance(one, str) else None
+        concept = learnt or concept_in(one, kind.name)
+        taught.require_same_words(concept)
+        found[concept.id] = concept
+    return tuple(found.values())
+
+
+def _routes(taught: Taught, concepts: Iterable[Concept]) -> Mapping[str, list[Concept]]:
+    """The concepts by the encoder that they are asked of."""
+    routes: dict[str, list[Concept]] = {}
+    for concept in concepts:
+        routes.setdefault(taught.route(concept.id), []).append(concept)
+    return routes
+
+
+def _meeting(taught: Taught, asked: Iterable[Concept]) -> tuple[str, ...]:
+    return taught.notes if any(taught.route(concept.id) for concept in asked) else ()
+
+
+def _encoder_facts(encoder: DualEncoder, taught: Sequence[TaughtFacts] = ()) -> EncoderFacts:
+    spec = encoder.spec
+    return EncoderFacts(name=spec.name, digest=spec.digest, licence=spec.licence, taught=tuple(taught))
 
 
 def _misplaced(concepts: Iterable[Concept], kind: Domain) -> list[str]:

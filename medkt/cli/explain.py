@@ -19,7 +19,7 @@ from medkt.cli.segment import (
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-i", "--input", type=Path, required=True, metavar="STUDY", help="as for `medkt segment`")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="where the maps go")
-    add_words(parser)
+    add_words(parser, learnt=True)
     add_reading(parser)
     add_models(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace results that are there already")

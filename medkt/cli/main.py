@@ -18,8 +18,11 @@ from medkt.errors import MedktError
 COMMANDS = {
     "segment": ("medkt.cli.segment", "segment a finding, named in words, on studies"),
     "explain": ("medkt.cli.explain", "write the saliency map of a text on a study"),
+    "classify": ("medkt.cli.classify", "score a study against findings, named in words"),
     "demo": ("medkt.cli.demo", "segment a bundled study"),
     "concepts": ("medkt.cli.concepts", "list the findings that medkt has words for, or show one"),
+    "concept": ("medkt.cli.concept", "write, check, sign and compose words for findings and learned concepts"),
+    "invert": ("medkt.cli.invert", "make images of what a model imagines at a text"),
     "models": ("medkt.cli.models", "list, pull, verify, import and export model weights"),
     "phantom": ("medkt.cli.phantom", "write a synthetic study with its reference mask"),
     "small-model": ("medkt.cli.small_model", "train or evaluate the embedded small model"),

@@ -22,7 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="a DICOM file, folder, zip or DICOMDIR; NIfTI; PNG, JPEG or TIFF; several are done one after another",
     )  # fmt: skip
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="where the results go")
-    add_words(parser)
+    add_words(parser, learnt=True)
     parser.add_argument(
         "-f", "--format", default="nifti,png", metavar="LIST",
         help="of the masks: nifti, dicom-seg, png, several with commas (default: %(default)s); png is the overlay picture",
@@ -39,15 +39,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON line a study on stdout")
 
 
-def add_words(parser: argparse.ArgumentParser) -> None:
-    """`-p` and `-c`, for every command that asks for findings."""
+def add_words(parser: argparse.ArgumentParser, *, learnt: bool = False) -> None:
+    """`-p` and `-c`, for every command that asks for findings; `learnt` where it takes `.medkt` files too."""
     parser.add_argument(
         "-p", "--prompt", action="append", default=[], metavar="TEXT", help="free text; may be repeated"
     )
+    files = "YAML files, or .medkt files of learnt concepts" if learnt else "or YAML files"
     parser.add_argument(
         "-c", "--concept", nargs="+", action="extend", default=[], metavar="CONCEPT",
-        help="names of concepts (`medkt concepts` lists them) or YAML files",
+        help=f"names of concepts (`medkt concepts` lists them), {files}",
     )  # fmt: skip
+    if learnt:
+        parser.add_argument(
+            "--together", action="store_true",
+            help="sum what was learnt for several concepts into one encoder; by default each concept has its own",
+        )  # fmt: skip
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
@@ -124,24 +130,31 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def concepts_of(arguments: argparse.Namespace) -> "tuple[Concept, ...]":
-    """What the user asked for, each once; every name has to have one meaning, by itself or with `--modality`."""
+    """What the user asked for, each once; every name has to have one meaning, by itself or with `--modality`.
+
+    Learnt concepts are refused: here nothing would lay their weights over the encoder.
+    """
     from medkt.pipeline import concept_in
 
+    for name in packages_of(arguments):
+        concept_in(name)
     return tuple(concept_in(one) for one in wanted_of(arguments))
 
 
 def wanted_of(arguments: argparse.Namespace) -> "tuple[Concept | str | Path, ...]":
     """What the user asked for, each once; a name stays a name where its meaning depends on what the study is."""
-    from medkt.concepts import Concept, concept_from_text
     from medkt.errors import SettingsError
-    from medkt.pipeline import concept_or_name
+    from medkt.pipeline import wanted_in
 
-    modality = None if arguments.modality == "auto" else arguments.modality
-    found = [concept_or_name(name, modality) for name in arguments.concept]
-    found += [concept_from_text(text) for text in arguments.prompt]
-    if not found:
+    if not arguments.concept and not arguments.prompt:
         raise SettingsError('say what to look for: -p "a description" or -c CONCEPT (`medkt concepts` lists them)')
-    return tuple({one.id if isinstance(one, Concept) else str(one): one for one in found}.values())
+    modality = None if arguments.modality == "auto" else arguments.modality
+    return wanted_in(arguments.concept, arguments.prompt, modality=modality)
+
+
+def packages_of(arguments: argparse.Namespace) -> tuple[str, ...]:
+    """The `.medkt` files among the concepts, each once."""
+    return tuple(dict.fromkeys(name for name in arguments.concept if Path(name).suffix == ".medkt"))
 
 
 def pipeline_of(arguments: argparse.Namespace) -> "Pipeline":
@@ -152,13 +165,15 @@ def pipeline_of(arguments: argparse.Namespace) -> "Pipeline":
 
     settings = resolve(SegmentationSettings, preset=arguments.preset, file=arguments.settings, sets=arguments.set)
     log.info("loading %s", arguments.model)
-    return Pipeline.load(
+    pipeline = Pipeline.load(
         arguments.model,
         segmenter=arguments.segmenter,
         device=arguments.device,
         settings=settings,
         preset=arguments.preset,
     )
+    packages = packages_of(arguments)
+    return pipeline.with_packages(packages, together=arguments.together) if packages else pipeline
 
 
 def segment_one(

@@ -1,0 +1,136 @@
+"""`medkt classify`: which of several findings, named in words, fits a study best."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medkt.cli.segment import add_reading, add_words, packages_of, progress, say_notes, wanted_of
+
+if TYPE_CHECKING:
+    from medkt.concepts import Concept
+    from medkt.pipeline import Classification, View
+    from medkt.transfer.packages import Taught
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-i", "--input", type=Path, nargs="+", required=True, metavar="STUDY",
+        help="as for `medkt segment`; several are done one after another",
+    )  # fmt: skip
+    add_words(parser, learnt=True)
+    add_reading(parser)
+    parser.add_argument(
+        "--no-normal", action="store_true", help="compare the findings with each other only, not with a normal study"
+    )
+    parser.add_argument(
+        "-m", "--model", default="small", help="the encoder: a name of `medkt models list`, or a weights file"
+    )
+    parser.add_argument("-d", "--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="one JSON line a study on stdout")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Score each study; 4 where some failed and others did not, else the code of the failure."""
+    from medkt.errors import MedktError
+    from medkt.models.registry import load_encoder
+    from medkt.pipeline import View, resolve_device
+    from medkt.transfer.packages import Taught
+
+    wanted = wanted_of(arguments)
+    encoder = load_encoder(arguments.model, device=resolve_device(arguments.device))
+    taught = Taught.of(encoder, packages_of(arguments), together=arguments.together)
+    view = View(
+        modality=None if arguments.modality == "auto" else arguments.modality,
+        window=arguments.window, axis=arguments.axis, step_mm=arguments.step_mm,
+    )  # fmt: skip
+    failures: list[MedktError] = []
+    for path in arguments.input:
+        try:
+            _say(path, _classified(path, wanted, taught, view, arguments), as_json=arguments.json)
+        except MedktError as error:
+            if len(arguments.input) == 1:
+                raise
+            failures.append(error)
+            message = " ".join(str(error).split())
+            print(f"medkt: {message}", file=sys.stderr)
+            if arguments.json:
+                failed = {"error": type(error).__name__, "message": message}
+                print(json.dumps({"status": "failed", "input_path": str(path), **failed}))
+    if failures:
+        print(f"medkt: {len(failures)} of {len(arguments.input)} studies failed", file=sys.stderr)
+        return 4 if len(failures) < len(arguments.input) else failures[0].exit_code
+    return 0
+
+
+def _classified(
+    path: Path,
+    wanted: "tuple[Concept | str | Path, ...]",
+    taught: "Taught",
+    view: "View",
+    arguments: argparse.Namespace,
+) -> "Classification":
+    from medkt.errors import InputError
+    from medkt.io import read_image
+    from medkt.pipeline import classify
+
+    image = read_image(path, series=arguments.series, volume=arguments.volume, regrid=arguments.regrid)
+    try:
+        with progress(arguments.quiet or arguments.json, path.name) as tick:
+            return classify(
+                image, concepts=wanted, model=taught, view=view, normal=not arguments.no_normal, progress=tick
+            )
+    except InputError as error:
+        raise type(error)(f"{path}: {error}") from error
+
+
+def record_of(result: "Classification") -> dict[str, Any]:
+    """What `--json` prints of a study: scores, words, digests; no path but the one that the user gave."""
+    from medkt.about import NOT_A_MEDICAL_DEVICE, __version__
+    from medkt.report.plain import as_plain
+
+    return {
+        "medkt": __version__,
+        "notice": NOT_A_MEDICAL_DEVICE,
+        "domain": result.domain.name,
+        "input": {"digest": result.image.provenance.digest, "modality": result.image.modality},
+        "scores": [
+            {
+                "concept": None if one.concept is None else one.concept.id,
+                "name": one.name,
+                "learnt": one.learnt,
+                "probability": round(one.probability, 6),
+                "cosine": round(one.cosine, 6),
+                "plane": one.planes[one.best],
+                "prompts": list(one.texts),
+                "planes": [
+                    {"index": index, "probability": round(share, 6), "cosine": round(cosine, 6)}
+                    for index, share, cosine in zip(
+                        one.planes, one.probabilities.tolist(), one.cosines.tolist(), strict=True
+                    )
+                ],
+            }
+            for one in result.scores
+        ],
+        "encoder": as_plain(result.encoder),
+        "warnings": list(result.warnings),
+    }
+
+
+def _say(path: Path, result: "Classification", *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"status": "done", "input_path": str(path), **record_of(result)}))
+        return
+    from medkt.io.guard import one_line
+
+    names = [one_line(one.name, 60) for one in result.scores]
+    volume = len(result.scores[0].planes) > 1
+    width = max(len(name) for name in (*names, "finding")) + 2
+    print(f"{path}: {result.domain.title}, {result.encoder.name}")
+    print(f"  {'finding':<{width}}{'share':>7}{'cosine':>9}{'   plane' if volume else ''}".rstrip())
+    for name, one in zip(names, result.scores, strict=True):
+        where = f"{one.planes[one.best]:>8}" if volume else ""
+        learnt = "  learnt" if one.learnt else ""
+        print(f"  {name:<{width}}{one.probability:>7.3f}{one.cosine:>9.3f}{where}{learnt}")
+    say_notes(result.warnings)

@@ -1,0 +1,138 @@
+"""Learnt concepts in use: which encoder answers for what, and that the base is the base again afterwards."""
+
+from pathlib import Path
+
+import pytest
+from learnt import GAIN, make_words, with_gain, write_learnt
+from segmentation.bright_spots import BrightSpots
+
+from medkt.concepts import read_package
+from medkt.concepts.compose import compose
+from medkt.errors import SettingsError, UnreadableError, WeightsError
+from medkt.models.encoder import DualEncoder
+from medkt.transfer.copies import ADAPTED, weights_digest
+from medkt.transfer.packages import BASE, Taught, is_package
+
+PALE, BLACK = make_words("pale_disc", "bright disc"), make_words("black_disc", "dark disc")
+
+
+def gain_of(encoder: DualEncoder) -> float:
+    return float(encoder.module.get_parameter("gain").detach())
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    return write_learnt(tmp_path / "pale.medkt", PALE, 6.0), write_learnt(tmp_path / "black.medkt", BLACK, 2.5)
+
+
+def test_nothing_learnt_is_the_base() -> None:
+    base = BrightSpots()
+    taught = Taught.of(base)
+    assert taught.route("anything") == BASE
+    with taught.encoder(BASE) as encoder:
+        assert encoder is base
+
+
+def test_one_concept_has_a_copy_and_the_base_never_changes(files: tuple[Path, Path]) -> None:
+    base = BrightSpots()
+    before = weights_digest(base.module)
+    taught = Taught.of(base, files[:1])
+    with taught.encoder(taught.route("pale_disc")) as encoder:
+        assert gain_of(encoder) == 6.0
+        assert encoder.spec.digest.startswith(ADAPTED)
+        assert gain_of(base) == GAIN
+    assert taught.route("black_disc") == BASE
+    assert weights_digest(base.module) == before
+
+
+def test_several_are_kept_apart_and_taken_off_again(files: tuple[Path, Path]) -> None:
+    base = BrightSpots()
+    before, spec = weights_digest(base.module), base.spec
+    taught = Taught.of(base, files)
+    for name, gain in (("pale_disc", 6.0), ("black_disc", 2.5)):
+        with taught.encoder(taught.route(name)) as encoder:
+            assert gain_of(encoder) == gain
+        assert (weights_digest(base.module), base.spec) == (before, spec)
+    with pytest.raises(RuntimeError, match="gone"), taught.encoder("pale_disc"):
+        raise RuntimeError("the device is gone")
+    assert (weights_digest(base.module), base.spec) == (before, spec)
+    assert taught.notes == ()
+
+
+def test_together_is_the_sum_and_says_how_they_meet(files: tuple[Path, Path]) -> None:
+    base = BrightSpots()
+    taught = Taught.of(base, files, together=True)
+    assert taught.route("pale_disc") == taught.route("black_disc") != BASE
+    with taught.encoder(taught.route("pale_disc")) as encoder:
+        assert gain_of(encoder) == GAIN + 3.0 - 0.5
+        facts = taught.facts(taught.route("pale_disc"), ["pale_disc"], encoder)
+    assert gain_of(base) == GAIN
+    (note,) = taught.notes  # one number, changed in opposite directions
+    assert note.startswith("pale_disc and black_disc are in one encoder: the cosine between their changes is -1.000")
+    assert "they share 100% of the numbers" in note
+    assert facts.packages == tuple(read_package(file).digest for file in files)
+    assert facts.base_digest == weights_digest(base.module)
+
+
+def test_a_composed_file_is_the_same_as_its_parts(files: tuple[Path, Path], tmp_path: Path) -> None:
+    compose(files, tmp_path / "both.medkt")
+    taught = Taught.of(BrightSpots(), [tmp_path / "both.medkt"])
+    for name, gain in (("pale_disc", 6.0), ("black_disc", 2.5)):
+        with taught.encoder(taught.route(name)) as encoder:
+            assert gain_of(encoder) == gain
+
+
+def test_a_learnt_concept_has_its_names(files: tuple[Path, Path]) -> None:
+    taught = Taught.of(BrightSpots(), files)
+    assert [taught.named(name) and taught.named(name).id for name in ("pale_disc", "Bright Disc", "disc")] == [
+        "pale_disc", "pale_disc", None,
+    ]  # fmt: skip
+
+
+def test_the_wrong_base_is_refused_with_the_file(files: tuple[Path, Path]) -> None:
+    other = with_gain(BrightSpots(), 3.5)
+    with pytest.raises(WeightsError, match=rf"{files[0]}: the weights of pale_disc belong to bright-spots with"):
+        Taught.of(other, files)
+
+
+def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    from concepts.making import delta
+
+    from medkt.concepts import Base, write_package
+
+    base = BrightSpots()
+    about = {
+        "format": "1", "kind": "full", "base_name": "bright-spots", "base_digest": weights_digest(base.module),
+        "adapted_digest": "", "error": "0.0", "exact": "{}",
+    }  # fmt: skip
+    write_package(
+        tmp_path / "odd.medkt", concept=PALE, delta=delta(1.0, name="no_such_weight", **about), recipe={},
+        base=Base(name="bright-spots", digest=about["base_digest"]),
+    )  # fmt: skip
+    with pytest.raises(WeightsError, match=r"does not fit bright-spots: unexpected no_such_weight"):
+        Taught.of(base, [tmp_path / "odd.medkt"])
+
+
+def test_one_concept_twice_is_refused(files: tuple[Path, Path], tmp_path: Path) -> None:
+    again = write_learnt(tmp_path / "again.medkt", PALE, 4.0)
+    with pytest.raises(SettingsError, match=rf"{again}: pale_disc is in another of the packages too"):
+        Taught.of(BrightSpots(), [files[0], again])
+
+
+def test_the_same_id_with_other_words_is_refused(files: tuple[Path, Path]) -> None:
+    taught = Taught.of(BrightSpots(), files)
+    taught.require_same_words(PALE)
+    with pytest.raises(SettingsError, match="pale_disc is asked for with other words than those it was learnt with"):
+        taught.require_same_words(make_words("pale_disc", "bright ring"))
+
+
+def test_a_damaged_file_is_refused(files: tuple[Path, Path], tmp_path: Path) -> None:
+    content = bytearray(files[0].read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "torn.medkt").write_bytes(bytes(content))
+    with pytest.raises(UnreadableError, match=r"torn\.medkt"):
+        Taught.of(BrightSpots(), [tmp_path / "torn.medkt"])
+
+
+def test_what_names_a_package() -> None:
+    assert [is_package(one) for one in ("a.medkt", Path("b/a.medkt"), "a.yaml", PALE)] == [True, True, False, False]
