@@ -21,10 +21,11 @@ class Questions:
 
     Attributes:
         images: of the concept, normalised (images, 3, side, side).
-        known_images: of the known findings and of a normal study, in equal parts and in the order of `known`.
+        known_images: of the known findings' captions, of a normal study, and of the findings' names, in equal parts and in
+            the order of `known`.
         name: the prompt with the concept's bare name.
-        known_names: the prompts of the known findings, in the order of `known`.
-        known: ids of the known findings; the last, "normal", has images and no name.
+        known_names: the prompts of the known findings.
+        known: what each part of `known_images` shows: ids of findings, each twice, and "normal", which has no name.
         swapped: "negated", "normal" and, where the captions name a side, "other side": a prompt that must fit less.
     """
 
@@ -52,7 +53,7 @@ class Questions:
         return cls(
             images=normalised(encoder.spec, material.validation), name=words.prompt,
             known_images=normalised(encoder.spec, material.known_validation), known_names=words.known_prompts,
-            known=(*words.known, "normal"), swapped=swapped,
+            known=(*words.known, "normal", *words.known), swapped=swapped,
         )  # fmt: skip
 
 
@@ -105,7 +106,11 @@ def ask(base: DualEncoder, encoder: DualEncoder, questions: Questions) -> Answer
     before = (image_vectors(base, questions.known_images) @ names.T).argmax(dim=1)
     after = (image_vectors(encoder, questions.known_images) @ names.T).argmax(dim=1)
     same = (before == after).reshape(len(questions.known), -1)
-    kept = {name: Kept(same=int(row.sum()), of=len(row)) for name, row in zip(questions.known, same, strict=True)}
+    counts = {name: [0, 0] for name in questions.known}
+    for name, row in zip(questions.known, same, strict=True):
+        counts[name][0] += int(row.sum())
+        counts[name][1] += len(row)
+    kept = {name: Kept(same=hits, of=of) for name, (hits, of) in counts.items()}
     swapped = text_vectors(base, tuple(questions.swapped.values()))
     gaps = (cosines[:, -1:] - concept @ swapped.T).mean(dim=0).tolist()
     return Answers(

@@ -36,23 +36,27 @@ _VALIDATION = 1_000_003  # added to a seed, so that validation images have none 
 _REHEARSAL = 17  # one seed for the rehearsal images of every concept and run, so that a base model makes them once
 
 
+FAST = InversionSettings(dtype="bfloat16", channels_last=True)
+"""The preset `fast` of inversion (`configs/inversion/fast.yaml`)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LearnSettings:
     """How a concept is learned. The defaults are medkt's own preset `fast`; presets stand in `configs/learn`."""
 
-    inversion: InversionSettings = field(default_factory=InversionSettings)
+    inversion: InversionSettings = FAST
     """How images are made from words."""
 
     images: int = 10
     """Images of the concept, shared out over its captions."""
 
-    rehearsal_images: int = 6
-    """Images of each known finding and of a normal study; 0 for none, as published."""
+    rehearsal_images: int = 3
+    """Images of each known finding's caption, of each one's name, and of a normal study; 0 for none, as published."""
 
     validation_images: int = 4
     """Images of the concept, and half as many of each known finding, that choice and audit ask about; 0 for none."""
 
-    judged_with: InversionSettings = field(default_factory=InversionSettings)
+    judged_with: InversionSettings = FAST
     """How those are made: as the preset `fast` also where another preset makes the images that are learned from."""
 
     pictured: float = 0.5
@@ -71,7 +75,7 @@ class LearnSettings:
     mirror: bool = True
     """Whether every second copy is mirrored left to right. Switch off for findings that belong to one side."""
 
-    finetune: FinetuneSettings = field(default_factory=FinetuneSettings)
+    finetune: FinetuneSettings = field(default_factory=lambda: FinetuneSettings(dtype="bfloat16"))
     """How the image tower is trained."""
 
     choose: bool = True

@@ -20,7 +20,7 @@ class Vocabulary:
         prompt: by which the concept is asked for by its bare name.
         known_prompts: the same of each known finding, in the order of `known`.
         known: ids of the findings that the model is taken to know.
-        rehearsed: one caption to invert for each known finding, then one of a normal study.
+        rehearsed: to invert: one caption of each known finding, one of a normal study, then `known_prompts`.
     """
 
     described: tuple[str, ...]
@@ -62,12 +62,14 @@ def vocabulary_of(concept: Concept, domain: Domain, *, known: Sequence[Concept] 
 
     own = (*(f"A {concept.name} is {text}" for text in described), *asked(concept), *described)
     negatives = [text for other in others for text in (*asked(other), *other.texts("inversion")[:1])]
+    prompts = tuple(spoken.templates[0].format(finding=other.name) for other in others)
+    captions = ((other.texts("inversion") or other.texts("prompt"))[0] for other in others)
     return Vocabulary(
         described=described,
         own=tuple(dict.fromkeys(own)),
         others=tuple(dict.fromkeys((*negatives, *spoken.normal))),
         prompt=spoken.templates[0].format(finding=concept.name),
-        known_prompts=tuple(spoken.templates[0].format(finding=other.name) for other in others),
+        known_prompts=prompts,
         known=tuple(other.id for other in others),
-        rehearsed=(*((other.texts("inversion") or other.texts("prompt"))[0] for other in others), spoken.normal[0]),
+        rehearsed=(*captions, spoken.normal[0], *prompts),
     )

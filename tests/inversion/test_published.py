@@ -38,8 +38,8 @@ def test_every_preset_can_be_read() -> None:
         settings_of(name)
 
 
-def test_fast_is_the_default() -> None:
-    assert settings_of("fast") == InversionSettings()
+def test_fast_is_the_default_in_half_precision() -> None:
+    assert settings_of("fast") == InversionSettings(dtype="bfloat16", channels_last=True)
 
 
 def test_what_was_published() -> None:

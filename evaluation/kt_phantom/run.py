@@ -1,0 +1,225 @@
+"""Does a description teach? Base, learning, controls and real images, on findings that the small model never met.
+
+    python evaluation/kt_phantom/run.py --out evaluation/kt_phantom/results            # the eight held-out findings
+    python evaluation/kt_phantom/run.py --out /tmp/dev --development --seeds 1         # the invented ones
+
+One JSON line a (finding, condition, seed) goes to `rows.jsonl` as soon as it is done; a second run goes on where the
+first ended, and `tables.py` makes tables and plots of it. Split the work with --part 1/2 and --part 2/2.
+
+Conditions: "base"; "fast" (medkt's default, its place chosen without labels); "fast t=0.5" (half way back to the base);
+the audit's controls; "real N": the same fine-tuning, to its last step, on N phantom images of the finding instead of
+inverted ones (an upper bound: they need N labelled images); "kt-paper, N steps": images as the paper makes them with
+fewer of its 5,000 steps, fine-tuned as the paper does, and "kt-paper images, N steps" fine-tuned as ours.
+
+Accuracy is by bare name (the mean direction of the name and the domain's templates with it) among the known findings of
+the domain and the new one; "known" is the accuracy on phantoms of the known findings with the new name among the choices.
+DSC, NSD and IoU are of `medkt segment` on phantom images, asked by bare name with default settings; not seen counts 0.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from tasks import Task, Tests, development_tasks, held_out_tasks, real_images, tests_of, unit_texts
+from torch import Tensor
+from torch.nn import functional
+
+from medkt.audit.controls import CONTROLS, Setting
+from medkt.config import resolve_learning
+from medkt.models.encoder import DualEncoder
+from medkt.models.small import load_small
+from medkt.transfer.choose import Candidate
+from medkt.transfer.copies import interpolate
+from medkt.transfer.learn import Learned, LearnSettings, gather, learn_from
+from medkt.transfer.rehearsal import features_of, look
+from medkt.transfer.trainable import frozen_layer
+from medkt.transfer.vocabulary import vocabulary_of
+
+REAL = (1, 3, 10, 30, 100)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="folder of rows.jsonl")
+    parser.add_argument("--development", action="store_true", help="the invented findings instead of the held-out ones")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--control-seeds", type=int, default=3, help="of the controls but noise, and of real images")
+    parser.add_argument("--each", type=int, default=50, help="test phantoms of the finding")
+    parser.add_argument("--each-known", type=int, default=20, help="test phantoms of each known finding")
+    parser.add_argument("--studies", type=int, default=6, help="phantoms that are segmented, for each seed")
+    parser.add_argument("--paper-steps", type=int, default=0, help="steps of the paper's inversion; 0 leaves it out")
+    parser.add_argument("--part", default="1/1", help="which of the findings: 1/2 takes every other one")
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    index, of = map(int, arguments.part.split("/"))
+    tasks = (development_tasks() if arguments.development else held_out_tasks())[index - 1 :: of]
+    rows = Rows(arguments.out / f"rows_{index}.jsonl")
+    encoder = load_small()
+    benches = [Bench(encoder, task, arguments) for task in tasks]
+    for seed in range(arguments.seeds):  # seeds outside, so that a run cut short is complete for the first ones
+        for bench in benches:
+            bench.run(seed, rows)
+    if arguments.paper_steps:
+        for bench in benches:
+            bench.paper(arguments.paper_steps, rows)
+
+
+class Rows:
+    """What was measured, one line each, and what is there already."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._there = {self._key(row) for row in self.read()}
+
+    def read(self) -> Iterator[dict[str, object]]:
+        if self.path.exists():
+            yield from (json.loads(line) for line in self.path.read_text(encoding="utf-8").splitlines())
+
+    def has(self, **key: object) -> bool:
+        return self._key(key) in self._there
+
+    def add(self, **row: object) -> None:
+        with self.path.open("a", encoding="utf-8") as out:
+            out.write(json.dumps(row) + "\n")
+        self._there.add(self._key(row))
+        print({k: round(v, 3) if isinstance(v, float) else v for k, v in row.items()}, flush=True)
+
+    @staticmethod
+    def _key(row: dict[str, object]) -> tuple[object, ...]:
+        return (row["finding"], row["condition"], row["seed"])
+
+
+class Bench:
+    """One finding with its test images, which all conditions share."""
+
+    def __init__(self, encoder: DualEncoder, task: Task, arguments: argparse.Namespace) -> None:
+        self.base, self.task, self.arguments = encoder, task, arguments
+        self.settings = resolve_learning(LearnSettings, preset="fast")
+        self.layer = frozen_layer(encoder, self.settings.finetune.trains)
+        tests: Tests = tests_of(task, each=arguments.each, each_known=arguments.each_known)
+        self.labels, self.pixels = tests.labels, tests.pixels
+        self.hidden = look(encoder, tests.pixels, self.layer).hidden.half()
+        self.names = unit_texts(encoder, task.names)
+
+    def run(self, seed: int, rows: Rows) -> None:
+        """Every condition of one seed."""
+        self._row(rows, "base", seed, lambda: self.base, segmented=seed == 0)
+        learned = self._learned(seed)
+        self._row(rows, "fast", seed, learned, segmented=seed < self.arguments.control_seeds)
+        self._row(rows, "fast t=0.5", seed, lambda: self._half(learned()))
+        for control in CONTROLS:
+            if control.name == "noise images" or seed < self.arguments.control_seeds:
+                make = control.make
+                self._row(
+                    rows,
+                    control.name,
+                    seed,
+                    lambda make=make: make(Setting(base=self.base, learned=learned.kept(), cache=None)),
+                )
+        if seed < self.arguments.control_seeds:
+            for count in REAL:
+                self._row(rows, f"real {count}", seed, lambda count=count: self._real(learned.kept(), count))
+
+    def paper(self, steps: int, rows: Rows) -> None:
+        """The paper's way, one seed: its own fine-tuning, then ours on its images."""
+        settings = resolve_learning(LearnSettings, preset="kt-paper")
+        upsizes = tuple(max(1, at * steps // settings.inversion.steps) for at in settings.inversion.upsize_at)
+        settings = replace(
+            settings, validation_images=0, inversion=replace(settings.inversion, steps=steps, upsize_at=upsizes)
+        )
+        words = vocabulary_of(self.task.concept, self.task.domain, known=self.task.known)
+        first = replace(words, described=words.described[:1])
+
+        def own() -> DualEncoder:
+            material = gather(self.base, first, settings, seed=0)
+            return learn_from(self.base, material, settings, seed=0).encoder
+
+        def ours() -> DualEncoder:
+            material = gather(self.base, first, settings, seed=0)
+            mine = gather(self.base, words, self.settings, seed=0)
+            return learn_from(
+                self.base, replace(mine, images=material.images), self.settings, seed=0, at=self._end()
+            ).encoder
+
+        self._row(rows, f"kt-paper, {steps} steps", 0, own, whole=True)
+        self._row(rows, f"kt-paper images, {steps} steps", 0, ours)
+
+    def _learned(self, seed: int) -> "_Once":
+        def make() -> Learned:
+            words = vocabulary_of(self.task.concept, self.task.domain, known=self.task.known)
+            material = gather(self.base, words, self.settings, seed=seed)
+            return learn_from(self.base, material, self.settings, seed=seed)
+
+        return _Once(make)
+
+    def _half(self, adapted: DualEncoder) -> DualEncoder:
+        return interpolate(self.base, adapted, 0.5)
+
+    def _end(self) -> Candidate:
+        """The end of fine-tuning, where nothing is chosen."""
+        rate, steps = self.settings.finetune.learning_rate, self.settings.finetune.steps or 0
+        return Candidate(
+            learning_rate=rate, step=steps, interpolation=1.0, success=0.0, margin=0.0, retention=1.0, drift=0.0
+        )
+
+    def _real(self, learned: Learned, count: int) -> DualEncoder:
+        images = real_images(self.task, count, learned.seed)
+        material = replace(learned.material, images=images)
+        return learn_from(self.base, material, self.settings, seed=learned.seed, at=self._end()).encoder
+
+    def _row(
+        self, rows: Rows, condition: str, seed: int, make: Callable[[], DualEncoder], *, segmented: bool = False,
+        whole: bool = False,
+    ) -> None:  # fmt: skip
+        key = {"finding": self.task.finding.id, "condition": condition, "seed": seed}
+        if rows.has(**key):
+            return
+        began = time.process_time()
+        encoder = make()
+        seconds = time.process_time() - began
+        accuracy, known = self._accuracy(encoder, whole=whole)
+        row: dict[str, object] = {**key, "domain": self.task.domain.name, "accuracy": accuracy, "known": known}
+        row["seconds"] = seconds
+        if segmented:
+            row["segmented"] = self._segmented(encoder, seed)
+        rows.add(**row)
+
+    @torch.no_grad()
+    def _accuracy(self, encoder: DualEncoder, *, whole: bool) -> tuple[float, float]:
+        parts = self.pixels.split(64) if whole else self.hidden.split(64)
+        layer = None if whole else self.layer
+        features = torch.cat([features_of(encoder, part.float(), layer) for part in parts])
+        found: Tensor = (functional.normalize(features, dim=-1) @ self.names.T).argmax(dim=1)
+        new, right = len(self.task.known), found == self.labels
+        mine = self.labels == new
+        return float(right[mine].double().mean()), float(right[~mine].double().mean())
+
+    def _segmented(self, encoder: DualEncoder, seed: int) -> list[dict[str, float]]:
+        from segment import segment_by_name
+
+        return segment_by_name(encoder, self.task, range(self.arguments.studies))
+
+
+class _Once:
+    """A learning that is made when it is first asked for, and once."""
+
+    def __init__(self, make: Callable[[], Learned]) -> None:
+        self._make, self._made = make, None
+
+    def kept(self) -> Learned:
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+    def __call__(self) -> DualEncoder:
+        return self.kept().encoder
+
+
+if __name__ == "__main__":
+    main()
