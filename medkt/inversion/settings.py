@@ -38,7 +38,7 @@ class InversionSettings:
     optimiser: Optimiser = "adam"
     """"adam" with betas 0.9 and 0.999; "lbfgs", which evaluates the loss up to 25 times a step."""
 
-    lr: float = 0.03
+    lr: float = 0.05
     """Learning rate, before annealing."""
 
     annealing: Annealing = "none"
@@ -67,25 +67,25 @@ class InversionSettings:
     init: Init = "normal"
     """Noise at the start: "uniform" in [0, 1), or "normal"."""
 
-    init_std: float = 0.01
+    init_std: float = 0.3
     """Standard deviation of the normal start, 1 as published for ViLT."""
 
     views: int = 1
     """Augmented copies of each image in a step; the loss is their mean."""
 
-    affine_p: float = 0.5
+    affine_p: float = 1.0
     """Probability that a copy is rotated, moved and scaled; 0 switches this off."""
 
-    rotation: float = 15.0
+    rotation: float = 0.0
     """Largest angle in degrees, both ways."""
 
-    translation: float = 0.1
+    translation: float = 0.04
     """Largest move along each axis, as a part of the side."""
 
-    scale: tuple[float, float] = (0.8, 1.2)
+    scale: tuple[float, float] = (0.95, 1.05)
     """Range of the scale, the same for both axes; above 1 shows the image larger."""
 
-    jitter: int = 8
+    jitter: int = 0
     """Largest circular shift in pixels along each axis, drawn for each image and step; doubled at each upsize."""
 
     colour_mean: float = 0.0
@@ -94,10 +94,10 @@ class InversionSettings:
     colour_std: float = 0.0
     """... ln s uniform in +- this. Both 0 change nothing, as published by default."""
 
-    noise: float = 0.02
+    noise: float = 0.05
     """Standard deviation of the noise that is added to each copy after its resize."""
 
-    tv: float = 0.005
+    tv: float = 0.0
     """Weight of the total variation (`regularizers.total_variation`). Its size grows with the side."""
 
     l1: float = 0.0

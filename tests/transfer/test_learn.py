@@ -1,0 +1,142 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from medkt.concepts import load_concept
+from medkt.domains import domain
+from medkt.errors import InputError, SettingsError
+from medkt.models.small import load_small
+from medkt.models.small.dual_encoder import SmallEncoder
+from medkt.transfer import weights_digest
+from medkt.transfer.choose import Candidate, ChoiceSettings
+from medkt.transfer.finetune import FinetuneSettings
+from medkt.transfer.learn import FAST, Learned, LearnSettings, Material, copies_of, gather, learn_from
+from medkt.transfer.vocabulary import Vocabulary, vocabulary_of
+
+KNOWN = ("us_cyst", "us_lipoma")
+QUICK = replace(FAST, steps=2)
+SETTINGS = LearnSettings(
+    inversion=QUICK, judged_with=QUICK, images=2, rehearsal_images=1, validation_images=2, views=2, pictured=0.0,
+    finetune=FinetuneSettings(steps=4, rehearsal_batch=2), choice=ChoiceSettings(every=2, max_forgetting=1.0),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def encoder() -> SmallEncoder:
+    return load_small()
+
+
+@pytest.fixture(scope="module")
+def words() -> Vocabulary:
+    known = [load_concept(name) for name in KNOWN]
+    return vocabulary_of(load_concept("us_phyllodes"), domain("ultrasound"), known=known)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("inversions")
+
+
+@pytest.fixture(scope="module")
+def material(encoder: SmallEncoder, words: Vocabulary, cache: Path) -> Material:
+    return gather(encoder, words, SETTINGS, seed=0, cache=cache)
+
+
+@pytest.fixture(scope="module")
+def learned(encoder: SmallEncoder, material: Material) -> Learned:
+    return learn_from(encoder, material, SETTINGS, seed=0)
+
+
+def test_material_has_the_images_that_the_settings_ask_for(material: Material) -> None:
+    assert material.images.shape == (2, 3, 128, 128)
+    assert material.rehearsal is not None
+    assert len(material.rehearsal) == 2 * len(KNOWN) + 1  # captions, normal, names
+    assert material.validation is not None
+    assert not torch.equal(material.validation[0], material.images[0])
+
+
+def test_a_second_run_takes_its_images_from_the_cache(
+    encoder: SmallEncoder, words: Vocabulary, cache: Path, material: Material
+) -> None:
+    there = {path: path.stat().st_mtime_ns for path in cache.iterdir()}
+    again = gather(encoder, words, SETTINGS, seed=0, cache=cache)
+    assert {path: path.stat().st_mtime_ns for path in cache.iterdir()} == there
+    assert torch.equal(again.images, material.images)
+
+
+def test_the_base_stays_as_it_was(encoder: SmallEncoder, learned: Learned) -> None:
+    assert weights_digest(encoder.module) == weights_digest(load_small().module)
+    assert weights_digest(learned.encoder.module) != weights_digest(encoder.module)
+
+
+def test_the_same_seed_learns_the_same(encoder: SmallEncoder, material: Material, learned: Learned) -> None:
+    again = learn_from(encoder, material, SETTINGS, seed=0)
+    assert weights_digest(again.encoder.module) == weights_digest(learned.encoder.module)
+    assert again.candidates == learned.candidates
+
+
+def test_a_place_that_was_chosen_is_found_again(encoder: SmallEncoder, material: Material, learned: Learned) -> None:
+    assert learned.chosen is not None
+    at = replace(learned.chosen, step=4, interpolation=1.0)
+    once = learn_from(encoder, material, SETTINGS, seed=0, at=at)
+    whole = learn_from(encoder, material, replace(SETTINGS, choose=False), seed=0)
+    assert len(once.losses) == 4
+    assert weights_digest(once.encoder.module) == weights_digest(whole.encoder.module)
+
+
+def test_the_base_as_the_chosen_place_is_the_base(encoder: SmallEncoder, material: Material) -> None:
+    nowhere = Candidate(
+        learning_rate=0.0, step=0, interpolation=0.0, success=0.0, margin=0.0, retention=1.0, drift=0.0
+    )  # fmt: skip
+    assert learn_from(encoder, material, SETTINGS, seed=0, at=nowhere).encoder is encoder
+
+
+def test_captions_that_cannot_be_pictured_are_left_out(encoder: SmallEncoder, words: Vocabulary, cache: Path) -> None:
+    # 25 steps picture the attributes and not the leaves; see radiology_captions/ultrasound.yaml
+    found = gather(
+        encoder, words, replace(SETTINGS, inversion=replace(FAST, steps=12), pictured=0.5, rehearsal_images=0,
+                                validation_images=0, choose=False), seed=0, cache=cache,
+    )  # fmt: skip
+    assert len(found.left_out) == 1
+    assert "leaves" in found.left_out[0]
+    assert not any("leaves" in text for text in found.vocabulary.own)
+    assert len(found.images) == 2
+
+
+def test_copies_begin_with_the_images_themselves() -> None:
+    images = torch.rand(3, 1, 16, 16).expand(-1, 3, -1, -1)
+    made = copies_of(images, replace(SETTINGS, views=3), seed=1)
+    assert made.shape == (9, 3, 16, 16)
+    assert torch.equal(made[:3], images)
+    assert bool(((made >= 0) & (made <= 1)).all())
+    assert torch.equal(made, copies_of(images, replace(SETTINGS, views=3), seed=1))
+
+
+def test_a_mirrored_copy_without_move_and_noise_is_the_image_flipped() -> None:
+    images = torch.rand(2, 3, 8, 8)
+    made = copies_of(images, replace(SETTINGS, views=2, shift=0.0, noise=0.0), seed=0)
+    assert torch.equal(made[2:], images.flip(-1))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"images": 0}, "images cannot be 0"),
+        ({"rehearsal_images": -1}, "rehearsal_images cannot be -1"),
+        ({"views": 0}, "views cannot be 0"),
+        ({"shift": 0.5}, "shift cannot be 0.5"),
+        ({"noise": -0.1}, "noise cannot be -0.1"),
+        ({"pictured": 1.0}, "pictured cannot be 1.0"),
+        ({"validation_images": 0}, "the choice needs images to ask about"),
+    ],
+)
+def test_bad_settings_are_refused(change: dict[str, float], said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        replace(SETTINGS, **change)
+
+
+def test_a_choice_without_validation_images_is_refused(encoder: SmallEncoder, material: Material) -> None:
+    with pytest.raises(InputError, match="the choice needs validation images"):
+        learn_from(encoder, replace(material, validation=None), SETTINGS, seed=0)
