@@ -19,10 +19,24 @@ from pages import name_of, pages
 
 from medkt import errors
 from medkt.cli.main import COMMANDS
-from medkt.config import presets, read_yaml
+from medkt.config import read_yaml
+from medkt.inversion import InversionSettings
 from medkt.models.records import records
 from medkt.resources import data_file
 from medkt.segmentation.slicewise import SegmentationSettings
+from medkt.transfer.choose import ChoiceSettings
+from medkt.transfer.finetune import FinetuneSettings
+from medkt.transfer.learn import LearnSettings
+from medkt.transfer.trainable import Trainable
+
+LEARNING = {
+    "learn": LearnSettings, "inversion": InversionSettings, "finetune": FinetuneSettings,
+    "finetune.trains": Trainable, "choice": ChoiceSettings,
+}  # fmt: skip
+"""The groups of `medkt learn`, by the path of their keys; those of the first have none."""
+
+PRESETS = {"": "presets", "learn": "learn", "inversion": "inversion", "transfer": "transfer"}
+"""The folders of `configs` with presets, by what a page asks for."""
 
 _PART = re.compile(r"(<!-- generated: (.+?) -->\n).*?(<!-- end generated -->)", re.DOTALL)
 
@@ -40,7 +54,10 @@ def made(name: str) -> str:
         LookupError: no part has this name.
     """
     kind, _, what = name.partition(" ")
-    makers = {"options": _options, "settings": _settings, "errors": _errors, "models": _models, "presets": _presets}
+    makers = {
+        "options": _options, "settings": _settings, "errors": _errors, "models": _models, "presets": _presets,
+        "learning": _learning,
+    }  # fmt: skip
     if kind not in makers:
         raise LookupError(f"no generated part {name!r}")
     return makers[kind](what) + "\n"
@@ -53,7 +70,12 @@ def command_parts() -> list[str]:
 
 def settings_parts() -> list[str]:
     """The parts that the settings ask for."""
-    return ["settings", *(f"settings {field.name}" for field in _groups())]
+    return ["settings", *(f"settings {field.name}" for field in _groups()), *(f"learning {name}" for name in LEARNING)]
+
+
+def preset_parts() -> list[str]:
+    """The parts that the presets ask for."""
+    return [f"presets {name}".strip() for name in PRESETS]
 
 
 # ---- commands
@@ -101,7 +123,14 @@ def _hint(name: str) -> Any:
 
 
 def _settings(group: str) -> str:
-    kind = _hint(group) if group else SegmentationSettings
+    return _fields(_hint(group) if group else SegmentationSettings, group)
+
+
+def _learning(group: str) -> str:
+    return _fields(LEARNING[group], "" if group == "learn" else group)
+
+
+def _fields(kind: Any, group: str) -> str:
     hints, meanings = typing.get_type_hints(kind), field_texts(kind)
     rows = []
     for field in dataclasses.fields(kind):
@@ -109,7 +138,7 @@ def _settings(group: str) -> str:
         nested = dataclasses.is_dataclass(hints[field.name])
         values = "a group, see below" if nested else _said(hints[field.name])
         default = "" if nested else f"`{_yaml(field.default)}`"
-        rows.append((f"`{key}`", values, default, meanings[field.name]))
+        rows.append((f"`{key}`", values, default, meanings.get(field.name, "")))
     return _table(("key", "values", "default", "meaning"), rows)
 
 
@@ -131,17 +160,23 @@ def _said(hint: Any) -> str:
         return ", ".join(f"`{_yaml(value)}`" for value in typing.get_args(hint))
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         return " or ".join(_said(one) for one in typing.get_args(hint))
+    if typing.get_origin(hint) is tuple:
+        kinds = [one for one in typing.get_args(hint) if one is not ...]
+        return "list of " + ("s, ".join(dict.fromkeys(_said(one) for one in kinds)) + "s")
     names = {int: "whole number", float: "number", bool: "`true`, `false`", str: "text", types.NoneType: "`null`"}
     return names[hint]
 
 
 def _yaml(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_yaml, value))}]"
     words = {"None": "null", "True": "true", "False": "false", "off": '"off"'}  # YAML takes a bare off for false
     return words.get(str(value), str(value))
 
 
-def _presets(_: str) -> str:
-    files = {name: read_yaml(data_file(f"configs/presets/{name}.yaml")) for name in presets()}
+def _presets(what: str) -> str:
+    folder = data_file(f"configs/{PRESETS[what]}")
+    files = {path.stem: read_yaml(path) for path in sorted(folder.glob("*.yaml"), key=lambda one: one.stem)}
     rows = [(f"`{name}`", str(values["about"]), str(values["source"])) for name, values in files.items()]
     return _table(("preset", "what it is", "source"), rows)
 
