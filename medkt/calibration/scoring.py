@@ -1,0 +1,205 @@
+"""A study's presence score, and what tells whether the study is of a known kind, by one pass of the encoder and no map.
+
+The score is that of `Pipeline.segment` on the same study with the same settings: the same planes, shown the same way,
+decided by the same function. A test compares them.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+
+import numpy as np
+from jaxtyping import Float, Float64
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from medkt.concepts import Concept
+from medkt.domains import Domain, check_plausible, domains
+from medkt.models.encoder import DualEncoder
+from medkt.models.framing import prepare
+from medkt.pipeline import Looked, View, _shown, _texts, look_at
+from medkt.saliency.targets import ConceptTexts, Target, embed_targets
+from medkt.segmentation.presence import Presence, PresenceSettings, decide_presence
+from medkt.segmentation.slicewise import _features
+from medkt.shapes import Plane
+from medkt.spatial import Image
+from medkt.transfer import weights_digest
+
+SCORING = 1  # counted up where a change of the code changes scores: calibrations of before then fit no more
+MOST_PLANES = 16  # of a volume, how many are looked at for the grey levels
+GREY_LEVELS = ("mean", "spread", "5th percentile", "95th percentile", "roughness", "log aspect")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoringKey:
+    """What decides a score, as digests; a calibration is good for exactly one of these.
+
+    Attributes:
+        concept: the concept's id.
+        words: SHA-256 of the texts that the encoder is given for it, contrasts included.
+        model: the encoder's name.
+        weights: the digest of its weights.
+        settings: SHA-256 of the settings, of the view, and of the version of the scoring.
+        modality: the domain's name.
+    """
+
+    concept: str
+    words: str
+    model: str
+    weights: str
+    settings: str
+    modality: str
+
+    @property
+    def short(self) -> str:
+        """Sixteen digits of all of it, for a file's name."""
+        return _sha256(asdict(self))[:16]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StudyScore:
+    """One concept in one study.
+
+    Attributes:
+        presence: score and decision as the settings have it.
+        embedding: (width,) float64 unit direction of the mean of the planes' directions.
+        grey_levels: (6,) float64 of `GREY_LEVELS`, median over planes of what the encoder is shown.
+        doubts: what reading and the domain found odd, and whether another modality's words fit better; one sentence each.
+    """
+
+    presence: Presence
+    embedding: Float64[np.ndarray, " width"]
+    grey_levels: Float64[np.ndarray, " numbers"]
+    doubts: tuple[str, ...]
+
+    @property
+    def score(self) -> float:
+        """The study's presence score, in the unit of the rule."""
+        return self.presence.score
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Scorer:
+    """One concept, one encoder and one way of looking, with the texts embedded once; any number of studies is scored.
+
+    Attributes:
+        key: under which a calibration of these scores is kept.
+    """
+
+    encoder: DualEncoder
+    concept: Concept
+    kind: Domain
+    settings: PresenceSettings
+    view: View
+    key: ScoringKey
+    _target: Target
+    _modalities: tuple[Target, ...]
+
+    @classmethod
+    def of(
+        cls,
+        encoder: DualEncoder,
+        concept: Concept,
+        kind: Domain,
+        *,
+        settings: PresenceSettings | None = None,
+        view: View | None = None,
+    ) -> "Scorer":
+        """Prepare.
+
+        Args:
+            encoder: any dual encoder.
+            concept: what is asked for.
+            kind: the domain that studies are read as.
+            settings: how planes become a score; None takes the defaults.
+            view: how studies are read and cut.
+        """
+        settings, view, texts = settings or PresenceSettings(), view or View(), _texts(kind, concept)
+        normal = [ConceptTexts(id=name, prompts=one.words[one.default_body].normal) for name, one in domains().items()]
+        target, *modalities = embed_targets(encoder, [texts, *normal])
+        return cls(
+            encoder=encoder, concept=concept, kind=kind, settings=settings, view=view,
+            key=scoring_key(encoder, concept, kind, settings=settings, view=view), _target=target,
+            _modalities=tuple(modalities),
+        )  # fmt: skip
+
+    def score(self, image: Image) -> StudyScore:
+        """Score one study.
+
+        Raises:
+            InputError: nothing to look at, or an unusable image.
+            NumericalError: the encoder gives no usable feature.
+        """
+        looked = look_at(image, self.kind, self.view, window=self.kind.window_for(self.concept))
+        features, _ = _features(self.encoder, looked.positions, partial(_shown, image, looked), None)
+        presence = decide_presence(
+            features, self._target, self.settings, logit_scale=self.encoder.logit_scale, indices=looked.positions
+        )
+        mean = functional.normalize(functional.normalize(features.double(), dim=-1).mean(dim=0), dim=0)
+        doubts = [*image.provenance.warnings, *check_plausible(image, self.kind), *looked.intensity.warnings]
+        return StudyScore(
+            presence=presence,
+            embedding=mean.cpu().numpy(),
+            grey_levels=_grey_levels(self.encoder, image, looked),
+            doubts=(*doubts, *self._fits_another(mean)),
+        )
+
+    def _fits_another(self, direction: Float[Tensor, " width"]) -> tuple[str, ...]:
+        """Whether the words for a normal study of another modality fit better than those of this one."""
+        fits = {target.id: float(direction @ target.wanted.to(direction)) for target in self._modalities}
+        best = max(fits, key=lambda name: fits[name])
+        if best == self.kind.name:
+            return ()
+        return (f"to the model it looks more like {domains()[best].title} than like {self.kind.title}",)
+
+
+def scoring_key(
+    encoder: DualEncoder,
+    concept: Concept,
+    kind: Domain,
+    *,
+    settings: PresenceSettings | None = None,
+    view: View | None = None,
+) -> ScoringKey:
+    """The key under which a calibration of this concept, model, settings and view is kept; nothing is embedded for it.
+
+    The gate and the thresholds are left out: they are what a calibration replaces, and no score depends on them.
+    """
+    presence, seen = settings or PresenceSettings(), view or View()
+    decides = {
+        "scoring": SCORING, "rule": presence.rule, "aggregate": presence.aggregate, "support": presence.support,
+        "top": presence.top, "window": seen.window or kind.window_for(concept), "axis": seen.axis, "step_mm": seen.step_mm,
+    }  # fmt: skip
+    return ScoringKey(
+        concept=concept.id, words=_sha256(asdict(_texts(kind, concept))), model=encoder.spec.name,
+        weights=encoder.spec.digest or f"generated:{weights_digest(encoder.module)}", settings=_sha256(decides),
+        modality=kind.name,
+    )  # fmt: skip
+
+
+def _grey_levels(encoder: DualEncoder, image: Image, looked: Looked) -> Float64[np.ndarray, " numbers"]:
+    chosen = np.unique(np.linspace(0, len(looked.positions) - 1, MOST_PLANES).round().astype(int))
+    planes = (_shown(image, looked, looked.positions[index]) for index in chosen)
+    median: NDArray[np.float64] = np.median([_of_plane(encoder, plane) for plane in planes], axis=0)
+    return median
+
+
+def _of_plane(encoder: DualEncoder, plane: Plane) -> Sequence[float]:
+    """Numbers that noise, inversion and other modalities move, at the resolution that the encoder sees."""
+    pixels, framing = prepare(encoder.spec, plane)
+    scale, shift = encoder.spec.std[0], encoder.spec.mean[0]
+    square = pixels[0, 0].cpu().numpy().astype(np.float64) * scale + shift
+    inside = framing.home(np.ones((1, 1), np.float32)) > 0
+    grey = plane[inside] if inside.any() else plane
+    steps = np.abs(np.diff(square, axis=0)).mean() + np.abs(np.diff(square, axis=1)).mean()
+    low, high = np.percentile(grey, [5, 95])
+    spread = float(grey.std())
+    rough = float(steps) / max(spread, 1e-3)
+    return [float(grey.mean()), spread, float(low), float(high), rough, float(np.log(plane.shape[0] / plane.shape[1]))]
+
+
+def _sha256(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

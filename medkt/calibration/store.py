@@ -1,0 +1,157 @@
+"""Where calibrations lie: in medkt's own folder, by site, one file for each concept, model and settings.
+
+A calibration comes from patients of one site. It is never put into a concept package; it holds no id, no name and no
+score of a single study, but quantiles, means and counts.
+"""
+
+import json
+import os
+import re
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from medkt.calibration.calibration import Calibration, CalibrationSettings
+from medkt.calibration.conformal import Tail
+from medkt.calibration.novelty import Novelty, Spread
+from medkt.calibration.probability import ProbabilityMap
+from medkt.calibration.scoring import ScoringKey
+from medkt.errors import InputError, OutputError, SettingsError
+from medkt.io.atomic import write_atomically
+from medkt.models.store import home
+
+FORMAT = "medkt calibration"
+VERSION = 1
+SITE = "here"
+_SITE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def calibration_path(key: ScoringKey, *, site: str = SITE) -> Path:
+    """Where the calibration of this key and site lies, or would lie.
+
+    Raises:
+        SettingsError: the site's name cannot be that of a folder.
+    """
+    if not _SITE_NAME.fullmatch(site):
+        raise SettingsError(f"a site's name has 1 to 64 letters, digits, '.', '_' or '-', got {site!r}; take another")
+    return home() / "calibrations" / site / f"{_SLUG.sub('-', key.concept)[:64]}-{key.short}.json"
+
+
+_SLUG = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+def find_calibration(key: ScoringKey, *, site: str = SITE) -> Calibration | None:
+    """The calibration for exactly this concept, words, model, weights, settings and view at this site; None without.
+
+    Raises:
+        InputError: its file is damaged, or is that of something else.
+        SettingsError: the site's name cannot be that of a folder.
+    """
+    path = calibration_path(key, site=site)
+    if not path.is_file():
+        return None
+    found = read_calibration(path)
+    require_fit(found, key, where=str(path))
+    return found
+
+
+def require_fit(calibration: Calibration, key: ScoringKey, *, where: str = "the calibration") -> None:
+    """Raise where a calibration is not good for this key.
+
+    Raises:
+        InputError: says in what the two differ.
+    """
+    wanted, had = asdict(key), asdict(calibration.key)
+    differs = [name for name in wanted if wanted[name] != had[name]]
+    if differs:
+        shown = ", ".join(f"{name} ({had[name][:20]} instead of {wanted[name][:20]})" for name in differs)
+        raise InputError(f"{where}: made for something else: {shown}; run `medkt calibrate` with these settings")
+
+
+def write_calibration(calibration: Calibration, path: str | Path | None = None, *, overwrite: bool = True) -> Path:
+    """Write a calibration, whole or not at all, to its place or to a file.
+
+    Raises:
+        OutputError: it cannot be written, or is there and not to be replaced.
+    """
+    target = calibration_path(calibration.key, site=calibration.site) if path is None else Path(path)
+    if path is None:
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{target.parent} cannot be made ({error.strerror}); set MEDKT_HOME elsewhere") from error
+    if target.exists() and not overwrite:
+        raise OutputError(f"{target}: exists already; choose another name or say --overwrite")
+    content = {"format": FORMAT, "version": VERSION, **asdict(calibration)}
+    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
+    return write_atomically(target, lambda part: _write(part, text))
+
+
+def read_calibration(path: str | Path) -> Calibration:
+    """Read what `write_calibration` wrote.
+
+    Raises:
+        InputError: not there, damaged, of another format or of a later version.
+    """
+    file = Path(path)
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+    except ValueError as error:
+        raise InputError(f"{path}: is not JSON ({error}); run `medkt calibrate` again") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise InputError(f"{path}: is no calibration of medkt's; give a file that `medkt calibrate` wrote")
+    if content.get("version") != VERSION:
+        raise InputError(f"{path}: version {content.get('version')!r}, this medkt reads {VERSION}; calibrate again")
+    try:
+        return _made(content)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise InputError(f"{path}: is damaged ({error}); run `medkt calibrate` again") from error
+
+
+def _write(path: Path, text: str) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _made(content: dict[str, Any]) -> Calibration:
+    findings, probability, novelty = content["findings"], content["probability"], content["novelty"]
+    return Calibration(
+        key=ScoringKey(**content["key"]),
+        site=content["site"],
+        settings=CalibrationSettings(**content["settings"]),
+        normals=_tail(content["normals"]),
+        findings=None if findings is None else _tail(findings),
+        probability=None if probability is None else ProbabilityMap(**_tuples(probability)),
+        novelty=None if novelty is None else _novelty(novelty),
+        notes=tuple(content["notes"]),
+        made=content["made"],
+    )
+
+
+def _tail(content: dict[str, Any]) -> Tail:
+    return Tail(**_tuples(content))
+
+
+def _novelty(content: dict[str, Any]) -> Novelty:
+    findings = content["findings"]
+    return Novelty(
+        studies=content["studies"], normals=_spread(content["normals"]),
+        findings=None if findings is None else _spread(findings), grey_levels=_spread(content["grey_levels"]),
+        doubts=dict(content["doubts"]),
+    )  # fmt: skip
+
+
+def _spread(content: dict[str, Any]) -> Spread:
+    return Spread(**(_tuples({**content, "tail": None}) | {"tail": _tail(content["tail"])}))
+
+
+def _tuples(content: dict[str, Any]) -> dict[str, Any]:
+    return {name: _as_tuple(value) for name, value in content.items()}
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(_as_tuple(one) for one in value) if isinstance(value, list) else value
