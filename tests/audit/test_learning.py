@@ -1,0 +1,177 @@
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from medkt.audit import LearnedConcept, learn
+from medkt.audit.audit import Audit
+from medkt.audit.card import as_markdown, as_page
+from medkt.audit.controls import CONTROLS, Setting
+from medkt.audit.pictures import pictures_of
+from medkt.audit.questions import Answers, Kept, Questions, ask, spread
+from medkt.concepts import load_concept, read_package
+from medkt.domains import domain
+from medkt.errors import ForgettingError, InputError
+from medkt.models.small import load_small
+from medkt.models.small.dual_encoder import SmallEncoder
+from medkt.transfer import weights_digest
+from medkt.transfer.choose import ChoiceSettings
+from medkt.transfer.delta import apply, from_bytes
+from medkt.transfer.finetune import FinetuneSettings
+from medkt.transfer.learn import FAST, LearnSettings
+
+QUICK = replace(FAST, steps=2)
+SETTINGS = LearnSettings(
+    inversion=QUICK, judged_with=QUICK, images=2, rehearsal_images=1, validation_images=2, views=1, pictured=0.0,
+    finetune=FinetuneSettings(steps=4, rehearsal_batch=2, learning_rate=1e-3),
+    choice=ChoiceSettings(learning_rates=(1e-3,), every=4, interpolations=(1.0,), max_forgetting=1.0, close=1.0),
+)  # fmt: skip
+KNOWN = ("us_cyst", "us_lipoma")
+
+
+@pytest.fixture(scope="module")
+def encoder() -> SmallEncoder:
+    return load_small()
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("inversions")
+
+
+@pytest.fixture(scope="module")
+def made(encoder: SmallEncoder, cache: Path) -> LearnedConcept:
+    known = [load_concept(name) for name in KNOWN]
+    return learn(
+        encoder, load_concept("us_phyllodes"), domain("ultrasound"), SETTINGS, seeds=(0, 1), known=known, cache=cache
+    )  # fmt: skip
+
+
+def test_the_audit_has_gain_forgetting_controls_and_specificity(made: LearnedConcept) -> None:
+    assert made.audit is not None
+    found = made.audit.as_json()
+    assert set(found["controls"]) == {"noise images", "zero loss", "random change"}
+    assert set(found["forgetting"]["by finding"]) == {*KNOWN, "normal"}
+    assert set(found["specificity"]) == {"negated", "normal"}
+    assert found["gain"]["margin to the nearest known name"]["change"]["of"] == 2
+    json.dumps(found, allow_nan=False)
+
+
+def test_a_package_gives_the_encoder_that_was_judged(
+    made: LearnedConcept, encoder: SmallEncoder, tmp_path: Path
+) -> None:
+    made.save(tmp_path / "phyllodes.medkt")
+    package = read_package(tmp_path / "phyllodes.medkt")
+    delta = from_bytes(package.learnt[0].delta)
+    assert weights_digest(apply(encoder, delta).module) == weights_digest(made.encoder.module)
+    assert package.learnt[0].recipe["seeds"] == [0, 1]
+    assert "Not a medical device" in package.learnt[0].card
+
+
+def test_zero_loss_is_weight_decay_alone(made: LearnedConcept, encoder: SmallEncoder, cache: Path) -> None:
+    control = next(one for one in CONTROLS if one.name == "zero loss")
+    changed = control.make(Setting(base=encoder, learned=made.learned[0], cache=cache))
+    before, after = encoder.module.state_dict(), changed.module.state_dict()
+    factor = 1 - SETTINGS.finetune.weight_decay * 1e-3
+    moved = [name for name in before if not torch.equal(before[name], after[name])]
+    assert moved
+    for name in moved:  # AdamW shrinks every weight by the same part, at most once a step
+        ratio = after[name].double().norm() / before[name].double().norm()
+        assert factor**4 - 1e-6 <= float(ratio) < 1
+
+
+def test_a_random_change_is_as_long_as_what_was_learned(made: LearnedConcept, encoder: SmallEncoder) -> None:
+    control = next(one for one in CONTROLS if one.name == "random change")
+    changed = control.make(Setting(base=encoder, learned=made.learned[0], cache=None)).module.state_dict()
+    learned, before = made.learned[0].encoder.module.state_dict(), encoder.module.state_dict()
+    for name in before:
+        wanted = (learned[name] - before[name]).double().norm()
+        assert float((changed[name] - before[name]).double().norm()) == pytest.approx(float(wanted), rel=1e-3, abs=1e-5)
+
+
+def test_every_control_of_the_full_audit_is_made(made: LearnedConcept, encoder: SmallEncoder, cache: Path) -> None:
+    setting = Setting(base=encoder, learned=made.learned[0], cache=cache)
+    digests = {control.name: weights_digest(control.make(setting).module) for control in CONTROLS if not control.quick}
+    assert set(digests) == {"no name", "other words", "shuffled words"}
+    assert len({*digests.values(), weights_digest(encoder.module)}) == 4
+
+
+def test_more_forgetting_than_allowed_writes_nothing(encoder: SmallEncoder, cache: Path) -> None:
+    settings = replace(
+        SETTINGS, choose=False, finetune=replace(SETTINGS.finetune, rehearsal_feature=0.0, rehearsal_similarity=0.0,
+                                                 learning_rate=1e-2, steps=8),
+    )  # fmt: skip
+    with pytest.raises(ForgettingError, match=r"more than --max-forgetting 0.0% allows .*nothing was written"):
+        learn(
+            encoder, load_concept("us_phyllodes"), domain("ultrasound"), settings, max_forgetting=0.0, cache=cache,
+            known=[load_concept(name) for name in KNOWN],
+        )  # fmt: skip
+
+
+def test_nothing_learned_is_said(encoder: SmallEncoder, cache: Path) -> None:
+    still = replace(SETTINGS, choice=replace(SETTINGS.choice, learning_rates=(1e-12,)))
+    with pytest.raises(InputError, match="nothing was learned: no candidate does better by name than the base"):
+        learn(
+            encoder, load_concept("us_phyllodes"), domain("ultrasound"), still, cache=cache, level="none",
+            known=[load_concept(name) for name in KNOWN],
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("seeds", [(), (1, 1)])
+def test_seeds_are_some_and_each_once(encoder: SmallEncoder, seeds: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match="at least one seed and each once"):
+        learn(encoder, load_concept("us_phyllodes"), domain("ultrasound"), SETTINGS, seeds=seeds)
+
+
+def test_the_cards_say_what_the_audit_found(made: LearnedConcept) -> None:
+    text = as_markdown(made)
+    assert "| accuracy by bare name |" in text
+    assert "Research" in text or "research" in text
+    pictures = pictures_of(made)
+    assert [title for title, _, _ in pictures] == [
+        "What the model thinks the words look like", "Where the name points, before and after",
+    ]  # fmt: skip
+    assert all(png.startswith(b"\x89PNG") for _, _, png in pictures)
+    page = as_page(made, pictures)
+    assert page.count("<img ") == 2
+    assert "http" not in page
+
+
+def test_sides_are_swapped_where_the_words_name_one(made: LearnedConcept, encoder: SmallEncoder) -> None:
+    material = made.learned[0].material
+    sided = replace(material.vocabulary, described=("a dark spot on the left",))
+    questions = Questions.of(encoder, replace(material, vocabulary=sided), normal="a normal study")
+    assert questions.swapped["other side"] == "a dark spot on the right"
+    assert questions.swapped["negated"] == "a breast ultrasound showing no phyllodes tumour"
+
+
+def test_the_base_asked_beside_itself_has_forgotten_nothing(made: LearnedConcept, encoder: SmallEncoder) -> None:
+    questions = Questions.of(encoder, made.learned[0].material, normal="a normal study")
+    answers = ask(encoder, encoder, questions)
+    assert answers.forgotten == 0
+    assert answers.kept["us_cyst"].of == 2  # one of its caption, one of its name
+
+
+def test_questions_need_images(made: LearnedConcept, encoder: SmallEncoder) -> None:
+    with pytest.raises(InputError, match="images that were not learned from"):
+        Questions.of(encoder, replace(made.learned[0].material, validation=None), normal="a normal study")
+
+
+def test_forgetting_counts_images_of_all_findings() -> None:
+    answers = Answers(
+        success=1.0, margin=0.1, specificity={}, kept={"a": Kept(same=1, of=2), "b": Kept(same=4, of=6)}
+    )  # fmt: skip
+    assert answers.forgotten == pytest.approx(3 / 8)
+    audit = Audit(level="quick", seeds=(0, 1), before=(answers,) * 2, after=(answers,) * 2, controls={})
+    assert audit.kept["b"] == Kept(same=8, of=12)
+
+
+def test_spread_over_seeds_is_students() -> None:
+    mean, low, high = spread([1.0, 2.0, 3.0])
+    assert mean == 2.0
+    assert high - mean == pytest.approx(4.302653 / math.sqrt(3), rel=1e-6)
+    assert mean - low == pytest.approx(high - mean)
+    assert all(math.isnan(end) for end in spread([1.0])[1:])

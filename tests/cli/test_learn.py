@@ -1,0 +1,63 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from medkt.cli.main import main
+
+QUICK = [
+    "--set", "inversion.steps=2", "--set", "judged_with.steps=2", "--set", "images=2", "--set", "rehearsal_images=1",
+    "--set", "validation_images=1", "--set", "views=1", "--set", "pictured=0.0", "--set", "finetune.steps=2",
+    "--set", "finetune.learning_rate=0.001", "--set", "choose=false",
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEDKT_CACHE", str(tmp_path / "inversions"))
+
+
+def test_a_concept_becomes_a_package_and_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = tmp_path / "phyllodes.medkt"
+    assert main(["learn", "us_phyllodes", "-o", str(target), *QUICK, "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["bytes"] == target.stat().st_size < 5_000_000
+    assert record["audit"]["controls"].keys() == {"noise images", "zero loss", "random change"}
+    assert (tmp_path / "phyllodes.html").read_text(encoding="utf-8").count("<img ") == 2
+    assert main(["concept", "verify", str(target)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["us_phyllodes", "-o", "{}/x.zip"], "a package's name ends in .medkt"),
+        (["us_phyllodes", "-o", "{}/none/x.medkt"], "no such folder"),
+        (["us_phyllodes", "-o", "{}/x.medkt", "--seeds", "0"], "--seeds is 1 or more"),
+        (["us_phyllodes", "-o", "{}/x.medkt", "--max-forgetting", "2"], "a share from 0 to 1"),
+        (["us_phyllodes", "-o", "{}/x.medkt", "--max-forgetting", "0.1", "--audit", "none"], "needs an audit"),
+        (["us_phyllodes", "-o", "{}/x.medkt", "--preset", "slow"], "no learn preset 'slow'; known: fast, kt-code"),
+        (["us_phyllodes", "-o", "{}/x.medkt", "--set", "imges=3"], "unknown setting imges"),
+        (["us_phyllodes", "-o", "{}/x.medkt", "--set", "inversion.steps=no"], "inversion.steps expects int"),
+        (["us_phyllodes", "-o", "{}/x.medkt", "--modality", "ct"], "is a finding of ultrasound, not of ct"),
+        (["us_phylodes", "-o", "{}/x.medkt"], "us_phyllodes"),
+        (["{}/absent.yaml", "-o", "{}/x.medkt"], "absent.yaml"),
+        (["us_phyllodes", "-o", "{}/x.medkt", "--model", "biggest"], "biggest"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    folder = tmp_path / "here"
+    folder.mkdir()
+    assert main(["learn", *(word.format(folder) for word in arguments)]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert not list(folder.iterdir())
+
+
+def test_a_package_that_is_there_is_not_replaced_unasked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "x.medkt").write_bytes(b"mine")
+    assert main(["learn", "us_phyllodes", "-o", str(tmp_path / "x.medkt")]) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert (tmp_path / "x.medkt").read_bytes() == b"mine"
