@@ -7,7 +7,8 @@ One JSON line a (finding, condition, seed) goes to `rows.jsonl` as soon as it is
 first ended, and `tables.py` makes tables and plots of it. Split the work with --part 1/2 and --part 2/2.
 
 Conditions: "base"; "fast" (medkt's default, its place chosen without labels); "fast t=0.5" (half way back to the base);
-the audit's controls; "real N": the same fine-tuning, to its last step, on N phantom images of the finding instead of
+the audit's controls; "longer": 100 steps in place of 30, to the last one, and "longer, held less" with a third of the
+weight on the known images' similarities; "real N": the same fine-tuning, to its last step, on N phantom images of the finding instead of
 inverted ones (an upper bound: they need N labelled images); "kt-paper, N steps": images as the paper makes them with
 fewer of its 5,000 steps, fine-tuned as the paper does, and "kt-paper images, N steps" fine-tuned as ours.
 
@@ -123,6 +124,8 @@ class Bench:
                     lambda make=make: make(Setting(base=self.base, learned=learned.kept(), cache=None)),
                 )
         if seed < self.arguments.control_seeds:
+            for name, held in (("longer", 3.0), ("longer, held less", 1.0)):
+                self._row(rows, name, seed, lambda held=held: self._longer(learned.kept(), held), segmented=True)
             for count in REAL:
                 self._row(rows, f"real {count}", seed, lambda count=count: self._real(learned.kept(), count))
 
@@ -167,6 +170,12 @@ class Bench:
         return Candidate(
             learning_rate=rate, step=steps, interpolation=1.0, success=0.0, margin=0.0, retention=1.0, drift=0.0
         )
+
+    def _longer(self, learned: Learned, held: float) -> DualEncoder:
+        finetuning = replace(self.settings.finetune, steps=100, rehearsal_similarity=held)
+        settings = replace(self.settings, finetune=finetuning)
+        at = replace(self._end(), step=100)
+        return learn_from(self.base, learned.material, settings, seed=learned.seed, at=at).encoder
 
     def _real(self, learned: Learned, count: int) -> DualEncoder:
         images = real_images(self.task, count, learned.seed)

@@ -20,6 +20,6 @@ def fill_even_odd(outlines: Iterable[PointsXY], *, rows: int, columns: int) -> M
     for points in outlines:
         if len(points) > 2:
             across, down = np.asarray(points, dtype=np.float64).T
-            row, column = pixels_within(down, across, shape=(rows, columns))
+            row, column = pixels_within(down, across, shape=(rows, columns))  # type: ignore[no-untyped-call]
             mask[row, column] ^= True
     return mask
