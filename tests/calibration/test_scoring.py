@@ -1,0 +1,151 @@
+"""Scores are those of the pipeline; keys change with what changes scores; strange images are seen to be strange."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from segmentation.bright_spots import BrightSpots
+from whole_line import bright_pipeline
+
+from medkt.calibration import Calibration, Scorer, calibrate, fit_novelty, score_cases, scoring_key, segment_calibrated
+from medkt.calibration.cases import ScoredCases, domain_of_cases
+from medkt.concepts import concept_from_text
+from medkt.datasets import Case
+from medkt.datasets.phantom.study import write_study
+from medkt.domains import domain
+from medkt.errors import InputError
+from medkt.pipeline import Pipeline, View
+from medkt.saliency.m2ib import M2IBSettings
+from medkt.segmentation.presence import PresenceSettings
+from medkt.segmentation.slicewise import SegmentationSettings
+from medkt.spatial import Geometry, Image
+
+BRIGHT = concept_from_text("a bright spot")
+CHEST = View(modality="cxr")
+
+
+def picture(seed: int, *, spot: float = 0.0) -> Image:
+    """A grainy film of 40 x 32 with grey levels of 8 bits, more dark than bright; a spot brightens a corner."""
+    values = 60 + np.random.default_rng(seed).gamma(2.0, 15.0, (40, 32))
+    values[4:12, 4:12] += spot
+    return Image(values=np.clip(values, 0, 255).astype(np.uint8)[None], geometry=Geometry.of_pixels(40, 32))
+
+
+def scorer(**settings: float | str) -> Scorer:
+    """The bare cosine: softmax scores of this encoder are all 1 in single precision."""
+    presence = PresenceSettings(**{"rule": "cosine", **settings})  # type: ignore[arg-type]
+    return Scorer.of(BrightSpots(), BRIGHT, domain("cxr"), settings=presence, view=CHEST)
+
+
+def pipeline_with(**settings: float | str) -> Pipeline:
+    presence = PresenceSettings(**{"rule": "cosine", **settings})  # type: ignore[arg-type]
+    return bright_pipeline(SegmentationSettings(presence=presence, m2ib=M2IBSettings(steps=2, samples=2)))
+
+
+def rule(number: int = 30) -> Calibration:
+    asked = scorer()
+    return calibrate(asked.key, [asked.score(picture(seed)) for seed in range(number)])
+
+
+def test_the_score_is_the_pipelines() -> None:
+    result = pipeline_with().segment(picture(0, spot=90.0), [BRIGHT], view=CHEST)
+    assert scorer().score(picture(0, spot=90.0)).score == result.findings[0].found.presence.score
+
+
+def test_the_key_changes_with_what_changes_scores_and_with_nothing_else() -> None:
+    own, kind, encoder = scorer().key, domain("cxr"), BrightSpots()
+
+    def key(settings: PresenceSettings | None = None, view: View = CHEST) -> object:
+        return scoring_key(encoder, BRIGHT, kind, settings=settings, view=view)
+
+    cosine = PresenceSettings(rule="cosine")
+    assert key(cosine) == own
+    assert key(replace(cosine, threshold=0.9, gate=False)) == own
+    assert key() != own
+    assert key(replace(cosine, support=0.01)) != own
+    assert key(cosine, replace(CHEST, step_mm=3.0)) != own
+    own = key()
+    assert key(view=replace(CHEST, step_mm=3.0)) != own
+    assert scoring_key(encoder, BRIGHT, domain("ct"), view=CHEST) != own
+    assert scoring_key(encoder, concept_from_text("something dark"), kind, view=CHEST) != own
+    with_other_weights = BrightSpots()
+    with_other_weights.gain.data += 1
+    assert scoring_key(with_other_weights, BRIGHT, kind, view=CHEST) != own
+
+
+@pytest.mark.parametrize("strange", ["noise", "inverted", "another modality"])
+def test_strange_images_are_unlike(strange: str) -> None:
+    asked, films = scorer(), [picture(seed) for seed in range(60)]
+    known = fit_novelty([asked.score(film) for film in films])
+    assert known is not None
+    values = films[0].values
+    shown = {
+        "noise": np.random.default_rng(0).integers(0, 256, values.shape).astype(np.uint8),
+        "inverted": 255 - values,
+        "another modality": np.where(values > 90, 255, 0).astype(np.uint8),
+    }[strange]
+    odd = asked.score(Image(values=shown, geometry=films[0].geometry))
+    for claim in ("present", "absent"):
+        assert known.unlike(odd, claim=claim), strange
+    like = [bool(known.unlike(asked.score(picture(seed)), claim="absent")) for seed in range(100, 140)]
+    assert np.mean(like) <= 0.2
+
+
+def test_calibrated_decisions_replace_the_threshold() -> None:
+    """A threshold that all scores reach, and one that none does: the calibration decides in spite of both."""
+    found = replace(rule(), novelty=None)
+    normal = min(range(30), key=lambda seed: scorer().score(picture(seed)).score)
+    for threshold in (0.0, 0.999999):
+        pipeline = pipeline_with(threshold=threshold, weak=0.0)
+        for spot, outcome in ((0.0, "absent"), (150.0, "present")):
+            image = picture(normal, spot=spot)
+            done = segment_calibrated(pipeline, image, [BRIGHT], view=CHEST, find=lambda _: found)
+            (finding,) = done.result.findings
+            assert done.decisions[BRIGHT.id].outcome == outcome
+            assert finding.found.presence.present is (outcome == "present")
+            assert done.result.mask(finding).values.any() == (outcome == "present")
+            assert finding.found.presence.reason == done.decisions[BRIGHT.id].reason
+            assert done.result.settings.presence == pipeline.settings.presence
+
+
+def test_of_what_is_unlike_nothing_is_outlined_and_the_reason_is_a_warning() -> None:
+    found = rule()
+    odd = Image(values=255 - picture(0).values, geometry=picture(0).geometry)
+    done = segment_calibrated(pipeline_with(), odd, [BRIGHT], view=CHEST, find=lambda _: found)
+    assert done.decisions[BRIGHT.id].outcome == "abstain"
+    assert not done.result.mask(done.result.findings[0]).values.any()
+    assert any("no claim, for the study is unlike" in warning for warning in done.result.warnings)
+
+
+def test_without_a_calibration_all_is_as_before() -> None:
+    pipeline, image = pipeline_with(), picture(0, spot=90.0)
+    done = segment_calibrated(pipeline, image, [BRIGHT, concept_from_text("something dark")], view=CHEST)
+    plain = pipeline.segment(image, [BRIGHT, concept_from_text("something dark")], view=CHEST)
+    assert done.decisions == {}
+    for one, other in zip(done.result.findings, plain.findings, strict=True):
+        assert one.found.presence.reason == other.found.presence.reason
+
+
+def test_one_study_a_patient() -> None:
+    three = tuple(scorer().score(picture(seed)) for seed in range(3))
+    kept = ScoredCases(studies=three, present=(False, False, True), patients=("a", "a", "a")).one_a_patient()
+    assert (len(kept), kept.set_aside, len(kept.of(False)), len(kept.of(True))) == (2, 1, 1, 1)
+
+
+def test_cases_that_cannot_be_scored(tmp_path: Path) -> None:
+    folder = tmp_path
+    path = write_study(folder / "good", domain="cxr", finding="", seed=1, format="png", side=32)
+    (folder / "bad.png").write_bytes(b"no picture")
+    good = [Case(case_id=f"c{k}", image=path, modality="cxr") for k in range(20)]
+    bad = Case(case_id="broken", image=folder / "bad.png", modality="cxr")
+    done = score_cases(scorer(), [*good, bad], presumed=False)
+    assert (len(done), sum(done.failed.values()), done.present[0]) == (20, 1, False)
+    with pytest.raises(InputError, match=r"2 of 4 studies cannot be scored.*The first: case 'broken'"):
+        score_cases(scorer(), [*good[:2], bad, bad], presumed=False)
+    with pytest.raises(InputError, match="case 'c0' is of cxr, the calibration is for ct"):
+        score_cases(Scorer.of(BrightSpots(), BRIGHT, domain("ct")), good, presumed=False)
+    assert domain_of_cases(good).name == "cxr"
+    assert domain_of_cases(good, "ct").name == "ct"
+    with pytest.raises(InputError, match="there is no case to calibrate with"):
+        domain_of_cases([])
