@@ -34,7 +34,11 @@ def row(kind: Kind, folder: Path) -> tuple[str, int, str]:
         code = command(["concept", *words])
     said = err.getvalue() or next(line for line in out.getvalue().splitlines() if line.startswith("error: "))
     said = said.strip().replace(f"{folder}/", "")
-    return words[0], code, re.sub(r"\b(?:[0-9a-f]{64}|[0-9a-f]{16})\b", "(fingerprint)", said)  # a new key has a new fingerprint each time
+    return (
+        words[0],
+        code,
+        re.sub(r"\b(?:[0-9a-f]{64}|[0-9a-f]{16})\b", "(fingerprint)", said),
+    )  # a new key has a new fingerprint each time
 
 
 def main() -> int:
