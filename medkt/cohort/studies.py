@@ -11,13 +11,15 @@ from typing import Any
 
 from medkt.cohort.folder import RunFolder
 from medkt.cohort.outcomes import Row, Value
+from medkt.cohort.scoring import Scoring, columns_of
 from medkt.cohort.work import Work
 from medkt.concepts import Concept
 from medkt.datasets.case import Case
 from medkt.datasets.reference import read_case_image, reference_mask
 from medkt.errors import OutputError
 from medkt.io import read_image
-from medkt.pipeline import Pipeline, StudyResult, View, score_finding
+from medkt.metrics import CaseResult
+from medkt.pipeline import Pipeline, StudyResult, View
 from medkt.report.plain import as_plain
 from medkt.report.write import Formats, write_result
 from medkt.segmentation.slicewise import SegmentationSettings
@@ -48,6 +50,8 @@ class StudyRunnerFactory:
         model, segmenter, device, settings, preset: as for `Pipeline.load`.
         view, regrid: as for `Pipeline.segment_file`; a case's own modality comes before the view's.
         formats: what is written of each case.
+        packages: `.medkt` files of learnt concepts; their concepts are among `concepts` too.
+        scoring: of the cases that have a reference.
     """
 
     run: RunFolder
@@ -60,6 +64,8 @@ class StudyRunnerFactory:
     view: View = field(default_factory=View)
     regrid: bool = False
     formats: Formats = field(default_factory=Formats)
+    packages: tuple[Path, ...] = ()
+    scoring: Scoring = field(default_factory=Scoring)
 
     def __call__(self) -> "StudyRunner":
         """Load the models; the worker's threads are those that its environment allows."""
@@ -67,8 +73,9 @@ class StudyRunnerFactory:
 
         torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
         pipeline = Pipeline.load(
-            self.model, segmenter=self.segmenter, device=self.device, settings=self.settings, preset=self.preset
-        )
+            self.model, segmenter=self.segmenter, device=self.device, settings=self.settings, preset=self.preset,
+            packages=self.packages,
+        )  # fmt: skip
         return StudyRunner(self, pipeline)
 
 
@@ -81,8 +88,10 @@ class StudyRunner:
 
     def facts(self) -> Mapping[str, Any]:
         spec, segmenter = self.pipeline.encoder.spec, self.pipeline.segmenter_facts
+        taught = self.pipeline.taught
+        learnt = {"packages": [one.digest for one in taught.packages]} if taught else {}
         return {
-            "encoder": {"name": spec.name, "digest": spec.digest},
+            "encoder": {"name": spec.name, "digest": spec.digest, **learnt},
             "segmenter": {"name": segmenter.name, "digest": segmenter.digest},
             "device": _device_of(self.pipeline),
         }
@@ -99,13 +108,17 @@ class StudyRunner:
         if reference is None:
             return result
         (finding,) = result.findings
-        scored = replace(finding, case=score_finding(result, finding, reference), reference=reference)
+        case = asked.scoring.score(reference=reference, prediction=result.mask(finding))
+        scored = replace(finding, case=case, reference=reference)
         return replace(result, findings=(scored,))
 
     def write(self, work: Work, result: StudyResult) -> Sequence[Row]:
         part = self.asked.run.cases / f".{secrets.token_hex(8)}.part"
         written = write_result(result, part, formats=self.asked.formats, name=work.key)
-        rows = [row_of(written.record, finding) for finding in written.record["findings"]]
+        rows = [
+            row_of(written.record, record, finding.case)
+            for record, finding in zip(written.record["findings"], result.findings, strict=True)
+        ]
         target = self.asked.run.clear_case(work.key)
         try:
             _flush(part)
@@ -115,8 +128,8 @@ class StudyRunner:
         return rows
 
 
-def row_of(record: Mapping[str, Any], finding: Mapping[str, Any]) -> Row:
-    """One row of the result table from a study's `result.json` and one of its findings."""
+def row_of(record: Mapping[str, Any], finding: Mapping[str, Any], case: CaseResult | None) -> Row:
+    """One row of the result table from a study's `result.json`, one of its findings, and the finding's scores."""
     row: dict[str, Value] = {"concept": finding["concept"]}
     row |= {name: finding[name] for name in _OF_FINDING}
     row |= {name: finding["measures"][name] for name in _OF_MEASURES}
@@ -124,10 +137,7 @@ def row_of(record: Mapping[str, Any], finding: Mapping[str, Any]) -> Row:
         "domain": record["domain"], "planes": record["planes"], "planes_scored": record["planes_scored"],
         "input_digest": record["input"]["digest"], "warnings": len(record["warnings"]),
     }  # fmt: skip
-    scores = finding["reference_scores"]
-    if scores is not None:
-        row |= {"outcome": scores["outcome"], **scores["numbers"]}
-    return row
+    return row if case is None else row | columns_of(case)
 
 
 def _read_image(case: Case, *, regrid: bool) -> Image:

@@ -1,0 +1,110 @@
+"""`medkt report`: a run as one HTML file that opens from disk, without a network.
+
+medkt report runs/x
+medkt report runs/busi --by class_name -o busi.html
+"""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from medkt.report.run.page import Arm, RunReport
+    from medkt.report.run.published import Beside
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", type=Path, metavar="RUN", help="the folder of `medkt batch` or `medkt evaluate`")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="the page (default: RUN/report.html)")
+    add_page(parser)
+
+
+def add_page(parser: argparse.ArgumentParser) -> None:
+    """What both pages have: subgroups, pictures, the bootstrap."""
+    parser.add_argument("--by", default="", metavar="LIST", help="columns of the result table to make subgroups of")
+    parser.add_argument("--cases", type=int, default=3, metavar="N", help="worst and best cases shown of each concept")
+    parser.add_argument("--resamples", type=int, default=10_000, metavar="N", help="of the bootstrap over patients")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the page of a run, or of a base run and the learnt one beside it."""
+    from medkt.cohort.folder import RunFolder
+
+    base, learnt = arguments.run / "base", arguments.run / "kt"
+    two = RunFolder(base).record.is_file() and RunFolder(learnt).record.is_file()
+    report = (
+        compared_report(arguments, {"base": base, "KT": learnt}) if two else single_report(arguments, arguments.run)
+    )
+    print(write_page(report, arguments.output or arguments.run / "report.html"))
+    return 0
+
+
+def single_report(arguments: argparse.Namespace, path: Path) -> "RunReport":
+    """The page of one run."""
+    from medkt.report.run.page import RunReport
+
+    arm = arm_of(arguments, path, "")
+    beside, stamps = _published({"base": arm})
+    return RunReport(title="Report of a run", arms=(arm,), beside=beside, stamps=stamps)
+
+
+def compared_report(arguments: argparse.Namespace, paths: dict[str, Path]) -> "RunReport":
+    """The page of two runs over the same cases."""
+    from medkt.report.run.comparison import compare_runs
+    from medkt.report.run.page import RunReport
+    from medkt.statistics import BootstrapSettings
+
+    first, second = (path / "results.parquet" for path in paths.values())
+    compared = compare_runs(first, second, settings=BootstrapSettings(resamples=arguments.resamples))
+    arms = tuple(arm_of(arguments, path, name) for name, path in paths.items())
+    beside, stamps = _published(dict(zip(("base", "kt"), arms, strict=True)))
+    title = f"{arms[0].name} and {arms[1].name} compared"
+    return RunReport(title=title, arms=arms, compared=compared.lines, beside=beside, stamps=stamps)
+
+
+def arm_of(arguments: argparse.Namespace, path: Path, name: str) -> "Arm":
+    """A run's statistics, record and cases to look at."""
+    from medkt.cohort.folder import RunFolder
+    from medkt.errors import SettingsError
+    from medkt.report.run.evaluation import evaluate_scores
+    from medkt.report.run.page import Arm
+    from medkt.report.run.pictures import cases_to_look_at
+    from medkt.report.run.scores import read_scores
+    from medkt.statistics import BootstrapSettings
+
+    if arguments.cases < 0:
+        raise SettingsError(f"--cases {arguments.cases}: 0 or more")
+    record = RunFolder(path).read()
+    by = tuple(dict.fromkeys(word.strip() for word in arguments.by.split(",") if word.strip()))
+    scores = read_scores(path / "results.parquet", by=by)
+    evaluation = evaluate_scores(scores, BootstrapSettings(resamples=arguments.resamples))
+    return Arm(
+        name=name, evaluation=evaluation, record=record, cases=cases_to_look_at(path, scores, count=arguments.cases)
+    )
+
+
+def write_page(report: "RunReport", target: Path) -> str:
+    """Write the page whole or not at all; gives what to tell the user."""
+    from medkt.io.atomic import write_atomically
+    from medkt.report.run.page import render_run
+
+    page = render_run(report)
+    write_atomically(target, lambda path: (path.write_text(page, encoding="utf-8"), None)[1])
+    return f"{target}: open it in a browser; it needs no network"
+
+
+def _published(arms: "dict[str, Arm]") -> "tuple[tuple[Beside, ...], tuple[str, ...]]":
+    """Ours beside the published values, where the runs follow a protocol that ships with medkt."""
+    from medkt.datasets.protocol import load_protocol, protocols
+    from medkt.report.run.published import beside_published, stamps
+    from medkt.report.write import LABEL_TUNED
+
+    identities = [arm.record.get("identity", {}) for arm in arms.values()]
+    names = {identity.get("protocol") for identity in identities}
+    name = next(iter(names)) if len(names) == 1 else None
+    if name not in protocols():
+        return (), ()
+    protocol = load_protocol(name)
+    tuned = any(identity.get("preset") in LABEL_TUNED for identity in identities)
+    beside = beside_published(protocol, {key: arm.evaluation for key, arm in arms.items()})
+    return beside, (f"{protocol.title}: {protocol.citation}", *stamps(protocol, label_tuned=tuned))

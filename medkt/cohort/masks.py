@@ -1,0 +1,92 @@
+"""The runner of masks that are there already: two folders, paired by name, scored case by case."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from medkt.cohort.outcomes import Row
+from medkt.cohort.plan import Plan, file_digest
+from medkt.cohort.scoring import Scoring, columns_of
+from medkt.cohort.work import Work
+from medkt.datasets.case import Case
+from medkt.datasets.folder import PICTURES, VOLUMES, files_in, id_from, require_folder
+from medkt.io import read_mask
+from medkt.metrics import CaseResult, pair_by_case
+from medkt.spatial import Mask
+
+SUFFIXES = (*VOLUMES, *PICTURES, ".dcm")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaskRunnerFactory:
+    """Makes a `MaskRunner` in a worker; no model is loaded.
+
+    Attributes:
+        scoring: which numbers.
+    """
+
+    scoring: Scoring = field(default_factory=Scoring)
+
+    def __call__(self) -> "MaskRunner":
+        return MaskRunner(self.scoring)
+
+
+@dataclass(frozen=True, slots=True)
+class MaskRunner:
+    """Reads a prediction and its reference, and compares them; a `Runner` that writes no files."""
+
+    scoring: Scoring
+
+    def facts(self) -> Mapping[str, Any]:
+        return {}
+
+    def read(self, work: Work) -> tuple[Mask, Mask]:
+        return read_mask(work.case.references[0]), read_mask(work.case.image)
+
+    def compute(self, work: Work, masks: tuple[Mask, Mask]) -> tuple[CaseResult, bool]:
+        reference, prediction = masks
+        return self.scoring.score(reference=reference, prediction=prediction), bool(prediction.values.any())
+
+    def write(self, work: Work, result: tuple[CaseResult, bool]) -> Sequence[Row]:
+        scores, present = result
+        return [{"concept": concept, "present": present, **columns_of(scores)} for concept in work.concepts]
+
+
+def plan_of_masks(*, references: Path, predictions: Path, concept: str, keep_ids: bool = False) -> Plan:
+    """The cases of two folders of masks; a case is a name that both have.
+
+    Args:
+        references: NIfTI, pictures or DICOM SEGs; the name without its ending is the case.
+        predictions: the same names.
+        concept: what the masks outline.
+        keep_ids: the names are pseudonyms already.
+
+    Raises:
+        InputError: a folder is not there or holds no mask, or a name stands in one of them only; lists those.
+    """
+    held = {
+        what: files_in(require_folder(folder, what=what), SUFFIXES, what="mask")
+        for what, folder in (("references", references), ("predictions", predictions))
+    }
+    pairs = pair_by_case(references=held["references"], predictions=held["predictions"])
+    cases = tuple(
+        Case(
+            case_id=id_from(pair.case_id), image=pair.prediction, references=(pair.reference,), reference_kind="mask",
+            concept=concept,
+        )
+        for pair in pairs
+    )  # fmt: skip
+    return Plan(
+        cases=lambda: cases, digest=_digest(cases), concepts={concept: concept}, asked=(concept,), keep_ids=keep_ids
+    )
+
+
+def _digest(cases: Sequence[Case]) -> str:
+    """SHA-256 over the names and the contents of all masks: what a run that goes on must find again."""
+    whole = hashlib.sha256()
+    for case in cases:
+        parts = (case.case_id, file_digest(case.references[0]), file_digest(case.image))
+        whole.update("\0".join((*parts, "")).encode())
+    return whole.hexdigest()

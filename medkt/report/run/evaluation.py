@@ -1,0 +1,213 @@
+"""What a run says: counts, means and medians with intervals, by concept, by subgroup, positives and negatives apart."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medkt.report.run.many import mean_interval, median_interval
+from medkt.report.run.scores import Coded, Rows, Scores
+from medkt.statistics import BootstrapSettings, Counts, Interval, Summary, share_interval
+
+PARTS = ("all", "positives", "negatives")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One metric of one concept, over all cases or a part of them.
+
+    Attributes:
+        concept: its id.
+        group, value: the subgroup, such as "sex" and "F"; "" for all.
+        part: "all"; "positives", whose reference shows the finding; or "negatives". A failed case stands on both sides.
+        summary: counts, mean, median, spread.
+    """
+
+    concept: str
+    group: str
+    value: str
+    part: str
+    summary: Summary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decisions:
+    """How often a finding was seen where the reference shows it, and not seen where it does not.
+
+    Attributes:
+        concept, group, value: as of `Line`.
+        positives, negatives: cases with a reference, and a decision.
+        sensitivity: share of the positives in which it was seen.
+        specificity: share of the negatives in which it was not.
+    """
+
+    concept: str
+    group: str
+    value: str
+    positives: int
+    negatives: int
+    sensitivity: Interval
+    specificity: Interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConceptCounts:
+    """How the rows of a concept ended.
+
+    Attributes:
+        concept: its id.
+        rows, done, failed: cases, by status.
+        scored: with a reference to compare with.
+        seen: of the done, those in which the finding was seen.
+    """
+
+    concept: str
+    rows: int
+    done: int
+    failed: int
+    scored: int
+    seen: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """The statistics of one run.
+
+    Attributes:
+        counts: a line a concept.
+        lines: the summaries; concept by concept, all cases before subgroups.
+        decisions: presence against the reference.
+        failures: how many rows failed, by kind.
+        metrics: the names of the numbers.
+    """
+
+    counts: tuple[ConceptCounts, ...]
+    lines: tuple[Line, ...]
+    decisions: tuple[Decisions, ...]
+    failures: Mapping[str, int]
+    metrics: tuple[str, ...]
+
+    def line(self, metric: str, *, concept: str, part: str = "all", group: str = "", value: str = "") -> Line | None:
+        """The summary of one metric, None where there is none."""
+        wanted = (concept, group, value, part)
+        for one in self.lines:
+            if one.summary.metric == metric and (one.concept, one.group, one.value, one.part) == wanted:
+                return one
+        return None
+
+
+def evaluate_scores(scores: Scores, settings: BootstrapSettings | None = None) -> Evaluation:
+    """The statistics of a run's result table; a concept without a reference has counts only."""
+    settings = settings or BootstrapSettings()
+    lines: list[Line] = []
+    decisions: list[Decisions] = []
+    for concept, group, value, rows in _groups(scores):
+        if (scores.positives | scores.negatives)[rows].any():
+            lines += _lines(scores, rows, (concept, group, value), settings)
+            decisions += _decisions(scores, rows, (concept, group, value), settings)
+    return Evaluation(
+        counts=tuple(_counts(scores, concept) for concept in _sorted(scores.concept)), lines=tuple(lines),
+        decisions=tuple(decisions), failures=_tally(scores.failure, scores.status.are("failed")),
+        metrics=tuple(scores.numbers),
+    )  # fmt: skip
+
+
+def summarise_rows(scores: Scores, rows: Rows, metric: str, settings: BootstrapSettings) -> Summary:
+    """One metric over some of the rows; as `medkt.statistics.summarise`, from columns."""
+    column = scores.numbers[metric][rows]
+    used = ~np.isnan(column)
+    values, patients = column[used], scores.patient.codes[rows][used]
+    finite = bool(np.isfinite(values).all())
+    quartiles = [np.nan, np.nan]
+    if len(values):
+        quartiles = np.quantile(values, [0.25, 0.75], method="linear" if finite else "higher").tolist()
+    return Summary(
+        metric=metric, counts=_count(scores, rows, column), mean=mean_interval(values, patients, settings),
+        median=median_interval(values, patients, settings),
+        sd=float(values.std(ddof=1)) if len(values) > 1 and finite else float("nan"),
+        quartiles=(float(quartiles[0]), float(quartiles[1])),
+    )  # fmt: skip
+
+
+def _groups(scores: Scores) -> Iterator[tuple[str, str, str, Rows]]:
+    """Concept, group, value and rows: of each concept all rows, then each subgroup."""
+    for concept in _sorted(scores.concept):
+        own = scores.concept.are(concept)
+        yield concept, "", "", own
+        for group, column in scores.groups.items():
+            for value in _sorted(column):
+                rows = own & column.are(value)
+                if rows.any():
+                    yield concept, group, value, rows
+
+
+def _lines(scores: Scores, rows: Rows, where: tuple[str, str, str], settings: BootstrapSettings) -> list[Line]:
+    failed = scores.status.are("failed")
+    parts = {
+        "all": rows,
+        "positives": rows & (scores.positives | failed),
+        "negatives": rows & (scores.negatives | failed),
+    }
+    concept, group, value = where
+    return [
+        Line(concept=concept, group=group, value=value, part=part, summary=summarise_rows(scores, held, metric, settings))
+        for metric in scores.numbers
+        if not np.isnan(scores.numbers[metric][rows]).all()
+        for part, held in parts.items()
+        if (held & ~failed).any()
+    ]  # fmt: skip
+
+
+def _decisions(scores: Scores, rows: Rows, where: tuple[str, str, str], settings: BootstrapSettings) -> list[Decisions]:
+    decided = rows & ~np.isnan(scores.present)
+    if not decided.any():
+        return []
+    shares, held = [], []
+    for part, wanted in ((scores.positives, 1.0), (scores.negatives, 0.0)):
+        chosen = decided & part
+        held.append(int(chosen.sum()))
+        shares.append(
+            share_interval(scores.present[chosen] == wanted, scores.patient.codes[chosen], level=settings.level)
+        )
+    concept, group, value = where
+    return [
+        Decisions(
+            concept=concept, group=group, value=value, positives=held[0], negatives=held[1], sensitivity=shares[0],
+            specificity=shares[1],
+        )
+    ]  # fmt: skip
+
+
+def _count(scores: Scores, rows: Rows, column: NDArray[np.float64]) -> Counts:
+    """Of how many cases the metric speaks, and why not of the others."""
+    empty, failed = np.isnan(column), scores.status.are("failed")[rows]
+    without = rows.copy()
+    without[rows] = empty & ~failed
+    outcomes = {word: int(scores.outcome.are(word)[rows].sum()) for word in scores.outcome.words}
+    return Counts(
+        cases=len(column), used=int((~empty).sum()), patients=len(np.unique(scores.patient.codes[rows][~empty])),
+        no_number=int(without.sum()), missing=0, failed=int((failed & empty).sum()),
+        infinite=int(np.isinf(column).sum()), both_empty=outcomes.get("both empty", 0),
+        reference_empty=outcomes.get("reference empty", 0), prediction_empty=outcomes.get("prediction empty", 0),
+        why={why or "no number was computed": count for why, count in _tally(scores.why, without).items()},
+    )  # fmt: skip
+
+
+def _counts(scores: Scores, concept: str) -> ConceptCounts:
+    rows = scores.concept.are(concept)
+    done = rows & scores.status.are("done")
+    return ConceptCounts(
+        concept=concept, rows=int(rows.sum()), done=int(done.sum()), failed=int((rows & ~done).sum()),
+        scored=int((done & (scores.positives | scores.negatives)).sum()),
+        seen=int((scores.present[done] == 1).sum()),
+    )  # fmt: skip
+
+
+def _tally(column: Coded, rows: Rows) -> dict[str, int]:
+    numbers = np.bincount(column.codes[rows], minlength=len(column.words))
+    return {word: int(number) for word, number in sorted(zip(column.words, numbers, strict=True)) if number}
+
+
+def _sorted(column: Coded) -> Sequence[str]:
+    return sorted(column.words)

@@ -1,0 +1,170 @@
+"""The result table of a run as columns: a million rows as NumPy arrays, never as Python objects."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+from numpy.typing import NDArray
+
+from medkt.errors import InputError, SettingsError, UnreadableError
+from medkt.statistics import NOT_STATED
+
+# the names under which `medkt.metrics` gives its numbers, up to their parameters and units
+_METRIC = re.compile(
+    r"(dsc|iou|nsd@.+|nsd_slab@.+|(hd|hd95|assd)_(mm|px)|volume_(reference|prediction|difference)_ml"
+    r"|volume_difference_relative|lesions?_.+)"
+)
+_NEEDED = ("case", "concept", "status")
+Rows = Bool[np.ndarray, " rows"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Coded:
+    """A column of words: a number a row, and the word of each number.
+
+    Attributes:
+        codes: (rows,), an index into `words`.
+        words: each once.
+    """
+
+    codes: Int64[np.ndarray, " rows"]
+    words: tuple[str, ...]
+
+    def are(self, word: str) -> Rows:
+        """Which rows hold the word."""
+        if word not in self.words:
+            return np.zeros(len(self.codes), dtype=bool)
+        held: Rows = self.codes == self.words.index(word)
+        return held
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Scores:
+    """What the statistics of a run need.
+
+    Attributes:
+        rows: how many.
+        concept, status, failure, outcome: a word a row; "" where there is none.
+        patient: the patient's pseudonym; the case's where the table names none.
+        present: (rows,) 1 where the finding was seen, 0 where not, NaN where nothing was decided.
+        numbers: by metric, (rows,); NaN where missing, infinite where the table says so.
+        groups: what subgroups are made of.
+        why: a word a row, why numbers are missing.
+    """
+
+    rows: int
+    concept: Coded
+    status: Coded
+    failure: Coded
+    outcome: Coded
+    patient: Coded
+    present: Float64[np.ndarray, " rows"]
+    numbers: Mapping[str, Float64[np.ndarray, " rows"]]
+    groups: Mapping[str, Coded] = field(default_factory=dict)
+    why: Coded
+
+    @property
+    def positives(self) -> Rows:
+        """Rows whose reference shows the finding."""
+        rows: Rows = self.outcome.are("normal") | self.outcome.are("prediction empty")
+        return rows
+
+    @property
+    def negatives(self) -> Rows:
+        """Rows whose reference is empty."""
+        rows: Rows = self.outcome.are("both empty") | self.outcome.are("reference empty")
+        return rows
+
+
+def read_scores(table: Path, *, by: Sequence[str] = ()) -> Scores:
+    """The columns of `results.parquet` that statistics need.
+
+    Args:
+        table: written by `medkt batch` or `medkt evaluate`.
+        by: further columns to make subgroups of.
+
+    Raises:
+        InputError: there is no such table, or it has no row. UnreadableError: it is damaged or no table of medkt.
+        SettingsError: a column of `by` is not there; lists those that are.
+    """
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetFile
+
+    if not table.is_file():
+        raise InputError(
+            f"{table.parent}: has no table {table.name}; it is no run of `medkt batch` or `medkt evaluate`, or not ended yet"
+        )
+    try:
+        file = ParquetFile(table)
+        names = file.schema_arrow.names
+        _require_columns(table, names, by)
+        metrics = [name for name in names if _METRIC.fullmatch(name)]
+        others = ("failure", "outcome", "patient", "present", "infinite", "no_number")
+        wanted = dict.fromkeys([*_NEEDED, *(name for name in others if name in names), *by, *metrics])
+        held = file.read(columns=list(wanted))
+    except (pa.ArrowException, OSError) as error:
+        raise UnreadableError(f"{table}: cannot be read; it is damaged or no Parquet file") from error
+    if not held.num_rows:
+        raise InputError(f"{table}: holds no row; no case has ended yet")
+    return Scores(
+        rows=held.num_rows, concept=_coded(held, "concept"), status=_coded(held, "status"),
+        failure=_coded(held, "failure"), outcome=_coded(held, "outcome"),
+        patient=_coded(held, "patient", otherwise="case"), present=_numbers(held, "present"),
+        numbers={name: _with_infinite(held, name) for name in metrics},
+        groups={name: _coded(held, name, empty=NOT_STATED) for name in by}, why=_coded(held, "no_number"),
+    )  # fmt: skip
+
+
+def _require_columns(table: Path, names: Sequence[str], by: Sequence[str]) -> None:
+    lacking = [name for name in _NEEDED if name not in names]
+    if lacking:
+        raise UnreadableError(f"{table}: has no column {lacking[0]}; it is no result table of medkt")
+    unknown = [name for name in by if name not in names]
+    if unknown:
+        raise SettingsError(
+            f"--by {unknown[0]}: the result table has no such column; it has {', '.join(names)} (`--keep-column` and "
+            "`--by` put columns of the manifest into it when the run begins)"
+        )
+
+
+def _coded(table: Any, name: str, *, otherwise: str = "", empty: str = "") -> Coded:
+    """A column of words; rows without one take `empty`, or the column `otherwise`."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if name not in table.column_names:
+        if otherwise:
+            return _coded(table, otherwise)
+        return Coded(codes=np.zeros(table.num_rows, dtype=np.int64), words=(empty,))
+    words = table.column(name).cast(pa.string())
+    words = pc.coalesce(words, table.column(otherwise)) if otherwise else pc.fill_null(words, empty)
+    if empty:
+        words = pc.if_else(pc.equal(words, ""), empty, words)
+    packed = words.combine_chunks().dictionary_encode()
+    return Coded(
+        codes=packed.indices.to_numpy(zero_copy_only=False).astype(np.int64), words=tuple(packed.dictionary.to_pylist())
+    )
+
+
+def _numbers(table: Any, name: str) -> NDArray[np.float64]:
+    import pyarrow as pa
+
+    if name not in table.column_names:
+        return np.full(table.num_rows, np.nan)
+    values: NDArray[np.float64] = table.column(name).cast(pa.float64()).to_numpy()
+    return values
+
+
+def _with_infinite(table: Any, name: str) -> NDArray[np.float64]:
+    import pyarrow.compute as pc
+
+    values = _numbers(table, name)
+    if "infinite" not in table.column_names:
+        return values
+    names = pc.fill_null(table.column("infinite"), "")
+    listed = pc.match_substring(pc.binary_join_element_wise("", names, "", " "), f" {name} ")
+    return np.where(listed.to_numpy(), np.inf, values)
