@@ -28,6 +28,7 @@ NOT_RUN = Counter(
     {
         "README.md": 2,
         "docs/get_started.md": 1,
+        "docs/how_to/evaluate.md": 2,
         "docs/how_to/share_a_learnt_concept.md": 5,
         "docs/how_to/use_biomedclip_offline.md": 3,
         "docs/how_to/when_a_codec_is_missing.md": 1,
