@@ -97,13 +97,14 @@ def _published(arms: "dict[str, Arm]") -> "tuple[tuple[Beside, ...], tuple[str, 
     """Ours beside the published values, where the runs follow a protocol that ships with medkt."""
     from medkt.datasets.protocol import load_protocol, protocols
     from medkt.report.run.published import beside_published, stamps
-    from medkt.report.write import LABEL_TUNED
 
     identities = [arm.record.get("identity", {}) for arm in arms.values()]
     names = {identity.get("protocol") for identity in identities}
     name = next(iter(names)) if len(names) == 1 else None
     if name not in protocols():
         return (), ()
+    from medkt.report.write import LABEL_TUNED  # loads the models' packages
+
     protocol = load_protocol(name)
     tuned = any(identity.get("preset") in LABEL_TUNED for identity in identities)
     beside = beside_published(protocol, {key: arm.evaluation for key, arm in arms.items()})
