@@ -144,8 +144,8 @@ def _trade_off(rows: Rows, path: Path) -> None:
     base = _by(rows, "base")
     for condition in _ordered(rows):
         found = _by(rows, condition)
-        gain = np.mean([v["accuracy"] for vs in found.values() for v in vs])
-        cost = 100 * np.mean([v["known"] - base[f][0]["known"] for f, vs in found.items() for v in vs])
+        gain = np.mean([np.mean([v["accuracy"] for v in vs]) for vs in found.values()])
+        cost = 100 * np.mean([np.mean([v["known"] for v in vs]) - base[f][0]["known"] for f, vs in found.items()])
         real = condition.startswith("real")
         colour = "#b3261e" if condition.startswith("fast") else "#333" if real else "#888"
         axis.plot(cost, gain, "o", color=colour)
@@ -175,8 +175,11 @@ def _ordered(rows: Rows) -> list[str]:
 
 
 def _interval(values: list[tuple[str, float]]) -> tuple[float, float, float]:
-    numbers, owners = np.array([v for _, v in values], np.float64), np.array([f for f, _ in values])
-    found = bootstrap_interval(numbers, owners)
+    by_finding: dict[str, list[float]] = defaultdict(list)
+    for finding, value in values:
+        by_finding[finding].append(value)
+    means = np.array([np.mean(own) for own in by_finding.values()])  # every finding counts alike, whatever its seeds
+    found = bootstrap_interval(means, np.array(list(by_finding)))
     return found.estimate, found.low, found.high
 
 
