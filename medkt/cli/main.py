@@ -30,6 +30,7 @@ COMMANDS = {
     "compare": ("medkt.cli.compare", "compare two runs over the same cases, pair by pair"),
     "query": ("medkt.cli.query", "ask the tables of runs in SQL"),
     "models": ("medkt.cli.models", "list, pull, verify, import and export model weights"),
+    "calibrate": ("medkt.cli.calibrate", "decide presence with a stated false-positive rate"),
     "phantom": ("medkt.cli.phantom", "write a synthetic study with its reference mask"),
     "small-model": ("medkt.cli.small_model", "train or evaluate the embedded small model"),
     "doctor": ("medkt.cli.doctor", "check this installation: codecs, models, device"),

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from medkt.calibration import Calibration, ScoringKey
     from medkt.concepts import Concept
-    from medkt.pipeline import Pipeline, Progress
+    from medkt.pipeline import Pipeline, Progress, StudyResult, View
+    from medkt.report.write import Decided
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +31,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add_reading(parser)
     add_models(parser)
+    parser.add_argument(
+        "--site", metavar="NAME",
+        help="decide presence by the calibrations of this site (`medkt calibrate` makes them) and not by the threshold",
+    )  # fmt: skip
     parser.add_argument(
         "--reference", type=Path, help="a reference mask to score against (one study, one finding): DSC, NSD, IoU"
     )
@@ -98,6 +104,11 @@ def run(arguments: argparse.Namespace) -> int:
     from medkt.report.write import Formats, case_name, prepare_folder, require_no_result, write_result
 
     formats = Formats.parse(arguments.format)
+    if arguments.site is not None and packages_of(arguments):
+        raise SettingsError(
+            "--site: a calibration is one of the model as it was loaded, not of a learnt concept; leave --site out, or ask for "
+            ".medkt files by themselves"
+        )
     wanted = wanted_of(arguments)
     several = len(arguments.input) > 1
     if arguments.reference and (several or len(wanted) != 1):
@@ -106,14 +117,21 @@ def run(arguments: argparse.Namespace) -> int:
     if not several:  # of several the folders are named after what is in the files
         require_no_result(arguments.output, overwrite=arguments.overwrite)
     pipeline = pipeline_of(arguments)
+    if arguments.site is not None and not pipeline.settings.presence.gate:
+        raise SettingsError(
+            "--site decides presence, and with presence.gate=false (a preset may say so) nothing is decided; add "
+            "--set presence.gate=true, or leave --site out"
+        )
     failures: list[MedktError] = []
     for path in arguments.input:
         try:
             with progress(arguments.quiet or arguments.json, str(path.name)) as tick:
-                result = segment_one(pipeline, path, wanted, arguments, tick)
+                result, decided = _segmented(pipeline, path, wanted, arguments, tick)
             name = case_name(result, path if arguments.keep_names else None)
             folder = arguments.output / name if several else arguments.output
-            written = write_result(result, folder, formats=formats, name=name, overwrite=arguments.overwrite)
+            written = write_result(
+                result, folder, formats=formats, name=name, overwrite=arguments.overwrite, decided=decided
+            )
             _say(path, written, as_json=arguments.json)
         except MedktError as error:
             if not several:
@@ -184,16 +202,10 @@ def segment_one(
     tick: "Progress",
 ) -> Any:
     """Read one study and segment it."""
-    from medkt.pipeline import View
-
-    view = View(
-        modality=None if arguments.modality == "auto" else arguments.modality,
-        window=arguments.window, axis=arguments.axis, step_mm=arguments.step_mm,
-    )  # fmt: skip
     result = pipeline.segment_file(
         path,
         concepts,
-        view=view,
+        view=_view(arguments),
         series=arguments.series,
         volume=arguments.volume,
         regrid=arguments.regrid,
@@ -202,6 +214,80 @@ def segment_one(
     if getattr(arguments, "reference", None):
         result = pipeline.score(result, arguments.reference)
     return result
+
+
+def _view(arguments: argparse.Namespace) -> "View":
+    from medkt.pipeline import View
+
+    return View(
+        modality=None if arguments.modality == "auto" else arguments.modality,
+        window=arguments.window, axis=arguments.axis, step_mm=arguments.step_mm,
+    )  # fmt: skip
+
+
+def _segmented(
+    pipeline: "Pipeline",
+    path: Path,
+    concepts: "tuple[Concept | str | Path, ...]",
+    arguments: argparse.Namespace,
+    tick: "Progress",
+) -> "tuple[StudyResult, Decided | None]":
+    """As `segment_one`; with `--site` presence is decided by that site's calibrations."""
+    import time
+    from dataclasses import replace
+
+    from medkt.calibration import segment_calibrated
+    from medkt.errors import InputError, NumericalError
+    from medkt.io import read_image
+    from medkt.report.write import Decided
+
+    if arguments.site is None:
+        return segment_one(pipeline, path, concepts, arguments, tick), None
+    used: dict[str, Calibration] = {}
+
+    def find(key: "ScoringKey") -> "Calibration":
+        used[key.concept] = _calibration_for(key, arguments.site)
+        return used[key.concept]
+
+    began = time.perf_counter()
+    image = read_image(path, series=arguments.series, volume=arguments.volume, regrid=arguments.regrid)
+    seconds = time.perf_counter() - began
+    try:
+        done = segment_calibrated(
+            pipeline, image, concepts, view=_view(arguments), site=arguments.site, find=find, progress=tick
+        )
+    except (InputError, NumericalError) as error:
+        raise type(error)(f"{path}: {error}") from error
+    result = replace(done.result, seconds={"read": seconds, **done.result.seconds})
+    if arguments.reference:
+        result = pipeline.score(result, arguments.reference)
+    return result, Decided(site=arguments.site, decisions=done.decisions, calibrations=used)
+
+
+def _calibration_for(key: "ScoringKey", site: str) -> "Calibration":
+    """The site's calibration for exactly this key.
+
+    Raises:
+        SettingsError: there is none; says where it would lie, and in what others of the concept differ.
+        InputError: its file is damaged.
+    """
+    from dataclasses import asdict
+
+    from medkt.calibration import calibration_path, find_calibration, read_calibration
+    from medkt.errors import SettingsError
+
+    if (found := find_calibration(key, site=site)) is not None:
+        return found
+    path = calibration_path(key, site=site)
+    wanted = asdict(key)
+    others = [asdict(read_calibration(one).key) for one in sorted(path.parent.glob(path.name.replace(key.short, "*")))]
+    differs = sorted({", ".join(name for name in wanted if wanted[name] != had[name]) for had in others})
+    near = f" (one of this concept differs in: {'; another in: '.join(differs)})" if differs else ""
+    raise SettingsError(
+        f"--site {site}: no calibration for {key.concept} ({key.modality}) with the model {key.model} and these settings, "
+        f"looked for {path}{near}; make one with `medkt calibrate {key.concept} -m NORMALS.csv --site {site}` and the same "
+        "--model, --preset, --settings, --set, --window, --axis and --step-mm, or leave --site out"
+    )
 
 
 @contextmanager

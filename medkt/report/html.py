@@ -40,7 +40,12 @@ ul.warnings li { margin: .2rem 0; }
 <tr>
 <td>{{ f.name }}</td>
 <td>{% if f.decision == "seen" %}<span class="seen">seen</span>{% else %}{{ f.decision }}{% endif %}<br>
-<span class="quiet">{{ f.reason }}</span></td>
+<span class="quiet">{{ f.reason }}{% if f.calibration %}<br>
+decided by the calibration of site {{ f.calibration.site }} ({{ f.calibration.calibration_normals }} normals,
+{{ f.calibration.calibration_findings }} with the finding): at most {{ (100 * f.calibration.false_positive_rate) | round(2) }} % of
+normals are called seen; p-value {{ f.calibration.p_value | figure(3) }}
+{%- if f.calibration.probability is not none %}, probability {{ f.calibration.probability | figure(2) }} at the share of findings
+in the calibration{% endif %}{% endif %}</span></td>
 <td class="number">{{ f.score | figure(2) }}</td>
 <td class="number">{{ f.size_text }}</td>
 <td class="number">{{ f.diameter_text }}</td>

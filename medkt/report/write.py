@@ -17,6 +17,7 @@ import numpy as np
 import yaml
 
 from medkt.about import NOT_A_MEDICAL_DEVICE, __version__
+from medkt.calibration import Calibration, Decision
 from medkt.errors import MedktError, OutputError, SettingsError
 from medkt.io import write_dicom_seg, write_nifti_mask, write_png_mask, write_saliency_nifti
 from medkt.io.guard import one_line
@@ -67,6 +68,21 @@ class Written:
     summary: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """What the calibrations of one site decided about a study.
+
+    Attributes:
+        site: whose calibrations they are.
+        decisions: by concept id.
+        calibrations: what each was decided by, by the same ids.
+    """
+
+    site: str
+    decisions: Mapping[str, Decision]
+    calibrations: Mapping[str, Calibration]
+
+
 def case_name(result: StudyResult, source: Path | None = None) -> str:
     """A name for a study's folder: from its digest, or from its file where the user wants that."""
     if source is None:
@@ -100,11 +116,19 @@ def require_no_result(folder: Path, *, overwrite: bool) -> None:
         raise OutputError(f"{folder}: holds a result already; choose another folder or say --overwrite")
 
 
-def write_result(result: StudyResult, folder: Path, *, formats: Formats, name: str, overwrite: bool = False) -> Written:
+def write_result(
+    result: StudyResult,
+    folder: Path,
+    *,
+    formats: Formats,
+    name: str,
+    overwrite: bool = False,
+    decided: Decided | None = None,
+) -> Written:
     """Write everything about one study into `folder`.
 
     With `overwrite` the files of an earlier result go, all of them. Files that are not of a result are left alone: one
-    that has a name which is needed is an error.
+    that has a name which is needed is an error. With `decided` the decisions are those of calibrations.
 
     Raises:
         OutputError: a result stands there already and `overwrite` is not set, another file is in the way, or writing
@@ -116,7 +140,7 @@ def write_result(result: StudyResult, folder: Path, *, formats: Formats, name: s
     hidden = folder / f".{secrets.token_hex(6)}.part"
     try:
         hidden.mkdir()
-        record = _write_all(result, hidden, formats, name)
+        record = _write_all(result, hidden, formats, name, decided)
         files = sorted(path.name for path in hidden.iterdir())
         _move_all(hidden, folder, files)
     except MedktError as error:  # it may name a file in the hidden folder, which the user never sees
@@ -169,11 +193,15 @@ def summarise(record: Mapping[str, Any]) -> str:
         size = f", {finding['size_text']}" if finding["present"] and finding["size_text"] != "–" else ""
         scores = finding["reference_scores"]
         dsc = "" if scores is None else ", " + ", ".join(f"{key} {_figure(v)}" for key, v in scores["numbers"].items())
-        parts.append(f"{finding['name']} {finding['decision']} (score {finding['score']:.2f}{size}{dsc})")
+        rule = finding["calibration"]
+        rank = "" if rule is None else f", p {rule['p_value']:.2g}"
+        parts.append(f"{finding['name']} {finding['decision']} (score {finding['score']:.2f}{rank}{size}{dsc})")
     return "; ".join(parts)
 
 
-def record_of_result(result: StudyResult, *, case: str, files: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+def record_of_result(
+    result: StudyResult, *, case: str, files: Mapping[str, Mapping[str, str]], decided: Decided | None = None
+) -> dict[str, Any]:
     """The content of `result.json`: numbers, words, settings and digests; no path, name or date."""
     image = result.image
     looked = result.findings[0].looked
@@ -200,7 +228,7 @@ def record_of_result(result: StudyResult, *, case: str, files: Mapping[str, Mapp
         "planes_scored": len(looked.positions),
         "region": None if looked.region is None else list(looked.region),
         "intensity": "; ".join(dict.fromkeys(f.looked.intensity.description for f in result.findings)),
-        "findings": [_finding_record(result, finding, files[finding.concept.id]) for finding in result.findings],
+        "findings": [_finding_record(result, one, files[one.concept.id], decided) for one in result.findings],
         "models": {"encoder": as_plain(result.encoder), "segmenter": as_plain(result.segmenter)},
         "preset": result.preset,
         "label_tuned": result.preset in LABEL_TUNED,
@@ -211,7 +239,9 @@ def record_of_result(result: StudyResult, *, case: str, files: Mapping[str, Mapp
     }
 
 
-def _write_all(result: StudyResult, folder: Path, formats: Formats, case: str) -> dict[str, Any]:
+def _write_all(
+    result: StudyResult, folder: Path, formats: Formats, case: str, decided: Decided | None
+) -> dict[str, Any]:
     files: dict[str, dict[str, str]] = {finding.concept.id: {} for finding in result.findings}
     for finding in result.findings:
         files[finding.concept.id] = _write_finding(result, finding, folder, formats)
@@ -222,9 +252,9 @@ def _write_all(result: StudyResult, folder: Path, formats: Formats, case: str) -
         )
         for written in files.values():
             written["dicom_seg"] = "segmentation.dcm"
-    record = record_of_result(result, case=case, files=files)
+    record = record_of_result(result, case=case, files=files, decided=decided)
     footer = f"medkt {__version__} · {result.encoder.name} · {NOT_A_MEDICAL_DEVICE}"
-    panels = [_panel(result, finding) for finding in result.findings[:MOST_PANELS]]
+    panels = [_panel(result, finding, decided) for finding in result.findings[:MOST_PANELS]]
     picture = draw_panels(panels, footer=footer)
     (folder / "overlay.png").write_bytes(picture)
     settings = yaml.safe_dump(as_plain(result.settings), sort_keys=False, allow_unicode=True)
@@ -249,7 +279,9 @@ def _write_finding(result: StudyResult, finding: FindingResult, folder: Path, fo
     return names
 
 
-def _finding_record(result: StudyResult, finding: FindingResult, files: Mapping[str, str]) -> dict[str, Any]:
+def _finding_record(
+    result: StudyResult, finding: FindingResult, files: Mapping[str, str], decided: Decided | None
+) -> dict[str, Any]:
     found, measures, looked = finding.found, finding.measures, finding.looked
     case = finding.case
     return {
@@ -261,9 +293,10 @@ def _finding_record(result: StudyResult, finding: FindingResult, files: Mapping[
         "contrast_captions": list(finding.texts.confusable),
         "window": looked.intensity.name,
         "present": found.presence.present,
-        "decision": _decision(result, finding),
+        "decision": _decision(result, finding, decided),
         "score": round(found.presence.score, 6),
         "reason": found.presence.reason,
+        "calibration": _calibration_record(finding, decided),
         "specificity": None if finding.specificity is None else round(finding.specificity, 4),
         "slice_disagreement": None if found.disagreement is None else round(found.disagreement, 4),
         "pieces_dropped": found.dropped,
@@ -288,7 +321,24 @@ def _finding_record(result: StudyResult, finding: FindingResult, files: Mapping[
     }  # fmt: skip
 
 
-def _panel(result: StudyResult, finding: FindingResult) -> Panel:
+def _calibration_record(finding: FindingResult, decided: Decided | None) -> dict[str, Any] | None:
+    """What decided and what it promises; None where the threshold of the settings did."""
+    if decided is None or finding.concept.id not in decided.decisions:
+        return None
+    decision, rule = decided.decisions[finding.concept.id], decided.calibrations[finding.concept.id]
+    record: dict[str, Any] = as_plain({
+        "site": decided.site, "key": rule.key.short, "outcome": decision.outcome,
+        "p_value": decision.p_value, "probability": decision.probability, "unlike": decision.unlike,
+        "false_positive_rate": rule.settings.false_positive_rate,
+        "miss_rate": rule.settings.miss_rate if rule.promises_misses else None,
+        "present_above": rule.present_above, "absent_up_to": rule.absent_up_to,
+        "calibration_normals": rule.normals.count,
+        "calibration_findings": 0 if rule.findings is None else rule.findings.count,
+    })  # fmt: skip
+    return record
+
+
+def _panel(result: StudyResult, finding: FindingResult, decided: Decided | None) -> Panel:
     """The clearest slice: that with the highest score among those with a mask, else among all."""
     found, looked = finding.found, finding.looked
     masks = dict(found.masks())
@@ -306,7 +356,7 @@ def _panel(result: StudyResult, finding: FindingResult) -> Panel:
         mask=masks.get(position, np.zeros(plane.shape, dtype=bool)),
         boxes_xyxy=here.prompts.boxes_xyxy if here else np.zeros((0, 4), np.float32),
         title=f"{one_line(finding.concept.name, 40)}{where}",
-        caption=f"{_decision(result, finding)}, score {found.presence.score:.2f}, {_size_text(finding)}",
+        caption=f"{_decision(result, finding, decided)}, score {found.presence.score:.2f}, {_size_text(finding)}",
         aspect=rows / columns,
         colour=finding.concept.colour,
         reference=None
@@ -315,8 +365,11 @@ def _panel(result: StudyResult, finding: FindingResult) -> Panel:
     )
 
 
-def _decision(result: StudyResult, finding: FindingResult) -> str:
-    """In words; without the gate nothing is decided, every slice is looked at."""
+def _decision(result: StudyResult, finding: FindingResult, decided: Decided | None) -> str:
+    """In words; where no calibration decides and the gate is off nothing is decided, every slice is looked at."""
+    if decided is not None and finding.concept.id in decided.decisions:
+        outcome = decided.decisions[finding.concept.id].outcome
+        return {"present": "seen", "absent": "not seen", "abstain": "not decided"}[outcome]
     if not result.settings.presence.gate:
         return "not decided"
     return "seen" if finding.found.presence.present else "not seen"
