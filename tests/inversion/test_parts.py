@@ -118,7 +118,7 @@ def draws_of(settings: InversionSettings, images: int = 400, jitter: int = 3) ->
 
 def test_draws_have_the_published_ranges() -> None:
     settings = InversionSettings(
-        views=3, rotation=30.0, translation=0.1, scale=(0.7, 1.2), colour_mean=0.5, colour_std=1.0
+        views=3, affine_p=0.5, rotation=30.0, translation=0.1, scale=(0.7, 1.2), colour_mean=0.5, colour_std=1.0
     )
     found = draws_of(settings)
     assert found.moved.float().mean() == pytest.approx(0.5, abs=0.05)
@@ -217,7 +217,7 @@ def test_a_spectrum_is_kept_and_places_are_not() -> None:
         ({"upsize_at": (5,)}, 'upsize_at belongs to parametrisation "pixels"'),
         ({"clamp": "before_step"}, "clamp cannot be 'before_step'; expected \"never\""),
         ({"init": "uniform"}, "init cannot be 'uniform'; expected \"normal\""),
-        ({"parametrisation": "hidden"}, 'affine_p cannot be 0.5; expected 0 with parametrisation "hidden"'),
+        ({"parametrisation": "hidden"}, 'affine_p cannot be 1.0; expected 0 with parametrisation "hidden"'),
     ],
 )
 def test_bad_settings(values: dict[str, Any], message: str) -> None:

@@ -39,7 +39,14 @@ def make_candidate(success: float, margin: float, retention: float, step: int = 
 )
 def test_the_rule(found: list[tuple[float, float, float]], best: int) -> None:
     candidates = [BASE, *(make_candidate(*numbers) for numbers in found)]
-    assert best_of(candidates, ChoiceSettings()) is candidates[best]
+    assert best_of(candidates, ChoiceSettings(max_forgetting=0.02)) is candidates[best]
+
+
+def test_of_the_nearly_equal_less_drift_is_worth_a_little_margin() -> None:
+    moved = replace(make_candidate(1.0, 0.5, 1.0), drift=0.4)
+    calm = replace(make_candidate(1.0, 0.3, 1.0, step=2), drift=0.1)
+    assert best_of([BASE, moved, calm], ChoiceSettings()) is calm
+    assert best_of([BASE, moved, calm], ChoiceSettings(drift_weight=0.0)) is moved
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +114,7 @@ def test_the_base_when_nothing_keeps_the_bound(encoder: DualEncoder, validation:
     ("setting", "value"),
     [
         ("learning_rates", ()), ("learning_rates", (0.0,)), ("every", 0), ("interpolations", ()),
-        ("interpolations", (0.0,)), ("max_forgetting", -0.1), ("close", 2.0), ("patience", 0),
+        ("interpolations", (0.0,)), ("max_forgetting", -0.1), ("close", 2.0), ("patience", 0), ("drift_weight", -1.0),
     ],
 )  # fmt: skip
 def test_settings_out_of_range(setting: str, value: object) -> None:

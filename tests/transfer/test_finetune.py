@@ -93,7 +93,7 @@ def test_three_steps_of_the_published_recipe_against_a_plain_loop(encoder: DualE
     images = make_images(10)
     settings = FinetuneSettings(
         loss="supcon", trains=LAST, optimiser="adam", learning_rate=1e-4, weight_decay=0.2, batch=4, epochs=1,
-        shuffle=False,
+        shuffle=False, steps=None, warm_up=0, schedule="constant", temperature=0.07,
     )  # fmt: skip
     sizes: list[int] = []
     adapted = finetune(encoder, images, Captions(own=((CAPTION,),)), settings, on_step=lambda p: sizes.append(p.step))
@@ -127,7 +127,8 @@ def test_decay_alone_moves_weights_as_the_specification_measured(
     encoder: DualEncoder, optimiser: str, of_small: float, of_one: float
 ) -> None:
     settings = FinetuneSettings(
-        loss="zero", optimiser=optimiser, learning_rate=1e-5, weight_decay=0.2, steps=3, trains=Trainable(blocks=1)
+        loss="zero", optimiser=optimiser, learning_rate=1e-5, weight_decay=0.2, steps=3, trains=Trainable(blocks=1),
+        warm_up=0, schedule="constant",
     )  # fmt: skip
     adapted = finetune(encoder, make_images(1), WORDS, settings)
     before, after = encoder.module.state_dict(), adapted.module.state_dict()
@@ -171,15 +172,15 @@ def test_the_callback_can_end_it(encoder: DualEncoder) -> None:
 @pytest.mark.parametrize(("drop_last", "steps"), [(False, 6), (True, 4)])
 def test_the_last_batch_of_an_epoch(encoder: DualEncoder, drop_last: bool, steps: int) -> None:
     seen: list[Progress] = []
-    settings = FinetuneSettings(batch=2, epochs=2, drop_last=drop_last, trains=LAST)
+    settings = FinetuneSettings(batch=2, epochs=2, steps=None, drop_last=drop_last, trains=LAST)
     finetune(encoder, make_images(5), WORDS, settings, on_step=seen.append)
     assert [progress.steps for progress in seen] == [steps] * steps
 
 
 def test_learning_rates() -> None:
-    constant = FinetuneSettings(learning_rate=1.0, warm_up=4)
+    constant = FinetuneSettings(learning_rate=1.0, warm_up=4, schedule="constant")
     assert [learning_rate(constant, step, 6) for step in range(1, 7)] == [0.25, 0.5, 0.75, 1, 1, 1]
-    falling = FinetuneSettings(learning_rate=1.0, schedule="cosine")
+    falling = FinetuneSettings(learning_rate=1.0, warm_up=0, schedule="cosine")
     assert [learning_rate(falling, step, 2) for step in (1, 2)] == pytest.approx([1.0, 0.5])
 
 
@@ -210,7 +211,7 @@ def test_bad_arguments(encoder: DualEncoder) -> None:
     with pytest.raises(SettingsError, match="2 equal captions"):
         finetune(encoder, images, WORDS, FinetuneSettings(loss="clip-inbatch"))
     with pytest.raises(SettingsError, match="drop_last leaves no batch: 2 images and a batch of 3"):
-        finetune(encoder, images, WORDS, FinetuneSettings(batch=3, drop_last=True))
+        finetune(encoder, images, WORDS, FinetuneSettings(batch=3, steps=None, drop_last=True))
     with pytest.raises(NumericalError, match="the loss is nan at step 1"):
         finetune(encoder, images * torch.nan, WORDS, FinetuneSettings(trains=LAST))
 

@@ -43,8 +43,8 @@ def test_published_numbers(name: str, rate: float, batch: int, epochs: int) -> N
     assert (settings.learning_rate, settings.batch, settings.epochs) == (rate, batch, epochs)
 
 
-def test_the_default_preset_is_the_default() -> None:
-    assert read("default") == FinetuneSettings()
+def test_the_default_preset_is_the_default_in_half_precision() -> None:
+    assert read("default") == FinetuneSettings(dtype="bfloat16")
 
 
 @pytest.mark.parametrize(("name", "encoder"), [("kt-vilt", "ViLT"), ("kt-coca", "CoCa")])
