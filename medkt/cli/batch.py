@@ -221,7 +221,9 @@ def _status(arguments: argparse.Namespace) -> int:
         with Ledger(RunFolder(path).ledger, read_only=True) as ledger:
             summary = Summary(total=ledger.total(), states=ledger.counts(), failures=ledger.failures())
         print(
-            json.dumps({"run": path.name, **summary.plain()}) if arguments.json else f"{path}: {counts_text(summary)}"
+            json.dumps({"run": path.name, **summary.plain()}, allow_nan=False)
+            if arguments.json
+            else f"{path}: {counts_text(summary)}"
         )
     return 0
 
@@ -257,7 +259,7 @@ def _merge(arguments: argparse.Namespace) -> int:
     if target is None:
         raise SettingsError("say where the merged run goes: medkt batch merge SHARD... -o RUN")
     summary = merge_runs(parts, target, partial=arguments.partial)
-    print(json.dumps(summary.plain()) if arguments.json else f"{target}: {counts_text(summary)}")
+    print(json.dumps(summary.plain(), allow_nan=False) if arguments.json else f"{target}: {counts_text(summary)}")
     return 0
 
 

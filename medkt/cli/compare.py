@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
         lines = compare_runs(*tables, settings=BootstrapSettings(resamples=arguments.resamples)).lines
         said = []
     if arguments.json:
-        print("\n".join(json.dumps(as_plain(line)) for line in lines))
+        print("\n".join(json.dumps(as_plain(line), allow_nan=False) for line in lines))
         return 0
     print("second minus first; a patient's cases count as one pair")
     print("\n".join([*aligned(COMPARED_HEAD, [compared_row(line) for line in lines]), *said]))

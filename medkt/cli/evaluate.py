@@ -295,7 +295,7 @@ def _say(
         if arguments.json:
             from medkt.report.plain import as_plain
 
-            print(json.dumps({"event": "evaluation", "arm": arm, **as_plain(evaluation)}))
+            print(json.dumps({"event": "evaluation", "arm": arm, **as_plain(evaluation)}, allow_nan=False))
             continue
         print(
             f"\n{runs[arm]}: the table of every case is results.csv (and .parquet), this one evaluation.csv (and .json)"

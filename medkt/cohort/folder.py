@@ -135,7 +135,7 @@ class RunFolder:
         Raises:
             SettingsError: the run that is here is another; names what differs.
         """
-        wanted = json.loads(json.dumps(identity))  # as it reads back
+        wanted = json.loads(json.dumps(identity, allow_nan=False))  # as it reads back
         if self.record.exists():
             require_same(self.read()["identity"], wanted, where=self.path)
             return
@@ -147,7 +147,7 @@ class RunFolder:
         Raises:
             SettingsError: they are others.
         """
-        record, wanted = self.read(), json.loads(json.dumps(facts))
+        record, wanted = self.read(), json.loads(json.dumps(facts, allow_nan=False))
         if record["models"] is None:
             self.write_record({**record, "models": wanted})
         else:
@@ -166,7 +166,7 @@ class RunFolder:
 
     def write_record(self, record: Mapping[str, Any]) -> None:
         """Replace `run.json`."""
-        text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+        text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         write_atomically(self.record, lambda path: _write_through(path, text))
 
 
@@ -196,7 +196,7 @@ def _differences(had: Any, has: Any, path: str = "") -> Sequence[str]:
 
 
 def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     return text if len(text) <= 40 else f"{text[:18]}...{text[-18:]}"
 
 

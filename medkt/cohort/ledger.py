@@ -168,7 +168,7 @@ class Ledger:
         return json.loads(found[0]) if found else None
 
     def remember(self, name: str, value: Any) -> None:
-        self._database.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, json.dumps(value)))
+        self._database.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, json.dumps(value, allow_nan=False)))
 
     def _take(self, outcome: Outcome) -> bool:
         change = (

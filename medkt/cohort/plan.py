@@ -150,4 +150,4 @@ def _surveyed(cache: Path | None, digest: str) -> dict[str, Any] | None:
 
 
 def _write_json(path: Path, values: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(values, ensure_ascii=False), encoding="utf-8")
+    path.write_text(json.dumps(values, ensure_ascii=False, allow_nan=False), encoding="utf-8")

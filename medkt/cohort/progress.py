@@ -138,7 +138,11 @@ class Printer:
 
     def _tell(self, event: str, values: Mapping[str, Any]) -> None:
         if self._stream is not None:
-            print(json.dumps({"event": event, **values}, ensure_ascii=False), file=self._stream, flush=True)
+            print(
+                json.dumps({"event": event, **values}, ensure_ascii=False, allow_nan=False),
+                file=self._stream,
+                flush=True,
+            )
 
     def _say(self, text: str, *, stays: bool = True) -> None:
         if not self._quiet:

@@ -82,5 +82,5 @@ def _digest(cases: Sequence[Case], data: Path) -> str:
             case.reference_kind,
         ]
         words += [case.reference_key, case.concept, case.modality, case.present, sorted(case.columns.items())]
-        whole.update(json.dumps([*paths, *words]).encode())
+        whole.update(json.dumps([*paths, *words], allow_nan=False).encode())
     return whole.hexdigest()

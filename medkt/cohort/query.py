@@ -9,6 +9,7 @@ from typing import Any
 from medkt.cohort.folder import RunFolder
 from medkt.cohort.tables import TABLES
 from medkt.errors import InputError, SettingsError
+from medkt.report.plain import as_plain
 
 MEMORY = "1GB"  # beyond it DuckDB says so; it may write nothing to the disk
 ROWS_AT_ONCE = 1000
@@ -90,9 +91,10 @@ def _first_line(error: Exception) -> str:
 
 
 def lines_of(answer: Answer, style: str) -> Iterator[str]:
-    """The answer as text: "table" for people, "csv" or "json" (a line a row) for programs."""
+    """The answer as text: "table" for people, "csv" or "json" (a line a row; NaN and infinity are null) for programs."""
     if style == "json":
-        yield from (json.dumps(dict(zip(answer.columns, row, strict=True)), default=str) for row in answer.rows)
+        rows = (as_plain(dict(zip(answer.columns, row, strict=True))) for row in answer.rows)
+        yield from (json.dumps(row, default=str, allow_nan=False) for row in rows)
         return
     texts = [["" if cell is None else _plain(cell) for cell in row] for row in answer.rows]
     if style == "csv":

@@ -59,9 +59,8 @@ def columns_of(result: CaseResult) -> dict[str, Value]:
     """
     columns: dict[str, Value] = {"outcome": result.outcome}
     columns |= {name: _rounded(number) for name, number in result.numbers.items()}
-    infinite = [name for name, number in result.numbers.items() if math.isinf(number)]
-    if infinite:
-        columns["infinite"] = " ".join(infinite)
+    if result.infinite:
+        columns["infinite"] = " ".join(result.infinite)
     if result.missing:
         columns["no_number"] = "; ".join(_reasons(result.missing))
     return columns

@@ -163,4 +163,7 @@ def _flush(folder: Path) -> None:
 
 def concept_digest(concept: Concept) -> str:
     """SHA-256 of a concept's words, free text or from a file."""
-    return concept.digest or hashlib.sha256(json.dumps(as_plain(concept), sort_keys=True).encode()).hexdigest()
+    return (
+        concept.digest
+        or hashlib.sha256(json.dumps(as_plain(concept), sort_keys=True, allow_nan=False).encode()).hexdigest()
+    )

@@ -5,6 +5,7 @@ them (`empty.py`), recorded in the settings of the result. `outcome` says which 
 a finding that was missed from one that was invented, and a mean can say how many cases it left out.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -77,6 +78,16 @@ class CaseResult:
     reference: Provenance = field(default_factory=Provenance)
     prediction: Provenance = field(default_factory=Provenance)
     lesions: LesionMatch | None = None
+
+    @property
+    def infinite(self) -> tuple[str, ...]:
+        """The names of the numbers that are infinite, by the rule for empty masks."""
+        return tuple(name for name, number in self.numbers.items() if math.isinf(number))
+
+    @property
+    def unwritable(self) -> Mapping[str, str]:
+        """For each number that neither JSON nor a table can hold, why: the missing ones, and the infinite ones."""
+        return {**self.missing, **dict.fromkeys(self.infinite, f"infinite by the rule for empty masks: {self.outcome}")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

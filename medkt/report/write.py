@@ -202,7 +202,7 @@ def summarise(record: Mapping[str, Any]) -> str:
 def record_of_result(
     result: StudyResult, *, case: str, files: Mapping[str, Mapping[str, str]], decided: Decided | None = None
 ) -> dict[str, Any]:
-    """The content of `result.json`: numbers, words, settings and digests; no path, name or date."""
+    """The content of `result.json`: numbers, words, settings and digests; no path, name or date, no NaN, no infinity."""
     image = result.image
     looked = result.findings[0].looked
     planes = looked.planes
@@ -259,7 +259,8 @@ def _write_all(
     (folder / "overlay.png").write_bytes(picture)
     settings = yaml.safe_dump(as_plain(result.settings), sort_keys=False, allow_unicode=True)
     (folder / "settings.yaml").write_text(settings, encoding="utf-8")
-    (folder / RECORD).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    (folder / RECORD).write_text(text, encoding="utf-8")
     names = ", ".join(finding.concept.name for finding in result.findings[:MOST_PANELS])
     page = render_report(record, settings=settings, pictures={f"Image, saliency and outline of {names}": picture})
     (folder / "report.html").write_text(page, encoding="utf-8")
@@ -316,7 +317,7 @@ def _finding_record(
         ],
         "reference_scores": None
         if case is None
-        else {"numbers": {k: _rounded(v) for k, v in case.numbers.items()}, "missing": dict(case.missing), "outcome": case.outcome},
+        else {"numbers": {k: _rounded(v) for k, v in case.numbers.items()}, "missing": dict(case.unwritable), "outcome": case.outcome},
         "files": dict(files),
     }  # fmt: skip
 
@@ -387,7 +388,7 @@ def _size_text(finding: FindingResult) -> str:
 
 
 def _rounded(value: float) -> float | None:
-    return None if np.isnan(value) else round(float(value), 6)
+    return round(float(value), 6) if np.isfinite(value) else None
 
 
 def _figure(value: float | None) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined, select_autoescape
 
 from medkt.about import NOT_A_MEDICAL_DEVICE, __version__
+from medkt.report.plain import as_plain
 from medkt.report.run.comparison import ComparedLine
 from medkt.report.run.evaluation import Evaluation
 from medkt.report.run.forest import Forest, draw_forest
@@ -161,4 +162,4 @@ def _facts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _text(record: Mapping[str, Any]) -> str:
-    return json.dumps(record, indent=2, ensure_ascii=False)
+    return json.dumps(as_plain(record), indent=2, ensure_ascii=False, allow_nan=False)
