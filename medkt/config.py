@@ -19,20 +19,26 @@ from medkt.resources import data_file
 T = TypeVar("T")
 
 
-def presets() -> tuple[str, ...]:
-    """The names of the presets that ship with medkt, sorted."""
-    return tuple(sorted(path.stem for path in data_file("configs/presets").glob("*.yaml")))
+def presets(folder: str = "presets") -> tuple[str, ...]:
+    """The names of the presets that ship with medkt in a folder of `configs`, sorted.
+
+    Args:
+        folder: "presets" (of segmentation), "inversion", "transfer" or "learn".
+    """
+    return tuple(sorted(path.stem for path in data_file(f"configs/{folder}").glob("*.yaml")))
 
 
-def read_preset(name: str) -> Mapping[str, Any]:
-    """The values of a shipped preset.
+def read_preset(name: str, folder: str = "presets") -> Mapping[str, Any]:
+    """The values of a shipped preset, without what it says of itself.
 
     Raises:
         UnknownNameError: lists the presets there are.
     """
-    if name not in presets():
-        raise UnknownNameError(f"no preset {name!r}; known: {', '.join(presets())}")
-    values = read_yaml(data_file(f"configs/presets/{name}.yaml"))
+    known = presets(folder)
+    if name not in known:
+        kind = "" if folder == "presets" else f"{folder} "
+        raise UnknownNameError(f"no {kind}preset {name!r}; known: {', '.join(known)}")
+    values = read_yaml(data_file(f"configs/{folder}/{name}.yaml"))
     return {key: value for key, value in values.items() if key not in ("about", "source")}
 
 
@@ -110,40 +116,21 @@ def build(kind: type[T], values: Mapping[str, Any], *, where: str = "") -> T:
         raise SettingsError(f"{where or kind.__name__}: {error}") from error
 
 
-def resolve(kind: type[T], *, preset: str | None = None, file: Path | None = None, sets: Sequence[str] = ()) -> T:
-    """Settings of `kind` from a preset, a YAML file and `--set` assignments, in this order.
+def resolve(
+    kind: type[T],
+    *,
+    preset: str | None = None,
+    folder: str = "presets",
+    file: Path | None = None,
+    sets: Sequence[str] = (),
+) -> T:
+    """Settings of `kind` from a preset of a folder of `configs`, a YAML file and `--set` assignments, in this order.
 
     Raises:
         UnknownNameError: no such preset.
         SettingsError: a key or value is wrong; says the file where it stands in one.
     """
-    values: Mapping[str, Any] = read_preset(preset) if preset else {}
-    if file is not None:
-        given = read_yaml(file)
-        try:
-            build(kind, given)
-        except SettingsError as error:
-            raise SettingsError(f"{file}: {error}") from error
-        values = merge(values, given)
-    return build(kind, merge(values, parse_overrides(sets)))
-
-
-def preset_of(folder: str, name: str) -> dict[str, Any]:
-    """The values of a preset in another folder of `configs` ("inversion", "transfer", "learn").
-
-    Raises:
-        UnknownNameError: lists the presets there are.
-    """
-    known = presets_of(folder)
-    if name not in known:
-        raise UnknownNameError(f"no {folder} preset {name!r}; known: {', '.join(known)}")
-    values = read_yaml(data_file(f"configs/{folder}/{name}.yaml"))
-    return {key: value for key, value in values.items() if key not in ("about", "source")}
-
-
-def presets_of(folder: str) -> tuple[str, ...]:
-    """The names of the presets in a folder of `configs`, sorted."""
-    return tuple(sorted(path.stem for path in data_file(f"configs/{folder}").glob("*.yaml")))
+    return _overlaid(kind, read_preset(preset, folder) if preset else {}, file, sets)
 
 
 def resolve_learning(kind: type[T], *, preset: str, file: Path | None = None, sets: Sequence[str] = ()) -> T:
@@ -153,18 +140,21 @@ def resolve_learning(kind: type[T], *, preset: str, file: Path | None = None, se
         UnknownNameError: no such preset.
         SettingsError: a key or value is wrong; says the file where it stands in one.
     """
-    values = preset_of("learn", preset)
+    values = dict(read_preset(preset, "learn"))
     parts = {"inversion": "inversion", "finetune": "transfer"}
-    named = {part: preset_of(folder, values.pop(f"{part}_preset")) for part, folder in parts.items()}
-    merged = merge(named, values)
+    named = {part: read_preset(values.pop(f"{part}_preset"), folder) for part, folder in parts.items()}
+    return _overlaid(kind, merge(named, values), file, sets)
+
+
+def _overlaid(kind: type[T], values: Mapping[str, Any], file: Path | None, sets: Sequence[str]) -> T:
+    """The values, then the file's, then the assignments; a fault in the file is told with its name."""
     if file is not None:
-        given = read_yaml(file)
+        values = merge(values, read_yaml(file))
         try:
-            build(kind, given)
+            build(kind, values)
         except SettingsError as error:
             raise SettingsError(f"{file}: {error}") from error
-        merged = merge(merged, given)
-    return build(kind, merge(merged, parse_overrides(sets)))
+    return build(kind, merge(values, parse_overrides(sets)))
 
 
 def _join(where: str, key: object) -> str:

@@ -21,7 +21,7 @@ from m2ib_speed import RandomViT
 from torch import Tensor, nn
 from torch.nn import functional
 
-from medkt.cli.invert import settings_of
+from medkt.config import resolve
 from medkt.inversion import InversionSettings, invert
 from medkt.inversion.schedule import stages
 from medkt.models.encoder import Tokens
@@ -106,10 +106,10 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.manual_seed(0)
     model = RandomTwoTowers().eval().to(arguments.device)
-    fast = replace(settings_of("fast"), dtype=arguments.dtype)
+    fast = replace(resolve(InversionSettings, preset="fast", folder="inversion"), dtype=arguments.dtype)
     if arguments.rows:
         fast = replace(fast, rows_at_once=arguments.rows)
-    paper = settings_of("kt-paper")
+    paper = resolve(InversionSettings, preset="kt-paper", folder="inversion")
     seconds_of(model, replace(fast, steps=1), 1, 1)  # the first pass sets things up
     ours = seconds_of(model, fast, 1, arguments.images)
     theirs, step = extrapolated(model, paper, arguments.images, arguments.steps)

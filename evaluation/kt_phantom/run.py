@@ -18,13 +18,13 @@ DSC, NSD and IoU are of `medkt segment` on phantom images, asked by bare name wi
 """
 
 import argparse
-import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import torch
+from rows import Once, Rows
 from tasks import Task, Tests, development_tasks, held_out_tasks, real_images, tests_of, unit_texts
 from torch import Tensor
 from torch.nn import functional
@@ -68,32 +68,6 @@ def main() -> None:
     if arguments.paper_steps:
         for bench in benches:
             bench.paper(arguments.paper_steps, rows)
-
-
-class Rows:
-    """What was measured, one line each, and what is there already."""
-
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.path = path
-        self._there = {self._key(row) for row in self.read()}
-
-    def read(self) -> Iterator[dict[str, object]]:
-        if self.path.exists():
-            yield from (json.loads(line) for line in self.path.read_text(encoding="utf-8").splitlines())
-
-    def has(self, **key: object) -> bool:
-        return self._key(key) in self._there
-
-    def add(self, **row: object) -> None:
-        with self.path.open("a", encoding="utf-8") as out:
-            out.write(json.dumps(row) + "\n")
-        self._there.add(self._key(row))
-        print({k: round(v, 3) if isinstance(v, float) else v for k, v in row.items()}, flush=True)
-
-    @staticmethod
-    def _key(row: dict[str, object]) -> tuple[object, ...]:
-        return (row["finding"], row["condition"], row["seed"])
 
 
 class Bench:
@@ -153,13 +127,13 @@ class Bench:
         self._row(rows, f"kt-paper, {steps} steps", 0, own, whole=True)
         self._row(rows, f"kt-paper images, {steps} steps", 0, ours)
 
-    def _learned(self, seed: int) -> "_Once":
+    def _learned(self, seed: int) -> Once:
         def make() -> Learned:
             words = vocabulary_of(self.task.concept, self.task.domain, known=self.task.known)
             material = gather(self.base, words, self.settings, seed=seed)
             return learn_from(self.base, material, self.settings, seed=seed)
 
-        return _Once(make)
+        return Once(make)
 
     def _half(self, adapted: DualEncoder) -> DualEncoder:
         return interpolate(self.base, adapted, 0.5)
@@ -213,21 +187,6 @@ class Bench:
         from segment import segment_by_name
 
         return segment_by_name(encoder, self.task, range(self.arguments.studies))
-
-
-class _Once:
-    """A learning that is made when it is first asked for, and once."""
-
-    def __init__(self, make: Callable[[], Learned]) -> None:
-        self._make, self._made = make, None
-
-    def kept(self) -> Learned:
-        if self._made is None:
-            self._made = self._make()
-        return self._made
-
-    def __call__(self) -> DualEncoder:
-        return self.kept().encoder
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
-"""`medkt segment` on phantom images of one finding, asked by its bare name."""
+"""`medkt segment` on images of one finding, asked by its bare name."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
 from tasks import TEST_SEED, Task, names_of
 
-from medkt.concepts import Caption
+from medkt.concepts import Caption, Concept
 from medkt.datasets.phantom.finding import DOMAINS
+from medkt.domains import Domain
 from medkt.metrics import evaluate_case
 from medkt.models.encoder import DualEncoder
 from medkt.pipeline import Pipeline, View
@@ -19,24 +21,28 @@ _LOADED: list[Pipeline] = []
 
 
 def segment_by_name(encoder: DualEncoder, task: Task, numbers: range) -> list[dict[str, float]]:
-    """DSC, IoU and boundary NSD (2 mm) of each image; 0 where the finding is not seen."""
+    """DSC, IoU and boundary NSD (2 mm) of each phantom; 0 where the finding is not seen."""
+    view = View(modality=task.domain.name, window="256/127.5")
+    studies = [_study(task, n) for n in numbers]
+    return scores_by_name(encoder, task.concept, task.domain, studies, view, tolerance_mm=2.0)
+
+
+def scores_by_name(
+    encoder: DualEncoder, concept: Concept, kind: Domain, studies: Iterable[tuple[Image, Mask]], view: View,
+    *, tolerance_mm: float | None = None, tolerance_px: float | None = None,
+) -> list[dict[str, float]]:  # fmt: skip
+    """Seen or not, DSC, IoU and boundary NSD of each image, asked by the concept's bare name alone."""
     if not _LOADED:
         _LOADED.append(Pipeline.load("small"))
     pipeline = replace(_LOADED[0], encoder=encoder)
-    named = tuple(Caption(text=text, roles=("prompt",)) for text in names_of(task.concept, task.domain))
-    concept = replace(task.concept, captions=named)
+    named = replace(concept, captions=tuple(Caption(text=text, roles=("prompt",)) for text in names_of(concept, kind)))
     rows = []
-    for n in numbers:
-        image, reference = _study(task, n)
-        result = pipeline.segment(image, [concept], view=View(modality=task.domain.name, window="256/127.5"))
+    for image, reference in studies:
+        result = pipeline.segment(image, [named], view=view)
         mask = result.mask(result.findings[0])
-        case = evaluate_case(reference=reference, prediction=mask, tolerance_mm=2.0)
-        rows.append(
-            {
-                "seen": float(result.findings[0].found.presence.present),
-                **{name: _zero_for_nan(case.numbers[name]) for name in ("dsc", "iou", "nsd@2mm")},
-            }
-        )
+        case = evaluate_case(reference=reference, prediction=mask, tolerance_mm=tolerance_mm, tolerance_px=tolerance_px)
+        seen = {"seen": float(result.findings[0].found.presence.present)}
+        rows.append(seen | {name: _zero_for_nan(number) for name, number in case.numbers.items()})
     return rows
 
 

@@ -11,11 +11,8 @@ from medkt.cli.segment import add_words, progress
 
 if TYPE_CHECKING:
     from medkt.concepts import Concept
-    from medkt.inversion import InversionSettings
 
 log = logging.getLogger(__name__)
-PRESETS = "configs/inversion"
-"""The folder of the presets, among the data that ships with medkt."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -47,14 +44,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Invert every caption; each is kept in the cache once it is done, so that a second run goes on."""
     texts = texts_of(_concepts(arguments))
-    settings = settings_of(arguments.preset, file=arguments.settings, sets=arguments.set)
 
+    from medkt.config import resolve
     from medkt.errors import OutputError
-    from medkt.inversion import invert, invert_cached, weights_digest
+    from medkt.inversion import InversionSettings, invert, invert_cached, weights_digest
     from medkt.inversion.write import RECORD, write_inversion
     from medkt.models.registry import load_encoder
     from medkt.pipeline import resolve_device
 
+    settings = resolve(
+        InversionSettings, preset=arguments.preset, folder="inversion", file=arguments.settings, sets=arguments.set
+    )
     if (arguments.output / RECORD).exists() and not arguments.overwrite:
         raise OutputError(f"{arguments.output}: holds an inversion already; choose another folder or say --overwrite")
     encoder = load_encoder(arguments.model, device=resolve_device(arguments.device))
@@ -82,39 +82,6 @@ def texts_of(concepts: "Sequence[Concept]") -> tuple[str, ...]:
             log.warning("%s has no caption for inversion; its prompts are used, which may hold its name", concept.id)
         texts.update(dict.fromkeys(captions or concept.texts("prompt")))
     return tuple(texts)
-
-
-def settings_of(preset: str, *, file: Path | None = None, sets: Sequence[str] = ()) -> "InversionSettings":
-    """Settings from a preset of `configs/inversion`, then a YAML file, then `key=value` assignments.
-
-    Raises:
-        UnknownNameError: no such preset.
-        SettingsError: a key or value is wrong; says the file where it stands in one.
-    """
-    from medkt.config import build, merge, parse_overrides, read_yaml
-    from medkt.errors import SettingsError, UnknownNameError
-    from medkt.inversion import InversionSettings
-    from medkt.resources import data_file
-
-    if preset not in preset_names():
-        raise UnknownNameError(f"no inversion preset {preset!r}; known: {', '.join(preset_names())}")
-    read = read_yaml(data_file(f"{PRESETS}/{preset}.yaml"))
-    values = {key: value for key, value in read.items() if key not in ("about", "source")}
-    if file is not None:
-        given = read_yaml(file)
-        values = dict(merge(values, given))
-        try:
-            build(InversionSettings, values)
-        except SettingsError as error:
-            raise SettingsError(f"{file}: {error}") from error
-    return build(InversionSettings, merge(values, parse_overrides(sets)))
-
-
-def preset_names() -> tuple[str, ...]:
-    """The presets of inversions that ship with medkt, sorted."""
-    from medkt.resources import data_file
-
-    return tuple(sorted(path.stem for path in data_file(PRESETS).glob("*.yaml")))
 
 
 def _concepts(arguments: argparse.Namespace) -> "list[Concept]":

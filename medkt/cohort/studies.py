@@ -9,9 +9,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from medkt.calibration import Calibration, ScoringKey, segment_calibrated
 from medkt.cohort.folder import RunFolder
 from medkt.cohort.outcomes import Row, Value
 from medkt.cohort.scoring import Scoring, columns_of
+from medkt.cohort.site import SiteRules
 from medkt.cohort.work import Work
 from medkt.concepts import Concept
 from medkt.datasets.case import Case
@@ -21,13 +23,14 @@ from medkt.io import read_image
 from medkt.metrics import CaseResult
 from medkt.pipeline import Pipeline, StudyResult, View
 from medkt.report.plain import as_plain
-from medkt.report.write import Formats, write_result
+from medkt.report.write import Decided, Formats, write_result
 from medkt.segmentation.slicewise import SegmentationSettings
 from medkt.spatial import Image, Mask
 
+Segmented = tuple[StudyResult, Decided | None]  # with what the site's calibrations decided, where they do
+
 # what of a finding's record goes into the table under its own name
 _OF_FINDING = (
-    "present",
     "decision",
     "score",
     "specificity",
@@ -51,6 +54,8 @@ class StudyRunnerFactory:
         view, regrid: as for `Pipeline.segment_file`; a case's own modality comes before the view's.
         formats: what is written of each case.
         packages: `.medkt` files of learnt concepts; their concepts are among `concepts` too.
+        together: as for `Pipeline.with_packages`.
+        site: whose calibrations decide presence; "" for the threshold of the settings.
         scoring: of the cases that have a reference.
     """
 
@@ -65,6 +70,8 @@ class StudyRunnerFactory:
     regrid: bool = False
     formats: Formats = field(default_factory=Formats)
     packages: tuple[Path, ...] = ()
+    together: bool = False
+    site: str = ""
     scoring: Scoring = field(default_factory=Scoring)
 
     def __call__(self) -> "StudyRunner":
@@ -74,9 +81,10 @@ class StudyRunnerFactory:
         torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
         pipeline = Pipeline.load(
             self.model, segmenter=self.segmenter, device=self.device, settings=self.settings, preset=self.preset,
-            packages=self.packages,
+            packages=self.packages, together=self.together,
         )  # fmt: skip
-        return StudyRunner(self, pipeline)
+        rules = SiteRules.read(self.site, pipeline, self.concepts.values(), self.view) if self.site else None
+        return StudyRunner(self, pipeline, rules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +93,7 @@ class StudyRunner:
 
     asked: StudyRunnerFactory
     pipeline: Pipeline
+    rules: SiteRules | None = None
 
     def facts(self) -> Mapping[str, Any]:
         spec, segmenter = self.pipeline.encoder.spec, self.pipeline.segmenter_facts
@@ -94,27 +103,42 @@ class StudyRunner:
             "encoder": {"name": spec.name, "digest": spec.digest, **learnt},
             "segmenter": {"name": segmenter.name, "digest": segmenter.digest},
             "device": _device_of(self.pipeline),
+            **({"calibrations": self.rules.digests} if self.rules else {}),
         }
 
     def read(self, work: Work) -> tuple[Image, Mask | None]:
         image = _read_image(work.case, regrid=self.asked.regrid)
         return image, reference_mask(work.case, image=image) if work.case.has_mask else None
 
-    def compute(self, work: Work, study: tuple[Image, Mask | None]) -> StudyResult:
+    def compute(self, work: Work, study: tuple[Image, Mask | None]) -> Segmented:
         image, reference = study
-        asked = self.asked
-        view = replace(asked.view, modality=work.case.modality or asked.view.modality)
-        result = self.pipeline.segment(image, [asked.concepts[name] for name in work.concepts], view=view)
+        result, decided = self._segmented(work, image)
         if reference is None:
-            return result
+            return result, decided
         (finding,) = result.findings
-        case = asked.scoring.score(reference=reference, prediction=result.mask(finding))
+        case = self.asked.scoring.score(reference=reference, prediction=result.mask(finding))
         scored = replace(finding, case=case, reference=reference)
-        return replace(result, findings=(scored,))
+        return replace(result, findings=(scored,)), decided
 
-    def write(self, work: Work, result: StudyResult) -> Sequence[Row]:
+    def _segmented(self, work: Work, image: Image) -> Segmented:
+        asked, rules = self.asked, self.rules
+        view = replace(asked.view, modality=work.case.modality or asked.view.modality)
+        concepts = [asked.concepts[name] for name in work.concepts]
+        if rules is None:
+            return self.pipeline.segment(image, concepts, view=view), None
+        used: dict[str, Calibration] = {}
+
+        def find(key: ScoringKey) -> Calibration:
+            used[key.concept] = rules.find(key)
+            return used[key.concept]
+
+        done = segment_calibrated(self.pipeline, image, concepts, view=view, site=rules.site, find=find)
+        return done.result, Decided(site=rules.site, decisions=done.decisions, calibrations=used)
+
+    def write(self, work: Work, segmented: Segmented) -> Sequence[Row]:
+        result, decided = segmented
         part = self.asked.run.cases / f".{secrets.token_hex(8)}.part"
-        written = write_result(result, part, formats=self.asked.formats, name=work.key)
+        written = write_result(result, part, formats=self.asked.formats, name=work.key, decided=decided)
         rows = [
             row_of(written.record, record, finding.case)
             for record, finding in zip(written.record["findings"], result.findings, strict=True)
@@ -129,14 +153,20 @@ class StudyRunner:
 
 
 def row_of(record: Mapping[str, Any], finding: Mapping[str, Any], case: CaseResult | None) -> Row:
-    """One row of the result table from a study's `result.json`, one of its findings, and the finding's scores."""
+    """One row of the result table from a study's `result.json`, one of its findings, and the finding's scores.
+
+    `present` is empty where nothing was decided: the gate is off, or a calibration makes no claim.
+    """
     row: dict[str, Value] = {"concept": finding["concept"]}
+    row["present"] = None if finding["decision"] == "not decided" else finding["present"]
     row |= {name: finding[name] for name in _OF_FINDING}
     row |= {name: finding["measures"][name] for name in _OF_MEASURES}
     row |= {
         "domain": record["domain"], "planes": record["planes"], "planes_scored": record["planes_scored"],
         "input_digest": record["input"]["digest"], "warnings": len(record["warnings"]),
     }  # fmt: skip
+    if finding["calibration"] is not None:
+        row |= {name: finding["calibration"][name] for name in ("p_value", "probability")}
     return row if case is None else row | columns_of(case)
 
 

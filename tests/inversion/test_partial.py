@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from inversion.toy_encoder import SIDE, Toy
-from medkt.cli.invert import settings_of
+from medkt.config import resolve
 from medkt.errors import InputError, SettingsError
 from medkt.inversion import InversionSettings, invert, invert_hidden, normalised
 from medkt.inversion.regularizers import gram
 
 TEXTS = ("a round bright spot", "a ring")
-FREE = replace(settings_of("partial"), gram=0.0, steps=30)
+FREE = replace(resolve(InversionSettings, preset="partial", folder="inversion"), gram=0.0, steps=30)
 
 
 def test_the_state_comes_to_fit_the_text() -> None:

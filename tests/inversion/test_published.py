@@ -7,10 +7,14 @@ import torch
 
 from inversion.plain import published
 from inversion.toy_encoder import SIDE, Toy
-from medkt.cli.invert import preset_names, settings_of
+from medkt.config import presets, resolve
 from medkt.inversion import InversionSettings, invert
 
 TEXT = "several dark lines"
+
+
+def settings_of(preset: str) -> InversionSettings:
+    return resolve(InversionSettings, preset=preset, folder="inversion")
 
 
 @pytest.mark.parametrize(
@@ -33,8 +37,8 @@ def test_step_for_step(preset: str, images: int, views: int, unit_norm: bool, hi
 
 
 def test_every_preset_can_be_read() -> None:
-    assert set(preset_names()) >= {"fast", "kazemi", "kt-paper", "kt-code", "kt-medclip", "kt-vilt", "partial"}
-    for name in preset_names():
+    assert set(presets("inversion")) >= {"fast", "kazemi", "kt-paper", "kt-code", "kt-medclip", "kt-vilt", "partial"}
+    for name in presets("inversion"):
         settings_of(name)
 
 

@@ -3,20 +3,20 @@
 import pytest
 import torch
 
-from medkt.config import build, read_yaml
+from medkt.config import presets, read_yaml, resolve
 from medkt.errors import SettingsError
 from medkt.models.small import load_small
 from medkt.resources import data_file
 from medkt.transfer.finetune import Captions, FinetuneSettings, finetune
 
-PRESETS = sorted(path.stem for path in data_file("configs/transfer").glob("*.yaml"))
+PRESETS = presets("transfer")
 
 
 def read(name: str) -> FinetuneSettings:
     values = read_yaml(data_file(f"configs/transfer/{name}.yaml"))
     assert values["about"]
     assert values["source"]
-    return build(FinetuneSettings, {key: value for key, value in values.items() if key not in ("about", "source")})
+    return resolve(FinetuneSettings, preset=name, folder="transfer")
 
 
 def test_the_published_ones_are_there() -> None:
