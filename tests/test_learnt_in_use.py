@@ -16,13 +16,13 @@ from medkt.concepts import concept_from_text, read_package
 from medkt.config import resolve
 from medkt.domains import domain
 from medkt.errors import InputError, NumericalError, SettingsError, UnknownNameError, WeightsError
+from medkt.models.weights import weights_digest
 from medkt.pipeline import Pipeline, View, classify, concept_in, segment
 from medkt.report.write import record_of_result
 from medkt.saliency.explain import prepare_plane
 from medkt.saliency.targets import ConceptTexts
 from medkt.segmentation.slicewise import SegmentationSettings
 from medkt.segmentation.zero_shot import score_planes
-from medkt.transfer.copies import weights_digest
 
 __all__ = ["studies"]
 

@@ -20,13 +20,13 @@ from medkt.concepts import Concept
 from medkt.domains import Domain, check_plausible, domains
 from medkt.models.encoder import DualEncoder
 from medkt.models.framing import prepare
+from medkt.models.weights import weights_digest
 from medkt.pipeline import Looked, View, _shown, _texts, look_at
 from medkt.saliency.targets import ConceptTexts, Target, embed_targets
 from medkt.segmentation.presence import Presence, PresenceSettings, decide_presence
 from medkt.segmentation.slicewise import _features
 from medkt.shapes import Plane
 from medkt.spatial import Image
-from medkt.transfer import weights_digest
 
 SCORING = 1  # counted up where a change of the code changes scores: calibrations of before then fit no more
 MOST_PLANES = 16  # of a volume, how many are looked at for the grey levels

@@ -5,7 +5,6 @@ score of a single study, but quantiles, means and counts.
 """
 
 import json
-import os
 import re
 from dataclasses import asdict
 from pathlib import Path
@@ -84,7 +83,7 @@ def write_calibration(calibration: Calibration, path: str | Path | None = None, 
         raise OutputError(f"{target}: exists already; choose another name or say --overwrite")
     content = {"format": FORMAT, "version": VERSION, **asdict(calibration)}
     text = json.dumps(content, indent=1, allow_nan=False) + "\n"
-    return write_atomically(target, lambda part: _write(part, text))
+    return write_atomically(target, lambda part: part.write_text(text, encoding="utf-8"))
 
 
 def read_calibration(path: str | Path) -> Calibration:
@@ -108,13 +107,6 @@ def read_calibration(path: str | Path) -> Calibration:
         return _made(content)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise InputError(f"{path}: is damaged ({error}); run `medkt calibrate` again") from error
-
-
-def _write(path: Path, text: str) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _made(content: dict[str, Any]) -> Calibration:

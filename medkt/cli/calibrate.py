@@ -205,11 +205,7 @@ def _draw(path: Path, calibration: "Calibration", assessment: "Assessment", own:
 
     scores = {kind: np.array([one.score for one in own.of(kind)], np.float64) for kind in (False, True)}
     picture = draw_calibration(calibration, assessment, normals=scores[False], findings=scores[True])
-    write_atomically(path, lambda part: _write(part, picture))
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
+    write_atomically(path, lambda part: part.write_bytes(picture))
 
 
 def _say(

@@ -99,13 +99,9 @@ def _new(arguments: argparse.Namespace) -> int:
         return 0
     if arguments.output.exists() and not arguments.overwrite:
         raise OutputError(f"{arguments.output}: exists already; choose another name or give --overwrite")
-    write_atomically(arguments.output, lambda path: _write(path, text))
+    write_atomically(arguments.output, lambda path: path.write_text(text, encoding="utf-8"))
     print(f"{arguments.output}: fill it in, then `medkt concept lint {arguments.output}`")
     return 0
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
 
 
 def _lint(arguments: argparse.Namespace) -> int:

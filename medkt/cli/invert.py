@@ -47,9 +47,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     from medkt.config import resolve
     from medkt.errors import OutputError
-    from medkt.inversion import InversionSettings, invert, invert_cached, weights_digest
+    from medkt.inversion import InversionSettings, invert, invert_cached
     from medkt.inversion.write import RECORD, write_inversion
     from medkt.models.registry import load_encoder
+    from medkt.models.weights import weights_digest
     from medkt.pipeline import resolve_device
 
     settings = resolve(

@@ -140,11 +140,7 @@ def _write_beside(made: "LearnedConcept", target: Path) -> None:
     from medkt.io.atomic import write_atomically
 
     page = as_page(made, pictures_of(made)).encode("utf-8")
-
-    def put(partial: Path) -> None:
-        partial.write_bytes(page)
-
-    write_atomically(target.with_suffix(".html"), put)
+    write_atomically(target.with_suffix(".html"), lambda part: part.write_bytes(page))
 
 
 def _say(made: "LearnedConcept", target: Path, digest: str, seconds: float, *, as_json: bool) -> None:

@@ -1,6 +1,6 @@
 """Images made from words, by inverting an encoder."""
 
-from medkt.inversion.cache import cache_folder, invert_cached, weights_digest
+from medkt.inversion.cache import cache_folder, invert_cached
 from medkt.inversion.fit import Matcher
 from medkt.inversion.invert import Inverted, invert, normalised
 from medkt.inversion.partial import InvertedHidden, invert_hidden
@@ -18,5 +18,4 @@ __all__ = [
     "invert_hidden",
     "normalised",
     "spectral_start",
-    "weights_digest",
 ]

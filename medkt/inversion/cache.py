@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from torch import Tensor, nn
+from torch import Tensor
 
 from medkt.errors import OutputError
 from medkt.inversion.fit import Matcher
@@ -26,6 +26,7 @@ from medkt.inversion.settings import InversionSettings
 from medkt.io.atomic import write_atomically
 from medkt.models.encoder import DualEncoder
 from medkt.models.store import home
+from medkt.models.weights import tensors_digest, weights_digest
 
 ALGORITHM = 1
 """Raised whenever the same settings and seed would give other images."""
@@ -111,13 +112,8 @@ def entry_key(
         "settings": asdict(settings),
         "images": images,
         "seed": seed,
-        "start": None if start is None else _digest_of({"start": start}),
+        "start": None if start is None else tensors_digest({"start": start}),
     }
-
-
-def weights_digest(module: nn.Module) -> str:
-    """SHA-256, hex, of every parameter and buffer as they are now, not as a file once said."""
-    return _digest_of(dict(module.state_dict()))
 
 
 def _read(path: Path, key: dict[str, object], text: str, settings: InversionSettings, seed: int) -> Inverted | None:
@@ -132,7 +128,7 @@ def _read(path: Path, key: dict[str, object], text: str, settings: InversionSett
     try:
         tensors = load(content)
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]
-        if header["digest"] != _digest_of(tensors) or json.loads(header["key"]) != json.loads(json.dumps(key)):
+        if header["digest"] != tensors_digest(tensors) or json.loads(header["key"]) != json.loads(json.dumps(key)):
             raise ValueError("its digest is another")
         return Inverted(
             texts=(text,),
@@ -151,7 +147,7 @@ def _read(path: Path, key: dict[str, object], text: str, settings: InversionSett
 def _write(path: Path, key: dict[str, object], made: Inverted) -> None:
     tensors = {"pixels": made.pixels.cpu(), "similarity": made.similarity, "curves": made.curves}
     tensors = {name: value.contiguous() for name, value in tensors.items()}
-    metadata = {"key": json.dumps(key), "digest": _digest_of(tensors), "seconds": str(made.seconds)}
+    metadata = {"key": json.dumps(key), "digest": tensors_digest(tensors), "seconds": str(made.seconds)}
     content = save(tensors, metadata)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -159,15 +155,7 @@ def _write(path: Path, key: dict[str, object], made: Inverted) -> None:
         raise OutputError(
             f"the cache {path.parent} cannot be made ({error.strerror}); set MEDKT_CACHE elsewhere"
         ) from error
-    write_atomically(path, lambda temporary: write_synced(temporary, content))
-
-
-def write_synced(path: Path, content: bytes) -> None:
-    """Write and wait until the disk has it, so that a name never stands over a part."""
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    write_atomically(path, lambda temporary: temporary.write_bytes(content))
 
 
 def _part_of(progress: Progress | None, index: int, count: int) -> Progress | None:
@@ -189,15 +177,6 @@ def _joined(found: list[Inverted], device: torch.device, seconds: float) -> Inve
         curves=torch.cat([one.curves for one in found]),
         seconds=seconds,
     )
-
-
-def _digest_of(tensors: dict[str, Tensor]) -> str:
-    sha = hashlib.sha256()
-    for name in sorted(tensors):
-        value = tensors[name].detach().cpu().contiguous()
-        sha.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
-        sha.update(value.reshape(-1).view(torch.uint8).numpy().data)
-    return sha.hexdigest()
 
 
 def _digest_of_key(key: dict[str, object]) -> str:

@@ -14,7 +14,7 @@ from PIL import Image as Pillow
 from safetensors.torch import save
 
 from medkt.errors import OutputError
-from medkt.inversion.cache import ALGORITHM, write_synced
+from medkt.inversion.cache import ALGORITHM
 from medkt.inversion.invert import Inverted
 from medkt.inversion.noise import text_digest
 from medkt.inversion.sheet import contact_sheet
@@ -94,4 +94,4 @@ def as_png(image: Float[NDArray[Any], "3 rows columns"]) -> bytes:
 
 
 def _put(path: Path, content: bytes) -> None:
-    write_atomically(path, lambda temporary: write_synced(temporary, content))
+    write_atomically(path, lambda temporary: temporary.write_bytes(content))

@@ -8,8 +8,8 @@ from pathlib import Path
 from medkt.errors import OutputError
 
 
-def write_atomically(path: str | Path, write: Callable[[Path], None]) -> Path:
-    """Call `write` with a temporary name beside `path`, then give the finished file its name.
+def write_atomically(path: str | Path, write: Callable[[Path], object]) -> Path:
+    """Call `write` with a temporary name beside `path`; once the disk holds that file, give it its name.
 
     Raises:
         OutputError: no such folder, no permission, no space, a folder stands there; nothing is left behind.
@@ -23,6 +23,8 @@ def write_atomically(path: str | Path, write: Callable[[Path], None]) -> Path:
     temporary = target.parent / f".{secrets.token_hex(8)}.part{suffix}"
     try:
         write(temporary)
+        with temporary.open("rb+") as written:
+            os.fsync(written.fileno())  # a name must never stand over a part, also after a power cut
         os.replace(temporary, target)
     except OSError as error:
         reason = error.strerror or type(error).__name__

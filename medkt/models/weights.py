@@ -4,6 +4,7 @@ Published checkpoints are pickles, and a pickle can run code. Files are read wit
 (`weights_only=True`), as safetensors, or, for TorchScript archives, by `medkt.models.torchscript`.
 """
 
+import hashlib
 import pickle
 import re
 import zipfile
@@ -12,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -175,3 +178,18 @@ def _problem(what: str, names: list[str]) -> list[str]:
 
 def _listed(names: list[str]) -> str:
     return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+
+
+def weights_digest(module: nn.Module) -> str:
+    """`tensors_digest` of every parameter and buffer as they are now: the same for the same weights, whatever their file."""
+    return tensors_digest(module.state_dict())
+
+
+def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256, 64 hexadecimal digits, of every entry's name, type, shape and bytes, in the order of the names."""
+    digest = hashlib.sha256()
+    for name, value in sorted(tensors.items()):
+        digest.update(f"{name}:{value.dtype}:{tuple(value.shape)};".encode())
+        flat: NDArray[np.uint8] = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+        digest.update(flat.data)
+    return digest.hexdigest()

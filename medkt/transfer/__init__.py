@@ -1,6 +1,6 @@
 """Fine-tuning on images made from words, what is kept of the base, and the difference as a file."""
 
-from medkt.transfer.copies import interpolate, weights_digest
+from medkt.transfer.copies import interpolate
 from medkt.transfer.finetune import Captions, FinetuneSettings, Progress, finetune
 from medkt.transfer.rehearsal import Rehearsal
 from medkt.transfer.trainable import Trainable, select
@@ -14,5 +14,4 @@ __all__ = [
     "finetune",
     "interpolate",
     "select",
-    "weights_digest",
 ]

@@ -1,6 +1,5 @@
 """Encoders beside an encoder: copies, what names their weights, and weights between two."""
 
-import hashlib
 from copy import deepcopy
 from dataclasses import replace
 
@@ -9,19 +8,10 @@ from torch import Tensor, nn
 
 from medkt.errors import InputError, WeightsError
 from medkt.models.encoder import DualEncoder, EncoderSpec
+from medkt.models.weights import weights_digest
 
 ADAPTED = "adapted:"
 """What the digest of an adapted encoder begins with; the digest of its weights follows."""
-
-
-def weights_digest(module: nn.Module) -> str:
-    """SHA-256, hex, of every entry's name, type, shape and bytes: the same for the same weights, whatever their file."""
-    digest = hashlib.sha256()
-    for name, value in sorted(module.state_dict().items()):
-        digest.update(f"{name}:{value.dtype}:{tuple(value.shape)};".encode())
-        flat = value.detach().cpu().contiguous().reshape(-1)
-        digest.update(memoryview(flat.view(torch.uint8).numpy()))
-    return digest.hexdigest()
 
 
 def copy_encoder(encoder: DualEncoder) -> DualEncoder:

@@ -24,7 +24,8 @@ from torch import Tensor
 
 from medkt.errors import SettingsError, UnreadableError, WeightsError
 from medkt.models.encoder import DualEncoder
-from medkt.transfer.copies import copy_encoder, mark_adapted, respecified, weights_digest
+from medkt.models.weights import weights_digest
+from medkt.transfer.copies import copy_encoder, mark_adapted, respecified
 
 Kind = Literal["full", "low-rank", "lora"]
 Storage = Literal["float32", "float16", "bfloat16"]

@@ -15,7 +15,7 @@ from medkt.concepts import Concept, Package, read_package
 from medkt.concepts.package import SUFFIX
 from medkt.errors import SettingsError, WeightsError
 from medkt.models.encoder import DualEncoder
-from medkt.transfer.copies import weights_digest
+from medkt.models.weights import weights_digest
 from medkt.transfer.delta import Delta, applied, apply, from_bytes, interference
 
 BASE = ""

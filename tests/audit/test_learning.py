@@ -17,7 +17,7 @@ from medkt.domains import domain
 from medkt.errors import ForgettingError, InputError
 from medkt.models.small import load_small
 from medkt.models.small.dual_encoder import SmallEncoder
-from medkt.transfer import weights_digest
+from medkt.models.weights import weights_digest
 from medkt.transfer.choose import ChoiceSettings
 from medkt.transfer.delta import apply, from_bytes
 from medkt.transfer.finetune import FinetuneSettings

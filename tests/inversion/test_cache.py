@@ -8,7 +8,8 @@ import torch
 
 from inversion.toy_encoder import SIDE, Toy
 from medkt.errors import OutputError
-from medkt.inversion import InversionSettings, cache_folder, invert, invert_cached, weights_digest
+from medkt.inversion import InversionSettings, cache_folder, invert, invert_cached
+from medkt.models.weights import weights_digest
 
 TEXTS = ("a round bright spot", "several dark lines", "a ring")
 FEW = InversionSettings(steps=3, jitter=1)

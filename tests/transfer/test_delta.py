@@ -10,7 +10,8 @@ from safetensors.torch import load, save
 from medkt.errors import InputError, SettingsError, UnreadableError, WeightsError
 from medkt.models.encoder import DualEncoder
 from medkt.models.small import load_small
-from medkt.transfer.copies import ADAPTED, copy_encoder, interpolate, weights_digest
+from medkt.models.weights import weights_digest
+from medkt.transfer.copies import ADAPTED, copy_encoder, interpolate
 from medkt.transfer.delta import (
     DeltaSettings,
     applied,

@@ -10,7 +10,8 @@ from torch.nn import functional
 from medkt.errors import InputError, NumericalError, SettingsError, UnknownNameError
 from medkt.models.encoder import DualEncoder
 from medkt.models.small import load_small
-from medkt.transfer.copies import ADAPTED, weights_digest
+from medkt.models.weights import weights_digest
+from medkt.transfer.copies import ADAPTED
 from medkt.transfer.finetune import Captions, FinetuneSettings, Progress, finetune, learning_rate
 from medkt.transfer.losses import supcon
 from medkt.transfer.rehearsal import Rehearsal, image_vectors, text_vectors

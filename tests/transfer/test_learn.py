@@ -9,7 +9,7 @@ from medkt.domains import domain
 from medkt.errors import InputError, SettingsError
 from medkt.models.small import load_small
 from medkt.models.small.dual_encoder import SmallEncoder
-from medkt.transfer import weights_digest
+from medkt.models.weights import weights_digest
 from medkt.transfer.choose import Candidate, ChoiceSettings
 from medkt.transfer.finetune import FinetuneSettings
 from medkt.transfer.learn import FAST, Learned, LearnSettings, Material, copies_of, gather, learn_from

@@ -10,7 +10,8 @@ from medkt.concepts import read_package
 from medkt.concepts.compose import compose
 from medkt.errors import SettingsError, UnreadableError, WeightsError
 from medkt.models.encoder import DualEncoder
-from medkt.transfer.copies import ADAPTED, weights_digest
+from medkt.models.weights import weights_digest
+from medkt.transfer.copies import ADAPTED
 from medkt.transfer.packages import BASE, Taught, is_package
 
 PALE, BLACK = make_words("pale_disc", "bright disc"), make_words("black_disc", "dark disc")

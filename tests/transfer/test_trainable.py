@@ -12,7 +12,8 @@ from families import FULL, SMALL, watched
 from medkt.errors import SettingsError, UnsupportedError
 from medkt.models.encoder import DualEncoder
 from medkt.models.small import load_small
-from medkt.transfer.copies import respecified, weights_digest
+from medkt.models.weights import weights_digest
+from medkt.transfer.copies import respecified
 from medkt.transfer.finetune import Captions, FinetuneSettings, finetune
 from medkt.transfer.rehearsal import features_of, look
 from medkt.transfer.trainable import FAMILIES, Trainable, frozen_layer, select, text_dropout
