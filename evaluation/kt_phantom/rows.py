@@ -1,0 +1,53 @@
+"""What was measured, one JSON line each, so that a run that was cut short goes on where it ended."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from medkt.models.encoder import DualEncoder
+from medkt.transfer.learn import Learned
+
+
+class Rows:
+    """What was measured, one line each, and what is there already."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._there = {self._key(row) for row in self.read()}
+
+    def read(self) -> Iterator[dict[str, object]]:
+        if self.path.exists():
+            yield from (json.loads(line) for line in self.path.read_text(encoding="utf-8").splitlines())
+
+    def has(self, **key: object) -> bool:
+        return self._key(key) in self._there
+
+    def add(self, **row: object) -> None:
+        with self.path.open("a", encoding="utf-8") as out:
+            out.write(json.dumps(row) + "\n")
+        self._there.add(self._key(row))
+        print({k: round(v, 3) if isinstance(v, float) else v for k, v in row.items() if _short(v)}, flush=True)
+
+    @staticmethod
+    def _key(row: dict[str, object]) -> tuple[object, ...]:
+        return (row["finding"], row["condition"], row["seed"])
+
+
+class Once:
+    """A learning that is made when it is first asked for, and once."""
+
+    def __init__(self, make: Callable[[], Learned]) -> None:
+        self._make, self._made = make, None
+
+    def kept(self) -> Learned:
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+    def __call__(self) -> DualEncoder:
+        return self.kept().encoder
+
+
+def _short(value: object) -> bool:
+    return not isinstance(value, list) or len(value) <= 12
