@@ -215,8 +215,8 @@ weights themselves are not part of this: a pass says that names, shapes and arit
 were checked and left out, and query, key and value that were joined. *Largest difference*: of any feature; beside it the
 largest feature, to compare with. For a segmenter the feature is the image embedding.
 
-A model without a row was not run at full size here; its names and shapes at full size are checked without memory in
-`tests/models/test_loaders.py`, and `pytest -m full_size tests/models` runs every one. Seconds are of a busy machine.
+Names and shapes at full size are also checked without memory in `tests/models/test_loaders.py`; `pytest -m full_size
+tests/models` runs every row. Seconds are of machines busy with other work and not to be compared.
 
 | model | layout | compared with | in the file | in the module | parameters | largest difference, image | text |\
  largest feature | seconds |
