@@ -23,7 +23,9 @@ from medkt.datasets.phantom.study import write_study
 from medkt.domains import domain
 from medkt.io import read_image
 from medkt.models.registry import load_encoder
-from medkt.pipeline import View, _shown, _texts, _windows, look_at
+from medkt.pipeline import View, look_at
+from medkt.pipeline.look import shown_plane, windows_of
+from medkt.pipeline.words import texts_of
 from medkt.saliency.targets import embed_targets
 from medkt.segmentation.presence import PresenceSettings, decide_presence
 from medkt.segmentation.slicewise import _features
@@ -82,11 +84,11 @@ def _decisions(name: str, image: Image) -> Iterator[tuple[str, dict[str, bool]]]
     """For each finding of the domain, whether each rule calls it present."""
     encoder, kind = load_encoder("small", device=torch.device("cpu")), domain(name)
     concepts = [load_concept(finding.id) for finding in findings_of(name)]  # type: ignore[arg-type]
-    for window in _windows(kind, concepts):
+    for window in windows_of(kind, concepts):
         looked = look_at(image, kind, View(step_mm=0), window=window)
-        features, _ = _features(encoder, looked.positions, partial(_shown, image, looked), None)
+        features, _ = _features(encoder, looked.positions, partial(shown_plane, image, looked), None)
         for concept in (one for one in concepts if kind.window_for(one) == window):
-            (target,) = embed_targets(encoder, [_texts(kind, concept)])
+            (target,) = embed_targets(encoder, [texts_of(kind, concept)])
             decide = partial(
                 decide_presence, features, target, logit_scale=encoder.logit_scale, indices=looked.positions
             )

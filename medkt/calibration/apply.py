@@ -10,7 +10,8 @@ from medkt.calibration.calibration import Calibration, Decision
 from medkt.calibration.scoring import Scorer, ScoringKey, scoring_key
 from medkt.calibration.store import SITE, find_calibration
 from medkt.concepts import Concept
-from medkt.pipeline import Pipeline, Progress, StudyResult, View, _domain_of, concept_in
+from medkt.pipeline import Pipeline, Progress, StudyResult, View, concept_in
+from medkt.pipeline.words import domain_of
 from medkt.segmentation.presence import PresenceSettings
 from medkt.spatial import Image
 
@@ -59,7 +60,7 @@ def segment_calibrated(
         InputError: as `Pipeline.segment`, or a calibration's file is damaged.
     """
     view = view or View()
-    kind = _domain_of(image, view, concepts)
+    kind = domain_of(image, view, concepts)
     asked = tuple({c.id: c for c in (concept_in(one, kind.name) for one in concepts)}.values())
     presence = pipeline.settings.presence
     decisions: dict[str, Decision] = {}

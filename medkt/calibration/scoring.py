@@ -21,10 +21,12 @@ from medkt.domains import Domain, check_plausible, domains
 from medkt.models.encoder import DualEncoder
 from medkt.models.framing import prepare
 from medkt.models.weights import weights_digest
-from medkt.pipeline import Looked, View, _shown, _texts, look_at
+from medkt.pipeline import Looked, View, look_at
+from medkt.pipeline.look import shown_plane
+from medkt.pipeline.words import texts_of
 from medkt.saliency.targets import ConceptTexts, Target, embed_targets
 from medkt.segmentation.presence import Presence, PresenceSettings, decide_presence
-from medkt.segmentation.slicewise import _features
+from medkt.segmentation.slicewise import features_of_planes
 from medkt.shapes import Plane
 from medkt.spatial import Image
 
@@ -117,7 +119,7 @@ class Scorer:
             settings: how planes become a score; None takes the defaults.
             view: how studies are read and cut.
         """
-        settings, view, texts = settings or PresenceSettings(), view or View(), _texts(kind, concept)
+        settings, view, texts = settings or PresenceSettings(), view or View(), texts_of(kind, concept)
         normal = [ConceptTexts(id=name, prompts=one.words[one.default_body].normal) for name, one in domains().items()]
         target, *modalities = embed_targets(encoder, [texts, *normal])
         return cls(
@@ -134,7 +136,7 @@ class Scorer:
             NumericalError: the encoder gives no usable feature.
         """
         looked = look_at(image, self.kind, self.view, window=self.kind.window_for(self.concept))
-        features, _ = _features(self.encoder, looked.positions, partial(_shown, image, looked), None)
+        features, _ = features_of_planes(self.encoder, looked.positions, partial(shown_plane, image, looked), None)
         presence = decide_presence(
             features, self._target, self.settings, logit_scale=self.encoder.logit_scale, indices=looked.positions
         )
@@ -174,7 +176,7 @@ def scoring_key(
         "top": presence.top, "window": seen.window or kind.window_for(concept), "axis": seen.axis, "step_mm": seen.step_mm,
     }  # fmt: skip
     return ScoringKey(
-        concept=concept.id, words=_sha256(asdict(_texts(kind, concept))), model=encoder.spec.name,
+        concept=concept.id, words=_sha256(asdict(texts_of(kind, concept))), model=encoder.spec.name,
         weights=encoder.spec.digest or f"generated:{weights_digest(encoder.module)}", settings=_sha256(decides),
         modality=kind.name,
     )  # fmt: skip
@@ -182,7 +184,7 @@ def scoring_key(
 
 def _grey_levels(encoder: DualEncoder, image: Image, looked: Looked) -> Float64[np.ndarray, " numbers"]:
     chosen = np.unique(np.linspace(0, len(looked.positions) - 1, MOST_PLANES).round().astype(int))
-    planes = (_shown(image, looked, looked.positions[index]) for index in chosen)
+    planes = (shown_plane(image, looked, looked.positions[index]) for index in chosen)
     median: NDArray[np.float64] = np.median([_of_plane(encoder, plane) for plane in planes], axis=0)
     return median
 

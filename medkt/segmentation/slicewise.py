@@ -208,7 +208,7 @@ def segment_planes(
         raise InputError(f"nothing to segment: {len(indices)} slices, {len(concepts)} concepts")
     settings = settings or SegmentationSettings()
     targets = embed_targets(encoder, concepts)
-    features, shape = _features(encoder, indices, show, progress)
+    features, shape = features_of_planes(encoder, indices, show, progress)
     decisions = [
         decide_presence(features, target, settings.presence, logit_scale=encoder.logit_scale, indices=indices)
         for target in targets
@@ -312,10 +312,14 @@ class _Study:
         return found
 
 
-def _features(
+def features_of_planes(
     encoder: DualEncoder, indices: Sequence[int], show: ShowPlane, progress: Progress | None
 ) -> tuple[Float[Tensor, "slices width"], tuple[int, int]]:
-    """Image features of every plane, in small batches, and the planes' common shape."""
+    """Image features of every plane, in small batches, and the planes' common shape (rows, columns).
+
+    Raises:
+        InputError: the planes differ in size.
+    """
     features: list[Tensor] = []
     shapes: set[tuple[int, ...]] = set()
     for start in range(0, len(indices), _ENCODED_AT_ONCE):

@@ -15,12 +15,8 @@ from torch.nn import functional
 
 from medkt.errors import InputError, NumericalError, SettingsError
 from medkt.models.encoder import DualEncoder
-from medkt.saliency.bottleneck import frozen
-from medkt.saliency.explain import prepare_plane
 from medkt.saliency.targets import ConceptTexts, embed_targets
-from medkt.segmentation.slicewise import Progress, ShowPlane
-
-_ENCODED_AT_ONCE = 8
+from medkt.segmentation.slicewise import Progress, ShowPlane, features_of_planes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -62,23 +58,11 @@ def score_planes(
         raise SettingsError(f"scores compare two texts or more, each with its own id; got {_listed(texts)}")
     if not len(indices):
         raise InputError("there is no plane to score")
+    features, _ = features_of_planes(encoder, indices, show, progress)
     wanted = torch.stack([target.wanted for target in embed_targets(encoder, texts)])
-    cosines = _units(_features(encoder, indices, show, progress), indices, encoder) @ wanted.T
+    cosines = _units(features, indices, encoder) @ wanted.T
     shares = torch.softmax(encoder.logit_scale * cosines, dim=-1)
     return ZeroShot(cosines=cosines.cpu().numpy(), probabilities=shares.cpu().numpy())
-
-
-def _features(
-    encoder: DualEncoder, indices: Sequence[int], show: ShowPlane, progress: Progress | None
-) -> Float[Tensor, "planes width"]:
-    found: list[Tensor] = []
-    for start in range(0, len(indices), _ENCODED_AT_ONCE):
-        batch = [prepare_plane(encoder, show(index)).pixels for index in indices[start : start + _ENCODED_AT_ONCE]]
-        with torch.no_grad(), frozen(encoder.module):
-            found.append(encoder.encode_image(torch.stack(batch)).float())
-        if progress is not None:
-            progress("presence", min(start + _ENCODED_AT_ONCE, len(indices)), len(indices))
-    return torch.cat(found)
 
 
 def _units(

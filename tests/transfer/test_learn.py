@@ -1,8 +1,10 @@
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from families import FULL
 
 from medkt.concepts import load_concept
 from medkt.domains import domain
@@ -140,3 +142,30 @@ def test_bad_settings_are_refused(change: dict[str, float], said: str) -> None:
 def test_a_choice_without_validation_images_is_refused(encoder: SmallEncoder, material: Material) -> None:
     with pytest.raises(InputError, match="the choice needs validation images"):
         learn_from(encoder, replace(material, validation=None), SETTINGS, seed=0)
+
+
+LAST_BLOCKS = {
+    "clip-vit-b-32": r"visual\.(transformer\.resblocks\.1[01]\..*|ln_post\..*|proj)",
+    "clip-vit-l-14": r"visual\.(transformer\.resblocks\.2[23]\..*|ln_post\..*|proj)",
+    "biomedclip": r"visual\.(trunk\.(blocks\.1[01]|norm)\..*|head\.proj\.weight)",
+    "medclip-swin": r"vision_model\.(model\.(encoder\.layers\.3\.blocks\.[01]|layernorm)\..*|projection_head\.weight)",
+    "medclip-resnet": r"vision_model\.model\.(layer4\.[12]\.(?!.*(running|num_batches)).*|fc\.weight)",
+}
+
+
+@pytest.mark.full_size
+@pytest.mark.parametrize("name", FULL)
+def test_the_whole_of_learning_at_full_size(name: str, tmp_path: Path, words: Vocabulary) -> None:
+    """Inversion, rehearsal, choice and fine-tuning run through; what trains changes and nothing else, bit for bit."""
+    encoder = FULL[name](tmp_path)
+    before = weights_digest(encoder.module)
+    settings = replace(SETTINGS, finetune=replace(SETTINGS.finetune, steps=2))
+    material = gather(encoder, words, settings, seed=0, cache=tmp_path / "inversions")
+    # random weights learn nothing worth choosing, so the end is taken
+    end = Candidate(learning_rate=3e-4, step=2, interpolation=1.0, success=0.0, margin=0.0, retention=1.0, drift=0.0)
+    adapted = learn_from(encoder, material, settings, seed=0, at=end).encoder
+    assert weights_digest(encoder.module) == before
+    old, new = encoder.module.state_dict(), adapted.module.state_dict()
+    changed = {entry for entry in old if not torch.equal(old[entry], new[entry])}
+    assert changed == {entry for entry in old if re.fullmatch(LAST_BLOCKS[name], entry)}
+    assert learn_from(encoder, material, settings, seed=0).candidates[0].step == 0  # the choice is made too

@@ -1,0 +1,46 @@
+"""The whole line: a study and words in, masks out. Each step is one call and can be made by itself.
+
+    image    = medkt.read_image("case_007/")
+    concept  = medkt.load_concept("cxr_nodule")
+    encoder  = medkt.load_encoder("small")
+    saliency = medkt.explain(encoder, image, concept)
+    prompts  = medkt.prompts_from(saliency)
+    mask     = medkt.mask_from(medkt.load_segmenter("small"), image, prompts)
+
+or all of it, with the presence decision and several concepts at once: `medkt.segment("case_007/", concepts=["cxr_nodule"])`.
+"""
+
+from medkt.pipeline.classification import Classification, ConceptScore, classify
+from medkt.pipeline.load import load_segmenter, resolve_device
+from medkt.pipeline.look import Looked, View, look_at
+from medkt.pipeline.result import EncoderFacts, FindingResult, ModelFacts, StudyResult, score_finding
+from medkt.pipeline.run import Pipeline, Progress, segment, settled
+from medkt.pipeline.steps import explain, mask_from, prompts_from
+from medkt.pipeline.words import asked_of, concept_in, concept_or_name, wanted_in
+
+__all__ = [
+    "Classification",
+    "ConceptScore",
+    "EncoderFacts",
+    "FindingResult",
+    "Looked",
+    "ModelFacts",
+    "Pipeline",
+    "Progress",
+    "StudyResult",
+    "View",
+    "asked_of",
+    "classify",
+    "concept_in",
+    "concept_or_name",
+    "explain",
+    "load_segmenter",
+    "look_at",
+    "mask_from",
+    "prompts_from",
+    "resolve_device",
+    "score_finding",
+    "segment",
+    "settled",
+    "wanted_in",
+]

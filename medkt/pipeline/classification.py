@@ -1,0 +1,233 @@
+"""Which of several findings fits a study best, without a map."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medkt.concepts import Concept
+from medkt.domains import Domain, check_plausible
+from medkt.errors import InputError, NumericalError, SettingsError
+from medkt.io import read_image
+from medkt.models.encoder import DualEncoder
+from medkt.models.registry import load_encoder
+from medkt.pipeline.load import resolve_device
+from medkt.pipeline.look import Looked, View, look_at, shown_plane, windows_of
+from medkt.pipeline.result import EncoderFacts, encoder_facts
+from medkt.pipeline.run import Pipeline, Progress, meeting
+from medkt.pipeline.words import asked_of, domain_of, is_learnt, misplaced, too_long, wanted_in
+from medkt.saliency.targets import ConceptTexts
+from medkt.segmentation.zero_shot import score_planes
+from medkt.spatial import Image
+from medkt.transfer.packages import Taught, TaughtFacts, is_package
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ConceptScore:
+    """How well one concept, or what is normal, fits a study's planes.
+
+    Attributes:
+        concept: None for what is normal.
+        name: the concept's, "normal", or "normal (PART)" where the concepts belong to several parts of the body.
+        learnt: whether the score is that of an encoder which was taught the concept.
+        texts: its prompts, whose mean direction was compared.
+        planes: indices of those looked at.
+        cosines: (planes,) float32, -1 to 1.
+        probabilities: (planes,) float32, its share in the softmax over all concepts asked and what is normal.
+    """
+
+    concept: Concept | None
+    name: str
+    learnt: bool
+    texts: tuple[str, ...]
+    planes: tuple[int, ...]
+    cosines: NDArray[np.float32]
+    probabilities: NDArray[np.float32]
+
+    @property
+    def best(self) -> int:
+        """Where in `planes` the share is highest; of equal ones the first."""
+        return int(np.argmax(self.probabilities))
+
+    @property
+    def probability(self) -> float:
+        """The study's: the highest of any plane."""
+        return float(self.probabilities[self.best])
+
+    @property
+    def cosine(self) -> float:
+        """That of the same plane."""
+        return float(self.cosines[self.best])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Classification:
+    """Zero-shot scores of one study: the concepts in the order asked, then what is normal."""
+
+    image: Image
+    domain: Domain
+    scores: tuple[ConceptScore, ...]
+    encoder: EncoderFacts
+    warnings: tuple[str, ...]
+
+
+def classify(
+    source: str | Path | Image,
+    *,
+    prompts: Sequence[str] = (),
+    concepts: Sequence[str | Path | Concept] = (),
+    model: str | Pipeline | Taught = "small",
+    view: View | None = None,
+    normal: bool = True,
+    together: bool = False,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> Classification:
+    """Say which of several findings fits a study best, without any map; the same as the command `medkt classify`.
+
+    A finding stands for the mean direction of its prompts, each a unit vector; shares are the softmax of its cosines at
+    the encoder's logit scale. They compare the texts that were asked with each other and are no probability of disease. A
+    learnt concept has its share from the encoder that was taught it, so that shares need not sum to 1.
+
+    Args:
+        source: a path (see `medkt.read_image`) or an image.
+        prompts: free texts.
+        concepts: as for `medkt.segment`.
+        model: an encoder's name or weights file, or a `Pipeline`.
+        view: modality, window, axis and step, where the domain's choice is not wanted.
+        normal: whether the domain's captions of a study without a finding are one of the choices.
+        together: as for `Pipeline.with_packages`.
+        device: see `Pipeline.load`.
+        progress: told ("presence", planes done, planes in all).
+
+    Raises:
+        SettingsError: nothing to compare: no concept, or a single one without `normal`.
+        MedktError: from the steps.
+    """
+    if not concepts and not prompts:
+        raise SettingsError("say what to look for: prompts=[...] or concepts=[...]")
+    packages = [one for one in concepts if is_package(one)]
+    taught = _taught_of(model, packages, together=together, device=device)
+    wanted = wanted_in(concepts, prompts, taught=taught, modality=view.modality if view else None)
+    if isinstance(source, Image):
+        return _classified(taught, source, wanted, view or View(), normal=normal, progress=progress)
+    image = read_image(source)
+    try:
+        return _classified(taught, image, wanted, view or View(), normal=normal, progress=progress)
+    except (InputError, NumericalError) as error:
+        raise type(error)(f"{source}: {error}") from error
+
+
+def _taught_of(
+    model: str | Pipeline | Taught, packages: Sequence[str | Path], *, together: bool, device: str
+) -> Taught:
+    if isinstance(model, Pipeline):
+        model = model.taught or Taught.of(model.encoder)
+    elif isinstance(model, str):
+        model = Taught.of(load_encoder(model, device=resolve_device(device)))
+    if not packages:
+        return model
+    return Taught.of(model.base, [*model.packages, *packages], together=together)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Choice:
+    """One row of a classification: what it says, whose encoder it is asked of, and what else it is compared with."""
+
+    concept: Concept | None
+    name: str
+    texts: ConceptTexts
+    normal: ConceptTexts | None
+    route: str
+    window: str | None
+
+
+def _classified(
+    taught: Taught,
+    image: Image,
+    concepts: Sequence[Concept | str | Path],
+    view: View,
+    *,
+    normal: bool,
+    progress: Progress | None,
+) -> Classification:
+    kind = domain_of(image, view, [one for one in concepts if not is_learnt(taught, one)])
+    asked = asked_of(taught, concepts, kind)
+    if len(asked) < 2 and not normal:
+        raise SettingsError(
+            "one text alone has nothing to be compared with; ask for another, or let normal be a choice"
+        )
+    warnings = [*image.provenance.warnings, *check_plausible(image, kind), *misplaced(asked, kind)]
+    warnings += [*too_long(taught.base, asked, kind), *meeting(taught, asked)]
+    choices = _choices(taught, kind, asked, normal=normal)
+    looks = {window: look_at(image, kind, view, window=window) for window in windows_of(kind, asked)}
+    scores: dict[str, ConceptScore] = {}
+    facts: list[TaughtFacts] = []
+    for route in dict.fromkeys(choice.route for choice in choices):
+        with taught.encoder(route) as encoder:
+            of_route = [choice for choice in choices if choice.route == route]
+            facts += [taught.facts(route, [choice.texts.id for choice in of_route], encoder)] if route else []
+            for choice in of_route:
+                if choice.texts.id not in scores:
+                    scores |= _scored(encoder, choices, choice, image, looks[choice.window], progress)
+    warnings += [warning for looked in looks.values() for warning in looked.intensity.warnings]
+    return Classification(
+        image=image, domain=kind, scores=tuple(scores[choice.texts.id] for choice in choices),
+        encoder=encoder_facts(taught.base, facts), warnings=tuple(dict.fromkeys(warnings)),
+    )  # fmt: skip
+
+
+def _choices(taught: Taught, kind: Domain, asked: Sequence[Concept], *, normal: bool) -> list[_Choice]:
+    normals: dict[str, _Choice] = {}
+    choices = []
+    for concept in asked:
+        body = concept.body if concept.body in kind.words else kind.default_body
+        window = kind.window_for(concept)
+        # no concept's id has a colon
+        texts = ConceptTexts(id=f"normal:{body}", prompts=kind.words[body].normal) if normal else None
+        choices.append(
+            _Choice(
+                concept=concept,
+                name=concept.name,
+                texts=ConceptTexts(id=concept.id, prompts=kind.prompts(concept)),
+                normal=texts,
+                route=taught.route(concept.id),
+                window=window,
+            )
+        )
+        if texts is not None:
+            normals.setdefault(
+                body, _Choice(concept=None, name="normal", texts=texts, normal=texts, route="", window=window)
+            )
+    if len(normals) > 1:
+        normals = {body: replace(choice, name=f"normal ({body})") for body, choice in normals.items()}
+    return [*choices, *normals.values()]
+
+
+def _scored(
+    encoder: DualEncoder,
+    choices: Sequence[_Choice],
+    like: _Choice,
+    image: Image,
+    looked: Looked,
+    progress: Progress | None,
+) -> dict[str, ConceptScore]:
+    """The scores of all choices that share encoder, window and normal captions with one of them."""
+    texts = [choice.texts for choice in choices if choice.concept is not None]
+    texts += [like.normal] if like.normal is not None else []
+    found = score_planes(encoder, looked.positions, partial(shown_plane, image, looked), texts, progress=progress)
+    column = {one.id: place for place, one in enumerate(texts)}
+    group = (like.route, like.window, like.normal and like.normal.id)
+    return {
+        choice.texts.id: ConceptScore(
+            concept=choice.concept, name=choice.name, learnt=bool(choice.route), texts=choice.texts.prompts,
+            planes=tuple(looked.index(position) for position in looked.positions),
+            cosines=found.cosines[:, column[choice.texts.id]],
+            probabilities=found.probabilities[:, column[choice.texts.id]],
+        )
+        for choice in choices
+        if (choice.route, choice.window, choice.normal and choice.normal.id) == group
+    }  # fmt: skip

@@ -1,0 +1,50 @@
+"""Devices and segmenters by name."""
+
+import torch
+
+from medkt.errors import SettingsError
+from medkt.models.records import record_of
+from medkt.models.sam import load_sam
+from medkt.models.small import load_small_segmenter, small_segmenter_digest
+from medkt.pipeline.result import ModelFacts
+from medkt.segmentation.sam import SamSegmenter
+from medkt.segmentation.segmenter import Segmenter
+
+
+def load_segmenter(name: str = "small", *, device: str = "auto") -> Segmenter:
+    """A promptable segmenter by name or from a weights file."""
+    return segmenter_with_facts(name, resolve_device(device))[0]
+
+
+def resolve_device(device: str) -> torch.device:
+    """A torch device from "auto", "cpu", "cuda", "cuda:N" or "mps".
+
+    Raises:
+        SettingsError: unknown, or not there.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        found = torch.device(device)
+    except RuntimeError as error:
+        raise SettingsError(f"no device {device!r}; use auto, cpu, cuda, cuda:N or mps") from error
+    there = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available() and (found.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not there.get(found.type, False):
+        raise SettingsError(f"device {device!r} is not available here; use cpu, or auto to take what there is")
+    return found
+
+
+def segmenter_with_facts(name: str, device: torch.device) -> tuple[Segmenter, ModelFacts]:
+    """A segmenter, and which it is. The small one ships with medkt and is prepared for like any SAM."""
+    if name == "small":
+        facts = ModelFacts(
+            name="small", digest=small_segmenter_digest(), licence=record_of("small", "segmenter").licence.title
+        )
+        return SamSegmenter(load_small_segmenter(device), name="small"), facts
+    sam, preparation = load_sam(name, device)
+    facts = ModelFacts(name=preparation.name, digest=preparation.digest, licence=preparation.licence)
+    return SamSegmenter(sam, preparation), facts

@@ -1,0 +1,126 @@
+"""Which planes of a study are looked at, and how each is shown to the models."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medkt.concepts import Concept
+from medkt.domains import Domain
+from medkt.domains.intensity import Intensity
+from medkt.errors import InputError
+from medkt.shapes import Plane
+from medkt.spatial import Image, Planes, SaliencyMap, planes_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """How a study is read and cut, where the user does not leave it to the domain.
+
+    Attributes:
+        modality: "cxr", "ct", "mri" or "ultrasound"; None takes what the file says.
+        window: see `Domain.intensity`.
+        axis: the array axis to cut across (0 slices, 1 rows, 2 columns); None takes the axis of acquisition.
+        step_mm: least distance between planes looked at; None takes the domain's, 0 looks at all.
+    """
+
+    modality: str | None = None
+    window: str | None = None
+    axis: int | None = None
+    step_mm: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Looked:
+    """Which planes of a study were looked at, and how: plane `first + position * stride` for each position.
+
+    `region` is the part of each plane that the models saw, (first row, first column, end row, end column), or None for
+    all of it.
+    """
+
+    planes: Planes
+    intensity: Intensity
+    first: int
+    stride: int
+    positions: tuple[int, ...]
+    region: tuple[int, int, int, int] | None = None
+
+    def index(self, position: int) -> int:
+        return self.first + position * self.stride
+
+    def cut(self, plane: NDArray[Any]) -> NDArray[Any]:
+        """The part of a whole plane that the models saw; a view."""
+        if self.region is None:
+            return plane
+        top, left, bottom, right = self.region
+        return plane[top:bottom, left:right]
+
+    def put(self, values: NDArray[Any], index: int, part: NDArray[Any]) -> None:
+        """Write what belongs to that part of a plane into (slices, rows, columns) values, in place."""
+        if self.region is None:
+            self.planes.put(values, index, part)
+            return
+        whole = np.zeros(self.planes.show(values, index).shape, dtype=part.dtype)
+        self.cut(whole)[:] = part
+        self.planes.put(values, index, whole)
+
+    def on_whole(self, boxes_xyxy: NDArray[Any]) -> NDArray[Any]:
+        """(boxes, 4) of the part that the models saw, as boxes of the whole plane."""
+        top, left = self.region[:2] if self.region else (0, 0)
+        moved: NDArray[Any] = boxes_xyxy + np.array([left, top, left, top], boxes_xyxy.dtype)
+        return moved
+
+
+SMALLEST_PLANE = 8  # pixels; below this a plane has fewer pixels than the small model has tokens
+LONGEST_SIDE_MM = 10_000.0  # of a study; beyond this, and below a micrometre a voxel, a header is wrong
+FINEST_SPACING_MM = 1e-3
+
+
+def look_at(image: Image, kind: Domain, view: View, *, window: str | None = None) -> Looked:
+    """Which planes to look at and how to show them; `window` is used where the view names none.
+
+    Raises:
+        InputError: no plane holds anything, a plane is too small to see anything in, or the spacing is no patient's.
+    """
+    _require_spacing_of_a_patient(image)
+    planes = planes_of(image.geometry, view.axis)
+    intensity = kind.intensity(image, window=view.window or window)
+    indices = kind.slices(image, planes, step_mm=view.step_mm)
+    if not indices:
+        raise InputError("no plane holds anything: every one is constant or air; check the file and --modality")
+    rows, columns = planes.show(image.values, indices[0]).shape
+    if min(rows, columns) < SMALLEST_PLANE:
+        raise InputError(
+            f"its planes are {rows} x {columns} pixels, too small to see a finding in (at least {SMALLEST_PLANE}); "
+            "choose another --axis or check the file"
+        )
+    stride = min((b - a for a, b in pairwise(indices)), default=1)
+    positions = tuple(dict.fromkeys((index - indices[0]) // stride for index in indices))
+    region = image.display.region if planes.axis == 0 and planes.orientation == "as stored" else None
+    return Looked(
+        planes=planes, intensity=intensity, first=indices[0], stride=stride, positions=positions, region=region
+    )
+
+
+def _require_spacing_of_a_patient(image: Image) -> None:
+    geometry = image.geometry
+    sides = [step * count for step, count in zip(geometry.spacing, geometry.shape, strict=True)]
+    if geometry.unit == "mm" and (max(sides) > LONGEST_SIDE_MM or min(geometry.spacing) < FINEST_SPACING_MM):
+        spacing = " x ".join(f"{step:g}" for step in geometry.spacing)
+        raise InputError(f"a spacing of {spacing} mm is not that of a patient; correct the header of the file")
+
+
+def windows_of(kind: Domain, concepts: Iterable[Concept]) -> tuple[str | None, ...]:
+    """The windows that the concepts ask for, each once."""
+    return tuple(dict.fromkeys(kind.window_for(concept) for concept in concepts))
+
+
+def spacing_in_mm(placed: Image | SaliencyMap, planes: Planes) -> tuple[float, float] | None:
+    return planes.spacing(placed.geometry) if placed.geometry.unit == "mm" else None
+
+
+def shown_plane(image: Image, looked: Looked, position: int) -> Plane:
+    return looked.intensity.apply(looked.cut(looked.planes.show(image.values, looked.index(position))))
