@@ -28,13 +28,11 @@ def add_page(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the page of a run, or of a base run and the learnt one beside it."""
-    from medkt.cohort.folder import RunFolder
+    from medkt.cohort.merge import arms_below
+    from medkt.report.run.published import ARMS
 
-    base, learnt = arguments.run / "base", arguments.run / "kt"
-    two = RunFolder(base).record.is_file() and RunFolder(learnt).record.is_file()
-    report = (
-        compared_report(arguments, {"base": base, "KT": learnt}) if two else single_report(arguments, arguments.run)
-    )
+    arms = {ARMS[arm]: path for arm, path in arms_below(arguments.run).items()}
+    report = compared_report(arguments, arms) if arms else single_report(arguments, arguments.run)
     print(write_page(report, arguments.output or arguments.run / "report.html"))
     return 0
 
@@ -66,9 +64,12 @@ def arm_of(arguments: argparse.Namespace, path: Path, name: str) -> "Arm":
     """A run's statistics, record and cases to look at."""
     from medkt.cohort.folder import RunFolder
     from medkt.errors import SettingsError
+    from medkt.report.run.agreement import lesion_curves, volume_agreement
     from medkt.report.run.evaluation import evaluate_scores
     from medkt.report.run.page import Arm
     from medkt.report.run.pictures import cases_to_look_at
+    from medkt.report.run.plots import Curves
+    from medkt.report.run.presence import presence_curves
     from medkt.report.run.scores import read_scores
     from medkt.statistics import BootstrapSettings
 
@@ -77,10 +78,15 @@ def arm_of(arguments: argparse.Namespace, path: Path, name: str) -> "Arm":
     record = RunFolder(path).read()
     by = tuple(dict.fromkeys(word.strip() for word in arguments.by.split(",") if word.strip()))
     scores = read_scores(path / "results.parquet", by=by)
-    evaluation = evaluate_scores(scores, BootstrapSettings(resamples=arguments.resamples))
+    settings = BootstrapSettings(resamples=arguments.resamples)
+    curves = Curves(
+        presence=tuple(presence_curves(scores, level=settings.level)),
+        volumes=tuple(volume_agreement(scores, settings)), lesions=tuple(lesion_curves(scores)),
+    )  # fmt: skip
     return Arm(
-        name=name, evaluation=evaluation, record=record, cases=cases_to_look_at(path, scores, count=arguments.cases)
-    )
+        name=name, evaluation=evaluate_scores(scores, settings), record=record, curves=curves,
+        cases=cases_to_look_at(path, scores, count=arguments.cases),
+    )  # fmt: skip
 
 
 def write_page(report: "RunReport", target: Path) -> str:

@@ -14,6 +14,7 @@ from medkt.cohort.work import Shard
 from medkt.errors import InputError, OutputError, SettingsError
 
 SHARD_FOLDERS = "shard-*-of-*"
+ARMS = ("base", "kt")  # of a run that was done by the model as it is, and by what it was taught
 WHOLE = str(Shard())
 
 
@@ -25,6 +26,12 @@ def shard_folder(run: Path, shard: Shard) -> Path:
 def shards_below(run: Path) -> tuple[Path, ...]:
     """The folders of shards in a run's folder, sorted."""
     return tuple(sorted(run.glob(SHARD_FOLDERS)))
+
+
+def arms_below(run: Path) -> dict[str, Path]:
+    """The two runs in a folder that holds a base run and the one with what was learnt; nothing where it holds others."""
+    paths = {arm: run / arm for arm in ARMS}
+    return paths if all(RunFolder(path).record.is_file() for path in paths.values()) else {}
 
 
 def merge_runs(parts: Sequence[Path], target: Path, *, partial: bool = False) -> Summary:

@@ -2,12 +2,13 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from medkt.cohort.outcomes import Value
 from medkt.errors import SettingsError
-from medkt.metrics import CaseResult, MetricSettings, evaluate_case
+from medkt.metrics import CaseResult, MetricSettings, evaluate_case, lesion_scores
+from medkt.shapes import Voxels
 from medkt.spatial import Mask
 
 UNITS = ("auto", "mm", "pixel")
@@ -43,27 +44,37 @@ class Scoring:
         unit = {"mm": "mm", "px": "pixel", None: "auto"}[found[2]]
         return cls(metrics=metrics, tolerance=float(found[1]), unit=unit)
 
-    def score(self, *, reference: Mask, prediction: Mask) -> CaseResult:
-        """The numbers of one case; as `evaluate_case`."""
+    def score(self, *, reference: Mask, prediction: Mask, sure: Voxels | None = None) -> CaseResult:
+        """The numbers of one case; as `evaluate_case`. Scores of lesions are left out where the grids differ."""
+        same = sure is not None and reference.geometry.same_grid(prediction.geometry)
         in_mm = self.unit == "mm" or (self.unit == "auto" and reference.geometry.unit == "mm")
         return evaluate_case(
             reference=reference, prediction=prediction, settings=self.metrics,
             tolerance_mm=self.tolerance if in_mm else None, tolerance_px=None if in_mm else self.tolerance,
+            lesion_scores=sure if same else None,
         )  # fmt: skip
 
 
-def columns_of(result: CaseResult) -> dict[str, Value]:
+def columns_of(result: CaseResult, *, sure: bool = False) -> dict[str, Value]:
     """The result's part of a row: outcome and numbers; which of them are infinite, and why others are missing.
 
-    Tables hold no infinity, so such a number is empty there and its name stands in `infinite`.
+    Tables hold no infinity, so such a number is empty there and its name stands in `infinite`. With `sure`, where
+    lesions have scores, those of the found ones stand in `scores_found`, those of the false alarms in `scores_false`.
     """
     columns: dict[str, Value] = {"outcome": result.outcome}
     columns |= {name: _rounded(number) for name, number in result.numbers.items()}
     if result.infinite:
         columns["infinite"] = " ".join(result.infinite)
+    if sure and result.lesions is not None and all(one.score is not None for one in result.lesions.prediction):
+        found, false = lesion_scores(result.lesions)
+        columns |= {"scores_found": _listed(found), "scores_false": _listed(false)}
     if result.missing:
         columns["no_number"] = "; ".join(_reasons(result.missing))
     return columns
+
+
+def _listed(scores: Sequence[float]) -> str:
+    return " ".join(f"{score:.6g}" for score in scores)
 
 
 def _reasons(missing: Mapping[str, str]) -> list[str]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from medkt.calibration import Calibration, ScoringKey, segment_calibrated
 from medkt.cohort.folder import RunFolder
 from medkt.cohort.outcomes import Row, Value
@@ -21,10 +23,11 @@ from medkt.datasets.reference import read_case_image, reference_mask
 from medkt.errors import OutputError
 from medkt.io import read_image
 from medkt.metrics import CaseResult
-from medkt.pipeline import Pipeline, StudyResult, View
+from medkt.pipeline import FindingResult, Pipeline, StudyResult, View
 from medkt.report.plain import as_plain
 from medkt.report.write import Decided, Formats, write_result
 from medkt.segmentation.slicewise import SegmentationSettings
+from medkt.shapes import Voxels
 from medkt.spatial import Image, Mask
 
 Segmented = tuple[StudyResult, Decided | None]  # with what the site's calibrations decided, where they do
@@ -116,7 +119,9 @@ class StudyRunner:
         if reference is None:
             return result, decided
         (finding,) = result.findings
-        case = self.asked.scoring.score(reference=reference, prediction=result.mask(finding))
+        case = self.asked.scoring.score(
+            reference=reference, prediction=result.mask(finding), sure=plane_scores(result, finding)
+        )
         scored = replace(finding, case=case, reference=reference)
         return replace(result, findings=(scored,)), decided
 
@@ -167,7 +172,21 @@ def row_of(record: Mapping[str, Any], finding: Mapping[str, Any], case: CaseResu
     }  # fmt: skip
     if finding["calibration"] is not None:
         row |= {name: finding["calibration"][name] for name in ("p_value", "probability")}
-    return row if case is None else row | columns_of(case)
+    return row if case is None else row | columns_of(case, sure=True)
+
+
+def plane_scores(result: StudyResult, finding: FindingResult) -> Voxels:
+    """(slices, rows, columns): for each voxel the presence score of the nearest plane that was looked at.
+
+    Maps are not compared between planes, presence scores are; so this is how sure the prediction is of a lesion.
+    """
+    looked, geometry = finding.looked, result.image.geometry
+    count = geometry.shape[looked.planes.axis]
+    seen = np.array([looked.index(position) for position in looked.positions])
+    nearest = np.abs(np.arange(count)[:, None] - seen[None]).argmin(axis=1)
+    along = [1, 1, 1]
+    along[looked.planes.axis] = count
+    return np.broadcast_to(finding.found.presence.scores[nearest].reshape(along), geometry.shape)
 
 
 def _read_image(case: Case, *, regrid: bool) -> Image:

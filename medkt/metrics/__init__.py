@@ -11,7 +11,7 @@ from medkt.metrics.classification import (
     reliability,
 )
 from medkt.metrics.empty import EMPTY_POLICIES, EmptyPolicy, empty_policy
-from medkt.metrics.froc import Froc, froc
+from medkt.metrics.froc import Froc, froc, froc_of_scores, lesion_scores
 from medkt.metrics.grid import resample_to_reference
 from medkt.metrics.lesions import Lesion, LesionMatch, LesionSettings, match_lesions
 from medkt.metrics.measures import Measures, measure, measure_components
@@ -56,8 +56,10 @@ __all__ = [
     "empty_policy",
     "evaluate_case",
     "froc",
+    "froc_of_scores",
     "hausdorff",
     "iou",
+    "lesion_scores",
     "match_lesions",
     "measure",
     "measure_components",

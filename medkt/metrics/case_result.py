@@ -25,6 +25,7 @@ from medkt.metrics.surface import (
     surface_dice,
 )
 from medkt.metrics.volume import NO_VOLUME, volume_difference
+from medkt.shapes import Voxels
 from medkt.spatial import Geometry, Mask, Provenance
 
 EMPTY_RULE = empty_policy("standard").words(distances=False)
@@ -113,6 +114,7 @@ def evaluate_case(
     tolerance_px: Number | None = None,
     with_slab: bool = False,
     settings: MetricSettings | None = None,
+    lesion_scores: Voxels | None = None,
 ) -> CaseResult:
     """The numbers of one case: Dice, IoU and NSD, or those that the settings name.
 
@@ -124,6 +126,7 @@ def evaluate_case(
         tolerance_px: NSD tolerance in pixels, every step of the grid counting 1. Distances are then in pixels.
         with_slab: adds `nsd_slab@2px`, to compare with tables of MedCLIP-SAMv2; for one plane only.
         settings: the metrics, the rule for empty masks, resampling, what a lesion is.
+        lesion_scores: how sure the prediction is, by voxel of the reference's grid; what FROC needs.
 
     Raises:
         GeometryMismatchError: the masks lie on two grids.
@@ -139,7 +142,7 @@ def evaluate_case(
         prediction = resample_to_reference(prediction, grid)
     grid.require_same_grid(prediction.geometry, what="prediction")
     tolerance, unit = _tolerance(tolerance_mm, tolerance_px, grid, settings.metrics)
-    case = _measured(reference, prediction, settings, tolerance, unit)
+    case = _measured(reference, prediction, settings, tolerance, unit, lesion_scores)
     values = {name: value for metric in settings.metrics for name, value in METRICS[metric](case).items()}
     words = _words(settings, grid, unit, tolerance)
     return CaseResult(
@@ -164,7 +167,9 @@ def _tolerance(
     return tolerance_mm, "mm"
 
 
-def _measured(reference: Mask, prediction: Mask, settings: MetricSettings, tolerance: Number, unit: str) -> _Case:
+def _measured(
+    reference: Mask, prediction: Mask, settings: MetricSettings, tolerance: Number, unit: str, scores: Voxels | None
+) -> _Case:
     outcome = outcome_of(reference_is_empty=not reference.values.any(), prediction_is_empty=not prediction.values.any())
     surfaces: SurfaceDistances | str = _no_boundary(reference.geometry, unit)
     if not surfaces and outcome == "normal" and SURFACE_METRICS & set(settings.metrics):
@@ -173,7 +178,7 @@ def _measured(reference: Mask, prediction: Mask, settings: MetricSettings, toler
         surfaces = measure_surfaces(reference=planes[0], prediction=planes[1], spacing=spacing)
     lesions = None
     if "lesions" in settings.metrics:
-        lesions = match_lesions(reference=reference, prediction=prediction, settings=settings.lesions)
+        lesions = match_lesions(reference=reference, prediction=prediction, settings=settings.lesions, scores=scores)
     return _Case(
         reference=reference, prediction=prediction, outcome=outcome, policy=empty_policy(settings.empty), unit=unit,
         tolerance=tolerance, surfaces=surfaces, lesions=lesions,

@@ -50,26 +50,42 @@ def froc(studies: Sequence[LesionMatch]) -> Froc:
     Raises:
         InputError: no study has a reference lesion, or a predicted lesion has no score.
     """
-    total = sum(len(study.reference) for study in studies)
-    if not total:
-        raise InputError("FROC needs at least one reference lesion; use studies that have some")
     if any(lesion.score is None for study in studies for lesion in study.prediction):
         raise InputError("FROC needs a score for each predicted lesion; give match_lesions the scores")
-    found = np.array([score for study in studies for score in study.best_score if score is not None], dtype=np.float64)
-    false = np.array([score for study in studies for score in _false_alarms(study)], dtype=np.float64)
-    thresholds = np.unique(np.concatenate([found, false]))[::-1]
+    scored = [lesion_scores(study) for study in studies]
+    return froc_of_scores(
+        found=[score for found, _ in scored for score in found], false_alarms=[score for _, false in scored for score in false],
+        lesions=sum(len(study.reference) for study in studies), studies=len(studies),
+    )  # fmt: skip
+
+
+def froc_of_scores(*, found: Sequence[float], false_alarms: Sequence[float], lesions: int, studies: int) -> Froc:
+    """The curve from what `lesion_scores` gave of each study, all studies together.
+
+    Args:
+        found: of each reference lesion that is hit, the highest score of what hits it.
+        false_alarms: the scores of predicted lesions that hit none.
+        lesions: how many reference lesions there are, those that nothing hits included.
+        studies: how many, those without lesions included.
+
+    Raises:
+        InputError: there is no reference lesion.
+    """
+    if not lesions:
+        raise InputError("FROC needs at least one reference lesion; use studies that have some")
+    hits, false = np.array(found, dtype=np.float64), np.array(false_alarms, dtype=np.float64)
+    thresholds = np.unique(np.concatenate([hits, false]))[::-1]
     return Froc(
-        thresholds=thresholds,
-        sensitivity=_at_least(found, thresholds) / total,
-        false_positives=_at_least(false, thresholds) / len(studies),
-        lesions=total,
-        studies=len(studies),
-    )
+        thresholds=thresholds, sensitivity=_at_least(hits, thresholds) / lesions,
+        false_positives=_at_least(false, thresholds) / studies, lesions=lesions, studies=studies,
+    )  # fmt: skip
 
 
-def _false_alarms(study: LesionMatch) -> list[float]:
+def lesion_scores(study: LesionMatch) -> tuple[list[float], list[float]]:
+    """Of one study, the best score on each reference lesion that is hit, and the scores of its false alarms."""
     limit = study.settings.threshold
-    return [lesion.score for lesion in study.prediction if lesion.score is not None and lesion.overlap <= limit]
+    false = [lesion.score for lesion in study.prediction if lesion.score is not None and lesion.overlap <= limit]
+    return [score for score in study.best_score if score is not None], false
 
 
 def _at_least(

@@ -28,7 +28,8 @@ ul.warnings li { margin: .2rem 0; }
 </head>
 <body>
 <h1>{{ result.domain_title }}: {{ result.findings | map(attribute="name") | join(", ") }}</h1>
-<p class="quiet">{{ result.case }} · medkt {{ result.medkt }} · model {{ result.models.encoder.name }}</p>
+<p class="quiet">{{ result.case }} · medkt {{ result.medkt }} · model {{ result.models.encoder.name }}
+{%- if result.models.encoder.taught %}, taught {{ result.models.encoder.taught | sum(attribute="concepts", start=[]) | join(", ") }}{% endif %}</p>
 <p class="notice"><strong>{{ result.notice }}</strong></p>
 
 <h2>Findings</h2>
@@ -92,6 +93,11 @@ spacing {{ result.input.spacing | map("round", 4) | join(" × ") }} {{ result.in
 {% endfor %}
 <tr><th>Encoder</th><td>{{ result.models.encoder.name }}, {{ result.models.encoder.licence }}<br>
 <span class="quiet">SHA-256 {{ result.models.encoder.digest or "none: generated weights" }}</span></td></tr>
+{% for taught in result.models.encoder.taught %}
+<tr><th>Taught for {{ taught.concepts | join(", ") }}</th><td>the encoder with what was learnt laid over it<br>
+<span class="quiet">{% for package in taught.packages %}package: SHA-256 {{ package }}<br>{% endfor %}
+encoder so taught: SHA-256 {{ taught.adapted_digest }}</span></td></tr>
+{% endfor %}
 <tr><th>Segmenter</th><td>{{ result.models.segmenter.name }}<br>
 <span class="quiet">SHA-256 {{ result.models.segmenter.digest or "none" }}</span></td></tr>
 <tr><th>Digest of the input</th><td class="quiet">SHA-256 {{ result.input.digest }}</td></tr>

@@ -23,6 +23,10 @@ from medkt.datasets.case import Case
 from medkt.datasets.manifest import write_manifest
 from medkt.datasets.phantom.study import PLANTED, reference_path, write_study
 
+from .inline_engine import inline
+
+__all__ = ["inline"]
+
 COMMANDS.setdefault("batch", ("medkt.cli.batch", "many studies"))
 COMMANDS.setdefault("query", ("medkt.cli.query", "questions to their tables"))
 CHEAP = ("--set", "m2ib.steps=1", "--set", "m2ib.samples=1", "--set", "map.max_slices=1", "-q")
@@ -165,7 +169,9 @@ def test_status_and_retry(finished: Path, medkt: Command) -> None:
         assert ledger.counts()["failed"] == 1
 
 
+@pytest.mark.usefixtures("inline")
 def test_two_shards_merged_are_the_run(finished: Path, manifest: Path, tmp_path: Path, medkt: Command) -> None:
+    """The shards are done in this process, the run by a worker: the same bytes."""
     for shard in ("1/2", "2/2"):
         words = ("--keep-column", "sex", "--salt", finished / "salt", "--shard", shard, *CHEAP)
         assert medkt("batch", "--manifest", manifest, "-o", tmp_path / "run", *words).code in (0, 4)

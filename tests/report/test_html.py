@@ -7,9 +7,17 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
+from learnt import make_words, write_learnt
 from PIL import Image as Picture
-from whole_line import BRIGHT, QUICK, Command, Studies, options_of
+from whole_line import BRIGHT, QUICK, Command, Studies, bright_pipeline, options_of
 
+from medkt.concepts import read_package
+from medkt.config import resolve
+from medkt.pipeline import StudyResult, segment
+from medkt.report.write import Formats, write_result
+from medkt.segmentation.slicewise import SegmentationSettings
+
+FAST = resolve(SegmentationSettings, sets=("m2ib.steps=2", "m2ib.samples=2"))
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 
 
@@ -80,6 +88,28 @@ def test_words_of_the_users_are_text(medkt: Command, bright: None, studies: Stud
     assert not page.of("script")
     assert len(page.of("img")) == 1
     assert words in "".join(page.words)
+
+
+def test_whose_weights_answered_is_told(studies: Studies, tmp_path: Path) -> None:
+    """The package of each learnt concept, and the digest of the encoder that it made; nothing where there is none."""
+    concepts = make_words("pale_disc", "bright disc"), make_words("black_disc", "dark disc")
+    files = [
+        write_learnt(tmp_path / f"{one.id}.medkt", one, gain) for one, gain in zip(concepts, (8.0, 0.5), strict=True)
+    ]
+    result = segment(studies["us"], concepts=files, prompts=["a bright spot"], model=bright_pipeline(FAST))
+    text = _written(result, tmp_path / "learnt")
+    words = " ".join("".join(Page(text).words).split())
+    assert "model bright-spots, taught pale_disc, black_disc" in words
+    for file, taught in zip(files, result.encoder.taught, strict=True):
+        assert f"package: SHA-256 {read_package(file).digest}" in words
+        assert f"encoder so taught: SHA-256 {taught.adapted_digest}" in words
+    plain = segment(studies["us"], prompts=["a bright spot"], model=bright_pipeline(FAST))
+    assert "aught" not in _written(plain, tmp_path / "plain").split("Settings</th>")[0]
+
+
+def _written(result: StudyResult, folder: Path) -> str:
+    write_result(result, folder, formats=Formats(nifti=False), name="case")
+    return (folder / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_reference_is_told(medkt: Command, bright: None, studies: Studies, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medkt.report.run.many import mean_interval, median_interval
+from medkt.report.run.presence import auc_interval
 from medkt.report.run.scores import Coded, Rows, Scores
 from medkt.statistics import BootstrapSettings, Counts, Interval, Summary, share_interval
 
@@ -38,8 +39,10 @@ class Decisions:
     Attributes:
         concept, group, value: as of `Line`.
         positives, negatives: cases with a reference, and a decision.
+        undecided: with a reference, and no decision: the gate is off, or a calibration makes no claim.
         sensitivity: share of the positives in which it was seen.
         specificity: share of the negatives in which it was not.
+        auc: area under the ROC curve of the presence score, 0 to 1; NaN where one kind of case is missing.
     """
 
     concept: str
@@ -47,8 +50,10 @@ class Decisions:
     value: str
     positives: int
     negatives: int
+    undecided: int
     sensitivity: Interval
     specificity: Interval
+    auc: Interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +166,8 @@ def _lines(scores: Scores, rows: Rows, where: tuple[str, str, str], settings: Bo
 
 def _decisions(scores: Scores, rows: Rows, where: tuple[str, str, str], settings: BootstrapSettings) -> list[Decisions]:
     decided = rows & ~np.isnan(scores.present)
-    if not decided.any():
+    auc = auc_interval(scores, rows, level=settings.level)
+    if not decided.any() and np.isnan(auc.estimate):
         return []
     shares, held = [], []
     for part, wanted in ((scores.positives, 1.0), (scores.negatives, 0.0)):
@@ -171,10 +177,11 @@ def _decisions(scores: Scores, rows: Rows, where: tuple[str, str, str], settings
             share_interval(scores.present[chosen] == wanted, scores.patient.codes[chosen], level=settings.level)
         )
     concept, group, value = where
+    silent = rows & np.isnan(scores.present) & (scores.positives | scores.negatives)
     return [
         Decisions(
-            concept=concept, group=group, value=value, positives=held[0], negatives=held[1], sensitivity=shares[0],
-            specificity=shares[1],
+            concept=concept, group=group, value=value, positives=held[0], negatives=held[1],
+            undecided=int(silent.sum()), sensitivity=shares[0], specificity=shares[1], auc=auc,
         )
     ]  # fmt: skip
 

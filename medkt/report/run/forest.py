@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from medkt.report.run.evaluation import Evaluation, Line
 from medkt.report.run.words import interval_text, subgroup_text
 
-_MARKS = ("o", "s")
-_COLOURS = ("#1f5fa8", "#b3541e")  # told apart in grey too, together with the marks
+MARKS = ("o", "s")
+COLOURS = ("#1f5fa8", "#b3541e")  # told apart in grey too, together with the marks
 MOST_ROWS = 60
 
 
@@ -68,7 +68,7 @@ def draw_forest(arms: Mapping[str, Evaluation], metric: str, *, part: str = "pos
         if _label(line) in shown[:12]
     ]
     return Forest(
-        svg=_svg(figure), alt=f"Forest plot of {metric} ({part}). {'; '.join(words)}", left_out=len(rows) - len(shown)
+        svg=svg_of(figure), alt=f"Forest plot of {metric} ({part}). {'; '.join(words)}", left_out=len(rows) - len(shown)
     )
 
 
@@ -81,7 +81,7 @@ def _draw_arm(axis: object, lines: Mapping[str, Line], shown: Sequence[str], nam
     low = [max(0.0, i.estimate - i.low) if i.low == i.low else 0.0 for _, i in drawn]
     high = [max(0.0, i.high - i.estimate) if i.high == i.high else 0.0 for _, i in drawn]
     axis.errorbar(  # type: ignore[attr-defined]
-        means, heights, xerr=[low, high], fmt=_MARKS[place % 2], color=_COLOURS[place % 2], markersize=5, linewidth=1.2,
+        means, heights, xerr=[low, high], fmt=MARKS[place % 2], color=COLOURS[place % 2], markersize=5, linewidth=1.2,
         capsize=2.5, label=name,
     )  # fmt: skip
 
@@ -90,7 +90,8 @@ def _label(line: Line) -> str:
     return line.concept if not line.group else f"{line.concept}, {subgroup_text(line.group, line.value)}"
 
 
-def _svg(figure: Figure) -> str:
+def svg_of(figure: Figure) -> str:
+    """A figure as an SVG in a `data:` address; the same figure gives the same text."""
     buffer = BytesIO()
     # without a salt the names inside change from run to run, and a date has no place in a report
     with mpl.rc_context({"svg.hashsalt": "medkt"}):

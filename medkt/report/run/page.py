@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined, select_autoescape
@@ -14,6 +14,16 @@ from medkt.report.run.evaluation import Evaluation
 from medkt.report.run.forest import Forest, draw_forest
 from medkt.report.run.page_template import PAGE
 from medkt.report.run.pictures import CasePicture
+from medkt.report.run.plots import (
+    LESION_HEAD,
+    PRESENCE_HEAD,
+    VOLUME_HEAD,
+    Curves,
+    draw_curves,
+    lesion_row,
+    presence_row,
+    volume_row,
+)
 from medkt.report.run.published import HEAD as PUBLISHED_HEAD
 from medkt.report.run.published import Beside, beside_row
 from medkt.report.run.words import DECISION_HEAD, SUMMARY_HEAD, decision_row, summary_row
@@ -33,12 +43,14 @@ class Arm:
         evaluation: its statistics.
         record: its `run.json`.
         cases: to look at.
+        curves: what the plots of presence, volumes and lesions are drawn from.
     """
 
     name: str
     evaluation: Evaluation
     record: Mapping[str, Any]
     cases: tuple[CasePicture, ...] = ()
+    curves: Curves = field(default_factory=Curves)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +92,9 @@ def render_run(report: RunReport) -> str:
         summaries=[_table(_said("Numbers", arm.name), SUMMARY_HEAD, map(summary_row, arm.evaluation.lines)) for arm in arms.values()],
         decisions=[table for arm in arms.values() for table in _decisions(arm)],
         reasons={arm.name: _reasons(arm.evaluation) for arm in arms.values()},
-        forests=_forests(report.arms), failures=[_failures(arm) for arm in arms.values()],
+        forests=_forests(report.arms), plots=draw_curves({arm.name: arm.curves for arm in report.arms}),
+        curves=[table for arm in arms.values() for table in _curves(arm)],
+        failures=[_failures(arm) for arm in arms.values()],
         compared=_table("Second run minus first, over patients", COMPARED_HEAD, map(compared_row, report.compared)),
         beside=_table("Ours beside published values", PUBLISHED_HEAD, map(beside_row, report.beside)),
         stamps=report.stamps, settings=[(arm.name, _facts(arm.record), _text(arm.record)) for arm in arms.values()],
@@ -108,6 +122,17 @@ def _decisions(arm: Arm) -> Iterator[_Table]:
     if arm.evaluation.decisions:
         rows = map(decision_row, arm.evaluation.decisions)
         yield _table(_said("Seen and not seen, against the reference", arm.name), DECISION_HEAD, rows)
+
+
+def _curves(arm: Arm) -> Iterator[_Table]:
+    for what, head, rows in (
+        ("Presence score, against the reference", PRESENCE_HEAD, map(presence_row, arm.curves.presence)),
+        ("Volumes, prediction minus reference", VOLUME_HEAD, map(volume_row, arm.curves.volumes)),
+        ("Lesions found at false alarms a study", LESION_HEAD, map(lesion_row, arm.curves.lesions)),
+    ):
+        table = _table(_said(what, arm.name), head, rows)
+        if table.rows:
+            yield table
 
 
 def _failures(arm: Arm) -> _Table:
@@ -149,6 +174,11 @@ def _facts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
         if "packages" in models.get("encoder", {})
         else []
     )
+    site = identity.get("site", "")
+    facts += [
+        (f"calibrations of site {site}", f"{name}, SHA-256 {digest}")
+        for name, digest in models.get("calibrations", {}).items()
+    ]
     facts += [(f"words of {name}", f"SHA-256 {digest}") for name, digest in identity.get("concepts", {}).items()]
     scoring = identity.get("scoring")
     if scoring:

@@ -49,6 +49,7 @@ pre { overflow-x: auto; background: var(--soft); padding: .6rem; } td.digest { o
 <p class="notice"><strong>{{ notice }}</strong></p>
 <nav aria-label="Sections"><ul>
 <li><a href="#summary">Summary</a></li>
+{% if plots %}<li><a href="#curves">Presence, volumes, lesions</a></li>{% endif %}
 {% if compared.rows %}<li><a href="#compared">Compared</a></li>{% endif %}
 {% if beside.rows or stamps %}<li><a href="#published">Published values</a></li>{% endif %}
 <li><a href="#cases">Worst and best cases</a></li>
@@ -76,6 +77,17 @@ stands on both sides, without a number.</li>
 {% for arm, said in reasons.items() %}{% for one in said %}<li>{{ arm }}{{ ": " if arm }}{{ one }}</li>{% endfor %}{% endfor %}
 </ul>
 </section>
+
+{% if plots %}
+<section aria-labelledby="curves">
+<h2 id="curves">Presence, volumes, lesions</h2>
+{% for plot in plots %}
+<figure class="plot"><img src="{{ plot.svg }}" alt="{{ plot.alt }}">
+<figcaption>{{ plot.caption }}</figcaption></figure>
+{% endfor %}
+{% for table in curves %}{{ show(table) }}{% endfor %}
+</section>
+{% endif %}
 
 {% if compared.rows %}
 <section aria-labelledby="compared">

@@ -18,6 +18,7 @@ _METRIC = re.compile(
     r"(dsc|iou|nsd@.+|nsd_slab@.+|(hd|hd95|assd)_(mm|px)|volume_(reference|prediction|difference)_ml"
     r"|volume_difference_relative|lesions?_.+)"
 )
+LESIONS = ("scores_found", "scores_false")
 _NEEDED = ("case", "concept", "status")
 Rows = Bool[np.ndarray, " rows"]
 
@@ -51,9 +52,13 @@ class Scores:
         concept, status, failure, outcome: a word a row; "" where there is none.
         patient: the patient's pseudonym; the case's where the table names none.
         present: (rows,) 1 where the finding was seen, 0 where not, NaN where nothing was decided.
+        score: (rows,) the presence score; NaN where the run has none.
+        probability: (rows,) that the finding is there, by a calibration; NaN where there is none.
         numbers: by metric, (rows,); NaN where missing, infinite where the table says so.
         groups: what subgroups are made of.
         why: a word a row, why numbers are missing.
+        lesions: the scores of the lesions that were found, and those of false alarms, words with spaces between; None where
+            the run scored no lesions.
     """
 
     rows: int
@@ -63,9 +68,12 @@ class Scores:
     outcome: Coded
     patient: Coded
     present: Float64[np.ndarray, " rows"]
+    score: Float64[np.ndarray, " rows"]
+    probability: Float64[np.ndarray, " rows"]
     numbers: Mapping[str, Float64[np.ndarray, " rows"]]
     groups: Mapping[str, Coded] = field(default_factory=dict)
     why: Coded
+    lesions: tuple[Coded, Coded] | None = None
 
     @property
     def positives(self) -> Rows:
@@ -103,7 +111,7 @@ def read_scores(table: Path, *, by: Sequence[str] = ()) -> Scores:
         names = file.schema_arrow.names
         _require_columns(table, names, by)
         metrics = [name for name in names if _METRIC.fullmatch(name)]
-        others = ("failure", "outcome", "patient", "present", "infinite", "no_number")
+        others = ("failure", "outcome", "patient", "present", "score", "probability", "infinite", "no_number", *LESIONS)
         wanted = dict.fromkeys([*_NEEDED, *(name for name in others if name in names), *by, *metrics])
         held = file.read(columns=list(wanted))
     except (pa.ArrowException, OSError) as error:
@@ -114,8 +122,10 @@ def read_scores(table: Path, *, by: Sequence[str] = ()) -> Scores:
         rows=held.num_rows, concept=_coded(held, "concept"), status=_coded(held, "status"),
         failure=_coded(held, "failure"), outcome=_coded(held, "outcome"),
         patient=_coded(held, "patient", otherwise="case"), present=_numbers(held, "present"),
+        score=_numbers(held, "score"), probability=_numbers(held, "probability"),
         numbers={name: _with_infinite(held, name) for name in metrics},
         groups={name: _coded(held, name, empty=NOT_STATED) for name in by}, why=_coded(held, "no_number"),
+        lesions=(_coded(held, LESIONS[0]), _coded(held, LESIONS[1])) if set(LESIONS) <= set(names) else None,
     )  # fmt: skip
 
 

@@ -10,7 +10,10 @@ SUMMARY_HEAD = (
     "concept", "subgroup", "cases", "metric", "mean (95 %)", "median (95 %)", "SD", "used", "no number", "failed",
     "infinite", "patients",
 )  # fmt: skip
-DECISION_HEAD = ("concept", "subgroup", "seen where it is (95 %)", "of", "not seen where it is not (95 %)", "of")
+DECISION_HEAD = (
+    "concept", "subgroup", "seen where it is (95 %)", "of", "not seen where it is not (95 %)", "of", "no decision",
+    "AUC of the score (95 %)",
+)  # fmt: skip
 CSV_HEAD = (
     "concept", "group", "value", "part", "metric", "cases", "used", "patients", "no_number", "failed", "infinite",
     "both_empty", "reference_empty", "prediction_empty", "mean", "mean_low", "mean_high", "mean_method", "median",
@@ -60,7 +63,7 @@ def decision_row(decisions: Decisions) -> tuple[str, ...]:
     """Decisions under `DECISION_HEAD`."""
     return (
         decisions.concept, subgroup_text(decisions.group, decisions.value), interval_text(decisions.sensitivity),
-        str(decisions.positives), interval_text(decisions.specificity), str(decisions.negatives),
+        str(decisions.positives), interval_text(decisions.specificity), str(decisions.negatives), str(decisions.undecided), interval_text(decisions.auc),
     )  # fmt: skip
 
 

@@ -1,0 +1,264 @@
+"""What `medkt batch` and `medkt evaluate` share: their options, and what these make of a run."""
+
+import argparse
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from medkt.cohort.engine import Engine, RunnerFactory
+    from medkt.cohort.folder import RunFolder
+    from medkt.cohort.plan import Plan
+    from medkt.cohort.progress import Summary
+    from medkt.cohort.scoring import Scoring
+    from medkt.cohort.studies import StudyRunnerFactory
+    from medkt.concepts import Concept
+    from medkt.segmentation.slicewise import SegmentationSettings
+
+STOPPED = {"interrupted": 130, "terminated": 143}
+SOME_FAILED = 4
+
+
+# ---- options
+
+
+def add_reading(parser: argparse.ArgumentParser) -> None:
+    """How studies are read, cut and written; which series and volume stands in the manifest."""
+    parser.add_argument(
+        "--modality", default="auto", choices=("auto", "cxr", "ct", "mri", "ultrasound"),
+        help="what the studies are, where neither the manifest nor the file says it",
+    )  # fmt: skip
+    parser.add_argument("--regrid", action="store_true", help="resample tilted or irregular series to a regular grid")
+    parser.add_argument("--window", metavar="NAME", help="how values are shown; see `medkt segment`")
+    parser.add_argument("--axis", type=int, choices=(0, 1, 2), help="cut across slices (0), rows (1) or columns (2)")
+    parser.add_argument("--step-mm", type=float, metavar="MM", help="least distance between the planes looked at")
+    parser.add_argument(
+        "-f", "--format", default="nifti,png", metavar="LIST",
+        help="nifti, dicom-seg, png (default: %(default)s); a DICOM SEG names its patient, as DICOM wants it",
+    )  # fmt: skip
+
+
+def add_site(parser: argparse.ArgumentParser) -> None:
+    """Whose calibrations decide presence."""
+    parser.add_argument(
+        "--site", metavar="NAME",
+        help="decide presence by the calibrations of this site (`medkt calibrate` makes them) and not by the threshold",
+    )  # fmt: skip
+
+
+def add_work(parser: argparse.ArgumentParser) -> None:
+    """Who works, on which part, and when it stops."""
+    parser.add_argument("--engine", choices=("local", "ray"), default="local", help="processes here, or a Ray cluster")
+    parser.add_argument("--ray-address", metavar="ADDRESS", help="of a Ray cluster that runs; else one is started here")
+    parser.add_argument("-w", "--workers", type=int, default=1, metavar="N", help="how many hold the models at once")
+    parser.add_argument("--threads", type=int, metavar="N", help="of each worker (default: cores / workers)")
+    parser.add_argument("--shard", default="1/1", metavar="I/N", help="only this part of the manifest, counted from 1")
+    parser.add_argument("--timeout", type=float, metavar="S", help="seconds one case may take")
+    parser.add_argument("--max-failures", metavar="N|P%", help="stop when more cases than this have failed")
+
+
+def add_privacy(parser: argparse.ArgumentParser) -> None:
+    """What of the manifest shows."""
+    parser.add_argument("--keep-ids", action="store_true", help="the manifest's ids are pseudonyms already: use them")
+    parser.add_argument("--salt", type=Path, metavar="FILE", help="the salt of another run, so that case names agree")
+    parser.add_argument(
+        "--keep-column", nargs="+", action="extend", default=[], metavar="NAME",
+        help="columns of the manifest that go into the result table (sex, scanner ...)",
+    )  # fmt: skip
+
+
+# ---- what is asked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The findings that a run looks for.
+
+    Attributes:
+        concepts: by id; those that rows of the manifest name are added as they are met.
+        own: ids of those that the options ask of every case.
+        learnt: the concepts of the packages, by id.
+        packages: the `.medkt` files, and the SHA-256 of each one's manifest.
+    """
+
+    concepts: "dict[str, Concept]"
+    own: tuple[str, ...]
+    learnt: "Mapping[str, Concept]"
+    packages: Mapping[Path, str]
+
+    def identify(self, name: str) -> str:
+        """The id of what a row calls a concept; a learnt concept of that id or name comes first.
+
+        Raises:
+            UnknownNameError: there is none of this name.
+        """
+        from medkt.concepts import load_concept
+
+        for concept in self.learnt.values():
+            if name == concept.id or name.casefold() in (one.casefold() for one in concept.names):
+                self.concepts[concept.id] = concept
+                return concept.id
+        concept = load_concept(name)
+        self.concepts[concept.id] = concept
+        return concept.id
+
+
+def asked_of(arguments: argparse.Namespace) -> Asked:
+    """What `-c` and `-p` ask for, each once; nothing, where they are not given.
+
+    Raises:
+        SettingsError: a concept has the id of a learnt one and other words.
+        MedktError: a name has no or several meanings, or a package is not sound.
+    """
+    from medkt.cli.segment import packages_of
+    from medkt.concepts import read_package
+    from medkt.errors import SettingsError
+    from medkt.pipeline import concept_in, wanted_in
+
+    modality = None if arguments.modality == "auto" else arguments.modality
+    packages = {Path(name).resolve(): read_package(name) for name in packages_of(arguments)}
+    learnt = {concept.id: concept for package in packages.values() for concept in package.concepts}
+    concepts: dict[str, Concept] = {}
+    for one in wanted_in(arguments.concept, arguments.prompt, modality=modality):
+        concept = concept_in(one, modality or "")
+        if concept.digest != learnt.get(concept.id, concept).digest:
+            raise SettingsError(
+                f"{concept.id} is asked for with other words than those it was learnt with; leave one of the two out"
+            )
+        concepts[concept.id] = concept
+    digests = {path: package.digest for path, package in packages.items()}
+    return Asked(concepts=concepts, own=tuple(concepts), learnt=learnt, packages=digests)
+
+
+# ---- what does the work
+
+
+def factory_of(
+    arguments: argparse.Namespace,
+    folder: "RunFolder",
+    asked: Asked,
+    *,
+    learnt: bool = True,
+    scoring: "Scoring | None" = None,
+) -> "StudyRunnerFactory":
+    """What each worker makes its models of; `learnt=False` leaves the packages' weights out, and asks their words.
+
+    Raises:
+        SettingsError: options that do not go together.
+    """
+    from medkt.cohort.scoring import Scoring
+    from medkt.cohort.studies import StudyRunnerFactory
+    from medkt.config import resolve
+    from medkt.pipeline import View
+    from medkt.report.write import Formats
+    from medkt.segmentation.slicewise import SegmentationSettings
+
+    settings = resolve(SegmentationSettings, preset=arguments.preset, file=arguments.settings, sets=arguments.set)
+    _require_site_fits(arguments, asked, settings)
+    view = View(
+        modality=None if arguments.modality == "auto" else arguments.modality,
+        window=arguments.window, axis=arguments.axis, step_mm=arguments.step_mm,
+    )  # fmt: skip
+    return StudyRunnerFactory(
+        run=folder, concepts=dict(asked.concepts), model=arguments.model, segmenter=arguments.segmenter,
+        device=arguments.device, settings=settings, preset=arguments.preset, view=view, regrid=arguments.regrid,
+        formats=Formats.parse(arguments.format), packages=tuple(asked.packages) if learnt else (),
+        together=arguments.together and learnt, site=arguments.site or "", scoring=scoring or Scoring(),
+    )  # fmt: skip
+
+
+def _require_site_fits(arguments: argparse.Namespace, asked: Asked, settings: "SegmentationSettings") -> None:
+    from medkt.errors import SettingsError
+
+    if arguments.site is None:
+        return
+    if asked.packages:
+        raise SettingsError(
+            "--site: a calibration is one of the model as it was loaded, not of a learnt concept; leave --site out, or ask for "
+            ".medkt files by themselves"
+        )
+    if not settings.presence.gate:
+        raise SettingsError(
+            "--site decides presence, and with presence.gate=false (a preset may say so) nothing is decided; add "
+            "--set presence.gate=true, or leave --site out"
+        )
+
+
+def identity_of(
+    arguments: argparse.Namespace, asked: Asked, plan: "Plan", factory: "StudyRunnerFactory"
+) -> dict[str, Any]:
+    """All that the results depend on, the digests of models and calibrations aside: the workers tell those."""
+    from medkt.about import __version__
+    from medkt.cohort.studies import concept_digest
+    from medkt.report.plain import as_plain
+
+    learnt = {"packages": [asked.packages[path] for path in factory.packages], "together": factory.together}
+    return {
+        "medkt": __version__,
+        "manifest": plan.digest,
+        "shard": str(plan.shard),
+        "concepts": {name: concept_digest(concept) for name, concept in sorted(factory.concepts.items())},
+        "asked": list(plan.asked),
+        "preset": factory.preset,
+        "settings": as_plain(factory.settings),
+        "view": as_plain(factory.view),
+        "regrid": factory.regrid,
+        "formats": as_plain(factory.formats),
+        "ids": "the manifest's" if plan.keep_ids else "pseudonyms",
+        "columns": list(plan.columns),
+        **(learnt if factory.packages else {}),
+        **({"site": factory.site} if factory.site else {}),
+    }
+
+
+def salt_of(folder: "RunFolder", whole: Path, given: Path | None) -> bytes:
+    """The salt of a run, or of its shard: shards that share a folder share a salt, so that their names belong together."""
+    from medkt.cohort.folder import RunFolder
+
+    if folder.path == whole:
+        return folder.salt(given)
+    run = RunFolder(whole)
+    run.salt(given)
+    return folder.salt(run.path / "salt")
+
+
+def engine_of(arguments: argparse.Namespace, factory: "RunnerFactory", folder: "RunFolder") -> "Engine":
+    """The workers.
+
+    Raises:
+        SettingsError: fewer than one.
+    """
+    from medkt.cohort.local import LocalEngine
+    from medkt.errors import SettingsError
+
+    if arguments.workers < 1:
+        raise SettingsError(f"--workers {arguments.workers}: at least 1 is needed")
+    options = {"workers": arguments.workers, "threads": arguments.threads, "timeout_s": arguments.timeout}
+    if arguments.engine == "local":
+        return LocalEngine(factory, folder.workers.resolve(), **options)
+    from medkt.cohort.ray import RayEngine
+
+    gpus = 1.0 if arguments.device.startswith("cuda") else 0.0
+    return RayEngine(factory, folder.workers.resolve(), address=arguments.ray_address, gpus=gpus, **options)
+
+
+def run_plan(
+    arguments: argparse.Namespace, folder: "RunFolder", plan: "Plan", factory: "RunnerFactory", salt: bytes
+) -> "Summary":
+    """Do what is left of a claimed run, with progress for people or for machines."""
+    from medkt.cohort.coordinator import Limit, run_cohort
+    from medkt.cohort.progress import Printer
+
+    watcher = Printer(stream=sys.stdout if arguments.json else None, quiet=arguments.quiet)
+    limit = Limit.parse(arguments.max_failures or "100%")
+    return run_cohort(folder, plan, engine_of(arguments, factory, folder), salt=salt, limit=limit, watcher=watcher)
+
+
+def exit_code(summary: "Summary") -> int:
+    """0, 4 where cases failed, 130 and 143 where a signal ended the run; says on stderr why it ended."""
+    if summary.stopped:
+        print(f"medkt: {summary.stopped}; the same command goes on from here", file=sys.stderr)
+        return STOPPED.get(summary.stopped, SOME_FAILED)
+    return SOME_FAILED if summary.states["failed"] else 0

@@ -1,0 +1,74 @@
+"""An engine without processes: the cases of a command are worked on in the test's own, which has everything loaded."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from medkt.cohort.engine import Broken, Event, Finished, Ready, Runner, RunnerFactory
+from medkt.cohort.failures import kind_of, message_of
+from medkt.cohort.outcomes import Outcome, OutcomeFile, failure
+from medkt.cohort.work import Work
+from medkt.errors import MedktError
+
+
+class InlineEngine:
+    """Stands in for `LocalEngine`; one case at a time."""
+
+    def __init__(
+        self,
+        factory: RunnerFactory,
+        folder: Path,
+        *,
+        workers: int = 1,
+        threads: int | None = None,
+        timeout_s: float | None = None,
+    ) -> None:
+        self._factory, self._folder = factory, folder
+        self._events: list[Event] = []
+        self._runner: Runner | None = None
+        self._file: OutcomeFile | None = None
+
+    def start(self) -> None:
+        try:
+            self._runner, self._file = self._factory(), OutcomeFile(self._folder)
+            self._events.append(Ready(facts=dict(self._runner.facts()), file=self._file.name))
+        except MedktError as error:
+            self._events.append(Broken(error=type(error).__name__, message=str(error)))
+
+    def room(self, *, alone: bool = False) -> int:
+        return 0 if self._events else 1
+
+    def submit(self, work: Work, *, alone: bool = False) -> None:
+        assert self._runner is not None
+        assert self._file is not None
+        outcome = _outcome(self._runner, work)
+        self._events.append(Finished(outcome=outcome, file=self._file.name, end=self._file.append(outcome)))
+
+    def poll(self, seconds: float) -> Sequence[Event]:
+        events, self._events = self._events, []
+        return events
+
+    def stop(self, *, grace: float) -> Sequence[Event]:
+        if self._file is not None:
+            self._file.close()
+        return self.poll(0)
+
+
+def _outcome(runner: Runner, work: Work) -> Outcome:
+    step = "read"
+    try:
+        study = runner.read(work)
+        step = "compute"
+        made = runner.compute(work, study)
+        step = "write"
+        rows = tuple({**work.columns, **row} for row in runner.write(work, made))
+    except Exception as error:
+        return failure(work, kind_of(error, step), message_of(error, *work.secrets))
+    return Outcome(key=work.key, number=work.number, round=work.round, state="done", rows=rows)
+
+
+@pytest.fixture
+def inline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands of this test start no worker processes."""
+    monkeypatch.setattr("medkt.cohort.local.LocalEngine", InlineEngine)
