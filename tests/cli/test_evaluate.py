@@ -90,8 +90,8 @@ def test_masks_on_two_grids_are_refused(tmp_path: Path) -> None:
         runner.compute(work, runner.read(work))
 
 
-def test_studies_are_scored_as_the_protocol_says(tmp_path: Path) -> None:
-    """A case through the plain models: its row holds the protocol's metrics, the slab in a column of its own."""
+def _ran(tmp_path: Path, scoring: Scoring) -> tuple[dict[str, Any], StudyRunner]:
+    """The row of a case with a bright disc, through the plain models."""
     rows, columns = np.indices((64, 80))
     disc = (rows - 30) ** 2 + (columns - 40) ** 2 < 100
     Picture.fromarray((20 + 200 * disc).astype(np.uint8)).save(tmp_path / "image.png")
@@ -106,16 +106,29 @@ def test_studies_are_scored_as_the_protocol_says(tmp_path: Path) -> None:
     (work,) = plan.works(SALT, {1: (0, 0)})
     folder = RunFolder(tmp_path / "run")
     folder.make()
-    scoring = scoring_of_protocol(load_protocol("busi"))
     factory = StudyRunnerFactory(
         run=folder, concepts={concept.id: concept}, settings=SegmentationSettings(), scoring=scoring
     )
     runner = StudyRunner(factory, bright_pipeline())
     (row,) = runner.write(work, runner.compute(work, runner.read(work)))
+    assert (folder.cases / work.key / "overlay.png").is_file()
+    return dict(row), runner
+
+
+def test_studies_are_scored_as_the_protocol_says(tmp_path: Path) -> None:
+    """A case through the plain models: its row holds the protocol's metrics, the slab in a column of its own."""
+    row, runner = _ran(tmp_path, scoring_of_protocol(load_protocol("busi")))
     assert {"dsc", "iou", "nsd@2px", "nsd_slab@2px"} < set(row)
     assert row["outcome"] in ("normal", "prediction empty")
-    assert (folder.cases / work.key / "overlay.png").is_file()
+    assert "scores_found" not in row
     assert runner.facts()["encoder"] == {"name": "bright-spots", "digest": ""}
+
+
+def test_lesions_have_the_score_of_their_plane(tmp_path: Path) -> None:
+    row, _ = _ran(tmp_path, Scoring(metrics=MetricSettings(metrics=("dsc", "lesions"))))
+    assert (row["lesions_reference"], row["lesions_predicted"], row["lesions_found"]) == (1, 1, 1)
+    assert float(row["scores_found"]) == pytest.approx(row["score"], rel=1e-5)
+    assert row["scores_false"] == ""
 
 
 def _mask(*inside: tuple[int, int]) -> Mask:

@@ -7,6 +7,7 @@ import subprocess
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ SECRET = "PLANTED"
 def _run(path: Path, shift: float = 0.0, **identity: object) -> Path:
     """Twelve cases of two concepts, two of them failed; the pictures of some."""
     rows = [
-        row(("cyst", "nodule")[n % 2], dsc=round(0.3 + 0.05 * n + shift, 3), iou=0.2, sex="FM"[n % 3 == 0])
+        row(("cyst", "nodule")[n % 2], dsc=round(0.3 + 0.05 * n + shift, 3), iou=0.2, sex="FM"[n % 3 == 0], **_more(n))
         for n in range(10)
     ]
     rows += [{"concept": "cyst", "kind": "timeout", "sex": "F"}, {"concept": "cyst", "kind": "unreadable", "sex": "M"}]
@@ -32,6 +33,16 @@ def _run(path: Path, shift: float = 0.0, **identity: object) -> Path:
         Picture.fromarray(np.full((20, 60), 25 * number, np.uint8)).save(folder / "overlay.png")
     (run / "cases" / "case-000" / "secret.txt").write_text(SECRET, encoding="utf-8")
     return run
+
+
+def _more(n: int) -> dict[str, Any]:
+    """Scores of cases with and without the finding that overlap, volumes, and lesions."""
+    there, score = n % 5 != 3, (0.3, 0.7, 0.6, 0.5, 0.9)[n % 5] + 0.01 * n
+    volumes = {"volume_reference_ml": 4.0 + n, "volume_prediction_ml": 5.0 + 0.8 * n} if there else {}
+    lesions = {"lesions_reference": float(there), "lesions_predicted": 1.0}
+    scores = {"scores_found": f"{score:g}" if there else "", "scores_false": "" if there else f"{score:g}"}
+    told = {"score": score, "probability": score, "outcome": "normal" if there else "reference empty"}
+    return volumes | lesions | scores | told
 
 
 class _Page(HTMLParser):
@@ -57,6 +68,7 @@ def test_the_page_of_a_run(tmp_path: Path, medkt: Command) -> None:
     for said in (
         "not a medical device", "sex: F", "timeout", "unreadable", "0.300", "BUSI, breast ultrasound", "not tuned on labels",
         "unclear: the paper reports nothing on BUSI", "2" * 64, "rule for empty masks", "case-000",
+        "ROC curve of the presence score of cyst", "Bland-Altman plot of the volumes of nodule", "FROC curve of cyst", "Share of the lesions found", "calibration error",
     ):  # fmt: skip
         assert said.lower() in text.lower(), said
     assert SECRET not in text
@@ -76,7 +88,7 @@ def test_the_page_can_be_read_by_everybody(tmp_path: Path, medkt: Command) -> No
     assert all(head.get("scope") in ("col", "row") for head in page.of("th"))
     assert len(page.of("caption")) == len(page.of("table"))
     pictures = page.of("img")
-    assert len(pictures) >= 6  # two plots and four cases
+    assert len(pictures) >= 11  # two forests, two of each curve, three cases
     assert all(len(str(one["alt"])) > 30 for one in pictures)
     assert all(str(one["src"]).startswith("data:image/") for one in pictures)
     assert all(str(one["href"]).startswith(("#", "data:")) for one in page.of("a", "link"))
@@ -152,5 +164,5 @@ def test_the_page_in_a_browser(tmp_path: Path, medkt: Command) -> None:
     drawn = re.search(r"<title>drawn (\d+) of (\d+)</title>", ran.stdout)
     assert drawn is not None, ran.stderr[-2000:]
     assert drawn[1] == drawn[2]
-    assert int(drawn[1]) >= 10
+    assert int(drawn[1]) >= 16
     assert "CONSOLE" not in ran.stderr

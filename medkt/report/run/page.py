@@ -128,7 +128,7 @@ def _curves(arm: Arm) -> Iterator[_Table]:
     for what, head, rows in (
         ("Presence score, against the reference", PRESENCE_HEAD, map(presence_row, arm.curves.presence)),
         ("Volumes, prediction minus reference", VOLUME_HEAD, map(volume_row, arm.curves.volumes)),
-        ("Lesions found at false alarms a study", LESION_HEAD, map(lesion_row, arm.curves.lesions)),
+        ("Share of the lesions found, at false alarms a study", LESION_HEAD, map(lesion_row, arm.curves.lesions)),
     ):
         table = _table(_said(what, arm.name), head, rows)
         if table.rows:

@@ -28,7 +28,7 @@ LESION_HEAD = (
     "concept",
     "lesions",
     "studies",
-    *(f"sensitivity at {rate:g} false alarms a study" for rate in RATES),
+    *(f"at {rate:g}" for rate in RATES),
     "mean",
 )
 

@@ -17,6 +17,7 @@ from medkt.report.run.scores import Rows, Scores
 from medkt.statistics import Interval
 
 MOST_POINTS = 400  # of a drawn curve
+MOST_BINS, CASES_OF_A_BIN = 10, 15  # of the calibration; a share over fewer cases says nothing
 NAN = float("nan")
 
 
@@ -29,7 +30,7 @@ class PresenceCurve:
         positives, negatives: how many of either kind have a score.
         auc: with its interval.
         false_positives, sensitivity: (points,) shares from 0 to 1, from the strictest threshold to the loosest.
-        bins: what calibrated probabilities claimed against what was true; empty without them.
+        bins: what calibrated probabilities claimed against what was true, in bins of equal counts; empty without them.
         ece, brier: calibration error and Brier score of these; NaN without them.
     """
 
@@ -131,5 +132,6 @@ def _calibration(scores: Scores, used: Rows) -> tuple[tuple[ReliabilityBin, ...]
     if not told.any():
         return (), NAN, NAN
     truth, probabilities = scores.positives[told], scores.probability[told]
-    bins = reliability(truth=truth, probabilities=probabilities, bins=10, binning="count")
+    count = max(2, min(MOST_BINS, len(truth) // CASES_OF_A_BIN))
+    bins = reliability(truth=truth, probabilities=probabilities, bins=count, binning="count")
     return bins, calibration_error(bins), brier(truth=truth, probabilities=probabilities)
