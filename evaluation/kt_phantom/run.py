@@ -6,9 +6,9 @@
 One JSON line a (finding, condition, seed) goes to `rows.jsonl` as soon as it is done; a second run goes on where the
 first ended, and `tables.py` makes tables and plots of it. Split the work with --part 1/2 and --part 2/2.
 
-Conditions: "base"; "fast" (medkt's default, its place chosen without labels); "fast t=0.5" (half way back to the base);
-the audit's controls; "longer": 100 steps in place of 30, to the last one, and "longer, held less" with a third of the
-weight on the known images' similarities; "real N": the same fine-tuning, to its last step, on N phantom images of the finding instead of
+Conditions: "base"; "fast" (medkt's default, its place chosen without labels); the audit's controls; "noise starts": fast
+with every inversion started from noise; "whole way": the fine-tuned weights themselves, where fast stops at three
+quarters of the way; "longer": 100 steps in place of 30, to the last one; "real N": the same fine-tuning, to its last step, on N phantom images of the finding instead of
 inverted ones (an upper bound: they need N labelled images); "kt-paper, N steps": images as the paper makes them with
 fewer of its 5,000 steps, fine-tuned as the paper does, and "kt-paper images, N steps" fine-tuned as ours.
 
@@ -34,7 +34,6 @@ from medkt.config import resolve_learning
 from medkt.models.encoder import DualEncoder
 from medkt.models.small import load_small
 from medkt.transfer.choose import Candidate
-from medkt.transfer.copies import interpolate
 from medkt.transfer.learn import Learned, LearnSettings, gather, learn_from
 from medkt.transfer.rehearsal import features_of, look
 from medkt.transfer.trainable import frozen_layer
@@ -87,7 +86,6 @@ class Bench:
         self._row(rows, "base", seed, lambda: self.base, segmented=seed == 0)
         learned = self._learned(seed)
         self._row(rows, "fast", seed, learned, segmented=seed < self.arguments.control_seeds)
-        self._row(rows, "fast t=0.5", seed, lambda: self._half(learned()))
         for control in CONTROLS:
             if control.name == "noise images" or seed < self.arguments.control_seeds:
                 make = control.make
@@ -98,8 +96,9 @@ class Bench:
                     lambda make=make: make(Setting(base=self.base, learned=learned.kept(), cache=None)),
                 )
         if seed < self.arguments.control_seeds:
-            for name, held in (("longer", 3.0), ("longer, held less", 1.0)):
-                self._row(rows, name, seed, lambda held=held: self._longer(learned.kept(), held), segmented=True)
+            self._row(rows, "whole way", seed, lambda: self._further(learned.kept()))
+            self._row(rows, "noise starts", seed, lambda: self._from_noise(seed))
+            self._row(rows, "longer", seed, lambda: self._further(learned.kept(), steps=100))
             for count in REAL:
                 self._row(rows, f"real {count}", seed, lambda count=count: self._real(learned.kept(), count))
 
@@ -135,21 +134,29 @@ class Bench:
 
         return Once(make)
 
-    def _half(self, adapted: DualEncoder) -> DualEncoder:
-        return interpolate(self.base, adapted, 0.5)
-
     def _end(self) -> Candidate:
         """The end of fine-tuning, where nothing is chosen."""
         rate, steps = self.settings.finetune.learning_rate, self.settings.finetune.steps or 0
         return Candidate(
-            learning_rate=rate, step=steps, interpolation=1.0, success=0.0, margin=0.0, retention=1.0, drift=0.0
+            learning_rate=rate,
+            step=steps,
+            interpolation=self.settings.choice.interpolations[-1],
+            success=0.0,
+            margin=0.0,
+            retention=1.0,
+            drift=0.0,
         )
 
-    def _longer(self, learned: Learned, held: float) -> DualEncoder:
-        finetuning = replace(self.settings.finetune, steps=100, rehearsal_similarity=held)
+    def _further(self, learned: Learned, steps: int | None = None) -> DualEncoder:
+        finetuning = replace(self.settings.finetune, steps=steps or self.settings.finetune.steps)
         settings = replace(self.settings, finetune=finetuning)
-        at = replace(self._end(), step=100)
+        at = replace(self._end(), step=finetuning.steps or 0, interpolation=self._end().interpolation if steps else 1.0)
         return learn_from(self.base, learned.material, settings, seed=learned.seed, at=at).encoder
+
+    def _from_noise(self, seed: int) -> DualEncoder:
+        settings = replace(self.settings, warm=0.0)
+        words = vocabulary_of(self.task.concept, self.task.domain, known=self.task.known)
+        return learn_from(self.base, gather(self.base, words, settings, seed=seed), settings, seed=seed).encoder
 
     def _real(self, learned: Learned, count: int) -> DualEncoder:
         images = real_images(self.task, count, learned.seed)

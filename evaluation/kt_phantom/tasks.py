@@ -10,11 +10,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from medkt.concepts import Caption, Concept, load_concept
+from medkt.datasets.phantom.drawers import DRAWERS
 from medkt.datasets.phantom.finding import DOMAINS, DomainName, Finding, findings_of
 from medkt.domains import Domain, domain
 from medkt.models.encoder import DualEncoder
 from medkt.recipe.batches import normalise
-from medkt.recipe.corpus import DRAWERS, SIDE
+from medkt.recipe.corpus import SIDE
 
 HERE = Path(__file__).resolve().parent
 TEST_SEED, REAL_SEED = 41, 43  # phantoms to be judged by; phantoms given to the upper bound

@@ -12,7 +12,7 @@ import torch
 
 from medkt.models.encoder import DualEncoder
 from medkt.transfer.copies import copy_encoder, mark_adapted
-from medkt.transfer.learn import Learned, LearnSettings, Material, gather, learn_from
+from medkt.transfer.learn import Learned, LearnSettings, Material, drawn_starts, gather, learn_from
 from medkt.transfer.vocabulary import Vocabulary
 
 
@@ -47,6 +47,17 @@ def noise_images(setting: Setting) -> DualEncoder:
     images = setting.learned.material.images
     noise = torch.rand(images.shape[0], 1, *images.shape[2:], generator=_generator(setting)).expand_as(images)
     material = replace(setting.learned.material, images=noise.contiguous().to(images))
+    return _again(setting, material=material)
+
+
+def normal_studies(setting: Setting) -> DualEncoder:
+    """Drawn normal studies, such as inversions start from, in place of the inverted images; noise where none is drawn."""
+    learned = setting.learned
+    images, drawn = learned.material.images, learned.material.vocabulary.drawn
+    if drawn is None:
+        return noise_images(setting)
+    planes = drawn_starts(drawn, ("",), len(images), learned.seed, side=images.shape[-1])[0]
+    material = replace(learned.material, images=planes.expand_as(images).contiguous().to(images))
     return _again(setting, material=material)
 
 
@@ -96,6 +107,12 @@ CONTROLS: tuple[Control, ...] = (
     Control(name="noise images", about="uniform noise in place of the inverted images", quick=True, make=noise_images),
     Control(name="zero loss", about="weight decay alone, no loss", quick=True, make=zero_loss),
     Control(name="random change", about="random weights moved as far", quick=True, make=random_change),
+    Control(
+        name="normal studies",
+        about="drawn normal studies in place of the inverted images",
+        quick=False,
+        make=normal_studies,
+    ),
     Control(name="no name", about="captions without the name", quick=False, make=without_name),
     Control(
         name="other words", about="the name with a known finding's description", quick=False, make=other_description

@@ -5,25 +5,23 @@ Plane n of a set is drawn from the seeds (seed, n), so a set does not depend on 
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 from PIL import Image
 
-from medkt.datasets.phantom import ct, cxr, mri, ultrasound
+from medkt.datasets.phantom.drawers import DRAWERS
 from medkt.datasets.phantom.finding import DOMAINS, Attributes, DomainName, findings_of, held_out_identities
 from medkt.datasets.phantom.reports import ATTRIBUTES
 from medkt.errors import InputError
 from medkt.recipe.real_images import REAL, RealImage, read_real
 
 SIDE = 128
-DRAWERS: Mapping[DomainName, ModuleType] = {"cxr": cxr, "ct": ct, "mri": mri, "ultrasound": ultrasound}
 _PIECE = 500  # planes that one task draws
 Grey = UInt8[np.ndarray, "rows columns"]
 

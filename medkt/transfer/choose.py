@@ -33,7 +33,7 @@ class ChoiceSettings:
     every: int = 10
     """Steps between two candidates of one run; the last step is one too."""
 
-    interpolations: tuple[float, ...] = (0.5, 0.75, 1.0)
+    interpolations: tuple[float, ...] = (0.5, 0.75)
     """Where between the base (0) and the fine-tuned weights (1) a candidate stands."""
 
     max_forgetting: float = 0.2

@@ -14,15 +14,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
 from medkt.concepts import Concept
+from medkt.datasets.phantom.drawers import draw_normal
+from medkt.datasets.phantom.finding import DomainName
 from medkt.domains import Domain
 from medkt.errors import InputError, SettingsError
 from medkt.inversion import InversionSettings, Inverted, invert_cached, normalised
+from medkt.inversion.noise import stream
 from medkt.models.encoder import DualEncoder
 from medkt.transfer.choose import Candidate, Choice, ChoiceSettings, Validation, choose
 from medkt.transfer.copies import interpolate
@@ -33,6 +37,7 @@ from medkt.transfer.vocabulary import Vocabulary, vocabulary_of
 log = logging.getLogger(__name__)
 Ticker = Callable[[str, int, int], None]
 _VALIDATION = 1_000_003  # added to a seed, so that validation images have none of the seeds that training uses
+_WARM = 2_000_003  # the same for images that start from a drawn study
 _REHEARSAL = 17  # one seed for the rehearsal images of every concept and run, so that a base model makes them once
 
 
@@ -50,8 +55,16 @@ class LearnSettings:
     images: int = 10
     """Images of the concept, shared out over its captions."""
 
-    rehearsal_images: int = 3
+    rehearsal_images: int = 4
     """Images of each known finding's caption, of each one's name, and of a normal study; 0 for none, as published."""
+
+    warm: float = 0.5
+    """Part of the images of each text, concept's and known ones', that start from a drawn normal study of the domain with
+    a little noise, rather than from noise: they show the finding in a body. 0 for none, as published; no effect where
+    medkt draws no such part of the body."""
+
+    warm_noise: float = 0.05
+    """Standard deviation of that noise, before squashing."""
 
     validation_images: int = 4
     """Images of the concept, and half as many of each known finding, that choice and audit ask about; 0 for none."""
@@ -88,6 +101,8 @@ class LearnSettings:
         checks = {
             "images": self.images >= 1,
             "rehearsal_images": self.rehearsal_images >= 0,
+            "warm": 0 <= self.warm <= 1,
+            "warm_noise": self.warm_noise >= 0,
             "validation_images": self.validation_images >= 0,
             "pictured": 0 <= self.pictured < 1,
             "views": self.views >= 1,
@@ -195,24 +210,40 @@ def gather(
     began = time.perf_counter()
 
     def make(
-        stage: str, texts: tuple[str, ...], images: int, with_seed: int, how: InversionSettings | None = None
+        stage: str,
+        texts: tuple[str, ...],
+        images: int,
+        with_seed: int,
+        how: InversionSettings,
+        start: Tensor | None = None,
     ) -> Inverted:
         return invert_cached(
-            encoder, texts, how or settings.inversion, images=images, seed=with_seed, folder=cache,
+            encoder, texts, how, images=images, seed=with_seed, start=start, folder=cache,
             progress=None if progress is None else lambda _, done, of: progress(stage, done, of),
         )  # fmt: skip
 
+    def partly_warm(stage: str, texts: tuple[str, ...], images: int, with_seed: int) -> Inverted:
+        warm = round(images * settings.warm) if vocabulary.drawn else 0
+        parts = []
+        if warm < images:
+            parts.append(make(stage, texts, images - warm, with_seed, settings.inversion))
+        if warm and vocabulary.drawn:
+            start = drawn_starts(vocabulary.drawn, texts, warm, with_seed + _WARM, side=encoder.spec.input_size)
+            how = replace(settings.inversion, init="normal", init_std=settings.warm_noise)
+            parts.append(make(stage, texts, warm, with_seed + _WARM, how, start))
+        return _side_by_side(parts)
+
     rehearsal = validation = known_validation = None
     if settings.rehearsal_images:
-        found = make("images of known findings", vocabulary.rehearsed, settings.rehearsal_images, _REHEARSAL)
+        found = partly_warm("images of known findings", vocabulary.rehearsed, settings.rehearsal_images, _REHEARSAL)
         rehearsal = _flat(found)
     stage, described = "images of the concept", vocabulary.described
-    inverted = make(stage, described, _each(settings.images, described), seed)
+    inverted = partly_warm(stage, described, _each(settings.images, described), seed)
     vocabulary, left_out = _pictured(vocabulary, inverted, settings)
     if left_out:
         described = vocabulary.described
         log.warning("the model cannot picture these captions, which are left out: %s", "; ".join(map(repr, left_out)))
-        inverted = make(stage, described, _each(settings.images, described), seed)
+        inverted = partly_warm(stage, described, _each(settings.images, described), seed)
     if settings.validation_images:
         each, few = _each(settings.validation_images, described), -(-settings.validation_images // 2)
         stage, how = "images to judge by", settings.judged_with
@@ -225,12 +256,40 @@ def gather(
     )  # fmt: skip
 
 
+def drawn_starts(
+    domain: DomainName, texts: Sequence[str], images: int, seed: int, *, side: int
+) -> Float[Tensor, "texts images 1 side side"]:
+    """Drawn normal studies to start from, each with random numbers of its own: those of its text, index and seed."""
+    planes = [
+        draw_normal(domain, np.random.default_rng(stream(seed, text, index, "drawn").initial_seed()), side=side)
+        for text in texts
+        for index in range(images)
+    ]
+    return torch.from_numpy(np.stack(planes)).reshape(len(texts), images, 1, side, side)
+
+
+def _side_by_side(parts: Sequence[Inverted]) -> Inverted:
+    """More images of the same texts as one; settings and seed are those of the first."""
+    if len(parts) == 1:
+        return parts[0]
+    weights = [part.pixels.shape[1] for part in parts]
+    curves = torch.stack([part.curves * weight for part, weight in zip(parts, weights, strict=True)]).sum(0)
+    return replace(
+        parts[0], pixels=torch.cat([part.pixels for part in parts], dim=1),
+        similarity=torch.cat([part.similarity for part in parts], dim=1), curves=curves / sum(weights),
+        seconds=sum(part.seconds for part in parts),
+    )  # fmt: skip
+
+
 def _pictured(
     vocabulary: Vocabulary, inverted: Inverted, settings: LearnSettings
 ) -> tuple[Vocabulary, tuple[str, ...]]:
     """The vocabulary without captions whose images stay far from them, and those captions."""
     near = inverted.similarity.mean(dim=1)
-    kept = [bool(one >= settings.pictured * near.max()) for one in near]
+    best = float(near.max())
+    if best <= 0:
+        log.warning("the model pictures none of the captions: no image comes nearer to its text than %.2f", best)
+    kept = [bool(one >= (settings.pictured * best if best > 0 else best)) for one in near]
     left_out = tuple(text for text, keep in zip(vocabulary.described, kept, strict=True) if not keep)
     gone = {text for text in vocabulary.own if any(text == one or text.endswith(f" is {one}") for one in left_out)}
     return replace(

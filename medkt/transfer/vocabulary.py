@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from medkt.concepts import Concept, mentions
+from medkt.datasets.phantom.drawers import DRAWN_BODY
+from medkt.datasets.phantom.finding import DOMAINS, DomainName
 from medkt.domains import Domain
 from medkt.errors import InputError
 
@@ -21,6 +23,7 @@ class Vocabulary:
         known_prompts: the same of each known finding, in the order of `known`.
         known: ids of the findings that the model is taken to know.
         rehearsed: to invert: one caption of each known finding, one of a normal study, then `known_prompts`.
+        drawn: the domain whose drawn normal studies show the part of the body that is meant; None where none does.
     """
 
     described: tuple[str, ...]
@@ -30,6 +33,7 @@ class Vocabulary:
     known_prompts: tuple[str, ...]
     known: tuple[str, ...]
     rehearsed: tuple[str, ...]
+    drawn: DomainName | None = None
 
 
 def vocabulary_of(concept: Concept, domain: Domain, *, known: Sequence[Concept] | None = None) -> Vocabulary:
@@ -72,4 +76,10 @@ def vocabulary_of(concept: Concept, domain: Domain, *, known: Sequence[Concept] 
         known_prompts=prompts,
         known=tuple(other.id for other in others),
         rehearsed=(*captions, spoken.normal[0], *prompts),
+        drawn=_drawn(concept, domain),
     )
+
+
+def _drawn(concept: Concept, domain: Domain) -> DomainName | None:
+    body = concept.body if concept.body in domain.words else domain.default_body
+    return next((name for name in DOMAINS if name == domain.name and DRAWN_BODY[name] == body), None)

@@ -73,7 +73,7 @@ def test_a_package_gives_the_encoder_that_was_judged(
 
 def test_zero_loss_is_weight_decay_alone(made: LearnedConcept, encoder: SmallEncoder, cache: Path) -> None:
     control = next(one for one in CONTROLS if one.name == "zero loss")
-    changed = control.make(Setting(base=encoder, learned=made.learned[0], cache=cache))
+    changed = control.make(Setting(base=encoder, learned=made.learned[made.kept], cache=cache))
     before, after = encoder.module.state_dict(), changed.module.state_dict()
     factor = 1 - SETTINGS.finetune.weight_decay * 1e-3
     moved = [name for name in before if not torch.equal(before[name], after[name])]
@@ -85,15 +85,15 @@ def test_zero_loss_is_weight_decay_alone(made: LearnedConcept, encoder: SmallEnc
 
 def test_a_random_change_is_as_long_as_what_was_learned(made: LearnedConcept, encoder: SmallEncoder) -> None:
     control = next(one for one in CONTROLS if one.name == "random change")
-    changed = control.make(Setting(base=encoder, learned=made.learned[0], cache=None)).module.state_dict()
-    learned, before = made.learned[0].encoder.module.state_dict(), encoder.module.state_dict()
+    changed = control.make(Setting(base=encoder, learned=made.learned[made.kept], cache=None)).module.state_dict()
+    learned, before = made.learned[made.kept].encoder.module.state_dict(), encoder.module.state_dict()
     for name in before:
         wanted = (learned[name] - before[name]).double().norm()
         assert float((changed[name] - before[name]).double().norm()) == pytest.approx(float(wanted), rel=1e-3, abs=1e-5)
 
 
 def test_every_control_of_the_full_audit_is_made(made: LearnedConcept, encoder: SmallEncoder, cache: Path) -> None:
-    setting = Setting(base=encoder, learned=made.learned[0], cache=cache)
+    setting = Setting(base=encoder, learned=made.learned[made.kept], cache=cache)
     digests = {control.name: weights_digest(control.make(setting).module) for control in CONTROLS if not control.quick}
     assert set(digests) == {"no name", "other words", "shuffled words"}
     assert len({*digests.values(), weights_digest(encoder.module)}) == 4
@@ -141,7 +141,7 @@ def test_the_cards_say_what_the_audit_found(made: LearnedConcept) -> None:
 
 
 def test_sides_are_swapped_where_the_words_name_one(made: LearnedConcept, encoder: SmallEncoder) -> None:
-    material = made.learned[0].material
+    material = made.learned[made.kept].material
     sided = replace(material.vocabulary, described=("a dark spot on the left",))
     questions = Questions.of(encoder, replace(material, vocabulary=sided), normal="a normal study")
     assert questions.swapped["other side"] == "a dark spot on the right"
@@ -149,7 +149,7 @@ def test_sides_are_swapped_where_the_words_name_one(made: LearnedConcept, encode
 
 
 def test_the_base_asked_beside_itself_has_forgotten_nothing(made: LearnedConcept, encoder: SmallEncoder) -> None:
-    questions = Questions.of(encoder, made.learned[0].material, normal="a normal study")
+    questions = Questions.of(encoder, made.learned[made.kept].material, normal="a normal study")
     answers = ask(encoder, encoder, questions)
     assert answers.forgotten == 0
     assert answers.kept["us_cyst"].of == 2  # one of its caption, one of its name
@@ -157,7 +157,7 @@ def test_the_base_asked_beside_itself_has_forgotten_nothing(made: LearnedConcept
 
 def test_questions_need_images(made: LearnedConcept, encoder: SmallEncoder) -> None:
     with pytest.raises(InputError, match="images that were not learned from"):
-        Questions.of(encoder, replace(made.learned[0].material, validation=None), normal="a normal study")
+        Questions.of(encoder, replace(made.learned[made.kept].material, validation=None), normal="a normal study")
 
 
 def test_forgetting_counts_images_of_all_findings() -> None:

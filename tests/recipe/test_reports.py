@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
+from medkt.datasets.phantom.drawers import DRAWERS
 from medkt.datasets.phantom.finding import DomainName, find, findings, findings_of, held_out_identities
 from medkt.datasets.phantom.reports import (
     HELD_BACK_FRAMES,
@@ -22,7 +23,7 @@ from medkt.datasets.phantom.reports import (
     training_report,
 )
 from medkt.errors import InputError
-from medkt.recipe.corpus import DRAWERS, Row, draw_one, known_attributes
+from medkt.recipe.corpus import Row, draw_one, known_attributes
 from medkt.recipe.real_images import REAL
 from medkt.recipe.tokenizer import WORDS, train_tokenizer
 from medkt.resources import data_file

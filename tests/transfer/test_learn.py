@@ -14,7 +14,7 @@ from medkt.models.small.dual_encoder import SmallEncoder
 from medkt.models.weights import weights_digest
 from medkt.transfer.choose import Candidate, ChoiceSettings
 from medkt.transfer.finetune import FinetuneSettings
-from medkt.transfer.learn import FAST, Learned, LearnSettings, Material, copies_of, gather, learn_from
+from medkt.transfer.learn import FAST, Learned, LearnSettings, Material, copies_of, drawn_starts, gather, learn_from
 from medkt.transfer.vocabulary import Vocabulary, vocabulary_of
 
 KNOWN = ("us_cyst", "us_lipoma")
@@ -105,6 +105,46 @@ def test_captions_that_cannot_be_pictured_are_left_out(encoder: SmallEncoder, wo
     assert "leaves" in found.left_out[0]
     assert not any("leaves" in text for text in found.vocabulary.own)
     assert len(found.images) == 2
+
+
+def test_a_model_that_pictures_nothing_keeps_its_best_caption(
+    words: Vocabulary, cache: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Averse(SmallEncoder):
+        """Every image is as far from every text as it can be."""
+
+        def encode_image(self, pixels: torch.Tensor) -> torch.Tensor:
+            texts = self.encode_text(self.tokenize(list(words.described))).mean(dim=0)
+            return -texts + 1e-3 * super().encode_image(pixels)
+
+    base = load_small()
+    base.__class__ = Averse
+    bare = replace(SETTINGS, rehearsal_images=0, validation_images=0, choose=False)
+    found = gather(base, words, bare, seed=0, cache=cache / "averse")
+    assert len(found.vocabulary.described) == 1
+    assert "pictures none of the captions" in caplog.text
+
+
+@pytest.mark.parametrize(("warm", "drawn"), [(0.5, 1), (0.0, 0), (1.0, 2)])
+def test_some_images_start_from_drawn_normal_studies(
+    warm: float, drawn: int, encoder: SmallEncoder, words: Vocabulary, cache: Path
+) -> None:
+    still = replace(QUICK, steps=1, lr=1e-6)
+    settings = replace(SETTINGS, inversion=still, warm=warm, warm_noise=0.0, validation_images=0, choose=False)
+    found = gather(encoder, replace(words, described=words.described[:1]), settings, seed=0, cache=cache)
+    starts = drawn_starts("ultrasound", words.described[:1], 2, 2_000_003, side=128)[0].clamp(0.02, 0.98)
+    like = sum(bool((image[0] - start[0]).abs().max() < 0.05) for image in found.images for start in starts)
+    assert like == drawn
+
+
+def test_nothing_is_drawn_for_a_part_of_the_body_that_medkt_cannot_draw(encoder: SmallEncoder, cache: Path) -> None:
+    bare = replace(SETTINGS, warm=1.0, validation_images=0, choose=False)
+    head = vocabulary_of(load_concept("ct_intracranial_haemorrhage"), domain("ct"))
+    assert head.drawn is None
+    few = replace(head, described=head.described[:1], rehearsed=head.rehearsed[:1])
+    found = gather(encoder, few, bare, seed=0, cache=cache)
+    plain = gather(encoder, few, replace(bare, warm=0.0), seed=0, cache=cache)
+    assert torch.equal(found.images, plain.images)
 
 
 def test_copies_begin_with_the_images_themselves() -> None:
