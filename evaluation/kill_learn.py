@@ -2,13 +2,14 @@
 
     python evaluation/kill_learn.py --kills 20 --write evaluation/results/kill_learn.md
 
-Few steps and images, so that a run takes seconds. Every run of the disturbed one uses the same folder and cache; after each kill
-the package is either absent or whole.
+Few steps and images, so that a run takes seconds. A run goes on from the cache that killed ones left; where one comes to its end, its
+package is compared and the next begins with an empty cache. After each kill the package is either absent or whole.
 """
 
 import argparse
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from pathlib import Path
 from medkt.concepts import read_package
 
 SETTINGS = (
-    "inversion.steps=8", "judged_with.steps=8", "images=4", "rehearsal_images=1", "validation_images=2", "views=2",
+    "inversion.steps=8", "judged_with.steps=8", "images=4", "rehearsal_images=2", "validation_images=2", "views=2",
     "finetune.steps=8", "choice.every=4", "choice.max_forgetting=1.0", "choice.learning_rates=[0.001]",
 )  # fmt: skip
 
@@ -44,8 +45,12 @@ def main() -> None:
             run = _start(disturbed)
             try:
                 run.wait(timeout=rng.uniform(0, whole))
-                finished += 1  # it was done before its moment came: begin again from the cache
-                (disturbed / "x.medkt").unlink(missing_ok=True)
+                finished += (
+                    1  # after the kills before it, this run came to its end: compare, and begin again from nothing
+                )
+                broken += read_package(disturbed / "x.medkt").digest != wanted
+                (disturbed / "x.medkt").unlink()
+                shutil.rmtree(disturbed / "cache")
                 continue
             except subprocess.TimeoutExpired:
                 os.killpg(run.pid, signal.SIGKILL)
@@ -62,7 +67,7 @@ def main() -> None:
         f"`python evaluation/kill_learn.py --kills {arguments.kills} --seed {arguments.seed}`\n\n"
         "| | |\n|---|---|\n"
         f"| undisturbed run | {whole:.1f} s |\n| killed with -9 at random moments | {killed} |\n"
-        f"| ended before their moment | {finished} |\n| broken or other packages under the final name | {broken} |\n"
+        f"| runs that came to their end between kills | {finished} |\n| packages under the final name, after a kill or at the end, that are broken or differ | {broken} |\n"
         f"| package after the last run equal to the undisturbed one | {'yes' if same else 'NO'} |\n"
         f"| temporary files left by kills (hidden names, never read) | {len(left)} |\n"
     )

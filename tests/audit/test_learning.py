@@ -95,8 +95,8 @@ def test_a_random_change_is_as_long_as_what_was_learned(made: LearnedConcept, en
 def test_every_control_of_the_full_audit_is_made(made: LearnedConcept, encoder: SmallEncoder, cache: Path) -> None:
     setting = Setting(base=encoder, learned=made.learned[made.kept], cache=cache)
     digests = {control.name: weights_digest(control.make(setting).module) for control in CONTROLS if not control.quick}
-    assert set(digests) == {"no name", "other words", "shuffled words"}
-    assert len({*digests.values(), weights_digest(encoder.module)}) == 4
+    assert set(digests) == {"normal studies", "no name", "other words", "shuffled words"}
+    assert len({*digests.values(), weights_digest(encoder.module)}) == 5
 
 
 def test_more_forgetting_than_allowed_writes_nothing(encoder: SmallEncoder, cache: Path) -> None:
