@@ -40,7 +40,7 @@ class Chosen:
     """One class to be taught.
 
     Attributes:
-        concept: id of a concept of ours or of `concepts.yaml`.
+        concept: id of a concept of the catalogue or of a YAML file beside this one.
         kind: "new", "new name" or "new word", see above.
         label: of the images that show it.
         same: findings and real classes that are the same thing by another name, and so no choice beside it.

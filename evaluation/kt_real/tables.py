@@ -72,10 +72,8 @@ def main() -> None:
     folder = Path(sys.argv[1])
     rows: Rows = [json.loads(line) for line in (folder / "rows.jsonl").read_text(encoding="utf-8").splitlines()]
     drawn: dict[tuple[str, str], dict[str, NDArray[np.float64]]] = {}
-    parts = [_head(rows)]
-    for chosen in CHOSEN:
-        parts.append(_of_class(rows, chosen, drawn))
-    parts.append(_segmentation(rows))
+    classes = [_of_class(rows, chosen, drawn) for chosen in CHOSEN]
+    parts = [_head(rows), _summary(drawn), *classes, _segmentation(rows)]
     (folder / "tables.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     _plot(drawn, folder / "real.png")
     print("\n\n".join(parts))
@@ -91,9 +89,24 @@ def _head(rows: Rows) -> str:
         "on most of them. Accuracy: images of the class whose nearest name, among all names of the domain, is the new one. "
         "Known: images of the other classes that get a name that is right for them. Taken: those of them that get the new "
         "name. AUC: of the cosine with the bare name, the class against the others. Phantoms: accuracy on phantoms of known "
-        "findings. 95 % intervals over images; changes are against the base, image by image. "
+        "findings. 95 % intervals over images, too narrow where there are fewer than 20; changes are against the base, image by "
+        "image. "
         f"Seeds: {', '.join(f'{c}: {n}' for c, n in seeds.items() if n)}."
     )
+
+
+def _summary(drawn: dict[tuple[str, str], dict[str, NDArray[np.float64]]]) -> str:
+    """Every class in one row each, without intervals."""
+    shown = [c for c in CONDITIONS if any(condition == c for _, condition in drawn)]
+    out = ["## All classes: accuracy / AUC / taken", "", f"| class | {' | '.join(shown)} |"]
+    out.append(f"|---|{'---|' * len(shown)}")
+    for chosen in CHOSEN:
+        found = [drawn.get((chosen.concept, c)) for c in shown]
+        cells = [
+            "" if one is None else " / ".join(f"{one[n][0]:.2f}" for n in ("accuracy", "auc", "taken")) for one in found
+        ]
+        out.append(f"| {chosen.concept} ({chosen.kind}) | {' | '.join(cells)} |")
+    return "\n".join(out)
 
 
 def _of_class(rows: Rows, chosen: Chosen, drawn: dict[tuple[str, str], dict[str, NDArray[np.float64]]]) -> str:
