@@ -33,7 +33,7 @@ class ChoiceSettings:
     every: int = 10
     """Steps between two candidates of one run; the last step is one too."""
 
-    interpolations: tuple[float, ...] = (0.5, 0.75)
+    interpolations: tuple[float, ...] = (0.5, 0.75, 1.0)
     """Where between the base (0) and the fine-tuned weights (1) a candidate stands."""
 
     max_forgetting: float = 0.2
@@ -43,7 +43,7 @@ class ChoiceSettings:
     close: float = 0.02
     """Candidates whose success is within this of the best are equally good; margin less drift then decides."""
 
-    drift_weight: float = 1.0
+    drift_weight: float = 3.0
     """How much a nat of drift of the known images weighs against a cosine of margin."""
 
     patience: int = 3
