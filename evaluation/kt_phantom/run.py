@@ -140,7 +140,7 @@ class Bench:
         return Candidate(
             learning_rate=rate,
             step=steps,
-            interpolation=self.settings.choice.interpolations[-1],
+            interpolation=1.0,
             success=0.0,
             margin=0.0,
             retention=1.0,
