@@ -7,8 +7,8 @@ One JSON line a (finding, condition, seed) goes to `rows.jsonl` as soon as it is
 first ended, and `tables.py` makes tables and plots of it. Split the work with --part 1/2 and --part 2/2.
 
 Conditions: "base"; "fast" (medkt's default, its place chosen without labels); the audit's controls; "noise starts": fast
-with every inversion started from noise; "whole way": the fine-tuned weights themselves, where fast stops at three
-quarters of the way; "longer": 100 steps in place of 30, to the last one; "real N": the same fine-tuning, to its last step, on N phantom images of the finding instead of
+with every inversion started from noise; "whole way": the fine-tuned weights after the last step, whatever the choice;
+"packaged": fast as a `.medkt` file keeps it, at low rank; "real N": the same fine-tuning, to its last step, on N phantom images of the finding instead of
 inverted ones (an upper bound: they need N labelled images); "kt-paper, N steps": images as the paper makes them with
 fewer of its 5,000 steps, fine-tuned as the paper does, and "kt-paper images, N steps" fine-tuned as ours.
 
@@ -34,6 +34,7 @@ from medkt.config import resolve_learning
 from medkt.models.encoder import DualEncoder
 from medkt.models.small import load_small
 from medkt.transfer.choose import Candidate
+from medkt.transfer.delta import apply, make_delta
 from medkt.transfer.learn import Learned, LearnSettings, gather, learn_from
 from medkt.transfer.rehearsal import features_of, look
 from medkt.transfer.trainable import frozen_layer
@@ -97,8 +98,8 @@ class Bench:
                 )
         if seed < self.arguments.control_seeds:
             self._row(rows, "whole way", seed, lambda: self._further(learned.kept()))
+            self._row(rows, "packaged", seed, lambda: self._packaged(learned.kept()))
             self._row(rows, "noise starts", seed, lambda: self._from_noise(seed))
-            self._row(rows, "longer", seed, lambda: self._further(learned.kept(), steps=100))
             for count in REAL:
                 self._row(rows, f"real {count}", seed, lambda count=count: self._real(learned.kept(), count))
 
@@ -147,11 +148,11 @@ class Bench:
             drift=0.0,
         )
 
-    def _further(self, learned: Learned, steps: int | None = None) -> DualEncoder:
-        finetuning = replace(self.settings.finetune, steps=steps or self.settings.finetune.steps)
-        settings = replace(self.settings, finetune=finetuning)
-        at = replace(self._end(), step=finetuning.steps or 0, interpolation=self._end().interpolation if steps else 1.0)
-        return learn_from(self.base, learned.material, settings, seed=learned.seed, at=at).encoder
+    def _further(self, learned: Learned) -> DualEncoder:
+        return learn_from(self.base, learned.material, self.settings, seed=learned.seed, at=self._end()).encoder
+
+    def _packaged(self, learned: Learned) -> DualEncoder:
+        return apply(self.base, make_delta(self.base, learned.encoder))
 
     def _from_noise(self, seed: int) -> DualEncoder:
         settings = replace(self.settings, warm=0.0)

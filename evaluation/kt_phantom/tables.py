@@ -19,7 +19,7 @@ import numpy as np
 
 from medkt.statistics import bootstrap_interval, flip_signs
 
-FURTHER = ("noise starts", "whole way", "longer")
+FURTHER = ("packaged", "noise starts", "whole way")
 CONTROLS = (
     "noise images", "normal studies", "zero loss", "random change", "no name", "other words", "shuffled words",
 )  # fmt: skip
