@@ -35,7 +35,9 @@ from medkt.models.encoder import DualEncoder
 from medkt.models.small import load_small
 from medkt.transfer.choose import Candidate
 from medkt.transfer.delta import apply, make_delta
-from medkt.transfer.learn import Learned, LearnSettings, gather, learn_from
+from medkt.transfer.learn import Learned, learn_from
+from medkt.transfer.learn_settings import LearnSettings
+from medkt.transfer.material import gather
 from medkt.transfer.rehearsal import features_of, look
 from medkt.transfer.trainable import frozen_layer
 from medkt.transfer.vocabulary import vocabulary_of

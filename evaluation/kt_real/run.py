@@ -45,7 +45,9 @@ from medkt.recipe.batches import normalise
 from medkt.recipe.real_images import RealImage
 from medkt.spatial import Image, Mask
 from medkt.transfer.choose import Candidate
-from medkt.transfer.learn import Learned, LearnSettings, gather, learn_from
+from medkt.transfer.learn import Learned, learn_from
+from medkt.transfer.learn_settings import LearnSettings
+from medkt.transfer.material import gather
 from medkt.transfer.rehearsal import features_of, look
 from medkt.transfer.trainable import frozen_layer
 from medkt.transfer.vocabulary import vocabulary_of

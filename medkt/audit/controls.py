@@ -12,7 +12,9 @@ import torch
 
 from medkt.models.encoder import DualEncoder
 from medkt.transfer.copies import copy_encoder, mark_adapted
-from medkt.transfer.learn import Learned, LearnSettings, Material, drawn_starts, gather, learn_from
+from medkt.transfer.learn import Learned, learn_from
+from medkt.transfer.learn_settings import LearnSettings
+from medkt.transfer.material import Material, drawn_starts, gather
 from medkt.transfer.vocabulary import Vocabulary
 
 

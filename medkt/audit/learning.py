@@ -12,7 +12,8 @@ from medkt.domains import Domain
 from medkt.errors import ForgettingError, InputError
 from medkt.models.encoder import DualEncoder
 from medkt.transfer.delta import Delta, DeltaSettings, apply, make_delta, to_bytes
-from medkt.transfer.learn import Learned, LearnSettings, learn_concept
+from medkt.transfer.learn import Learned, learn_concept
+from medkt.transfer.learn_settings import LearnSettings
 
 Ticker = Callable[[str, int, int], None]
 

@@ -11,7 +11,7 @@ from medkt.errors import InputError
 from medkt.inversion import normalised
 from medkt.models.encoder import DualEncoder
 from medkt.statistics import wilson
-from medkt.transfer.learn import Material
+from medkt.transfer.material import Material
 from medkt.transfer.rehearsal import image_vectors, text_vectors
 
 

@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
     from medkt.models.registry import load_encoder
     from medkt.pipeline import resolve_device
     from medkt.transfer.delta import DeltaSettings
-    from medkt.transfer.learn import LearnSettings
+    from medkt.transfer.learn_settings import LearnSettings
 
     settings = resolve_learning(LearnSettings, preset=arguments.preset, file=arguments.settings, sets=arguments.set)
     encoder = load_encoder(arguments.model, device=resolve_device(arguments.device))

@@ -26,7 +26,7 @@ from medkt.resources import data_file
 from medkt.segmentation.slicewise import SegmentationSettings
 from medkt.transfer.choose import ChoiceSettings
 from medkt.transfer.finetune import FinetuneSettings
-from medkt.transfer.learn import LearnSettings
+from medkt.transfer.learn_settings import LearnSettings
 from medkt.transfer.trainable import Trainable
 
 LEARNING = {

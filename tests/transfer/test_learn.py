@@ -14,7 +14,9 @@ from medkt.models.small.dual_encoder import SmallEncoder
 from medkt.models.weights import weights_digest
 from medkt.transfer.choose import Candidate, ChoiceSettings
 from medkt.transfer.finetune import FinetuneSettings
-from medkt.transfer.learn import FAST, Learned, LearnSettings, Material, copies_of, drawn_starts, gather, learn_from
+from medkt.transfer.learn import Learned, learn_from
+from medkt.transfer.learn_settings import FAST, LearnSettings
+from medkt.transfer.material import Material, copies_of, drawn_starts, gather
 from medkt.transfer.vocabulary import Vocabulary, vocabulary_of
 
 KNOWN = ("us_cyst", "us_lipoma")

@@ -1,0 +1,82 @@
+"""How a concept is learned, in one record; the presets in `configs/learn` fill it."""
+
+from dataclasses import dataclass, field
+
+from medkt.errors import SettingsError
+from medkt.inversion import InversionSettings
+from medkt.transfer.choose import ChoiceSettings
+from medkt.transfer.finetune import FinetuneSettings
+
+FAST = InversionSettings(dtype="bfloat16", channels_last=True)
+"""The preset `fast` of inversion (`configs/inversion/fast.yaml`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearnSettings:
+    """How a concept is learned. The defaults are medkt's own preset `fast`; presets stand in `configs/learn`."""
+
+    inversion: InversionSettings = FAST
+    """How images are made from words."""
+
+    images: int = 10
+    """Images of the concept, shared out over its captions."""
+
+    rehearsal_images: int = 4
+    """Images of each known finding's caption, of each one's name, and of a normal study; 0 for none, as published."""
+
+    warm: float = 0.5
+    """Part of the images of each text, concept's and known ones', that start from a drawn normal study of the domain with
+    a little noise, rather than from noise: they show the finding in a body. 0 for none, as published; no effect where
+    medkt draws no such part of the body."""
+
+    warm_noise: float = 0.05
+    """Standard deviation of that noise, before squashing."""
+
+    validation_images: int = 4
+    """Images of the concept, and half as many of each known finding, that choice and audit ask about; 0 for none."""
+
+    judged_with: InversionSettings = FAST
+    """How those are made: as the preset `fast` also where another preset makes the images that are learned from."""
+
+    pictured: float = 0.5
+    """A caption whose images come less near to it than this part of the best caption's is left out: the model cannot
+    picture it, and its images show nothing. 0 keeps all."""
+
+    views: int = 4
+    """Copies of each image for fine-tuning: the image itself, and others moved, mirrored and with noise."""
+
+    shift: float = 0.05
+    """Largest move of a copy, as a part of the side."""
+
+    noise: float = 0.03
+    """Standard deviation of a copy's noise."""
+
+    mirror: bool = True
+    """Whether every second copy is mirrored left to right. Switch off for findings that belong to one side."""
+
+    finetune: FinetuneSettings = field(default_factory=lambda: FinetuneSettings(dtype="bfloat16"))
+    """How the image tower is trained."""
+
+    choose: bool = True
+    """Whether learning rate, steps and interpolation are chosen without labels; else the last step is kept."""
+
+    choice: ChoiceSettings = field(default_factory=ChoiceSettings)
+    """The candidates and the rule."""
+
+    def __post_init__(self) -> None:
+        checks = {
+            "images": self.images >= 1,
+            "rehearsal_images": self.rehearsal_images >= 0,
+            "warm": 0 <= self.warm <= 1,
+            "warm_noise": self.warm_noise >= 0,
+            "validation_images": self.validation_images >= 0,
+            "pictured": 0 <= self.pictured < 1,
+            "views": self.views >= 1,
+            "shift": 0 <= self.shift < 0.5,
+            "noise": self.noise >= 0,
+        }
+        for name, good in checks.items():
+            if not good:
+                raise SettingsError(f"learning setting {name} cannot be {getattr(self, name)!r}")
+        if self.choose and not self.validation_images:
+            raise SettingsError("learning: the choice needs images to ask about; set validation_images above 0")
