@@ -204,4 +204,4 @@ def _of_plane(encoder: DualEncoder, plane: Plane) -> Sequence[float]:
 
 
 def _sha256(value: object) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(value, sort_keys=True, allow_nan=False).encode()).hexdigest()

@@ -214,7 +214,7 @@ def _say(
     from medkt.report.plain import as_plain
 
     if as_json:
-        print(json.dumps(_record(calibration, assessment, notes, written, as_plain)))
+        print(json.dumps(_record(calibration, assessment, notes, written, as_plain), allow_nan=False))
         return
     key, rates = calibration.key, calibration.settings
     findings = 0 if calibration.findings is None else calibration.findings.count

@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"medkt: {message}", file=sys.stderr)
             if arguments.json:
                 failed = {"error": type(error).__name__, "message": message}
-                print(json.dumps({"status": "failed", "input_path": str(path), **failed}))
+                print(json.dumps({"status": "failed", "input_path": str(path), **failed}, allow_nan=False))
     if failures:
         print(f"medkt: {len(failures)} of {len(arguments.input)} studies failed", file=sys.stderr)
         return 4 if len(failures) < len(arguments.input) else failures[0].exit_code
@@ -120,7 +120,7 @@ def record_of(result: "Classification") -> dict[str, Any]:
 
 def _say(path: Path, result: "Classification", *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps({"status": "done", "input_path": str(path), **record_of(result)}))
+        print(json.dumps({"status": "done", "input_path": str(path), **record_of(result)}, allow_nan=False))
         return
     from medkt.io.guard import one_line
 

@@ -117,7 +117,9 @@ def _lint(arguments: argparse.Namespace) -> int:
     warnings = sum(problem.level == "warning" for problem in problems)
     if arguments.json:
         shown = {"problems": [asdict(p) for p in problems], "forecasts": [asdict(f) for f in forecasts]}
-        print(json.dumps({"errors": errors, "warnings": warnings, **shown}, indent=1, ensure_ascii=False))
+        print(
+            json.dumps({"errors": errors, "warnings": warnings, **shown}, indent=1, ensure_ascii=False, allow_nan=False)
+        )
     else:
         for problem in problems:
             print(f"{problem.level}: {problem}")
@@ -170,7 +172,7 @@ def _show(arguments: argparse.Namespace) -> int:
     if arguments.card:
         print("\n".join(one.card for one in package.learnt))
         return 0
-    print(json.dumps(_described(package), indent=1, ensure_ascii=False))
+    print(json.dumps(_described(package), indent=1, ensure_ascii=False, allow_nan=False))
     return 0
 
 
@@ -208,7 +210,7 @@ def _verify(arguments: argparse.Namespace) -> int:
             "fingerprint": verdict.fingerprint or None,
         }
         concepts = [concept.id for concept in package.concepts]
-        print(json.dumps({"sound": True, "concepts": concepts, "base": package.base.name, **facts}))
+        print(json.dumps({"sound": True, "concepts": concepts, "base": package.base.name, **facts}, allow_nan=False))
         return 0
     ids = ", ".join(concept.id for concept in package.concepts)
     print(f"{arguments.file}: sound; {ids} for {package.base.name} ({package.base.digest[:12]}...)")
@@ -242,7 +244,11 @@ def _compose(arguments: argparse.Namespace) -> int:
 
     package = compose(arguments.files, arguments.output)
     if arguments.json:
-        print(json.dumps({"file": str(arguments.output), "digest": package.digest, **package.interference}))
+        print(
+            json.dumps(
+                {"file": str(arguments.output), "digest": package.digest, **package.interference}, allow_nan=False
+            )
+        )
         return 0
     ids = [concept.id for concept in package.concepts]
     width = max(map(len, ids)) + 2

@@ -14,7 +14,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the transfer syntaxes that can be decoded, the device and the packages; 2 where something is missing."""
     found: dict[str, Any] = {"medkt": _versions(), "device": _device(), "transfer_syntaxes": _codecs()}
     if arguments.json:
-        print(json.dumps(found, indent=2))
+        print(json.dumps(found, indent=2, allow_nan=False))
     else:
         _show(found)
     return 0 if all(row["readable"] for row in found["transfer_syntaxes"]) else 2

@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
         result, arguments.output, formats=Formats(nifti=True, png=False), name=case_name(result), overwrite=arguments.overwrite
     )  # fmt: skip
     if arguments.json:
-        print(json.dumps({**written.record, "folder": str(written.folder)}))
+        print(json.dumps({**written.record, "folder": str(written.folder)}, allow_nan=False))
         return 0
     for finding in result.findings:
         depends = "not checked" if finding.specificity is None else f"{finding.specificity:.2f}"

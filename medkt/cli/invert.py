@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     facts["licence"] = encoder.spec.licence
     record = write_inversion(found, arguments.output, encoder=facts, overwrite=arguments.overwrite)
     if arguments.json:
-        print(json.dumps({**record, "folder": str(arguments.output)}))
+        print(json.dumps({**record, "folder": str(arguments.output)}, allow_nan=False))
         return 0
     for text, similarity in zip(found.texts, found.similarity.mean(dim=1).tolist(), strict=True):
         print(f"{text}: mean similarity {similarity:.3f} of {arguments.images} images")

@@ -149,7 +149,7 @@ def _say(made: "LearnedConcept", target: Path, digest: str, seconds: float, *, a
         "bytes": target.stat().st_size, "recipe": made.recipe, "audit": made.audit.as_json() if made.audit else None,
     }  # fmt: skip
     if as_json:
-        print(json.dumps(record))
+        print(json.dumps(record, allow_nan=False))
         return
     kept = made.learned[made.kept]
     print(f"{made.concept.name}: learned in {seconds:.0f} s with {len(made.learned)} seed(s)")

@@ -67,7 +67,7 @@ def _list(args: argparse.Namespace) -> int:
 
     entries = [_entry(record) for kind in ("encoder", "segmenter") for record in records(kind).values()]
     if args.json:
-        print(json.dumps(entries, indent=2))
+        print(json.dumps(entries, indent=2, allow_nan=False))
         return 0
     from rich.console import Console
     from rich.table import Table
@@ -128,7 +128,7 @@ def _verify(args: argparse.Namespace) -> int:
         findings += store.verify(found)
     if args.json:
         rows = [{"model": f.model, "file": f.file, "state": f.state, "stated": f.stated} for f in findings]
-        print(json.dumps(rows, indent=2))
+        print(json.dumps(rows, indent=2, allow_nan=False))
     else:
         for finding in findings:
             print(f"{finding.state:8} {finding.model}/{finding.file}")

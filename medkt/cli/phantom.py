@@ -51,5 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
             f"{arguments.output}: cannot be written ({error.strerror}); choose another output folder"
         ) from error
     written = {"study": str(study), "reference": str(reference_path(study)), "domain": domain}
-    print(json.dumps(written) if arguments.json else f"study: {study}\nreference: {written['reference']}")
+    print(
+        json.dumps(written, allow_nan=False) if arguments.json else f"study: {study}\nreference: {written['reference']}"
+    )
     return 0

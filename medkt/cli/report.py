@@ -95,7 +95,7 @@ def write_page(report: "RunReport", target: Path) -> str:
     from medkt.report.run.page import render_run
 
     page = render_run(report)
-    write_atomically(target, lambda path: (path.write_text(page, encoding="utf-8"), None)[1])
+    write_atomically(target, lambda path: path.write_text(page, encoding="utf-8"))
     return f"{target}: open it in a browser; it needs no network"
 
 

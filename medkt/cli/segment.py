@@ -140,7 +140,7 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"medkt: {' '.join(str(error).split())}", file=sys.stderr)
             if arguments.json:
                 failed = {"error": type(error).__name__, "message": " ".join(str(error).split())}
-                print(json.dumps({"status": "failed", "input_path": str(path), **failed}))
+                print(json.dumps({"status": "failed", "input_path": str(path), **failed}, allow_nan=False))
     if failures:
         print(f"medkt: {len(failures)} of {len(arguments.input)} studies failed", file=sys.stderr)
         return 4 if len(failures) < len(arguments.input) else failures[0].exit_code
@@ -316,7 +316,12 @@ def say_notes(warnings: Iterable[str]) -> None:
 
 def _say(path: Path, written: Any, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps({"status": "done", "input_path": str(path), **written.record, "folder": str(written.folder)}))
+        print(
+            json.dumps(
+                {"status": "done", "input_path": str(path), **written.record, "folder": str(written.folder)},
+                allow_nan=False,
+            )
+        )
         return
     print(f"{path}: {written.summary}")
     say_notes(written.record["warnings"])

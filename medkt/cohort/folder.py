@@ -167,7 +167,7 @@ class RunFolder:
     def write_record(self, record: Mapping[str, Any]) -> None:
         """Replace `run.json`."""
         text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-        write_atomically(self.record, lambda path: _write_through(path, text))
+        write_atomically(self.record, lambda path: path.write_text(text, encoding="utf-8"))
 
 
 def require_same(had: Mapping[str, Any], has: Mapping[str, Any], *, where: Path) -> None:
@@ -210,10 +210,3 @@ def _read_salt(path: Path) -> bytes:
     if len(salt) < 16:
         raise InputError(f"{path}: a salt of {len(salt)} bytes protects nothing; at least 16 are needed")
     return salt
-
-
-def _write_through(path: Path, text: str) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())

@@ -8,7 +8,6 @@ Rows pass through in batches, so a million of them take little memory. Which col
 found in a first pass over the outcomes.
 """
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -94,7 +93,7 @@ def _ordered(columns: Mapping[str, Kind]) -> dict[str, Kind]:
 def _both(parquet: Path, csv: Path, write: Callable[[Path, Path], None]) -> list[Path]:
     """Both files from one pass over the rows, each under its name only when both are whole."""
     return [
-        write_atomically(parquet, lambda first: (write_atomically(csv, lambda second: write(first, second)), None)[1]),
+        write_atomically(parquet, lambda first: write_atomically(csv, lambda second: write(first, second))),
         csv,
     ]
 
@@ -106,17 +105,18 @@ def _write(rows: Iterator[Row], columns: Mapping[str, Kind], parquet: Path, csv:
 
     types = {"": pa.string(), "bool": pa.bool_(), "int": pa.int64(), "float": pa.float64(), "text": pa.string()}
     schema = pa.schema([(name, types[kind]) for name, kind in columns.items()])
-    with parquet.open("wb") as first, csv.open("wb") as second:
-        with ParquetWriter(first, schema, compression="zstd") as packed, CSVWriter(second, schema) as plain:
-            while batch := list(islice(rows, AT_ONCE)):
-                table = pa.Table.from_arrays(
-                    [pa.array(_column(batch, name, kind), types[kind]) for name, kind in columns.items()], schema=schema
-                )
-                packed.write_table(table)
-                plain.write_table(table)
-        for file in (first, second):
-            file.flush()
-            os.fsync(file.fileno())
+    with (
+        parquet.open("wb") as first,
+        csv.open("wb") as second,
+        ParquetWriter(first, schema, compression="zstd") as packed,
+        CSVWriter(second, schema) as plain,
+    ):
+        while batch := list(islice(rows, AT_ONCE)):
+            table = pa.Table.from_arrays(
+                [pa.array(_column(batch, name, kind), types[kind]) for name, kind in columns.items()], schema=schema
+            )
+            packed.write_table(table)
+            plain.write_table(table)
 
 
 def _column(rows: Sequence[Row], name: str, kind: Kind) -> list[Any]:

@@ -1,7 +1,6 @@
 """Tables of text, row by row: CSV in UTF-8, or Parquet. Every message has the file, the row and the column."""
 
 import csv
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -119,8 +118,6 @@ def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Row]) -> None:
         writer = csv.DictWriter(opened, header, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-        opened.flush()
-        os.fsync(opened.fileno())
 
 
 def _write_parquet(path: Path, header: Sequence[str], rows: Iterable[Row]) -> None:
@@ -129,9 +126,6 @@ def _write_parquet(path: Path, header: Sequence[str], rows: Iterable[Row]) -> No
 
     schema = pa.schema([(name, pa.string()) for name in header])
     incoming = iter(rows)
-    with path.open("wb") as opened:
-        with ParquetWriter(opened, schema, compression="zstd") as writer:
-            while batch := list(islice(incoming, BATCH)):
-                writer.write_table(pa.Table.from_pylist(batch, schema=schema))
-        opened.flush()
-        os.fsync(opened.fileno())
+    with path.open("wb") as opened, ParquetWriter(opened, schema, compression="zstd") as writer:
+        while batch := list(islice(incoming, BATCH)):
+            writer.write_table(pa.Table.from_pylist(batch, schema=schema))

@@ -128,7 +128,9 @@ def _read(path: Path, key: dict[str, object], text: str, settings: InversionSett
     try:
         tensors = load(content)
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]
-        if header["digest"] != tensors_digest(tensors) or json.loads(header["key"]) != json.loads(json.dumps(key)):
+        if header["digest"] != tensors_digest(tensors) or json.loads(header["key"]) != json.loads(
+            json.dumps(key, allow_nan=False)
+        ):
             raise ValueError("its digest is another")
         return Inverted(
             texts=(text,),
@@ -147,7 +149,11 @@ def _read(path: Path, key: dict[str, object], text: str, settings: InversionSett
 def _write(path: Path, key: dict[str, object], made: Inverted) -> None:
     tensors = {"pixels": made.pixels.cpu(), "similarity": made.similarity, "curves": made.curves}
     tensors = {name: value.contiguous() for name, value in tensors.items()}
-    metadata = {"key": json.dumps(key), "digest": tensors_digest(tensors), "seconds": str(made.seconds)}
+    metadata = {
+        "key": json.dumps(key, allow_nan=False),
+        "digest": tensors_digest(tensors),
+        "seconds": str(made.seconds),
+    }
     content = save(tensors, metadata)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -180,4 +186,4 @@ def _joined(found: list[Inverted], device: torch.device, seconds: float) -> Inve
 
 
 def _digest_of_key(key: dict[str, object]) -> str:
-    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(key, sort_keys=True, allow_nan=False).encode()).hexdigest()

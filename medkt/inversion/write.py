@@ -77,7 +77,7 @@ def write_inversion(
         "seconds": round(found.seconds, 3),
         "texts": entries,
     }
-    content = json.dumps(record, indent=2) + "\n"
+    content = json.dumps(record, indent=2, allow_nan=False) + "\n"
     _put(folder / RECORD, content.encode())
     as_read: Mapping[str, Any] = json.loads(content)
     return as_read

@@ -83,7 +83,7 @@ def export(names: Iterable[str], path: Path) -> list[store.Installed]:
     staging = Path(name)
     try:
         with zipfile.ZipFile(staging, "w", zipfile.ZIP_STORED) as archive:  # weights do not get smaller
-            archive.writestr(_INDEX, json.dumps(index, indent=2))
+            archive.writestr(_INDEX, json.dumps(index, indent=2, allow_nan=False))
             for model in models:
                 for file in model.files:
                     archive.write(model.folder / file, f"models/{model.name}/{file}")

@@ -188,7 +188,7 @@ def _write(response: HTTPResponse, url: str, part: _Part, progress: Callable[[in
         validator = response.headers.get("ETag") or response.headers.get("Last-Modified")
         # A weak tag promises the same meaning, not the same bytes.
         strong = None if (validator or "").startswith("W/") else validator
-        part.note.write_text(json.dumps({"url": url, "validator": strong}), encoding="utf-8")
+        part.note.write_text(json.dumps({"url": url, "validator": strong}, allow_nan=False), encoding="utf-8")
         with _open_part(part.content, "ab" if resumed else "wb") as file:
             while chunk := _read(response):
                 file.write(chunk)

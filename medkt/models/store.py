@@ -166,7 +166,7 @@ def assembling(name: str) -> Iterator[Path]:
 def write_manifest(folder: Path, name: str, weights: str, files: Mapping[str, StoredFile]) -> None:
     """Write what `read_manifest` reads."""
     content = {"name": name, "weights": weights, "files": {file: asdict(entry) for file, entry in files.items()}}
-    (folder / MANIFEST).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    (folder / MANIFEST).write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def _replace(staging: Path, place: Path) -> None:

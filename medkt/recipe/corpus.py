@@ -100,7 +100,9 @@ def draw_corpus(
     drawn += [_augmented(reals, np.random.default_rng((seed, n)), n) for n in range(phantoms, planes)]
     np.save(folder / "images.npy", np.stack([grey for grey, _, _ in drawn]))
     np.save(folder / "masks.npy", np.stack([np.packbits(mask) for _, mask, _ in drawn]))
-    (folder / "rows.jsonl").write_text("".join(json.dumps(asdict(row)) + "\n" for _, _, row in drawn), encoding="utf-8")
+    (folder / "rows.jsonl").write_text(
+        "".join(json.dumps(asdict(row), allow_nan=False) + "\n" for _, _, row in drawn), encoding="utf-8"
+    )
     return read_corpus(folder)
 
 

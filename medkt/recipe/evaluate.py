@@ -37,7 +37,9 @@ def evaluate(encoder: SmallEncoder, sam: Sam | None, *, each: int, data: Path | 
     text = _markdown(tables, encoder.spec.digest)
     out.mkdir(parents=True, exist_ok=True)
     (out / "tables.md").write_text(text, encoding="utf-8")
-    (out / "tables.json").write_text(json.dumps(_plain(tables, encoder.spec.digest), indent=1) + "\n", encoding="utf-8")
+    (out / "tables.json").write_text(
+        json.dumps(_plain(tables, encoder.spec.digest), indent=1, allow_nan=False) + "\n", encoding="utf-8"
+    )
     return text
 
 

@@ -105,7 +105,7 @@ def train_encoder(
             sums[name] = sums.get(name, 0.0) + float(part.detach()) / settings.report_every
         if (step + 1) % settings.report_every == 0:
             history.append({"step": float(step + 1), "seconds": time.monotonic() - started, **sums})
-            log.info("%s", json.dumps({k: round(v, 4) for k, v in history[-1].items()}))
+            log.info("%s", json.dumps({k: round(v, 4) for k, v in history[-1].items()}, allow_nan=False))
             if on_report is not None:
                 on_report(
                     Progress(step=step + 1, done=done, seconds=history[-1]["seconds"], towers=made, parts=dict(sums))
@@ -202,7 +202,7 @@ def export_encoder(towers: Towers, tokenizer: Tokenizer, folder: Path) -> None:
         "sha256": hashlib.sha256(weights).hexdigest(), "tokenizer_sha256": hashlib.sha256(words).hexdigest(),
         "towers": asdict(towers.settings), "spec": spec,
     }  # fmt: skip
-    described = (json.dumps(record, indent=2) + "\n").encode()
+    described = (json.dumps(record, indent=2, allow_nan=False) + "\n").encode()
     write_together(folder, {"encoder.safetensors": weights, "tokenizer.json": words, "encoder.json": described})
 
 

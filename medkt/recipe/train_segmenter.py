@@ -100,7 +100,7 @@ def train_segmenter(
             if (step + 1) % settings.report_every == 0:
                 means = dict(zip(("loss", "dice", "iou_error", "found"), sums / settings.report_every, strict=True))
                 history.append({"step": float(step + 1), "seconds": seconds, **{k: float(v) for k, v in means.items()}})
-                log.info("%s", json.dumps({k: round(v, 4) for k, v in history[-1].items()}))
+                log.info("%s", json.dumps({k: round(v, 4) for k, v in history[-1].items()}, allow_nan=False))
                 sums = np.zeros(4)
                 if on_report is not None:
                     on_report(sam, seconds)
@@ -273,5 +273,5 @@ def export_segmenter(sam: Sam, folder: Path) -> None:
     """Write segmenter.safetensors (float16) and segmenter.json, which names its digest."""
     weights = save({k: v.detach().half().contiguous() for k, v in sam.state_dict().items()})
     record = {"sha256": hashlib.sha256(weights).hexdigest(), "input_size": INPUT_SIZE, "licence": "Apache-2.0"}
-    described = json.dumps(record, indent=2) + "\n"
+    described = json.dumps(record, indent=2, allow_nan=False) + "\n"
     write_together(folder, {"segmenter.safetensors": weights, "segmenter.json": described.encode()})

@@ -191,7 +191,9 @@ def to_bytes(delta: Delta) -> bytes:
         "base_digest": delta.base_digest,
         "adapted_digest": delta.adapted_digest,
         "error": repr(delta.error),
-        "exact": json.dumps({name: [[at, value.hex()] for at, value in rows] for name, rows in delta.exact.items()}),
+        "exact": json.dumps(
+            {name: [[at, value.hex()] for at, value in rows] for name, rows in delta.exact.items()}, allow_nan=False
+        ),
     }
     return bytes(save({name: value.contiguous() for name, value in delta.tensors.items()}, metadata))
 

@@ -49,4 +49,4 @@ def write_comparison(
 def _write_json(path: Path, content: Mapping[str, Any]) -> Path:
     record = {"medkt": __version__, "notice": NOT_A_MEDICAL_DEVICE, **content}
     text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    return write_atomically(path, lambda part: (part.write_text(text, "utf-8"), None)[1])
+    return write_atomically(path, lambda part: part.write_text(text, encoding="utf-8"))
