@@ -2,7 +2,7 @@
 
     python evaluation/kt_phantom/tables.py evaluation/kt_phantom/results
 
-Means are over findings and seeds. Intervals are BCa bootstraps over findings (a finding's seeds stay together), so they
+Means are over findings and seeds; the column "findings" says over how many. Intervals are BCa bootstraps over findings (a finding's seeds stay together), so they
 speak of another finding of this kind, not of another seed. Tests against the base are sign flips over findings.
 """
 
@@ -56,8 +56,8 @@ def _summary(rows: Rows, conditions: list[str]) -> str:
     out = [
         "## All findings",
         "",
-        "| condition | accuracy by bare name | change of known findings, points | p against base |",
-        "|---|---|---|---|",
+        "| condition | findings | accuracy by bare name | change of known findings, points | p against base |",
+        "|---|---|---|---|---|",
     ]
     base = _by(rows, "base")
     for condition in conditions:
@@ -66,7 +66,7 @@ def _summary(rows: Rows, conditions: list[str]) -> str:
         known = _interval([(f, 100 * (v["known"] - base[f][0]["known"])) for f, vs in found.items() for v in vs])
         gains = np.array([np.mean([v["accuracy"] for v in vs]) - base[f][0]["accuracy"] for f, vs in found.items()])
         p = "" if condition == "base" else f"{flip_signs(gains).p_value:.3f}"
-        out.append(f"| {condition} | {_said(accuracy, 2)} | {_said(known, 1)} | {p} |")
+        out.append(f"| {condition} | {len(found)} | {_said(accuracy, 2)} | {_said(known, 1)} | {p} |")
     return "\n".join(out)
 
 
@@ -148,6 +148,8 @@ def _trade_off(rows: Rows, path: Path) -> None:
     base = _by(rows, "base")
     for condition in _ordered(rows):
         found = _by(rows, condition)
+        if len(found) < len(base):
+            continue  # a mean over some of the findings has no place beside means over all
         gain = np.mean([np.mean([v["accuracy"] for v in vs]) for vs in found.values()])
         cost = 100 * np.mean([np.mean([v["known"] for v in vs]) - base[f][0]["known"] for f, vs in found.items()])
         real = condition.startswith("real")
