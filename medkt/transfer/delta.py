@@ -195,7 +195,17 @@ def to_bytes(delta: Delta) -> bytes:
             {name: [[at, value.hex()] for at, value in rows] for name, rows in delta.exact.items()}, allow_nan=False
         ),
     }
-    return bytes(save({name: value.contiguous() for name, value in delta.tensors.items()}, metadata))
+    return _in_order(bytes(save({name: value.contiguous() for name, value in delta.tensors.items()}, metadata)))
+
+
+def _in_order(content: bytes) -> bytes:
+    """The same safetensors with its metadata sorted by key: the library writes them in an order drawn anew each time."""
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    text = text.ljust(-(-len(text) // 8) * 8)  # as the library: spaces up to a multiple of eight
+    return len(text).to_bytes(8, "little") + text + content[8 + length :]
 
 
 def from_bytes(content: bytes) -> Delta:

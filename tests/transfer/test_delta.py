@@ -67,6 +67,14 @@ def test_full_is_exact_to_the_bit(base: DualEncoder, size: float) -> None:
     assert not any(parameter.requires_grad for parameter in made.module.parameters())
 
 
+def test_the_same_difference_is_the_same_bytes(base: DualEncoder) -> None:
+    delta = make_delta(base, make_adapted(base, rank=2), DeltaSettings())
+    written = {to_bytes(delta) for _ in range(8)}  # the order of metadata would differ in nearly every one
+    assert len(written) == 1
+    again = from_bytes(written.pop())
+    assert all(torch.equal(again.tensors[name], value) for name, value in delta.tensors.items())
+
+
 def test_numbers_that_no_difference_reaches_are_kept_apart(base: DualEncoder) -> None:
     """1 to 1e-30: in float64 too the difference is -1, and what it leads to is 0."""
     adapted = copy_encoder(base)
