@@ -1,6 +1,7 @@
 """The page of a run as a Jinja template."""
 
-PAGE = """<!doctype html>
+# what every page of a run begins with: style, and the macro of a table
+HEAD = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -42,7 +43,11 @@ pre { overflow-x: auto; background: var(--soft); padding: .6rem; } td.digest { o
 </div>
 {% if table.left_out %}<p class="quiet">{{ table.left_out }} further rows stand in the run's own tables.</p>{% endif %}
 {% endmacro %}
-<a class="skip" href="#content">To the content</a>
+"""
+
+PAGE = (
+    HEAD
+    + """<a class="skip" href="#content">To the content</a>
 <header>
 <h1>{{ title }}</h1>
 <p class="quiet">medkt {{ version }}</p>
@@ -139,3 +144,4 @@ the boxes (blue) that the segmenter was given, and the reference dotted green. O
 </body>
 </html>
 """
+)
