@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from medkt.errors import InputError, SettingsError
 
@@ -135,5 +135,5 @@ def conditional_rates(rate: float, count: int, *, level: float = 0.9) -> tuple[f
     Given the sample, the rate of continuous scores is Beta(count + 1 - rank, rank); ties make it smaller.
     """
     rank = rank_for(rate, count)
-    law = beta(count + 1 - rank, rank)
-    return float(law.ppf((1 - level) / 2)), float(law.ppf((1 + level) / 2))
+    low, high = betaincinv(count + 1 - rank, rank, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)

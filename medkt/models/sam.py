@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from segment_anything import sam_model_registry
-from segment_anything.modeling import Sam
 
 from medkt.errors import SettingsError
 from medkt.models.records import ModelRecord
 from medkt.models.registry import find
+from medkt.models.sam_parts import Sam, sam_model_registry
 from medkt.models.weights import checked_digest, load_state, read_state
 
 Prompt = Literal["points", "box", "mask"]

@@ -7,8 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from segment_anything.modeling import Sam
-
+from medkt.models.sam_parts import Sam
 from medkt.recipe.corpus import Corpus, draw_corpus, read_corpus
 from medkt.recipe.real_images import read_real
 from medkt.recipe.tokenizer import train_tokenizer

@@ -6,9 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from segment_anything.modeling import Sam
-
 from medkt.datasets.phantom.finding import DOMAINS
+from medkt.models.sam_parts import Sam
 from medkt.models.small.dual_encoder import SmallEncoder
 from medkt.recipe.real_images import read_real
 from medkt.recipe.segmenter_tables import Dice, phantom_dice, real_dice

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float32
 from segment_anything import SamPredictor
-from segment_anything.modeling import Sam
 
 from medkt.datasets.phantom.drawers import DRAWERS
 from medkt.datasets.phantom.finding import DOMAINS, DomainName, findings_of
+from medkt.models.sam_parts import Sam
 from medkt.recipe.prompts import coarse_box, tight_box
 from medkt.recipe.real_images import REAL, RealImage
 

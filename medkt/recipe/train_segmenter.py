@@ -15,10 +15,10 @@ import torch
 from jaxtyping import Bool, Float, Float32, UInt8
 from PIL import Image
 from safetensors.torch import save
-from segment_anything.modeling import Sam
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from medkt.models.sam_parts import Sam
 from medkt.models.small.segmenter import INPUT_SIZE, PROMPT_WIDTH, build_small_sam
 from medkt.recipe.corpus import SIDE, Corpus
 from medkt.recipe.prompts import Prompted, draw_prompt

@@ -7,13 +7,13 @@ The network is `segment_anything.modeling.Sam` of any size, built and loaded in 
 import numpy as np
 import torch
 from jaxtyping import Float
-from segment_anything.modeling import Sam
-from segment_anything.utils.transforms import ResizeLongestSide
+from PIL import Image as Picture
 from torch import Tensor
 from torch.nn import functional
 
 from medkt.errors import InputError, NumericalError, SettingsError
 from medkt.models.sam import SamPreprocessing
+from medkt.models.sam_parts import Sam
 from medkt.segmentation.prompts import Prompts
 from medkt.segmentation.segmenter import Candidates, Embedding
 from medkt.shapes import Plane
@@ -41,7 +41,6 @@ class SamSegmenter:
         self._stretch = preprocessing is not None and preprocessing.stretch
         self._takes_points = preprocessing is None or "points" in preprocessing.prompts
         self._threshold = preprocessing.mask_threshold if preprocessing else sam.mask_threshold
-        self._resize = ResizeLongestSide(sam.image_encoder.img_size)
 
     @property
     def name(self) -> str:
@@ -124,8 +123,11 @@ class SamSegmenter:
 
     def _cornered(self, plane: Plane) -> Float[Tensor, "1 3 input_rows input_columns"]:
         grey = np.rint(np.clip(plane, 0, 1) * 255).astype(np.uint8)
-        resized = self._resize.apply_image(np.repeat(grey[:, :, None], 3, axis=2))
-        return torch.from_numpy(resized).to(self._sam.device).permute(2, 0, 1)[None].float()
+        rows, columns = plane.shape
+        scale = self._sam.image_encoder.img_size / max(rows, columns)
+        size = (int(columns * scale + 0.5), int(rows * scale + 0.5))  # rounded as segment_anything does
+        resized = np.array(Picture.fromarray(grey).resize(size, Picture.Resampling.BILINEAR))
+        return torch.from_numpy(resized).to(self._sam.device)[None, None].float().expand(1, 3, -1, -1)
 
     def _squashed(self, plane: Plane) -> Float[Tensor, "1 3 input_rows input_columns"]:
         side = self._sam.image_encoder.img_size

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
 from torch import Tensor, nn
 
+from medkt.models.sam_parts import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
 from medkt.models.small.dual_encoder import WEIGHTS, load_exactly, read_record, read_weights
 
 INPUT_SIZE = 192
