@@ -10,10 +10,11 @@ from medkt.calibration.calibration import Calibration, Decision
 from medkt.calibration.scoring import Scorer, ScoringKey, scoring_key
 from medkt.calibration.store import SITE, find_calibration
 from medkt.concepts import Concept
-from medkt.pipeline import Pipeline, Progress, StudyResult, View, concept_in
-from medkt.pipeline.words import domain_of
+from medkt.pipeline import Pipeline, Progress, StudyResult, View
+from medkt.pipeline.words import asked_of, domain_of, is_learnt
 from medkt.segmentation.presence import PresenceSettings
 from medkt.spatial import Image
+from medkt.transfer.packages import Taught
 
 Find = Callable[[ScoringKey], Calibration | None]
 
@@ -44,6 +45,7 @@ def segment_calibrated(
 ) -> CalibratedResult:
     """As `Pipeline.segment`, with the calibration of each concept where this site has one for exactly these settings.
 
+    A learnt concept is scored by the encoder that was taught it, so its calibration is one of these weights too.
     Without the gate (`presence.gate=false`) maps and masks are made whatever is decided. A calibrated concept costs one
     more pass of the encoder.
 
@@ -60,18 +62,20 @@ def segment_calibrated(
         InputError: as `Pipeline.segment`, or a calibration's file is damaged.
     """
     view = view or View()
-    kind = domain_of(image, view, concepts)
-    asked = tuple({c.id: c for c in (concept_in(one, kind.name) for one in concepts)}.values())
+    taught = pipeline.taught or Taught.of(pipeline.encoder)
+    kind = domain_of(image, view, [one for one in concepts if not is_learnt(taught, one)])
+    asked = asked_of(taught, concepts, kind)
     presence = pipeline.settings.presence
     decisions: dict[str, Decision] = {}
     thresholds: dict[str, float] = {}
     for concept in asked:
-        key = scoring_key(pipeline.encoder, concept, kind, settings=presence, view=view)
-        calibration = find_calibration(key, site=site) if find is None else find(key)
-        if calibration is None:
-            continue
-        scorer = Scorer.of(pipeline.encoder, concept, kind, settings=presence, view=view)
-        decision = decisions[concept.id] = calibration.judge(scorer.score(image))
+        with taught.encoder(taught.route(concept.id)) as encoder:
+            key = scoring_key(encoder, concept, kind, settings=presence, view=view)
+            calibration = find_calibration(key, site=site) if find is None else find(key)
+            if calibration is None:
+                continue
+            scorer = Scorer.of(encoder, concept, kind, settings=presence, view=view)
+            decision = decisions[concept.id] = calibration.judge(scorer.score(image))
         thresholds[concept.id] = calibration.present_above if decision.outcome == "present" else np.inf
     if not decisions:
         return CalibratedResult(result=pipeline.segment(image, asked, view=view, progress=progress), decisions={})

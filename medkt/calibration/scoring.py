@@ -4,8 +4,6 @@ The score is that of `Pipeline.segment` on the same study with the same settings
 decided by the same function. A test compares them.
 """
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -18,6 +16,7 @@ from torch.nn import functional
 
 from medkt.concepts import Concept
 from medkt.domains import Domain, check_plausible, domains
+from medkt.models.digest import sha256_of_json
 from medkt.models.encoder import DualEncoder
 from medkt.models.framing import prepare
 from medkt.models.weights import weights_digest
@@ -58,7 +57,7 @@ class ScoringKey:
     @property
     def short(self) -> str:
         """Sixteen digits of all of it, for a file's name."""
-        return _sha256(asdict(self))[:16]
+        return sha256_of_json(asdict(self))[:16]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -176,8 +175,8 @@ def scoring_key(
         "top": presence.top, "window": seen.window or kind.window_for(concept), "axis": seen.axis, "step_mm": seen.step_mm,
     }  # fmt: skip
     return ScoringKey(
-        concept=concept.id, words=_sha256(asdict(texts_of(kind, concept))), model=encoder.spec.name,
-        weights=encoder.spec.digest or f"generated:{weights_digest(encoder.module)}", settings=_sha256(decides),
+        concept=concept.id, words=sha256_of_json(asdict(texts_of(kind, concept))), model=encoder.spec.name,
+        weights=encoder.spec.digest or f"generated:{weights_digest(encoder.module)}", settings=sha256_of_json(decides),
         modality=kind.name,
     )  # fmt: skip
 
@@ -201,7 +200,3 @@ def _of_plane(encoder: DualEncoder, plane: Plane) -> Sequence[float]:
     spread = float(grey.std())
     rough = float(steps) / max(spread, 1e-3)
     return [float(grey.mean()), spread, float(low), float(high), rough, float(np.log(plane.shape[0] / plane.shape[1]))]
-
-
-def _sha256(value: object) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, allow_nan=False).encode()).hexdigest()

@@ -18,6 +18,7 @@ from medkt.calibration.scoring import ScoringKey
 from medkt.errors import InputError, OutputError, SettingsError
 from medkt.io.atomic import write_atomically
 from medkt.models.store import home
+from medkt.transfer.copies import ADAPTED
 
 FORMAT = "medkt calibration"
 VERSION = 1
@@ -52,6 +53,23 @@ def find_calibration(key: ScoringKey, *, site: str = SITE) -> Calibration | None
     found = read_calibration(path)
     require_fit(found, key, where=str(path))
     return found
+
+
+def lacking(key: ScoringKey, *, site: str, more: str = "") -> str:
+    """What to say where a site has no calibration for this key; `more` is put behind what was looked for.
+
+    A key without a modality is of a concept in none of the modalities.
+    """
+    what = f"{key.concept} ({key.modality})" if key.modality else key.concept
+    learnt = key.weights.startswith(ADAPTED)
+    whose = f"the model {key.model} as it was taught" if learnt else f"the model {key.model} as it was loaded"
+    words = f"{key.concept}.medkt" if learnt else key.concept
+    base = "" if learnt else "; for the words of a .medkt file: that file, with --base"
+    return (
+        f"--site {site}: no calibration for {what} with {whose} and these settings{more}; make one with `medkt calibrate "
+        f"{words} -m NORMALS.csv --site {site}` and the same --model, --preset, --settings, --set, --window, --axis and "
+        f"--step-mm{base}; or leave --site out"
+    )
 
 
 def require_fit(calibration: Calibration, key: ScoringKey, *, where: str = "the calibration") -> None:

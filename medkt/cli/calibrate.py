@@ -6,11 +6,14 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medkt.cli.segment import progress, say_notes
+from medkt.cli.segment import modality_of, progress, say_notes, settings_of, view_of
 
 if TYPE_CHECKING:
     from medkt.calibration import Assessment, Calibration, ScoredCases, Scorer
+    from medkt.concepts import Concept
     from medkt.datasets import Case
+    from medkt.domains import Domain
+    from medkt.models.encoder import DualEncoder
     from medkt.statistics import Interval
 
 _PRESUMED = {"manifest": False, "positives": True, "check": None}
@@ -23,8 +26,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "of normals is. With studies that show the finding it also says probabilities and how many are missed."
     )
     parser.add_argument(
-        "concept", metavar="CONCEPT", help="name of a concept (`medkt concepts` lists them) or YAML file"
-    )
+        "concept", metavar="CONCEPT",
+        help="name of a concept (`medkt concepts` lists them), YAML file, or .medkt file of a learnt concept",
+    )  # fmt: skip
+    parser.add_argument(
+        "--base", action="store_true",
+        help="with a .medkt file: ask its words of the model as it was loaded, the base that `evaluate` puts beside it",
+    )  # fmt: skip
     parser.add_argument(
         "-m", "--manifest", type=Path, required=True, metavar="CSV",
         help="studies taken as normal; rows with present 1 count as showing the finding",
@@ -142,19 +150,30 @@ def _refuse_late_errors(arguments: argparse.Namespace, studies: int, rate: float
 
 def _scorer(arguments: argparse.Namespace, cases: "dict[str, tuple[Case, ...]]") -> "Scorer":
     from medkt.calibration import Scorer, domain_of_cases
-    from medkt.config import resolve
-    from medkt.models.registry import load_encoder
-    from medkt.pipeline import View, concept_in, resolve_device
-    from medkt.segmentation.slicewise import SegmentationSettings
 
-    said = "" if arguments.modality == "auto" else arguments.modality
-    kind = domain_of_cases([case for listed in cases.values() for case in listed], said)
-    settings = resolve(SegmentationSettings, preset=arguments.preset, file=arguments.settings, sets=arguments.set)
-    return Scorer.of(
-        load_encoder(arguments.model, device=resolve_device(arguments.device)), concept_in(arguments.concept, kind.name),
-        kind, settings=settings.presence,
-        view=View(modality=said or None, window=arguments.window, axis=arguments.axis, step_mm=arguments.step_mm),
-    )  # fmt: skip
+    kind = domain_of_cases([case for listed in cases.values() for case in listed], modality_of(arguments) or "")
+    encoder, concept = _asked(arguments, kind)
+    return Scorer.of(encoder, concept, kind, settings=settings_of(arguments).presence, view=view_of(arguments))
+
+
+def _asked(arguments: argparse.Namespace, kind: "Domain") -> "tuple[DualEncoder, Concept]":
+    """What is asked, and of which encoder: a learnt concept of the one that was taught it, unless `--base` is said."""
+    from medkt.errors import SettingsError
+    from medkt.models.registry import load_encoder
+    from medkt.pipeline import concept_in, resolve_device
+    from medkt.transfer.packages import Taught, is_package
+
+    learnt = is_package(arguments.concept)
+    if arguments.base and not learnt:
+        raise SettingsError(f"--base goes with a .medkt file, got {arguments.concept}; leave it out")
+    encoder = load_encoder(arguments.model, device=resolve_device(arguments.device))
+    if not learnt:
+        return encoder, concept_in(arguments.concept, kind.name)
+    taught = Taught.of(encoder, [arguments.concept])
+    if taught.copy is None:
+        names = ", ".join(one.id for one in taught.concepts)
+        raise SettingsError(f"{arguments.concept}: holds several concepts ({names}); give the file of one")
+    return encoder if arguments.base else taught.copy, taught.concepts[0]
 
 
 def _require_free(arguments: argparse.Namespace, scorer: "Scorer") -> None:

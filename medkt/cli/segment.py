@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from medkt.concepts import Concept
     from medkt.pipeline import Pipeline, Progress, StudyResult, View
     from medkt.report.write import Decided
+    from medkt.segmentation.slicewise import SegmentationSettings
 
 log = logging.getLogger(__name__)
 
@@ -104,11 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
     from medkt.report.write import Formats, case_name, prepare_folder, require_no_result, write_result
 
     formats = Formats.parse(arguments.format)
-    if arguments.site is not None and packages_of(arguments):
-        raise SettingsError(
-            "--site: a calibration is one of the model as it was loaded, not of a learnt concept; leave --site out, or ask for "
-            ".medkt files by themselves"
-        )
+    require_deciding(arguments, settings_of(arguments))
     wanted = wanted_of(arguments)
     several = len(arguments.input) > 1
     if arguments.reference and (several or len(wanted) != 1):
@@ -117,11 +114,6 @@ def run(arguments: argparse.Namespace) -> int:
     if not several:  # of several the folders are named after what is in the files
         require_no_result(arguments.output, overwrite=arguments.overwrite)
     pipeline = pipeline_of(arguments)
-    if arguments.site is not None and not pipeline.settings.presence.gate:
-        raise SettingsError(
-            "--site decides presence, and with presence.gate=false (a preset may say so) nothing is decided; add "
-            "--set presence.gate=true, or leave --site out"
-        )
     failures: list[MedktError] = []
     for path in arguments.input:
         try:
@@ -166,8 +158,7 @@ def wanted_of(arguments: argparse.Namespace) -> "tuple[Concept | str | Path, ...
 
     if not arguments.concept and not arguments.prompt:
         raise SettingsError('say what to look for: -p "a description" or -c CONCEPT (`medkt concepts` lists them)')
-    modality = None if arguments.modality == "auto" else arguments.modality
-    return wanted_in(arguments.concept, arguments.prompt, modality=modality)
+    return wanted_in(arguments.concept, arguments.prompt, modality=modality_of(arguments))
 
 
 def packages_of(arguments: argparse.Namespace) -> tuple[str, ...]:
@@ -177,21 +168,55 @@ def packages_of(arguments: argparse.Namespace) -> tuple[str, ...]:
 
 def pipeline_of(arguments: argparse.Namespace) -> "Pipeline":
     """The models and settings that the options name."""
-    from medkt.config import resolve
     from medkt.pipeline import Pipeline
-    from medkt.segmentation.slicewise import SegmentationSettings
 
-    settings = resolve(SegmentationSettings, preset=arguments.preset, file=arguments.settings, sets=arguments.set)
     log.info("loading %s", arguments.model)
     pipeline = Pipeline.load(
         arguments.model,
         segmenter=arguments.segmenter,
         device=arguments.device,
-        settings=settings,
+        settings=settings_of(arguments),
         preset=arguments.preset,
     )
     packages = packages_of(arguments)
     return pipeline.with_packages(packages, together=arguments.together) if packages else pipeline
+
+
+def settings_of(arguments: argparse.Namespace) -> "SegmentationSettings":
+    """The preset, with the file of settings over it and single settings over both."""
+    from medkt.config import resolve
+    from medkt.segmentation.slicewise import SegmentationSettings
+
+    return resolve(SegmentationSettings, preset=arguments.preset, file=arguments.settings, sets=arguments.set)
+
+
+def modality_of(arguments: argparse.Namespace) -> str | None:
+    """What the user says the studies are; None where the files shall say it."""
+    return None if arguments.modality == "auto" else arguments.modality
+
+
+def view_of(arguments: argparse.Namespace) -> "View":
+    """How studies are read and cut."""
+    from medkt.pipeline import View
+
+    return View(
+        modality=modality_of(arguments), window=arguments.window, axis=arguments.axis, step_mm=arguments.step_mm
+    )
+
+
+def require_deciding(arguments: argparse.Namespace, settings: "SegmentationSettings") -> None:
+    """That with `--site` presence is decided at all.
+
+    Raises:
+        SettingsError: the settings decide nothing.
+    """
+    from medkt.errors import SettingsError
+
+    if arguments.site is not None and not settings.presence.gate:
+        raise SettingsError(
+            "--site decides presence, and with presence.gate=false (a preset may say so) nothing is decided; add "
+            "--set presence.gate=true, or leave --site out"
+        )
 
 
 def segment_one(
@@ -205,7 +230,7 @@ def segment_one(
     result = pipeline.segment_file(
         path,
         concepts,
-        view=_view(arguments),
+        view=view_of(arguments),
         series=arguments.series,
         volume=arguments.volume,
         regrid=arguments.regrid,
@@ -214,15 +239,6 @@ def segment_one(
     if getattr(arguments, "reference", None):
         result = pipeline.score(result, arguments.reference)
     return result
-
-
-def _view(arguments: argparse.Namespace) -> "View":
-    from medkt.pipeline import View
-
-    return View(
-        modality=None if arguments.modality == "auto" else arguments.modality,
-        window=arguments.window, axis=arguments.axis, step_mm=arguments.step_mm,
-    )  # fmt: skip
 
 
 def _segmented(
@@ -254,7 +270,7 @@ def _segmented(
     seconds = time.perf_counter() - began
     try:
         done = segment_calibrated(
-            pipeline, image, concepts, view=_view(arguments), site=arguments.site, find=find, progress=tick
+            pipeline, image, concepts, view=view_of(arguments), site=arguments.site, find=find, progress=tick
         )
     except (InputError, NumericalError) as error:
         raise type(error)(f"{path}: {error}") from error
@@ -273,7 +289,7 @@ def _calibration_for(key: "ScoringKey", site: str) -> "Calibration":
     """
     from dataclasses import asdict
 
-    from medkt.calibration import calibration_path, find_calibration, read_calibration
+    from medkt.calibration import calibration_path, find_calibration, lacking, read_calibration
     from medkt.errors import SettingsError
 
     if (found := find_calibration(key, site=site)) is not None:
@@ -283,11 +299,7 @@ def _calibration_for(key: "ScoringKey", site: str) -> "Calibration":
     others = [asdict(read_calibration(one).key) for one in sorted(path.parent.glob(path.name.replace(key.short, "*")))]
     differs = sorted({", ".join(name for name in wanted if wanted[name] != had[name]) for had in others})
     near = f" (one of this concept differs in: {'; another in: '.join(differs)})" if differs else ""
-    raise SettingsError(
-        f"--site {site}: no calibration for {key.concept} ({key.modality}) with the model {key.model} and these settings, "
-        f"looked for {path}{near}; make one with `medkt calibrate {key.concept} -m NORMALS.csv --site {site}` and the same "
-        "--model, --preset, --settings, --set, --window, --axis and --step-mm, or leave --site out"
-    )
+    raise SettingsError(lacking(key, site=site, more=f", looked for {path}{near}"))
 
 
 @contextmanager

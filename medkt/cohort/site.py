@@ -1,15 +1,15 @@
 """The calibrations of one site for a run: each worker reads them once, so that every study is decided by the same."""
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
-from medkt.calibration import Calibration, ScoringKey, find_calibration, scoring_key
+from medkt.calibration import Calibration, ScoringKey, find_calibration, lacking, scoring_key
 from medkt.concepts import Concept
 from medkt.domains import domains
 from medkt.errors import SettingsError, UnsupportedError
+from medkt.models.digest import sha256_of_json
 from medkt.pipeline import Pipeline, View
+from medkt.transfer.packages import Taught
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -35,9 +35,10 @@ class SiteRules:
         found: dict[ScoringKey, Calibration] = {}
         for concept in concepts:
             known = view.modality or concept.modality
-            own = dict(_rules(site, pipeline, concept, view))
+            keys = _keys(pipeline, concept, view)
+            own = {key: rule for key in keys if (rule := find_calibration(key, site=site)) is not None}
             if not any(not known or key.modality == known for key in own):
-                raise SettingsError(_lacking(site, concept.id, known, pipeline.encoder.spec.name))
+                raise SettingsError(lacking(replace(keys[0], modality=known), site=site))
             found |= own
         return cls(site=site, rules=found)
 
@@ -48,37 +49,27 @@ class SiteRules:
             UnsupportedError: there is none; the study is of another modality than those that the site has.
         """
         if key not in self.rules:
-            raise UnsupportedError(_lacking(self.site, key.concept, key.modality, key.model))
+            raise UnsupportedError(lacking(key, site=self.site))
         return self.rules[key]
 
     @property
     def digests(self) -> dict[str, str]:
         """SHA-256 of each calibration, by concept and modality."""
         return {
-            f"{key.concept} ({key.modality})": _digest(rule) for key, rule in sorted(self.rules.items(), key=_place)
+            f"{key.concept} ({key.modality})": sha256_of_json(asdict(rule))
+            for key, rule in sorted(self.rules.items(), key=_place)
         }
 
 
-def _rules(site: str, pipeline: Pipeline, concept: Concept, view: View) -> Iterable[tuple[ScoringKey, Calibration]]:
-    for kind in domains().values():
-        key = scoring_key(pipeline.encoder, concept, kind, settings=pipeline.settings.presence, view=view)
-        rule = find_calibration(key, site=site)
-        if rule is not None:
-            yield key, rule
+def _keys(pipeline: Pipeline, concept: Concept, view: View) -> tuple[ScoringKey, ...]:
+    """One for each modality; of the encoder that was taught the concept, where one was."""
+    taught = pipeline.taught or Taught.of(pipeline.encoder)
+    with taught.encoder(taught.route(concept.id)) as encoder:
+        return tuple(
+            scoring_key(encoder, concept, kind, settings=pipeline.settings.presence, view=view)
+            for kind in domains().values()
+        )
 
 
 def _place(entry: tuple[ScoringKey, Calibration]) -> tuple[str, str]:
     return entry[0].concept, entry[0].modality
-
-
-def _digest(rule: Calibration) -> str:
-    return hashlib.sha256(json.dumps(asdict(rule), sort_keys=True, allow_nan=False).encode()).hexdigest()
-
-
-def _lacking(site: str, concept: str, modality: str, model: str) -> str:
-    what = f"{concept} ({modality})" if modality else concept
-    return (
-        f"--site {site}: no calibration for {what} with the model {model} and these settings; make one with `medkt calibrate "
-        f"{concept} -m NORMALS.csv --site {site}` and the same --model, --preset, --settings, --set, --window, --axis and "
-        "--step-mm, or leave --site out"
-    )

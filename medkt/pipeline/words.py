@@ -41,7 +41,7 @@ def concept_in(one: Concept | str | Path, modality: str = "") -> Concept:
         return one
     if is_package(one):
         raise SettingsError(
-            f"{one}: a learnt concept goes with its model; `medkt segment`, `explain` and `classify` take it"
+            f"{one}: a learnt concept goes with its model; `medkt segment`, `explain`, `classify` and `calibrate` take it"
         )
     if _is_file(one):
         return load_concept(one)

@@ -136,7 +136,10 @@ def test_rows_name_a_learnt_concept(folder: Path, tmp_path: Path, medkt: Command
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("-c", "{made}/cyst.medkt", "--site", "ward"), "--site: a calibration is one of the model as it was loaded"),
+        (
+            ("-c", "{made}/cyst.medkt", "--site", "ward", "--set", "presence.gate=false"),
+            "--site decides presence, and with",
+        ),
         (("-c", "{made}/cyst.medkt", "{tmp}/us_cyst.yaml"), "us_cyst is asked for with other words than those"),
         (("-c", "{tmp}/no.medkt"), "no.medkt"),
         (("-c", "{tmp}/torn.medkt"), "torn.medkt"),

@@ -93,7 +93,6 @@ def test_what_there_is_no_calibration_for_is_said(medkt: Command, tmp_path: Path
     ("options", "said"),
     [
         (("-c", "us_cyst", "--site", "ward", "--set", "presence.gate=false"), "with presence.gate=false"),
-        (("-c", "none.medkt", "--site", "ward"), "not of a learnt concept"),
         (("-c", "us_cyst", "--site", "../up"), "a site's name has 1 to 64 letters"),
     ],
 )
