@@ -10,10 +10,8 @@ medkt batch merge runs/x
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from medkt.cli.cohort_options import (
-    Asked,
     add_privacy,
     add_reading,
     add_site,
@@ -22,14 +20,11 @@ from medkt.cli.cohort_options import (
     exit_code,
     factory_of,
     identity_of,
+    manifest_plan_of,
+    require_work,
     run_plan,
     salt_of,
 )
-
-if TYPE_CHECKING:
-    from medkt.cohort.folder import RunFolder
-    from medkt.cohort.plan import Plan
-    from medkt.cohort.work import Shard
 
 ACTIONS = ("run", "status", "retry", "merge")
 
@@ -73,34 +68,18 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from medkt.cohort.coordinator import Limit
     from medkt.cohort.folder import RunFolder
     from medkt.cohort.merge import shard_folder
-    from medkt.cohort.work import Shard
-    from medkt.errors import SettingsError
 
-    if arguments.workers < 1:
-        raise SettingsError(f"--workers {arguments.workers}: at least 1 is needed")
-    shard = Shard.parse(arguments.shard)
-    Limit.parse(arguments.max_failures or "100%")  # what is misspelt shows before a folder is made
+    shard = require_work(arguments)
     asked = asked_of(arguments)
     folder = RunFolder(shard_folder(arguments.output, shard))
     folder.make()
-    plan = _plan(arguments, asked, shard, folder)
+    plan = manifest_plan_of(arguments, asked, folder, shard, arguments.keep_column)
     factory = factory_of(arguments, folder, asked)
     salt = salt_of(folder, arguments.output, arguments.salt)
     folder.claim(identity_of(arguments, asked, plan, factory))
     return exit_code(run_plan(arguments, folder, plan, factory, salt))
-
-
-def _plan(arguments: argparse.Namespace, asked: Asked, shard: "Shard", folder: "RunFolder") -> "Plan":
-    """The cases; with it `asked` holds every concept that any of them asks for."""
-    from medkt.cohort.plan import plan_of
-
-    return plan_of(
-        arguments.manifest, concepts=asked.identify, asked=asked.own, shard=shard, keep_ids=arguments.keep_ids,
-        columns=arguments.keep_column, cache=folder.path / "manifest.json",
-    )  # fmt: skip
 
 
 def _status(arguments: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medkt.cli.segment import add_reading, add_words, packages_of, progress, say_notes, wanted_of
+from medkt.cli.segment import add_reading, add_words, packages_of, progress, say_notes, view_of, wanted_of
 
 if TYPE_CHECKING:
     from medkt.concepts import Concept
@@ -35,16 +35,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Score each study; 4 where some failed and others did not, else the code of the failure."""
     from medkt.errors import MedktError
     from medkt.models.registry import load_encoder
-    from medkt.pipeline import View, resolve_device
+    from medkt.pipeline import resolve_device
     from medkt.transfer.packages import Taught
 
     wanted = wanted_of(arguments)
     encoder = load_encoder(arguments.model, device=resolve_device(arguments.device))
     taught = Taught.of(encoder, packages_of(arguments), together=arguments.together)
-    view = View(
-        modality=None if arguments.modality == "auto" else arguments.modality,
-        window=arguments.window, axis=arguments.axis, step_mm=arguments.step_mm,
-    )  # fmt: skip
+    view = view_of(arguments)
     failures: list[MedktError] = []
     for path in arguments.input:
         try:

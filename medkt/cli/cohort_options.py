@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from medkt.cohort.progress import Summary
     from medkt.cohort.scoring import Scoring
     from medkt.cohort.studies import StudyRunnerFactory
+    from medkt.cohort.work import Shard
     from medkt.concepts import Concept
-    from medkt.segmentation.slicewise import SegmentationSettings
 
 STOPPED = {"interrupted": 130, "terminated": 143}
 SOME_FAILED = 4
@@ -69,6 +69,22 @@ def add_privacy(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def require_work(arguments: argparse.Namespace) -> "Shard":
+    """Which part of the manifest; with it, what is misspelt among the options of `add_work` shows before a folder is made.
+
+    Raises:
+        SettingsError: no workers, no such shard, no such limit.
+    """
+    from medkt.cohort.coordinator import Limit
+    from medkt.cohort.work import Shard
+    from medkt.errors import SettingsError
+
+    if arguments.workers < 1:
+        raise SettingsError(f"--workers {arguments.workers}: at least 1 is needed")
+    Limit.parse(arguments.max_failures or "100%")
+    return Shard.parse(arguments.shard)
+
+
 # ---- what is asked
 
 
@@ -96,11 +112,7 @@ class Asked:
         """
         from medkt.concepts import load_concept
 
-        for concept in self.learnt.values():
-            if name == concept.id or name.casefold() in (one.casefold() for one in concept.names):
-                self.concepts[concept.id] = concept
-                return concept.id
-        concept = load_concept(name)
+        concept = next((one for one in self.learnt.values() if one.is_called(name)), None) or load_concept(name)
         self.concepts[concept.id] = concept
         return concept.id
 
@@ -112,12 +124,12 @@ def asked_of(arguments: argparse.Namespace) -> Asked:
         SettingsError: a concept has the id of a learnt one and other words.
         MedktError: a name has no or several meanings, or a package is not sound.
     """
-    from medkt.cli.segment import packages_of
+    from medkt.cli.segment import modality_of, packages_of
     from medkt.concepts import read_package
     from medkt.errors import SettingsError
     from medkt.pipeline import concept_in, wanted_in
 
-    modality = None if arguments.modality == "auto" else arguments.modality
+    modality = modality_of(arguments)
     packages = {Path(name).resolve(): read_package(name) for name in packages_of(arguments)}
     learnt = {concept.id: concept for package in packages.values() for concept in package.concepts}
     concepts: dict[str, Concept] = {}
@@ -130,6 +142,18 @@ def asked_of(arguments: argparse.Namespace) -> Asked:
         concepts[concept.id] = concept
     digests = {path: package.digest for path, package in packages.items()}
     return Asked(concepts=concepts, own=tuple(concepts), learnt=learnt, packages=digests)
+
+
+def manifest_plan_of(
+    arguments: argparse.Namespace, asked: Asked, folder: "RunFolder", shard: "Shard", columns: Sequence[str]
+) -> "Plan":
+    """The cases of `--manifest`; with it `asked` holds every concept that any of them asks for."""
+    from medkt.cohort.plan import plan_of
+
+    return plan_of(
+        arguments.manifest, concepts=asked.identify, asked=asked.own, shard=shard, keep_ids=arguments.keep_ids,
+        columns=columns, cache=folder.path / "manifest.json",
+    )  # fmt: skip
 
 
 # ---- what does the work
@@ -148,42 +172,19 @@ def factory_of(
     Raises:
         SettingsError: options that do not go together.
     """
+    from medkt.cli.segment import require_deciding, settings_of, view_of
     from medkt.cohort.scoring import Scoring
     from medkt.cohort.studies import StudyRunnerFactory
-    from medkt.config import resolve
-    from medkt.pipeline import View
     from medkt.report.write import Formats
-    from medkt.segmentation.slicewise import SegmentationSettings
 
-    settings = resolve(SegmentationSettings, preset=arguments.preset, file=arguments.settings, sets=arguments.set)
-    _require_site_fits(arguments, asked, settings)
-    view = View(
-        modality=None if arguments.modality == "auto" else arguments.modality,
-        window=arguments.window, axis=arguments.axis, step_mm=arguments.step_mm,
-    )  # fmt: skip
+    settings = settings_of(arguments)
+    require_deciding(arguments, settings)
     return StudyRunnerFactory(
         run=folder, concepts=dict(asked.concepts), model=arguments.model, segmenter=arguments.segmenter,
-        device=arguments.device, settings=settings, preset=arguments.preset, view=view, regrid=arguments.regrid,
+        device=arguments.device, settings=settings, preset=arguments.preset, view=view_of(arguments), regrid=arguments.regrid,
         formats=Formats.parse(arguments.format), packages=tuple(asked.packages) if learnt else (),
         together=arguments.together and learnt, site=arguments.site or "", scoring=scoring or Scoring(),
     )  # fmt: skip
-
-
-def _require_site_fits(arguments: argparse.Namespace, asked: Asked, settings: "SegmentationSettings") -> None:
-    from medkt.errors import SettingsError
-
-    if arguments.site is None:
-        return
-    if asked.packages:
-        raise SettingsError(
-            "--site: a calibration is one of the model as it was loaded, not of a learnt concept; leave --site out, or ask for "
-            ".medkt files by themselves"
-        )
-    if not settings.presence.gate:
-        raise SettingsError(
-            "--site decides presence, and with presence.gate=false (a preset may say so) nothing is decided; add "
-            "--set presence.gate=true, or leave --site out"
-        )
 
 
 def identity_of(
@@ -225,16 +226,9 @@ def salt_of(folder: "RunFolder", whole: Path, given: Path | None) -> bytes:
 
 
 def engine_of(arguments: argparse.Namespace, factory: "RunnerFactory", folder: "RunFolder") -> "Engine":
-    """The workers.
-
-    Raises:
-        SettingsError: fewer than one.
-    """
+    """The workers."""
     from medkt.cohort.local import LocalEngine
-    from medkt.errors import SettingsError
 
-    if arguments.workers < 1:
-        raise SettingsError(f"--workers {arguments.workers}: at least 1 is needed")
     options = {"workers": arguments.workers, "threads": arguments.threads, "timeout_s": arguments.timeout}
     if arguments.engine == "local":
         return LocalEngine(factory, folder.workers.resolve(), **options)

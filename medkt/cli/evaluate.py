@@ -1,8 +1,10 @@
-"""`medkt evaluate`: masks against references, with the statistics that a reviewer asks for.
+"""`medkt evaluate`: masks against references, or classes against the truth, with the statistics that a reviewer asks for.
 
 medkt evaluate --manifest cases.csv -c ct_nodule -o runs/x --by sex,site
 medkt evaluate --reference masks/ --prediction mine/ -o runs/mine
 medkt evaluate --protocol busi --data Dataset_BUSI_with_GT -o runs/busi -c tumour.medkt
+medkt evaluate --protocol chexpert --data CheXpert -o runs/chexpert
+medkt evaluate --classify --manifest cases.csv -o runs/classes
 medkt evaluate runs/x --by scanner
 """
 
@@ -24,9 +26,13 @@ from medkt.cli.cohort_options import (
     exit_code,
     factory_of,
     identity_of,
+    manifest_plan_of,
+    require_work,
     run_plan,
     salt_of,
 )
+from medkt.cli.evaluate_classes import add_classes, run_classes
+from medkt.cli.say_classes import say_classes, tells_classes
 
 if TYPE_CHECKING:
     from medkt.cohort.folder import RunFolder
@@ -52,6 +58,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--protocol", metavar="NAME", help="a published data set (busi, udiat ...), or a YAML file")
     parser.add_argument("--data", type=Path, metavar="DIR", help="where that data set lies")
     parser.add_argument("-o", "--output", type=Path, metavar="RUN", help="the run's folder; one that is there goes on")
+    add_classes(parser)
     _add_statistics(parser)
     add_words(parser, learnt=True)
     add_reading(parser)
@@ -85,7 +92,7 @@ def _add_statistics(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """One of the four ways to come by masks, then the same statistics."""
+    """One of the ways to come by masks or classes, then the statistics."""
     from medkt.cohort.merge import arms_below
     from medkt.errors import SettingsError
 
@@ -93,11 +100,19 @@ def run(arguments: argparse.Namespace) -> int:
     modes = [arguments.run is not None, arguments.manifest is not None, masks, arguments.protocol is not None]
     if sum(modes) != 1:
         raise SettingsError(f"say what to evaluate, one of: {MODES}")
+    if arguments.classify and arguments.manifest is None:
+        raise SettingsError("--classify goes with --manifest; a protocol says itself what its task is")
     if modes[0]:
-        return _say(arguments, arms_below(arguments.run) or {"": arguments.run})
+        runs = arms_below(arguments.run) or {"": arguments.run}
+        return say_classes(arguments, runs) if tells_classes(runs) else _say(arguments, runs)
     if arguments.output is None:
         raise SettingsError("say where the run goes: -o RUN")
-    return _run_masks(arguments) if masks else _run_models(arguments)
+    protocol = _protocol(arguments)
+    if arguments.classify or (protocol is not None and protocol.task == "classification"):
+        return run_classes(arguments, protocol)
+    if arguments.apart:
+        raise SettingsError("--apart is for classes that are told apart; masks are asked of each concept's own encoder")
+    return _run_masks(arguments) if masks else _run_models(arguments, protocol)
 
 
 def _run_masks(arguments: argparse.Namespace) -> int:
@@ -114,6 +129,7 @@ def _run_masks(arguments: argparse.Namespace) -> int:
         )
     if arguments.by:
         raise SettingsError("--by needs a manifest; two folders of masks say nothing about their patients")
+    require_work(arguments)
     plan = plan_of_masks(
         references=arguments.reference, predictions=arguments.prediction, concept=(*arguments.concept, "mask")[0],
         keep_ids=arguments.keep_ids,
@@ -140,18 +156,19 @@ def _masks_identity(plan: "Plan", scoring: "Scoring") -> dict[str, Any]:
     }
 
 
-def _run_models(arguments: argparse.Namespace) -> int:
+def _run_models(arguments: argparse.Namespace, protocol: "Protocol | None") -> int:
     """Base alone; or, where something learnt is asked for, base and then KT over the same cases."""
     from medkt.cohort.merge import ARMS
 
-    asked, protocol = asked_of(arguments), _protocol(arguments)
+    shard = require_work(arguments)
+    asked = asked_of(arguments)
     _require_one_finding(asked, protocol)
     arms = ARMS if asked.packages else ARMS[:1]
     folders = {arm: arguments.output / arm if asked.packages else arguments.output for arm in arms}
     done = []
     for arm, path in folders.items():
         salt = folders["base"] / "salt" if arm == "kt" else arguments.salt
-        done.append(_run_arm(arguments, asked, protocol, path, learnt=arm == "kt", salt=salt))
+        done.append(_run_arm(arguments, asked, protocol, path, shard=shard, learnt=arm == "kt", salt=salt))
         if done[-1].stopped:
             break
     if arguments.shard != "1/1":
@@ -172,11 +189,6 @@ def _protocol(arguments: argparse.Namespace) -> "Protocol | None":
     protocol = load_protocol(arguments.protocol)
     if arguments.data is None:
         raise SettingsError(f"say where the data set lies: --data DIR ({protocol.title}: {protocol.access})")
-    if protocol.task != "segmentation":
-        raise SettingsError(
-            f"protocol {protocol.name!r} asks for {protocol.task}; this command segments. Score its images with "
-            "`medkt classify`"
-        )
     return protocol
 
 
@@ -195,16 +207,15 @@ def _run_arm(
     protocol: "Protocol | None",
     path: Path,
     *,
+    shard: "Shard",
     learnt: bool,
     salt: Path | None,
 ) -> "Summary":
     from medkt.cohort.folder import RunFolder
     from medkt.cohort.merge import shard_folder
-    from medkt.cohort.work import Shard
     from medkt.errors import InputError
     from medkt.report.plain import as_plain
 
-    shard = Shard.parse(arguments.shard)
     folder = RunFolder(shard_folder(path, shard))
     folder.make()
     plan = _plan(arguments, asked, protocol, folder, shard)
@@ -224,15 +235,11 @@ def _run_arm(
 def _plan(
     arguments: argparse.Namespace, asked: Asked, protocol: "Protocol | None", folder: "RunFolder", shard: "Shard"
 ) -> "Plan":
-    from medkt.cohort.plan import plan_of
     from medkt.cohort.protocols import plan_of_protocol
 
     columns = list(dict.fromkeys([*arguments.keep_column, *_by(arguments)]))
     if protocol is None:
-        return plan_of(
-            arguments.manifest, concepts=asked.identify, asked=asked.own, shard=shard, keep_ids=arguments.keep_ids,
-            columns=columns, cache=folder.path / "manifest.json",
-        )  # fmt: skip
+        return manifest_plan_of(arguments, asked, folder, shard, columns)
     # the user's words or learnt concept, else the protocol's words: the same question to both arms
     concept = asked.own[0] if asked.own else asked.identify(protocol.concept)
     return plan_of_protocol(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medkt.cli.segment import add_words, progress
+from medkt.cli.segment import add_words, modality_of, progress
 
 if TYPE_CHECKING:
     from medkt.concepts import Concept
@@ -89,7 +89,7 @@ def _concepts(arguments: argparse.Namespace) -> "list[Concept]":
     from medkt.concepts import concept_from_text, load_concept
     from medkt.errors import SettingsError
 
-    modality = "" if arguments.modality == "auto" else arguments.modality
+    modality = modality_of(arguments) or ""
     found = [load_concept(name, modality=modality) for name in arguments.concept]
     found += [concept_from_text(text) for text in arguments.prompt]
     if not found:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medkt.cli.segment import progress
+from medkt.cli.segment import modality_of, progress
 
 if TYPE_CHECKING:
     from medkt.audit import LearnedConcept
@@ -123,7 +123,7 @@ def _concept_and_domain(arguments: argparse.Namespace) -> "tuple[Concept, Domain
     from medkt.domains import domain
     from medkt.errors import SettingsError
 
-    modality = "" if arguments.modality == "auto" else arguments.modality
+    modality = modality_of(arguments) or ""
     concept = load_concept(arguments.concept, modality=modality)
     name = modality or concept.modality
     if not name:

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from medkt.cohort.outcomes import Row
-from medkt.cohort.plan import Plan, file_digest
+from medkt.cohort.plan import Plan
 from medkt.cohort.scoring import Scoring, columns_of
 from medkt.cohort.work import Work
 from medkt.datasets.case import Case
 from medkt.datasets.folder import PICTURES, VOLUMES, files_in, id_from, require_folder
 from medkt.io import read_mask
 from medkt.metrics import CaseResult, pair_by_case
+from medkt.models.digest import sha256_of
 from medkt.spatial import Mask
 
 SUFFIXES = (*VOLUMES, *PICTURES, ".dcm")
@@ -87,6 +88,6 @@ def _digest(cases: Sequence[Case]) -> str:
     """SHA-256 over the names and the contents of all masks: what a run that goes on must find again."""
     whole = hashlib.sha256()
     for case in cases:
-        parts = (case.case_id, file_digest(case.references[0]), file_digest(case.image))
+        parts = (case.case_id, sha256_of(case.references[0]), sha256_of(case.image))
         whole.update("\0".join((*parts, "")).encode())
     return whole.hexdigest()

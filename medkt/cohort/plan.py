@@ -1,6 +1,5 @@
 """From a manifest to the cases of a run: pseudonyms, the shard, what is asked of each."""
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from medkt.datasets.case import Case
 from medkt.datasets.manifest import iterate_manifest
 from medkt.errors import SettingsError
 from medkt.io.atomic import write_atomically
+from medkt.models.digest import sha256_of
 
 KNOWN_COLUMNS = ("split", "class_name", "present")  # of the manifest's own, those that may go into the table
 
@@ -104,7 +104,7 @@ def plan_of(
         InputError: the manifest is unusable; says the row and the column.
         SettingsError: a column that shall be kept is not there.
     """
-    digest = file_digest(manifest) if manifest.is_file() else ""
+    digest = sha256_of(manifest) if manifest.is_file() else ""
     found = _surveyed(cache, digest) or _survey(manifest, cache, digest)
     seen = {name: concepts(name) for name in found["concepts"]}
     known = {*KNOWN_COLUMNS, *found["columns"]}
@@ -117,12 +117,6 @@ def plan_of(
         cases=lambda: iterate_manifest(manifest, check_files=False), digest=digest, concepts=seen,
         asked=tuple(asked), shard=shard or Shard(), keep_ids=keep_ids, columns=tuple(columns),
     )  # fmt: skip
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file, hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _survey(manifest: Path, cache: Path | None, digest: str) -> dict[str, Any]:

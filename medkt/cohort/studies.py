@@ -1,7 +1,5 @@
 """The runner of real studies: `medkt segment` for each case of a cohort, with the models loaded once."""
 
-import hashlib
-import json
 import os
 import secrets
 from collections.abc import Mapping, Sequence
@@ -23,6 +21,7 @@ from medkt.datasets.reference import read_case_image, reference_mask
 from medkt.errors import OutputError
 from medkt.io import read_image
 from medkt.metrics import CaseResult
+from medkt.models.digest import sha256_of_json
 from medkt.pipeline import FindingResult, Pipeline, StudyResult, View
 from medkt.report.plain import as_plain
 from medkt.report.write import Decided, Formats, write_result
@@ -212,7 +211,4 @@ def _flush(folder: Path) -> None:
 
 def concept_digest(concept: Concept) -> str:
     """SHA-256 of a concept's words, free text or from a file."""
-    return (
-        concept.digest
-        or hashlib.sha256(json.dumps(as_plain(concept), sort_keys=True, allow_nan=False).encode()).hexdigest()
-    )
+    return concept.digest or sha256_of_json(as_plain(concept))

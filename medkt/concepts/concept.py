@@ -80,6 +80,10 @@ class Concept:
         """The name and its synonyms."""
         return (self.name, *self.synonyms)
 
+    def is_called(self, name: str) -> bool:
+        """Whether this is the concept's id or, in any case, one of its names."""
+        return name == self.id or name.casefold() in (one.casefold() for one in self.names)
+
     def texts(self, role: Role = "prompt") -> tuple[str, ...]:
         """The captions that may be used in this role, in file order."""
         return tuple(caption.text for caption in self.captions if role in caption.roles)

@@ -4,7 +4,6 @@ One safetensors file holds the images of one (weights, text, settings, seed); it
 complete or absent, is checked against its own digest when read, and is made again where it fails that.
 """
 
-import hashlib
 import json
 import logging
 import os
@@ -24,6 +23,7 @@ from medkt.inversion.invert import Inverted, Progress, device_of, invert, requir
 from medkt.inversion.noise import text_digest
 from medkt.inversion.settings import InversionSettings
 from medkt.io.atomic import write_atomically
+from medkt.models.digest import sha256_of_json
 from medkt.models.encoder import DualEncoder
 from medkt.models.store import home
 from medkt.models.weights import tensors_digest, weights_digest
@@ -76,7 +76,7 @@ def invert_cached(
     for index, text in enumerate(texts):
         own = None if start is None else start[index : index + 1] if len(start) == len(texts) else start
         key = entry_key(encoder.spec.name, weights, text, settings, images=images, seed=seed, start=own)
-        path = place / f"{_digest_of_key(key)}.safetensors"
+        path = place / f"{sha256_of_json(key)}.safetensors"
         kept = _read(path, key, text, settings, seed)
         if kept is None:
             kept = invert(
@@ -183,7 +183,3 @@ def _joined(found: list[Inverted], device: torch.device, seconds: float) -> Inve
         curves=torch.cat([one.curves for one in found]),
         seconds=seconds,
     )
-
-
-def _digest_of_key(key: dict[str, object]) -> str:
-    return hashlib.sha256(json.dumps(key, sort_keys=True, allow_nan=False).encode()).hexdigest()

@@ -16,5 +16,5 @@ DRAWN_BODY: Mapping[DomainName, str] = {"cxr": "chest", "ct": "chest", "mri": "h
 
 def draw_normal(domain: DomainName, rng: np.random.Generator, *, side: int) -> Float32[np.ndarray, "side side"]:
     """A plane of a study without a finding, in [0, 1], as it is shown."""
-    plane: Float32[np.ndarray, "side side"] = DRAWERS[domain].draw_plane("", rng, side=side).plane.clip(0, 1)
+    plane: Float32[np.ndarray, "side side"] = DRAWERS[domain].draw_plane("", rng, side=side).plane
     return plane
