@@ -108,10 +108,7 @@ class Taught:
 
     def named(self, name: str) -> Concept | None:
         """The learnt concept with this id, name or synonym."""
-        for concept in self.concepts:
-            if name == concept.id or name.casefold() in (one.casefold() for one in concept.names):
-                return concept
-        return None
+        return next((concept for concept in self.concepts if concept.is_called(name)), None)
 
     def require_same_words(self, concept: Concept) -> None:
         """That a concept with the id of a learnt one has its words.
