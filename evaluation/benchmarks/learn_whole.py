@@ -1,0 +1,82 @@
+"""Time of a whole `medkt learn` at the published size of BiomedCLIP (ViT-B/16): the first concept, and the next one.
+
+The weights are random: time does not depend on what was learned. The first concept inverts the known findings of its
+domain too, as rehearsal; the second finds these in the cache. All is timed that `medkt learn` does between loading the
+model and writing the file: inversion, choice over every candidate, fine-tuning, low-rank difference and quick audit.
+
+    python evaluation/benchmarks/learn_whole.py --write      # records evaluation/results/learn_whole.md
+"""
+
+import argparse
+import json
+import platform
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from learn_full_size import generated_encoder
+
+from medkt.audit import learn
+from medkt.concepts import load_concept
+from medkt.config import resolve_learning
+from medkt.domains import domain
+from medkt.transfer.learn_settings import LearnSettings
+
+RESULT = Path(__file__).resolve().parents[1] / "results" / "learn_whole.md"
+CONCEPTS = ("us_cyst", "us_fibroadenoma")
+WANTED = (480, 180)
+
+
+def main() -> int:
+    """Measure, print, and record where asked."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--concepts", nargs=2, default=CONCEPTS, metavar="NAME", help="two of one modality")
+    parser.add_argument("--audit", default="quick", choices=("quick", "none"))
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="settings of learning")
+    parser.add_argument("--write", action="store_true", help=f"record {RESULT.name}")
+    arguments = parser.parse_args()
+    encoder = generated_encoder(arguments.device)
+    settings = resolve_learning(LearnSettings, preset="fast", sets=tuple(arguments.set))
+    rows = []
+    with tempfile.TemporaryDirectory() as name:
+        for number, (which, wanted) in enumerate(zip(arguments.concepts, WANTED, strict=True)):
+            concept = load_concept(which)
+            began = time.perf_counter()
+            made = learn(
+                encoder, concept, domain(concept.modality), settings, seeds=(0,), level=arguments.audit,
+                cache=Path(name) / "inversions",
+            )  # fmt: skip
+            package = made.save(Path(name) / f"{number}.medkt")
+            spent = time.perf_counter() - began
+            parts = made.learned[made.kept].seconds
+            size = (Path(name) / f"{number}.medkt").stat().st_size / 1e6
+            where = "first" if not number else "known findings cached"
+            rows.append(
+                f"| {where} | {spent:.0f} | {wanted} | {parts['inversion']:.0f} | {parts['fine-tuning']:.0f} | {size:.2f} |"
+            )
+            print(rows[-1], json.dumps({"digest": package.digest}), flush=True)
+    place = torch.cuda.get_device_name() if arguments.device == "cuda" else f"{torch.get_num_threads()} threads"
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    table = "\n".join([
+        "# A whole `medkt learn` at full size",
+        "",
+        f"BiomedCLIP's architecture with random weights, preset `fast`, audit {arguments.audit}, {place} of "
+        f"{platform.machine()}, torch {torch.__version__}; at most {peak:.1f} GiB of memory. Written by "
+        "`python evaluation/benchmarks/learn_whole.py --write`.",
+        "",
+        "| concept | seconds | wanted at most | of these inversion | choice and fine-tuning | file, MB |",
+        "|---|---|---|---|---|---|",
+        *rows,
+        "",
+    ])  # fmt: skip
+    print(table)
+    if arguments.write:
+        RESULT.write_text(table, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
