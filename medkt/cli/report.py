@@ -2,9 +2,11 @@
 
 medkt report runs/x
 medkt report runs/busi --by class_name -o busi.html
+medkt report runs/ct --volumes cases.csv
 """
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,11 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=Path, metavar="RUN", help="the folder of `medkt batch` or `medkt evaluate`")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="the page (default: RUN/report.html)")
+    parser.add_argument(
+        "--volumes", type=Path, metavar="FROM",
+        help="a viewer for the volumes among the cases shown; FROM is the manifest that the run was made from (of a "
+        "protocol, the data folder). The images then stand in a folder beside the page: guard both as you guard the images",
+    )  # fmt: skip
     add_page(parser)
 
 
@@ -28,12 +35,27 @@ def add_page(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the page of a run, or of a base run and the learnt one beside it."""
+    from medkt.cli.report_volumes import with_volumes
     from medkt.cohort.merge import arms_below
     from medkt.report.run.published import ARMS
+    from medkt.report.run.viewer import ViewerFiles
 
     arms = {ARMS[arm]: path for arm, path in arms_below(arguments.run).items()}
+    page = arguments.output or arguments.run / "report.html"
     report = compared_report(arguments, arms) if arms else single_report(arguments, arguments.run)
-    print(write_page(report, arguments.output or arguments.run / "report.html"))
+    beside = ViewerFiles.of_page(page)
+    if arguments.volumes is not None:
+        report = with_volumes(report, arms or {"": arguments.run}, arguments.volumes, beside)
+    if not report.viewer:
+        beside.remove()  # images that a page does not show any more are not left lying about
+    print(write_page(report, page))
+    if report.viewer:
+        print(f"{beside.path}: the images of the volumes shown; the page needs this folder beside it")
+    elif arguments.volumes is not None:
+        print(
+            "medkt: none of the cases shown is a volume, so there is nothing to view; the pictures are in the page",
+            file=sys.stderr,
+        )
     return 0
 
 

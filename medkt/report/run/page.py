@@ -1,9 +1,13 @@
-"""A run, or two side by side, as one HTML file that opens from disk: no network, no script, pictures inside."""
+"""A run, or two side by side, as one HTML file that opens from disk: no network, pictures inside.
+
+There is no script in it, but for volumes that can be looked at: those have a viewer in files beside the page.
+"""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 from jinja2 import Environment, StrictUndefined, select_autoescape
 
@@ -32,6 +36,8 @@ from medkt.report.run.words_compared import COMPARED_HEAD, compared_row
 COUNT_HEAD = ("concept", "cases", "done", "failed", "scored against a reference", "seen")
 MOST_LINES = 600  # rows of a table in the page; all of them are in evaluation.csv
 FOREST_METRICS = ("dsc", "nsd", "iou")
+# what a page with scripts may load: files beside it and what is in it, and nothing from any network
+ONLY_FROM_DISK = "default-src 'none'; script-src 'self' file:; style-src 'unsafe-inline'; img-src data: blob:; connect-src data: blob:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +69,7 @@ class RunReport:
         compared: the second minus the first, where there are two.
         beside: ours beside published values.
         stamps: what a reader must know before those are compared.
+        viewer, library: addresses of the scripts beside the page that show volumes; "" for a page without.
     """
 
     title: str
@@ -70,6 +77,8 @@ class RunReport:
     compared: tuple[ComparedLine, ...] = ()
     beside: tuple[Beside, ...] = ()
     stamps: tuple[str, ...] = ()
+    viewer: str = ""
+    library: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +106,7 @@ def render_run(report: RunReport) -> str:
         failures=[_failures(arm) for arm in arms.values()],
         compared=_table("Second run minus first, over patients", COMPARED_HEAD, map(compared_row, report.compared)),
         beside=_table("Ours beside published values", PUBLISHED_HEAD, map(beside_row, report.beside)),
+        viewer=report.viewer, library=report.library, folder=unquote(report.viewer.split("/")[0]), csp=ONLY_FROM_DISK,
         stamps=report.stamps, settings=[(arm.name, _facts(arm.record), _text(arm.record)) for arm in arms.values()],
     )  # fmt: skip
 

@@ -8,7 +8,8 @@ HEAD = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>medkt: {{ title }}</title>
 <link rel="icon" href="data:,">
-<style>
+{% if viewer %}<meta http-equiv="Content-Security-Policy" content="{{ csp }}">
+{% endif %}<style>
 :root { color-scheme: light dark; --line: #8886; --soft: #8882; --quiet: #666; --paper: #fff; }
 @media (prefers-color-scheme: dark) { :root { --quiet: #aaa; } }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem; }
@@ -26,7 +27,12 @@ figure { margin: 1rem 0; } figure img { max-width: 100%; border-radius: .4rem; }
 figure.plot img { background: var(--paper); padding: .4rem; }
 figcaption, .quiet { color: var(--quiet); font-size: .88rem; }
 pre { overflow-x: auto; background: var(--soft); padding: .6rem; } td.digest { overflow-wrap: anywhere; }
-@media print { nav, a.skip { display: none; } }
+{% if viewer %}.viewer button { font: inherit; padding: .3rem .8rem; } .viewer-screen { height: 34rem; max-height: 80vh; }
+.viewer-screen canvas:focus-visible, .viewer :focus-visible { outline: 3px solid #1f5fa8; outline-offset: 2px; }
+.viewer-controls { display: flex; flex-wrap: wrap; gap: .8rem; } .viewer fieldset { border: 1px solid var(--line); border-radius: .4rem; }
+.viewer label { display: inline-block; margin-right: .8rem; } .viewer input[type=range] { vertical-align: middle; }
+.viewer fieldset > label, .viewer fieldset > button { display: block; }
+{% endif %}@media print { nav, a.skip, .viewer { display: none; } }
 </style>
 </head>
 <body>
@@ -117,12 +123,21 @@ are two-sided, and adjusted after Holm over the concepts of one metric. Choose o
 <p class="quiet">By Dice, where the reference shows the finding. From left to right: the image; where the words point; the outline with
 the boxes (blue) that the segmenter was given, and the reference dotted green. Of a volume it is the plane with the highest score.</p>
 {% else %}<p>There are none to show.</p>{% endif %}
-{% for arm in arms %}{% for case in arm.cases %}
+{% if viewer %}<p class="quiet">Volumes have a viewer. The folder {{ folder }} beside this page holds the
+images and goes with it; <noscript>this browser runs no scripts, so the viewer stays closed; </noscript>a browser without WebGL2
+shows the pictures alone.</p>{% endif %}
+{% for arm in arms %}{% set arm_number = loop.index %}{% for case in arm.cases %}
 <figure>
 <figcaption><strong>{{ arm.name }}{{ ", " if arm.name }}{{ case.concept }}, {{ case.kind }}</strong>: {{ case.case }}; {{ case.words }}</figcaption>
 {% if case.png %}<img src="{{ case.png }}" alt="{{ case.alt }}" loading="lazy">{% else %}<p>The run wrote no picture of it.</p>{% endif %}
 </figure>
-{% endfor %}{% endfor %}
+{% if case.volume %}{% set number = arm_number ~ "-" ~ loop.index %}
+<div class="viewer" data-name="{{ arm.name }}{{ ", " if arm.name }}{{ case.concept }}, {{ case.kind }} case {{ case.case }}" data-library="{{ library }}" data-scripts="{{ case.volume.scripts | tojson | forceescape }}" data-facts="{{ case.volume.facts }}">
+<button type="button" hidden aria-expanded="false" aria-controls="viewer-{{ number }}" aria-describedby="viewer-words-{{ number }}">Open the volume viewer ({{ "%.1f" | format(case.volume.megabytes) }} MB)</button>
+<p class="quiet" id="viewer-words-{{ number }}">{{ case.volume.words }}</p>
+<div class="viewer-body" id="viewer-{{ number }}" role="group" aria-label="Volume of {{ arm.name }}{{ ", " if arm.name }}{{ case.concept }}, {{ case.kind }} case {{ case.case }}" hidden></div>
+</div>
+{% endif %}{% endfor %}{% endfor %}
 </section>
 
 <section aria-labelledby="failures">
@@ -141,7 +156,8 @@ the boxes (blue) that the segmenter was given, and the reference dotted green. O
 {% endfor %}
 </section>
 </main>
-</body>
+{% if viewer %}<script src="{{ viewer }}"></script>
+{% endif %}</body>
 </html>
 """
 )

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medkt.report.run.scores import Scores
+from medkt.report.run.viewer import CaseVolume
 from medkt.report.run.words import figure
 
 MOST_CONCEPTS = 6  # with pictures; the others are in the tables
@@ -24,6 +25,7 @@ class CasePicture:
         kind: "worst" or "best".
         words: its numbers.
         png: its overlay as it stands in a `data:` address, "" where the run wrote none.
+        volume: where it is one and the page has a viewer for it.
     """
 
     case: str
@@ -31,6 +33,7 @@ class CasePicture:
     kind: str
     words: str
     png: str
+    volume: CaseVolume | None = None
 
     @property
     def alt(self) -> str:
