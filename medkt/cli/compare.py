@@ -22,6 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Say what differs, and how surely."""
     from medkt.cli.report import compared_report, write_page
+    from medkt.cli.say_classes import tells_classes
     from medkt.errors import SettingsError
     from medkt.report.plain import as_plain
     from medkt.report.run.comparison import compare_runs
@@ -31,6 +32,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.first.resolve() == arguments.second.resolve():
         raise SettingsError("a run compared with itself differs in nothing; give two runs")
+    if tells_classes({"first": arguments.first, "second": arguments.second}):
+        return _classes(arguments)
     if arguments.output is not None:
         report = compared_report(arguments, {"first": arguments.first, "second": arguments.second})
         lines, said = report.compared, [write_page(report, arguments.output)]
@@ -43,4 +46,20 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     print("second minus first; a patient's cases count as one pair")
     print("\n".join([*aligned(COMPARED_HEAD, [compared_row(line) for line in lines]), *said]))
+    return 0
+
+
+def _classes(arguments: argparse.Namespace) -> int:
+    """Two runs that tell classes apart."""
+    from medkt.cli.say_classes import compared_class_lines, compared_classes, write_class_page
+    from medkt.report.plain import as_plain
+
+    runs = {"first": arguments.first, "second": arguments.second}
+    lines, _ = compared_classes(arguments, *runs.values())
+    said = [write_class_page(arguments, runs, arguments.output)] if arguments.output is not None else []
+    if arguments.json:
+        print("\n".join(json.dumps(as_plain(line), allow_nan=False) for line in lines))
+        return 0
+    print("second minus first, over patients")
+    print("\n".join([*compared_class_lines(lines), *said]))
     return 0

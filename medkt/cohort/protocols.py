@@ -41,14 +41,23 @@ def plan_of_protocol(
     """
     manifest = protocol.manifest(data)
     cases = tuple(replace(case, concept="") for case in manifest.cases)  # the same question to every one
+    require_columns(cases, columns)
+    return Plan(
+        cases=lambda: cases, digest=digest_of_cases(cases, data), concepts={}, asked=(concept,),
+        shard=shard or Shard(), keep_ids=keep_ids, columns=tuple(columns),
+    )  # fmt: skip
+
+
+def require_columns(cases: Sequence[Case], columns: Sequence[str]) -> None:
+    """Pass silently where every column that shall be kept is one of the cases'.
+
+    Raises:
+        SettingsError: one is not there; lists those that are.
+    """
     known = {*KNOWN_COLUMNS, *(name for case in cases for name in case.columns)}
     unknown = [name for name in columns if name not in known]
     if unknown:
         raise SettingsError(f"--by {unknown[0]}: the data set has no such column; it has {', '.join(sorted(known))}")
-    return Plan(
-        cases=lambda: cases, digest=_digest(cases, data), concepts={}, asked=(concept,),
-        shard=shard or Shard(), keep_ids=keep_ids, columns=tuple(columns),
-    )  # fmt: skip
 
 
 def scoring_of_protocol(protocol: Protocol) -> Scoring:
@@ -67,7 +76,7 @@ def scoring_of_protocol(protocol: Protocol) -> Scoring:
     return Scoring(metrics=metrics, tolerance=boundary.tolerance, unit=boundary.unit)
 
 
-def _digest(cases: Sequence[Case], data: Path) -> str:
+def digest_of_cases(cases: Sequence[Case], data: Path) -> str:
     """SHA-256 of what the cases say, with paths as they stand below the data set's folder."""
     base = os.path.abspath(data)
     whole = hashlib.sha256()

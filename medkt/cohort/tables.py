@@ -21,7 +21,20 @@ from medkt.io.atomic import write_atomically
 AT_ONCE = 20_000
 TABLES = ("results", "failures", "timings")
 # these come first, in this order; the others follow by name
-FIRST = ("case", "patient", "concept", "status", "failure", "present", "score", "dsc", "iou")
+FIRST = (
+    "case",
+    "patient",
+    "concept",
+    "status",
+    "failure",
+    "predicted",
+    "hit",
+    "rank",
+    "present",
+    "score",
+    "dsc",
+    "iou",
+)
 
 Kind = Literal["", "bool", "int", "float", "text"]
 _KINDS: Mapping[type, Kind] = {bool: "bool", int: "int", float: "float", str: "text"}

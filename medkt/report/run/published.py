@@ -43,7 +43,7 @@ def beside_published(protocol: Protocol, arms: Mapping[str, Evaluation]) -> tupl
                     found = _published(protocol, metric, arm)
                     used = line.summary.counts.used
                     rows.append(
-                        Beside(metric=metric, arm=arm, ours=_percent(line.summary.mean), cases=used, published=found)
+                        Beside(metric=metric, arm=arm, ours=percent(line.summary.mean), cases=used, published=found)
                     )
     return tuple(rows)
 
@@ -94,7 +94,8 @@ def _published(protocol: Protocol, metric: str, arm: str) -> PublishedValue | No
     )
 
 
-def _percent(interval: Interval) -> Interval:
+def percent(interval: Interval) -> Interval:
+    """The same number and interval in per cent."""
     return Interval(
         estimate=100 * interval.estimate, low=100 * interval.low, high=100 * interval.high, level=interval.level,
         method=interval.method, note=interval.note,

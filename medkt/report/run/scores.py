@@ -1,7 +1,7 @@
 """The result table of a run as columns: a million rows as NumPy arrays, never as Python objects."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ _METRIC = re.compile(
 )
 LESIONS = ("scores_found", "scores_false")
 _NEEDED = ("case", "concept", "status")
+_OTHERS = ("failure", "outcome", "patient", "present", "score", "probability", "infinite", "no_number", *LESIONS)
 Rows = Bool[np.ndarray, " rows"]
 
 
@@ -99,6 +100,29 @@ def read_scores(table: Path, *, by: Sequence[str] = ()) -> Scores:
         InputError: there is no such table, or it has no row. UnreadableError: it is damaged or no table of medkt.
         SettingsError: a column of `by` is not there; lists those that are.
     """
+    held = open_table(table, needed=_NEEDED, by=by, kept=_kept)
+    names = held.column_names
+    metrics = [name for name in names if _METRIC.fullmatch(name)]
+    return Scores(
+        rows=held.num_rows, concept=coded(held, "concept"), status=coded(held, "status"),
+        failure=coded(held, "failure"), outcome=coded(held, "outcome"),
+        patient=coded(held, "patient", otherwise="case"), present=numbers(held, "present"),
+        score=numbers(held, "score"), probability=numbers(held, "probability"),
+        numbers={name: _with_infinite(held, name) for name in metrics},
+        groups={name: coded(held, name, empty=NOT_STATED) for name in by}, why=coded(held, "no_number"),
+        lesions=(coded(held, LESIONS[0]), coded(held, LESIONS[1])) if set(LESIONS) <= set(names) else None,
+    )  # fmt: skip
+
+
+def open_table(
+    table: Path, *, needed: Sequence[str], by: Sequence[str], kept: Callable[[str], bool] | None = None
+) -> Any:
+    """A result table as Arrow holds it, with the columns `needed` and `by`, and others where `kept` says so.
+
+    Raises:
+        InputError: there is no such table, or it has no row. UnreadableError: it is damaged or no table of medkt.
+        SettingsError: a column of `by` is not there; lists those that are.
+    """
     import pyarrow as pa
     from pyarrow.parquet import ParquetFile
 
@@ -109,28 +133,22 @@ def read_scores(table: Path, *, by: Sequence[str] = ()) -> Scores:
     try:
         file = ParquetFile(table)
         names = file.schema_arrow.names
-        _require_columns(table, names, by)
-        metrics = [name for name in names if _METRIC.fullmatch(name)]
-        others = ("failure", "outcome", "patient", "present", "score", "probability", "infinite", "no_number", *LESIONS)
-        wanted = dict.fromkeys([*_NEEDED, *(name for name in others if name in names), *by, *metrics])
+        _require_columns(table, names, needed, by)
+        wanted = dict.fromkeys([*needed, *by, *(name for name in names if kept is None or kept(name))])
         held = file.read(columns=list(wanted))
     except (pa.ArrowException, OSError) as error:
         raise UnreadableError(f"{table}: cannot be read; it is damaged or no Parquet file") from error
     if not held.num_rows:
         raise InputError(f"{table}: holds no row; no case has ended yet")
-    return Scores(
-        rows=held.num_rows, concept=_coded(held, "concept"), status=_coded(held, "status"),
-        failure=_coded(held, "failure"), outcome=_coded(held, "outcome"),
-        patient=_coded(held, "patient", otherwise="case"), present=_numbers(held, "present"),
-        score=_numbers(held, "score"), probability=_numbers(held, "probability"),
-        numbers={name: _with_infinite(held, name) for name in metrics},
-        groups={name: _coded(held, name, empty=NOT_STATED) for name in by}, why=_coded(held, "no_number"),
-        lesions=(_coded(held, LESIONS[0]), _coded(held, LESIONS[1])) if set(LESIONS) <= set(names) else None,
-    )  # fmt: skip
+    return held
 
 
-def _require_columns(table: Path, names: Sequence[str], by: Sequence[str]) -> None:
-    lacking = [name for name in _NEEDED if name not in names]
+def _kept(name: str) -> bool:
+    return name in _OTHERS or _METRIC.fullmatch(name) is not None
+
+
+def _require_columns(table: Path, names: Sequence[str], needed: Sequence[str], by: Sequence[str]) -> None:
+    lacking = [name for name in needed if name not in names]
     if lacking:
         raise UnreadableError(f"{table}: has no column {lacking[0]}; it is no result table of medkt")
     unknown = [name for name in by if name not in names]
@@ -141,14 +159,14 @@ def _require_columns(table: Path, names: Sequence[str], by: Sequence[str]) -> No
         )
 
 
-def _coded(table: Any, name: str, *, otherwise: str = "", empty: str = "") -> Coded:
+def coded(table: Any, name: str, *, otherwise: str = "", empty: str = "") -> Coded:
     """A column of words; rows without one take `empty`, or the column `otherwise`."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     if name not in table.column_names:
         if otherwise:
-            return _coded(table, otherwise)
+            return coded(table, otherwise)
         return Coded(codes=np.zeros(table.num_rows, dtype=np.int64), words=(empty,))
     words = table.column(name).cast(pa.string())
     words = pc.coalesce(words, table.column(otherwise)) if otherwise else pc.fill_null(words, empty)
@@ -160,7 +178,8 @@ def _coded(table: Any, name: str, *, otherwise: str = "", empty: str = "") -> Co
     )
 
 
-def _numbers(table: Any, name: str) -> NDArray[np.float64]:
+def numbers(table: Any, name: str) -> NDArray[np.float64]:
+    """A column of numbers, NaN where there is none."""
     import pyarrow as pa
 
     if name not in table.column_names:
@@ -172,7 +191,7 @@ def _numbers(table: Any, name: str) -> NDArray[np.float64]:
 def _with_infinite(table: Any, name: str) -> NDArray[np.float64]:
     import pyarrow.compute as pc
 
-    values = _numbers(table, name)
+    values = numbers(table, name)
     if "infinite" not in table.column_names:
         return values
     names = pc.fill_null(table.column("infinite"), "")

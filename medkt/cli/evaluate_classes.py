@@ -1,0 +1,162 @@
+"""`medkt evaluate` where the task is to tell classes apart: `--protocol jsrt` or `chexpert`, or `--classify --manifest`."""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medkt.cli.cohort_options import Asked, asked_of, exit_code, require_work, run_plan, salt_of
+from medkt.cli.say_classes import by_of, say_classes
+
+if TYPE_CHECKING:
+    from medkt.cohort.classes import ClassWords
+    from medkt.cohort.classifying import ClassRunnerFactory
+    from medkt.cohort.plan import Plan
+    from medkt.cohort.progress import Summary
+    from medkt.cohort.work import Shard
+    from medkt.datasets.protocol import Protocol
+
+# options that mean nothing where no mask is made, with what they are when nobody gives them
+OF_MASKS: Mapping[str, object] = {
+    "metrics": None, "tolerance": None, "empty": "standard", "resample_to_reference": False, "site": None,
+    "segmenter": None, "preset": "default", "settings": None, "set": [], "format": "nifti,png",
+}  # fmt: skip
+
+
+def add_classes(parser: argparse.ArgumentParser) -> None:
+    """The options of this task alone."""
+    parser.add_argument(
+        "--classify", action="store_true",
+        help="with --manifest: tell the classes of its column class_name apart, and make no masks",
+    )  # fmt: skip
+    parser.add_argument(
+        "--apart", action="store_true",
+        help="where classes are told apart: each learnt class by its own encoder, the others by the base; by default one "
+        "taught encoder is asked of all classes, so that what it forgot shows",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Task:
+    """What is told apart, and what makes the plan of its cases."""
+
+    asked: Asked
+    classes: "tuple[ClassWords, ...]"
+    protocol: str | None
+    plan: "Callable[..., Plan]"
+
+
+def run_classes(arguments: argparse.Namespace, protocol: "Protocol | None") -> int:
+    """Base alone; or, where something learnt is given, base and then KT over the same cases."""
+    from medkt.cohort.merge import ARMS
+
+    _require_fitting(arguments)
+    shard = require_work(arguments)
+    task = _task(arguments, protocol)
+    learnt = bool(task.asked.packages)
+    folders = {arm: arguments.output / arm if learnt else arguments.output for arm in (ARMS if learnt else ARMS[:1])}
+    done = []
+    for arm, path in folders.items():
+        salt = folders["base"] / "salt" if arm == "kt" else arguments.salt
+        done.append(_run_arm(arguments, task, path, shard=shard, learnt=arm == "kt", salt=salt))
+        if done[-1].stopped:
+            return exit_code(done[-1])
+    if arguments.shard != "1/1":
+        merges = "; ".join(f"medkt batch merge {path}" for path in folders.values())
+        print(f"medkt: a shard; when all are done: {merges}; medkt evaluate {arguments.output}", file=sys.stderr)
+        return max(exit_code(one) for one in done)
+    return say_classes(arguments, folders, done, protocol=protocol)
+
+
+def _require_fitting(arguments: argparse.Namespace) -> None:
+    from medkt.errors import SettingsError
+
+    for name, usual in OF_MASKS.items():
+        if getattr(arguments, name) != usual:
+            raise SettingsError(
+                f"--{name.replace('_', '-')} belongs to masks, and where classes are told apart none is made; leave it out"
+            )
+    if arguments.together and arguments.apart:
+        raise SettingsError("--together asks one encoder of all classes, --apart several; give one of the two")
+
+
+def _task(arguments: argparse.Namespace, protocol: "Protocol | None") -> _Task:
+    from medkt.cli.segment import modality_of, packages_of
+    from medkt.cohort.classes import (
+        classes_of_manifest,
+        classes_of_protocol,
+        plan_of_class_manifest,
+        plan_of_classes,
+        survey_classes,
+    )
+    from medkt.errors import SettingsError
+    from medkt.pipeline import concept_in
+
+    asked = asked_of(arguments)
+    given = [asked.concepts[name] for name in asked.own]
+    if protocol is not None:
+        if arguments.prompt:
+            raise SettingsError(
+                f"-p: a free text does not say which class of {protocol.name!r} it stands for; write it as a concept with the "
+                "id or name of that class, and give its file with -c"
+            )
+        classes = classes_of_protocol(protocol, given)
+        plan = partial(plan_of_classes, protocol, arguments.data, classes=classes)
+        return _Task(asked=asked, classes=classes, protocol=protocol.name, plan=plan)
+    survey = survey_classes(arguments.manifest)
+    modality = modality_of(arguments) or survey.modality
+    only = bool(arguments.prompt) or len(packages_of(arguments)) < len(set(arguments.concept))
+    classes = classes_of_manifest(survey, given, only=only, load=lambda name: concept_in(name, modality))
+    plan = partial(plan_of_class_manifest, arguments.manifest, survey, classes=classes)
+    return _Task(asked=asked, classes=classes, protocol=None, plan=plan)
+
+
+def _run_arm(
+    arguments: argparse.Namespace, task: _Task, path: Path, *, shard: "Shard", learnt: bool, salt: Path | None
+) -> "Summary":
+    from medkt.cli.segment import view_of
+    from medkt.cohort.classifying import ClassRunnerFactory
+    from medkt.cohort.folder import RunFolder
+    from medkt.cohort.merge import shard_folder
+
+    columns = tuple(dict.fromkeys([*arguments.keep_column, *by_of(arguments)]))
+    plan = task.plan(shard=shard, keep_ids=arguments.keep_ids, columns=columns)
+    factory = ClassRunnerFactory(
+        classes=task.classes, model=arguments.model, device=arguments.device, view=view_of(arguments),
+        regrid=arguments.regrid, packages=tuple(task.asked.packages) if learnt else (),
+        together=arguments.together and learnt, apart=arguments.apart and learnt,
+    )  # fmt: skip
+    folder = RunFolder(shard_folder(path, shard))
+    folder.make()
+    made = salt_of(folder, path, salt)
+    folder.claim(_identity(task, plan, factory, learnt=learnt))
+    return run_plan(arguments, folder, plan, factory, made)
+
+
+def _identity(task: _Task, plan: "Plan", factory: "ClassRunnerFactory", *, learnt: bool) -> dict[str, Any]:
+    """All that the results depend on, the digest of the model aside: the workers tell that."""
+    from medkt.about import __version__
+    from medkt.cohort.classes import classes_record
+    from medkt.cohort.studies import concept_digest
+    from medkt.report.plain import as_plain
+
+    packages = [task.asked.packages[path] for path in factory.packages]
+    taught = {"packages": packages, "together": factory.together, "apart": factory.apart}
+    return {
+        "medkt": __version__,
+        "task": "classification",
+        "manifest": plan.digest,
+        "shard": str(plan.shard),
+        "classes": classes_record(task.classes),
+        "concepts": {one.concept.id: concept_digest(one.concept) for one in task.classes},
+        "view": as_plain(factory.view),
+        "regrid": factory.regrid,
+        "ids": "the manifest's" if plan.keep_ids else "pseudonyms",
+        "columns": list(plan.columns),
+        "protocol": task.protocol,
+        "learnt": learnt,
+        **(taught if packages else {}),
+    }

@@ -1,0 +1,170 @@
+"""Statistics of several columns at once, with intervals over patients: areas, and means over classes.
+
+`medkt.statistics.bootstrap_interval` draws values. Here the values are the numbers of patients, so that a statistic sees
+how often each was drawn. Where patients are so many that a bootstrap would take minutes, the interval is normal, from
+what each patient adds to the statistic (of an area: DeLong et al. 1988, Biometrics 44:837, with patients as clusters).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64, Int64
+from numpy.typing import NDArray
+from scipy.stats import norm, rankdata
+
+from medkt.report.run.many import MANY
+from medkt.statistics import BootstrapSettings, Interval, bootstrap_interval
+
+Patients = Int64[np.ndarray, " cases"]  # a number from 0 for each case's patient
+Weights = Float64[np.ndarray, "draws patients"]  # how often each patient was drawn
+Kind = Bool[np.ndarray, " cases"]
+NAN = float("nan")
+STILL = "no patient moves a mean of 0 or 1, or a difference of none: no interval"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Statistic:
+    """A number that depends on which patients there are.
+
+    Attributes:
+        estimate: over all patients, each once; NaN where it does not exist.
+        of: the number for each row of weights, (draws, patients) to (draws,); NaN where it does not exist.
+        pulls: (patients,) what each adds to the estimate, to first order; they sum to 0.
+    """
+
+    estimate: float
+    of: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+    pulls: Float64[np.ndarray, " patients"]
+
+
+def numbered(patients: NDArray[np.int64]) -> Patients:
+    """Patients by numbers from 0 without gaps."""
+    found: NDArray[np.int64] = np.unique(patients, return_inverse=True)[1]
+    return found
+
+
+def interval_of(statistic: Statistic, settings: BootstrapSettings | None = None) -> Interval:
+    """The statistic with its interval over patients: BCa below 2,000 of them, then normal.
+
+    Draws for which it does not exist, for a class is absent from them, are made again.
+    """
+    settings = settings or BootstrapSettings()
+    count = len(statistic.pulls)
+    if np.isnan(statistic.estimate):
+        return Interval(estimate=NAN, level=settings.level, note="a class has no case, or all of them: no number")
+    if not statistic.pulls.any():
+        return Interval(estimate=statistic.estimate, level=settings.level, note=STILL)
+    if count >= MANY:
+        error = float(np.sqrt(count / (count - 1) * (statistic.pulls**2).sum()))
+        half = float(norm.ppf((1 + settings.level) / 2)) * error
+        return Interval(
+            estimate=statistic.estimate, low=statistic.estimate - half, high=statistic.estimate + half,
+            level=settings.level, method=f"normal, variance over {count} patients",
+        )  # fmt: skip
+    numbers = np.arange(count)
+
+    def of_drawn(drawn: NDArray[np.float64]) -> NDArray[np.float64]:
+        return _made_again(statistic.of(weights_of(drawn, count)))
+
+    return bootstrap_interval(numbers.astype(np.float64), numbers, of_drawn, settings)
+
+
+def weights_of(drawn: Float64[np.ndarray, "draws drawn"], count: int) -> Weights:
+    """How often each of so many numbers stands in each row; NaN stands for none."""
+    places = np.where(np.isnan(drawn), count, drawn).astype(np.int64)
+    places += np.arange(len(places))[:, None] * (count + 1)
+    counts = np.bincount(places.ravel(), minlength=len(places) * (count + 1))
+    return counts.reshape(len(places), count + 1)[:, :count].astype(np.float64)
+
+
+def share(held: Kind, among: Kind, patients: Patients) -> Statistic:
+    """The share of the cases `among` for which something holds."""
+    count = int(patients.max()) + 1
+    parts = [np.bincount(patients, weights=which, minlength=count) for which in (held & among, among)]
+    whole = float(parts[1].sum())
+    estimate = float(parts[0].sum()) / whole if whole else NAN
+
+    def of(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        return _divided(weights @ parts[0], weights @ parts[1])
+
+    return Statistic(estimate=estimate, of=of, pulls=(parts[0] - estimate * parts[1]) / max(whole, 1.0))
+
+
+def area(truth: Kind, scores: Float64[np.ndarray, " cases"], patients: Patients) -> Statistic:
+    """The area under the ROC curve, ties by half; it needs cases of both kinds."""
+    count = int(patients.max()) + 1
+    positive, negative = (np.bincount(patients, weights=kind, minlength=count) for kind in (truth, ~truth))
+    pairs = float(positive.sum() * negative.sum())
+    if not pairs:
+        return Statistic(estimate=NAN, of=lambda weights: np.full(len(weights), NAN), pulls=np.zeros(count))
+    # placements: of each case, how many of the other kind it stands on the right side of
+    both = rankdata(scores)
+    found = both[truth] - rankdata(scores[truth])
+    spared = truth.sum() - (both[~truth] - rankdata(scores[~truth]))
+    estimate = float(found.sum() / pairs)
+    pulls = np.bincount(patients[truth], weights=found, minlength=count) / pairs - estimate * positive / positive.sum()
+    pulls += np.bincount(patients[~truth], weights=spared, minlength=count) / pairs
+    pulls -= estimate * negative / negative.sum()
+    won: list[NDArray[np.float32]] = []  # made when it is first needed: of few patients only
+
+    def of(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        if not won:
+            won.append(_won(truth, scores, patients, count))
+        few = weights.astype(np.float32)  # small whole numbers; the product takes half of the time
+        drawn = np.einsum("dp,dp->d", few @ won[0], few, dtype=np.float64)
+        return _divided(drawn, (weights @ positive) * (weights @ negative))
+
+    return Statistic(estimate=estimate, of=of, pulls=pulls)
+
+
+def mean_over(statistics: Sequence[Statistic]) -> Statistic:
+    """The plain mean of several statistics of the same patients."""
+
+    def of(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        found: NDArray[np.float64] = np.mean([one.of(weights) for one in statistics], axis=0)
+        return found
+
+    return Statistic(
+        estimate=float(np.mean([one.estimate for one in statistics])), of=of,
+        pulls=np.mean([one.pulls for one in statistics], axis=0),
+    )  # fmt: skip
+
+
+def difference(first: Statistic, second: Statistic) -> Statistic:
+    """The second statistic minus the first, of the same patients."""
+    return Statistic(
+        estimate=second.estimate - first.estimate, of=lambda weights: second.of(weights) - first.of(weights),
+        pulls=second.pulls - first.pulls,
+    )  # fmt: skip
+
+
+def _won(
+    truth: Kind, scores: Float64[np.ndarray, " cases"], patients: Patients, count: int
+) -> Float32[np.ndarray, "positives negatives"]:
+    """(patients, patients): pairs in the right order, of a case with the finding of the one and one without of the other."""
+    ours, theirs = scores[truth], scores[~truth]
+    of_ours, of_theirs = patients[truth], patients[~truth]
+    order = np.lexsort((theirs, of_theirs))
+    starts = np.searchsorted(of_theirs[order], np.arange(count + 1))
+    won = np.zeros((count, count), dtype=np.float32)
+    for number in np.unique(of_theirs):
+        held = theirs[order[starts[number] : starts[number + 1]]]
+        below = (np.searchsorted(held, ours, side="left") + np.searchsorted(held, ours, side="right")) / 2
+        won[:, number] = np.bincount(of_ours, weights=below, minlength=count)
+    return won
+
+
+def _divided(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = np.divide(part, whole, out=np.full(len(part), NAN), where=whole > 0)
+    return found
+
+
+def _made_again(found: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Other draws in the places of those without a number: the draws of which there is one, in their order."""
+    there = ~np.isnan(found)
+    if there.all() or not there.any():
+        return found
+    whole = found.copy()
+    whole[~there] = np.resize(found[there], int((~there).sum()))
+    return whole
