@@ -36,12 +36,19 @@ def add_page(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write the page of a run, or of a base run and the learnt one beside it."""
     from medkt.cli.report_volumes import with_volumes
+    from medkt.cli.say_classes import tells_classes, write_class_page
     from medkt.cohort.merge import arms_below
+    from medkt.errors import SettingsError
     from medkt.report.run.published import ARMS
     from medkt.report.run.viewer import ViewerFiles
 
     arms = {ARMS[arm]: path for arm, path in arms_below(arguments.run).items()}
     page = arguments.output or arguments.run / "report.html"
+    if tells_classes(arms or {"": arguments.run}):
+        if arguments.volumes is not None:
+            raise SettingsError("--volumes shows masks on images, and this run made none; leave it out")
+        print(write_class_page(arguments, arms or {"": arguments.run}, page))
+        return 0
     report = compared_report(arguments, arms) if arms else single_report(arguments, arguments.run)
     beside = ViewerFiles.of_page(page)
     if arguments.volumes is not None:
