@@ -47,6 +47,7 @@ def say_classes(
 
     `protocol` is theirs; where it is not given, it is found by the name that the runs recorded.
     """
+    from medkt.cohort.folder import RunFolder
     from medkt.report.plain import as_plain
     from medkt.report.run.class_words import class_text_lines
 
@@ -59,7 +60,8 @@ def say_classes(
             f"\n{runs[arm]}: the table of every case is results.csv (and .parquet), this one evaluation.csv (and .json) and "
             "confusion.csv"
         )
-        print("\n".join(class_text_lines(evaluation)))
+        asked_of = RunFolder(runs[arm]).read()["models"]["encoder"].get("classes_asked_of", "")
+        print(*([f"asked: {asked_of}"] if asked_of else []), *class_text_lines(evaluation), sep="\n")
     if len(runs) == 2:
         _say_comparison(arguments, runs)
     if not arguments.json:

@@ -108,7 +108,9 @@ def evaluate_classes(scores: ClassScores, settings: BootstrapSettings | None = N
     """The statistics of a classification's result table."""
     settings = settings or BootstrapSettings()
     everything = scores.done
-    lines = [*_of_all(scores, everything, ("", ""), settings), *_areas(scores, settings)]
+    lines: list[ClassLine] = []
+    if everything.any():
+        lines = [*_of_all(scores, everything, ("", ""), settings), *_areas(scores, settings)]
     for group, column in scores.groups.items():
         for value in sorted(column.words):
             rows = everything & column.are(value)
@@ -123,13 +125,12 @@ def evaluate_classes(scores: ClassScores, settings: BootstrapSettings | None = N
 def _of_all(
     scores: ClassScores, rows: Rows, where: tuple[str, str], settings: BootstrapSettings
 ) -> Iterator[ClassLine]:
-    """Accuracy over all and by class, balanced accuracy, and how far a name can be trusted."""
+    """Accuracy over all and by class, balanced accuracy, and how far a name can be trusted; `rows` holds one at least."""
     yield _line(scores, ALL, ACCURACY, rows, where, _mean(scores, scores.hit, rows, settings))
     truth, patients = scores.truth[rows], numbered(scores.patient.codes[rows])
     held = sorted(set(truth.tolist()))
-    if held:
-        by_class = mean_over([share(scores.hit[rows], truth == place, patients) for place in held])
-        yield _line(scores, ALL, BALANCED, rows, where, interval_of(by_class, settings))
+    by_class = mean_over([share(scores.hit[rows], truth == place, patients) for place in held])
+    yield _line(scores, ALL, BALANCED, rows, where, interval_of(by_class, settings))
     for place in held:
         own = rows & (scores.truth == place)
         yield _line(scores, scores.classes[place], ACCURACY, own, where, _mean(scores, scores.hit, own, settings))
