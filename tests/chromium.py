@@ -7,6 +7,7 @@ import select
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +20,13 @@ FLAGS = (
 SOFTWARE_WEBGL = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 NO_WEBGL = ("--disable-gpu", "--disable-3d-apis")
 PATIENCE_S = 120.0
+# the protocol is on file descriptors 3 and 4, which may be among those that are moved there
+TO_3_AND_4 = """
+import fcntl, os, sys
+said_to, says = (fcntl.fcntl(int(one), fcntl.F_DUPFD, 10) for one in sys.argv[1:3])
+os.dup2(said_to, 3), os.dup2(says, 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 
 def chromium() -> str | None:
@@ -41,9 +49,9 @@ class Browser:
         said_to, self._to = os.pipe()
         self._from, says = os.pipe()
         words = [str(chromium()), *FLAGS, *flags, f"--user-data-dir={profile}", "about:blank"]
-        # the protocol is on file descriptors 3 and 4; the browser runs in a group of its own, which ends as one
+        # the browser runs in a group of its own, which ends as one
         self._process = subprocess.Popen(
-            ["sh", "-c", f'exec "$0" "$@" 3<&{said_to} 4>&{says}', *words],
+            [sys.executable, "-c", TO_3_AND_4, str(said_to), str(says), *words],
             pass_fds=(said_to, says), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         os.close(said_to)
@@ -51,6 +59,14 @@ class Browser:
         self._session = ""
 
     def __enter__(self) -> "Browser":
+        try:
+            self._open()
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def _open(self) -> None:
         (target, *_) = [one for one in self._ask("Target.getTargets")["targetInfos"] if one["type"] == "page"]
         attached = self._ask("Target.attachToTarget", targetId=target["targetId"], flatten=True)
         self._session = attached["sessionId"]
@@ -58,11 +74,13 @@ class Browser:
             self._ask(f"{what}.enable")
         self._ask("Page.navigate", url=self._page.as_uri())
         self.wait_for("document.readyState === 'complete' && location.protocol === 'file:'")
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._end()
+
+    def _end(self) -> None:
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         os.close(self._to)

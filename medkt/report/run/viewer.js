@@ -129,14 +129,14 @@
         crosshairColor: [0.31, 0.76, 0.97, 0.7], crosshairWidth: 0.3, crosshairWidthUnit: "percent", isRadiologicalConvention: true, sagittalNoseLeft: true,
         isNearestInterpolation: true, multiplanarShowRender: 0, dragAndDropEnabled: false,
         loadingText: "", logLevel: "silent", viewModeHotKey: "", clipPlaneHotKey: "", cycleClipPlaneHotKey: "",
-        scrollRequiresFocus: true, isOrientationTextVisible: this.facts.planes.length === 3,
-        mouseEventConfig: {
-          leftButton: { primary: DRAG.crosshair, withShift: DRAG.windowing, withCtrl: DRAG.pan },
-          rightButton: DRAG.windowing, centerButton: DRAG.pan,
-        },
-        touchEventConfig: { singleTouch: DRAG.crosshair, doubleTouch: DRAG.pan },
+        scrollRequiresFocus: true, windowingGainFactor: 1, isOrientationTextVisible: this.facts.planes.length === 3,
       });
       this.nv = nv;
+      nv.setMouseEventConfig({ // the constructor takes no notice of these
+        leftButton: { primary: DRAG.crosshair, withShift: DRAG.windowing, withCtrl: DRAG.pan },
+        rightButton: DRAG.windowing, centerButton: DRAG.pan,
+      });
+      nv.setTouchEventConfig({ singleTouch: DRAG.crosshair, doubleTouch: DRAG.pan });
       await nv.attachToCanvas(this.canvas);
       for (const [name, { colours }] of Object.entries(OVERLAYS)) nv.addColormap(`medkt-${name}`, colours);
       for (const name of this.facts.layers) {
