@@ -4,7 +4,7 @@ import argparse
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from medkt.cli.cohort_options import exit_code
 
@@ -60,13 +60,18 @@ def say_classes(
             f"\n{runs[arm]}: the table of every case is results.csv (and .parquet), this one evaluation.csv (and .json) and "
             "confusion.csv"
         )
-        asked_of = RunFolder(runs[arm]).read()["models"]["encoder"].get("classes_asked_of", "")
+        asked_of = _asked_of(RunFolder(runs[arm]).read())
         print(*([f"asked: {asked_of}"] if asked_of else []), *class_text_lines(evaluation), sep="\n")
     if len(runs) == 2:
         _say_comparison(arguments, runs)
     if not arguments.json:
         _say_published(protocol or _shipped_protocol(runs), evaluations)
     return max((exit_code(one) for one in done), default=0)
+
+
+def _asked_of(record: Mapping[str, Any]) -> str:
+    models = record["models"] or {}  # none where no worker was ever ready
+    return str(models.get("encoder", {}).get("classes_asked_of", ""))
 
 
 def _written(arguments: argparse.Namespace, path: Path) -> "ClassEvaluation":

@@ -20,6 +20,7 @@ Patients = Int64[np.ndarray, " cases"]  # a number from 0 for each case's patien
 Weights = Float64[np.ndarray, "draws patients"]  # how often each patient was drawn
 Kind = Bool[np.ndarray, " cases"]
 NAN = float("nan")
+ALONE = "all cases of a class are one patient's: no interval"
 STILL = "no patient moves a mean of 0 or 1, or a difference of none: no interval"
 
 
@@ -31,11 +32,13 @@ class Statistic:
         estimate: over all patients, each once; NaN where it does not exist.
         of: the number for each row of weights, (draws, patients) to (draws,); NaN where it does not exist.
         pulls: (patients,) what each adds to the estimate, to first order; they sum to 0.
+        fewest: patients of the rarest kind of case that it needs; without the last of them it does not exist.
     """
 
     estimate: float
     of: Callable[[NDArray[np.float64]], NDArray[np.float64]]
     pulls: Float64[np.ndarray, " patients"]
+    fewest: int
 
 
 def numbered(patients: NDArray[np.int64]) -> Patients:
@@ -53,6 +56,8 @@ def interval_of(statistic: Statistic, settings: BootstrapSettings | None = None)
     count = len(statistic.pulls)
     if np.isnan(statistic.estimate):
         return Interval(estimate=NAN, level=settings.level, note="a class has no case, or all of them: no number")
+    if statistic.fewest < 2:
+        return Interval(estimate=statistic.estimate, level=settings.level, note=ALONE)
     if not statistic.pulls.any():
         return Interval(estimate=statistic.estimate, level=settings.level, note=STILL)
     if count >= MANY:
@@ -88,7 +93,10 @@ def share(held: Kind, among: Kind, patients: Patients) -> Statistic:
     def of(weights: NDArray[np.float64]) -> NDArray[np.float64]:
         return _divided(weights @ parts[0], weights @ parts[1])
 
-    return Statistic(estimate=estimate, of=of, pulls=(parts[0] - estimate * parts[1]) / max(whole, 1.0))
+    return Statistic(
+        estimate=estimate, of=of, pulls=(parts[0] - estimate * parts[1]) / max(whole, 1.0),
+        fewest=int((parts[1] > 0).sum()),
+    )  # fmt: skip
 
 
 def area(truth: Kind, scores: Float64[np.ndarray, " cases"], patients: Patients) -> Statistic:
@@ -97,7 +105,7 @@ def area(truth: Kind, scores: Float64[np.ndarray, " cases"], patients: Patients)
     positive, negative = (np.bincount(patients, weights=kind, minlength=count) for kind in (truth, ~truth))
     pairs = float(positive.sum() * negative.sum())
     if not pairs:
-        return Statistic(estimate=NAN, of=lambda weights: np.full(len(weights), NAN), pulls=np.zeros(count))
+        return Statistic(estimate=NAN, of=lambda weights: np.full(len(weights), NAN), pulls=np.zeros(count), fewest=0)
     # placements: of each case, how many of the other kind it stands on the right side of
     both = rankdata(scores)
     found = both[truth] - rankdata(scores[truth])
@@ -115,7 +123,8 @@ def area(truth: Kind, scores: Float64[np.ndarray, " cases"], patients: Patients)
         drawn = np.einsum("dp,dp->d", few @ won[0], few, dtype=np.float64)
         return _divided(drawn, (weights @ positive) * (weights @ negative))
 
-    return Statistic(estimate=estimate, of=of, pulls=pulls)
+    fewest = min(int((kind > 0).sum()) for kind in (positive, negative))
+    return Statistic(estimate=estimate, of=of, pulls=pulls, fewest=fewest)
 
 
 def mean_over(statistics: Sequence[Statistic]) -> Statistic:
@@ -127,7 +136,7 @@ def mean_over(statistics: Sequence[Statistic]) -> Statistic:
 
     return Statistic(
         estimate=float(np.mean([one.estimate for one in statistics])), of=of,
-        pulls=np.mean([one.pulls for one in statistics], axis=0),
+        pulls=np.mean([one.pulls for one in statistics], axis=0), fewest=min(one.fewest for one in statistics),
     )  # fmt: skip
 
 
@@ -135,7 +144,7 @@ def difference(first: Statistic, second: Statistic) -> Statistic:
     """The second statistic minus the first, of the same patients."""
     return Statistic(
         estimate=second.estimate - first.estimate, of=lambda weights: second.of(weights) - first.of(weights),
-        pulls=second.pulls - first.pulls,
+        pulls=second.pulls - first.pulls, fewest=min(first.fewest, second.fewest),
     )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from medkt.errors import InputError, SettingsError, UnreadableError
 from medkt.metrics import multiclass_accuracy
 from medkt.report.run import class_bootstrap
 from medkt.report.run.class_bootstrap import (
+    ALONE,
     STILL,
     area,
     difference,
@@ -198,6 +199,15 @@ def test_draws_without_a_class_are_made_again() -> None:
     truth, scores = np.arange(30) < 3, np.linspace(1, 0, 30) + np.sin(np.arange(30))
     found = interval_of(area(truth, scores, np.arange(30)), FEW)
     assert 0 <= found.low < found.estimate < found.high <= 1
+
+
+def test_a_class_of_one_patient_has_no_interval() -> None:
+    truth, patients = np.array([True, True, False, False, False]), np.array([0, 0, 1, 2, 2])
+    found = interval_of(area(truth, np.array([0.9, 0.4, 0.5, 0.2, 0.1]), patients), FEW)
+    assert found.estimate == pytest.approx(5 / 6)
+    assert math.isnan(found.low)
+    assert found.note == ALONE
+    assert interval_of(mean_over([share(truth, truth, patients), share(truth, ~truth, patients)]), FEW).note == ALONE
 
 
 # ---- two runs
