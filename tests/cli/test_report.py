@@ -128,7 +128,7 @@ def test_what_is_refused(tmp_path: Path, medkt: Command) -> None:
         (("report", run, "--by", "age"), "--by age: the result table has no such column"),
         (("report", run, "--cases", "-1"), "--cases -1: 0 or more"),
         (("compare", run, run), "a run compared with itself differs in nothing"),
-        (("compare", run, tmp_path), "has no table results.parquet"),
+        (("compare", run, tmp_path), "holds no run"),
     ):
         ran = medkt(*words)
         assert ran.code == 2

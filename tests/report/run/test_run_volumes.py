@@ -1,6 +1,8 @@
 """Volumes as the page shows them: blocks of voxels on a grid of their own, checked against loops and against nibabel."""
 
+import hashlib
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +117,15 @@ def test_what_is_written_is_nifti_on_that_grid_and_says_nothing_else(tmp_path: P
     assert not stored.header.extensions
     again = read_image(tmp_path / "x.nii.gz")
     assert replace(geometry, frame_of_reference_uid=None).same_grid(again.geometry)
+
+
+def test_the_library_is_the_one_that_its_readme_names() -> None:
+    """Third-party code: nobody changes it by hand, and its licences go with it."""
+    vendor = files("medkt.report") / "vendor" / "niivue"
+    digest = hashlib.sha256((vendor / "niivue.min.js").read_bytes()).hexdigest()
+    assert digest in (vendor / "README.md").read_text(encoding="utf-8")
+    licences = (vendor / "niivue.LICENSE.txt").read_text(encoding="utf-8")
+    assert all(name in licences for name in ("NiiVue", "gl-matrix", "nifti-reader-js", "fflate", "uuid", "array-equal"))
 
 
 def test_the_first_place_is_in_the_plane_with_the_highest_score() -> None:
