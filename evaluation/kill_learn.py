@@ -20,7 +20,7 @@ from pathlib import Path
 from medkt.concepts import read_package
 
 SETTINGS = (
-    "inversion.steps=8", "judged_with.steps=8", "images=4", "rehearsal_images=2", "validation_images=2", "views=2",
+    "inversion.steps=8", "judged_with.steps=8", "rehearsed_with.steps=8", "images=4", "rehearsal_images=2", "validation_images=2", "views=2",
     "finetune.steps=8", "choice.every=4", "choice.max_forgetting=1.0", "choice.learning_rates=[0.001]",
 )  # fmt: skip
 

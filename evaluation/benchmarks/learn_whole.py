@@ -4,7 +4,8 @@ The weights are random: time does not depend on what was learned. The first conc
 domain too, as rehearsal; the second finds these in the cache. All is timed that `medkt learn` does between loading the
 model and writing the file: inversion, choice over every candidate, fine-tuning, low-rank difference and quick audit.
 
-    python evaluation/benchmarks/learn_whole.py --write      # records evaluation/results/learn_whole.md
+    python evaluation/benchmarks/learn_whole.py --write      # records evaluation/results/learn_whole_fast.md
+    python evaluation/benchmarks/learn_whole.py --preset quick --write
 """
 
 import argparse
@@ -33,13 +34,14 @@ def main() -> int:
     """Measure, print, and record where asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--concepts", nargs=2, default=CONCEPTS, metavar="NAME", help="two of one modality")
+    parser.add_argument("--preset", default="fast", help="of learning")
     parser.add_argument("--audit", default="quick", choices=("quick", "none"))
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="settings of learning")
-    parser.add_argument("--write", action="store_true", help=f"record {RESULT.name}")
+    parser.add_argument("--write", action="store_true", help="record results/learn_whole_PRESET.md")
     arguments = parser.parse_args()
     encoder = generated_encoder(arguments.device)
-    settings = resolve_learning(LearnSettings, preset="fast", sets=tuple(arguments.set))
+    settings = resolve_learning(LearnSettings, preset=arguments.preset, sets=tuple(arguments.set))
     rows = []
     with tempfile.TemporaryDirectory() as name:
         for number, (which, wanted) in enumerate(zip(arguments.concepts, WANTED, strict=True)):
@@ -63,7 +65,7 @@ def main() -> int:
     table = "\n".join([
         "# A whole `medkt learn` at full size",
         "",
-        f"BiomedCLIP's architecture with random weights, preset `fast`, audit {arguments.audit}, {place} of "
+        f"BiomedCLIP's architecture with random weights, preset `{arguments.preset}`, audit {arguments.audit}, {place} of "
         f"{platform.machine()}, torch {torch.__version__}; at most {peak:.1f} GiB of memory. Written by "
         "`python evaluation/benchmarks/learn_whole.py --write`.",
         "",
@@ -74,7 +76,7 @@ def main() -> int:
     ])  # fmt: skip
     print(table)
     if arguments.write:
-        RESULT.write_text(table, encoding="utf-8")
+        RESULT.with_stem(f"{RESULT.stem}_{arguments.preset}").write_text(table, encoding="utf-8")
     return 0
 
 

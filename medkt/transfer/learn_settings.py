@@ -36,7 +36,12 @@ class LearnSettings:
     """Images of the concept, and half as many of each known finding, that choice and audit ask about; 0 for none."""
 
     judged_with: InversionSettings = FAST
-    """How those are made: as the preset `fast` also where another preset makes the images that are learned from."""
+    """How those of the concept are made: as the preset `fast` also where another preset makes the images that are
+    learned from."""
+
+    rehearsed_with: InversionSettings = FAST
+    """How all images of known findings are made, those to rehearse and those to judge by. For the first concept of a
+    modality they are nine of ten images; later they are in the cache."""
 
     pictured: float = 0.5
     """A caption whose images come less near to it than this part of the best caption's is left out: the model cannot

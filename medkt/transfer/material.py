@@ -66,19 +66,22 @@ def gather(
     rehearsal = validation = known_validation = None
     if settings.rehearsal_images:
         stage = "images of known findings"
-        rehearsal = _flat(maker.partly_warm(stage, vocabulary.rehearsed, settings.rehearsal_images, _REHEARSAL))
-    stage, described = "images of the concept", vocabulary.described
-    inverted = maker.partly_warm(stage, described, _each(settings.images, described), seed)
+        count, how = settings.rehearsal_images, settings.rehearsed_with
+        rehearsal = _flat(maker.partly_warm(stage, vocabulary.rehearsed, count, _REHEARSAL, how))
+    stage, described, how = "images of the concept", vocabulary.described, settings.inversion
+    inverted = maker.partly_warm(stage, described, _each(settings.images, described), seed, how)
     vocabulary, left_out = _pictured(vocabulary, inverted, settings)
     if left_out:
         described = vocabulary.described
         log.warning("the model cannot picture these captions, which are left out: %s", "; ".join(map(repr, left_out)))
-        inverted = maker.partly_warm(stage, described, _each(settings.images, described), seed)
+        inverted = maker.partly_warm(stage, described, _each(settings.images, described), seed, how)
     if settings.validation_images:
         each, few = _each(settings.validation_images, described), -(-settings.validation_images // 2)
-        stage, how = "images to judge by", settings.judged_with
-        validation = _flat(maker.make(stage, described, each, seed + _VALIDATION, how))
-        known_validation = _flat(maker.make(stage, vocabulary.rehearsed, few, _REHEARSAL + _VALIDATION, how))
+        stage = "images to judge by"
+        validation = _flat(maker.make(stage, described, each, seed + _VALIDATION, settings.judged_with))
+        known_validation = _flat(
+            maker.make(stage, vocabulary.rehearsed, few, _REHEARSAL + _VALIDATION, settings.rehearsed_with)
+        )
     return Material(
         vocabulary=vocabulary, inverted=inverted, images=_flat(inverted)[_spread(inverted, settings.images)],
         rehearsal=rehearsal, validation=validation, known_validation=known_validation,
@@ -111,15 +114,17 @@ class _Maker:
             progress=None if told is None else lambda _, done, of: told(stage, done, of),
         )  # fmt: skip
 
-    def partly_warm(self, stage: str, texts: tuple[str, ...], images: int, seed: int) -> Inverted:
+    def partly_warm(
+        self, stage: str, texts: tuple[str, ...], images: int, seed: int, how: InversionSettings
+    ) -> Inverted:
         """As many as the settings say start from drawn studies, the others from noise; those stand first."""
         settings, drawn = self.settings, self.drawn
         warm = round(images * settings.warm) if drawn else 0
-        parts = [self.make(stage, texts, images - warm, seed, settings.inversion)] if warm < images else []
+        parts = [self.make(stage, texts, images - warm, seed, how)] if warm < images else []
         if drawn and warm:
             start = drawn_starts(drawn, texts, warm, seed + _WARM, side=self.encoder.spec.input_size)
-            how = replace(settings.inversion, init="normal", init_std=settings.warm_noise)
-            parts.append(self.make(stage, texts, warm, seed + _WARM, how, start))
+            from_there = replace(how, init="normal", init_std=settings.warm_noise)
+            parts.append(self.make(stage, texts, warm, seed + _WARM, from_there, start))
         return _side_by_side(parts)
 
 

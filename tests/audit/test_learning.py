@@ -25,7 +25,7 @@ from medkt.transfer.learn_settings import FAST, LearnSettings
 
 QUICK = replace(FAST, steps=2)
 SETTINGS = LearnSettings(
-    inversion=QUICK, judged_with=QUICK, images=2, rehearsal_images=1, validation_images=2, views=1, pictured=0.0,
+    inversion=QUICK, judged_with=QUICK, rehearsed_with=QUICK, images=2, rehearsal_images=1, validation_images=2, views=1, pictured=0.0,
     finetune=FinetuneSettings(steps=4, rehearsal_batch=2, learning_rate=1e-3),
     choice=ChoiceSettings(learning_rates=(1e-3,), every=4, interpolations=(1.0,), max_forgetting=1.0, close=1.0,
                           drift_weight=0.0),

@@ -6,7 +6,7 @@ import pytest
 from medkt.cli.main import main
 
 QUICK = [
-    "--set", "inversion.steps=2", "--set", "judged_with.steps=2", "--set", "images=2", "--set", "rehearsal_images=1",
+    "--set", "inversion.steps=2", "--set", "judged_with.steps=2", "--set", "rehearsed_with.steps=2", "--set", "images=2", "--set", "rehearsal_images=1",
     "--set", "validation_images=1", "--set", "views=1", "--set", "pictured=0.0", "--set", "finetune.steps=2",
     "--set", "finetune.learning_rate=0.001", "--set", "choose=false",
 ]  # fmt: skip

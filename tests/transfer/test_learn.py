@@ -22,7 +22,8 @@ from medkt.transfer.vocabulary import Vocabulary, vocabulary_of
 KNOWN = ("us_cyst", "us_lipoma")
 QUICK = replace(FAST, steps=2)
 SETTINGS = LearnSettings(
-    inversion=QUICK, judged_with=QUICK, images=2, rehearsal_images=1, validation_images=2, views=2, pictured=0.0,
+    inversion=QUICK, judged_with=QUICK, rehearsed_with=QUICK, images=2, rehearsal_images=1, validation_images=2, views=2,
+    pictured=0.0,
     finetune=FinetuneSettings(steps=4, rehearsal_batch=2), choice=ChoiceSettings(every=2, max_forgetting=1.0),
 )  # fmt: skip
 
@@ -68,6 +69,17 @@ def test_a_second_run_takes_its_images_from_the_cache(
     again = gather(encoder, words, SETTINGS, seed=0, cache=cache)
     assert {path: path.stat().st_mtime_ns for path in cache.iterdir()} == there
     assert torch.equal(again.images, material.images)
+
+
+def test_known_findings_are_pictured_with_settings_of_their_own(
+    encoder: SmallEncoder, words: Vocabulary, cache: Path, material: Material
+) -> None:
+    other = replace(SETTINGS, rehearsed_with=replace(QUICK, steps=3))
+    made = gather(encoder, words, other, seed=0, cache=cache)
+    for same in ("images", "validation"):
+        assert torch.equal(getattr(made, same), getattr(material, same))
+    for another in ("rehearsal", "known_validation"):
+        assert not torch.equal(getattr(made, another), getattr(material, another))
 
 
 def test_the_base_stays_as_it_was(encoder: SmallEncoder, learned: Learned) -> None:
