@@ -40,10 +40,14 @@ def with_volumes(report: "RunReport", runs: Mapping[str, Path], source: Path, be
     if not shown:
         return report
     found = _cases(runs.values(), source, shown)
-    beside.begin()
     volumes: dict[tuple[str, str], CaseVolume] = {}
-    for key, pictures in shown.items():
-        volumes |= _of_case(key, found[key], pictures, runs, beside)
+    try:
+        beside.begin()
+        for key, pictures in shown.items():
+            volumes |= _of_case(key, found[key], pictures, runs, beside)
+    except BaseException:
+        beside.remove()  # images without a page are not left lying about
+        raise
     arms = tuple(
         replace(arm, cases=tuple(replace(case, volume=volumes.get((arm.name, case.case))) for case in arm.cases))
         for arm in report.arms

@@ -219,7 +219,8 @@ def test_an_image_that_changed_since_the_run_is_refused(made: Path, root: Path, 
         path.write_text(json.dumps(record), encoding="utf-8")
     ran = medkt("report", root / "run", "--volumes", made / "cases.csv", *FEW)
     assert ran.code == 2
-    assert "its image is another than the run saw" in ran.err
+    assert re.search(r"case case-\w+: the image is another than the run saw", ran.err)
+    assert not (root / "run" / "report_files").exists()
     assert "PLANTED" not in ran.err
 
 

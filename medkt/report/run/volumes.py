@@ -91,7 +91,7 @@ def finding_in(record: Mapping[str, Any], concept: str) -> Mapping[str, Any]:
         if finding["concept"] == concept:
             found: Mapping[str, Any] = finding
             return found
-    raise InputError(f"case {record['case']}: its result.json has no finding {concept}; run the case again")
+    raise InputError(f"the run's record of the case has no finding {concept}; run the case again")
 
 
 def read_study(case: Case, *, regrid: bool) -> Image:
@@ -115,9 +115,7 @@ def show_study(image: Image, case: Case, record: Mapping[str, Any], concept: str
         InputError: the image is another than the run saw.
     """
     if image.provenance.digest != record["input"]["digest"]:
-        raise InputError(
-            f"case {record['case']}: its image is another than the run saw; the files have changed since, so run it again"
-        )
+        raise InputError("the image is another than the run saw; its files have changed since, so run the case again")
     whole = image.geometry
     steps = steps_of(whole.shape)
     shown, description = _grey(image, domain(record["domain"]), window, finding_in(record, concept)["window"])
