@@ -65,7 +65,7 @@ def say_classes(
     if len(runs) == 2:
         _say_comparison(arguments, runs)
     if not arguments.json:
-        _say_published(protocol or _shipped_protocol(runs), evaluations)
+        _say_published(protocol or _shipped_protocol(runs), _by_kind(runs, evaluations))
     return max((exit_code(one) for one in done), default=0)
 
 
@@ -141,9 +141,18 @@ def _say_published(protocol: "Protocol | None", evaluations: "Mapping[str, Class
     from medkt.report.run.class_published import class_protocol_lines
 
     if protocol is not None:
-        arms = dict(zip(("base", "kt"), evaluations.values(), strict=False))
         print()
-        print("\n".join(class_protocol_lines(protocol, arms)))
+        print("\n".join(class_protocol_lines(protocol, evaluations)))
+
+
+def _by_kind(runs: Mapping[str, Path], evaluations: "Mapping[str, ClassEvaluation]") -> "dict[str, ClassEvaluation]":
+    """Base and KT by what the runs recorded; nothing for two of one kind, which would stand beside one published value."""
+    from medkt.cohort.folder import RunFolder
+
+    learnt = [RunFolder(path).read()["identity"]["learnt"] for path in runs.values()]
+    if len(set(learnt)) < len(learnt):
+        return {}
+    return {"kt" if held else "base": one for held, one in zip(learnt, evaluations.values(), strict=True)}
 
 
 def _shipped_protocol(runs: Mapping[str, Path]) -> "Protocol | None":
@@ -171,7 +180,7 @@ def class_report_of(arguments: argparse.Namespace, runs: Mapping[str, Path]) -> 
     title = f"{arms[0].name} and {arms[1].name} compared" if len(arms) == 2 else "Report of a classification"
     if protocol is None:
         return ClassReport(title=title, arms=arms, compared=compared)
-    evaluations = dict(zip(("base", "kt"), (arm.evaluation for arm in arms), strict=False))
+    evaluations = _by_kind(runs, {arm.name: arm.evaluation for arm in arms})
     return ClassReport(
         title=title, arms=arms, compared=compared, beside=beside_classes(protocol, evaluations),
         stamps=(f"{protocol.title}: {protocol.citation}", *class_stamps(protocol)),
