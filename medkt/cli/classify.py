@@ -36,6 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     from medkt.errors import MedktError
     from medkt.models.registry import load_encoder
     from medkt.pipeline import resolve_device
+    from medkt.saliency import KeptTexts, texts_kept
     from medkt.transfer.packages import Taught
 
     wanted = wanted_of(arguments)
@@ -43,9 +44,12 @@ def run(arguments: argparse.Namespace) -> int:
     taught = Taught.of(encoder, packages_of(arguments), together=arguments.together)
     view = view_of(arguments)
     failures: list[MedktError] = []
+    kept = KeptTexts()
     for path in arguments.input:
         try:
-            _say(path, _classified(path, wanted, taught, view, arguments), as_json=arguments.json)
+            with texts_kept(kept):
+                result = _classified(path, wanted, taught, view, arguments)
+            _say(path, result, as_json=arguments.json)
         except MedktError as error:
             if len(arguments.input) == 1:
                 raise

@@ -62,14 +62,15 @@ def _of_case(
     from medkt.cohort.failures import message_of
     from medkt.cohort.folder import RunFolder
     from medkt.cohort.work import Work
+    from medkt.datasets.reference import read_case_image
     from medkt.errors import MedktError
-    from medkt.report.run.volumes import read_study, record_of, show_layers, show_study
+    from medkt.report.run.volumes import record_of, show_layers, show_study
 
     first, picture = pictures[0]
     identity = RunFolder(runs[first]).read()["identity"]
     record = record_of(runs[first] / "cases" / key)
     try:
-        image = read_study(case, regrid=bool(identity.get("regrid")))
+        image = read_case_image(case, regrid=bool(identity.get("regrid")))
         shown = show_study(image, case, record, picture.concept, window=identity["view"]["window"])
         script = beside.add_study(key, shown)
         volumes = {}

@@ -103,6 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Segment each study; 4 where some failed and others did not, else the code of the failure."""
     from medkt.errors import MedktError, SettingsError
     from medkt.report.write import Formats, case_name, prepare_folder, require_no_result, write_result
+    from medkt.saliency import KeptTexts, texts_kept
 
     formats = Formats.parse(arguments.format)
     require_deciding(arguments, settings_of(arguments))
@@ -115,9 +116,10 @@ def run(arguments: argparse.Namespace) -> int:
         require_no_result(arguments.output, overwrite=arguments.overwrite)
     pipeline = pipeline_of(arguments)
     failures: list[MedktError] = []
+    kept = KeptTexts()
     for path in arguments.input:
         try:
-            with progress(arguments.quiet or arguments.json, str(path.name)) as tick:
+            with texts_kept(kept), progress(arguments.quiet or arguments.json, str(path.name)) as tick:
                 result, decided = _segmented(pipeline, path, wanted, arguments, tick)
             name = case_name(result, path if arguments.keep_names else None)
             folder = arguments.output / name if several else arguments.output

@@ -15,11 +15,10 @@ from typing import Any
 from medkt.cohort.classes import ClassWords
 from medkt.cohort.outcomes import Row, Value
 from medkt.cohort.work import Work
-from medkt.datasets.case import Case
 from medkt.datasets.reference import read_case_image
-from medkt.io import read_image
 from medkt.models.registry import load_encoder
 from medkt.pipeline import Classification, ConceptScore, View, classify, resolve_device
+from medkt.saliency import KeptTexts, texts_kept
 from medkt.spatial import Image
 from medkt.transfer.packages import Taught
 
@@ -68,12 +67,14 @@ class ClassRunner:
         taught: the encoder as it was loaded, and what was learnt.
         answers: whom the classes are asked of: `taught`, or its adapted encoder alone.
         held: keeps the differences over the encoder while the runner lives.
+        texts: what the encoder made of the classes' words.
     """
 
     asked: ClassRunnerFactory
     taught: Taught
     answers: Taught
     held: ExitStack
+    texts: KeptTexts = field(default_factory=KeptTexts)
 
     @classmethod
     def of(cls, asked: ClassRunnerFactory, taught: Taught) -> "ClassRunner":
@@ -97,12 +98,13 @@ class ClassRunner:
         return {"encoder": {"name": spec.name, "digest": spec.digest, **learnt}, "device": device}
 
     def read(self, work: Work) -> Image:
-        return _read(work.case, regrid=self.asked.regrid)
+        return read_case_image(work.case, regrid=self.asked.regrid)
 
     def compute(self, work: Work, image: Image) -> Classification:
         view = replace(self.asked.view, modality=work.case.modality or self.asked.view.modality)
         concepts = [one.concept for one in self.asked.classes]
-        return classify(image, concepts=concepts, model=self.answers, view=view, normal=False)
+        with texts_kept(self.texts):
+            return classify(image, concepts=concepts, model=self.answers, view=view, normal=False)
 
     def write(self, work: Work, result: Classification) -> Sequence[Row]:
         return [row_of_classes(self.asked.classes, result, true=work.concepts[0])]
@@ -136,9 +138,3 @@ def _of(score: ConceptScore) -> tuple[float, float]:
 
 def _digits(value: float) -> float:
     return float(f"{value:.9g}") if math.isfinite(value) else value
-
-
-def _read(case: Case, *, regrid: bool) -> Image:
-    if regrid and not case.image_kind and case.slice_index is None:
-        return read_image(case.image, series=case.series or None, volume=case.volume, regrid=True)
-    return read_case_image(case)

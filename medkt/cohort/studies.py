@@ -16,15 +16,14 @@ from medkt.cohort.scoring import Scoring, columns_of
 from medkt.cohort.site import SiteRules
 from medkt.cohort.work import Work
 from medkt.concepts import Concept
-from medkt.datasets.case import Case
 from medkt.datasets.reference import read_case_image, reference_mask
 from medkt.errors import OutputError
-from medkt.io import read_image
 from medkt.metrics import CaseResult
 from medkt.models.digest import sha256_of_json
 from medkt.pipeline import FindingResult, Pipeline, StudyResult, View
 from medkt.report.plain import as_plain
 from medkt.report.write import Decided, Formats, write_result
+from medkt.saliency import KeptTexts, texts_kept
 from medkt.segmentation.slicewise import SegmentationSettings
 from medkt.shapes import Voxels
 from medkt.spatial import Image, Mask
@@ -91,11 +90,19 @@ class StudyRunnerFactory:
 
 @dataclass(frozen=True, slots=True)
 class StudyRunner:
-    """Reads, segments, scores and writes studies; a `Runner`."""
+    """Reads, segments, scores and writes studies; a `Runner`.
+
+    Attributes:
+        asked: what of.
+        pipeline: the models.
+        rules: the site's calibrations, where they decide.
+        texts: what the encoders made of the words so far.
+    """
 
     asked: StudyRunnerFactory
     pipeline: Pipeline
     rules: SiteRules | None = None
+    texts: KeptTexts = field(default_factory=KeptTexts)
 
     def facts(self) -> Mapping[str, Any]:
         spec, segmenter = self.pipeline.encoder.spec, self.pipeline.segmenter_facts
@@ -109,12 +116,13 @@ class StudyRunner:
         }
 
     def read(self, work: Work) -> tuple[Image, Mask | None]:
-        image = _read_image(work.case, regrid=self.asked.regrid)
+        image = read_case_image(work.case, regrid=self.asked.regrid)
         return image, reference_mask(work.case, image=image) if work.case.has_mask else None
 
     def compute(self, work: Work, study: tuple[Image, Mask | None]) -> Segmented:
         image, reference = study
-        result, decided = self._segmented(work, image)
+        with texts_kept(self.texts):
+            result, decided = self._segmented(work, image)
         if reference is None:
             return result, decided
         (finding,) = result.findings
@@ -186,12 +194,6 @@ def plane_scores(result: StudyResult, finding: FindingResult) -> Voxels:
     along = [1, 1, 1]
     along[looked.planes.axis] = count
     return np.broadcast_to(finding.found.presence.scores[nearest].reshape(along), geometry.shape)
-
-
-def _read_image(case: Case, *, regrid: bool) -> Image:
-    if regrid and not case.image_kind and case.slice_index is None:
-        return read_image(case.image, series=case.series or None, volume=case.volume, regrid=True)
-    return read_case_image(case)
 
 
 def _device_of(pipeline: Pipeline) -> str:

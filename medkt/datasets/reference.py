@@ -24,8 +24,12 @@ MOST_BETWEEN = 0.25  # part of the pixels between black and white: edges stay fa
 MOST_LEVELS = 64  # a mask with more values than this is a photograph of something
 
 
-def read_case_image(case: Case) -> Image:
+def read_case_image(case: Case, *, regrid: bool = False) -> Image:
     """The image of a case, (slices, rows, columns); one slice where the case names one.
+
+    Args:
+        case: a row of a manifest.
+        regrid: as for `read_image`, where a whole series is read.
 
     Raises:
         InputError: as `read_image`; or the volume has no such slice.
@@ -33,7 +37,7 @@ def read_case_image(case: Case) -> Image:
     if case.image_kind == "jsrt":
         return read_jsrt(case.image)
     if case.slice_index is None:
-        return read_image(case.image, series=case.series or None, volume=case.volume)
+        return read_image(case.image, series=case.series or None, volume=case.volume, regrid=regrid)
     return _one_slice(_volume(case.image, case.series, case.volume), case.slice_index, str(case.image))
 
 

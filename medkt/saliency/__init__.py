@@ -4,11 +4,20 @@ from medkt.saliency.explain import PlaneMap, Prepared, explain_planes, nonsense_
 from medkt.saliency.m2ib import M2IBSettings, MapResult, m2ib_maps
 from medkt.saliency.relevance import PatchEncoder, RelevanceSettings, stretched
 from medkt.saliency.specificity import Specificity, specificity
-from medkt.saliency.targets import NONSENSE_TEXT, ConceptTexts, Target, embed_targets, embed_texts
+from medkt.saliency.targets import (
+    NONSENSE_TEXT,
+    ConceptTexts,
+    KeptTexts,
+    Target,
+    embed_targets,
+    embed_texts,
+    texts_kept,
+)
 
 __all__ = [
     "NONSENSE_TEXT",
     "ConceptTexts",
+    "KeptTexts",
     "M2IBSettings",
     "MapResult",
     "PatchEncoder",
@@ -25,4 +34,5 @@ __all__ = [
     "prepare_plane",
     "specificity",
     "stretched",
+    "texts_kept",
 ]

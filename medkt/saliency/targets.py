@@ -1,10 +1,12 @@
 """What a map is asked about: the words of each concept as directions in the encoder's space.
 
-Every text is embedded once, however many images follow.
+Every text is embedded once for a study; within `texts_kept`, once for all studies.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float
@@ -87,14 +89,50 @@ def embed_targets(encoder: DualEncoder, concepts: Sequence[ConceptTexts]) -> tup
     )
 
 
+@dataclass(frozen=True, slots=True)
+class KeptTexts:
+    """Unit features of texts, by encoder and text; for encoders whose weights do not change while it is in use."""
+
+    rows: dict[tuple[int, str, str], Tensor] = field(default_factory=dict)
+
+    def embed(self, encoder: DualEncoder, texts: Sequence[str]) -> Float[Tensor, "texts width"]:
+        """As `embed_texts`; those that are here already are taken from here."""
+        # a difference may lie over a module: then it is the same module, and its digest is another
+        keys = {text: (id(encoder.module), encoder.spec.digest, text) for text in texts}
+        new = [text for text, key in keys.items() if key not in self.rows]
+        if new:
+            self.rows.update(zip([keys[text] for text in new], _embedded(encoder, new), strict=True))
+        return torch.stack([self.rows[keys[text]] for text in texts])
+
+
+_KEPT: ContextVar[KeptTexts | None] = ContextVar("_KEPT", default=None)
+
+
+@contextmanager
+def texts_kept(kept: KeptTexts | None = None) -> Iterator[KeptTexts]:
+    """Within this block each text is embedded once for each encoder; `kept` carries them from block to block."""
+    kept = KeptTexts() if kept is None else kept
+    token = _KEPT.set(kept)
+    try:
+        yield kept
+    finally:
+        _KEPT.reset(token)
+
+
 def embed_texts(encoder: DualEncoder, texts: Sequence[str]) -> Float[Tensor, "texts width"]:
     """Unit feature of each text, float32.
 
     Raises:
         NumericalError: a feature is not finite, or zero; the message names the text.
     """
+    kept = _KEPT.get()
+    return _embedded(encoder, texts) if kept is None else kept.embed(encoder, texts)
+
+
+def _embedded(encoder: DualEncoder, texts: Sequence[str]) -> Float[Tensor, "texts width"]:
+    """Each text by itself: its last digits shall not depend on which texts stand beside it, here or in another run."""
     with torch.no_grad(), frozen(encoder.module):  # dropout would give another target each time
-        features = encoder.encode_text(encoder.tokenize(list(texts))).float()
+        features = torch.cat([encoder.encode_text(encoder.tokenize([text])).float() for text in texts])
     lengths = features.norm(dim=-1)
     for text, length in zip(texts, lengths.tolist(), strict=True):
         if not 0 < length < float("inf"):  # also False for NaN

@@ -101,14 +101,15 @@ class ViewerFiles:
         size = sum((self.path / name).stat().st_size for name in scripts)
         return CaseVolume(
             scripts=tuple(self.address(name) for name in scripts), megabytes=size / 1e6,
-            facts=json.dumps(_facts(scripts, shown, layers)), words=_words(shown, layers),
+            facts=json.dumps(_facts(scripts, shown, layers), allow_nan=False), words=_words(shown, layers),
         )  # fmt: skip
 
     def _write_voxels(self, name: str, layers: Mapping[str, Bytes], geometry: Geometry) -> str:
         packed = {
             layer: base64.b64encode(nifti_bytes(values, geometry)).decode("ascii") for layer, values in layers.items()
         }
-        self._write(name, f"medktVolume({json.dumps(name)}, {json.dumps(packed)});\n".encode("ascii"))
+        call = json.dumps([name, packed], allow_nan=False)[1:-1]
+        self._write(name, f"medktVolume({call});\n".encode("ascii"))
         return name
 
     def _write(self, name: str, content: bytes) -> None:

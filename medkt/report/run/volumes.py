@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 from numpy.typing import NDArray
 
 from medkt.datasets.case import Case
-from medkt.datasets.reference import read_case_image, reference_mask
+from medkt.datasets.reference import reference_mask
 from medkt.domains import Domain, domain
 from medkt.errors import InputError, UnreadableError
 from medkt.io import read_image, read_mask
@@ -94,18 +94,11 @@ def finding_in(record: Mapping[str, Any], concept: str) -> Mapping[str, Any]:
     raise InputError(f"the run's record of the case has no finding {concept}; run the case again")
 
 
-def read_study(case: Case, *, regrid: bool) -> Image:
-    """The image as the run read it."""
-    if regrid and not case.image_kind and case.slice_index is None:
-        return read_image(case.image, series=case.series or None, volume=case.volume, regrid=True)
-    return read_case_image(case)
-
-
 def show_study(image: Image, case: Case, record: Mapping[str, Any], concept: str, *, window: str | None) -> ShownVolume:
     """The image and its reference, as the run looked at it.
 
     Args:
-        image: as `read_study` gives it.
+        image: as `read_case_image` gives it.
         case: the manifest's row of it.
         record: the `result.json` of the case.
         concept: what was looked for, which may have asked for a window of its own.
