@@ -97,9 +97,11 @@ def audit(
         cache: of inverted images.
         progress: told (stage, controls done, controls in all).
     """
-    questions = [Questions.of(base, one.material, normal=normal) for one in learned]
-    before = tuple(ask(base, base, one) for one in questions)
-    after = tuple(ask(base, one.encoder, asked) for one, asked in zip(learned, questions, strict=True))
+    questions = [
+        Questions.of(base, one.material, normal=normal, trains=one.settings.finetune.trains) for one in learned
+    ]
+    before = tuple(ask(base, one) for one in questions)
+    after = tuple(ask(one.encoder, asked) for one, asked in zip(learned, questions, strict=True))
     wanted = [control for control in CONTROLS if level == "full" or control.quick]
     judged = list(zip(learned, questions, strict=True))[: None if level == "full" else 1]
     controls: dict[str, tuple[Answers, ...]] = {}
@@ -107,7 +109,7 @@ def audit(
         if progress is not None:
             progress("controls", done, len(wanted))
         controls[control.name] = tuple(
-            ask(base, control.make(Setting(base=base, learned=one, cache=cache)), asked) for one, asked in judged
+            ask(control.make(Setting(base=base, learned=one, cache=cache)), asked) for one, asked in judged
         )
     return Audit(
         level=level, seeds=tuple(one.seed for one in learned), before=before, after=after, controls=controls

@@ -124,10 +124,10 @@ CONTROLS: tuple[Control, ...] = (
 
 
 def _again(setting: Setting, *, material: Material | None = None, settings: LearnSettings | None = None) -> DualEncoder:
-    learned = setting.learned
+    learned, material = setting.learned, material or setting.learned.material
+    rehearsal = None if material.rehearsal is None else learned.rehearsal
     return learn_from(
-        setting.base, material or learned.material, settings or learned.settings,
-        seed=learned.seed, at=learned.chosen,
+        setting.base, material, settings or learned.settings, seed=learned.seed, at=learned.chosen, rehearsal=rehearsal
     ).encoder  # fmt: skip
 
 

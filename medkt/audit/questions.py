@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from medkt.errors import InputError
@@ -12,33 +12,42 @@ from medkt.inversion import normalised
 from medkt.models.encoder import DualEncoder
 from medkt.statistics import wilson
 from medkt.transfer.material import Material
-from medkt.transfer.rehearsal import image_vectors, text_vectors
+from medkt.transfer.rehearsal import Seen, look, text_vectors, vectors_of
+from medkt.transfer.trainable import Trainable, frozen_layer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Questions:
-    """Images and texts of one concept, for any state of its encoder.
+    """Images and texts of one concept, for any state of its encoder that differs only in what trains.
 
     Attributes:
-        images: of the concept, normalised (images, 3, side, side).
-        known_images: of the known findings' captions, of a normal study, and of the findings' names, in equal parts and in
-            the order of `known`.
-        name: the prompt with the concept's bare name.
-        known_names: the prompts of the known findings.
+        images: of the concept, as far as the layers go that do not train.
+        known_images: the same of the known findings' captions, of a normal study, and of the findings' names, in equal
+            parts and in the order of `known`.
+        names: (names, width) unit vectors of the prompts of the known findings, and last of the concept's bare name.
+        before: (known images,) which of the names the base gives each.
         known: what each part of `known_images` shows: ids of findings, each twice, and "normal", which has no name.
         swapped: "negated", "normal" and, where the captions name a side, "other side": a prompt that must fit less.
+        swaps: (swapped, width) their unit vectors.
     """
 
-    images: Float[Tensor, "images 3 side side"]
-    known_images: Float[Tensor, "known 3 side side"]
-    name: str
-    known_names: tuple[str, ...]
+    images: Seen
+    known_images: Seen
+    names: Float[Tensor, "names width"]
+    before: Int64[Tensor, " known"]
     known: tuple[str, ...]
     swapped: Mapping[str, str]
+    swaps: Float[Tensor, "swapped width"]
 
     @classmethod
-    def of(cls, encoder: DualEncoder, material: Material, *, normal: str) -> "Questions":
+    def of(cls, base: DualEncoder, material: Material, *, normal: str, trains: Trainable) -> "Questions":
         """From the images that the choice was made with.
+
+        Args:
+            base: the encoder before it learned.
+            material: what it learned from.
+            normal: the prompt of a normal study, which a finding's image must fit less than its name.
+            trains: what may differ between the states.
 
         Raises:
             InputError: there are none: the settings were without a choice and without an audit.
@@ -50,10 +59,15 @@ class Questions:
         sided = [text for text in words.described if _other_side(text) != text]
         if sided:
             swapped["other side"] = _other_side(sided[0])
+        layer = frozen_layer(base, trains)
+        images, known = (
+            look(base, normalised(base.spec, one), layer) for one in (material.validation, material.known_validation)
+        )
+        names = text_vectors(base, (*words.known_prompts, words.prompt))
         return cls(
-            images=normalised(encoder.spec, material.validation), name=words.prompt,
-            known_images=normalised(encoder.spec, material.known_validation), known_names=words.known_prompts,
+            images=images, known_images=known, names=names, before=(vectors_of(base, known) @ names.T).argmax(dim=1),
             known=(*words.known, "normal", *words.known), swapped=swapped,
+            swaps=text_vectors(base, tuple(swapped.values())),
         )  # fmt: skip
 
 
@@ -97,22 +111,19 @@ class Answers:
         return 1 - same / of
 
 
-def ask(base: DualEncoder, encoder: DualEncoder, questions: Questions) -> Answers:
+def ask(encoder: DualEncoder, questions: Questions) -> Answers:
     """The answers of an encoder, beside those of the base for what was kept."""
-    names = text_vectors(base, (*questions.known_names, questions.name))
-    concept = image_vectors(encoder, questions.images)
-    cosines = concept @ names.T
+    concept = vectors_of(encoder, questions.images)
+    cosines = concept @ questions.names.T
     margins = cosines[:, -1] - cosines[:, :-1].max(dim=1).values
-    before = (image_vectors(base, questions.known_images) @ names.T).argmax(dim=1)
-    after = (image_vectors(encoder, questions.known_images) @ names.T).argmax(dim=1)
-    same = (before == after).reshape(len(questions.known), -1)
+    after = (vectors_of(encoder, questions.known_images) @ questions.names.T).argmax(dim=1)
+    same = (questions.before == after).reshape(len(questions.known), -1)
     counts = {name: [0, 0] for name in questions.known}
     for name, row in zip(questions.known, same, strict=True):
         counts[name][0] += int(row.sum())
         counts[name][1] += len(row)
     kept = {name: Kept(same=hits, of=of) for name, (hits, of) in counts.items()}
-    swapped = text_vectors(base, tuple(questions.swapped.values()))
-    gaps = (cosines[:, -1:] - concept @ swapped.T).mean(dim=0).tolist()
+    gaps = (cosines[:, -1:] - concept @ questions.swaps.T).mean(dim=0).tolist()
     return Answers(
         success=float((margins > 0).double().mean()), margin=float(margins.mean()), kept=kept,
         specificity=dict(zip(questions.swapped, gaps, strict=True)),

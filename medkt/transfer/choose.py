@@ -19,10 +19,8 @@ from medkt.errors import InputError, SettingsError
 from medkt.models.encoder import DualEncoder
 from medkt.transfer.copies import copy_encoder, mark_adapted
 from medkt.transfer.finetune import Captions, FinetuneSettings, Progress, finetune
-from medkt.transfer.rehearsal import Rehearsal, Seen, features_of, look, text_vectors
+from medkt.transfer.rehearsal import Rehearsal, Seen, look, text_vectors, vectors_of
 from medkt.transfer.trainable import Trainable, frozen_layer, training
-
-_AT_ONCE = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,10 +221,7 @@ class _Asked:
 
     def _cosines(self, encoder: DualEncoder, seen: Seen) -> Tensor:
         """(images, names), the concept's name last."""
-        starts = range(0, len(seen.hidden), _AT_ONCE)
-        with torch.no_grad():
-            parts = [features_of(encoder, seen.hidden[start : start + _AT_ONCE], seen.layer) for start in starts]
-        return functional.normalize(torch.cat(parts), dim=-1) @ self._names.T
+        return vectors_of(encoder, seen) @ self._names.T
 
 
 class _Search:

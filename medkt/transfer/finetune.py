@@ -271,7 +271,7 @@ def _task(
     return _Task(
         student=student,
         images=look(student, images, layer),
-        known=None if rehearsal is None else look(student, rehearsal.pixels, layer),
+        known=None if rehearsal is None else rehearsal.seen_to(student, layer),
         concepts=torch.tensor(captions.of_image or (0,) * len(images), device=images.device),
         captions=captions,
         own=own,

@@ -26,6 +26,7 @@ from medkt.transfer.finetune import Captions, FinetuneSettings, Progress, finetu
 from medkt.transfer.learn_settings import LearnSettings
 from medkt.transfer.material import Material, Ticker, copies_of, gather
 from medkt.transfer.rehearsal import Rehearsal
+from medkt.transfer.trainable import frozen_layer
 from medkt.transfer.vocabulary import vocabulary_of
 
 
@@ -41,6 +42,7 @@ class Learned:
         candidates: all that were asked.
         losses: of each step of the run that was kept.
         seconds: "inversion" and "fine-tuning".
+        rehearsal: what the base knows of `material.rehearsal`, for other runs with the same settings and seed.
     """
 
     encoder: DualEncoder
@@ -51,6 +53,7 @@ class Learned:
     candidates: tuple[Candidate, ...]
     losses: tuple[float, ...]
     seconds: Mapping[str, float]
+    rehearsal: Rehearsal | None = None
 
 
 def learn_concept(
@@ -93,6 +96,7 @@ def learn_from(
     *,
     seed: int,
     at: Candidate | None = None,
+    rehearsal: Rehearsal | None = None,
     progress: Ticker | None = None,
 ) -> Learned:
     """Fine-tune on images that are there.
@@ -103,16 +107,18 @@ def learn_from(
         settings: as for `gather`.
         seed: of augmentation and order.
         at: learning rate, steps and interpolation that another run chose, to be used here without choosing again.
+        rehearsal: `Learned.rehearsal` of a run with the same base, rehearsal images, known words, settings and seed; None
+            makes it.
         progress: told (stage, steps done, steps in all).
     """
     began = time.perf_counter()
     finetuning = replace(settings.finetune, seed=seed)
     images = _shown(encoder, material.images, settings, seed)
     held = material.rehearsal
-    rehearsal = None
-    if held is not None:
+    if held is not None and rehearsal is None:
         views = _shown(encoder, held, settings, seed + 1)
-        rehearsal = Rehearsal.of(encoder, views, material.vocabulary.others)
+        layer = frozen_layer(encoder, finetuning.trains)
+        rehearsal = Rehearsal.of(encoder, views, material.vocabulary.others, layer=layer)
     captions = Captions(own=(material.vocabulary.own,), others=material.vocabulary.others)
     losses: list[float] = []
     choice: Choice | None = None
@@ -128,7 +134,7 @@ def learn_from(
     return Learned(
         encoder=adapted, material=material, settings=settings, seed=seed,
         chosen=choice.chosen if choice else at, candidates=choice.candidates if choice else (), losses=tuple(losses),
-        seconds={"inversion": material.seconds, "fine-tuning": time.perf_counter() - began},
+        seconds={"inversion": material.seconds, "fine-tuning": time.perf_counter() - began}, rehearsal=rehearsal,
     )  # fmt: skip
 
 

@@ -22,57 +22,6 @@ _AT_ONCE = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Rehearsal:
-    """Images of known concepts and the base model's answers to them.
-
-    Attributes:
-        pixels: (images, 3, side, side) normalised.
-        features: (images, width), unit vectors of the base model.
-        texts: (captions, width), unit vectors of the known captions.
-    """
-
-    pixels: Float[Tensor, "images 3 side side"]
-    features: Float[Tensor, "images width"]
-    texts: Float[Tensor, "captions width"]
-
-    def __post_init__(self) -> None:
-        if not len(self.pixels) or not len(self.texts):
-            raise InputError(
-                f"rehearsal needs images and captions of known concepts, got {len(self.pixels)} and {len(self.texts)}"
-            )
-
-    @classmethod
-    def of(
-        cls, base: DualEncoder, pixels: Float[Tensor, "images 3 side side"], captions: tuple[str, ...]
-    ) -> "Rehearsal":
-        """The base model's answers to these images.
-
-        Args:
-            base: the encoder before it learns.
-            pixels: normalised, inverted from known concepts.
-            captions: of the known concepts: their prompts, and whatever else shall keep its place.
-
-        Raises:
-            InputError: no image or no caption.
-        """
-        if not len(pixels) or not captions:
-            raise InputError(
-                f"rehearsal needs images and captions of known concepts, got {len(pixels)} and {len(captions)}"
-            )
-        return cls(pixels=pixels, features=image_vectors(base, pixels), texts=text_vectors(base, captions))
-
-
-def image_vectors(
-    encoder: DualEncoder, pixels: Float[Tensor, "images 3 side side"], *, unit: bool = True
-) -> Float[Tensor, "images width"]:
-    """Features in float32 without a gradient, a few images at a time; unit vectors unless asked otherwise."""
-    with torch.no_grad():
-        starts = range(0, len(pixels), _AT_ONCE)
-        features = torch.cat([encoder.encode_image(pixels[start : start + _AT_ONCE]).float() for start in starts])
-    return functional.normalize(features, dim=-1) if unit else features
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Seen:
     """Images as far as the layers go that nothing changes any more.
 
@@ -98,6 +47,76 @@ def look(encoder: DualEncoder, pixels: Float[Tensor, "images 3 side side"], laye
 def features_of(encoder: DualEncoder, hidden: Tensor, layer: int | None) -> Float[Tensor, "images width"]:
     """The way on from `Seen.hidden` to features in float32, not normalised."""
     return (encoder.encode_image(hidden) if layer is None else encoder.image_suffix(hidden, layer)).float()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Rehearsal:
+    """Images of known concepts and the base model's answers to them.
+
+    Attributes:
+        pixels: (images, 3, side, side) normalised.
+        features: (images, width), unit vectors of the base model.
+        texts: (captions, width), unit vectors of the known captions.
+        seen: the images as far as the layers go that will not train, so that they need not be run again.
+    """
+
+    pixels: Float[Tensor, "images 3 side side"]
+    features: Float[Tensor, "images width"]
+    texts: Float[Tensor, "captions width"]
+    seen: Seen
+
+    def __post_init__(self) -> None:
+        if not len(self.pixels) or not len(self.texts):
+            raise InputError(
+                f"rehearsal needs images and captions of known concepts, got {len(self.pixels)} and {len(self.texts)}"
+            )
+
+    @classmethod
+    def of(
+        cls,
+        base: DualEncoder,
+        pixels: Float[Tensor, "images 3 side side"],
+        captions: tuple[str, ...],
+        *,
+        layer: int | None = None,
+    ) -> "Rehearsal":
+        """The base model's answers to these images.
+
+        Args:
+            base: the encoder before it learns.
+            pixels: normalised, inverted from known concepts.
+            captions: of the known concepts: their prompts, and whatever else shall keep its place.
+            layer: up to which nothing will train (`trainable.frozen_layer`); None where that is not known.
+
+        Raises:
+            InputError: no image or no caption.
+        """
+        if not len(pixels) or not captions:
+            raise InputError(
+                f"rehearsal needs images and captions of known concepts, got {len(pixels)} and {len(captions)}"
+            )
+        seen = look(base, pixels, layer)
+        return cls(pixels=pixels, features=vectors_of(base, seen), texts=text_vectors(base, captions), seen=seen)
+
+    def seen_to(self, encoder: DualEncoder, layer: int | None) -> Seen:
+        """The images after this layer, which the encoder shares with the base."""
+        return self.seen if self.seen.layer == layer else look(encoder, self.pixels, layer)
+
+
+def image_vectors(
+    encoder: DualEncoder, pixels: Float[Tensor, "images 3 side side"], *, unit: bool = True
+) -> Float[Tensor, "images width"]:
+    """Features in float32 without a gradient, a few images at a time; unit vectors unless asked otherwise."""
+    return vectors_of(encoder, Seen(hidden=pixels, layer=None), unit=unit)
+
+
+def vectors_of(encoder: DualEncoder, seen: Seen, *, unit: bool = True) -> Float[Tensor, "images width"]:
+    """As `image_vectors`, from where the images have been looked at."""
+    starts = range(0, len(seen.hidden), _AT_ONCE)
+    with torch.no_grad():
+        parts = [features_of(encoder, seen.hidden[start : start + _AT_ONCE], seen.layer) for start in starts]
+    features = torch.cat(parts)
+    return functional.normalize(features, dim=-1) if unit else features
 
 
 def text_vectors(encoder: DualEncoder, texts: tuple[str, ...]) -> Float[Tensor, "texts width"]:

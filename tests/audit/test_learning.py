@@ -33,6 +33,9 @@ SETTINGS = LearnSettings(
 KNOWN = ("us_cyst", "us_lipoma")
 
 
+TRAINS = SETTINGS.finetune.trains
+
+
 @pytest.fixture(scope="module")
 def encoder() -> SmallEncoder:
     return load_small()
@@ -144,21 +147,23 @@ def test_the_cards_say_what_the_audit_found(made: LearnedConcept) -> None:
 def test_sides_are_swapped_where_the_words_name_one(made: LearnedConcept, encoder: SmallEncoder) -> None:
     material = made.learned[made.kept].material
     sided = replace(material.vocabulary, described=("a dark spot on the left",))
-    questions = Questions.of(encoder, replace(material, vocabulary=sided), normal="a normal study")
+    questions = Questions.of(encoder, replace(material, vocabulary=sided), normal="a normal study", trains=TRAINS)
     assert questions.swapped["other side"] == "a dark spot on the right"
     assert questions.swapped["negated"] == "a breast ultrasound showing no phyllodes tumour"
 
 
 def test_the_base_asked_beside_itself_has_forgotten_nothing(made: LearnedConcept, encoder: SmallEncoder) -> None:
-    questions = Questions.of(encoder, made.learned[made.kept].material, normal="a normal study")
-    answers = ask(encoder, encoder, questions)
+    questions = Questions.of(encoder, made.learned[made.kept].material, normal="a normal study", trains=TRAINS)
+    answers = ask(encoder, questions)
     assert answers.forgotten == 0
     assert answers.kept["us_cyst"].of == 2  # one of its caption, one of its name
 
 
 def test_questions_need_images(made: LearnedConcept, encoder: SmallEncoder) -> None:
     with pytest.raises(InputError, match="images that were not learned from"):
-        Questions.of(encoder, replace(made.learned[made.kept].material, validation=None), normal="a normal study")
+        Questions.of(
+            encoder, replace(made.learned[made.kept].material, validation=None), normal="a normal study", trains=TRAINS
+        )
 
 
 def test_forgetting_counts_images_of_all_findings() -> None:

@@ -14,7 +14,7 @@ from medkt.models.weights import weights_digest
 from medkt.transfer.copies import ADAPTED
 from medkt.transfer.finetune import Captions, FinetuneSettings, Progress, finetune, learning_rate
 from medkt.transfer.losses import supcon
-from medkt.transfer.rehearsal import Rehearsal, image_vectors, text_vectors
+from medkt.transfer.rehearsal import Rehearsal, Seen, image_vectors, text_vectors
 from medkt.transfer.trainable import Trainable
 
 CAPTION, OTHERS = "A moonlet is a small round bright spot", ("pneumothorax", "pleural effusion")
@@ -232,4 +232,9 @@ def test_rehearsal_needs_images_and_captions(encoder: DualEncoder) -> None:
     with pytest.raises(InputError, match="rehearsal needs images and captions of known concepts, got 0 and 2"):
         Rehearsal.of(encoder, make_images(1)[:0], OTHERS)
     with pytest.raises(InputError, match="rehearsal needs images and captions of known concepts, got 1 and 0"):
-        Rehearsal(pixels=make_images(1), features=torch.zeros(1, 4), texts=torch.zeros(0, 4))
+        Rehearsal(
+            pixels=make_images(1),
+            seen=Seen(hidden=make_images(1), layer=None),
+            features=torch.zeros(1, 4),
+            texts=torch.zeros(0, 4),
+        )
