@@ -25,7 +25,7 @@ COMMANDS = {
     "invert": ("medkt.cli.invert", "make images of what a model imagines at a text"),
     "learn": ("medkt.cli.learn", "teach a model a finding from its description"),
     "batch": ("medkt.cli.batch", "every study of a manifest, resumable"),
-    "evaluate": ("medkt.cli.evaluate", "score masks against references, with intervals and subgroups"),
+    "evaluate": ("medkt.cli.evaluate", "score masks against references or tell classes apart, with intervals"),
     "report": ("medkt.cli.report", "write a run as one HTML page"),
     "compare": ("medkt.cli.compare", "compare two runs over the same cases, pair by pair"),
     "query": ("medkt.cli.query", "ask the tables of runs in SQL"),
