@@ -31,7 +31,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-d", "--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: %(default)s)")
     parser.add_argument(
-        "--preset", default="fast", metavar="NAME", help="fast, quick, kt-paper, kt-code or kt-medclip (default: %(default)s)"
+        "--preset",
+        default="fast",
+        metavar="NAME",
+        help="fast, quick, kt-paper, kt-code or kt-medclip (default: %(default)s)",
     )
     parser.add_argument("--settings", type=Path, metavar="YAML", help="a file of settings over the preset")
     parser.add_argument(
