@@ -143,6 +143,8 @@ def resolve_learning(kind: type[T], *, preset: str, file: Path | None = None, se
     values = dict(read_preset(preset, "learn"))
     parts = {"inversion": "inversion", "finetune": "transfer"}
     named = {part: read_preset(values.pop(f"{part}_preset"), folder) for part, folder in parts.items()}
+    # so that one key that is set leaves the others as they are by default
+    named |= {part: read_preset("fast", "inversion") for part in ("judged_with", "rehearsed_with")}
     return _overlaid(kind, merge(named, values), file, sets)
 
 

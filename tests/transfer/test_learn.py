@@ -7,6 +7,7 @@ import torch
 from families import FULL
 
 from medkt.concepts import load_concept
+from medkt.config import resolve_learning
 from medkt.domains import domain
 from medkt.errors import InputError, SettingsError
 from medkt.models.small import load_small
@@ -80,6 +81,13 @@ def test_known_findings_are_pictured_with_settings_of_their_own(
         assert torch.equal(getattr(made, same), getattr(material, same))
     for another in ("rehearsal", "known_validation"):
         assert not torch.equal(getattr(made, another), getattr(material, another))
+
+
+def test_one_key_that_is_set_leaves_the_others_as_they_are_by_default() -> None:
+    for part in ("judged_with", "rehearsed_with"):
+        made = getattr(resolve_learning(LearnSettings, preset="fast", sets=[f"{part}.steps=6"]), part)
+        assert made == replace(FAST, steps=6)
+    assert resolve_learning(LearnSettings, preset="fast") == LearnSettings()
 
 
 def test_the_base_stays_as_it_was(encoder: SmallEncoder, learned: Learned) -> None:
