@@ -7,6 +7,7 @@ medkt report runs/ct --volumes cases.csv
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,7 +72,7 @@ def single_report(arguments: argparse.Namespace, path: Path) -> "RunReport":
     from medkt.report.run.page import RunReport
 
     arm = arm_of(arguments, path, "")
-    beside, stamps = _published({"base": arm})
+    beside, stamps = _published((arm,))
     return RunReport(title="Report of a run", arms=(arm,), beside=beside, stamps=stamps)
 
 
@@ -84,7 +85,7 @@ def compared_report(arguments: argparse.Namespace, paths: dict[str, Path]) -> "R
     first, second = (path / "results.parquet" for path in paths.values())
     compared = compare_runs(first, second, settings=BootstrapSettings(resamples=arguments.resamples))
     arms = tuple(arm_of(arguments, path, name) for name, path in paths.items())
-    beside, stamps = _published(dict(zip(("base", "kt"), arms, strict=True)))
+    beside, stamps = _published(arms)
     title = f"{arms[0].name} and {arms[1].name} compared"
     return RunReport(title=title, arms=arms, compared=compared.lines, beside=beside, stamps=stamps)
 
@@ -128,19 +129,24 @@ def write_page(report: "RunReport", target: Path) -> str:
     return f"{target}: open it in a browser; it needs no network"
 
 
-def _published(arms: "dict[str, Arm]") -> "tuple[tuple[Beside, ...], tuple[str, ...]]":
-    """Ours beside the published values, where the runs follow a protocol that ships with medkt."""
+def _published(arms: "Sequence[Arm]") -> "tuple[tuple[Beside, ...], tuple[str, ...]]":
+    """Ours beside the published values, where the runs follow a protocol that ships with medkt.
+
+    Which published column is meant stands in each run's record; two runs that are both of the base, or both of KT, have
+    none between them.
+    """
     from medkt.datasets.protocol import load_protocol, protocols
     from medkt.report.run.published import beside_published, stamps
 
-    identities = [arm.record.get("identity", {}) for arm in arms.values()]
+    identities = [arm.record.get("identity", {}) for arm in arms]
+    kinds = ["kt" if identity.get("learnt") else "base" for identity in identities]
     names = {identity.get("protocol") for identity in identities}
     name = next(iter(names)) if len(names) == 1 else None
-    if name not in protocols():
+    if name not in protocols() or len(set(kinds)) < len(kinds):
         return (), ()
     from medkt.report.write import LABEL_TUNED  # loads the models' packages
 
     protocol = load_protocol(name)
     tuned = any(identity.get("preset") in LABEL_TUNED for identity in identities)
-    beside = beside_published(protocol, {key: arm.evaluation for key, arm in arms.items()})
+    beside = beside_published(protocol, {kind: arm.evaluation for kind, arm in zip(kinds, arms, strict=True)})
     return beside, (f"{protocol.title}: {protocol.citation}", *stamps(protocol, label_tuned=tuned))

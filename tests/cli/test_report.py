@@ -77,6 +77,35 @@ def test_the_page_of_a_run(tmp_path: Path, medkt: Command) -> None:
     assert "There are none to show." in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
+def _published(page: Path) -> set[tuple[str, str]]:
+    """Arm and condition of each row beside published values."""
+    text = page.read_text(encoding="utf-8")
+    if "Ours beside published values" not in text:
+        return set()
+    table = text.split("Ours beside published values", 1)[1].split("</table>", 1)[0]
+    rows = [re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", one, re.DOTALL) for one in table.split("<tr")[2:]]
+    return {(row[1].strip(), row[5].strip()) for row in rows if row[0].strip() == "dsc"}
+
+
+def test_published_values_stand_beside_the_run_that_they_are_of(tmp_path: Path, medkt: Command) -> None:
+    """The base's beside a base and those after transfer beside KT, which the run's record tells apart, not its place."""
+    base, taught, again = (
+        _run(tmp_path / name, protocol="udiat", learnt=name != "base") for name in ("base", "kt", "again")
+    )
+    shown = {}
+    for run in (base, taught):
+        assert medkt("report", run, *FEW).code == 0
+        shown[run] = _published(run / "report.html")
+    assert {arm for arm, _ in shown[base]} == {"base"}
+    assert {arm for arm, _ in shown[taught]} == {"KT"}
+    assert {condition for _, condition in shown[base]} == {"base"}
+    assert {condition for _, condition in shown[taught]} & {"base", "–"} == set()
+    for first, second, arms in ((base, taught, {"base", "KT"}), (taught, base, {"base", "KT"}), (taught, again, set())):
+        ran = medkt("compare", first, second, "-o", tmp_path / "both.html", *FEW)
+        assert ran.code == 0, ran.err
+        assert {arm for arm, _ in _published(tmp_path / "both.html")} == arms
+
+
 def test_the_page_can_be_read_by_everybody(tmp_path: Path, medkt: Command) -> None:
     run = _run(tmp_path / "run")
     assert medkt("report", run, *FEW).code == 0
