@@ -1,11 +1,13 @@
 """What `medkt batch` and `medkt evaluate` share: their options, and what these make of a run."""
 
 import argparse
+import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from medkt.cohort.engine import Engine, RunnerFactory
@@ -245,9 +247,32 @@ def run_plan(
     from medkt.cohort.coordinator import Limit, run_cohort
     from medkt.cohort.progress import Printer
 
-    watcher = Printer(stream=sys.stdout if arguments.json else None, quiet=arguments.quiet)
     limit = Limit.parse(arguments.max_failures or "100%")
-    return run_cohort(folder, plan, engine_of(arguments, factory, folder), salt=salt, limit=limit, watcher=watcher)
+    engine = engine_of(arguments, factory, folder)
+    with own_stdout(arguments.json and arguments.engine == "ray") as out:
+        watcher = Printer(stream=out if arguments.json else None, quiet=arguments.quiet)
+        return run_cohort(folder, plan, engine, salt=salt, limit=limit, watcher=watcher)
+
+
+@contextmanager
+def own_stdout(alone: bool) -> Iterator[TextIO]:
+    """Standard output; with `alone` for this stream only: what libraries print goes to standard error meanwhile.
+
+    Ray says on standard output that a node has died, in the middle of what a machine reads as JSON lines.
+    """
+    if not alone:
+        yield sys.stdout
+        return
+    sys.stdout.flush()
+    kept = os.dup(1)
+    try:
+        os.dup2(2, 1)
+        with open(os.dup(kept), "w", encoding="utf-8", buffering=1) as stream:
+            yield stream
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def exit_code(summary: "Summary") -> int:
