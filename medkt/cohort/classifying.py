@@ -16,6 +16,7 @@ from medkt.cohort.classes import ClassWords
 from medkt.cohort.outcomes import Row, Value
 from medkt.cohort.work import Work
 from medkt.datasets.reference import read_case_image
+from medkt.inversion.invert import device_of
 from medkt.models.registry import load_encoder
 from medkt.pipeline import Classification, ConceptScore, View, classify, resolve_device
 from medkt.saliency import KeptTexts, texts_kept
@@ -93,9 +94,7 @@ class ClassRunner:
             learnt["packages"] = [one.digest for one in taught.packages]
             learnt["classes_asked_of"] = APART if apart else ONE_ENCODER
             learnt |= {} if apart else {"adapted_digest": self.answers.base.spec.digest}
-        parameters = getattr(getattr(taught.base, "module", None), "parameters", None)
-        device = "cpu" if parameters is None else str(next(parameters()).device.type)
-        return {"encoder": {"name": spec.name, "digest": spec.digest, **learnt}, "device": device}
+        return {"encoder": {"name": spec.name, "digest": spec.digest, **learnt}, "device": device_of(taught.base).type}
 
     def read(self, work: Work) -> Image:
         return read_case_image(work.case, regrid=self.asked.regrid)

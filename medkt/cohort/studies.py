@@ -18,6 +18,7 @@ from medkt.cohort.work import Work
 from medkt.concepts import Concept
 from medkt.datasets.reference import read_case_image, reference_mask
 from medkt.errors import OutputError
+from medkt.inversion.invert import device_of
 from medkt.metrics import CaseResult
 from medkt.models.digest import sha256_of_json
 from medkt.pipeline import FindingResult, Pipeline, StudyResult, View
@@ -111,7 +112,7 @@ class StudyRunner:
         return {
             "encoder": {"name": spec.name, "digest": spec.digest, **learnt},
             "segmenter": {"name": segmenter.name, "digest": segmenter.digest},
-            "device": _device_of(self.pipeline),
+            "device": device_of(self.pipeline.encoder).type,
             **({"calibrations": self.rules.digests} if self.rules else {}),
         }
 
@@ -194,11 +195,6 @@ def plane_scores(result: StudyResult, finding: FindingResult) -> Voxels:
     along = [1, 1, 1]
     along[looked.planes.axis] = count
     return np.broadcast_to(finding.found.presence.scores[nearest].reshape(along), geometry.shape)
-
-
-def _device_of(pipeline: Pipeline) -> str:
-    parameters = getattr(getattr(pipeline.encoder, "module", None), "parameters", None)
-    return "cpu" if parameters is None else str(next(parameters()).device.type)
 
 
 def _flush(folder: Path) -> None:
