@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -273,6 +273,32 @@ def own_stdout(alone: bool) -> Iterator[TextIO]:
         sys.stdout.flush()
         os.dup2(kept, 1)
         os.close(kept)
+
+
+def run_arms(
+    arguments: argparse.Namespace, run_arm: "Callable[..., Summary]", *, learnt: bool
+) -> "tuple[dict[str, Path], list[Summary]]":
+    """Base alone; or, where something learnt is asked for, base and then KT over the same cases; a stopped one is the last.
+
+    `run_arm` is called with the run's folder, whether it is that of what was learnt, and the file of the salt.
+    """
+    from medkt.cohort.merge import ARMS
+
+    folders = {arm: arguments.output / arm for arm in ARMS} if learnt else {ARMS[0]: arguments.output}
+    done: list[Summary] = []
+    for arm, path in folders.items():
+        salt = folders["base"] / "salt" if arm == "kt" else arguments.salt
+        done.append(run_arm(path, learnt=arm == "kt", salt=salt))
+        if done[-1].stopped:
+            break
+    return folders, done
+
+
+def shard_exit(arguments: argparse.Namespace, folders: Mapping[str, Path], done: "Sequence[Summary]") -> int:
+    """Say what follows a shard of an evaluation, which has no statistics of its own; gives the exit code."""
+    merges = "; ".join(f"medkt batch merge {path}" for path in folders.values())
+    print(f"medkt: a shard; when all are done: {merges}; medkt evaluate {arguments.output}", file=sys.stderr)
+    return max(exit_code(one) for one in done)
 
 
 def exit_code(summary: "Summary") -> int:

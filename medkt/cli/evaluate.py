@@ -10,9 +10,9 @@ medkt evaluate runs/x --by scanner
 
 import argparse
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +28,10 @@ from medkt.cli.cohort_options import (
     identity_of,
     manifest_plan_of,
     require_work,
+    run_arms,
     run_plan,
     salt_of,
+    shard_exit,
 )
 from medkt.cli.evaluate_classes import add_classes, run_classes
 from medkt.cli.say_classes import say_classes, tells_classes
@@ -158,23 +160,13 @@ def _masks_identity(plan: "Plan", scoring: "Scoring") -> dict[str, Any]:
 
 def _run_models(arguments: argparse.Namespace, protocol: "Protocol | None") -> int:
     """Base alone; or, where something learnt is asked for, base and then KT over the same cases."""
-    from medkt.cohort.merge import ARMS
-
     shard = require_work(arguments)
     asked = asked_of(arguments)
     _require_one_finding(asked, protocol)
-    arms = ARMS if asked.packages else ARMS[:1]
-    folders = {arm: arguments.output / arm if asked.packages else arguments.output for arm in arms}
-    done = []
-    for arm, path in folders.items():
-        salt = folders["base"] / "salt" if arm == "kt" else arguments.salt
-        done.append(_run_arm(arguments, asked, protocol, path, shard=shard, learnt=arm == "kt", salt=salt))
-        if done[-1].stopped:
-            break
+    arm = partial(_run_arm, arguments, asked, protocol, shard=shard)
+    folders, done = run_arms(arguments, arm, learnt=bool(asked.packages))
     if arguments.shard != "1/1":
-        merges = "; ".join(f"medkt batch merge {path}" for path in folders.values())
-        print(f"medkt: a shard; when all are done: {merges}; medkt evaluate {arguments.output}", file=sys.stderr)
-        return max(exit_code(one) for one in done)
+        return shard_exit(arguments, folders, done)
     if done[-1].stopped:
         return exit_code(done[-1])
     return _say(arguments, folders, done, protocol=protocol)

@@ -1,14 +1,13 @@
 """`medkt evaluate` where the task is to tell classes apart: `--protocol jsrt` or `chexpert`, or `--classify --manifest`."""
 
 import argparse
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medkt.cli.cohort_options import Asked, asked_of, exit_code, require_work, run_plan, salt_of
+from medkt.cli.cohort_options import Asked, asked_of, exit_code, require_work, run_arms, run_plan, salt_of, shard_exit
 from medkt.cli.say_classes import by_of, say_classes
 
 if TYPE_CHECKING:
@@ -51,23 +50,15 @@ class _Task:
 
 def run_classes(arguments: argparse.Namespace, protocol: "Protocol | None") -> int:
     """Base alone; or, where something learnt is given, base and then KT over the same cases."""
-    from medkt.cohort.merge import ARMS
-
     _require_fitting(arguments)
     shard = require_work(arguments)
     task = _task(arguments, protocol)
-    learnt = bool(task.asked.packages)
-    folders = {arm: arguments.output / arm if learnt else arguments.output for arm in (ARMS if learnt else ARMS[:1])}
-    done = []
-    for arm, path in folders.items():
-        salt = folders["base"] / "salt" if arm == "kt" else arguments.salt
-        done.append(_run_arm(arguments, task, path, shard=shard, learnt=arm == "kt", salt=salt))
-        if done[-1].stopped:
-            return exit_code(done[-1])
+    arm = partial(_run_arm, arguments, task, shard=shard)
+    folders, done = run_arms(arguments, arm, learnt=bool(task.asked.packages))
+    if done[-1].stopped:
+        return exit_code(done[-1])
     if arguments.shard != "1/1":
-        merges = "; ".join(f"medkt batch merge {path}" for path in folders.values())
-        print(f"medkt: a shard; when all are done: {merges}; medkt evaluate {arguments.output}", file=sys.stderr)
-        return max(exit_code(one) for one in done)
+        return shard_exit(arguments, folders, done)
     return say_classes(arguments, folders, done, protocol=protocol)
 
 
