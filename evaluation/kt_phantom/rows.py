@@ -14,24 +14,25 @@ class Rows:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        self._there = {self._key(row) for row in self.read()}
+        self._there = {key for row in self.read() for key in self._keys(row)}
 
     def read(self) -> Iterator[dict[str, object]]:
         if self.path.exists():
             yield from (json.loads(line) for line in self.path.read_text(encoding="utf-8").splitlines())
 
-    def has(self, **key: object) -> bool:
-        return self._key(key) in self._there
+    def has(self, what: str, *, finding: str, condition: str, seed: int) -> bool:
+        """Whether there is a line with this figure ("accuracy", "segmented") of the condition."""
+        return (finding, condition, seed, what) in self._there
 
     def add(self, **row: object) -> None:
         with self.path.open("a", encoding="utf-8") as out:
             out.write(json.dumps(row) + "\n")
-        self._there.add(self._key(row))
+        self._there.update(self._keys(row))
         print({k: round(v, 3) if isinstance(v, float) else v for k, v in row.items() if _short(v)}, flush=True)
 
     @staticmethod
-    def _key(row: dict[str, object]) -> tuple[object, ...]:
-        return (row["finding"], row["condition"], row["seed"])
+    def _keys(row: dict[str, object]) -> list[tuple[object, ...]]:
+        return [(row["finding"], row["condition"], row["seed"], what) for what in row]
 
 
 class Once:

@@ -19,7 +19,7 @@ import numpy as np
 
 from medkt.statistics import bootstrap_interval, flip_signs
 
-FURTHER = ("packaged", "noise starts", "whole way")
+FURTHER = ("base, by description", "packaged", "noise starts", "whole way")
 CONTROLS = (
     "noise images", "normal studies", "zero loss", "random change", "no name", "other words", "shuffled words",
 )  # fmt: skip

@@ -13,7 +13,13 @@ from matplotlib.patches import Rectangle
 
 from medkt.shapes import MaskPlane, Plane
 
-_WIDTH = 3.2  # inches of one picture
+_WIDTH = 3.2  # inches of one picture's place
+_TITLE, _CAPTION, _GAP, _FOOT = (
+    0.3,
+    0.25,
+    0.1,
+    0.35,
+)  # inches above a picture, below it, between two, and for the footer
 _DPI = 110
 _BACKGROUND = "#101216"
 _TEXT = "#e8e8e8"
@@ -49,13 +55,17 @@ def draw_panels(panels: Sequence[Panel], *, footer: str) -> bytes:
     """A PNG with one row a panel: the plane, the saliency over it, the outline and boxes over it."""
     ratio = max(p.plane.shape[0] * p.aspect / p.plane.shape[1] for p in panels)
     height = min(max(_WIDTH * ratio, 1.2), 2.5 * _WIDTH)
-    figure = Figure(figsize=(3 * _WIDTH, len(panels) * (height + 0.55) + 0.35), facecolor=_BACKGROUND)
+    row_height = _TITLE + height + _CAPTION
+    wide, high = 3 * _WIDTH, len(panels) * row_height + _FOOT
+    figure = Figure(figsize=(wide, high), facecolor=_BACKGROUND)
     FigureCanvasAgg(figure)
-    axes = figure.subplots(len(panels), 3, squeeze=False)
-    for row, panel in zip(axes, panels, strict=True):
-        _draw_row(list(row), panel)
-    figure.text(0.5, 0.004, footer, color=_TEXT, ha="center", va="bottom", fontsize=6.5)
-    figure.tight_layout(rect=(0.0, 0.03 if len(panels) > 1 else 0.05, 1.0, 1.0), w_pad=0.3, h_pad=0.6)
+    for number, panel in enumerate(panels):
+        # every place is known beforehand: matplotlib's own layout draws the figure twice more to find it
+        bottom = high - number * row_height - _TITLE - height
+        size = (_WIDTH - _GAP) / wide, height / high
+        row = [figure.add_axes((((column * _WIDTH + _GAP / 2) / wide), bottom / high, *size)) for column in range(3)]
+        _draw_row(row, panel)
+    figure.text(0.5, 0.05 / high, footer, color=_TEXT, ha="center", va="bottom", fontsize=6.5)
     buffer = BytesIO()
     # the software line that matplotlib would add changes with its version, and with it the bytes
     figure.savefig(buffer, format="png", dpi=_DPI, facecolor=_BACKGROUND, metadata={"Software": None})
@@ -63,10 +73,15 @@ def draw_panels(panels: Sequence[Panel], *, footer: str) -> bytes:
 
 
 def _draw_row(row: Sequence[Axes], panel: Panel) -> None:
-    for axis, name in zip(row, ("image", "where the words point", "outline and boxes"), strict=True):
+    titles = (panel.title, "where the words point", "outline and boxes")
+    for axis, title in zip(row, titles, strict=True):
         axis.imshow(panel.plane, cmap="gray", vmin=0.0, vmax=1.0, aspect=panel.aspect, interpolation="nearest")
         axis.set_axis_off()
-        axis.set_title(name, color=_TEXT, fontsize=7, pad=3)
+        size = 8 if title is panel.title else 7
+        axis.text(
+            0.5, 1.01, title, color=_TEXT, fontsize=size, ha="center", va="bottom", transform=axis.transAxes,
+            parse_math=False,
+        )  # fmt: skip
     if panel.saliency is not None and float(panel.saliency.max()) > 0:
         heat = panel.saliency / float(panel.saliency.max())
         row[1].imshow(heat, cmap="inferno", alpha=0.25 + 0.5 * heat, vmin=0.0, vmax=1.0, aspect=panel.aspect)
@@ -77,7 +92,6 @@ def _draw_row(row: Sequence[Axes], panel: Panel) -> None:
     for x0, y0, x1, y1 in panel.boxes_xyxy:
         box = Rectangle((x0 - 0.5, y0 - 0.5), x1 - x0, y1 - y0, fill=False, edgecolor="#4fc3f7", linewidth=0.8)
         row[2].add_patch(box)
-    row[0].set_title(panel.title, color=_TEXT, fontsize=8, pad=3, parse_math=False)
     row[2].text(0.5, -0.02, panel.caption, color=_TEXT, fontsize=7, ha="center", va="top", transform=row[2].transAxes)
 
 

@@ -3,9 +3,10 @@
 import base64
 import math
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, select_autoescape
+from jinja2 import Environment, StrictUndefined, Template, select_autoescape
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -113,10 +114,16 @@ encoder so taught: SHA-256 {{ taught.adapted_digest }}</span></td></tr>
 
 def render_report(result: Mapping[str, Any], *, settings: str, pictures: Mapping[str, bytes]) -> str:
     """The page of one result (the content of `result.json`), with PNG pictures by their alternative text."""
+    shown = [{"alt": alt, "data": base64.b64encode(png).decode("ascii")} for alt, png in pictures.items()]
+    return _template().render(result=result, settings=settings, pictures=shown)
+
+
+@cache
+def _template() -> Template:
+    """Compiled once for all studies of a run."""
     environment = Environment(autoescape=select_autoescape(default=True), undefined=StrictUndefined)
     environment.filters["figure"] = _figure
-    shown = [{"alt": alt, "data": base64.b64encode(png).decode("ascii")} for alt, png in pictures.items()]
-    return environment.from_string(_PAGE).render(result=result, settings=settings, pictures=shown)
+    return environment.from_string(_PAGE)
 
 
 def _figure(value: float | None, digits: int) -> str:
