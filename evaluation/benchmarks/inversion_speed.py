@@ -1,10 +1,12 @@
 """How long an inversion takes: one step, `fast` against `kt-paper` in one run, and 10, 100, 1000 images with their memory.
 
-The network is as large as ViT-B/16 and random: time does not depend on what was learned, so this says nothing of how
-good the images are. Of `kt-paper` a few steps are timed at each of its sides and counted as all of them.
+The network is as large as ViT-B/16 and random, since time does not depend on what was learned, or the small model that
+medkt ships with. This says nothing of how good the images are. Of `kt-paper` a few steps are timed at each of its sides
+and counted as all of them.
 
     python evaluation/benchmarks/inversion_speed.py --write                       # records results/inversion_speed.md
     python evaluation/benchmarks/inversion_speed.py --images 2 --steps 1 --scaling 2 4     # a look, a minute or two
+    python evaluation/benchmarks/inversion_speed.py --model small --steps 50 --write      # inversion_speed_small.md
     python evaluation/benchmarks/inversion_speed.py --device cuda --dtype bfloat16 --rows 128
 """
 
@@ -24,7 +26,8 @@ from torch.nn import functional
 from medkt.config import resolve
 from medkt.inversion import InversionSettings, invert
 from medkt.inversion.schedule import stages
-from medkt.models.encoder import Tokens
+from medkt.models.encoder import DualEncoder, Tokens
+from medkt.models.small import load_small
 
 RESULT = Path(__file__).resolve().parents[1] / "results" / "inversion_speed.md"
 TEXTS = tuple(f"a bright round spot number {index}" for index in range(100))
@@ -54,7 +57,7 @@ class RandomTwoTowers(RandomViT):
         return images @ functional.normalize(self.encode_text(tokens), dim=-1).T
 
 
-def seconds_of(model: RandomTwoTowers, settings: InversionSettings, texts: int, images: int) -> float:
+def seconds_of(model: DualEncoder, settings: InversionSettings, texts: int, images: int) -> float:
     """Seconds of the clock for `images` of each of `texts` texts."""
     began = time.perf_counter()
     invert(model, TEXTS[:texts], settings, images=images)
@@ -63,7 +66,7 @@ def seconds_of(model: RandomTwoTowers, settings: InversionSettings, texts: int, 
     return time.perf_counter() - began
 
 
-def extrapolated(model: RandomTwoTowers, settings: InversionSettings, images: int, steps: int) -> tuple[float, float]:
+def extrapolated(model: DualEncoder, settings: InversionSettings, images: int, steps: int) -> tuple[float, float]:
     """Seconds of one text with all steps, from `steps` at each side; and seconds of a step at the last side."""
     total, step = 0.0, 0.0
     for stage in stages(settings, model.spec.input_size):
@@ -82,7 +85,7 @@ def memory_mib(device: str) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
 
 
-def scaling(model: RandomTwoTowers, settings: InversionSettings, counts: Sequence[int], device: str) -> list[str]:
+def scaling(model: DualEncoder, settings: InversionSettings, counts: Sequence[int], device: str) -> list[str]:
     """A row for each number of images, ten of a text; memory is the most until then, so flat rows need no more."""
     rows = []
     for count in counts:
@@ -96,6 +99,7 @@ def scaling(model: RandomTwoTowers, settings: InversionSettings, counts: Sequenc
 def main() -> None:
     """Measure, print, and record where asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="vit-b-16", choices=("vit-b-16", "small"))
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", default="float32", choices=("float32", "bfloat16"), help="of `fast` and the scaling")
     parser.add_argument("--images", type=int, default=10, help="of one text, in the comparison")
@@ -105,7 +109,8 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help=f"record {RESULT.name}")
     arguments = parser.parse_args()
     torch.manual_seed(0)
-    model = RandomTwoTowers().eval().to(arguments.device)
+    small = arguments.model == "small"
+    model = load_small(arguments.device) if small else RandomTwoTowers().eval().to(arguments.device)
     fast = replace(resolve(InversionSettings, preset="fast", folder="inversion"), dtype=arguments.dtype)
     if arguments.rows:
         fast = replace(fast, rows_at_once=arguments.rows)
@@ -117,7 +122,8 @@ def main() -> None:
     head = [
         "# Speed of inversion",
         "",
-        f"ViT-B/16 with random weights, 224 x 224, {name}, {torch.get_num_threads()} threads, torch {torch.__version__}, "
+        f"{'The small model, 128 x 128' if small else 'ViT-B/16 with random weights, 224 x 224'}, {name}, "
+        f"{torch.get_num_threads()} threads, torch {torch.__version__}, "
         f"`fast` in {arguments.dtype}; seconds of the clock. Written by `python evaluation/benchmarks/inversion_speed.py "
         f"--write`. Of `kt-paper` {arguments.steps} steps were timed at each side and counted as all {paper.steps}. The ratio "
         "is of time alone; whether the images are as good is measured elsewhere.",
@@ -136,7 +142,8 @@ def main() -> None:
     print("\n".join(head), flush=True)
     table = "\n".join([*head, *scaling(model, fast, arguments.scaling, arguments.device), ""])
     if arguments.write:
-        RESULT.write_text(table, encoding="utf-8")
+        path = RESULT.with_stem(f"{RESULT.stem}_small") if small else RESULT
+        path.write_text(table, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -14,10 +14,12 @@ from medkt.cohort.work import Work
 
 @runtime_checkable
 class Runner(Protocol):
-    """What a worker does with a case: three steps, each in a thread of its own, so that they overlap between cases."""
+    """What a worker does with a case: three steps, which overlap between cases (`medkt.cohort.worker`)."""
 
     def facts(self) -> Mapping[str, Any]:
-        """Which models were loaded, with their digests; the same in every worker of a run."""
+        """Which models were loaded, with their digests, and the "device" where that is not the processor; the same in
+        every worker of a run.
+        """
 
     def read(self, work: Work) -> Any:
         """The case's files, decoded."""

@@ -1,7 +1,9 @@
 """One worker process: models loaded once, then reading, computing and writing overlap between cases.
 
 Three steps stand in a line, each in a thread of its own; between two of them at most one case waits, so that memory
-does not grow with the cohort. A fourth thread listens to the coordinator: when its end of the pipe closes, however that
+does not grow with the cohort. A worker that computes on a single core writes in the thread that computes: both would
+only take turns there, at a tenth more processor time (evaluation/benchmarks/cohort_scaling.py); it still reads ahead,
+since that is mostly waiting. One more thread listens to the coordinator: when its end of the pipe closes, however that
 came about, the worker ends at once.
 """
 
@@ -53,16 +55,17 @@ def worker_main(
     except MedktError as error:
         pipe.send(("broken", type(error).__name__, str(error)))
         return
-    pipe.send(("ready", file.name, dict(runner.facts())))
-    _Line(runner, file, pipe).run()
+    facts = dict(runner.facts())
+    pipe.send(("ready", file.name, facts))
+    _Line(runner, file, pipe, one_core=threads == 1 and facts.get("device", "cpu") == "cpu").run()
     file.close()
 
 
 class _Line:
-    """The three steps and what stands between them."""
+    """The three steps and what stands between them; with `one_core` writing waits for computing and the other way round."""
 
-    def __init__(self, runner: Runner, file: OutcomeFile, pipe: Connection) -> None:
-        self._runner, self._file, self._pipe = runner, file, pipe
+    def __init__(self, runner: Runner, file: OutcomeFile, pipe: Connection, *, one_core: bool) -> None:
+        self._runner, self._file, self._pipe, self._one_core = runner, file, pipe, one_core
         self._told = threading.Lock()  # a pipe takes one message at a time
         self._given: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self._read: queue.Queue[_Case | None] = queue.Queue(maxsize=1)
@@ -70,18 +73,21 @@ class _Line:
 
     def run(self) -> None:
         """Work until the coordinator says that there is no more."""
-        threads = [
-            threading.Thread(target=target, name=target.__name__, daemon=True)
-            for target in (self._listen, self._reading, self._writing)
-        ]
+        beside = (self._listen, self._reading) if self._one_core else (self._listen, self._reading, self._writing)
+        threads = [threading.Thread(target=target, name=target.__name__, daemon=True) for target in beside]
         for thread in threads:
             thread.start()
-        while (case := self._read.get()) is not _END:
+        going_on = True
+        while going_on and (case := self._read.get()) is not _END:
             self._step(case, "compute", lambda case: self._runner.compute(case.work, case.value))
-            self._made.put(case)
+            if self._one_core:
+                going_on = self._write(case)
+            else:
+                self._made.put(case)
             del case  # the next one is waited for without it in memory
-        self._made.put(_END)
-        threads[2].join()
+        if not self._one_core:
+            self._made.put(_END)
+            threads[-1].join()
 
     def _listen(self) -> None:
         try:
@@ -109,17 +115,23 @@ class _Line:
 
     def _writing(self) -> None:
         while (case := self._made.get()) is not _END:
-            self._step(case, "write", lambda case: self._runner.write(case.work, case.value))
-            if case.dropped:
-                continue
-            outcome = _outcome(case)
-            try:
-                end = self._file.append(outcome)
-            except OutputError as error:
-                self._tell("broken", type(error).__name__, str(error))
+            if not self._write(case):
                 return
-            self._tell("finished", outcome, end)
             del case
+
+    def _write(self, case: _Case) -> bool:
+        """Write a case and tell its outcome; False where outcomes can no longer be written."""
+        self._step(case, "write", lambda case: self._runner.write(case.work, case.value))
+        if case.dropped:
+            return True
+        outcome = _outcome(case)
+        try:
+            end = self._file.append(outcome)
+        except OutputError as error:
+            self._tell("broken", type(error).__name__, str(error))
+            return False
+        self._tell("finished", outcome, end)
+        return True
 
     def _step(self, case: _Case, name: str, do: Any) -> None:
         """One step of a case that has not failed; what it raises is the case's failure and nobody else's."""

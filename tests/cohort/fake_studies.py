@@ -2,11 +2,12 @@
 
 The word is the image file's content: `ok`, `slow SECONDS`, `missing` (unreadable), `bug`, `memory`, `die` (the process
 ends), `die-once`, `hang-once`. What a runner does with a case is noted in `log`, a line a step, so that a test can
-count what was done and how often. Workers import this module, so it imports little.
+count what was done, how often, and in which thread. Workers import this module, so it imports little.
 """
 
 import hashlib
 import os
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,22 +25,24 @@ class FakeFactory:
 
     log: Path
     model: str = "fake"
+    device: str = "cpu"
 
     def __call__(self) -> "FakeRunner":
         if self.model == "broken":
             raise WeightsError("weights of the fake model: a key is missing")
         if self.model == "dead":
             os._exit(9)
-        return FakeRunner(self.log, self.model)
+        return FakeRunner(self.log, self.model, self.device)
 
 
 @dataclass(frozen=True)
 class FakeRunner:
     log: Path
     model: str
+    device: str
 
     def facts(self) -> Mapping[str, Any]:
-        return {"encoder": {"name": self.model, "digest": "0" * 8}}
+        return {"encoder": {"name": self.model, "digest": "0" * 8}, "device": self.device}
 
     def read(self, work: Work) -> str:
         self._note("read", work)
@@ -73,7 +76,7 @@ class FakeRunner:
 
     def _note(self, step: str, work: Work) -> None:
         descriptor = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        os.write(descriptor, f"{step} {work.case.case_id} {os.getpid()}\n".encode())
+        os.write(descriptor, f"{step} {work.case.case_id} {threading.current_thread().name}\n".encode())
         os.close(descriptor)
 
 

@@ -32,15 +32,16 @@ def _run(tmp_path: Path, words: list[str], *, name: str = "run", workers: int = 
     cases = make_cases(tmp_path / "images", words)
     plan = make_plan(cases)
     folder = make_run(tmp_path / name, plan)
-    timeout = options.pop("timeout_s", None)
-    factory = FakeFactory(tmp_path / "log", str(options.pop("model", "fake")))
-    engine = LocalEngine(factory, folder.workers, workers=workers, timeout_s=timeout)  # type: ignore[arg-type]
+    timeout, threads = options.pop("timeout_s", None), options.pop("threads", None)
+    factory = FakeFactory(tmp_path / "log", str(options.pop("model", "fake")), str(options.pop("device", "cpu")))
+    engine = LocalEngine(factory, folder.workers, workers=workers, timeout_s=timeout, threads=threads)  # type: ignore[arg-type]
     return run_cohort(folder, plan, engine, salt=SALT, **options)  # type: ignore[arg-type]
 
 
-def test_every_case_ends_and_failures_have_their_kind(tmp_path: Path) -> None:
+@pytest.mark.parametrize("threads", [1, 2])
+def test_every_case_ends_and_failures_have_their_kind(tmp_path: Path, threads: int) -> None:
     words = ["ok", "missing", "ok", "geometry", "bug", "memory", "die-once", "ok"]
-    summary = _run(tmp_path, words, workers=2)
+    summary = _run(tmp_path, words, workers=2, threads=threads)
     assert summary.states == {"pending": 0, "running": 0, "done": 4, "failed": 4}
     assert summary.failures == {"crash": 1, "geometry": 1, "memory": 1, "unreadable": 1}
     rows = _rows(RunFolder(tmp_path / "run"))
@@ -135,11 +136,24 @@ def test_models_that_do_not_load_end_the_run(tmp_path: Path, model: str, error: 
         _run(tmp_path, ["ok"], model=model)
 
 
-def test_a_full_disk_ends_the_run_and_its_case_is_not_failed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_full_disk_ends_the_run_and_its_case_is_not_failed(tmp_path: Path, threads: int) -> None:
     with pytest.raises(OutputError, match="the disk is full"):
-        _run(tmp_path, ["full"])
+        _run(tmp_path, ["full"], threads=threads)
     with Ledger(RunFolder(tmp_path / "run").ledger) as ledger:
         assert ledger.counts() == {"pending": 1, "running": 0, "done": 0, "failed": 0}
+
+
+@pytest.mark.parametrize(
+    ("threads", "device", "writer"), [(1, "cpu", "MainThread"), (2, "cpu", "_writing"), (1, "cuda", "_writing")]
+)
+def test_only_a_worker_with_one_core_writes_where_it_computes(
+    tmp_path: Path, threads: int, device: str, writer: str
+) -> None:
+    _run(tmp_path, ["ok", "missing", "ok"], threads=threads, device=device)
+    lines = [line.split() for line in (tmp_path / "log").read_text(encoding="utf-8").splitlines()]
+    threads_of = {step: {thread for done, _, thread in lines if done == step} for step in ("read", "compute", "write")}
+    assert threads_of == {"read": {"_reading"}, "compute": {"MainThread"}, "write": {writer}}
 
 
 def test_other_models_are_refused(tmp_path: Path) -> None:
