@@ -183,7 +183,7 @@ class Bench:
     ) -> None:
         key: dict[str, Any] = {"finding": self.task.finding.id, "condition": condition, "seed": seed}
         named = not rows.has("accuracy", **key)
-        outlined = seed < self.SEGMENTED.get(condition, 1) and not rows.has("segmented", **key)
+        outlined = seed < SEGMENTED.get(condition, 1) and not rows.has("segmented", **key)
         if not named and not outlined:
             return
         began = time.process_time()
