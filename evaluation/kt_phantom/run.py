@@ -46,7 +46,14 @@ from medkt.transfer.vocabulary import vocabulary_of
 
 REAL = (1, 3, 10, 30, 100)
 DESCRIBED = "base, by description"
-SEGMENTED = {"base": 1, DESCRIBED: 0, "fast": 5}  # seeds whose encoders segment too; 1 for every other condition
+SEGMENTED = {
+    "base": 1,
+    "fast": 5,
+    "noise images": 1,
+    "normal studies": 1,
+    "other words": 1,
+    "real 100": 1,
+}  # seeds that segment too
 
 
 def main() -> None:
@@ -183,7 +190,7 @@ class Bench:
     ) -> None:
         key: dict[str, Any] = {"finding": self.task.finding.id, "condition": condition, "seed": seed}
         named = not rows.has("accuracy", **key)
-        outlined = seed < SEGMENTED.get(condition, 1) and not rows.has("segmented", **key)
+        outlined = seed < SEGMENTED.get(condition, 0) and not rows.has("segmented", **key)
         if not named and not outlined:
             return
         began = time.process_time()

@@ -21,8 +21,10 @@ from medkt.transfer import losses
 from medkt.transfer.copies import copy_encoder, mark_adapted
 from medkt.transfer.rehearsal import (
     Divergence,
+    Precision,
     Rehearsal,
     Seen,
+    arithmetic,
     feature_loss,
     features_of,
     image_vectors,
@@ -35,7 +37,6 @@ from medkt.transfer.trainable import Trainable, frozen_layer, text_dropout, trai
 Optimiser = Literal["adam", "adamw"]
 Schedule = Literal["constant", "cosine"]
 Distance = Literal["mse", "cosine"]
-Precision = Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,8 +106,8 @@ class FinetuneSettings:
     """How that change is measured: "kl" over captions at the temperature above, or "mse" of the cosines."""
 
     dtype: Precision = "float32"
-    """Of the image tower's arithmetic; weights, losses and the optimiser stay float32. "bfloat16" is about twice as
-    fast where the processor has it, and slower where it has not."""
+    """Of the image tower's arithmetic, in layers that train and in those that do not; weights, losses and the optimiser
+    stay float32. "bfloat16" is about twice as fast where the processor has it, and slower where it has not."""
 
     seed: int = 0
     """Of the order of images, LoRA's start and the text dropout."""
@@ -265,13 +266,13 @@ def _task(
     settings: FinetuneSettings,
     rehearsal: Rehearsal | None,
 ) -> _Task:
-    own, others = _texts(student, captions)
+    own, others = _texts(student, captions, rehearsal)
     by_cosine = settings.distill_by == "cosine"
     layer = frozen_layer(student, settings.trains)
     return _Task(
         student=student,
-        images=look(student, images, layer),
-        known=None if rehearsal is None else rehearsal.seen_to(student, layer),
+        images=look(student, images, layer, precision=settings.dtype),
+        known=None if rehearsal is None else rehearsal.seen_to(student, layer, precision=settings.dtype),
         concepts=torch.tensor(captions.of_image or (0,) * len(images), device=images.device),
         captions=captions,
         own=own,
@@ -320,8 +321,7 @@ def _terms(task: _Task, rows: Tensor, known: Tensor | None) -> dict[str, Tensor]
     settings, hidden = task.settings, task.images.hidden[rows]
     if task.known is not None and known is not None:
         hidden = torch.cat([hidden, task.known.hidden[known]])
-    half = settings.dtype == "bfloat16"
-    with torch.autocast(hidden.device.type, torch.bfloat16, enabled=half):
+    with arithmetic(hidden, settings.dtype):
         features = features_of(task.student, hidden, task.images.layer).float()
     unit = functional.normalize(features, dim=-1)
     own, others = _noisy_texts(task) if settings.text_dropout else (task.own, task.others)
@@ -356,12 +356,15 @@ def _weight(settings: FinetuneSettings, term: str) -> float:
     return weights.get(term, 1.0)
 
 
-def _texts(encoder: DualEncoder, captions: Captions) -> tuple[Tensor, Tensor]:
-    """(concepts, captions, width) own and (others, width) other captions, unit vectors, each text encoded once."""
-    flat = [text for own in captions.own for text in own]
-    vectors = text_vectors(encoder, (*flat, *captions.others))
+def _texts(encoder: DualEncoder, captions: Captions, rehearsal: Rehearsal | None = None) -> tuple[Tensor, Tensor]:
+    """(concepts, captions, width) own and (others, width) other captions, unit vectors; the text tower never trains, so
+    those that the rehearsal holds are taken from there.
+    """
+    flat = tuple(text for own in captions.own for text in own)
+    held = rehearsal is not None and rehearsal.captions == captions.others
+    vectors = text_vectors(encoder, flat if held else (*flat, *captions.others))
     own = vectors[: len(flat)].reshape(len(captions.own), -1, vectors.shape[1])
-    return own, vectors[len(flat) :]
+    return own, rehearsal.texts if rehearsal is not None and held else vectors[len(flat) :]
 
 
 def _noisy_texts(task: _Task) -> tuple[Tensor, Tensor]:

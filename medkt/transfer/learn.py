@@ -118,7 +118,7 @@ def learn_from(
     if held is not None and rehearsal is None:
         views = _shown(encoder, held, settings, seed + 1)
         layer = frozen_layer(encoder, finetuning.trains)
-        rehearsal = Rehearsal.of(encoder, views, material.vocabulary.others, layer=layer)
+        rehearsal = Rehearsal.of(encoder, views, material.vocabulary.others, layer=layer, precision=finetuning.dtype)
     captions = Captions(own=(material.vocabulary.own,), others=material.vocabulary.others)
     losses: list[float] = []
     choice: Choice | None = None

@@ -17,6 +17,7 @@ from medkt.errors import InputError
 from medkt.models.encoder import DualEncoder
 
 Divergence = Literal["kl", "mse"]
+Precision = Literal["float32", "bfloat16"]
 
 _AT_ONCE = 32
 
@@ -34,14 +35,25 @@ class Seen:
     layer: int | None
 
 
-def look(encoder: DualEncoder, pixels: Float[Tensor, "images 3 side side"], layer: int | None) -> Seen:
-    """Images after a layer, computed once; pixels as they are if None."""
+def look(
+    encoder: DualEncoder,
+    pixels: Float[Tensor, "images 3 side side"],
+    layer: int | None,
+    *,
+    precision: Precision = "float32",
+) -> Seen:
+    """Images after a layer in float32, computed once with arithmetic of this precision; pixels as they are if None."""
     if layer is None:
         return Seen(hidden=pixels, layer=None)
     starts = range(0, len(pixels), _AT_ONCE)
-    with torch.no_grad():
-        parts = [encoder.image_prefix(pixels[start : start + _AT_ONCE], layer) for start in starts]
+    with torch.no_grad(), arithmetic(pixels, precision):
+        parts = [encoder.image_prefix(pixels[start : start + _AT_ONCE], layer).float() for start in starts]
     return Seen(hidden=torch.cat(parts), layer=layer)
+
+
+def arithmetic(tensor: Tensor, precision: Precision) -> torch.autocast:
+    """The context in which matrix products on this tensor's device have that precision."""
+    return torch.autocast(tensor.device.type, torch.bfloat16, enabled=precision == "bfloat16")
 
 
 def features_of(encoder: DualEncoder, hidden: Tensor, layer: int | None) -> Float[Tensor, "images width"]:
@@ -58,12 +70,14 @@ class Rehearsal:
         features: (images, width), unit vectors of the base model.
         texts: (captions, width), unit vectors of the known captions.
         seen: the images as far as the layers go that will not train, so that they need not be run again.
+        captions: what `texts` are of; () where they were not kept.
     """
 
     pixels: Float[Tensor, "images 3 side side"]
     features: Float[Tensor, "images width"]
     texts: Float[Tensor, "captions width"]
     seen: Seen
+    captions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not len(self.pixels) or not len(self.texts):
@@ -79,6 +93,7 @@ class Rehearsal:
         captions: tuple[str, ...],
         *,
         layer: int | None = None,
+        precision: Precision = "float32",
     ) -> "Rehearsal":
         """The base model's answers to these images.
 
@@ -87,6 +102,7 @@ class Rehearsal:
             pixels: normalised, inverted from known concepts.
             captions: of the known concepts: their prompts, and whatever else shall keep its place.
             layer: up to which nothing will train (`trainable.frozen_layer`); None where that is not known.
+            precision: of the image tower's arithmetic, that of the fine-tuning.
 
         Raises:
             InputError: no image or no caption.
@@ -95,12 +111,15 @@ class Rehearsal:
             raise InputError(
                 f"rehearsal needs images and captions of known concepts, got {len(pixels)} and {len(captions)}"
             )
-        seen = look(base, pixels, layer)
-        return cls(pixels=pixels, features=vectors_of(base, seen), texts=text_vectors(base, captions), seen=seen)
+        seen = look(base, pixels, layer, precision=precision)
+        return cls(
+            pixels=pixels, features=vectors_of(base, seen, precision=precision), texts=text_vectors(base, captions),
+            seen=seen, captions=captions,
+        )  # fmt: skip
 
-    def seen_to(self, encoder: DualEncoder, layer: int | None) -> Seen:
+    def seen_to(self, encoder: DualEncoder, layer: int | None, *, precision: Precision) -> Seen:
         """The images after this layer, which the encoder shares with the base."""
-        return self.seen if self.seen.layer == layer else look(encoder, self.pixels, layer)
+        return self.seen if self.seen.layer == layer else look(encoder, self.pixels, layer, precision=precision)
 
 
 def image_vectors(
@@ -110,10 +129,12 @@ def image_vectors(
     return vectors_of(encoder, Seen(hidden=pixels, layer=None), unit=unit)
 
 
-def vectors_of(encoder: DualEncoder, seen: Seen, *, unit: bool = True) -> Float[Tensor, "images width"]:
+def vectors_of(
+    encoder: DualEncoder, seen: Seen, *, unit: bool = True, precision: Precision = "float32"
+) -> Float[Tensor, "images width"]:
     """As `image_vectors`, from where the images have been looked at."""
     starts = range(0, len(seen.hidden), _AT_ONCE)
-    with torch.no_grad():
+    with torch.no_grad(), arithmetic(seen.hidden, precision):
         parts = [features_of(encoder, seen.hidden[start : start + _AT_ONCE], seen.layer) for start in starts]
     features = torch.cat(parts)
     return functional.normalize(features, dim=-1) if unit else features

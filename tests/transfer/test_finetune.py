@@ -1,6 +1,8 @@
 """The loop on the shipped small encoder: what moves, what does not, and what it computes."""
 
+import sys
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,7 +16,7 @@ from medkt.models.weights import weights_digest
 from medkt.transfer.copies import ADAPTED
 from medkt.transfer.finetune import Captions, FinetuneSettings, Progress, finetune, learning_rate
 from medkt.transfer.losses import supcon
-from medkt.transfer.rehearsal import Rehearsal, Seen, image_vectors, text_vectors
+from medkt.transfer.rehearsal import Rehearsal, Seen, image_vectors, look, text_vectors
 from medkt.transfer.trainable import Trainable
 
 CAPTION, OTHERS = "A moonlet is a small round bright spot", ("pneumothorax", "pleural effusion")
@@ -226,6 +228,48 @@ def test_bad_captions() -> None:
         Captions(own=(("a",), ("b",)))
     with pytest.raises(InputError, match=r"outside 0 to 1: \[0, 2\]"):
         Captions(own=(("a",), ("b",)), of_image=(0, 2))
+
+
+def test_texts_that_the_rehearsal_holds_are_not_embedded_again(
+    encoder: DualEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embedded: list[str] = []
+
+    def noted(model: DualEncoder, texts: tuple[str, ...]) -> Tensor:
+        embedded.extend(texts)
+        return text_vectors(model, texts)
+
+    monkeypatch.setattr(sys.modules[finetune.__module__], "text_vectors", noted)
+    rehearsal = Rehearsal.of(encoder, make_images(2, seed=1), OTHERS)
+    settings = FinetuneSettings(steps=1, trains=LAST, rehearsal_batch=2)
+    first = finetune(encoder, make_images(), WORDS, settings, rehearsal=rehearsal)
+    assert embedded == [CAPTION]
+    second = finetune(encoder, make_images(), WORDS, settings, rehearsal=replace(rehearsal, captions=()))
+    assert embedded == [CAPTION, CAPTION, *OTHERS]
+    assert not changed(first, second)
+
+
+def test_frozen_layers_have_the_precision_of_the_trained_ones(encoder: DualEncoder) -> None:
+    images = make_images(2, seed=1)
+    exact, rounded = (
+        Rehearsal.of(encoder, images, OTHERS, layer=3, precision=precision) for precision in ("float32", "bfloat16")
+    )
+    assert torch.equal(exact.seen.hidden, look(encoder, images, 3).hidden)
+    assert rounded.seen.hidden.dtype == rounded.features.dtype == torch.float32
+    assert not torch.equal(rounded.seen.hidden, exact.seen.hidden)
+    assert bool(((rounded.features * exact.features).sum(-1) > 0.999).all())
+    for precision in ("float32", "bfloat16"):  # the same arithmetic as in a step: nothing to hold before the first one
+        seen: list[Progress] = []
+        settings = FinetuneSettings(steps=1, dtype=precision, rehearsal_batch=2)
+        finetune(
+            encoder,
+            make_images(),
+            WORDS,
+            settings,
+            rehearsal=Rehearsal.of(encoder, images, OTHERS, precision=precision),
+            on_step=seen.append,
+        )
+        assert seen[0].terms["feature"] == pytest.approx(0, abs=1e-3 if precision == "bfloat16" else 1e-6)
 
 
 def test_rehearsal_needs_images_and_captions(encoder: DualEncoder) -> None:
