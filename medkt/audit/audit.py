@@ -98,7 +98,8 @@ def audit(
         progress: told (stage, controls done, controls in all).
     """
     questions = [
-        Questions.of(base, one.material, normal=normal, trains=one.settings.finetune.trains) for one in learned
+        Questions.of(base, one.material, normal=normal, trains=one.settings.finetune.trains, judged=one.judged)
+        for one in learned
     ]
     before = tuple(ask(base, one) for one in questions)
     after = tuple(ask(one.encoder, asked) for one, asked in zip(learned, questions, strict=True))

@@ -40,7 +40,15 @@ class Questions:
     swaps: Float[Tensor, "swapped width"]
 
     @classmethod
-    def of(cls, base: DualEncoder, material: Material, *, normal: str, trains: Trainable) -> "Questions":
+    def of(
+        cls,
+        base: DualEncoder,
+        material: Material,
+        *,
+        normal: str,
+        trains: Trainable,
+        judged: tuple[Seen, Seen] | None = None,
+    ) -> "Questions":
         """From the images that the choice was made with.
 
         Args:
@@ -48,6 +56,7 @@ class Questions:
             material: what it learned from.
             normal: the prompt of a normal study, which a finding's image must fit less than its name.
             trains: what may differ between the states.
+            judged: `Learned.judged` of learning with the same base, material and choice of what trains; None looks anew.
 
         Raises:
             InputError: there are none: the settings were without a choice and without an audit.
@@ -60,7 +69,7 @@ class Questions:
         if sided:
             swapped["other side"] = _other_side(sided[0])
         layer = frozen_layer(base, trains)
-        images, known = (
+        images, known = judged or (
             look(base, normalised(base.spec, one), layer) for one in (material.validation, material.known_validation)
         )
         names = text_vectors(base, (*words.known_prompts, words.prompt))

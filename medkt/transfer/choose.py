@@ -120,11 +120,13 @@ class Choice:
         encoder: the adapted encoder; a copy of the base where `chosen` is the base.
         chosen: its record.
         candidates: all records in the order in which they were asked, the base first.
+        judged: the validation's images of the concept and of known ones, as far as the layers go that do not train.
     """
 
     encoder: DualEncoder
     chosen: Candidate
     candidates: tuple[Candidate, ...]
+    judged: tuple[Seen, Seen]
 
 
 def choose(
@@ -162,7 +164,12 @@ def choose(
         run = replace(settings, learning_rate=rate)
         finetune(encoder, images, captions, run, rehearsal=rehearsal, on_step=search.look)
     best = search.best()
-    return Choice(encoder=search.made(best, settings.trains), chosen=best, candidates=tuple(search.candidates))
+    return Choice(
+        encoder=search.made(best, settings.trains),
+        chosen=best,
+        candidates=tuple(search.candidates),
+        judged=asked.judged,
+    )
 
 
 def best_of(candidates: list[Candidate], choice: ChoiceSettings) -> Candidate:
@@ -187,6 +194,7 @@ class _Asked:
         self.base = base
         layer = frozen_layer(base, trains)
         self._concept, self._known = (look(base, x, layer) for x in (validation.images, validation.known_images))
+        self.judged = (self._concept, self._known)
         self._names = text_vectors(base, (*validation.known, validation.name))
         self._scale = base.logit_scale
         self._before = self._cosines(base, self._known)

@@ -25,7 +25,7 @@ from medkt.transfer.copies import interpolate
 from medkt.transfer.finetune import Captions, FinetuneSettings, Progress, finetune
 from medkt.transfer.learn_settings import LearnSettings
 from medkt.transfer.material import Material, Ticker, copies_of, gather
-from medkt.transfer.rehearsal import Rehearsal
+from medkt.transfer.rehearsal import Rehearsal, Seen
 from medkt.transfer.trainable import frozen_layer
 from medkt.transfer.vocabulary import vocabulary_of
 
@@ -43,6 +43,8 @@ class Learned:
         losses: of each step of the run that was kept.
         seconds: "inversion" and "fine-tuning".
         rehearsal: what the base knows of `material.rehearsal`, for other runs with the same settings and seed.
+        judged: `material.validation` and `material.known_validation` after the layers that do not train, as the choice
+            looked at them; None without a choice.
     """
 
     encoder: DualEncoder
@@ -54,6 +56,7 @@ class Learned:
     losses: tuple[float, ...]
     seconds: Mapping[str, float]
     rehearsal: Rehearsal | None = None
+    judged: tuple[Seen, Seen] | None = None
 
 
 def learn_concept(
@@ -135,6 +138,7 @@ def learn_from(
         encoder=adapted, material=material, settings=settings, seed=seed,
         chosen=choice.chosen if choice else at, candidates=choice.candidates if choice else (), losses=tuple(losses),
         seconds={"inversion": material.seconds, "fine-tuning": time.perf_counter() - began}, rehearsal=rehearsal,
+        judged=choice.judged if choice else None,
     )  # fmt: skip
 
 

@@ -159,6 +159,20 @@ def test_the_base_asked_beside_itself_has_forgotten_nothing(made: LearnedConcept
     assert answers.kept["us_cyst"].of == 2  # one of its caption, one of its name
 
 
+def test_questions_take_what_the_choice_looked_at(made: LearnedConcept, encoder: SmallEncoder) -> None:
+    learned = made.learned[made.kept]
+    assert learned.judged is not None
+    anew, taken = (
+        Questions.of(encoder, learned.material, normal="a normal study", trains=TRAINS, judged=judged)
+        for judged in (None, learned.judged)
+    )
+    assert taken.images is learned.judged[0]
+    for mine, other in ((taken.images, anew.images), (taken.known_images, anew.known_images)):
+        assert mine.layer == other.layer
+        assert torch.equal(mine.hidden, other.hidden)
+    assert ask(learned.encoder, taken) == ask(learned.encoder, anew)
+
+
 def test_questions_need_images(made: LearnedConcept, encoder: SmallEncoder) -> None:
     with pytest.raises(InputError, match="images that were not learned from"):
         Questions.of(
