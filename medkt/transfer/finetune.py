@@ -243,7 +243,10 @@ def finetune(
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Task:
-    """All that a step needs; `own` (concepts, captions, width), `others` (others, width) and `held` are unit vectors."""
+    """All that a step needs; `own` (concepts, captions, width), `others` (others, width) and `held` are unit vectors.
+
+    `idle`: no term depends on the weights, so that their gradient is 0 and no image need go through the encoder.
+    """
 
     student: DualEncoder
     images: Seen
@@ -256,6 +259,7 @@ class _Task:
     rehearsal: Rehearsal | None
     temperature: float
     settings: FinetuneSettings
+    idle: bool
 
 
 def _task(
@@ -269,9 +273,10 @@ def _task(
     own, others = _texts(student, captions, rehearsal)
     by_cosine = settings.distill_by == "cosine"
     layer = frozen_layer(student, settings.trains)
+    idle = settings.loss == "zero" and rehearsal is None and not settings.distill
     return _Task(
         student=student,
-        images=look(student, images, layer, precision=settings.dtype),
+        images=Seen(hidden=images, layer=None) if idle else look(student, images, layer, precision=settings.dtype),
         known=None if rehearsal is None else rehearsal.seen_to(student, layer, precision=settings.dtype),
         concepts=torch.tensor(captions.of_image or (0,) * len(images), device=images.device),
         captions=captions,
@@ -281,6 +286,7 @@ def _task(
         rehearsal=rehearsal,
         temperature=losses.temperature_of(settings.temperature, student.logit_scale),
         settings=settings,
+        idle=idle,
     )
 
 
@@ -297,7 +303,11 @@ def _run(task: _Task, named: Mapping[str, nn.Parameter], generator: torch.Genera
         total = torch.stack([_weight(settings, name) * term for name, term in terms.items()]).sum()
         _require_finite(total, step, settings)
         optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(total, inputs=parameters)
+        if task.idle:
+            for parameter in parameters:
+                parameter.grad = torch.zeros_like(parameter)
+        else:
+            torch.autograd.backward(total, inputs=parameters)
         if settings.clip_norm is not None:
             nn.utils.clip_grad_norm_(parameters, settings.clip_norm)
         optimiser.step()
@@ -318,6 +328,8 @@ def _run(task: _Task, named: Mapping[str, nn.Parameter], generator: torch.Genera
 
 def _terms(task: _Task, rows: Tensor, known: Tensor | None) -> dict[str, Tensor]:
     """Each term of the loss; the concept's images and the known ones go through the encoder together."""
+    if task.idle:
+        return {"concept": torch.zeros((), device=task.images.hidden.device)}
     settings, hidden = task.settings, task.images.hidden[rows]
     if task.known is not None and known is not None:
         hidden = torch.cat([hidden, task.known.hidden[known]])

@@ -143,6 +143,22 @@ def test_decay_alone_moves_weights_as_the_specification_measured(
     assert of_small == pytest.approx(3e-5 if optimiser == "adam" else 3 * 2e-6 * 0.02)
 
 
+def test_without_a_loss_no_image_goes_through_the_encoder(
+    encoder: DualEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = sys.modules[finetune.__module__]
+    settings = FinetuneSettings(loss="zero", steps=2, trains=LAST)
+    # a weight of zero on another term is computed in full, and must come to the same
+    full = finetune(encoder, make_images(2), WORDS, replace(settings, distill=1e-30))
+    monkeypatch.setattr(module, "features_of", lambda *_: pytest.fail("an image went through"))
+    monkeypatch.setattr(module, "look", lambda *_, **__: pytest.fail("an image went through"))
+    seen: list[Progress] = []
+    idle = finetune(encoder, make_images(2), WORDS, settings, on_step=seen.append)
+    assert [(step.loss, step.terms) for step in seen] == [(0.0, {"concept": 0.0})] * 2
+    assert changed(encoder, idle) == {"image.head.project.weight", "image.head.project.bias"}
+    assert not changed(full, idle)
+
+
 def test_distillation_holds_the_features_of_the_concepts_own_images(encoder: DualEncoder) -> None:
     for by in ("mse", "cosine"):
         seen: list[Progress] = []
