@@ -39,8 +39,8 @@ def main() -> None:
 
 
 def _head(rows: Rows) -> str:
-    seeds = {c: len({r["seed"] for r in rows if r["condition"] == c}) for c in _ordered(rows)}
-    counted = ", ".join(f"{c}: {n}" for c, n in seeds.items())
+    seeds = {c: sorted({len(own) for own in _by(rows, c).values()}) for c in _ordered(rows)}
+    counted = ", ".join(f"{c}: {' or '.join(map(str, n))}" for c, n in seeds.items())
     return (
         "# Knowledge transfer on findings that the small model never met\n\n"
         "`python evaluation/kt_phantom/run.py`; what the conditions are is said there. Accuracy: by bare name among the known "
@@ -117,7 +117,7 @@ def _segmentation(rows: Rows) -> str:
         said = ["", ""]
         if condition != "base":
             said = [_said(_interval(change), 2), f"{flip_signs(by_finding).p_value:.3f}"]
-        seeds = len(next(iter(found.values())))
+        seeds = " or ".join(map(str, sorted({len(own) for own in found.values()})))
         out.append(f"| {condition} | {seeds} | {' | '.join(cells)} | {' | '.join(said)} |")
     return "\n".join(out)
 
