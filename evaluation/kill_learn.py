@@ -2,8 +2,9 @@
 
     python evaluation/kill_learn.py --kills 20 --write evaluation/results/kill_learn.md
 
-Few steps and images, so that a run takes seconds. A run goes on from the cache that killed ones left; where one comes to its end, its
-package is compared and the next begins with an empty cache. After each kill the package is either absent or whole.
+Few steps and images, so that a run takes seconds. A run goes on from the cache that killed ones left; where one comes to
+its end, its package is compared and the next begins with an empty cache. After each kill the package is either absent or
+whole.
 """
 
 import argparse
@@ -45,9 +46,7 @@ def main() -> None:
             run = _start(disturbed)
             try:
                 run.wait(timeout=rng.uniform(0, whole))
-                finished += (
-                    1  # after the kills before it, this run came to its end: compare, and begin again from nothing
-                )
+                finished += 1  # in spite of the kills before it: compare, and begin again from nothing
                 broken += read_package(disturbed / "x.medkt").digest != wanted
                 (disturbed / "x.medkt").unlink()
                 shutil.rmtree(disturbed / "cache")
@@ -67,7 +66,8 @@ def main() -> None:
         f"`python evaluation/kill_learn.py --kills {arguments.kills} --seed {arguments.seed}`\n\n"
         "| | |\n|---|---|\n"
         f"| undisturbed run | {whole:.1f} s |\n| killed with -9 at random moments | {killed} |\n"
-        f"| runs that came to their end between kills | {finished} |\n| packages under the final name, after a kill or at the end, that are broken or differ | {broken} |\n"
+        f"| runs that came to their end between kills | {finished} |\n"
+        f"| packages under the final name, after a kill or at the end, that are broken or differ | {broken} |\n"
         f"| package after the last run equal to the undisturbed one | {'yes' if same else 'NO'} |\n"
         f"| temporary files left by kills (hidden names, never read) | {len(left)} |\n"
     )

@@ -7,12 +7,13 @@ One JSON line a (finding, condition, seed) goes to `rows.jsonl` as soon as it is
 first ended, and `tables.py` makes tables and plots of it. Split the work with --part 1/2 and --part 2/2.
 
 Conditions: "base"; "base, by description": asked by the description itself, without learning; "fast" (medkt's default,
-its place chosen without labels); the audit's controls; "noise starts": fast with every inversion started from noise; "whole way": the fine-tuned weights after the last step, whatever the choice;
-"packaged": fast as a `.medkt` file keeps it, at low rank; "real N": the same fine-tuning, to its last step, on N phantom
-images of the finding instead of inverted ones (an upper bound: they need N labelled images); "kt-paper, N steps": images
-as the paper makes them in N steps (it took 5,000), fine-tuned as the paper does, and "kt-paper images, N steps"
-fine-tuned as ours. "seconds" are of the processor and of all that the condition had to make: begin with an empty cache
-(MEDKT_CACHE) and --seeds 1 --control-seeds 0 --paper-steps 5000 to compare `fast` with the paper's way.
+its place chosen without labels); the audit's controls; "noise starts": fast with every inversion started from noise;
+"whole way": the fine-tuned weights after the last step, whatever the choice; "packaged": fast as a `.medkt` file keeps
+it, at low rank; "real N": the same fine-tuning, to its last step, on N phantom images of the finding instead of inverted
+ones (an upper bound: they need N labelled images); "kt-paper, N steps": images as the paper makes them in N steps (it took
+5,000), fine-tuned as the paper does, and "kt-paper images, N steps" fine-tuned as ours. "seconds" are of the processor and
+of all that the condition had to make: begin with an empty cache (MEDKT_CACHE) and --seeds 1 --control-seeds 0
+--paper-steps 5000 to compare `fast` with the paper's way.
 
 Accuracy is by bare name (the mean direction of the name and the domain's templates with it) among the known findings of
 the domain and the new one; "known" is the accuracy on phantoms of the known findings with the new name among the choices.
@@ -47,14 +48,8 @@ from medkt.transfer.vocabulary import vocabulary_of
 
 REAL = (1, 3, 10, 30, 100)
 DESCRIBED = "base, by description"
-SEGMENTED = {
-    "base": 1,
-    "fast": 5,
-    "noise images": 1,
-    "normal studies": 1,
-    "other words": 1,
-    "real 100": 1,
-}  # seeds that segment too
+SEGMENTED = {"base": 1, "fast": 5, "noise images": 1, "normal studies": 1, "other words": 1, "real 100": 1}
+"""Of how many seeds a condition segments too."""
 
 
 def main() -> None:

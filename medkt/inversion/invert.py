@@ -12,7 +12,6 @@ optimiser that couples nothing, and (except where a preset clips over a text's i
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -29,6 +28,7 @@ from medkt.inversion.settings import InversionSettings
 from medkt.inversion.unknown import compose, first_noise, pyramid_sides, unsquashed
 from medkt.inversion.views import draw, resized, views_of
 from medkt.models.encoder import DualEncoder, EncoderSpec
+from medkt.models.precision import arithmetic
 from medkt.saliency.bottleneck import frozen
 
 Progress = Callable[[str, int, int], None]
@@ -320,13 +320,8 @@ def _run(encode: Callable[..., Tensor], settings: InversionSettings) -> Callable
     """The encoder's own function, compiled and in bfloat16 where asked."""
     compiled: Callable[..., Tensor] = torch.compile(encode) if settings.compile else encode
 
-    @contextmanager
-    def precision(device: torch.device) -> Iterator[None]:
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=settings.dtype == "bfloat16"):
-            yield
-
     def run(rows: Tensor, *rest: object) -> Tensor:
-        with precision(rows.device):
+        with arithmetic(rows.device, settings.dtype):
             return compiled(rows, *rest)
 
     return run

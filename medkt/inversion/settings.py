@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from medkt.errors import SettingsError
+from medkt.models.precision import Precision
 
 Parametrisation = Literal["pixels", "multi_resolution", "hidden"]
 Similarity = Literal["cosine", "unit_distance", "raw_distance", "cross_entropy"]
@@ -15,7 +16,6 @@ Squash = Literal["none", "sigmoid", "tanh"]
 Clamp = Literal["before_step", "after_step", "never"]
 Scope = Literal["image", "text"]
 Output = Literal["float", "stretched_8bit"]
-Precision = Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,12 +14,8 @@ from matplotlib.patches import Rectangle
 from medkt.shapes import MaskPlane, Plane
 
 _WIDTH = 3.2  # inches of one picture's place
-_TITLE, _CAPTION, _GAP, _FOOT = (
-    0.3,
-    0.25,
-    0.1,
-    0.35,
-)  # inches above a picture, below it, between two, and for the footer
+_TITLE, _CAPTION = 0.3, 0.25  # inches above and below a picture
+_GAP, _FOOT = 0.1, 0.35  # inches between two pictures, and for the footer
 _DPI = 110
 _BACKGROUND = "#101216"
 _TEXT = "#e8e8e8"

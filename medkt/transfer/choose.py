@@ -168,7 +168,7 @@ def choose(
         encoder=search.made(best, settings.trains),
         chosen=best,
         candidates=tuple(search.candidates),
-        judged=asked.judged,
+        judged=(asked.concept, asked.known),
     )
 
 
@@ -193,11 +193,10 @@ class _Asked:
     def __init__(self, base: DualEncoder, validation: Validation, trains: Trainable) -> None:
         self.base = base
         layer = frozen_layer(base, trains)
-        self._concept, self._known = (look(base, x, layer) for x in (validation.images, validation.known_images))
-        self.judged = (self._concept, self._known)
+        self.concept, self.known = (look(base, x, layer) for x in (validation.images, validation.known_images))
         self._names = text_vectors(base, (*validation.known, validation.name))
         self._scale = base.logit_scale
-        self._before = self._cosines(base, self._known)
+        self._before = self._cosines(base, self.known)
         self._answers = self._before.argmax(dim=1)
         self._counted = self._answers != len(validation.known)
         if not bool(self._counted.any()):
@@ -208,7 +207,7 @@ class _Asked:
 
     def ask(self, encoder: DualEncoder, *, learning_rate: float, step: int, interpolation: float) -> Candidate:
         """The record of the encoder as it now is."""
-        concept, known = self._cosines(encoder, self._concept), self._cosines(encoder, self._known)
+        concept, known = self._cosines(encoder, self.concept), self._cosines(encoder, self.known)
         margins = concept[:, -1] - concept[:, :-1].max(dim=1).values
         same = (known.argmax(dim=1) == self._answers)[self._counted]
         drift = functional.kl_div(

@@ -17,14 +17,13 @@ from torch.nn import functional
 
 from medkt.errors import InputError, NumericalError, SettingsError
 from medkt.models.encoder import DualEncoder
+from medkt.models.precision import Precision, arithmetic
 from medkt.transfer import losses
 from medkt.transfer.copies import copy_encoder, mark_adapted
 from medkt.transfer.rehearsal import (
     Divergence,
-    Precision,
     Rehearsal,
     Seen,
-    arithmetic,
     feature_loss,
     features_of,
     image_vectors,
@@ -243,10 +242,7 @@ def finetune(
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Task:
-    """All that a step needs; `own` (concepts, captions, width), `others` (others, width) and `held` are unit vectors.
-
-    `idle`: no term depends on the weights, so that their gradient is 0 and no image need go through the encoder.
-    """
+    """All that a step needs; `own` (concepts, captions, width), `others` (others, width) and `held` are unit vectors."""
 
     student: DualEncoder
     images: Seen
@@ -259,7 +255,6 @@ class _Task:
     rehearsal: Rehearsal | None
     temperature: float
     settings: FinetuneSettings
-    idle: bool
 
 
 def _task(
@@ -272,11 +267,10 @@ def _task(
 ) -> _Task:
     own, others = _texts(student, captions, rehearsal)
     by_cosine = settings.distill_by == "cosine"
-    layer = frozen_layer(student, settings.trains)
-    idle = settings.loss == "zero" and rehearsal is None and not settings.distill
+    layer = None if _idle(settings, rehearsal) else frozen_layer(student, settings.trains)
     return _Task(
         student=student,
-        images=Seen(hidden=images, layer=None) if idle else look(student, images, layer, precision=settings.dtype),
+        images=look(student, images, layer, precision=settings.dtype),
         known=None if rehearsal is None else rehearsal.seen_to(student, layer, precision=settings.dtype),
         concepts=torch.tensor(captions.of_image or (0,) * len(images), device=images.device),
         captions=captions,
@@ -286,8 +280,12 @@ def _task(
         rehearsal=rehearsal,
         temperature=losses.temperature_of(settings.temperature, student.logit_scale),
         settings=settings,
-        idle=idle,
     )
+
+
+def _idle(settings: FinetuneSettings, rehearsal: Rehearsal | None) -> bool:
+    """Whether no term depends on the weights, so that their gradient is 0 and no image need go through the encoder."""
+    return settings.loss == "zero" and rehearsal is None and not settings.distill
 
 
 def _run(task: _Task, named: Mapping[str, nn.Parameter], generator: torch.Generator, on_step: Callback | None) -> None:
@@ -303,11 +301,11 @@ def _run(task: _Task, named: Mapping[str, nn.Parameter], generator: torch.Genera
         total = torch.stack([_weight(settings, name) * term for name, term in terms.items()]).sum()
         _require_finite(total, step, settings)
         optimiser.zero_grad(set_to_none=True)
-        if task.idle:
+        if total.requires_grad:
+            torch.autograd.backward(total, inputs=parameters)
+        else:  # weight decay moves weights without a gradient too, where the optimiser is given zeros
             for parameter in parameters:
                 parameter.grad = torch.zeros_like(parameter)
-        else:
-            torch.autograd.backward(total, inputs=parameters)
         if settings.clip_norm is not None:
             nn.utils.clip_grad_norm_(parameters, settings.clip_norm)
         optimiser.step()
@@ -328,12 +326,12 @@ def _run(task: _Task, named: Mapping[str, nn.Parameter], generator: torch.Genera
 
 def _terms(task: _Task, rows: Tensor, known: Tensor | None) -> dict[str, Tensor]:
     """Each term of the loss; the concept's images and the known ones go through the encoder together."""
-    if task.idle:
+    if _idle(task.settings, task.rehearsal):
         return {"concept": torch.zeros((), device=task.images.hidden.device)}
     settings, hidden = task.settings, task.images.hidden[rows]
     if task.known is not None and known is not None:
         hidden = torch.cat([hidden, task.known.hidden[known]])
-    with arithmetic(hidden, settings.dtype):
+    with arithmetic(hidden.device, settings.dtype):
         features = features_of(task.student, hidden, task.images.layer).float()
     unit = functional.normalize(features, dim=-1)
     own, others = _noisy_texts(task) if settings.text_dropout else (task.own, task.others)
@@ -373,10 +371,10 @@ def _texts(encoder: DualEncoder, captions: Captions, rehearsal: Rehearsal | None
     those that the rehearsal holds are taken from there.
     """
     flat = tuple(text for own in captions.own for text in own)
-    held = rehearsal is not None and rehearsal.captions == captions.others
-    vectors = text_vectors(encoder, flat if held else (*flat, *captions.others))
+    held = rehearsal.texts if rehearsal is not None and rehearsal.captions == captions.others else None
+    vectors = text_vectors(encoder, (*flat, *captions.others) if held is None else flat)
     own = vectors[: len(flat)].reshape(len(captions.own), -1, vectors.shape[1])
-    return own, rehearsal.texts if rehearsal is not None and held else vectors[len(flat) :]
+    return own, vectors[len(flat) :] if held is None else held
 
 
 def _noisy_texts(task: _Task) -> tuple[Tensor, Tensor]:

@@ -15,9 +15,9 @@ from torch.nn import functional
 
 from medkt.errors import InputError
 from medkt.models.encoder import DualEncoder
+from medkt.models.precision import Precision, arithmetic
 
 Divergence = Literal["kl", "mse"]
-Precision = Literal["float32", "bfloat16"]
 
 _AT_ONCE = 32
 
@@ -46,14 +46,9 @@ def look(
     if layer is None:
         return Seen(hidden=pixels, layer=None)
     starts = range(0, len(pixels), _AT_ONCE)
-    with torch.no_grad(), arithmetic(pixels, precision):
+    with torch.no_grad(), arithmetic(pixels.device, precision):
         parts = [encoder.image_prefix(pixels[start : start + _AT_ONCE], layer).float() for start in starts]
     return Seen(hidden=torch.cat(parts), layer=layer)
-
-
-def arithmetic(tensor: Tensor, precision: Precision) -> torch.autocast:
-    """The context in which matrix products on this tensor's device have that precision."""
-    return torch.autocast(tensor.device.type, torch.bfloat16, enabled=precision == "bfloat16")
 
 
 def features_of(encoder: DualEncoder, hidden: Tensor, layer: int | None) -> Float[Tensor, "images width"]:
@@ -134,7 +129,7 @@ def vectors_of(
 ) -> Float[Tensor, "images width"]:
     """As `image_vectors`, from where the images have been looked at."""
     starts = range(0, len(seen.hidden), _AT_ONCE)
-    with torch.no_grad(), arithmetic(seen.hidden, precision):
+    with torch.no_grad(), arithmetic(seen.hidden.device, precision):
         parts = [features_of(encoder, seen.hidden[start : start + _AT_ONCE], seen.layer) for start in starts]
     features = torch.cat(parts)
     return functional.normalize(features, dim=-1) if unit else features

@@ -151,7 +151,7 @@ def test_without_a_loss_no_image_goes_through_the_encoder(
     # a weight of zero on another term is computed in full, and must come to the same
     full = finetune(encoder, make_images(2), WORDS, replace(settings, distill=1e-30))
     monkeypatch.setattr(module, "features_of", lambda *_: pytest.fail("an image went through"))
-    monkeypatch.setattr(module, "look", lambda *_, **__: pytest.fail("an image went through"))
+    monkeypatch.setattr(DualEncoder, "image_prefix", lambda *_: pytest.fail("an image went through"))
     seen: list[Progress] = []
     idle = finetune(encoder, make_images(2), WORDS, settings, on_step=seen.append)
     assert [(step.loss, step.terms) for step in seen] == [(0.0, {"concept": 0.0})] * 2
