@@ -50,14 +50,17 @@ def held_out_tasks() -> tuple[Task, ...]:
 
 
 def development_tasks() -> tuple[Task, ...]:
-    """Eight invented ones, for choosing settings."""
+    """Sixteen invented ones, for choosing settings."""
     tasks = []
     for row in yaml.safe_load((HERE / "development.yaml").read_text(encoding="utf-8"))["findings"]:
-        text = row.pop("caption")
+        said = row.pop("caption")
         finding = Finding(**{**row, "size": tuple(row["size"]), "place": tuple(row["place"])})
-        caption = Caption(text=text, roles=("inversion", "finetune", "prompt"))
+        captions = tuple(
+            Caption(text=text, roles=("inversion", "finetune", "prompt"))
+            for text in ([said] if isinstance(said, str) else said)
+        )
         tasks.append(
-            _task(finding, Concept(id=finding.id, name=finding.name, captions=(caption,), modality=row["domain"]))
+            _task(finding, Concept(id=finding.id, name=finding.name, captions=captions, modality=row["domain"]))
         )
     return tuple(tasks)
 

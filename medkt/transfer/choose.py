@@ -27,7 +27,11 @@ from medkt.transfer.trainable import Trainable, frozen_layer, training
 class ChoiceSettings:
     """Which candidates there are, and the rule between them."""
 
-    learning_rates: tuple[float, ...] = (3e-4,)
+    learning_rates: tuple[float, ...] = (6e-4,)
+    falls: int = 2
+    """How often the smallest rate is divided by four and tried too, where only the base keeps the bound until then. A
+    rate that suits one model is too high for another."""
+
     every: int = 10
     """Steps between two candidates of one run; the last step is one too."""
 
@@ -50,6 +54,7 @@ class ChoiceSettings:
     def __post_init__(self) -> None:
         checks = {
             "learning_rates": bool(self.learning_rates) and all(rate > 0 for rate in self.learning_rates),
+            "falls": self.falls >= 0,
             "every": self.every >= 1,
             "interpolations": bool(self.interpolations) and all(0 < t <= 1 for t in self.interpolations),
             "max_forgetting": 0 <= self.max_forgetting <= 1,
@@ -140,7 +145,7 @@ def choose(
     rehearsal: Rehearsal | None = None,
     on_candidate: Callable[[Candidate], None] | None = None,
 ) -> Choice:
-    """Fine-tune with several learning rates and keep the best place on the way; the given encoder stays as it was.
+    """Fine-tune with one or several learning rates and keep the best place on the way; the given encoder stays as it was.
 
     Args:
         encoder: the base.
@@ -159,10 +164,18 @@ def choose(
     settings, choice = settings or FinetuneSettings(), choice or ChoiceSettings()
     asked = _Asked(encoder, validation, settings.trains)
     search = _Search(asked, choice, on_candidate)
-    for rate in choice.learning_rates:
+
+    def run(rate: float) -> None:
         search.begin(rate)
-        run = replace(settings, learning_rate=rate)
-        finetune(encoder, images, captions, run, rehearsal=rehearsal, on_step=search.look)
+        at_rate = replace(settings, learning_rate=rate)
+        finetune(encoder, images, captions, at_rate, rehearsal=rehearsal, on_step=search.look)
+
+    for rate in choice.learning_rates:
+        run(rate)
+    for fall in range(1, choice.falls + 1):
+        if search.keeps_any:
+            break
+        run(min(choice.learning_rates) / 4**fall)
     best = search.best()
     return Choice(
         encoder=search.made(best, settings.trains),
@@ -252,6 +265,11 @@ class _Search:
         found = [self._ask_at(progress, t) for t in self._choice.interpolations]
         self._misses = 0 if any(_keeps(candidate, self._choice) for candidate in found) else self._misses + 1
         return self._misses >= self._choice.patience
+
+    @property
+    def keeps_any(self) -> bool:
+        """Whether another candidate than the base keeps the bound."""
+        return any(candidate.step and _keeps(candidate, self._choice) for candidate in self.candidates)
 
     def best(self) -> Candidate:
         """By the rule, among all so far."""

@@ -55,7 +55,7 @@ class FinetuneSettings:
     """"adam": weight decay is added to the gradient (L2), so that it moves every weight even where the loss has no
     gradient; "adamw": decay apart from the gradient."""
 
-    learning_rate: float = 3e-4
+    learning_rate: float = 6e-4
     betas: tuple[float, float] = (0.9, 0.98)
     eps: float = 1e-6
     weight_decay: float = 0.01

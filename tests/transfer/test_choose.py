@@ -101,20 +101,36 @@ def test_the_chosen_encoder_answers_as_its_record_says(encoder: DualEncoder, val
 def test_the_base_when_nothing_keeps_the_bound(encoder: DualEncoder, validation: Validation) -> None:
     """Known images that are drawn to the new name, until patience ends."""
     settings = FinetuneSettings(loss="pull", steps=40, trains=Trainable(what="projection"))
-    choice = ChoiceSettings(learning_rates=(1e-2,), every=10, interpolations=(1.0,), max_forgetting=0.0, patience=1)
+    choice = ChoiceSettings(
+        learning_rates=(1e-2,), falls=1, every=10, interpolations=(1.0,), max_forgetting=0.0, patience=1
+    )
     words = Captions(own=((NAME,),))
     found = choose(encoder, validation.known_images, words, validation, settings, choice)
     assert found.chosen.step == 0
     assert weights_digest(found.encoder.module) == weights_digest(encoder.module)
     assert found.encoder.spec == encoder.spec
-    assert found.candidates[-1].retention < 1
-    assert found.candidates[-1].step == 10
+    assert [(c.learning_rate, c.step) for c in found.candidates] == [(0, 0), (1e-2, 10), (2.5e-3, 10)]
+    assert all(candidate.retention < 1 for candidate in found.candidates[1:])
+
+
+def test_a_rate_too_high_for_the_model_falls_until_a_candidate_keeps_the_bound(
+    encoder: DualEncoder, validation: Validation
+) -> None:
+    settings = FinetuneSettings(loss="pull", steps=10, trains=Trainable(what="projection"))
+    choice = ChoiceSettings(
+        learning_rates=(1e-1,), falls=9, every=10, interpolations=(1.0,), max_forgetting=0.3, patience=1
+    )
+    found = choose(encoder, validation.known_images, Captions(own=((NAME,),)), validation, settings, choice)
+    rates = [candidate.learning_rate for candidate in found.candidates[1:]]
+    assert 1 < len(rates) < 10
+    assert rates == [1e-1 / 4**fall for fall in range(len(rates))]
+    assert [candidate.retention >= 0.7 for candidate in found.candidates[1:]] == [False] * (len(rates) - 1) + [True]
 
 
 @pytest.mark.parametrize(
     ("setting", "value"),
     [
-        ("learning_rates", ()), ("learning_rates", (0.0,)), ("every", 0), ("interpolations", ()),
+        ("learning_rates", ()), ("learning_rates", (0.0,)), ("falls", -1), ("every", 0), ("interpolations", ()),
         ("interpolations", (0.0,)), ("max_forgetting", -0.1), ("close", 2.0), ("patience", 0), ("drift_weight", -1.0),
     ],
 )  # fmt: skip
