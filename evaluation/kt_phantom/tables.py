@@ -2,8 +2,9 @@
 
     python evaluation/kt_phantom/tables.py evaluation/kt_phantom/results
 
-Means are over findings and seeds; the column "findings" says over how many. Intervals are BCa bootstraps over findings (a finding's seeds stay together), so they
-speak of another finding of this kind, not of another seed. Tests against the base are sign flips over findings.
+Means are over findings and seeds; the column "findings" says over how many. Intervals are BCa bootstraps over findings (a
+finding's seeds stay together), so they speak of another finding of this kind, not of another seed. Tests against the base
+are sign flips over findings.
 """
 
 import json
@@ -43,11 +44,12 @@ def _head(rows: Rows) -> str:
     counted = ", ".join(f"{c}: {' or '.join(map(str, n))}" for c, n in seeds.items())
     return (
         "# Knowledge transfer on findings that the small model never met\n\n"
-        "`python evaluation/kt_phantom/run.py`; what the conditions are is said there. Accuracy: by bare name among the known "
-        "findings of the domain and the new one. Known: change, in points, of the accuracy on phantoms of the known findings, "
-        "with the new name among the choices. Settings were chosen on the invented findings of `development.yaml`, not on these; "
-        "all eight had been measured with earlier settings before those, and two (Hampton hump, hamartoma) were looked at while "
-        "the augmentation was being chosen. The rows were measured before layers that do not train ran in bfloat16 too (two findings measured again: the same accuracies). "
+        "`python evaluation/kt_phantom/run.py`; what the conditions are is said there. Accuracy: by bare name among the "
+        "known findings of the domain and the new one. Known: change, in points, of the accuracy on phantoms of the known "
+        "findings, with the new name among the choices. Settings were chosen on the invented findings of "
+        "`development.yaml`, not on these. All eight had been measured with earlier settings before those, and that some "
+        "of them learned badly is why findings that differ from a known one in one trait were invented; two (Hampton hump, "
+        "hamartoma) were looked at while the augmentation was being chosen.\n\n"
         f"Seeds: {counted}."
     )
 
