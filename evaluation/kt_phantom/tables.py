@@ -156,18 +156,30 @@ def _labels_plot(rows: Rows, path: Path) -> None:
 
 def _trade_off(rows: Rows, path: Path) -> None:
     """What is gained against what is forgotten, one point a condition."""
-    figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")
+    figure, axis = plt.subplots(figsize=(8, 4.5), layout="constrained")
     base = _by(rows, "base")
+    places: dict[tuple[float, float], list[str]] = {}
     for condition in _ordered(rows):
         found = _by(rows, condition)
         if len(found) < len(base):
             continue  # a mean over some of the findings has no place beside means over all
         gain = np.mean([np.mean([v["accuracy"] for v in vs]) for vs in found.values()])
         cost = 100 * np.mean([np.mean([v["known"] for v in vs]) - base[f][0]["known"] for f, vs in found.items()])
-        real = condition.startswith("real")
-        colour = "#b3261e" if condition.startswith("fast") else "#333" if real else "#888"
-        axis.plot(cost, gain, "o", color=colour)
-        axis.annotate(condition, (cost, gain), fontsize=7, xytext=(4, 3), textcoords="offset points")
+        near = [p for p in places if abs(p[0] - cost) < 0.7 and abs(p[1] - gain) < 0.025]  # one label for them all
+        places.setdefault(near[0] if near else (float(cost), float(gain)), []).append(condition)
+    for (cost, gain), conditions in places.items():
+        real = conditions[0].startswith("real")
+        axis.plot(cost, gain, "o", color="#b3261e" if "fast" in conditions else "#333" if real else "#888")
+        where, side = ((-6, 3), "right") if cost > -5 else ((0, 6), "center")
+        axis.annotate(
+            ", ".join(conditions).replace(", real ", ", "),
+            (cost, gain),
+            fontsize=7,
+            xytext=where,
+            textcoords="offset points",
+            ha=side,
+        )
+    axis.set_ylim(top=1.06)
     axis.axvline(-1.5, color="#3367d6", lw=0.8, ls=":")
     axis.axhline(0.9, color="#3367d6", lw=0.8, ls=":")
     axis.set_xlabel("change of the accuracy on known findings, points")

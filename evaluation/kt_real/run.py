@@ -132,7 +132,7 @@ class Bench:
         self, rows: Rows, condition: str, seed: int, make: Callable[[], DualEncoder], texts: tuple[str, ...] = ()
     ) -> None:
         key = {"finding": self.task.concept.id, "condition": condition, "seed": seed}
-        if rows.has(**key):
+        if rows.has("accuracy", **key):
             return
         began = time.process_time()
         encoder = make()
