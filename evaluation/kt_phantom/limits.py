@@ -3,9 +3,10 @@
     python evaluation/kt_phantom/limits.py --write evaluation/kt_phantom/results/limits.md
 
 For each held-out finding, and each invented one, seed 0. The rival is the known finding that the base calls most images
-of it. Areas under the ROC curve are of images of the finding against images of known findings: by the cosine with the
-description less that with the rival's description (base), and by the cosine with the bare name less that with the nearest
-known name, which is what naming an image by its nearest name cuts at 0 (base and learned). "best cut" is the accuracy by
+of it. Areas under the ROC curve are of images of the finding: against the rival's by the cosine with the description less
+that with the rival's description, against those of all known findings by the cosine with the description; and, base and
+learned, by the cosine with the bare name less that with the nearest known name, which is what naming an image by its
+nearest name cuts at 0. "best cut" is the accuracy by
 name at the cut that costs one known image in fifty; finding it needs labels, so that it is a limit and no result.
 """
 
@@ -64,11 +65,11 @@ def _row(encoder: DualEncoder, task: Task, tests: Tests) -> str:
     mine = tests.labels == len(task.known)
     base, after = image_vectors(encoder, tests.pixels), image_vectors(learned, tests.pixels)
     rival = int((base[mine] @ names[:-1].T).argmax(dim=1).mode().values)
-    from_rival = (base @ (described[-1] - described[rival]))[mine | (tests.labels == rival)]
+    both = mine | (tests.labels == rival)
     before, then = _lead(base, names), _lead(after, names)
     cut = float(np.quantile(then[~mine].numpy(), 1 - COST))
     cells = [
-        _auc(from_rival, mine[mine | (tests.labels == rival)]),
+        _auc((base @ (described[-1] - described[rival]))[both], mine[both]),
         _auc(base @ described[-1], mine), _auc(before, mine), _auc(then, mine),
         _share(before[mine] > 0), _share(then[mine] > 0), _share(then[mine] > cut),
     ]  # fmt: skip

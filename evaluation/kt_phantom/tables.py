@@ -158,18 +158,18 @@ def _trade_off(rows: Rows, path: Path) -> None:
     """What is gained against what is forgotten, one point a condition."""
     figure, axis = plt.subplots(figsize=(8, 4.5), layout="constrained")
     base = _by(rows, "base")
-    places: dict[tuple[float, float], list[str]] = {}
+    labels: dict[tuple[float, float], list[str]] = {}
     for condition in _ordered(rows):
         found = _by(rows, condition)
         if len(found) < len(base):
             continue  # a mean over some of the findings has no place beside means over all
         gain = np.mean([np.mean([v["accuracy"] for v in vs]) for vs in found.values()])
         cost = 100 * np.mean([np.mean([v["known"] for v in vs]) - base[f][0]["known"] for f, vs in found.items()])
-        near = [p for p in places if abs(p[0] - cost) < 0.7 and abs(p[1] - gain) < 0.025]  # one label for them all
-        places.setdefault(near[0] if near else (float(cost), float(gain)), []).append(condition)
-    for (cost, gain), conditions in places.items():
-        real = conditions[0].startswith("real")
-        axis.plot(cost, gain, "o", color="#b3261e" if "fast" in conditions else "#333" if real else "#888")
+        colour = "#b3261e" if condition == "fast" else "#333" if condition.startswith("real") else "#888"
+        axis.plot(cost, gain, "o", color=colour, zorder=3 if condition == "fast" else 2)
+        near = [p for p in labels if abs(p[0] - cost) < 0.7 and abs(p[1] - gain) < 0.025]  # one label for them all
+        labels.setdefault(near[0] if near else (float(cost), float(gain)), []).append(condition)
+    for (cost, gain), conditions in labels.items():
         where, side = ((-6, 3), "right") if cost > -5 else ((0, 6), "center")
         axis.annotate(
             ", ".join(conditions).replace(", real ", ", "),
