@@ -40,3 +40,12 @@ def shared_data() -> Path:
     if not (root / "manifest.tsv").is_file():
         pytest.skip("the folder of real images is absent; set MEDKT_DATA to it")
     return root
+
+
+@pytest.fixture(scope="session")
+def failing() -> Path:
+    """Files that were once read wrongly: $MEDKT_FAILING, else `../shared/failing` beside the checkout; skipped without."""
+    root = Path(os.environ.get("MEDKT_FAILING", Path(__file__).resolve().parents[2] / "shared" / "failing"))
+    if not (root / "README.md").is_file():
+        pytest.skip("the folder of files that once failed is absent; set MEDKT_FAILING to it")
+    return root

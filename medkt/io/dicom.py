@@ -88,7 +88,9 @@ def _display(frames: Sequence[Frame], files: Sequence[DicomFile]) -> tuple[Displ
 def _record(found: FoundFiles, files: list[DicomFile], layout: Layout) -> tuple[str, ...]:
     others = sum(found.others.values())
     skipped = (f"{others} objects without an image skipped",) if others else ()
-    return (f"{len(layout.frames)} frames of {len(files)} files read", *skipped)
+    mosaics = len({frame.file for frame in layout.frames if frame.corner is not None})
+    cut = (f"{len(layout.frames)} slices cut from {mosaics} mosaic{'s' if mosaics > 1 else ''}",) if mosaics else ()
+    return (f"{len(layout.frames)} frames of {len(files)} files read", *cut, *skipped)
 
 
 def _copies(found: FoundFiles, files: list[DicomFile]) -> tuple[str, ...]:
@@ -124,4 +126,5 @@ def _native(files: Sequence[DicomFile], layout: Layout) -> DicomNative:
         frames=() if layout.problems else tuple((place[frame.file], frame.number) for frame in layout.frames),
         series_uid=text(datasets[0], "SeriesInstanceUID"),
         regridded=bool(layout.problems),
+        mosaic=any(frame.corner is not None for frame in layout.frames),
     )

@@ -1,14 +1,15 @@
 """Frames: every picture of a series with its place, whether it is a file of its own or one of many in a file."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
-from medkt.errors import UnreadableError
+from medkt.errors import UnreadableError, UnsupportedError
 from medkt.io.dicom_files import DicomFile
 from medkt.io.dicom_header import integer, items, number, numbers, text, value
+from medkt.io.dicom_mosaic import Mosaic, directions_of, mosaic_of
 
 Vector = NDArray[np.float64]
 
@@ -26,6 +27,7 @@ class Frame:
         position: centre of the first pixel, LPS+ mm, (3,), or None.
         directions: (2, 3) unit vectors LPS+: the way the column index grows, the way the row index grows; or None.
         spacing: (row step, column step) in mm as written beside the position, or None.
+        corner: its first (row, column) in the stored picture where that is a mosaic of slices, else None.
         marks: what tells apart two frames at one place, oldest first.
     """
 
@@ -37,6 +39,7 @@ class Frame:
     spacing: tuple[float, float] | None
     frame_of_reference: str
     marks: tuple[float, ...]
+    corner: tuple[int, int] | None = None
 
 
 def frames_of(files: list[DicomFile]) -> list[Frame]:
@@ -44,6 +47,7 @@ def frames_of(files: list[DicomFile]) -> list[Frame]:
 
     Raises:
         UnreadableError: a size of zero, or fewer descriptions of frames than frames.
+        UnsupportedError: a mosaic that cannot be cut.
     """
     return [frame for place, file in enumerate(files) for frame in _frames_of_file(file, place)]
 
@@ -72,7 +76,21 @@ def _frames_of_file(file: DicomFile, place: int) -> list[Frame]:
     if described not in (0, count):
         raise UnreadableError(f"{file.shown}: {count} frames, but {described} are described; the header is damaged")
     grouped = described > 0 or "SharedFunctionalGroupsSequence" in header
+    mosaic = mosaic_of(header, file.shown)
+    if mosaic is not None and count > 1:
+        raise UnsupportedError(f"{file.shown}: holds {count} mosaics in one file; export them as one file each")
+    if mosaic is not None:
+        whole = _frame(header, place, 1, mosaic.size, grouped, count)
+        return _slices_of(mosaic, replace(whole, frame_of_reference=text(header, "FrameOfReferenceUID")))
     return [_frame(header, place, n, (rows, columns), grouped, count) for n in range(1, count + 1)]
+
+
+def _slices_of(mosaic: Mosaic, whole: Frame) -> list[Frame]:
+    """The slices of a mosaic as frames with places of their own."""
+    return [
+        replace(whole, position=position, directions=mosaic.directions, corner=corner)
+        for position, corner in zip(mosaic.positions, mosaic.corners, strict=True)
+    ]
 
 
 def _frame(header: Dataset, place: int, n: int, size: tuple[int, int], grouped: bool, count: int) -> Frame:
@@ -84,7 +102,7 @@ def _frame(header: Dataset, place: int, n: int, size: tuple[int, int], grouped: 
     at = numbers(position, "ImagePositionPatient", 3) if position is not None else None
     towards = numbers(orientation, "ImageOrientationPatient", 6) if orientation is not None else None
     step = numbers(measures, "PixelSpacing", 2) if measures is not None else None
-    directions = _directions(towards)
+    directions = directions_of(towards)
     placed = at is not None and directions is not None
     return Frame(
         file=place,
@@ -96,18 +114,6 @@ def _frame(header: Dataset, place: int, n: int, size: tuple[int, int], grouped: 
         frame_of_reference=text(header, "FrameOfReferenceUID") if placed else "",
         marks=_marks(header, n, grouped),
     )
-
-
-def _directions(orientation: tuple[float, ...] | None) -> Vector | None:
-    """Unit vectors, or None where the six numbers are no two directions at right angles."""
-    if orientation is None:
-        return None
-    pair = np.array(orientation, dtype=np.float64).reshape(2, 3)
-    lengths = np.linalg.norm(pair, axis=1)
-    if lengths.min() < 0.9 or lengths.max() > 1.1 or abs(float(pair[0] @ pair[1])) > 0.01:
-        return None
-    unit: Vector = pair / lengths[:, None]
-    return unit
 
 
 def _marks(header: Dataset, n: int, grouped: bool) -> tuple[float, ...]:

@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from pydicom import Dataset, dcmread
+from pydicom import Dataset, Sequence, dcmread
 
 from medkt.errors import UnreadableError
 from medkt.io.guard import reading
@@ -102,6 +102,28 @@ def items(dataset: Dataset, keyword: str) -> list[Dataset]:
         if found is not None and not isinstance(found, str)
         else []
     )
+
+
+def image_type(dataset: Dataset) -> tuple[str, ...]:
+    """The values of ImageType in capitals, () where it is absent."""
+    found = value(dataset, "ImageType")
+    parts = [found] if isinstance(found, str) else list(found or ())
+    return tuple(str(part).strip().upper() for part in parts)
+
+
+def private(dataset: Dataset, group: int, creator: str, element: int) -> Any:
+    """The value of a private element (its low byte), None where it is absent, empty or damaged."""
+    try:
+        found = dataset.private_block(group, creator)[element].value
+    except Exception:  # the library decodes here and raises whatever the bytes make it raise
+        return None
+    return None if found is None or (hasattr(found, "__len__") and len(found) == 0) else found
+
+
+def private_items(dataset: Dataset, group: int, creator: str, element: int) -> list[Dataset]:
+    """The items of a private sequence, none where it is absent or damaged."""
+    found = private(dataset, group, creator, element)
+    return [item for item in found if isinstance(item, Dataset)] if isinstance(found, Sequence) else []
 
 
 _MODALITIES = {  # where the attribute Modality is missing the class of the object says it

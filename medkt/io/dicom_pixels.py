@@ -1,6 +1,6 @@
 """Encoded frames to voxels: one frame at a time, colour to luma, modality LUT, into one array."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from medkt.io.dicom_frames import Frame
 from medkt.io.dicom_header import integer, text
 from medkt.io.dicom_jpeg import decode_jpeg12, listening_to_gdcm, needs_jpeg12, require_sound_jpeg
 from medkt.io.dicom_luts import modality_lut
+from medkt.io.dicom_mosaic import mosaic_of, require_blank, tile
 from medkt.io.guard import reading
 from medkt.shapes import Voxels
 
@@ -39,6 +40,7 @@ WHEELS = {
     "1.2.840.10008.1.2.4.9": "pylibjpeg-openjpeg",
     "1.2.840.10008.1.2.4.20": "pylibjpeg-openjpeg",  # HTJ2K
 }
+_STEPS = {"colour": "colour reduced to luma (ITU-R BT.601)"}
 
 
 def read_voxels(frames: Sequence[Frame], files: Sequence[DicomFile]) -> tuple[Voxels, tuple[str, ...], tuple[str, ...]]:
@@ -58,21 +60,31 @@ def read_voxels(frames: Sequence[Frame], files: Sequence[DicomFile]) -> tuple[Vo
     warnings: dict[str, None] = {}
     for index, wanted in places.items():
         file = files[index]
-        numbers = [frames[place].number for place in wanted]
-        for place, number, (stored, colour) in zip(wanted, numbers, _decoded(file, numbers, warnings), strict=True):
-            if stored.shape[:2] != frames[place].size:
-                raise UnreadableError(
-                    f"{file.shown}: a decoded frame has another size than the header says; it is damaged"
-                )
-            if colour:
-                steps["colour reduced to luma (ITU-R BT.601)"] = None
-                target.put(place, stored)
-                continue
-            lut, kind = modality_lut(file.header, number, file.shown)
+        by_number: dict[int, dict[int, Frame]] = {}  # all slices of a mosaic have one
+        for place in wanted:
+            by_number.setdefault(frames[place].number, {})[place] = frames[place]
+        decoded = _decoded(file, list(by_number), warnings)
+        for (number, cuts), (stored, colour) in zip(by_number.items(), decoded, strict=True):
+            lut, kind = (None, "colour") if colour else modality_lut(file.header, number, file.shown)
             if kind != "identity":
-                steps[f"modality LUT applied ({kind})"] = None
-            target.put(place, lut(stored))
+                steps[_STEPS.get(kind, f"modality LUT applied ({kind})")] = None
+            for place, plane in _cut(stored, cuts, file).items():
+                target.put(place, plane if lut is None else lut(plane))
     return target.values, tuple(steps), tuple(warnings)
+
+
+def _cut(stored: Array, frames: Mapping[int, Frame], file: DicomFile) -> dict[int, Array]:
+    """The planes of a decoded frame by their place: itself, or the slices of a mosaic."""
+    corners = [frame.corner for frame in frames.values()]
+    mosaic = mosaic_of(file.header, file.shown) if any(corner is not None for corner in corners) else None
+    if mosaic is not None:
+        require_blank(stored, mosaic, file.shown)
+    planes = {}
+    for place, frame in frames.items():
+        planes[place] = stored if frame.corner is None else tile(stored, frame.corner, frame.size)
+        if planes[place].shape[:2] != frame.size:
+            raise UnreadableError(f"{file.shown}: a decoded frame has another size than the header says; it is damaged")
+    return planes
 
 
 class _Target:

@@ -15,12 +15,14 @@ class DicomNative:
         frames: for each slice the file (index into `datasets`) and the number of the frame in it, from 1.
         regridded: whether the voxels were resampled; slices then have no source frame and `frames` is empty.
         series_uid: the series that was read.
+        mosaic: whether slices were cut from mosaics; several slices then share one source frame, which holds them all.
     """
 
     datasets: tuple[Dataset, ...]
     frames: tuple[tuple[int, int], ...]
     series_uid: str
     regridded: bool = False
+    mosaic: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)

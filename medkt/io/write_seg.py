@@ -119,6 +119,10 @@ def _usable(image: Image, path: str | Path) -> DicomNative:
         raise GeometryError(
             f"{path}: the image was regridded, so its slices are no longer those of the files; write NIfTI"
         )
+    if native.mosaic:
+        raise UnsupportedError(
+            f"{path}: the slices are parts of a mosaic, and a SEG refers to whole frames; write NIfTI, on the slices' grid"
+        )
     for keyword in _NEEDED:
         if any(not UID(text(dataset, keyword)).is_valid for dataset in native.datasets):
             raise UnsupportedError(
