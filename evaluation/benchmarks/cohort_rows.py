@@ -35,7 +35,7 @@ SALT = b"\x5a" * 32
 WANTED = {"resume": 5.0, "query": 60.0, "tables": 60.0}
 WANTED_MIB = 2048
 QUESTIONS = (
-    "SELECT concept, status, count(*), avg(dsc), median(volume_ml) FROM results GROUP BY ALL ORDER BY ALL",
+    "SELECT concept, status, count(*), avg(dsc), median(sum_volume_ml) FROM results GROUP BY ALL ORDER BY ALL",
     "SELECT site, quantile_cont(dsc, [0.25, 0.5, 0.75]) FROM results WHERE concept = 'ct_nodule' GROUP BY 1 ORDER BY 1",
     "SELECT failure, count(*) FROM failures GROUP BY 1 ORDER BY 1",
     'SELECT "case", dsc FROM results WHERE status = \'done\' ORDER BY dsc, "case" LIMIT 20',
@@ -71,8 +71,8 @@ def _outcome(number: int, rng: random.Random) -> Outcome:
         {
             "patient": patient, "site": site, "concept": concept, "present": rng.random() > 0.5,
             "decision": "seen", "score": round(rng.random(), 6), "specificity": round(rng.random(), 4),
-            "pieces_dropped": rng.randrange(4), "voxels": rng.randrange(100000), "unit": "mm",
-            "volume_ml": rng.random() * 50, "area": rng.random() * 900, "long_axis": rng.random() * 60,
+            "pieces_dropped": rng.randrange(4), "mask_voxels": rng.randrange(100000), "unit": "mm",
+            "sum_volume_ml": rng.random() * 50, "largest_area": rng.random() * 900, "largest_long_axis": rng.random() * 60,
             "domain": "ct", "planes": 300, "planes_scored": 60, "input_digest": key * 2, "outcome": "normal",
             "dsc": round(rng.random(), 6), "iou": round(rng.random(), 6), "nsd@2mm": round(rng.random(), 6),
         }

@@ -37,5 +37,16 @@ def run(arguments: argparse.Namespace) -> int:
         print(
             f"\nmask     {result / f'{FINDING}.nii.gz'}\npicture  {result / 'overlay.png'}\nreport   {result / 'report.html'}"
         )
-        print(f"folder   {result}\n\nThe study is synthetic; scores on it say nothing about patients.")
+        print(
+            f"folder   {result}\n\n{_drawn(reference_path(study))}\nThe study is synthetic; scores on it say nothing about patients."
+        )
     return code
+
+
+def _drawn(reference: Path) -> str:
+    """What was drawn, to hold against what was found."""
+    from medkt.io import read_mask
+    from medkt.metrics import measure
+    from medkt.report.sizes import size_text
+
+    return f"What was drawn into the study: {size_text(measure(read_mask(reference)))}."

@@ -40,9 +40,9 @@ _OF_FINDING = (
     "pieces_dropped",
     "slices_with_mask",
 )
-_OF_MEASURES = (
-    "voxels", "unit", "volume_ml", "area", "long_axis", "short_axis", "max_diameter", "touches_border",
-)  # fmt: skip
+# and of its measures: sums over all lesions, and the largest lesion's own sizes under names that say so
+_OF_MEASURES = ("unit", "mask_voxels", "lesion_count", "border_count", "sum_volume_ml", "sum_area", "frame")
+_OF_LARGEST = ("volume_ml", "area", "long_axis", "short_axis", "max_diameter", "touches_border")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +173,9 @@ def row_of(record: Mapping[str, Any], finding: Mapping[str, Any], case: CaseResu
     row: dict[str, Value] = {"concept": finding["concept"]}
     row["present"] = None if finding["decision"] == "not decided" else finding["present"]
     row |= {name: finding[name] for name in _OF_FINDING}
-    row |= {name: finding["measures"][name] for name in _OF_MEASURES}
+    measures = finding["measures"]
+    row |= {name: measures[name] for name in _OF_MEASURES}
+    row |= {f"largest_{name}": (measures["largest"] or {}).get(name) for name in _OF_LARGEST}
     row |= {
         "domain": record["domain"], "planes": record["planes"], "planes_scored": record["planes_scored"],
         "input_digest": record["input"]["digest"], "warnings": len(record["warnings"]),

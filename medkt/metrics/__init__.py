@@ -14,7 +14,7 @@ from medkt.metrics.empty import EMPTY_POLICIES, EmptyPolicy, empty_policy
 from medkt.metrics.froc import Froc, froc, froc_of_scores, lesion_scores
 from medkt.metrics.grid import resample_to_reference
 from medkt.metrics.lesions import Lesion, LesionMatch, LesionSettings, match_lesions
-from medkt.metrics.measures import Measures, measure, measure_components
+from medkt.metrics.measures import LesionMeasures, Measures, measure
 from medkt.metrics.overlap import dice, iou
 from medkt.metrics.pairing import Pair, pair_by_case
 from medkt.metrics.retrieval import ranks, recall_at_k
@@ -40,6 +40,7 @@ __all__ = [
     "Froc",
     "Lesion",
     "LesionMatch",
+    "LesionMeasures",
     "LesionSettings",
     "Measures",
     "MetricSettings",
@@ -62,7 +63,6 @@ __all__ = [
     "lesion_scores",
     "match_lesions",
     "measure",
-    "measure_components",
     "measure_surfaces",
     "multiclass_accuracy",
     "nsd",

@@ -1,6 +1,6 @@
 """Lesion by lesion: which parts of the reference were found, which parts of the prediction are true.
 
-A lesion is a connected part. Connectivity and the rule of detection change every number here, so both are settings and
+A lesion is a connected part (`medkt.metrics.connected`). Connectivity and the rule of detection change every number here, so both are settings and
 are recorded. Two rules: `iou` pairs lesions one to one, as many as possible and of those the best overlap (Kofler et
 al. 2023, arXiv:2312.02608, for why the rule must be stated); `coverage` lets several parts share a lesion.
 """
@@ -14,12 +14,11 @@ from scipy import ndimage
 from scipy.optimize import linear_sum_assignment
 
 from medkt.errors import SettingsError
-from medkt.shapes import MaskVoxels, Voxels
+from medkt.metrics.connected import CONNECTIVITY, NEIGHBOURS, Labels, label_lesions
+from medkt.shapes import Voxels
 from medkt.spatial import Geometry, Mask
 
 Rule = Literal["iou", "coverage"]
-NEIGHBOURS = {6: 1, 18: 2, 26: 3}  # of a voxel, to the rank that SciPy asks for
-Labels = Int[np.ndarray, "slices rows columns"]
 Overlaps = Float64[np.ndarray, "references predictions"]
 
 
@@ -27,8 +26,8 @@ Overlaps = Float64[np.ndarray, "references predictions"]
 class LesionSettings:
     """What a lesion is and when it counts as found."""
 
-    connectivity: int = 26
-    """6 (faces), 18 (and edges) or 26 (and corners); for one plane 4, 8 and 8 of its pixels."""
+    connectivity: int = CONNECTIVITY
+    """6 (faces), 18 (and edges) or 26 (and corners); for one plane, and within each frame of a clip, 4, 8 and 8 pixels."""
     rule: Rule = "iou"
     """iou: pairs of lesions with an IoU above the threshold. coverage: more than that part of a lesion is covered."""
     threshold: float = 0.1
@@ -137,7 +136,7 @@ def match_lesions(
     settings = settings or LesionSettings()
     if scores is not None and scores.shape != prediction.values.shape:
         raise ValueError(f"scores have the shape of the masks {prediction.values.shape}, got {scores.shape}")
-    theirs, ours = (_components(mask.values, settings) for mask in (reference, prediction))
+    theirs, ours = (_components(mask, settings) for mask in (reference, prediction))
     shared = _shared(theirs, ours)
     sizes = [np.bincount(labels.ravel(), minlength=1)[1:] for labels in (theirs, ours)]
     overlaps = _iou(shared, *sizes)
@@ -159,9 +158,8 @@ def match_lesions(
     )  # fmt: skip
 
 
-def _components(values: MaskVoxels, settings: LesionSettings) -> Labels:
-    structure = ndimage.generate_binary_structure(3, NEIGHBOURS[settings.connectivity])
-    labels = np.asarray(ndimage.label(values, structure=structure)[0], dtype=np.int64)
+def _components(mask: Mask, settings: LesionSettings) -> Labels:
+    labels = label_lesions(mask, connectivity=settings.connectivity)
     large = np.bincount(labels.ravel(), minlength=1) >= settings.smallest_voxels
     large[0] = False
     numbers = np.where(large, np.cumsum(large), 0)

@@ -13,7 +13,7 @@ from medkt.domains import Domain
 from medkt.domains.intensity import Intensity
 from medkt.errors import InputError
 from medkt.shapes import Plane
-from medkt.spatial import Image, Planes, SaliencyMap, planes_of
+from medkt.spatial import Geometry, Image, Planes, SaliencyMap, planes_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +57,17 @@ class Looked:
             return plane
         top, left, bottom, right = self.region
         return plane[top:bottom, left:right]
+
+    def seen(self, geometry: Geometry) -> tuple[slice, slice, slice]:
+        """The part of the grid in which a mask can lie: the region, and the planes that were looked at or stand for them."""
+        parts = [slice(None)] * 3
+        before, after = (self.stride - 1) // 2, self.stride // 2
+        first, last = self.index(min(self.positions)), self.index(max(self.positions))
+        parts[self.planes.axis] = slice(max(0, first - before), last + after + 1)
+        if self.region is not None:  # only where planes are shown as stored
+            top, left, bottom, right = self.region
+            parts[1:] = slice(top, bottom), slice(left, right)
+        return parts[0], parts[1], parts[2]
 
     def put(self, values: NDArray[Any], index: int, part: NDArray[Any]) -> None:
         """Write what belongs to that part of a plane into (slices, rows, columns) values, in place."""

@@ -50,7 +50,7 @@ class FindingResult:
         found: scores, maps, prompts and pieces of mask, slice by slice, numbered by position among those looked at.
         specificity: how much the map depends on the words, 1 entirely and 0 not at all, median over the slices checked;
             None where nothing was looked at.
-        measures: size and place of the mask.
+        measures: size and place of the mask's lesions.
         case, reference: scores against a reference and the reference itself, where one was given.
     """
 
@@ -121,7 +121,7 @@ def finding_of(
     return FindingResult(
         concept=concept, texts=texts, looked=looked, found=found,
         specificity=float(np.median(indices)) if indices else None,
-        measures=measure(mask_of(image, looked, found, concept.id)),
+        measures=measure(mask_of(image, looked, found, concept.id), seen=looked.seen(image.geometry)),
     )  # fmt: skip
 
 
@@ -149,7 +149,18 @@ def saliency_of(image: Image, looked: Looked, found: ConceptResult) -> SaliencyM
 
 
 def too_small(finding: FindingResult) -> list[str]:
-    smallest, largest = finding.concept.smallest_visible_mm, finding.measures.long_axis
-    if smallest is None or largest is None or finding.measures.unit != "mm" or largest >= smallest:
+    """What to know of lesions that are smaller than the finding shows."""
+    smallest, measures = finding.concept.smallest_visible_mm, finding.measures
+    if smallest is None or measures.unit != "mm":
         return []
-    return [f"the mask's longest axis is {largest:.1f} mm, below the {smallest:g} mm from which this finding shows"]
+    below = [lesion.long_axis for lesion in measures.lesions if lesion.long_axis < smallest]
+    if not below:
+        return []
+    which = (
+        "the mask's only lesion"
+        if measures.lesion_count == 1
+        else f"{len(below)} of the mask's {measures.lesion_count} lesions"
+    )
+    longest = "its long axis" if len(below) == 1 else "the longest axis among them"
+    is_below = "is below" if len(below) == 1 else "are below"
+    return [f"{which} {is_below} the {smallest:g} mm from which this finding shows; {longest} is {max(below):.1f} mm"]

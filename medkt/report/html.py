@@ -35,8 +35,8 @@ ul.warnings li { margin: .2rem 0; }
 
 <h2>Findings</h2>
 <table>
-<thead><tr><th>Finding</th><th>Decision</th><th class="number">Score</th><th class="number">Size</th>
-<th class="number">Longest axis</th><th class="number">Slices</th><th class="number">Depends on the words</th></tr></thead>
+<thead><tr><th>Finding</th><th>Decision</th><th class="number">Score</th><th>Lesions, long x short axis</th>
+<th class="number">Slices</th><th class="number">Depends on the words</th></tr></thead>
 <tbody>
 {% for f in result.findings %}
 <tr>
@@ -49,14 +49,34 @@ normals are called seen; p-value {{ f.calibration.p_value | figure(3) }}
 {%- if f.calibration.probability is not none %}, probability {{ f.calibration.probability | figure(2) }} at the share of findings
 in the calibration{% endif %}{% endif %}</span></td>
 <td class="number">{{ f.score | figure(2) }}</td>
-<td class="number">{{ f.size_text }}</td>
-<td class="number">{{ f.diameter_text }}</td>
+<td>{{ f.size_text }}</td>
 <td class="number">{{ f.slices_with_mask }}</td>
 <td class="number">{{ f.specificity | figure(2) }}</td>
 </tr>
 {% endfor %}
 </tbody>
 </table>
+<p class="quiet">A lesion is a connected part of the mask: voxels that share a face, an edge or a corner; in a clip, those of one
+frame. Long and short axis lie in the slice in which the long one is longest. "At least": the lesion reaches the edge of what was
+looked at and may go on outside.</p>
+{% for f in result.findings if f.measures.lesion_count > 1 %}
+<details><summary>The lesions of {{ f.name }}{% if f.measures.lesions | length < f.measures.lesion_count %}, the
+{{ f.measures.lesions | length }} largest of {{ f.measures.lesion_count }}{% endif %}</summary>
+<table>
+<thead><tr><th class="number">Lesion</th><th class="number">Long axis, {{ f.measures.unit }}</th><th class="number">Short axis</th>
+<th class="number">Volume, mL</th><th class="number">Largest cross-section, {{ f.measures.unit }}²</th><th class="number">Plane</th>
+<th>Cut by an edge</th></tr></thead>
+<tbody>
+{% for one in f.measures.lesions %}
+<tr><td class="number">{{ loop.index }}</td><td class="number">{{ one.long_axis | figure(1) }}</td>
+<td class="number">{{ one.short_axis | figure(1) }}</td><td class="number">{{ one.volume_ml | figure(2) }}</td>
+<td class="number">{{ one.area | figure(0) }}</td><td class="number">{{ one.slice_index }}</td>
+<td>{{ "yes" if one.touches_border else "no" }}</td></tr>
+{% endfor %}
+</tbody>
+</table>
+</details>
+{% endfor %}
 
 {% if result.reference %}
 <h2>Scores against the reference</h2>

@@ -25,6 +25,7 @@ from medkt.pipeline import FindingResult, StudyResult
 from medkt.report.figures import Panel, draw_panels
 from medkt.report.html import render_report
 from medkt.report.plain import as_plain
+from medkt.report.sizes import axes_text, measures_record, size_text
 
 RECORD = "result.json"
 OTHER_FILES = ("overlay.png", "report.html", "settings.yaml")
@@ -187,12 +188,12 @@ def _files_of_result(folder: Path) -> tuple[str, ...]:
 
 
 def summarise(record: Mapping[str, Any]) -> str:
-    """One line: each finding, seen or not, its score and its size."""
+    """One line: each finding, seen or not, its score and the sizes of its lesions."""
     parts = []
     for finding in record["findings"]:
-        size = f", {finding['size_text']}" if finding["present"] and finding["size_text"] != "–" else ""
+        size = f"; {finding['size_text']}" if finding["present"] and finding["size_text"] != "–" else ""
         scores = finding["reference_scores"]
-        dsc = "" if scores is None else ", " + ", ".join(f"{key} {_figure(v)}" for key, v in scores["numbers"].items())
+        dsc = "" if scores is None else "; " + ", ".join(f"{key} {_figure(v)}" for key, v in scores["numbers"].items())
         rule = finding["calibration"]
         rank = "" if rule is None else f", p {rule['p_value']:.2g}"
         parts.append(f"{finding['name']} {finding['decision']} (score {finding['score']:.2f}{rank}{size}{dsc})")
@@ -301,9 +302,9 @@ def _finding_record(
         "specificity": None if finding.specificity is None else round(finding.specificity, 4),
         "slice_disagreement": None if found.disagreement is None else round(found.disagreement, 4),
         "pieces_dropped": found.dropped,
-        "measures": as_plain(measures),
-        "size_text": _size_text(finding),
-        "diameter_text": "–" if measures.long_axis is None else f"{measures.long_axis:.1f} {measures.unit}",
+        "measures": measures_record(measures),
+        "size_text": size_text(measures),
+        "diameter_text": axes_text(measures),
         "slices_with_mask": len({piece.index for piece in found.pieces}),
         "slices": [
             {
@@ -357,7 +358,7 @@ def _panel(result: StudyResult, finding: FindingResult, decided: Decided | None)
         mask=masks.get(position, np.zeros(plane.shape, dtype=bool)),
         boxes_xyxy=here.prompts.boxes_xyxy if here else np.zeros((0, 4), np.float32),
         title=f"{one_line(finding.concept.name, 40)}{where}",
-        caption=f"{_decision(result, finding, decided)}, score {found.presence.score:.2f}, {_size_text(finding)}",
+        caption=f"{_decision(result, finding, decided)}, score {found.presence.score:.2f}; {size_text(finding.measures)}",
         aspect=rows / columns,
         colour=finding.concept.colour,
         reference=None
@@ -374,17 +375,6 @@ def _decision(result: StudyResult, finding: FindingResult, decided: Decided | No
     if not result.settings.presence.gate:
         return "not decided"
     return "seen" if finding.found.presence.present else "not seen"
-
-
-def _size_text(finding: FindingResult) -> str:
-    measures = finding.measures
-    if not measures.voxels:
-        return "–"
-    if measures.volume_ml is not None:
-        return f"{measures.volume_ml:.2f} mL"
-    if measures.area is not None:
-        return f"{measures.area:.0f} {'mm²' if measures.unit == 'mm' else 'pixels'}"
-    return f"{measures.voxels} voxels"
 
 
 def _rounded(value: float) -> float | None:

@@ -21,6 +21,7 @@ def test_the_demo_says_what_it_did(medkt: Command, tmp_path: Path, monkeypatch: 
         assert ran.code == 0, ran.err
     assert ran.out.startswith(f"$ medkt segment -i {tmp_path / 'demo'}")
     assert "The study is synthetic" in ran.out
+    assert "What was drawn into the study: 1 lesion, 42.3 x 41.1 mm, 41.06 mL." in ran.out
     named = dict(re.findall(r"^(mask|picture|report|folder) +(\S+)$", ran.out, re.MULTILINE))
     assert set(named) == {"mask", "picture", "report", "folder"}
     assert all(Path(path).exists() for path in named.values())

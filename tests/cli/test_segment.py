@@ -174,7 +174,7 @@ def test_what_a_result_says_of_itself(done: Done) -> None:
     assert record["domain"] == {"ct": "ct", "mr": "mri", "dx": "cxr", "cx": "cxr", "us": "ultrasound"}[done.name[:2]]
     assert set(record["seconds"]) == {"read", "prepare", "models", "measure"}
     (finding,) = record["findings"]
-    assert finding["measures"]["voxels"] == int(np.asarray(done.mask().dataobj).sum())
+    assert finding["measures"]["mask_voxels"] == int(np.asarray(done.mask().dataobj).sum())
     assert done.out.startswith(f"{done.study}: a bright spot seen (score {finding['score']:.2f}, ")
 
 

@@ -55,7 +55,7 @@ def test_a_site_decides_on_a_normal_a_finding_and_an_unlike_study(medkt: Command
         assert ran.code == 0, ran.err
         finding, rule = record_of(tmp_path / name)
         assert (finding["decision"], rule["outcome"], rule["site"]) == (decision, outcome, "ward"), finding["reason"]
-        assert (finding["measures"]["voxels"] > 0) is finding["present"] is (outcome == "present")
+        assert (finding["measures"]["mask_voxels"] > 0) is finding["present"] is (outcome == "present")
         assert 0 < rule["p_value"] <= 1
         assert (rule["calibration_normals"], rule["calibration_findings"]) == (25, 10)
         assert (rule["probability"] is None) is bool(rule["unlike"]) is (outcome == "abstain")

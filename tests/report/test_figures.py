@@ -55,6 +55,16 @@ def test_the_outline_runs_round_the_mask_in_the_findings_colour() -> None:
     assert not _reddish(bare).any()
 
 
+def test_a_long_caption_is_not_cut() -> None:
+    """It stands under the middle of the three pictures, where the whole width is free."""
+    long = "not decided, score 0.12; 12 lesions, largest at least 123.4 x 118.0 mm, 123.45 mL; together at least 1234.56 mL"
+    pixels = _drawn(replace(_panel(), caption=long))
+    below = pixels[-60:-25]  # under the pictures and above the footer
+    (columns,) = np.nonzero((below.min(axis=2) > 100).any(axis=0))
+    assert columns[0] > 20
+    assert columns[-1] < pixels.shape[1] - 20
+
+
 def test_a_mask_at_the_edge_is_outlined_there() -> None:
     everything = replace(_panel(), mask=np.ones((40, 48), dtype=bool))
     assert _reddish(_drawn(everything)).sum() > 100
