@@ -8,13 +8,15 @@ A folder, a file or a DICOMDIR becomes headers (`dicom_files`), one series (`dic
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from pydicom import Dataset
 
 from medkt.errors import GeometryError
+from medkt.io.dicom_copies import without_copies
 from medkt.io.dicom_files import DicomFile, FoundFiles, find_files
 from medkt.io.dicom_frames import Frame, frames_of
 from medkt.io.dicom_header import modality_of, text
-from medkt.io.dicom_luts import display_of
+from medkt.io.dicom_luts import display_of, empty_luts
 from medkt.io.dicom_pixels import read_voxels
 from medkt.io.dicom_regions import regions_of
 from medkt.io.dicom_regrid import regrid as resample
@@ -23,13 +25,14 @@ from medkt.io.dicom_stack import Layout, lay_out
 from medkt.io.dicom_volumes import choose_volume
 from medkt.io.digest import digest_of
 from medkt.io.native import DicomNative
+from medkt.shapes import Voxels
 from medkt.spatial.geometry import Geometry
 from medkt.spatial.image import Display, Image
 from medkt.spatial.provenance import Provenance
 
 
 def read_dicom(
-    path: Path, shown: str, *, series: str | None = None, volume: int | None = None, regrid: bool = False
+    path: Path, shown: str, *, series: str | None = None, volume: int | str | None = None, regrid: bool = False
 ) -> Image:
     """The image in a DICOM file, a folder or a DICOMDIR; axes (slices, rows, columns), world LPS+ mm.
 
@@ -37,36 +40,39 @@ def read_dicom(
         path: what to read.
         shown: how to name it in messages.
         series: a series UID, its unambiguous beginning, or its number in the list from 1.
-        volume: which of several volumes or views in the series, from 1.
+        volume: which of several volumes or views in the series: its number from 1, or what tells it apart ("echo 2").
         regrid: resample a stack that is no regular grid, instead of refusing it.
 
     Raises:
         InputError: one of its kinds, see `medkt.errors`; the message is one line.
     """
     found = find_files(path, shown)
-    files = choose_series(found.pictures, series, shown)
+    files, copies = without_copies(choose_series(found.pictures, series, shown))
     chosen = choose_volume(frames_of(files), volume, shown)
-    layout = lay_out(chosen, files[chosen[0].file].header, shown)
+    first = files[chosen.frames[0].file].header
+    layout = lay_out(chosen.frames, first, shown)
     if layout.problems and not regrid:
         raise GeometryError(f"{shown}: {'; '.join(layout.problems)}. Repair the series, or resample it with --regrid.")
     values, steps, warnings = read_voxels(layout.frames, files)
     geometry = layout.geometry
     if layout.problems:
+        warnings = (*warnings, *_left_out(values, layout, files))
         values, geometry = resample(values, layout, shown)
         warnings = (*warnings, f"resampled onto a regular grid: {'; '.join(layout.problems)}")
     display, varying = _display(layout.frames, files)
     return Image(
         values=values,
         geometry=geometry,
-        modality=modality_of(files[chosen[0].file].header),
+        modality=modality_of(first),
         display=display,
         provenance=Provenance(
             source="dicom",
             digest=digest_of(values, geometry),
-            steps=(*_record(found, files, layout), *layout.steps, *steps),
+            steps=(*_record(found, files, layout), *filter(None, [chosen.said]), *layout.steps, *steps),
             warnings=(
                 *found.warnings,
-                *_copies(found, files),
+                *copies,
+                *chosen.warnings,
                 *layout.warnings,
                 *_cautions(files, layout, geometry),
                 *varying,
@@ -74,6 +80,17 @@ def read_dicom(
             ),
         ),
         native=_native(files, layout),
+    )
+
+
+def _left_out(values: Voxels, layout: Layout, files: Sequence[DicomFile]) -> tuple[str, ...]:
+    """A word about slices that give way to another one at their place though they show something else."""
+    others = [(values[k], plane) for k, frames in layout.doubled for plane in read_voxels(frames, files)[0]]
+    differ = sum(not np.array_equal(kept, plane) for kept, plane in others)
+    if not differ:
+        return ()
+    return (
+        f"of slices at one place the first was kept: {differ} left out show{'s' if differ == 1 else ''} something else",
     )
 
 
@@ -93,16 +110,9 @@ def _record(found: FoundFiles, files: list[DicomFile], layout: Layout) -> tuple[
     return (f"{len(layout.frames)} frames of {len(files)} files read", *cut, *skipped)
 
 
-def _copies(found: FoundFiles, files: list[DicomFile]) -> tuple[str, ...]:
-    """A word about files that claim to be one object; the first is read."""
-    series = text(files[0].header, "SeriesInstanceUID")
-    copies = sum(text(file.header, "SeriesInstanceUID") == series for file in found.pictures) - len(files)
-    return (f"{copies} files repeat the SOP instance of another and are skipped",) if copies else ()
-
-
 def _cautions(files: Sequence[DicomFile], layout: Layout, geometry: Geometry) -> tuple[str, ...]:
     header = files[layout.frames[0].file].header
-    notes = []
+    notes = [*empty_luts(header, layout.frames[0].number)]
     if text(header, "BurnedInAnnotation") == "YES":
         notes.append("the file says that text is burned into the picture")
     if text(header, "LossyImageCompression") == "01":

@@ -7,16 +7,17 @@ from pathlib import Path
 from pydicom import Dataset
 
 from medkt.errors import InputError, UnsupportedError
-from medkt.io.dicom_header import items, kind_of, looks_like_dicom, read_header, text, value
+from medkt.io.dicom_header import header_and_pixels, items, kind_of, looks_like_dicom, text, value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class DicomFile:
-    """One file: where it lies, how to name it in messages, and its header without voxels."""
+    """One file: where it lies, how to name it in messages, its header without voxels, and whether it has voxels."""
 
     path: Path
     shown: str
     header: Dataset
+    has_pixels: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -39,17 +40,17 @@ def find_files(path: Path, shown: str) -> FoundFiles:
         UnsupportedError: only objects that are no pictures.
     """
     if path.is_dir():
-        found = _read_all([(file, f"{shown} ({file.relative_to(path)})") for file in _files_below(path)])
+        found = _read_all([(one, f"{shown} ({one.relative_to(path)})") for one in _files_below(path)])
         missing: tuple[str, ...] = ()
         if not found.pictures and not found.others:
             raise InputError(f"{shown}: no DICOM file in this folder; give the file itself for NIfTI and pictures")
     else:
-        header = read_header(path, shown)
-        if "DirectoryRecordSequence" not in header:
-            found, missing = _sorted_out([DicomFile(path=path, shown=shown, header=header)]), ()
+        file = _opened(path, shown)
+        if "DirectoryRecordSequence" not in file.header:
+            found, missing = _sorted_out([file]), ()
         else:
-            files, missing = _named_by_directory(header, path, shown)
-            found = _read_all([(file, f"{shown} ({file.name})") for file in files])
+            files, missing = _named_by_directory(file.header, path, shown)
+            found = _read_all([(one, f"{shown} ({one.name})") for one in files])
     if not found.pictures:
         what = ", ".join(f"{kind}" + (f" ({count} files)" if count > 1 else "") for kind, count in found.others.items())
         raise UnsupportedError(f"{shown}: holds {what}; medkt reads images (CR, DX, MG, CT, MR, US, ...)")
@@ -65,14 +66,19 @@ def _files_below(folder: Path) -> list[Path]:
 
 
 def _read_all(files: list[tuple[Path, str]]) -> FoundFiles:
-    return _sorted_out([DicomFile(path=path, shown=shown, header=read_header(path, shown)) for path, shown in files])
+    return _sorted_out([_opened(path, shown) for path, shown in files])
+
+
+def _opened(path: Path, shown: str) -> DicomFile:
+    header, has_pixels = header_and_pixels(path, shown)
+    return DicomFile(path=path, shown=shown, header=header, has_pixels=has_pixels)
 
 
 def _sorted_out(files: list[DicomFile]) -> FoundFiles:
     pictures: list[DicomFile] = []
     others: dict[str, int] = {}
     for file in files:
-        kind = kind_of(file.header)
+        kind = kind_of(file.header, has_pixels=file.has_pixels)
         if kind is None:
             pictures.append(file)
         else:

@@ -8,7 +8,9 @@ from pydicom import Dataset
 
 from medkt.errors import UnreadableError, UnsupportedError
 from medkt.io.dicom_files import DicomFile
-from medkt.io.dicom_header import integer, items, number, numbers, text, value
+from medkt.io.dicom_groups import functional as functional
+from medkt.io.dicom_header import integer, items, number, numbers, text
+from medkt.io.dicom_marks import Marks, marks_of_file, marks_of_frame
 from medkt.io.dicom_mosaic import Mosaic, directions_of, mosaic_of
 
 Vector = NDArray[np.float64]
@@ -28,7 +30,8 @@ class Frame:
         directions: (2, 3) unit vectors LPS+: the way the column index grows, the way the row index grows; or None.
         spacing: (row step, column step) in mm as written beside the position, or None.
         corner: its first (row, column) in the stored picture where that is a mosaic of slices, else None.
-        marks: what tells apart two frames at one place, oldest first.
+        marks: what tells apart two frames at one place, see `dicom_marks`.
+        order: instance number and frame number: the order in which the series was stored.
     """
 
     file: int
@@ -38,7 +41,8 @@ class Frame:
     directions: Vector | None
     spacing: tuple[float, float] | None
     frame_of_reference: str
-    marks: tuple[float, ...]
+    marks: Marks
+    order: tuple[float, int]
     corner: tuple[int, int] | None = None
 
 
@@ -50,17 +54,6 @@ def frames_of(files: list[DicomFile]) -> list[Frame]:
         UnsupportedError: a mosaic that cannot be cut.
     """
     return [frame for place, file in enumerate(files) for frame in _frames_of_file(file, place)]
-
-
-def functional(header: Dataset, frame_number: int, sequence: str) -> Dataset | None:
-    """The item of a functional group for a frame (from 1): its own, else the shared one, else None."""
-    own = value(header, "PerFrameFunctionalGroupsSequence")  # not a copy: thousands of frames ask for theirs
-    groups = [own[frame_number - 1]] if own is not None and frame_number <= len(own) else []
-    for group in [*groups, *items(header, "SharedFunctionalGroupsSequence")[:1]]:
-        found = items(group, sequence)
-        if found:
-            return found[0]
-    return None
 
 
 def _frames_of_file(file: DicomFile, place: int) -> list[Frame]:
@@ -76,13 +69,14 @@ def _frames_of_file(file: DicomFile, place: int) -> list[Frame]:
     if described not in (0, count):
         raise UnreadableError(f"{file.shown}: {count} frames, but {described} are described; the header is damaged")
     grouped = described > 0 or "SharedFunctionalGroupsSequence" in header
+    shared = marks_of_file(header)
     mosaic = mosaic_of(header, file.shown)
     if mosaic is not None and count > 1:
         raise UnsupportedError(f"{file.shown}: holds {count} mosaics in one file; export them as one file each")
     if mosaic is not None:
-        whole = _frame(header, place, 1, mosaic.size, grouped, count)
+        whole = _frame(header, place, 1, mosaic.size, grouped, count, shared)
         return _slices_of(mosaic, replace(whole, frame_of_reference=text(header, "FrameOfReferenceUID")))
-    return [_frame(header, place, n, (rows, columns), grouped, count) for n in range(1, count + 1)]
+    return [_frame(header, place, n, (rows, columns), grouped, count, shared) for n in range(1, count + 1)]
 
 
 def _slices_of(mosaic: Mosaic, whole: Frame) -> list[Frame]:
@@ -93,7 +87,9 @@ def _slices_of(mosaic: Mosaic, whole: Frame) -> list[Frame]:
     ]
 
 
-def _frame(header: Dataset, place: int, n: int, size: tuple[int, int], grouped: bool, count: int) -> Frame:
+def _frame(
+    header: Dataset, place: int, n: int, size: tuple[int, int], grouped: bool, count: int, shared: Marks
+) -> Frame:
     position = orientation = measures = header if count == 1 else None
     if grouped:
         position = functional(header, n, "PlanePositionSequence") or position
@@ -112,22 +108,6 @@ def _frame(header: Dataset, place: int, n: int, size: tuple[int, int], grouped: 
         directions=directions if placed else None,
         spacing=(step[0], step[1]) if step is not None and min(step) > 0 else None,
         frame_of_reference=text(header, "FrameOfReferenceUID") if placed else "",
-        marks=_marks(header, n, grouped),
+        marks={**shared, **marks_of_frame(header, n)} if grouped else shared,
+        order=(number(header, "InstanceNumber") or 0.0, n),
     )
-
-
-def _marks(header: Dataset, n: int, grouped: bool) -> tuple[float, ...]:
-    """Time, echo, acquisition, instance: numbers that order the frames found at one position."""
-    content = functional(header, n, "FrameContentSequence") if grouped else None
-    where = header if content is None else content
-    index = (
-        number(where, "TemporalPositionIndex") if content is not None else number(header, "TemporalPositionIdentifier")
-    )
-    acquisition = (
-        number(where, "FrameAcquisitionNumber") if content is not None else number(header, "AcquisitionNumber")
-    )
-    diffusion = functional(header, n, "MRDiffusionSequence") if grouped else None
-    strength = number(header if diffusion is None else diffusion, "DiffusionBValue")
-    echo = number(header, "EchoNumbers")
-    last = (number(header, "InstanceNumber") or 0.0) + n * 1e-5
-    return (index or 0.0, strength or 0.0, echo or 0.0, acquisition or 0.0, last)

@@ -4,7 +4,9 @@ import math
 from pathlib import Path
 from typing import Any
 
-from pydicom import Dataset, Sequence, dcmread
+from pydicom import Dataset, Sequence
+from pydicom.filereader import read_partial
+from pydicom.tag import BaseTag, Tag
 
 from medkt.errors import UnreadableError
 from medkt.io.guard import reading
@@ -23,6 +25,7 @@ REFUSED: dict[str, str] = {
     "1.2.840.10008.5.1.4.1.1.67": "a real-world value map",
     "1.2.840.10008.1.3.10": "a directory of files (DICOMDIR)",
 }
+_PIXELS = (Tag("PixelData"), Tag("FloatPixelData"), Tag("DoubleFloatPixelData"))
 _STARTS = (b"\x02\x00", b"\x08\x00", b"\x00\x08", b"\x00\x02")  # group 2 or 8 first, either byte order
 
 
@@ -46,13 +49,30 @@ def read_header(path: Path, shown: str) -> Dataset:
     Raises:
         UnreadableError: not DICOM or damaged.
     """
+    return header_and_pixels(path, shown)[0]
+
+
+def header_and_pixels(path: Path, shown: str) -> tuple[Dataset, bool]:
+    """Everything before the pixel data, and whether there is pixel data.
+
+    Raises:
+        UnreadableError: not DICOM or damaged.
+    """
+    met: list[bool] = []
+
+    def at_pixels(tag: BaseTag, vr: str | None, length: int) -> bool:
+        if tag in _PIXELS:
+            met.append(True)
+        return bool(met)
+
     with reading(shown, "reading the DICOM header"):
-        dataset = dcmread(path, stop_before_pixels=True, force=True)
+        with path.open("rb") as file:
+            dataset = read_partial(file, at_pixels, force=True)
         for keyword in ("SOPClassUID", "Rows", "Columns"):
             dataset.get(keyword)  # decoded only when asked for; a damaged one shows here
     if "SOPClassUID" not in dataset and "Rows" not in dataset and "DirectoryRecordSequence" not in dataset:
         raise UnreadableError(f"{shown}: is not a DICOM file, or is cut off within its header")
-    return dataset
+    return dataset, bool(met)
 
 
 def value(dataset: Dataset, keyword: str) -> Any:
@@ -144,14 +164,19 @@ def modality_of(dataset: Dataset) -> str:
     return text(dataset, "Modality") or _MODALITIES.get(text(dataset, "SOPClassUID"), "")
 
 
-def kind_of(dataset: Dataset) -> str | None:
-    """What an object is that medkt does not read ("a structured report"), None for a picture."""
+def kind_of(dataset: Dataset, *, has_pixels: bool = True) -> str | None:
+    """What an object is that medkt does not read ("a structured report"), None for a picture.
+
+    One of a class for images that has lost its pixels counts as a picture: it is damaged, and reading it says so.
+    """
     uid = value(dataset, "SOPClassUID")
     if str(uid) in REFUSED:
         return REFUSED[str(uid)]
     if "DirectoryRecordSequence" in dataset:
         return "a directory of files (DICOMDIR)"
-    if integer(dataset, "Rows") is None or integer(dataset, "Columns") is None:
-        name = getattr(uid, "name", "") if uid is not None else ""
+    name = getattr(uid, "name", "") if uid is not None else ""
+    sizes = (integer(dataset, "Rows"), integer(dataset, "Columns"))
+    if None in sizes or not (has_pixels or uid is None or name.endswith("Image Storage")):
+        name = "" if name == uid else name  # a maker's own class has no name
         return f"an object without pixels ({name or 'unknown kind'})"
     return None

@@ -126,7 +126,7 @@ def jpeg_header(frame: bytes) -> JpegHeader | None:
         if marker == 0xFF:  # a fill byte
             place += 1
             continue
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+        if (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)) or marker == 0xF7:  # the last is JPEG-LS's
             rows, columns = (int.from_bytes(frame[place + at : place + at + 2], "big") for at in (5, 7))
             return JpegHeader(frame[place + 4], rows, columns, frame[place + 9])
         place += 2 + int.from_bytes(frame[place + 2 : place + 4], "big")

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from medkt.errors import UnreadableError
-from medkt.io.dicom_frames import functional
+from medkt.io.dicom_groups import functional
 from medkt.io.dicom_header import integer, items, number, text, value
 from medkt.io.dicom_regions import region_to_show
 from medkt.io.guard import reading
@@ -27,9 +27,14 @@ def modality_lut(header: Dataset, frame_number: int, shown: str) -> tuple[Callab
         UnreadableError: a slope of zero or a damaged table.
     """
     sequence = items(header, "ModalityLUTSequence")
-    if sequence:
+    if sequence and not is_empty(sequence[0]):
         first, entries = table_of(sequence[0], header, shown)
         return (lambda stored: entries[np.clip(stored.astype(np.int64) - int(first), 0, len(entries) - 1)]), "table"
+    if sequence and number(header, "RescaleSlope") is None:
+        raise UnreadableError(
+            f"{shown}: its modality look-up table (ModalityLUTSequence) is empty, so what the stored values mean is unknown; "
+            "restore the table, or remove the sequence where they are the values themselves"
+        )
     item = functional(header, frame_number, "PixelValueTransformationSequence") or header
     slope, intercept = number(item, "RescaleSlope"), number(item, "RescaleIntercept")
     slope, intercept = 1.0 if slope is None else slope, 0.0 if intercept is None else intercept
@@ -49,6 +54,22 @@ def smallest(whole: Array) -> Array:
         if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
             return whole.astype(kind)
     return whole
+
+
+def is_empty(item: Dataset) -> bool:
+    """Whether a LUT item holds no table at all; one that is merely too short is damaged."""
+    return value(item, "LUTData") is None
+
+
+def empty_luts(header: Dataset, frame_number: int) -> tuple[str, ...]:
+    """A word about tables of a frame (from 1) that hold nothing and are passed over."""
+    shown = functional(header, frame_number, "FrameVOILUTSequence") or header
+    notes = []
+    if any(is_empty(item) for item in items(header, "ModalityLUTSequence")):
+        notes.append("the modality look-up table is empty: rescale slope and intercept are applied")
+    if any(is_empty(item) for item in items(shown, "VOILUTSequence")):
+        notes.append("a look-up table for display (VOI LUT) is empty: passed over")
+    return tuple(notes)
 
 
 def table_of(item: Dataset, header: Dataset, shown: str) -> tuple[float, Array]:
@@ -76,7 +97,7 @@ def display_of(header: Dataset, frame_number: int, shown: str) -> Display:
     item = functional(header, frame_number, "FrameVOILUTSequence") or header
     centres, widths = _list(item, "WindowCenter"), _list(item, "WindowWidth")
     windows = tuple((c, w) for c, w in zip(centres, widths, strict=False) if w > 0)
-    tables = items(item, "VOILUTSequence")
+    tables = [one for one in items(item, "VOILUTSequence") if not is_empty(one)]  # the windows are there without it
     inverted = (
         text(header, "PhotometricInterpretation") == "MONOCHROME1" or text(header, "PresentationLUTShape") == "INVERSE"
     )

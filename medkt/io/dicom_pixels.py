@@ -15,6 +15,7 @@ from medkt.io.dicom_files import DicomFile, transfer_syntax
 from medkt.io.dicom_frames import Frame
 from medkt.io.dicom_header import integer, text
 from medkt.io.dicom_jpeg import decode_jpeg12, listening_to_gdcm, needs_jpeg12, require_sound_jpeg
+from medkt.io.dicom_jpeg_ls import JPEG_LS, decode_jpeg_ls
 from medkt.io.dicom_luts import modality_lut
 from medkt.io.dicom_mosaic import mosaic_of, require_blank, tile
 from medkt.io.guard import reading
@@ -27,8 +28,7 @@ Array = NDArray[Any]
 PREFERRED = {
     "1.2.840.10008.1.2.4.50": "pillow",
     "1.2.840.10008.1.2.4.51": "pillow",
-    "1.2.840.10008.1.2.4.80": "pyjpegls",
-    "1.2.840.10008.1.2.4.81": "pyjpegls",
+    **dict.fromkeys(JPEG_LS, "pyjpegls"),
     "1.2.840.10008.1.2.4.90": "pylibjpeg",
     "1.2.840.10008.1.2.4.91": "pylibjpeg",
 }
@@ -125,7 +125,7 @@ def _decoded(file: DicomFile, numbers: list[int], warnings: dict[str, None]) -> 
     _complete(dataset, file.shown)
     syntax = transfer_syntax(dataset)
     palette = text(dataset, "PhotometricInterpretation") == "PALETTE COLOR"
-    frames = _frames(dataset, syntax, numbers, file.shown)
+    frames = _frames(dataset, syntax, numbers, file.shown, warnings)
     for _ in numbers:
         with reading(file.shown, "decoding the pixels", explain=True) as notes:
             stored, photometric = next(frames)
@@ -135,7 +135,9 @@ def _decoded(file: DicomFile, numbers: list[int], warnings: dict[str, None]) -> 
         yield (luma(stored, photometric), True) if stored.ndim == 3 else (stored, False)
 
 
-def _frames(dataset: Dataset, syntax: str, numbers: list[int], shown: str) -> Iterator[tuple[Array, str]]:
+def _frames(
+    dataset: Dataset, syntax: str, numbers: list[int], shown: str, warnings: dict[str, None]
+) -> Iterator[tuple[Array, str]]:
     if needs_jpeg12(syntax, integer(dataset, "BitsStored") or 0):
         return ((plane, "MONOCHROME2") for plane in decode_jpeg12(dataset, numbers, shown))
     try:
@@ -147,6 +149,8 @@ def _frames(dataset: Dataset, syntax: str, numbers: list[int], shown: str) -> It
         raise UnsupportedError(f"{shown}: transfer syntax {syntax} needs a decoder; pip install {wheel}")
     if syntax in JPEG_LOSSLESS:
         return _lossless(dataset, syntax, numbers, shown)
+    if syntax in JPEG_LS and PREFERRED[syntax] in decoder.available_plugins:
+        return decode_jpeg_ls(dataset, numbers, shown, warnings)
     plugin = PREFERRED.get(syntax, "")
     plugin = plugin if plugin in decoder.available_plugins else ""
     decoded = decoder.iter_array(dataset, indices=[n - 1 for n in numbers], raw=True, decoding_plugin=plugin)

@@ -9,7 +9,8 @@ from pydicom import Dataset, dcmread
 
 from medkt.errors import GeometryMismatchError, InputError, UnsupportedError
 from medkt.io.dicom_files import DicomFile
-from medkt.io.dicom_frames import Frame, frames_of, functional
+from medkt.io.dicom_frames import Frame, frames_of
+from medkt.io.dicom_groups import functional
 from medkt.io.dicom_header import integer, items, number, read_header, text
 from medkt.io.dicom_stack import usual_step
 from medkt.io.dicom_volumes import by_position, normal_of

@@ -8,7 +8,7 @@ LISTED = 30  # a line that names more series than this helps nobody
 
 
 def choose_series(files: list[DicomFile], series: str | None, shown: str) -> list[DicomFile]:
-    """The files of one series, each object once.
+    """The files of one series.
 
     Args:
         files: pictures of any number of series.
@@ -29,8 +29,8 @@ def choose_series(files: list[DicomFile], series: str | None, shown: str) -> lis
                 f"{shown}: {len(uids)} series; choose one with --series (UID, its beginning, or number): "
                 + _listed(groups, uids)
             )
-        return _once(groups[uids[0]])
-    return _once(groups[_uid_meant(series.strip(), groups, uids, shown)])
+        return groups[uids[0]]
+    return groups[_uid_meant(series.strip(), groups, uids, shown)]
 
 
 def _uid_meant(series: str, groups: dict[str, list[DicomFile]], uids: list[str], shown: str) -> str:
@@ -60,11 +60,3 @@ def _listed(groups: dict[str, list[DicomFile]], uids: list[str]) -> str:
         lines.append(f"[{place}] {uid or 'no UID'} {modality}, {count} image{'s' if count > 1 else ''}, {size}")
     more = f"; and {len(uids) - LISTED} more" if len(uids) > LISTED else ""
     return "; ".join(lines) + more
-
-
-def _once(files: list[DicomFile]) -> list[DicomFile]:
-    """Copies of one object under two names count once."""
-    seen: dict[str, DicomFile] = {}
-    for place, file in enumerate(files):
-        seen.setdefault(text(file.header, "SOPInstanceUID") or f"no UID {place}", file)
-    return list(seen.values())

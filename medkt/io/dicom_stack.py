@@ -29,6 +29,7 @@ class Layout:
         frames: one a slice, in order along the normal; duplicates removed.
         geometry: the grid; where `problems` stand it is that of the frames as if they were regular.
         problems: why this is no regular grid, in words with numbers; empty for a sound stack.
+        doubled: slices (index into `frames`) with the other frames that lie where they lie.
     """
 
     frames: list[Frame]
@@ -36,6 +37,7 @@ class Layout:
     problems: tuple[str, ...] = ()
     steps: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    doubled: tuple[tuple[int, list[Frame]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -73,6 +75,7 @@ def lay_out(frames: Sequence[Frame], header: Dataset, shown: str) -> Layout:
         problems=(*problems, *line.problems),
         steps=(f"pixel spacing from {size.source}", *line.steps),
         warnings=size.warnings,
+        doubled=tuple((k, place[1:]) for k, place in enumerate(places) if len(place) > 1),
     )
 
 
@@ -184,15 +187,46 @@ def _irregular(along: Vector) -> list[str]:
         )
         be = "slice is" if missing == 1 else "slices are"
         return [f"{missing} {be} missing (step {step:.4g} mm; {where} along the normal)"]
-    return [f"inconsistent increments: {steps.min():.4g} to {steps.max():.4g} mm, usually {step:.4g}"]
+    return [f"inconsistent increments: {steps.min():.4g} to {steps.max():.4g} mm, usually {step:.4g}{_counted(steps)}"]
+
+
+def _counted(steps: Vector) -> str:
+    """How often each step occurs, where a line can hold it."""
+    groups = _alike(steps)
+    listed = ", ".join(f"{len(group)} of {np.mean(group):.4g}" for group in groups)
+    return f" ({listed})" if 2 < len(groups) <= NAMED else ""
 
 
 def usual_step(along: Vector) -> float:
-    """The step that most neighbours have: the median, or the smallest where fewer than half agree with it."""
+    """The step that a regular stack at (slices,) ascending positions in mm would have.
+
+    The median where half of the neighbours agree with it; the smallest where all others are multiples of it, as they are
+    where slices are missing; else the most frequent, so that one short step between two parts of a stack is not taken.
+    """
     steps = np.diff(along)
     median = float(np.median(steps))
     agree = float(np.mean(np.abs(steps - median) <= STEP_TOLERANCE * median))
-    return median if agree >= 0.5 else float(steps.min())
+    if agree >= 0.5:
+        return median
+    multiples = steps / steps.min()
+    gaps_only = bool(np.abs(multiples - np.round(multiples)).max() <= STEP_TOLERANCE)
+    return float(steps.min()) if gaps_only else _most_frequent(steps)
+
+
+def _most_frequent(steps: Vector) -> float:
+    """The mean of the largest group of equal steps, of the smaller step where two are as large."""
+    return float(np.mean(max(_alike(steps), key=len)))
+
+
+def _alike(steps: Vector) -> list[list[float]]:
+    """Steps in groups of equal ones, ascending."""
+    groups: list[list[float]] = []
+    for step in sorted(float(one) for one in steps):
+        if groups and step - groups[-1][0] <= 2 * STEP_TOLERANCE * groups[-1][0]:
+            groups[-1].append(step)
+        else:
+            groups.append([step])
+    return groups
 
 
 def _duplicates(duplicated: list[list[Frame]], total: int) -> str:

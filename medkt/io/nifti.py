@@ -6,6 +6,7 @@ y change sign. sform is preferred to qform, as nibabel does. Masks go back with 
 
 import gzip
 import io
+import re
 import zlib
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ def read_nifti(path: Path, shown: str, *, volume: int | None = None) -> Image:
     """The image in a NIfTI file; axes (slices, rows, columns) = (k, j, i), world LPS+ mm.
 
     Args:
-        path: .nii, .nii.gz, or the .hdr or .img of a pair.
+        path: .nii, .nii.gz, or the .hdr or .img of a pair, each gzipped or not.
         shown: how to name it in messages.
         volume: which volume of a 4-D file, from 1.
 
@@ -100,7 +101,7 @@ def read_nifti(path: Path, shown: str, *, volume: int | None = None) -> Image:
 
 
 def _open(path: Path, shown: str) -> Any:
-    headers = path.with_suffix(".hdr") if path.suffix.lower() == ".img" else path
+    headers = (_of_pair(path, ".hdr") or path) if _named(path, ".img") else path
     magic = nifti_magic(headers)
     if magic == b"ana":
         raise UnsupportedError(f"{shown}: is Analyze 7.5, which does not say left from right; convert it to NIfTI")
@@ -109,7 +110,7 @@ def _open(path: Path, shown: str) -> Any:
     kind = _CLASSES[magic]
     files = dict.fromkeys(("header", "image"), _holder(headers, shown))
     if not issubclass(kind, Nifti1Image):
-        voxels = next((headers.with_suffix(s) for s in (".img", ".IMG") if headers.with_suffix(s).is_file()), None)
+        voxels = _of_pair(headers, ".img")
         if voxels is None:
             raise InputError(f"{shown}: is the header of a pair, and the .img beside it is missing")
         files["image"] = _holder(voxels, shown)
@@ -122,6 +123,20 @@ def _open(path: Path, shown: str) -> Any:
     if not axes or min(axes) < 1 or len(axes) < 2:
         raise UnreadableError(f"{shown}: has shape {axes}; an image has two axes or more and no empty one")
     return stored
+
+
+def _named(path: Path, suffix: str) -> bool:
+    """Whether the name ends so, gzipped or not."""
+    return path.name.lower().endswith((suffix, f"{suffix}.gz"))
+
+
+def _of_pair(path: Path, suffix: str) -> Path | None:
+    """The file of a pair (.hdr, .img; either may be gzipped) that ends so, None where it is missing."""
+    stem = re.sub(r"\.(hdr|img)(\.gz)?$", "", path.name, flags=re.IGNORECASE)
+    endings = [suffix + packed for packed in ("", ".gz")]
+    names = [stem + spelt for ending in endings for spelt in (ending, ending.upper())]
+    packed_alike = sorted(names, key=lambda name: name.lower().endswith(".gz") != path.name.lower().endswith(".gz"))
+    return next((path.with_name(name) for name in packed_alike if path.with_name(name).is_file()), None)
 
 
 def _cifti_codes(stored: Any) -> list[int]:

@@ -10,7 +10,16 @@ from medkt.io.nifti import nifti_magic, read_nifti
 from medkt.io.raster import raster_kind, read_raster
 from medkt.spatial.image import Image
 
-_NIFTI_NAMES = (".nii", ".nii.gz", ".hdr", ".img")
+_NIFTI_NAMES = (".nii", ".nii.gz", ".hdr", ".hdr.gz", ".img", ".img.gz")
+_IN_ARCHIVES = (
+    *_NIFTI_NAMES[:4],
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".tif",
+    ".tiff",
+    ".bmp",
+)
 
 
 def read_image(
@@ -84,11 +93,7 @@ def _read_unpacked(folder: Path, shown: str, series: str | None, volume: int | N
     files = sorted(folder.iterdir())
     if any(looks_like_dicom(file) for file in files):
         return read_dicom(folder, shown, series=series, volume=volume, regrid=regrid)
-    images = [
-        file
-        for file in files
-        if file.name.lower().endswith((*_NIFTI_NAMES[:2], ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"))
-    ]
+    images = [file for file in files if file.name.lower().endswith(_IN_ARCHIVES)]
     if len(images) != 1:
         raise InputError(
             f"{shown}: no DICOM file in the archive and {len(images)} other images; unpack it and choose one"

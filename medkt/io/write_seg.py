@@ -128,6 +128,10 @@ def _usable(image: Image, path: str | Path) -> DicomNative:
             raise UnsupportedError(
                 f"{path}: the source files lack a valid {keyword}, which a SEG refers to; write NIfTI"
             )
+    if len({text(dataset, "SOPInstanceUID") for dataset in native.datasets}) < len(native.datasets):
+        raise UnsupportedError(
+            f"{path}: several of the source files have one SOPInstanceUID, so a SEG cannot say which it means; write NIfTI"
+        )
     if image.geometry.stack == "space" and image.geometry.shape[0] > 1 and not _has_place(image):
         raise UnsupportedError(
             f"{path}: the source files lack a FrameOfReferenceUID, which a SEG refers to; write NIfTI"

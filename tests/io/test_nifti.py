@@ -306,3 +306,38 @@ def test_a_mask_goes_only_into_nifti_names(tmp_path: Path) -> None:
     image, mask = with_landmark(save(tmp_path / "a.nii", ijk(), oblique()))
     with pytest.raises(OutputError, match=r"ends in \.nii or \.nii\.gz"):
         write_nifti_mask(mask, image, tmp_path / "m.dcm")
+
+
+@pytest.mark.parametrize("header_packed", [False, True])
+@pytest.mark.parametrize("voxels_packed", [False, True])
+def test_a_pair_is_read_by_either_name_gzipped_or_not(tmp_path: Path, header_packed: bool, voxels_packed: bool) -> None:
+    values = np.arange(24, dtype=np.int16).reshape(2, 3, 4)
+    pair: Any = nibabel.Nifti1Pair
+    nibabel.save(pair(values, np.diag([2.0, 3.0, 4.0, 1.0])), tmp_path / "a.img")
+    names = []
+    for ending, packed in ((".hdr", header_packed), (".img", voxels_packed)):
+        path = tmp_path / f"a{ending}"
+        if packed:
+            path.with_name(f"a{ending}.gz").write_bytes(gzip.compress(path.read_bytes()))
+            path.unlink()
+        names.append(f"a{ending}.gz" if packed else f"a{ending}")
+    for name in names:
+        image = read_image(tmp_path / name)
+        np.testing.assert_array_equal(image.values, values.transpose(2, 1, 0))
+        assert image.geometry.spacing == (4.0, 3.0, 2.0)
+
+
+def test_the_other_half_of_a_gzipped_pair_is_missed_by_name(tmp_path: Path) -> None:
+    pair: Any = nibabel.Nifti1Pair
+    nibabel.save(pair(np.zeros((2, 3, 4), np.int16), np.eye(4)), tmp_path / "a.img")
+    packed = tmp_path / "a.hdr.gz"
+    packed.write_bytes(gzip.compress((tmp_path / "a.hdr").read_bytes()))
+    (tmp_path / "a.img").unlink()
+    with pytest.raises(InputError, match=r"header of a pair, and the \.img beside it is missing"):
+        read_image(packed)
+
+
+def test_a_gzipped_pair_from_elsewhere(failing: Path) -> None:
+    images = [read_image(failing / name) for name in ("air.hdr.gz", "air.img.gz")]
+    assert images[0].values.shape == (64, 67, 79)
+    np.testing.assert_array_equal(images[0].values, images[1].values)
