@@ -13,7 +13,7 @@ from medkt.errors import InputError, SettingsError, UnknownNameError
 from medkt.metrics.empty import NAN, EmptyPolicy, Kind, Outcome, empty_policy, outcome_of
 from medkt.metrics.grid import resample_to_reference
 from medkt.metrics.lesions import LesionMatch, LesionSettings, match_lesions
-from medkt.metrics.overlap import dice, iou
+from medkt.metrics.overlap import BoolArray, dice, iou, joint_box
 from medkt.metrics.surface import (
     SLAB_TOLERANCE_PX,
     Number,
@@ -93,10 +93,14 @@ class CaseResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Case:
-    """Two masks on one grid and what the metrics share, measured once. `surfaces` is a text where there are none."""
+    """Two masks on one grid and what the metrics share, measured once. `surfaces` is a text where there are none.
+
+    `inside` are the voxels of both in the box that holds them: what lies around it changes no overlap and no boundary.
+    """
 
     reference: Mask
     prediction: Mask
+    inside: tuple[BoolArray, BoolArray]
     outcome: Outcome
     policy: EmptyPolicy
     unit: str
@@ -170,17 +174,19 @@ def _tolerance(
 def _measured(
     reference: Mask, prediction: Mask, settings: MetricSettings, tolerance: Number, unit: str, scores: Voxels | None
 ) -> _Case:
-    outcome = outcome_of(reference_is_empty=not reference.values.any(), prediction_is_empty=not prediction.values.any())
+    box = joint_box(reference.values, prediction.values)
+    inside = reference.values[box], prediction.values[box]
+    outcome = outcome_of(reference_is_empty=not inside[0].any(), prediction_is_empty=not inside[1].any())
     surfaces: SurfaceDistances | str = _no_boundary(reference.geometry, unit)
     if not surfaces and outcome == "normal" and SURFACE_METRICS & set(settings.metrics):
         kept, spacing = _steps(reference.geometry, unit)
-        planes = [mask.values.squeeze(tuple({0, 1, 2} - set(kept))) for mask in (reference, prediction)]
+        planes = [values.squeeze(tuple({0, 1, 2} - set(kept))) for values in inside]
         surfaces = measure_surfaces(reference=planes[0], prediction=planes[1], spacing=spacing)
     lesions = None
     if "lesions" in settings.metrics:
         lesions = match_lesions(reference=reference, prediction=prediction, settings=settings.lesions, scores=scores)
     return _Case(
-        reference=reference, prediction=prediction, outcome=outcome, policy=empty_policy(settings.empty), unit=unit,
+        reference=reference, prediction=prediction, inside=inside, outcome=outcome, policy=empty_policy(settings.empty), unit=unit,
         tolerance=tolerance, surfaces=surfaces, lesions=lesions,
     )  # fmt: skip
 
@@ -228,9 +234,9 @@ def _bounded(case: _Case, kind: Kind, compute: Callable[[SurfaceDistances], floa
 
 
 def _overlap(case: _Case, name: str) -> dict[str, Value]:
-    masks = {"reference": case.reference.values, "prediction": case.prediction.values}
+    reference, prediction = case.inside
     measure = {"dsc": dice, "iou": iou}[name]
-    return {name: _ruled(case, "overlap", lambda: measure(**masks))}
+    return {name: _ruled(case, "overlap", lambda: measure(reference=reference, prediction=prediction))}
 
 
 def _nsd(case: _Case) -> dict[str, Value]:

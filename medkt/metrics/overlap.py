@@ -18,8 +18,8 @@ def dice(*, reference: BoolArray, prediction: BoolArray) -> float:
     >>> dice(reference=np.array([True, True]), prediction=np.array([True, False]))
     0.6666666666666666
     """
-    both, either = _counts(reference, prediction)
-    return 2 * both / (both + either) if either else float("nan")
+    both, first, second = _counts(reference, prediction)
+    return 2 * both / (first + second) if first or second else float("nan")
 
 
 def iou(*, reference: BoolArray, prediction: BoolArray) -> float:
@@ -28,11 +28,25 @@ def iou(*, reference: BoolArray, prediction: BoolArray) -> float:
     >>> iou(reference=np.array([True, True]), prediction=np.array([True, False]))
     0.5
     """
-    both, either = _counts(reference, prediction)
-    return both / either if either else float("nan")
+    both, first, second = _counts(reference, prediction)
+    return both / (first + second - both) if first or second else float("nan")
 
 
-def _counts(reference: NDArray[Any], prediction: NDArray[Any]) -> tuple[int, int]:
+def joint_box(reference: BoolArray, prediction: BoolArray) -> tuple[slice, ...]:
+    """The smallest box that holds both masks; of two empty ones a box without a voxel."""
+    axes = range(reference.ndim)
+    seen = [_seen_along(reference, axis) | _seen_along(prediction, axis) for axis in axes]
+    held = [np.flatnonzero(one) for one in seen]
+    return tuple(slice(int(one[0]), int(one[-1]) + 1) if len(one) else slice(0) for one in held)
+
+
+def _seen_along(mask: BoolArray, axis: int) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = mask.any(axis=tuple(k for k in range(mask.ndim) if k != axis))
+    return found
+
+
+def _counts(reference: NDArray[Any], prediction: NDArray[Any]) -> tuple[int, int, int]:
     if reference.shape != prediction.shape:
         raise ValueError(f"two masks of one shape are compared, got {reference.shape} and {prediction.shape}")
-    return int((reference & prediction).sum()), int((reference | prediction).sum())
+    counts = (np.count_nonzero(reference & prediction), np.count_nonzero(reference), np.count_nonzero(prediction))
+    return int(counts[0]), int(counts[1]), int(counts[2])

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from medkt.spatial import Mask
 
 NO_VOLUME = "a volume in mL needs several slices with a spacing"
@@ -31,7 +33,7 @@ def volume_difference(*, reference: Mask, prediction: Mask) -> VolumeDifference:
         GeometryMismatchError: the masks lie on two grids.
     """
     reference.geometry.require_same_grid(prediction.geometry, what="prediction")
-    voxels = int(reference.values.sum()), int(prediction.values.sum())
+    voxels = np.count_nonzero(reference.values), np.count_nonzero(prediction.values)
     more = voxels[1] - voxels[0]
     relative = more / voxels[0] if voxels[0] else None
     step = reference.geometry.voxel_volume_ml
