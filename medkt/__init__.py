@@ -4,10 +4,10 @@ The names below, in the order of the data's way, are the public surface; each is
 `import medkt` stays light. For research use only: medkt is not a medical device.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from medkt.about import NOT_A_MEDICAL_DEVICE, __version__
+from medkt.lazy import names_of
 
 _WHERE = {
     "read_image": "medkt.io",
@@ -59,12 +59,7 @@ if TYPE_CHECKING:
     from medkt.spatial import SaliencyMap as SaliencyMap
 
 
-def __getattr__(name: str) -> Any:
-    if name in _WHERE:
-        value = getattr(import_module(_WHERE[name]), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module 'medkt' has no attribute {name!r}")
+__getattr__ = names_of("medkt", _WHERE, globals())
 
 
 def __dir__() -> list[str]:

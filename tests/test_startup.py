@@ -1,10 +1,17 @@
-"""Starting up is light: neither `import medkt` nor the help texts load torch, NumPy or any reader of files."""
+"""Starting up is light: neither `import medkt` nor the help texts load torch, NumPy or any reader of files.
+
+Commands that need no model load none of the packages that models need: a cohort of masks is scored by many processes, and each
+of them pays for what it imports.
+"""
 
 import json
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from medkt.cli.main import COMMANDS
 
@@ -26,6 +33,72 @@ def _modules_after(code: str) -> set[str]:
 )
 def test_nothing_heavy_is_loaded(code: str) -> None:
     assert not _modules_after(code) & HEAVY
+
+
+OF_MODELS = {
+    "torch",
+    "torchvision",
+    "transformers",
+    "monai",
+    "open_clip",
+    "timm",
+    "segment_anything",
+    "tokenizers",
+    "ray",
+}
+OF_WRITERS = {"highdicom", "SimpleITK"}
+OF_PAGES = {"matplotlib", "jinja2"}
+OF_TABLES = {"pyarrow", "duckdb"}
+# what a command may load of those above, once it has run; a package that is not named here must not be loaded
+MAY_LOAD = {
+    "evaluate": {"pyarrow"}, "report": {"pyarrow", *OF_PAGES}, "compare": {"pyarrow"}, "query": {"duckdb"},
+    "batch status": set(), "phantom": {"nibabel", "pydicom"}, "concepts": set(),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two runs over two folders of masks, `run` and `other`."""
+    folder = tmp_path_factory.mktemp("light")
+    for side, shift in (("reference", 0), ("prediction", 2)):
+        (folder / side).mkdir()
+        for case in range(2):
+            mask = np.zeros((24, 30), np.uint8)
+            mask[6:12, 8 + shift : 15 + case] = 255
+            Image.fromarray(mask).save(folder / side / f"{case}.png")
+    sides = ["--reference", str(folder / "reference"), "--prediction", str(folder / "prediction")]
+    for name, more in (("run", []), ("other", ["--salt", str(folder / "run" / "salt")])):
+        loaded = _modules_of(["evaluate", *sides, "-o", str(folder / name), *more])
+        assert not loaded & (OF_MODELS | OF_WRITERS | OF_PAGES | OF_TABLES) - MAY_LOAD["evaluate"]
+    return folder
+
+
+def _modules_of(words: list[str]) -> set[str]:
+    return _modules_after(f"from medkt.cli.main import main; assert main({words!r}) == 0")
+
+
+@pytest.mark.parametrize("command", sorted(set(MAY_LOAD) - {"evaluate"}))
+def test_a_command_loads_what_it_needs_and_no_more(command: str, scored: Path, tmp_path: Path) -> None:
+    run, other = str(scored / "run"), str(scored / "other")
+    words = {
+        "report": ["report", run], "compare": ["compare", run, other], "batch status": ["batch", "status", run],
+        "query": ["query", run, "SELECT count(*) FROM results"], "concepts": ["concepts"],
+        "phantom": ["phantom", "--finding", "cxr_nodule", "-o", str(tmp_path / "study")],
+    }[command]  # fmt: skip
+    loaded = _modules_of(words)
+    assert not loaded & (OF_MODELS | OF_WRITERS | OF_PAGES | OF_TABLES) - MAY_LOAD[command]
+
+
+def test_a_worker_that_scores_masks_loads_no_model() -> None:
+    of_worker = """
+    from medkt.cohort import masks, worker
+    import numpy as np
+    from medkt.metrics import evaluate_case
+    from medkt.spatial import Geometry, Mask
+    mask = Mask(values=np.ones((2, 3, 4), bool), geometry=Geometry(affine=np.eye(4), shape=(2, 3, 4)))
+    evaluate_case(reference=mask, prediction=mask, tolerance_mm=1)
+    """
+    assert not _modules_after(of_worker) & (OF_MODELS | OF_WRITERS | OF_PAGES | OF_TABLES)
 
 
 def test_the_public_names_are_all_there() -> None:

@@ -1,16 +1,24 @@
-"""Files to images, and masks back to files."""
+"""Files to images, and masks back to files. Writers are loaded when they are first used: only that of DICOM needs highdicom."""
+
+from typing import TYPE_CHECKING
 
 from medkt.io.read import read_image
 from medkt.io.read_mask import read_mask
-from medkt.io.write_nifti import write_nifti_mask, write_saliency_nifti
-from medkt.io.write_png import write_png_mask
-from medkt.io.write_seg import write_dicom_seg
+from medkt.lazy import names_of
 
-__all__ = [
-    "read_image",
-    "read_mask",
-    "write_dicom_seg",
-    "write_nifti_mask",
-    "write_png_mask",
-    "write_saliency_nifti",
-]
+_WHERE = {
+    "write_dicom_seg": "medkt.io.write_seg",
+    "write_nifti_mask": "medkt.io.write_nifti",
+    "write_png_mask": "medkt.io.write_png",
+    "write_saliency_nifti": "medkt.io.write_nifti",
+}
+
+__all__ = ["read_image", "read_mask", *_WHERE]
+
+if TYPE_CHECKING:
+    from medkt.io.write_nifti import write_nifti_mask as write_nifti_mask
+    from medkt.io.write_nifti import write_saliency_nifti as write_saliency_nifti
+    from medkt.io.write_png import write_png_mask as write_png_mask
+    from medkt.io.write_seg import write_dicom_seg as write_dicom_seg
+
+__getattr__ = names_of(__name__, _WHERE, globals())

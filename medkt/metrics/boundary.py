@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -71,7 +72,7 @@ def _elements(mask: BoolArray) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
     for number in range(slices + 1):
         padded[1:-1, 1:-1] = mask[number] if number < slices else False
         after = _plane_codes(padded)
-        code = (before | after << 4).ravel()
+        code = np.asarray(before | after << 4).ravel()
         here = np.flatnonzero(code - np.uint8(1) < 254)  # neither 0, which becomes 255, nor 255
         corners.append(here + number * code.size)
         codes.append(code[here])
@@ -82,8 +83,7 @@ def _elements(mask: BoolArray) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
 def _plane_codes(padded: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The code of each 2 x 2 pixels: bit 0 here, bit 1 the next column, bits 2 and 3 the same in the next row."""
     pairs = padded[:, :-1] | padded[:, 1:] << 1
-    codes: NDArray[np.uint8] = pairs[:-1] | pairs[1:] << 2
-    return codes
+    return np.asarray(pairs[:-1] | pairs[1:] << 2)
 
 
 @lru_cache(maxsize=64)  # a cohort has few spacings
@@ -105,7 +105,7 @@ def _areas(spacing: tuple[float, float, float]) -> Float64[np.ndarray, "256"]:
     """The area of surface by code of eight voxels."""
     a, b, c = spacing
     across = np.array([b * c, a * c, a * b])  # what a unit square across each axis measures
-    table = np.linalg.norm(_triangles() * across, axis=2).sum(axis=1)
+    table: NDArray[np.float64] = np.linalg.norm(_triangles() * across, axis=2).sum(axis=1)
     table.setflags(write=False)
     return table
 
@@ -115,11 +115,12 @@ def _triangles() -> Float64[np.ndarray, "256 triangles 3"]:
     """The triangles of each code as vectors across them, as long as their area on a grid of step 1; unused ones are 0."""
     from skimage.measure import marching_cubes
 
+    find: Any = marching_cubes  # it has no types
     vectors = np.zeros((256, 5, 3))
     for code in range(1, 255):
         few = code if code.bit_count() <= 4 else 255 - code
         inside = np.array([few >> bit & 1 for bit in range(8)], np.float32).reshape(2, 2, 2)
-        corners, faces, _, _ = marching_cubes(inside, 0.5, method="lorensen")
+        corners, faces, _, _ = find(inside, 0.5, method="lorensen")
         first, second, third = (corners[faces[:, k]].astype(np.float64) for k in range(3))
         vectors[code, : len(faces)] = np.cross(second - first, third - first) / 2
     return vectors

@@ -41,8 +41,7 @@ def joint_box(reference: BoolArray, prediction: BoolArray) -> tuple[slice, ...]:
 
 
 def _seen_along(mask: BoolArray, axis: int) -> NDArray[np.bool_]:
-    found: NDArray[np.bool_] = mask.any(axis=tuple(k for k in range(mask.ndim) if k != axis))
-    return found
+    return np.asarray(mask.any(axis=tuple(k for k in range(mask.ndim) if k != axis)))
 
 
 def _counts(reference: NDArray[Any], prediction: NDArray[Any]) -> tuple[int, int, int]:
