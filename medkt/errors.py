@@ -19,6 +19,10 @@ class UnreadableError(InputError):
     """A file is damaged, truncated or not of the kind that its name says."""
 
 
+class IncompleteError(UnreadableError):
+    """A part of the input is empty, cut, unreadable or not there; `allow_incomplete` reads the rest."""
+
+
 class UnsupportedError(InputError):
     """A file is sound but holds something that medkt does not handle (no pixels, whole-slide, a missing codec)."""
 

@@ -25,6 +25,7 @@ class ScoredCases:
         patients: a pseudonym for each; used to take one study a patient, and never written.
         failed: how many could not be scored, by the kind of error.
         set_aside: how many were left out because their patient has another.
+        incomplete: of how many a part was lost and the rest was scored, as was allowed.
     """
 
     studies: tuple[StudyScore, ...]
@@ -32,6 +33,7 @@ class ScoredCases:
     patients: tuple[str, ...]
     failed: Mapping[str, int] = field(default_factory=dict)
     set_aside: int = 0
+    incomplete: int = 0
 
     def __len__(self) -> int:
         return len(self.studies)
@@ -61,6 +63,7 @@ def score_cases(
     cases: Iterable[Case],
     *,
     presumed: bool | None,
+    allow_incomplete: bool = False,
     tick: Callable[[int], None] | None = None,
 ) -> ScoredCases:
     """Score each case of a manifest.
@@ -69,6 +72,7 @@ def score_cases(
         scorer: see `Scorer.of`.
         cases: of the scorer's modality.
         presumed: what holds for cases that do not say whether the finding is present.
+        allow_incomplete: as for `read_image`.
         tick: called with the number done.
 
     Raises:
@@ -76,6 +80,7 @@ def score_cases(
     """
     studies, present, patients = [], [], []
     failed: Counter[str] = Counter()
+    incomplete = 0
     first: MedktError | None = None
     for done, case in enumerate(cases, start=1):
         if case.modality not in ("", scorer.kind.name):
@@ -83,7 +88,10 @@ def score_cases(
                 f"case {case.case_id!r} is of {case.modality}, the calibration is for {scorer.kind.name}; leave it out"
             )
         try:
-            studies.append(scorer.score(read_case_image(case)))
+            image = read_case_image(case, allow_incomplete=allow_incomplete)
+            studies.append(scorer.score(image))
+            completeness = image.provenance.completeness
+            incomplete += completeness is not None and completeness.missing > 0
         except MedktError as error:
             failed[type(error).__name__] += 1
             first = first or type(error)(f"case {case.case_id!r}: {error}")
@@ -99,11 +107,15 @@ def score_cases(
             f"or leave them out of the manifest. The first: {first}"
         ) from first
     return ScoredCases(
-        studies=tuple(studies), present=tuple(present), patients=tuple(patients), failed=dict(sorted(failed.items()))
+        studies=tuple(studies),
+        present=tuple(present),
+        patients=tuple(patients),
+        failed=dict(sorted(failed.items())),
+        incomplete=incomplete,
     )
 
 
-def domain_of_cases(cases: Iterable[Case], *named: str) -> Domain:
+def domain_of_cases(cases: Iterable[Case], *named: str, allow_incomplete: bool = False) -> Domain:
     """The domain of the first name given, else that which the cases name, else that of the first case's file.
 
     Raises:
@@ -116,4 +128,4 @@ def domain_of_cases(cases: Iterable[Case], *named: str) -> Domain:
         return domain(names[0])
     if not listed:
         raise InputError("there is no case to calibrate with")
-    return detect_domain(read_case_image(listed[0]))
+    return detect_domain(read_case_image(listed[0], allow_incomplete=allow_incomplete))

@@ -80,6 +80,7 @@ def _add_looking(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--window", metavar="NAME", help="as for segment")
     parser.add_argument("--axis", type=int, choices=(0, 1, 2), help="as for segment")
     parser.add_argument("--step-mm", type=float, metavar="MM", help="as for segment")
+    parser.add_argument("--allow-incomplete", action="store_true", help="as for segment")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -151,7 +152,11 @@ def _refuse_late_errors(arguments: argparse.Namespace, studies: int, rate: float
 def _scorer(arguments: argparse.Namespace, cases: "dict[str, tuple[Case, ...]]") -> "Scorer":
     from medkt.calibration import Scorer, domain_of_cases
 
-    kind = domain_of_cases([case for listed in cases.values() for case in listed], modality_of(arguments) or "")
+    kind = domain_of_cases(
+        [case for listed in cases.values() for case in listed],
+        modality_of(arguments) or "",
+        allow_incomplete=arguments.allow_incomplete,
+    )
     encoder, concept = _asked(arguments, kind)
     return Scorer.of(encoder, concept, kind, settings=settings_of(arguments).presence, view=view_of(arguments))
 
@@ -190,7 +195,11 @@ def _score(scorer: "Scorer", what: str, listed: "tuple[Case, ...]", arguments: a
 
     with progress(arguments.quiet or arguments.json, what) as tick:
         return score_cases(
-            scorer, listed, presumed=_PRESUMED[what], tick=lambda done: tick("scored", done, len(listed))
+            scorer,
+            listed,
+            presumed=_PRESUMED[what],
+            allow_incomplete=arguments.allow_incomplete,
+            tick=lambda done: tick("scored", done, len(listed)),
         )
 
 
@@ -211,6 +220,8 @@ def _notes(scored: "dict[str, ScoredCases]", own: "ScoredCases") -> list[str]:
     for what, part in scored.items():
         kinds = ", ".join(f"{number} {kind}" for kind, number in part.failed.items())
         notes += [f"of --{what} {sum(part.failed.values())} studies could not be scored ({kinds})"] if kinds else []
+        lost = f"of --{what} {part.incomplete} studies are incomplete; they were read because that was allowed"
+        notes += [lost] if part.incomplete else []
     if "check" in scored and (shared := set(own.patients) & set(scored["check"].patients)):
         notes.append(f"{len(shared)} patients of --check are also in the calibration: it is no second sample for them")
     return notes

@@ -76,7 +76,13 @@ def _classified(
     from medkt.io import read_image
     from medkt.pipeline import classify
 
-    image = read_image(path, series=arguments.series, volume=arguments.volume, regrid=arguments.regrid)
+    image = read_image(
+        path,
+        series=arguments.series,
+        volume=arguments.volume,
+        regrid=arguments.regrid,
+        allow_incomplete=arguments.allow_incomplete,
+    )
     try:
         with progress(arguments.quiet or arguments.json, path.name) as tick:
             return classify(
@@ -95,7 +101,11 @@ def record_of(result: "Classification") -> dict[str, Any]:
         "medkt": __version__,
         "notice": NOT_A_MEDICAL_DEVICE,
         "domain": result.domain.name,
-        "input": {"digest": result.image.provenance.digest, "modality": result.image.modality},
+        "input": {
+            "digest": result.image.provenance.digest,
+            "modality": result.image.modality,
+            "completeness": as_plain(result.image.provenance.completeness),
+        },
         "scores": [
             {
                 "concept": None if one.concept is None else one.concept.id,

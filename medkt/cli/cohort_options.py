@@ -33,6 +33,10 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
         help="what the studies are, where neither the manifest nor the file says it",
     )  # fmt: skip
     parser.add_argument("--regrid", action="store_true", help="resample tilted or irregular series to a regular grid")
+    parser.add_argument(
+        "--allow-incomplete", action="store_true",
+        help="read what is left of studies of which files are empty, cut, absent or not readable; the result says so",
+    )  # fmt: skip
     parser.add_argument("--window", metavar="NAME", help="how values are shown; see `medkt segment`")
     parser.add_argument("--axis", type=int, choices=(0, 1, 2), help="cut across slices (0), rows (1) or columns (2)")
     parser.add_argument("--step-mm", type=float, metavar="MM", help="least distance between the planes looked at")
@@ -184,6 +188,7 @@ def factory_of(
     return StudyRunnerFactory(
         run=folder, concepts=dict(asked.concepts), model=arguments.model, segmenter=arguments.segmenter,
         device=arguments.device, settings=settings, preset=arguments.preset, view=view_of(arguments), regrid=arguments.regrid,
+        allow_incomplete=arguments.allow_incomplete,
         formats=Formats.parse(arguments.format), packages=tuple(asked.packages) if learnt else (),
         together=arguments.together and learnt, site=arguments.site or "", scoring=scoring or Scoring(),
     )  # fmt: skip
@@ -213,6 +218,7 @@ def identity_of(
         "columns": list(plan.columns),
         **(learnt if factory.packages else {}),
         **({"site": factory.site} if factory.site else {}),
+        **({"allow_incomplete": True} if factory.allow_incomplete else {}),
     }
 
 

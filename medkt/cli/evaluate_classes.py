@@ -117,7 +117,7 @@ def _run_arm(
     plan = task.plan(shard=shard, keep_ids=arguments.keep_ids, columns=columns)
     factory = ClassRunnerFactory(
         classes=task.classes, model=arguments.model, device=arguments.device, view=view_of(arguments),
-        regrid=arguments.regrid, packages=tuple(task.asked.packages) if learnt else (),
+        regrid=arguments.regrid, allow_incomplete=arguments.allow_incomplete, packages=tuple(task.asked.packages) if learnt else (),
         together=arguments.together and learnt, apart=arguments.apart and learnt,
     )  # fmt: skip
     folder = RunFolder(shard_folder(path, shard))
@@ -150,4 +150,5 @@ def _identity(task: _Task, plan: "Plan", factory: "ClassRunnerFactory", *, learn
         "protocol": task.protocol,
         "learnt": learnt,
         **(taught if packages else {}),
+        **({"allow_incomplete": True} if factory.allow_incomplete else {}),
     }

@@ -70,7 +70,9 @@ def _of_case(
     identity = RunFolder(runs[first]).read()["identity"]
     record = record_of(runs[first] / "cases" / key)
     try:
-        image = read_case_image(case, regrid=bool(identity.get("regrid")))
+        image = read_case_image(
+            case, regrid=bool(identity.get("regrid")), allow_incomplete=bool(identity.get("allow_incomplete"))
+        )
         shown = show_study(image, case, record, picture.concept, window=identity["view"]["window"])
         script = beside.add_study(key, shown)
         volumes = {}

@@ -77,6 +77,10 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--regrid", action="store_true", help="resample a tilted or irregular series to a regular grid")
     parser.add_argument(
+        "--allow-incomplete", action="store_true",
+        help="read what is left of a study of which files are empty, cut, absent or not readable; the result says so",
+    )  # fmt: skip
+    parser.add_argument(
         "--window", metavar="NAME", help="how values are shown: lung, soft, brain ... or width/level, or 'file'"
     )
     parser.add_argument("--axis", type=int, choices=(0, 1, 2), help="cut across slices (0), rows (1) or columns (2)")
@@ -236,6 +240,7 @@ def segment_one(
         series=arguments.series,
         volume=arguments.volume,
         regrid=arguments.regrid,
+        allow_incomplete=arguments.allow_incomplete,
         progress=tick,
     )
     if getattr(arguments, "reference", None):
@@ -268,7 +273,13 @@ def _segmented(
         return used[key.concept]
 
     began = time.perf_counter()
-    image = read_image(path, series=arguments.series, volume=arguments.volume, regrid=arguments.regrid)
+    image = read_image(
+        path,
+        series=arguments.series,
+        volume=arguments.volume,
+        regrid=arguments.regrid,
+        allow_incomplete=arguments.allow_incomplete,
+    )
     seconds = time.perf_counter() - began
     try:
         done = segment_calibrated(

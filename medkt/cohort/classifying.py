@@ -34,7 +34,7 @@ class ClassRunnerFactory:
     Attributes:
         classes: in the order of the table's columns.
         model, device: as for `Pipeline.load`.
-        view, regrid: as for `Pipeline.segment_file`; a case's own modality comes before the view's.
+        view, regrid, allow_incomplete: as for `Pipeline.segment_file`; a case's own modality comes before the view's.
         packages: `.medkt` files of learnt concepts, which are the concepts of some classes.
         together: sum what several packages teach into one encoder.
         apart: ask each learnt class of its own encoder and the others of the base, as `medkt classify` does. Else all
@@ -46,6 +46,7 @@ class ClassRunnerFactory:
     device: str = "auto"
     view: View = field(default_factory=View)
     regrid: bool = False
+    allow_incomplete: bool = False
     packages: tuple[Path, ...] = ()
     together: bool = False
     apart: bool = False
@@ -97,7 +98,7 @@ class ClassRunner:
         return {"encoder": {"name": spec.name, "digest": spec.digest, **learnt}, "device": device_of(taught.base).type}
 
     def read(self, work: Work) -> Image:
-        return read_case_image(work.case, regrid=self.asked.regrid)
+        return read_case_image(work.case, regrid=self.asked.regrid, allow_incomplete=self.asked.allow_incomplete)
 
     def compute(self, work: Work, image: Image) -> Classification:
         view = replace(self.asked.view, modality=work.case.modality or self.asked.view.modality)
@@ -123,10 +124,10 @@ def row_of_classes(classes: Sequence[ClassWords], result: Classification, *, tru
     row: dict[str, Value] = {"concept": true, "predicted": names[best], "hit": best == true, "rank": rank}
     for concept, (probability, cosine) in scores.items():
         row |= {f"probability_{concept}": probability, f"cosine_{concept}": cosine}
-    planes = result.scores[0].planes
+    planes, completeness = result.scores[0].planes, result.image.provenance.completeness
     return row | {
         "domain": result.domain.name, "planes_scored": len(planes), "input_digest": result.image.provenance.digest,
-        "warnings": len(result.warnings),
+        "incomplete": 0 if completeness is None else completeness.missing, "warnings": len(result.warnings),
     }  # fmt: skip
 
 

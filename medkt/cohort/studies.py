@@ -53,7 +53,7 @@ class StudyRunnerFactory:
         run: whose folder `cases` the results go into.
         concepts: all that any case asks for, by id.
         model, segmenter, device, settings, preset: as for `Pipeline.load`.
-        view, regrid: as for `Pipeline.segment_file`; a case's own modality comes before the view's.
+        view, regrid, allow_incomplete: as for `Pipeline.segment_file`; a case's own modality comes before the view's.
         formats: what is written of each case.
         packages: `.medkt` files of learnt concepts; their concepts are among `concepts` too.
         together: as for `Pipeline.with_packages`.
@@ -70,6 +70,7 @@ class StudyRunnerFactory:
     preset: str = "default"
     view: View = field(default_factory=View)
     regrid: bool = False
+    allow_incomplete: bool = False
     formats: Formats = field(default_factory=Formats)
     packages: tuple[Path, ...] = ()
     together: bool = False
@@ -117,7 +118,7 @@ class StudyRunner:
         }
 
     def read(self, work: Work) -> tuple[Image, Mask | None]:
-        image = read_case_image(work.case, regrid=self.asked.regrid)
+        image = read_case_image(work.case, regrid=self.asked.regrid, allow_incomplete=self.asked.allow_incomplete)
         return image, reference_mask(work.case, image=image) if work.case.has_mask else None
 
     def compute(self, work: Work, study: tuple[Image, Mask | None]) -> Segmented:
@@ -178,11 +179,17 @@ def row_of(record: Mapping[str, Any], finding: Mapping[str, Any], case: CaseResu
     row |= {f"largest_{name}": (measures["largest"] or {}).get(name) for name in _OF_LARGEST}
     row |= {
         "domain": record["domain"], "planes": record["planes"], "planes_scored": record["planes_scored"],
-        "input_digest": record["input"]["digest"], "warnings": len(record["warnings"]),
+        "input_digest": record["input"]["digest"], "incomplete": incomplete_of(record), "warnings": len(record["warnings"]),
     }  # fmt: skip
     if finding["calibration"] is not None:
         row |= {name: finding["calibration"][name] for name in ("p_value", "probability")}
     return row if case is None else row | columns_of(case, sure=True)
+
+
+def incomplete_of(record: Mapping[str, Any]) -> int:
+    """How many files of a study's input are lost and not explained; 0 where it was read whole."""
+    completeness = record["input"]["completeness"]
+    return 0 if completeness is None else sum(completeness["unexplained"].values())
 
 
 def plane_scores(result: StudyResult, finding: FindingResult) -> Voxels:

@@ -24,12 +24,13 @@ MOST_BETWEEN = 0.25  # part of the pixels between black and white: edges stay fa
 MOST_LEVELS = 64  # a mask with more values than this is a photograph of something
 
 
-def read_case_image(case: Case, *, regrid: bool = False) -> Image:
+def read_case_image(case: Case, *, regrid: bool = False, allow_incomplete: bool = False) -> Image:
     """The image of a case, (slices, rows, columns); one slice where the case names one.
 
     Args:
         case: a row of a manifest.
         regrid: as for `read_image`, where a whole series is read.
+        allow_incomplete: as for `read_image`.
 
     Raises:
         InputError: as `read_image`; or the volume has no such slice.
@@ -37,8 +38,11 @@ def read_case_image(case: Case, *, regrid: bool = False) -> Image:
     if case.image_kind == "jsrt":
         return read_jsrt(case.image)
     if case.slice_index is None:
-        return read_image(case.image, series=case.series or None, volume=case.volume, regrid=regrid)
-    return _one_slice(_volume(case.image, case.series, case.volume), case.slice_index, str(case.image))
+        return read_image(
+            case.image, series=case.series or None, volume=case.volume, regrid=regrid, allow_incomplete=allow_incomplete
+        )
+    whole = _volume(case.image, case.series, case.volume, allow_incomplete)
+    return _one_slice(whole, case.slice_index, str(case.image))
 
 
 def reference_mask(case: Case, *, image: Image | None = None) -> Mask:
@@ -61,8 +65,8 @@ def reference_mask(case: Case, *, image: Image | None = None) -> Mask:
 
 
 @lru_cache(maxsize=2)  # an image and its mask: the slices of one volume come one after another
-def _volume(path: Path, series: str, volume: int | None) -> Image:
-    return read_image(path, series=series or None, volume=volume)
+def _volume(path: Path, series: str, volume: int | None, allow_incomplete: bool = False) -> Image:
+    return read_image(path, series=series or None, volume=volume, allow_incomplete=allow_incomplete)
 
 
 def _empty(case: Case, image: Image) -> MaskVoxels:

@@ -1,41 +1,63 @@
 """Zip files from strangers: unpacked into a folder of our own, under names of our own, within limits."""
 
+import lzma
 import shutil
 import tempfile
 import zipfile
+import zlib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from medkt.errors import InputError, OutputError, UnsupportedError
+from medkt.io.entries import HIDDEN, Entry, Listing, Lost, is_of_the_system
 from medkt.io.guard import reading
 
 LARGEST_BYTES = 16 * 1024**3  # unpacked, all members together
 MOST_MEMBERS = 100_000
 LARGEST_RATIO = 1000  # a constant CT slice deflates by about 1000; more is a bomb
 RATIO_FROM_BYTES = 100 * 1024**2
+DAMAGED_MEMBER = "a damaged member of the archive"
 
 
 @contextmanager
-def unpacked(path: Path) -> Iterator[Path]:
-    """A temporary folder with the members of a zip file, removed on leaving.
+def unpacked(path: Path) -> Iterator[tuple[Path, Listing]]:
+    """A temporary folder with the members of a zip file and their listing by their own names; removed on leaving.
 
-    Members get running numbers for names and keep only their suffix, so no name in the archive reaches the disk.
+    Members get running numbers for names and keep only their suffix, so no name in the archive reaches the disk. What an
+    operating system left is not unpacked; a member that is damaged is listed as lost.
 
     Raises:
         InputError: names that climb out, links, encrypted members, too many members or bytes.
-        UnreadableError: the archive is damaged.
+        UnreadableError: the archive is damaged as a whole.
     """
     folder = Path(tempfile.mkdtemp(prefix="medkt-"))
     try:
         with reading(str(path), "unpacking"), zipfile.ZipFile(path) as archive:
             members = [member for member in archive.infolist() if not member.is_dir()]
             _require_harmless(members, path)
-            for number, member in enumerate(members):
-                _extract(archive, member, folder / f"{number:06d}{_suffix(member.filename)}", path)
-        yield folder
+            listing = _extract_all(archive, members, folder, path)
+        yield folder, listing
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _extract_all(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], folder: Path, path: Path) -> Listing:
+    files: list[Entry] = []
+    passed: Counter[str] = Counter()
+    lost: list[Lost] = []
+    for number, member in enumerate(members):
+        name = PurePosixPath(member.filename.replace("\\", "/"))
+        target = folder / f"{number:06d}{_suffix(member.filename)}"
+        if any(is_of_the_system(part) for part in name.parts):
+            passed[HIDDEN] += 1
+        elif _extract(archive, member, target, path):
+            files.append(Entry(path=target, name=str(name)))
+        else:
+            target.unlink(missing_ok=True)
+            lost.append(Lost(name=str(name), reason=DAMAGED_MEMBER))
+    return Listing(files=files, passed=passed, lost=lost)
 
 
 def _require_harmless(members: list[zipfile.ZipInfo], path: Path) -> None:
@@ -57,7 +79,8 @@ def _require_harmless(members: list[zipfile.ZipInfo], path: Path) -> None:
             raise UnsupportedError(f"{path}: is encrypted; unpack it with its password first")
 
 
-def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path, path: Path) -> None:
+def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path, path: Path) -> bool:
+    """Unpack one member; False where its bytes are damaged (checksum, cut, a method that nothing here knows)."""
     left = member.file_size  # the directory of the archive may lie about sizes
     try:
         with archive.open(member) as source, target.open("wb") as sink:
@@ -68,6 +91,9 @@ def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path, pa
                 sink.write(block)
     except OSError as error:
         raise OutputError(f"{path}: cannot be unpacked ({error.strerror}); check the temporary folder") from error
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError):
+        return False
+    return left == 0
 
 
 def _suffix(name: str) -> str:

@@ -1,19 +1,22 @@
 """DICOM in: files, one series, one volume, its grid, its voxels.
 
-A folder, a file or a DICOMDIR becomes headers (`dicom_files`), one series (`dicom_series`), frames with places
+A folder, a file or a DICOMDIR becomes entries (`entries`), headers (`dicom_files`), one series (`dicom_series`), frames with places
 (`dicom_frames`), one volume (`dicom_volumes`), a grid (`dicom_stack`, `dicom_spacing`), voxels (`dicom_pixels`,
 `dicom_luts`), and where the user asks for it a regular grid (`dicom_regrid`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydicom import Dataset
 
-from medkt.errors import GeometryError
+from medkt.errors import GeometryError, IncompleteError
+from medkt.io.dicom_account import account_of
 from medkt.io.dicom_copies import without_copies
-from medkt.io.dicom_files import DicomFile, FoundFiles, find_files
+from medkt.io.dicom_files import DIRECTORY, DicomFile, FoundFiles, find_files
 from medkt.io.dicom_frames import Frame, frames_of
 from medkt.io.dicom_header import modality_of, text
 from medkt.io.dicom_luts import display_of, empty_luts
@@ -24,15 +27,25 @@ from medkt.io.dicom_series import choose_series
 from medkt.io.dicom_stack import Layout, lay_out
 from medkt.io.dicom_volumes import choose_volume
 from medkt.io.digest import digest_of
+from medkt.io.entries import Listing, said
 from medkt.io.native import DicomNative
 from medkt.shapes import Voxels
 from medkt.spatial.geometry import Geometry
 from medkt.spatial.image import Display, Image
 from medkt.spatial.provenance import Provenance
 
+Array = NDArray[Any]
+
 
 def read_dicom(
-    path: Path, shown: str, *, series: str | None = None, volume: int | str | None = None, regrid: bool = False
+    path: Path,
+    shown: str,
+    *,
+    series: str | None = None,
+    volume: int | str | None = None,
+    regrid: bool = False,
+    allow_incomplete: bool = False,
+    listing: Listing | None = None,
 ) -> Image:
     """The image in a DICOM file, a folder or a DICOMDIR; axes (slices, rows, columns), world LPS+ mm.
 
@@ -42,18 +55,31 @@ def read_dicom(
         series: a series UID, its unambiguous beginning, or its number in the list from 1.
         volume: which of several volumes or views in the series: its number from 1, or what tells it apart ("echo 2").
         regrid: resample a stack that is no regular grid, instead of refusing it.
+        allow_incomplete: read what is there although files are lost, cut or counted and not there.
+        listing: what lies in the folder, where that is known already (an archive, unpacked).
 
     Raises:
+        IncompleteError: something is lost and `allow_incomplete` is not set; the message names it.
         InputError: one of its kinds, see `medkt.errors`; the message is one line.
     """
-    found = find_files(path, shown)
+    found = find_files(path, shown, listing)
     files, copies = without_copies(choose_series(found.pictures, series, shown))
     chosen = choose_volume(frames_of(files), volume, shown)
     first = files[chosen.frames[0].file].header
     layout = lay_out(chosen.frames, first, shown)
+    account = account_of(found, files, layout.frames)
+    account.require(shown, allow_incomplete=allow_incomplete)
     if layout.problems and not regrid:
-        raise GeometryError(f"{shown}: {'; '.join(layout.problems)}. Repair the series, or resample it with --regrid.")
-    values, steps, warnings = read_voxels(layout.frames, files)
+        lost = f" Lost: {said(account.lost)}." if account.lost else ""
+        raise GeometryError(
+            f"{shown}: {'; '.join(layout.problems)}.{lost} Repair the series, or resample it with --regrid."
+        )
+    broken: dict[int, str] | None = {} if allow_incomplete and found.whole else None
+    values, steps, warnings = read_voxels(layout.frames, files, broken)
+    if broken:
+        layout, values = _without(broken, layout, values, files, shown, regrid=regrid)
+        account = account.and_broken(broken, files, layout.frames)
+    completeness = account.completeness(allowed=allow_incomplete)
     geometry = layout.geometry
     if layout.problems:
         warnings = (*warnings, *_left_out(values, layout, files))
@@ -70,7 +96,8 @@ def read_dicom(
             digest=digest_of(values, geometry),
             steps=(*_record(found, files, layout), *filter(None, [chosen.said]), *layout.steps, *steps),
             warnings=(
-                *found.warnings,
+                *completeness.warnings,
+                *account.notes,
                 *copies,
                 *chosen.warnings,
                 *layout.warnings,
@@ -78,6 +105,7 @@ def read_dicom(
                 *varying,
                 *warnings,
             ),
+            completeness=completeness,
         ),
         native=_native(files, layout),
     )
@@ -94,6 +122,26 @@ def _left_out(values: Voxels, layout: Layout, files: Sequence[DicomFile]) -> tup
     )
 
 
+def _without(
+    broken: Mapping[int, str], layout: Layout, values: Array, files: list[DicomFile], shown: str, *, regrid: bool
+) -> tuple[Layout, Array]:
+    """The stack without the files whose pixels could not be read.
+
+    Raises:
+        IncompleteError: nothing is left. GeometryError: what is left is no regular grid and may not be resampled.
+    """
+    kept = [place for place, frame in enumerate(layout.frames) if frame.file not in broken]
+    if not kept:
+        raise IncompleteError(next(iter(broken.values())))
+    frames = [layout.frames[place] for place in kept]
+    left = lay_out(frames, files[frames[0].file].header, shown)
+    if left.problems and not regrid:
+        raise GeometryError(
+            f"{shown}: {'; '.join(left.problems)}, without {len(broken)} damaged files. Resample it with --regrid."
+        )
+    return left, values[kept]
+
+
 def _display(frames: Sequence[Frame], files: Sequence[DicomFile]) -> tuple[Display, tuple[str, ...]]:
     """The display of the middle slice, for the ends of a stack often hold little, and a word where it varies."""
     all_of_them = [display_of(files[frame.file].header, frame.number, files[frame.file].shown) for frame in frames]
@@ -103,7 +151,7 @@ def _display(frames: Sequence[Frame], files: Sequence[DicomFile]) -> tuple[Displ
 
 
 def _record(found: FoundFiles, files: list[DicomFile], layout: Layout) -> tuple[str, ...]:
-    others = sum(found.others.values())
+    others = sum(count for kind, count in found.others.items() if kind != DIRECTORY)
     skipped = (f"{others} objects without an image skipped",) if others else ()
     mosaics = len({frame.file for frame in layout.frames if frame.corner is not None})
     cut = (f"{len(layout.frames)} slices cut from {mosaics} mosaic{'s' if mosaics > 1 else ''}",) if mosaics else ()

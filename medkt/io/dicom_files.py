@@ -1,80 +1,127 @@
 """From what the user points at to headers: a file, a folder, a DICOMDIR."""
 
-import os
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydicom import Dataset
 
-from medkt.errors import InputError, UnsupportedError
-from medkt.io.dicom_header import header_and_pixels, items, kind_of, looks_like_dicom, text, value
+from medkt.errors import IncompleteError, InputError, UnreadableError, UnsupportedError
+from medkt.io.dicom_header import header_and_pixels, is_cut_picture, items, kind_of, text, value
+from medkt.io.entries import Entry, Listing, Lost, dicom_of, listing_of, said
+
+DIRECTORY = "a directory of files (DICOMDIR)"
+CUT_HEADER = "cut or damaged within the header"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class DicomFile:
-    """One file: where it lies, how to name it in messages, its header without voxels, and whether it has voxels."""
+    """One file: where it lies, how to name it in messages, its header without voxels, and whether it has voxels.
+
+    `folder` is the name of its folder, "" where the file itself was given.
+    """
 
     path: Path
     shown: str
     header: Dataset
     has_pixels: bool = True
+    folder: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Absent:
+    """An object that a DICOMDIR names and that does not lie there, with the series that it belongs to ("" unknown)."""
+
+    name: str
+    instance: str
+    series: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FoundFiles:
-    """The pictures that were found, and what else lay there, by kind."""
+    """The pictures that were found, and what else lay there.
+
+    Attributes:
+        pictures: their headers.
+        others: objects that are no pictures, by kind.
+        passed: entries that are not DICOM, by reason.
+        lost: entries that should have been read and cannot be.
+        absent: what DICOMDIRs name and is not there.
+        entries: how many there are in all; `whole` is false where a single file was given, which claims nothing more.
+    """
 
     pictures: list[DicomFile]
     others: dict[str, int]
-    warnings: tuple[str, ...] = ()
+    passed: Counter[str]
+    lost: list[Lost]
+    absent: list[Absent]
+    entries: int = 1
+    whole: bool = False
 
 
-def find_files(path: Path, shown: str) -> FoundFiles:
+def find_files(path: Path, shown: str, listing: Listing | None = None) -> FoundFiles:
     """The DICOM pictures in a file, in a folder and all folders below, or named by a DICOMDIR.
 
-    A damaged DICOM file in a folder is an error, for without it a stack would end a slice early and nobody would know.
+    Args:
+        path: the file or folder.
+        shown: how to name it in messages.
+        listing: what lies in the folder, where that is known already (an archive, unpacked).
 
     Raises:
-        InputError: no DICOM there.
-        UnreadableError: a damaged file.
+        InputError: no DICOM there. IncompleteError: none that can be read.
+        UnreadableError: the file itself is damaged.
         UnsupportedError: only objects that are no pictures.
     """
     if path.is_dir():
-        found = _read_all([(one, f"{shown} ({one.relative_to(path)})") for one in _files_below(path)])
-        missing: tuple[str, ...] = ()
-        if not found.pictures and not found.others:
+        listed = dicom_of(listing_of(path) if listing is None else listing)
+        if not listed.files and listed.lost:
+            raise IncompleteError(f"{shown}: no DICOM file that can be read: {said(listed.lost)}; restore them")
+        if not listed.files:
             raise InputError(f"{shown}: no DICOM file in this folder; give the file itself for NIfTI and pictures")
+        found = _read_all(listed, shown)
     else:
         file = _opened(path, shown)
-        if "DirectoryRecordSequence" not in file.header:
-            found, missing = _sorted_out([file]), ()
+        if "DirectoryRecordSequence" in file.header:
+            found = _read_all(_named_by_directory(file.header, path, shown), shown, _records(file.header))
         else:
-            files, missing = _named_by_directory(file.header, path, shown)
-            found = _read_all([(one, f"{shown} ({one.name})") for one in files])
+            found = _sorted_out([file], Listing(files=[]), [])
+    if not found.pictures and found.lost:
+        raise IncompleteError(f"{shown}: no picture that can be read: {said(found.lost)}; restore them")
     if not found.pictures:
         what = ", ".join(f"{kind}" + (f" ({count} files)" if count > 1 else "") for kind, count in found.others.items())
         raise UnsupportedError(f"{shown}: holds {what}; medkt reads images (CR, DX, MG, CT, MR, US, ...)")
-    return FoundFiles(pictures=found.pictures, others=found.others, warnings=missing)
+    return found
 
 
-def _files_below(folder: Path) -> list[Path]:
-    files: list[Path] = []
-    for root, folders, names in os.walk(folder):  # does not follow links, so a circle of them cannot hold us
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        files.extend(Path(root, name) for name in sorted(names) if not name.startswith("."))
-    return [file for file in files if file.is_file() and looks_like_dicom(file)]
+def _read_all(listed: Listing, shown: str, records: Sequence[Absent] | None = None) -> FoundFiles:
+    """Headers of all files; one that cannot be read is lost, for it may belong to any series."""
+    files: list[DicomFile] = []
+    lost = list(listed.lost)
+    for entry in listed.files:
+        try:
+            file = _opened(entry.path, f"{shown} ({entry.name})", entry.folder)
+        except UnreadableError:
+            lost.append(Lost(name=entry.name, reason=CUT_HEADER))
+            continue
+        if is_cut_picture(file.header):
+            lost.append(Lost(name=entry.name, reason=CUT_HEADER))
+        else:
+            files.append(file)
+    whole = Listing(files=listed.files, passed=listed.passed, lost=lost)
+    found = _sorted_out(files, whole, lost, whole=True)
+    damaged = {one.name.lower() for one in lost}
+    absent = [one for one in _absent(files, records) if one.name.lower() not in damaged]
+    entries = listed.count + (0 if records is None else len(absent))
+    return replace(found, absent=absent, entries=entries)
 
 
-def _read_all(files: list[tuple[Path, str]]) -> FoundFiles:
-    return _sorted_out([_opened(path, shown) for path, shown in files])
-
-
-def _opened(path: Path, shown: str) -> DicomFile:
+def _opened(path: Path, shown: str, folder: str = "") -> DicomFile:
     header, has_pixels = header_and_pixels(path, shown)
-    return DicomFile(path=path, shown=shown, header=header, has_pixels=has_pixels)
+    return DicomFile(path=path, shown=shown, header=header, has_pixels=has_pixels, folder=folder)
 
 
-def _sorted_out(files: list[DicomFile]) -> FoundFiles:
+def _sorted_out(files: list[DicomFile], listed: Listing, lost: list[Lost], *, whole: bool = False) -> FoundFiles:
     pictures: list[DicomFile] = []
     others: dict[str, int] = {}
     for file in files:
@@ -83,30 +130,58 @@ def _sorted_out(files: list[DicomFile]) -> FoundFiles:
             pictures.append(file)
         else:
             others[kind] = others.get(kind, 0) + 1
-    if pictures:
-        others.pop("a directory of files (DICOMDIR)", None)
-    return FoundFiles(pictures=pictures, others=others)
+    return FoundFiles(pictures=pictures, others=others, passed=listed.passed, lost=lost, absent=[], whole=whole)
 
 
-def _named_by_directory(header: Dataset, path: Path, shown: str) -> tuple[list[Path], tuple[str, ...]]:
-    """The files that a DICOMDIR names and that exist below its folder, and a warning about those that do not."""
-    folder = path.resolve().parent
-    files: list[Path] = []
-    missing = 0
+def _absent(files: Sequence[DicomFile], records: Sequence[Absent] | None) -> list[Absent]:
+    """What the DICOMDIRs among the files, or the one given, name and is not among the files."""
+    named = list(records or ())
+    for file in files:
+        named += _records(file.header)
+    there = {text(file.header, "SOPInstanceUID") for file in files}
+    once = {one.instance or one.name: one for one in named if one.instance not in there}
+    return list(once.values())
+
+
+def _records(header: Dataset) -> list[Absent]:
+    """The pictures that a DICOMDIR names, each with its series: the last one named before it, as such files are written."""
+    series = ""
+    found = []
     for record in items(header, "DirectoryRecordSequence"):
-        reference = value(record, "ReferencedFileID")
-        if reference is None:
+        kind = text(record, "DirectoryRecordType")
+        if kind == "SERIES":
+            series = text(record, "SeriesInstanceUID")
+        elif kind in ("IMAGE", "") and value(record, "ReferencedFileID") is not None:
+            name = "/".join(_parts(record))
+            found.append(Absent(name=name, instance=text(record, "ReferencedSOPInstanceUIDInFile"), series=series))
+    return [one for one in found if one.instance]
+
+
+def _parts(record: Dataset) -> list[str]:
+    reference = value(record, "ReferencedFileID")
+    return [reference] if isinstance(reference, str) else [str(part) for part in reference]
+
+
+def _named_by_directory(header: Dataset, path: Path, shown: str) -> Listing:
+    """The files that a DICOMDIR names and that exist below its folder; those that do not come from its records."""
+    folder = path.resolve().parent
+    files: dict[Path, Entry] = {}
+    missing = 0
+    lost = []
+    for record in items(header, "DirectoryRecordSequence"):
+        if value(record, "ReferencedFileID") is None:
             continue
-        parts = [reference] if isinstance(reference, str) else [str(part) for part in reference]
+        parts = _parts(record)
         file = _same_file_in_any_case(folder, parts)
-        if file is None:
-            missing += 1
-        elif file not in files:
-            files.append(file)
+        if file is not None:
+            files[file] = Entry(path=file, name="/".join(parts))
+            continue
+        missing += 1
+        if text(record, "DirectoryRecordType") in ("IMAGE", "") and not text(record, "ReferencedSOPInstanceUIDInFile"):
+            lost.append(Lost(name="/".join(parts), reason="named by the DICOMDIR and not there"))
     if not files:
         raise InputError(f"{shown}: the DICOMDIR names {missing} files and none is there; give the folder")
-    note = f"the DICOMDIR names {missing} files that are not there"
-    return files, (note,) if missing else ()
+    return Listing(files=list(files.values()), lost=lost)
 
 
 def _same_file_in_any_case(folder: Path, parts: list[str]) -> Path | None:

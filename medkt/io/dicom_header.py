@@ -164,6 +164,12 @@ def modality_of(dataset: Dataset) -> str:
     return text(dataset, "Modality") or _MODALITIES.get(text(dataset, "SOPClassUID"), "")
 
 
+def is_cut_picture(dataset: Dataset) -> bool:
+    """Whether it is of a class for images and says no size: the file ends before it does."""
+    name = getattr(value(dataset, "SOPClassUID"), "name", "")
+    return name.endswith("Image Storage") and None in (integer(dataset, "Rows"), integer(dataset, "Columns"))
+
+
 def kind_of(dataset: Dataset, *, has_pixels: bool = True) -> str | None:
     """What an object is that medkt does not read ("a structured report"), None for a picture.
 

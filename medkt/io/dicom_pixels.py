@@ -10,7 +10,7 @@ from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from medkt.errors import UnreadableError, UnsupportedError
+from medkt.errors import IncompleteError, UnreadableError, UnsupportedError
 from medkt.io.dicom_files import DicomFile, transfer_syntax
 from medkt.io.dicom_frames import Frame
 from medkt.io.dicom_header import integer, text
@@ -43,10 +43,22 @@ WHEELS = {
 _STEPS = {"colour": "colour reduced to luma (ITU-R BT.601)"}
 
 
-def read_voxels(frames: Sequence[Frame], files: Sequence[DicomFile]) -> tuple[Voxels, tuple[str, ...], tuple[str, ...]]:
+class NoPixelsError(UnsupportedError):
+    """The description of a picture and no picture: a kind of its own, or a file that was cut just before it."""
+
+
+def read_voxels(
+    frames: Sequence[Frame], files: Sequence[DicomFile], broken: dict[int, str] | None = None
+) -> tuple[Voxels, tuple[str, ...], tuple[str, ...]]:
     """Voxels of the frames in their order, (slices, rows, columns), with the steps done and the warnings met.
 
     One file is held at a time beside the result, so a series of n slices needs n + 1 of them.
+
+    Args:
+        frames: of any of the files.
+        files: their files.
+        broken: takes the files whose pixels cannot be read, by index with the reason, and their planes stay 0; None for an
+            error instead.
 
     Raises:
         UnsupportedError: no pixels, or no decoder for their encoding.
@@ -59,18 +71,36 @@ def read_voxels(frames: Sequence[Frame], files: Sequence[DicomFile]) -> tuple[Vo
     steps: dict[str, None] = {}
     warnings: dict[str, None] = {}
     for index, wanted in places.items():
-        file = files[index]
-        by_number: dict[int, dict[int, Frame]] = {}  # all slices of a mosaic have one
-        for place in wanted:
-            by_number.setdefault(frames[place].number, {})[place] = frames[place]
-        decoded = _decoded(file, list(by_number), warnings)
-        for (number, cuts), (stored, colour) in zip(by_number.items(), decoded, strict=True):
-            lut, kind = (None, "colour") if colour else modality_lut(file.header, number, file.shown)
-            if kind != "identity":
-                steps[_STEPS.get(kind, f"modality LUT applied ({kind})")] = None
-            for place, plane in _cut(stored, cuts, file).items():
-                target.put(place, plane if lut is None else lut(plane))
+        try:
+            _read_file(files[index], frames, wanted, target, steps, warnings)
+        except (UnreadableError, NoPixelsError) as error:
+            if broken is None:
+                raise
+            broken[index] = str(error)
+    if broken and len(broken) == len(places):
+        raise IncompleteError(next(iter(broken.values())))
     return target.values, tuple(steps), tuple(warnings)
+
+
+def _read_file(
+    file: DicomFile,
+    frames: Sequence[Frame],
+    wanted: Sequence[int],
+    target: "_Target",
+    steps: dict[str, None],
+    warnings: dict[str, None],
+) -> None:
+    """Put the wanted frames of one file into their places."""
+    by_number: dict[int, dict[int, Frame]] = {}  # all slices of a mosaic have one
+    for place in wanted:
+        by_number.setdefault(frames[place].number, {})[place] = frames[place]
+    decoded = _decoded(file, list(by_number), warnings)
+    for (number, cuts), (stored, colour) in zip(by_number.items(), decoded, strict=True):
+        lut, kind = (None, "colour") if colour else modality_lut(file.header, number, file.shown)
+        if kind != "identity":
+            steps[_STEPS.get(kind, f"modality LUT applied ({kind})")] = None
+        for place, plane in _cut(stored, cuts, file).items():
+            target.put(place, plane if lut is None else lut(plane))
 
 
 def _cut(stored: Array, frames: Mapping[int, Frame], file: DicomFile) -> dict[int, Array]:
@@ -121,7 +151,7 @@ def _decoded(file: DicomFile, numbers: list[int], warnings: dict[str, None]) -> 
             if "FloatPixelData" in dataset or "DoubleFloatPixelData" in dataset
             else "no pixel data"
         )
-        raise UnsupportedError(f"{file.shown}: holds {kind}; give the image itself")
+        raise NoPixelsError(f"{file.shown}: holds {kind}; give the image itself")
     _complete(dataset, file.shown)
     syntax = transfer_syntax(dataset)
     palette = text(dataset, "PhotometricInterpretation") == "PALETTE COLOR"

@@ -1,13 +1,18 @@
 """One function for every kind of file: what it is, is decided by its content."""
 
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
-from medkt.errors import InputError, UnsupportedError
+from medkt.errors import IncompleteError, InputError, UnsupportedError
 from medkt.io.archive import unpacked
 from medkt.io.dicom import read_dicom
 from medkt.io.dicom_header import looks_like_dicom
+from medkt.io.entries import Listing, said
 from medkt.io.nifti import nifti_magic, read_nifti
 from medkt.io.raster import raster_kind, read_raster
+from medkt.spatial.completeness import Completeness
 from medkt.spatial.image import Image
 
 _NIFTI_NAMES = (".nii", ".nii.gz", ".hdr", ".hdr.gz", ".img", ".img.gz")
@@ -23,7 +28,12 @@ _IN_ARCHIVES = (
 
 
 def read_image(
-    path: str | Path, *, series: str | None = None, volume: int | None = None, regrid: bool = False
+    path: str | Path,
+    *,
+    series: str | None = None,
+    volume: int | None = None,
+    regrid: bool = False,
+    allow_incomplete: bool = False,
 ) -> Image:
     """Read a DICOM, NIfTI or picture file, a folder or zip of DICOM files, or a DICOMDIR.
 
@@ -34,8 +44,11 @@ def read_image(
         series: DICOM only: a series UID, its unambiguous beginning, or its number in the list from 1.
         volume: of several volumes in one file or series, which; the first is 1.
         regrid: DICOM only: resample a stack with missing or doubled slices, uneven steps or tilt, not refuse it.
+        allow_incomplete: read what is left where files of a folder, archive or DICOMDIR are empty, cut, unreadable, absent
+            or fewer than the headers count; the image says so in `provenance.completeness` and its warnings.
 
     Raises:
+        IncompleteError: something is lost and `allow_incomplete` is not set; the message names a few.
         AmbiguousInputError: several series or volumes; the message lists them.
         UnreadableError: damaged, truncated. UnsupportedError: sound, but not an image that medkt reads.
         GeometryError: slices that make no regular grid. InputError: no such file, or NaN voxels.
@@ -43,21 +56,33 @@ def read_image(
     Example:
         >>> image = read_image("case_007/")  # doctest: +SKIP
     """
-    return _read(Path(path), str(path), series, volume, regrid)
+    return _read(Path(path), str(path), _Asked(series, volume, regrid, allow_incomplete))
 
 
-def _read(path: Path, shown: str, series: str | None, volume: int | None, regrid: bool) -> Image:
+class _Asked(NamedTuple):
+    """What the user chose."""
+
+    series: str | None
+    volume: int | None
+    regrid: bool
+    allow_incomplete: bool
+
+
+def _read(path: Path, shown: str, asked: _Asked) -> Image:
     kind = kind_of_file(path, shown)
     if kind == "zip":
-        with unpacked(path) as folder:
-            return _read_unpacked(folder, shown, series, volume, regrid)
+        with unpacked(path) as (folder, listing):
+            return _read_unpacked(folder, listing, shown, asked)
     if kind == "dicom":
-        return read_dicom(path, shown, series=series, volume=volume, regrid=regrid)
-    if series is not None:
+        return read_dicom(path, shown, **asked._asdict())
+    if asked.series is not None:
         raise InputError(f"{shown}: --series is for DICOM, and this is a {kind} file")
-    if kind == "nifti":
-        return read_nifti(path, shown, volume=volume)
-    return read_raster(path, shown, volume=volume)
+    image = (
+        read_nifti(path, shown, volume=asked.volume)
+        if kind == "nifti"
+        else read_raster(path, shown, volume=asked.volume)
+    )
+    return replace(image, provenance=replace(image.provenance, completeness=Completeness()))
 
 
 def kind_of_file(path: Path, shown: str) -> str:
@@ -88,14 +113,24 @@ def kind_of_file(path: Path, shown: str) -> str:
     raise UnsupportedError(f"{shown}: is neither DICOM nor NIfTI nor PNG, JPEG, TIFF or BMP; convert it to one of them")
 
 
-def _read_unpacked(folder: Path, shown: str, series: str | None, volume: int | None, regrid: bool) -> Image:
+def _read_unpacked(folder: Path, listing: Listing, shown: str, asked: _Asked) -> Image:
     """DICOM files of an archive, or its only other image."""
-    files = sorted(folder.iterdir())
-    if any(looks_like_dicom(file) for file in files):
-        return read_dicom(folder, shown, series=series, volume=volume, regrid=regrid)
-    images = [file for file in files if file.name.lower().endswith(_IN_ARCHIVES)]
+    if any(looks_like_dicom(entry.path) for entry in listing.files):
+        return read_dicom(folder, shown, listing=listing, **asked._asdict())
+    if listing.lost and not asked.allow_incomplete:
+        raise IncompleteError(f"{shown}: incomplete, {said(listing.lost)}. Pack it again.")
+    images = [entry.path for entry in listing.files if entry.name.lower().endswith(_IN_ARCHIVES)]
     if len(images) != 1:
         raise InputError(
             f"{shown}: no DICOM file in the archive and {len(images)} other images; unpack it and choose one"
         )
-    return _read(images[0], shown, series, volume, regrid)
+    image = _read(images[0], shown, asked)
+    completeness = Completeness(
+        entries=listing.count,
+        used=1,
+        passed_over=dict(+(listing.passed + Counter({"another kind of file": len(listing.files) - 1}))),
+        unexplained=dict(Counter(one.reason for one in listing.lost)),
+        allowed=asked.allow_incomplete,
+    )
+    kept = replace(image.provenance, warnings=(*completeness.warnings, *image.provenance.warnings))
+    return replace(image, provenance=replace(kept, completeness=completeness))

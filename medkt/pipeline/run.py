@@ -103,11 +103,12 @@ class Pipeline:
         series: str | None = None,
         volume: int | None = None,
         regrid: bool = False,
+        allow_incomplete: bool = False,
         progress: Progress | None = None,
     ) -> StudyResult:
-        """Read a study and segment it; `series`, `volume` and `regrid` as for `medkt.read_image`."""
+        """Read a study and segment it; `series` to `allow_incomplete` are those of `medkt.read_image`."""
         began = time.perf_counter()
-        image = read_image(path, series=series, volume=volume, regrid=regrid)
+        image = read_image(path, series=series, volume=volume, regrid=regrid, allow_incomplete=allow_incomplete)
         seconds = time.perf_counter() - began
         try:
             result = self.segment(image, concepts, view=view, progress=progress)

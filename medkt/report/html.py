@@ -108,6 +108,7 @@ finding's colour with the boxes (blue) that the segmenter was given{% if result.
 spacing {{ result.input.spacing | map("round", 4) | join(" × ") }} {{ result.input.unit }},
 {{ result.planes_scored }} of {{ result.planes }} planes scored, {{ result.orientation }}</td></tr>
 <tr><th>Shown as</th><td>{{ result.intensity }}</td></tr>
+{% if result.input.completeness %}<tr><th>Files of the input</th><td>{{ result.input.completeness | files_said }}</td></tr>{% endif %}
 <tr><th>Steps on reading</th><td>{{ result.input.steps | join("; ") or "none" }}</td></tr>
 {% for f in result.findings %}
 <tr><th>Words for {{ f.name }}</th><td>{{ f.prompts | join(" · ") }}</td></tr>
@@ -143,7 +144,15 @@ def _template() -> Template:
     """Compiled once for all studies of a run."""
     environment = Environment(autoescape=select_autoescape(default=True), undefined=StrictUndefined)
     environment.filters["figure"] = _figure
+    environment.filters["files_said"] = _files_said
     return environment.from_string(_PAGE)
+
+
+def _files_said(completeness: Mapping[str, Any]) -> str:
+    """How many files were used, and why the others were not."""
+    reasons = [f"{count} {reason}" for reason, count in completeness["passed_over"].items()]
+    lost = [f"{count} {reason} (not explained)" for reason, count in completeness["unexplained"].items()]
+    return "; ".join([f"{completeness['used']} of {completeness['entries']} used", *reasons, *lost])
 
 
 def _figure(value: float | None, digits: int) -> str:

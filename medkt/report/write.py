@@ -222,6 +222,7 @@ def record_of_result(
             "unit": image.geometry.unit,
             "affine_lps": image.geometry.affine.tolist(),
             "steps": list(image.provenance.steps),
+            "completeness": as_plain(image.provenance.completeness),
         },
         "orientation": planes.orientation,
         "slice_axis": planes.axis,

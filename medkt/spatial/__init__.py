@@ -1,11 +1,13 @@
 """Voxels with a place."""
 
+from medkt.spatial.completeness import Completeness
 from medkt.spatial.geometry import Geometry, Stack, Unit
 from medkt.spatial.image import Display, Image, Mask, SaliencyMap
 from medkt.spatial.planes import Planes, planes_of, slice_axis_of
 from medkt.spatial.provenance import Provenance
 
 __all__ = [
+    "Completeness",
     "Display",
     "Geometry",
     "Image",

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+from medkt.spatial.completeness import Completeness
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
@@ -12,12 +14,14 @@ class Provenance:
         digest: SHA-256 over the source's voxel data and geometry, hex; "" in memory.
         steps: what was done, oldest first, each a short sentence ("modality LUT applied").
         warnings: what a reader of the result should know ("sheared affine", "no pixel spacing").
+        completeness: what lay in the input and what of it was read; None in memory.
     """
 
     source: str = "memory"
     digest: str = ""
     steps: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    completeness: Completeness | None = None
 
     def then(self, step: str) -> "Provenance":
         """The same with one more step."""

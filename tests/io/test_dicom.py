@@ -13,7 +13,7 @@ from pydicom import Dataset, dcmread
 from pydicom.fileset import FileSet
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian, RLELossless
 
-from medkt.errors import AmbiguousInputError, InputError, UnreadableError, UnsupportedError
+from medkt.errors import AmbiguousInputError, IncompleteError, InputError, UnreadableError, UnsupportedError
 from medkt.io import read_image
 
 itk: Any = SimpleITK  # without hints
@@ -338,8 +338,12 @@ def test_a_dicomdir_is_read(tmp_path: Path) -> None:
         path for path in (tmp_path / "disc").rglob("*") if path.is_file() and dcmread(path).get("InstanceNumber") == 1
     )
     file.unlink()  # the first slice: what is left is a stack without a gap
-    image = read_image(tmp_path / "disc" / "DICOMDIR")
-    assert any("names 1 files that are not there" in warning for warning in image.provenance.warnings)
+    for disc in (tmp_path / "disc" / "DICOMDIR", tmp_path / "disc"):
+        with pytest.raises(IncompleteError, match=r"1 lost: .*named by the DICOMDIR and not there.*--allow-incomplete"):
+            read_image(disc)
+        image = read_image(disc, allow_incomplete=True)
+        assert len(image.values) == len(VALUES) - 1
+        assert any("1 named by the DICOMDIR and not there" in warning for warning in image.provenance.warnings)
 
 
 # ---- what is refused
@@ -413,6 +417,9 @@ def test_what_is_no_image(tmp_path: Path) -> None:
         read_image(tmp_path / "empty.dcm")
     with pytest.raises(InputError, match="there is no such file"):
         read_image(tmp_path / "absent.dcm")
+    with pytest.raises(IncompleteError, match=r"no DICOM file that can be read: empty\.dcm \(empty, 0 bytes\)"):
+        read_image(tmp_path)
+    (tmp_path / "empty.dcm").unlink()
     with pytest.raises(InputError, match="no DICOM file in this folder"):
         read_image(tmp_path)
     (tmp_path / "junk.dcm").write_bytes(b"junk" * 100)
