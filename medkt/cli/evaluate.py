@@ -34,10 +34,12 @@ from medkt.cli.cohort_options import (
     shard_exit,
 )
 from medkt.cli.evaluate_classes import add_classes, run_classes
+from medkt.cli.mask_options import SIDES, add_mask_choice, choice_of, given
 from medkt.cli.say_classes import say_classes, tells_classes
 
 if TYPE_CHECKING:
     from medkt.cohort.folder import RunFolder
+    from medkt.cohort.masks import MaskRunnerFactory
     from medkt.cohort.plan import Plan
     from medkt.cohort.progress import Summary
     from medkt.cohort.scoring import Scoring
@@ -60,6 +62,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--protocol", metavar="NAME", help="a published data set (busi, udiat ...), or a YAML file")
     parser.add_argument("--data", type=Path, metavar="DIR", help="where that data set lies")
     parser.add_argument("-o", "--output", type=Path, metavar="RUN", help="the run's folder; one that is there goes on")
+    add_mask_choice(parser, sides=True)
     add_classes(parser)
     _add_statistics(parser)
     add_words(parser, learnt=True)
@@ -114,6 +117,10 @@ def run(arguments: argparse.Namespace) -> int:
         return run_classes(arguments, protocol)
     if arguments.apart:
         raise SettingsError("--apart is for classes that are told apart; masks are asked of each concept's own encoder")
+    if not masks and given(arguments):
+        raise SettingsError(
+            f"{given(arguments)[0]} goes with two folders of masks; in a manifest the column reference_key says which label"
+        )
     return _run_masks(arguments) if masks else _run_models(arguments, protocol)
 
 
@@ -132,19 +139,20 @@ def _run_masks(arguments: argparse.Namespace) -> int:
     if arguments.by:
         raise SettingsError("--by needs a manifest; two folders of masks say nothing about their patients")
     require_work(arguments)
+    choices = {side: choice_of(arguments, side) for side in SIDES}
     plan = plan_of_masks(
         references=arguments.reference, predictions=arguments.prediction, concept=(*arguments.concept, "mask")[0],
         keep_ids=arguments.keep_ids,
     )  # fmt: skip
     folder = RunFolder(arguments.output)
     folder.make()
-    scoring = _scoring(arguments, None)
-    folder.claim(_masks_identity(plan, scoring))
-    done = run_plan(arguments, folder, plan, MaskRunnerFactory(scoring=scoring), folder.salt(arguments.salt))
+    factory = MaskRunnerFactory(scoring=_scoring(arguments, None), **choices)
+    folder.claim(_masks_identity(plan, factory))
+    done = run_plan(arguments, folder, plan, factory, folder.salt(arguments.salt))
     return _say(arguments, {"": arguments.output}, [done])
 
 
-def _masks_identity(plan: "Plan", scoring: "Scoring") -> dict[str, Any]:
+def _masks_identity(plan: "Plan", factory: "MaskRunnerFactory") -> dict[str, Any]:
     from medkt.about import __version__
     from medkt.report.plain import as_plain
 
@@ -153,7 +161,8 @@ def _masks_identity(plan: "Plan", scoring: "Scoring") -> dict[str, Any]:
         "medkt": __version__,
         "masks": plan.digest,
         "shard": str(plan.shard),
-        "scoring": as_plain(scoring),
+        "scoring": as_plain(factory.scoring),
+        "choice": {"reference": as_plain(factory.reference), "prediction": as_plain(factory.prediction)},
         "ids": ids,
     }
 

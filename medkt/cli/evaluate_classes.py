@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 # options that mean nothing where no mask is made, with what they are when nobody gives them
 OF_MASKS: Mapping[str, object] = {
     "metrics": None, "tolerance": None, "empty": "standard", "resample_to_reference": False, "site": None,
-    "segmenter": None, "preset": "default", "settings": None, "set": [], "format": "nifti,png",
+    "label": None, "threshold": None, "reference_label": None, "prediction_label": None, "reference_threshold": None,
+    "prediction_threshold": None, "segmenter": None, "preset": "default", "settings": None, "set": [], "format": "nifti,png",
 }  # fmt: skip
 
 

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medkt.cli.mask_options import add_mask_choice, choice_of, given
+
 if TYPE_CHECKING:
     from medkt.calibration import Calibration, ScoringKey
     from medkt.concepts import Concept
@@ -39,6 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reference", type=Path, help="a reference mask to score against (one study, one finding): DSC, NSD, IoU"
     )
+    add_mask_choice(parser)
     parser.add_argument(
         "--keep-names", action="store_true", help="name folders after the input files (may identify a patient)"
     )
@@ -115,6 +118,9 @@ def run(arguments: argparse.Namespace) -> int:
     several = len(arguments.input) > 1
     if arguments.reference and (several or len(wanted) != 1):
         raise SettingsError("--reference goes with one study and one finding")
+    if given(arguments) and not arguments.reference:
+        raise SettingsError(f"{given(arguments)[0]} says what is inside a --reference, and none is given")
+    choice_of(arguments)
     prepare_folder(arguments.output)
     if not several:  # of several the folders are named after what is in the files
         require_no_result(arguments.output, overwrite=arguments.overwrite)
@@ -244,7 +250,7 @@ def segment_one(
         progress=tick,
     )
     if getattr(arguments, "reference", None):
-        result = pipeline.score(result, arguments.reference)
+        result = pipeline.score(result, arguments.reference, choice_of(arguments))
     return result
 
 
@@ -289,7 +295,7 @@ def _segmented(
         raise type(error)(f"{path}: {error}") from error
     result = replace(done.result, seconds={"read": seconds, **done.result.seconds})
     if arguments.reference:
-        result = pipeline.score(result, arguments.reference)
+        result = pipeline.score(result, arguments.reference, choice_of(arguments))
     return result, Decided(site=arguments.site, decisions=done.decisions, calibrations=used)
 
 

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from medkt.cohort.outcomes import Row
+from medkt.cohort.outcomes import Row, Value
 from medkt.cohort.plan import Plan
-from medkt.cohort.scoring import Scoring, columns_of
+from medkt.cohort.scoring import Scoring, columns_of, facts_of_mask
 from medkt.cohort.work import Work
 from medkt.datasets.case import Case
 from medkt.datasets.folder import PICTURES, VOLUMES, files_in, id_from, require_folder
-from medkt.io import read_mask
+from medkt.io.mask_choice import MaskChoice
+from medkt.io.read_mask import read_chosen
 from medkt.metrics import CaseResult, pair_by_case
 from medkt.models.digest import sha256_of
 from medkt.spatial import Mask
@@ -26,33 +27,40 @@ class MaskRunnerFactory:
 
     Attributes:
         scoring: which numbers.
+        reference, prediction: which values of the files of either side are inside.
     """
 
     scoring: Scoring = field(default_factory=Scoring)
+    reference: MaskChoice = field(default_factory=MaskChoice)
+    prediction: MaskChoice = field(default_factory=MaskChoice)
 
     def __call__(self) -> "MaskRunner":
-        return MaskRunner(self.scoring)
+        return MaskRunner(self)
 
 
 @dataclass(frozen=True, slots=True)
 class MaskRunner:
     """Reads a prediction and its reference, and compares them; a `Runner` that writes no files."""
 
-    scoring: Scoring
+    asked: MaskRunnerFactory
 
     def facts(self) -> Mapping[str, Any]:
         return {}
 
     def read(self, work: Work) -> tuple[Mask, Mask]:
-        return read_mask(work.case.references[0]), read_mask(work.case.image)
+        reference = read_chosen(work.case.references[0], self.asked.reference)
+        return reference, read_chosen(work.case.image, self.asked.prediction)
 
-    def compute(self, work: Work, masks: tuple[Mask, Mask]) -> tuple[CaseResult, bool]:
+    def compute(self, work: Work, masks: tuple[Mask, Mask]) -> tuple[CaseResult, Row]:
         reference, prediction = masks
-        return self.scoring.score(reference=reference, prediction=prediction), bool(prediction.values.any())
+        facts: dict[str, Value] = {"present": bool(prediction.values.any())}
+        for side, mask in (("reference", reference), ("prediction", prediction)):
+            facts |= facts_of_mask(mask, side)
+        return self.asked.scoring.score(reference=reference, prediction=prediction), facts
 
-    def write(self, work: Work, result: tuple[CaseResult, bool]) -> Sequence[Row]:
-        scores, present = result
-        return [{"concept": concept, "present": present, **columns_of(scores)} for concept in work.concepts]
+    def write(self, work: Work, result: tuple[CaseResult, Row]) -> Sequence[Row]:
+        scores, facts = result
+        return [{"concept": concept, **facts, **columns_of(scores)} for concept in work.concepts]
 
 
 def plan_of_masks(*, references: Path, predictions: Path, concept: str, keep_ids: bool = False) -> Plan:

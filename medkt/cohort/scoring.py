@@ -1,9 +1,12 @@
 """How a mask is scored against its reference in a run, and what of it goes into the result table."""
 
+import hashlib
 import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from medkt.cohort.outcomes import Value
 from medkt.errors import SettingsError
@@ -11,6 +14,7 @@ from medkt.metrics import CaseResult, MetricSettings, evaluate_case, lesion_scor
 from medkt.shapes import Voxels
 from medkt.spatial import Mask
 
+DIGEST = 32  # hex digits of a mask's digest: 128 bits
 UNITS = ("auto", "mm", "pixel")
 
 
@@ -71,6 +75,18 @@ def columns_of(result: CaseResult, *, sure: bool = False) -> dict[str, Value]:
     if result.missing:
         columns["no_number"] = "; ".join(_reasons(result.missing))
     return columns
+
+
+def facts_of_mask(mask: Mask, side: str) -> dict[str, Value]:
+    """What of a mask stands beside its numbers: by which rule its voxels are inside, and a digest of them to know copies by.
+
+    An empty mask has no digest: many are alike without being copies.
+    """
+    facts: dict[str, Value] = {f"{side}_rule": "; ".join(mask.provenance.steps)}
+    if mask.values.any():
+        packed = np.packbits(mask.values).tobytes()
+        facts[f"{side}_digest"] = hashlib.sha256(repr(mask.values.shape).encode() + packed).hexdigest()[:DIGEST]
+    return facts
 
 
 def _listed(scores: Sequence[float]) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from medkt.calibration import Calibration, ScoringKey, segment_calibrated
 from medkt.cohort.folder import RunFolder
 from medkt.cohort.outcomes import Row, Value
-from medkt.cohort.scoring import Scoring, columns_of
+from medkt.cohort.scoring import Scoring, columns_of, facts_of_mask
 from medkt.cohort.site import SiteRules
 from medkt.cohort.work import Work
 from medkt.concepts import Concept
@@ -154,7 +154,7 @@ class StudyRunner:
         part = self.asked.run.cases / f".{secrets.token_hex(8)}.part"
         written = write_result(result, part, formats=self.asked.formats, name=work.key, decided=decided)
         rows = [
-            row_of(written.record, record, finding.case)
+            row_of(written.record, record, finding.case, finding.reference)
             for record, finding in zip(written.record["findings"], result.findings, strict=True)
         ]
         target = self.asked.run.clear_case(work.key)
@@ -166,8 +166,10 @@ class StudyRunner:
         return rows
 
 
-def row_of(record: Mapping[str, Any], finding: Mapping[str, Any], case: CaseResult | None) -> Row:
-    """One row of the result table from a study's `result.json`, one of its findings, and the finding's scores.
+def row_of(
+    record: Mapping[str, Any], finding: Mapping[str, Any], case: CaseResult | None, reference: Mask | None = None
+) -> Row:
+    """One row of the result table from a study's `result.json`, one of its findings, its scores and their reference.
 
     `present` is empty where nothing was decided: the gate is off, or a calibration makes no claim.
     """
@@ -183,6 +185,7 @@ def row_of(record: Mapping[str, Any], finding: Mapping[str, Any], case: CaseResu
     }  # fmt: skip
     if finding["calibration"] is not None:
         row |= {name: finding["calibration"][name] for name in ("p_value", "probability")}
+    row |= {} if reference is None else facts_of_mask(reference, "reference")
     return row if case is None else row | columns_of(case, sure=True)
 
 

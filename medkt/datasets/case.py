@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from medkt.errors import InputError
+from medkt.io.mask_choice import MaskChoice
 
 REFERENCE_KINDS = ("", "mask", "empty", "rle", "coco", "rtstruct")
 IMAGE_KINDS = ("", "jsrt")
@@ -33,8 +34,8 @@ class Case:
         references: files of the reference. Several masks ("mask") are one finding: their union.
         reference_kind: "mask" (NIfTI, picture, DICOM SEG), "empty" (an expert saw nothing: no file), "rle" (SIIM's CSV),
             "coco" (JSON), "rtstruct" (DICOM), or "" for none.
-        reference_key: "mask": label values as "1" or "1+3", ">200" for a threshold, "" for all that is not 0; "rle": the
-            image's name in the CSV; "coco": "image id" or "image id:category id"; "rtstruct": the name of the structure.
+        reference_key: "mask": label values or segment numbers as "1" or "1+3", "all" for all together, ">200" or ">=0.5"
+            for a threshold, "" for its only label (`medkt.io.mask_choice`); "rle": the image's name in the CSV; "coco": "image id" or "image id:category id"; "rtstruct": the name of the structure.
         concept: id, name or words of what is looked for, as `load_concept` takes them.
         modality: the domain, one of "cxr", "ct", "mri", "ultrasound", or "" where the file says it.
         split: "train", "val", "test" or any other word.
@@ -103,10 +104,20 @@ def _reference_problem(case: Case) -> str | None:
         return "present: 1, though reference_kind says empty; one of the two is wrong"
     if kind == "mask" and not files:
         return "reference: no file, though reference_kind says mask; name the mask, or say empty where there is nothing"
+    if kind == "mask" and (problem := _key_problem(case.reference_key)) is not None:
+        return problem
     if kind in ("rle", "coco", "rtstruct") and files != 1:
         return f"reference: {kind} takes one file, got {files}"
     if kind in ("rle", "coco") and not case.reference_key:
         return f"reference_key: {kind} needs the image's name or number in the reference file"
+    return None
+
+
+def _key_problem(key: str) -> str | None:
+    try:
+        MaskChoice.parse(key)
+    except InputError as error:
+        return f"reference_key: {error}"
     return None
 
 

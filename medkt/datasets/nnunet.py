@@ -9,6 +9,7 @@ from medkt.datasets.document import read_document
 from medkt.datasets.folder import files_in, id_from, require_folder, require_pairs
 from medkt.datasets.manifest import Manifest
 from medkt.errors import InputError
+from medkt.io.mask_choice import EVERY
 
 FOLDERS = {"train": ("imagesTr", "labelsTr"), "test": ("imagesTs", "labelsTs")}
 
@@ -58,7 +59,7 @@ def build(root: str | Path, *, channel: int = 0, label: str = "", concept: str =
 
 
 def label_key(labels: Any, wanted: str, shown: str) -> str:
-    """The label values of a name as a `reference_key`; "" stands for all that is not 0.
+    """The label values of a name as a `reference_key`; without a name "all", which the result table then says.
 
     Version 2 maps names to numbers (or lists of them: regions), version 1 and the Decathlon numbers to names.
 
@@ -72,7 +73,7 @@ def label_key(labels: Any, wanted: str, shown: str) -> str:
         for key, value in labels.items()
     }
     if not wanted:
-        return ""
+        return EVERY
     if wanted not in by_name:
         raise InputError(f"{shown}, labels: no {wanted!r}; there are {', '.join(by_name)}")
     value = by_name[wanted]

@@ -20,7 +20,7 @@ def build(
         root: holds both folders.
         images: the folder of images below it; found as `images` where not given.
         masks: the folder of masks; found as `masks` or `labels`.
-        key: which values of a mask are inside, see `Case.reference_key`; all that is not 0 by default.
+        key: which values of a mask are inside, see `Case.reference_key`; their only label by default.
         concept: what the masks outline.
         modality: the domain.
         split: given to every case.

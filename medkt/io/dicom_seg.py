@@ -5,38 +5,40 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import Dataset, dcmread
+from pydicom import Dataset
 
-from medkt.errors import GeometryMismatchError, InputError, UnsupportedError
+from medkt.errors import GeometryMismatchError, UnsupportedError
 from medkt.io.dicom_files import DicomFile
 from medkt.io.dicom_frames import Frame, frames_of
 from medkt.io.dicom_groups import functional
 from medkt.io.dicom_header import integer, items, number, read_header, text
 from medkt.io.dicom_stack import usual_step
 from medkt.io.dicom_volumes import by_position, normal_of
-from medkt.io.guard import reading
+from medkt.io.mask_choice import MaskChoice
 from medkt.io.native import DicomNative
+from medkt.io.seg_planes import LABELMAP, chosen_planes
 from medkt.spatial.geometry import Geometry
 from medkt.spatial.image import Image, Mask
 from medkt.spatial.provenance import Provenance
 
 Array = NDArray[Any]
 
-BINARY_OR_FRACTIONAL, LABELMAP = "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"
+BINARY_OR_FRACTIONAL = "1.2.840.10008.5.1.4.1.1.66.4"
 ON_GRID = 0.1  # of a voxel: a frame lies on a slice of the image when its corners are this near
 
 
-def read_seg(path: Path, shown: str, *, like: Image | None = None, label: int | None = None) -> Mask:
-    """The mask of one segment (all, where `label` is None) of a SEG; (slices, rows, columns), world LPS+.
+def read_seg(path: Path, shown: str, *, like: Image | None = None, choice: MaskChoice | None = None) -> Mask:
+    """The mask of one segment of a SEG, or of several together; (slices, rows, columns), world LPS+.
 
     Args:
         path: the file.
         shown: how to name it in messages.
         like: the image that was segmented; the mask is put on its grid. Without it the grid spans the frames there are.
-        label: the segment number.
+        choice: the segment numbers, or where a fractional one is cut; nothing said means its only segment.
 
     Raises:
-        UnsupportedError: not a SEG, or a slide. InputError: no such segment.
+        UnsupportedError: not a SEG, or a slide.
+        InputError: no such segment, several and none chosen, or fractions and no threshold.
         GeometryMismatchError: a frame does not lie on a slice of the image.
     """
     header = read_header(path, shown)
@@ -44,7 +46,7 @@ def read_seg(path: Path, shown: str, *, like: Image | None = None, label: int | 
         raise UnsupportedError(f"{shown}: is DICOM but no segmentation (SEG); give a SEG, NIfTI or PNG mask")
     if "TotalPixelMatrixRows" in header:
         raise UnsupportedError(f"{shown}: is the segmentation of a slide; medkt reads those of CR, DX, MG, CT, MR, US")
-    planes = _planes(path, header, shown, label)
+    planes, rule = chosen_planes(path, header, shown, choice or MaskChoice())
     frames = frames_of([DicomFile(path=path, shown=shown, header=header)])
     if like is not None:
         values, geometry = _on_image(planes, frames, header, like, shown), like.geometry
@@ -52,32 +54,7 @@ def read_seg(path: Path, shown: str, *, like: Image | None = None, label: int | 
         values, geometry = _on_own_grid(planes, frames, header, shown)
     else:
         values, geometry = _by_source_frame(planes, header)
-    segments = len(items(header, "SegmentSequence"))
-    merged = (f"{segments} segments taken together",) if label is None and segments > 1 else ()
-    return Mask(values=values, geometry=geometry, provenance=Provenance(source="dicom", warnings=merged))
-
-
-def _planes(path: Path, header: Dataset, shown: str, label: int | None) -> Array:
-    """(frames, rows, columns) bool; frames of other segments are empty."""
-    known = sorted({integer(item, "SegmentNumber") or 0 for item in items(header, "SegmentSequence")})
-    if label is not None and label not in known:
-        raise InputError(f"{shown}: no segment {label}; there are {known}")
-    with reading(shown, "decoding the segmentation", explain=True):
-        stored = dcmread(path, force=True).pixel_array
-    stored = stored.reshape((-1, *stored.shape[-2:]))
-    if text(header, "SOPClassUID") == LABELMAP:
-        background = integer(header, "PixelPaddingValue") or 0
-        chosen: Array = stored == label if label is not None else (stored != background) & (stored != 0)
-        return chosen
-    if text(header, "SegmentationType") == "FRACTIONAL":
-        planes = stored >= (number(header, "MaximumFractionalValue") or 255) / 2
-    else:
-        planes = stored > 0
-    for n in range(len(planes)):
-        item = functional(header, n + 1, "SegmentIdentificationSequence")
-        if label is not None and (item is None or integer(item, "ReferencedSegmentNumber") != label):
-            planes[n] = False
-    return planes
+    return Mask(values=values, geometry=geometry, provenance=Provenance(source="dicom", steps=(rule,)))
 
 
 def _on_image(planes: Array, frames: list[Frame], header: Dataset, like: Image, shown: str) -> Array:

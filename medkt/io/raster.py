@@ -48,9 +48,7 @@ def read_raster(path: Path, shown: str, *, volume: int | None = None) -> Image:
         AmbiguousInputError: several pages and none chosen.
         UnreadableError: damaged. UnsupportedError: animations, more channels than colour has.
     """
-    with reading(shown, "opening the picture"), path.open("rb") as file:
-        kind = raster_kind(file.read(8))
-    pixels, steps, warnings = _read_tiff(path, shown, volume) if kind == "TIFF" else _read_pillow(path, shown, volume)
+    pixels, steps, warnings = read_channels(path, shown, volume=volume)
     plane, more = _grey(pixels, shown)
     if plane.dtype.kind == "f" and not np.isfinite(plane).all():
         raise InputError(f"{shown}: {int((~np.isfinite(plane)).sum())} pixels are NaN or infinite; replace them")
@@ -67,6 +65,15 @@ def read_raster(path: Path, shown: str, *, volume: int | None = None) -> Image:
         ),
         native=RasterNative(size=(int(plane.shape[0]), int(plane.shape[1]))),
     )
+
+
+def read_channels(
+    path: Path, shown: str, *, volume: int | None = None
+) -> tuple[Array, tuple[str, ...], tuple[str, ...]]:
+    """All channels of a picture, (rows, columns) or (rows, columns, channels), with steps and warnings; as `read_raster`."""
+    with reading(shown, "opening the picture"), path.open("rb") as file:
+        kind = raster_kind(file.read(8))
+    return _read_tiff(path, shown, volume) if kind == "TIFF" else _read_pillow(path, shown, volume)
 
 
 def _read_pillow(path: Path, shown: str, volume: int | None) -> tuple[Array, tuple[str, ...], tuple[str, ...]]:

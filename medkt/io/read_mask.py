@@ -1,4 +1,4 @@
-"""Masks in: NIfTI, a picture or a DICOM SEG."""
+"""Masks in: NIfTI, a picture or a DICOM SEG. The one reader, for two folders, a manifest, `--reference` and Python."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,72 +7,105 @@ import numpy as np
 
 from medkt.errors import GeometryMismatchError, InputError, UnsupportedError
 from medkt.io.dicom_seg import read_seg
+from medkt.io.digest import digest_of
+from medkt.io.mask_choice import MaskChoice
+from medkt.io.mask_picture import is_jpeg, read_mask_picture
+from medkt.io.mask_values import Inside, inside_of
 from medkt.io.nifti import read_nifti
-from medkt.io.raster import raster_kind, read_raster
 from medkt.io.read import kind_of_file
+from medkt.spatial.geometry import Geometry
 from medkt.spatial.image import Image, Mask
 from medkt.spatial.provenance import Provenance
 
-JPEG_THRESHOLD = 128  # JPEG blurs the edge of a 0/255 mask
 
+def read_mask(
+    path: str | Path, *, like: Image | None = None, label: int | str | None = None, threshold: float | None = None
+) -> Mask:
+    """Read a mask, (slices, rows, columns) bool; the last of its provenance's steps says what was taken as inside.
 
-def read_mask(path: str | Path, *, like: Image | None = None, label: int | None = None) -> Mask:
-    """Read a mask, (slices, rows, columns) bool.
+    Its only label is inside. Whatever could be meant in two ways is an error that says what to state: several labels or
+    segments, fractions, negative values, many levels, several colours, a mask in the alpha channel, no outside at all.
 
     Args:
-        path: NIfTI (not zero is inside), PNG, TIFF or BMP (not black is inside), JPEG (128 or more), or a DICOM SEG.
+        path: NIfTI, PNG, TIFF or BMP, JPEG (128 or more is inside), or a DICOM SEG.
         like: the image that the mask belongs to; the mask then has its geometry, or an error says how the two differ.
-        label: only voxels of this value, or this segment of a SEG; None takes all together.
+        label: only voxels of this value, or this segment of a SEG; "1+3" takes two together, "all" all of them.
+        threshold: this value and all above is inside; of a fractional SEG, the part of its largest value.
 
     Raises:
-        InputError: no such label; else as `read_image`.
+        InputError: the file is no mask, could be meant in two ways, or has no such label; else as `read_image`.
         GeometryMismatchError: another grid than `like`.
+    """
+    choice = MaskChoice.of(label=label, threshold=threshold)
+    return require_held(read_chosen(path, choice, like=like), choice, str(path))
+
+
+def require_held(mask: Mask, choice: MaskChoice, shown: str) -> Mask:
+    """The mask, which holds what was asked for; a SEG's segment may be empty, for the file lists it.
+
+    Raises:
+        InputError: no voxel has the label.
+    """
+    if choice.labels and not mask.values.any() and mask.provenance.source != "dicom":
+        raise InputError(f"{shown}: no voxel has {choice.words()}; look into the file, or give another --label")
+    return mask
+
+
+def read_chosen(path: str | Path, choice: MaskChoice, *, like: Image | None = None) -> Mask:
+    """As `read_mask`, with the choice of a run; a file that does not hold the label is an empty mask, and its step says so.
+
+    Raises:
+        InputError, GeometryMismatchError: as `read_mask`.
     """
     file, shown = Path(path), str(path)
     kind = kind_of_file(file, shown)
     if kind == "dicom":
         if file.is_dir():
             raise UnsupportedError(f"{shown}: is a folder; give the SEG file itself")
-        return read_seg(file, shown, like=like, label=label)
+        return read_seg(file, shown, like=like, choice=choice)
     if kind == "zip":
         raise UnsupportedError(f"{shown}: is an archive; unpack it and give the mask itself")
-    stored = read_nifti(file, shown) if kind == "nifti" else read_raster(file, shown)
-    threshold = JPEG_THRESHOLD if _is_jpeg(file) else None
-    return _onto(like, _mask(stored, label, threshold, shown), shown)
+    return onto(like, _nifti(file, choice, shown) if kind == "nifti" else _picture(file, choice, shown), shown)
 
 
-def _is_jpeg(file: Path) -> bool:
-    with file.open("rb") as opened:
-        return raster_kind(opened.read(8)) == "JPEG"
+def _nifti(file: Path, choice: MaskChoice, shown: str) -> Mask:
+    stored = read_nifti(file, shown)
+    if any("luma" in step for step in stored.provenance.steps):
+        raise InputError(f"{shown}: is a colour volume; save each label as a whole number of its own")
+    inside = inside_of(stored.values, choice, shown)
+    return _mask(inside, stored.geometry, Provenance(source="nifti", digest=stored.provenance.digest))
 
 
-def _mask(stored: Image, label: int | None, threshold: int | None, shown: str) -> Mask:
-    values = stored.values
-    warnings: tuple[str, ...] = ()
-    if label is not None:
-        inside = values == label
-        if not inside.any():
-            found = np.unique(values)[:10].tolist()
-            raise InputError(f"{shown}: no voxel has label {label}; the file holds {found}")
-    elif threshold is not None:
-        inside = values >= threshold
-    else:
-        inside = values != 0
-        labels = len(np.unique(values[inside])) if inside.any() else 0
-        warnings = (f"{labels} labels taken together",) if labels > 1 else ()
-    source = Provenance(source=stored.provenance.source, digest=stored.provenance.digest, warnings=warnings)
-    return Mask(values=inside, geometry=stored.geometry, provenance=source)
+def _picture(file: Path, choice: MaskChoice, shown: str) -> Mask:
+    plane, how = read_mask_picture(file, shown)
+    values = np.ascontiguousarray(plane[None], dtype=plane.dtype.newbyteorder("="))
+    geometry = Geometry.of_pixels(*plane.shape)
+    inside = inside_of(values, choice, shown, lossy=is_jpeg(file))
+    inside = replace(inside, rule=f"{inside.rule} ({how})" if how else inside.rule)
+    return _mask(inside, geometry, Provenance(source="raster", digest=digest_of(values, geometry)))
 
 
-def _onto(like: Image | None, mask: Mask, shown: str) -> Mask:
-    """The mask with the geometry of its image, which knows a frame of reference and a unit that the file may not."""
+def _mask(inside: Inside, geometry: Geometry, source: Provenance) -> Mask:
+    return Mask(values=inside.values, geometry=geometry, provenance=source.then(inside.rule))
+
+
+def onto(like: Image | None, mask: Mask, shown: str) -> Mask:
+    """The mask with the geometry of its image, which knows a frame of reference and a unit that the file may not.
+
+    Pictures know no place: their shape must be the image's. All else must lie where the image lies.
+    """
     if like is None:
         return mask
     wanted, found = like.geometry, mask.geometry
-    picture = mask.provenance.source == "raster" and wanted.shape == found.shape
-    if not picture:
-        try:
-            wanted.require_same_grid(replace(found, unit=wanted.unit), what="mask")
-        except GeometryMismatchError as error:
-            raise GeometryMismatchError(f"{shown}: {error}") from error
+    if mask.provenance.source == "raster":
+        if found.shape != wanted.shape:
+            raise GeometryMismatchError(
+                f"{shown}: the mask is {found.shape[1]}x{found.shape[2]} (rows x columns) in {found.shape[0]} slices, the "
+                f"image {wanted.shape[1]}x{wanted.shape[2]} in {wanted.shape[0]}; is it the mask of another image?"
+            )
+        return replace(mask, geometry=wanted)
+    try:
+        wanted.require_same_grid(replace(found, unit=wanted.unit), what="mask")
+    except GeometryMismatchError as error:
+        raise GeometryMismatchError(f"{shown}: {error}") from error
     return replace(mask, geometry=wanted)

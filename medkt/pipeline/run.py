@@ -9,7 +9,9 @@ from pathlib import Path
 from medkt.concepts import Concept, Package
 from medkt.domains import Domain, check_plausible
 from medkt.errors import InputError, NumericalError, SettingsError
-from medkt.io import read_image, read_mask
+from medkt.io import read_image
+from medkt.io.mask_choice import MaskChoice
+from medkt.io.read_mask import read_chosen, require_held
 from medkt.models.encoder import DualEncoder
 from medkt.models.registry import load_encoder
 from medkt.pipeline.load import resolve_device, segmenter_with_facts
@@ -18,7 +20,7 @@ from medkt.pipeline.result import ModelFacts, StudyResult, encoder_facts, findin
 from medkt.pipeline.words import asked_of, domain_of, is_learnt, misplaced, texts_of, too_long, wanted_in
 from medkt.segmentation.segmenter import Segmenter
 from medkt.segmentation.slicewise import ConceptResult, SegmentationSettings, segment_planes
-from medkt.spatial import Image
+from medkt.spatial import Image, Mask
 from medkt.transfer.packages import Taught, TaughtFacts, is_package
 
 Progress = Callable[[str, int, int], None]
@@ -167,19 +169,25 @@ class Pipeline:
             seconds={"prepare": prepared - began, "models": done - prepared, "measure": time.perf_counter() - done},
         )  # fmt: skip
 
-    def score(self, result: StudyResult, reference: Path) -> StudyResult:
-        """The same result with DSC, NSD and IoU of its only finding against a reference mask.
+    def score(self, result: StudyResult, reference: Path, choice: MaskChoice | None = None) -> StudyResult:
+        """The same result with DSC, NSD and IoU of its only finding against a reference mask; `choice` of its labels.
 
         Raises:
+            InputError: the reference is no mask, or does not hold the label; see `medkt.io.read_mask`.
             SettingsError: the result has several findings.
             GeometryMismatchError: the reference lies on another grid.
         """
         if len(result.findings) != 1:
             raise SettingsError(f"a reference goes with one finding, the result has {len(result.findings)}")
         (finding,) = result.findings
-        mask = read_mask(reference, like=result.image)
+        mask = reference_of(result.image, reference, choice or MaskChoice())
         case = score_finding(result, finding, mask)
         return replace(result, findings=(replace(finding, case=case, reference=mask),))
+
+
+def reference_of(image: Image, reference: Path, choice: MaskChoice) -> Mask:
+    """The mask in a file that a study is scored against, on the study's grid."""
+    return require_held(read_chosen(reference, choice, like=image), choice, str(reference))
 
 
 def segment(

@@ -46,6 +46,8 @@ def test_nnunet_takes_a_channel_and_a_label(tmp_path: Path) -> None:
     root = tmp_path / "nnunet"
     for label, inside in (("both", 9), ("", 9), ("organ", 6)):
         assert _inside(build_manifest("nnunet", root, label=label).cases[0]) == inside
+    together = reference_mask(build_manifest("nnunet", root, label="").cases[0])
+    assert together.provenance.steps[-1] == "all labels together"
 
 
 def test_decathlon_takes_a_volume(tmp_path: Path) -> None:

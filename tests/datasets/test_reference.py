@@ -204,9 +204,11 @@ def test_keys(tmp_path: Path) -> None:
         case_id="a", image=png(tmp_path / "a.png", photograph(2, 3)), references=(png(tmp_path / "m.png", plane),),
         reference_kind="mask",
     )  # fmt: skip
-    for key, inside in (("", 4), ("1", 1), ("1+3", 2), (">200", 1), (">0", 4), ("9", 0)):
+    for key, inside in (("all", 4), ("1", 1), ("1+3", 2), (">200", 1), (">=250", 1), (">0", 4), ("9", 0)):
         assert reference_mask(replace(case, reference_key=key)).values.sum() == inside
-    for key, says in (("a", "no label value"), (">x", "no threshold"), (">254", "nothing is above 254")):
+    says_which = r"holds 4 labels, 1, 2, 3, 250; say which is meant: --label 1, or 1\+2 for both"
+    refused = (("a", "no label value"), (">x", "no threshold"), (">254", "nothing is above 254"), ("", says_which))
+    for key, says in refused:
         with pytest.raises(InputError, match=says):
             reference_mask(replace(case, reference_key=key))
 

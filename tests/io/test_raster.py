@@ -110,9 +110,11 @@ def test_jpeg_masks_have_a_threshold(tmp_path: Path) -> None:
 
 def test_labels(tmp_path: Path) -> None:
     Pillow.fromarray(np.array([[0, 1], [2, 2]], np.uint8)).save(tmp_path / "m.png")
-    both = read_mask(tmp_path / "m.png")
+    with pytest.raises(InputError, match="holds 2 labels, 1, 2; say which is meant: --label 1"):
+        read_mask(tmp_path / "m.png")
+    both = read_mask(tmp_path / "m.png", label="1+2")
     assert both.values[0].tolist() == [[False, True], [True, True]]
-    assert "2 labels taken together" in both.provenance.warnings
+    assert both.provenance.steps == ("labels 1+2",)
     assert read_mask(tmp_path / "m.png", label=2).values.sum() == 2
     with pytest.raises(InputError, match="no voxel has label 3"):
         read_mask(tmp_path / "m.png", label=3)

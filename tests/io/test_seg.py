@@ -88,9 +88,12 @@ def test_all_kinds_of_sources_with_two_overlapping_segments(tmp_path: Path) -> N
         path = write_dicom_seg([first, second], [NODULE, OTHER], image, tmp_path / "seg.dcm")
         assert np.array_equal(read_mask(path, like=image, label=1).values, first.values), name
         assert np.array_equal(read_mask(path, like=image, label=2).values, second.values), name
-        both = read_mask(path, like=image)
-        assert np.array_equal(both.values, first.values | second.values), name
-        assert "2 segments taken together" in both.provenance.warnings
+        for label in ("1+2", "all"):
+            both = read_mask(path, like=image, label=label)
+            assert np.array_equal(both.values, first.values | second.values), name
+            assert both.provenance.steps == ("segments 1+2",)
+        with pytest.raises(InputError, match=r"holds 2 segments, 1 '.*', 2 '.*'; say which is meant: --label 1"):
+            read_mask(path, like=image)
         assert hd.seg.segread(path).number_of_segments == 2
 
 
@@ -174,7 +177,7 @@ def test_a_regridded_image_is_refused(tmp_path: Path) -> None:
     mask = Mask(values=np.ones(image.values.shape, dtype=bool), geometry=image.geometry)
     with pytest.raises(GeometryError, match=r"the image was regridded.*write NIfTI"):
         write_dicom_seg([mask], [NODULE], image, tmp_path / "seg.dcm")
-    again = read_mask(write_nifti_mask(mask, image, tmp_path / "m.nii.gz"), like=image)
+    again = read_mask(write_nifti_mask(mask, image, tmp_path / "m.nii.gz"), like=image, label=1)
     assert again.values.all()
     assert again.geometry is image.geometry
 

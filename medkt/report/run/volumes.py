@@ -15,13 +15,16 @@ from medkt.datasets.case import Case
 from medkt.datasets.reference import reference_mask
 from medkt.domains import Domain, domain
 from medkt.errors import InputError, UnreadableError
-from medkt.io import read_image, read_mask
+from medkt.io import read_image
+from medkt.io.mask_choice import MaskChoice
 from medkt.io.nifti import image_from
+from medkt.io.read_mask import read_chosen
 from medkt.shapes import Voxels
 from medkt.spatial import Geometry, Image
 
 LONGEST_SIDE = 256  # voxels of what is shown
 BRIGHTEST = 255
+_OWN = MaskChoice(labels=(1,))  # a run's own mask holds 1, and its SEG one segment
 Bytes = UInt8[np.ndarray, "coarse_slices coarse_rows coarse_columns"]
 Kind = Literal["image", "inside", "highest"]
 
@@ -136,7 +139,7 @@ def show_layers(shown: ShownVolume, image: Image, folder: Path, record: Mapping[
     finding = finding_in(record, concept)
     files = finding["files"]
     name = files.get("mask") or files.get("dicom_seg")
-    mask = None if name is None else coarse(read_mask(folder / name, like=image).values, shown.steps, "inside")
+    mask = None if name is None else coarse(read_chosen(folder / name, _OWN, like=image).values, shown.steps, "inside")
     saliency = _saliency(folder / files["saliency"], shown) if "saliency" in files else None
     return ShownLayers(mask=mask, saliency=saliency, start=_start(shown, mask, record, finding))
 
