@@ -1,8 +1,10 @@
 """Free-response ROC: lesions found against false alarms a study, over all thresholds of the lesion score.
 
-At a threshold a reference lesion is found where a predicted one of at least that score hits it; several hits on one
-lesion count once and none of them is a false alarm. A false alarm is a predicted lesion that hits none. Studies without lesions
-count in the false alarms a study, as they must. Bandos et al. 2009, Biometrics 65:247-256.
+At a threshold only the predicted lesions of at least that score count, and by the rule of `LesionSettings` a reference
+lesion is found or not, a predicted one true or a false alarm, as in the table of lesions: at the loosest threshold the
+curve ends in its sensitivity and its false positives. So under `iou` a second part on a lesion that has its pair is a
+false alarm, and one part over two lesions finds one; under `coverage` several parts may find a lesion together.
+Studies without lesions count in the false alarms a study, as they must. Bandos et al. 2009, Biometrics 65:247-256.
 """
 
 from collections.abc import Sequence
@@ -63,9 +65,9 @@ def froc_of_scores(*, found: Sequence[float], false_alarms: Sequence[float], les
     """The curve from what `lesion_scores` gave of each study, all studies together.
 
     Args:
-        found: of each reference lesion that is hit, the highest score of what hits it.
-        false_alarms: the scores of predicted lesions that hit none.
-        lesions: how many reference lesions there are, those that nothing hits included.
+        found: of each reference lesion that is found, the score from which on it is.
+        false_alarms: the scores of predicted lesions that are none.
+        lesions: how many reference lesions there are, those that are not found included.
         studies: how many, those without lesions included.
 
     Raises:
@@ -82,10 +84,8 @@ def froc_of_scores(*, found: Sequence[float], false_alarms: Sequence[float], les
 
 
 def lesion_scores(study: LesionMatch) -> tuple[list[float], list[float]]:
-    """Of one study, the best score on each reference lesion that is hit, and the scores of its false alarms."""
-    limit = study.settings.threshold
-    false = [lesion.score for lesion in study.prediction if lesion.score is not None and lesion.overlap <= limit]
-    return [score for score in study.best_score if score is not None], false
+    """Of one study, the score from which on each found reference lesion is found, and the scores of its false alarms."""
+    return [score for score in study.best_score if score is not None], list(study.false_scores)
 
 
 def _at_least(

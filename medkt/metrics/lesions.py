@@ -15,6 +15,7 @@ from scipy.optimize import linear_sum_assignment
 
 from medkt.errors import SettingsError
 from medkt.metrics.connected import CONNECTIVITY, NEIGHBOURS, Labels, label_lesions
+from medkt.metrics.lesion_scores import found_by_coverage, found_by_pairs
 from medkt.shapes import Voxels
 from medkt.spatial import Geometry, Mask
 
@@ -81,14 +82,16 @@ class LesionMatch:
 
     Attributes:
         reference, prediction: the lesions of the two masks.
-        best_score: for each reference lesion the highest score of a predicted one that hits it; None where none does,
-            or without scores. What FROC needs.
+        best_score: for each reference lesion the score from which on it is found: with the predicted lesions of at least
+            that score, by the same rule. None where it is not found, or without scores. What FROC needs.
+        false_scores: the scores of the predicted lesions that are none; as many as `false_positives`.
         settings: what a lesion is and when it is found.
     """
 
     reference: tuple[Lesion, ...]
     prediction: tuple[Lesion, ...]
     best_score: tuple[float | None, ...] = ()
+    false_scores: tuple[float, ...] = ()
     settings: LesionSettings = field(default_factory=LesionSettings)
 
     @property
@@ -143,19 +146,33 @@ def match_lesions(
     if settings.rule == "iou":
         met = _paired(overlaps, settings.threshold)
         parts = [overlaps.max(axis=axis, initial=0.0) for axis in (1, 0)]
-        hits = overlaps > settings.threshold
     else:
         parts = [shared.sum(axis=1) / sizes[0], shared.sum(axis=0) / sizes[1]]
         met = tuple(part > settings.threshold for part in parts)
-        hits = shared / sizes[0][:, None] > settings.threshold
     sure = _scores(ours, len(sizes[1]), scores)
+    found, alarms = _by_score(shared, overlaps, (sizes[0], sizes[1]), settings, sure)
     step = reference.geometry
     return LesionMatch(
         reference=_lesions(sizes[0], met[0], parts[0], step, [None] * len(sizes[0])),
         prediction=_lesions(sizes[1], met[1], parts[1], step, sure),
-        best_score=tuple(max((s for s, hit in zip(sure, row, strict=True) if hit and s is not None), default=None) for row in hits),
-        settings=settings,
+        best_score=tuple(found), false_scores=tuple(alarms), settings=settings,
     )  # fmt: skip
+
+
+def _by_score(
+    shared: Overlaps,
+    overlaps: Overlaps,
+    sizes: tuple[Int[np.ndarray, " references"], Int[np.ndarray, " predictions"]],
+    settings: LesionSettings,
+    sure: list[float | None],
+) -> tuple[list[float | None], list[float]]:
+    """From which score on each reference lesion is found, and the scores of the false alarms; nothing without scores."""
+    scores = [one for one in sure if one is not None]
+    if len(scores) < len(sure) or not sure:
+        return [None] * len(sizes[0]), []
+    if settings.rule == "iou":
+        return found_by_pairs(overlaps > settings.threshold, scores)
+    return found_by_coverage(shared, sizes, settings.threshold, scores)
 
 
 def _components(mask: Mask, settings: LesionSettings) -> Labels:

@@ -2,9 +2,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from medkt.errors import GeometryMismatchError, InputError, SettingsError
-from medkt.metrics import LesionSettings, froc, match_lesions
+from medkt.metrics import LesionMatch, LesionSettings, froc, lesion_scores, match_lesions
 from medkt.spatial import Geometry, Mask
 
 ANY = LesionSettings(threshold=0.0)
@@ -137,6 +138,61 @@ def test_froc_is_monais() -> None:
     rates, sensitivities = compute_froc_curve_data(np.array(false), np.array(true), curve.lesions, curve.studies)
     np.testing.assert_allclose(np.array(rates)[:-1][::-1], curve.false_positives)
     np.testing.assert_allclose(np.array(sensitivities)[:-1][::-1], curve.sensitivity)
+
+
+def _of_parts(reference: str, prediction: str, scores: str, **settings: Any) -> LesionMatch:
+    """One row: a digit of `scores` is the score of the pixel below it, in tenths."""
+    sure = np.array([[[float(f"0.{one}") if one.isdigit() else 0.0 for one in scores]]] * 2)
+    return match_lesions(
+        reference=_drawn(reference), prediction=_drawn(prediction), settings=LesionSettings(**settings), scores=sure
+    )  # fmt: skip
+
+
+# rule, threshold, reference, prediction, scores; then found, false alarms, and the scores of both, counted by hand
+BY_HAND = {
+    "iou, a split: the second part is a false alarm": ("iou", 0.1, "######", "##.##.", "9..7..", 1, 1, [0.9], [0.7]),
+    "iou, a split, the surer part alone": ("iou", 0.1, "######", "##.##.", "7..9..", 1, 1, [0.9], [0.7]),
+    "iou, a merge: one part finds one of two": ("iou", 0.1, "##.##.", "#####.", "8.....", 1, 0, [0.8], []),
+    "iou, a later part frees an earlier one": ("iou", 0.0, "#####.##", "##.#####", "7..9....", 2, 0, [0.7, 0.9], []),
+    "iou, below the threshold is a false alarm": ("iou", 0.5, "####..", "##....", "9.....", 0, 1, [], [0.9]),
+    "coverage, two parts find it together": ("coverage", 0.5, "######", "##.##.", "9..6..", 1, 0, [0.6], []),
+    "coverage, the first part is enough": ("coverage", 0.3, "######", "##.##.", "9..6..", 1, 0, [0.9], []),
+    "coverage, neither is": ("coverage", 0.7, "######", "##.##.", "9..6..", 0, 0, [], []),
+    "coverage, a merge finds both": ("coverage", 0.5, "##.##.", "#####.", "8.....", 2, 0, [0.8, 0.8], []),
+    "coverage, found by what is mostly elsewhere": ("coverage", 0.5, "##......", "#######.", "8.......", 1, 1, [0.8], [0.8]),
+    "coverage, a part within": ("coverage", 0.5, "######", "#.....", "4.....", 0, 0, [], []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BY_HAND.values(), ids=BY_HAND)
+def test_froc_ends_in_the_table_of_lesions(case: Any) -> None:
+    rule, threshold, reference, prediction, scores, found, false, hits, alarms = case
+    study = _of_parts(reference, prediction, scores, rule=rule, threshold=threshold)
+    assert (study.found, study.false_positives) == (found, false)
+    made = lesion_scores(study)
+    assert (sorted(made[0]), sorted(made[1])) == (sorted(hits), sorted(alarms))
+    curve = froc([study])
+    assert curve.at(float(false)) == study.sensitivity
+
+
+@pytest.mark.parametrize("rule", ["iou", "coverage"])
+@pytest.mark.parametrize("threshold", [0.0, 0.1, 0.4])
+def test_each_point_of_the_curve_is_the_table_of_what_reaches_it(rule: Any, threshold: float) -> None:
+    """Random masks: at every threshold of the score FROC counts what `match_lesions` counts of the parts that reach it."""
+    random = np.random.default_rng(3)
+    settings = LesionSettings(rule=rule, threshold=threshold, connectivity=6)
+    for _ in range(12):
+        geometry = Geometry(affine=np.diag([3.0, 2.0, 1.0, 1.0]), shape=(2, 7, 9))
+        masks = [Mask(values=random.random(geometry.shape) > 0.55, geometry=geometry) for _ in range(2)]
+        labels, count = ndimage.label(masks[1].values)
+        sure = np.append(0.0, random.permutation(count) + 1.0)[labels]
+        study = match_lesions(reference=masks[0], prediction=masks[1], settings=settings, scores=sure)
+        curve = froc([study])
+        for point, least in enumerate(curve.thresholds):
+            kept = Mask(values=masks[1].values & (sure >= least), geometry=geometry)
+            table = match_lesions(reference=masks[0], prediction=kept, settings=settings)
+            assert curve.sensitivity[point] == pytest.approx(table.sensitivity)
+            assert curve.false_positives[point] == table.false_positives
 
 
 def test_froc_guards() -> None:
