@@ -91,7 +91,7 @@ def _add_statistics(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--resample-to-reference", action="store_true",
-        help="bring a mask on another grid onto the reference's (nearest); else it is refused",
+        help="bring a mask on another grid onto the reference's (nearest), extended to hold both; else it is refused",
     )  # fmt: skip
     parser.add_argument("--resamples", type=int, default=10_000, metavar="N", help="of the bootstrap over patients")
 

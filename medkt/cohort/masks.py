@@ -53,10 +53,14 @@ class MaskRunner:
 
     def compute(self, work: Work, masks: tuple[Mask, Mask]) -> tuple[CaseResult, Row]:
         reference, prediction = masks
+        scores = self.asked.scoring.score(reference=reference, prediction=prediction)
         facts: dict[str, Value] = {"present": bool(prediction.values.any())}
-        for side, mask in (("reference", reference), ("prediction", prediction)):
-            facts |= facts_of_mask(mask, side)
-        return self.asked.scoring.score(reference=reference, prediction=prediction), facts
+        for side, mask, scored in (
+            ("reference", reference, scores.reference),
+            ("prediction", prediction, scores.prediction),
+        ):
+            facts |= {**facts_of_mask(mask, side), f"{side}_rule": "; ".join(scored.steps)}
+        return scores, facts
 
     def write(self, work: Work, result: tuple[CaseResult, Row]) -> Sequence[Row]:
         scores, facts = result

@@ -67,6 +67,7 @@ def columns_of(result: CaseResult, *, sure: bool = False) -> dict[str, Value]:
     """
     columns: dict[str, Value] = {"outcome": result.outcome}
     columns |= {name: _rounded(number) for name, number in result.numbers.items()}
+    columns |= {name: _rounded(amount) for name, amount in result.outside.items()}
     if result.infinite:
         columns["infinite"] = " ".join(result.infinite)
     if sure and result.lesions is not None and all(one.score is not None for one in result.lesions.prediction):

@@ -12,7 +12,7 @@ from medkt.metrics.classification import (
 )
 from medkt.metrics.empty import EMPTY_POLICIES, EmptyPolicy, empty_policy
 from medkt.metrics.froc import Froc, froc, froc_of_scores, lesion_scores
-from medkt.metrics.grid import resample_to_reference
+from medkt.metrics.grid import Joined, join_grids, resample_to_reference
 from medkt.metrics.lesions import Lesion, LesionMatch, LesionSettings, match_lesions
 from medkt.metrics.measures import LesionMeasures, Measures, measure
 from medkt.metrics.overlap import dice, iou
@@ -38,6 +38,7 @@ __all__ = [
     "CaseResult",
     "EmptyPolicy",
     "Froc",
+    "Joined",
     "Lesion",
     "LesionMatch",
     "LesionMeasures",
@@ -60,6 +61,7 @@ __all__ = [
     "froc_of_scores",
     "hausdorff",
     "iou",
+    "join_grids",
     "lesion_scores",
     "match_lesions",
     "measure",

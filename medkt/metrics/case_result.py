@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from medkt.errors import InputError, SettingsError, UnknownNameError
 from medkt.metrics.empty import NAN, EmptyPolicy, Kind, Outcome, empty_policy, outcome_of
-from medkt.metrics.grid import resample_to_reference
+from medkt.metrics.grid import join_grids
 from medkt.metrics.lesions import LesionMatch, LesionSettings, match_lesions
 from medkt.metrics.overlap import BoolArray, dice, iou, joint_box
 from medkt.metrics.surface import (
@@ -41,7 +41,8 @@ class MetricSettings:
     empty: str = "standard"
     """The rule for empty masks: standard, distances-missing or agreement-counts."""
     resample_to_reference: bool = False
-    """Bring a prediction on another grid onto the reference's (nearest); else two grids are refused."""
+    """Bring a prediction on another grid onto the reference's lattice (nearest), which is extended to hold both; else two
+    grids are refused, but for a DICOM SEG on the same lattice (`medkt.metrics.grid`)."""
     lesions: LesionSettings = field(default_factory=LesionSettings)
     """What a lesion is and when it is found."""
 
@@ -68,6 +69,8 @@ class CaseResult:
         seconds: how long the case took, where someone measured it.
         reference, prediction: where the masks come from.
         lesions: lesion by lesion, where asked for.
+        outside: where the two masks lay on two grids, how much each marks outside the other's field of view:
+            "prediction_outside_ml" (counted as false), "reference_outside_ml" (counted as missed).
     """
 
     case_id: str
@@ -79,6 +82,7 @@ class CaseResult:
     reference: Provenance = field(default_factory=Provenance)
     prediction: Provenance = field(default_factory=Provenance)
     lesions: LesionMatch | None = None
+    outside: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def infinite(self) -> tuple[str, ...]:
@@ -133,18 +137,15 @@ def evaluate_case(
         lesion_scores: how sure the prediction is, by voxel of the reference's grid; what FROC needs.
 
     Raises:
-        GeometryMismatchError: the masks lie on two grids.
+        GeometryMismatchError: the masks lie on two grids, or their fields of view do not meet.
         SettingsError: NSD is asked for and none or both of the tolerances are given, or one is negative.
         InputError: millimetres are asked of an image without spacing.
     """
     settings = settings or MetricSettings()
     if with_slab and "nsd_slab" not in settings.metrics:
         settings = replace(settings, metrics=(*settings.metrics, "nsd_slab"))
-    grid = reference.geometry
-    resampled = settings.resample_to_reference and not grid.same_grid(prediction.geometry)
-    if resampled:
-        prediction = resample_to_reference(prediction, grid)
-    grid.require_same_grid(prediction.geometry, what="prediction")
+    joined = join_grids(reference=reference, prediction=prediction, resample=settings.resample_to_reference)
+    reference, prediction, grid = joined.reference, joined.prediction, joined.reference.geometry
     tolerance, unit = _tolerance(tolerance_mm, tolerance_px, grid, settings.metrics)
     case = _measured(reference, prediction, settings, tolerance, unit, lesion_scores)
     values = {name: value for metric in settings.metrics for name, value in METRICS[metric](case).items()}
@@ -152,8 +153,8 @@ def evaluate_case(
     return CaseResult(
         case_id=case_id, numbers={name: number for name, (number, _) in values.items()},
         missing={name: why for name, (_, why) in values.items() if why}, outcome=case.outcome,
-        settings=words | ({"prediction": "resampled to the reference's grid (nearest)"} if resampled else {}),
-        reference=reference.provenance, prediction=prediction.provenance, lesions=case.lesions,
+        settings=words | ({"prediction": joined.words} if joined.words else {}),
+        reference=reference.provenance, prediction=prediction.provenance, lesions=case.lesions, outside=joined.outside,
     )  # fmt: skip
 
 

@@ -52,7 +52,8 @@ def found_by_coverage(
     scores: list[float],
 ) -> tuple[list[float | None], list[float]]:
     """The score from which on enough of each reference lesion is covered, by all parts together; and the scores of those
-    predicted lesions of which too little lies in the reference."""
+    predicted lesions of which too little lies in the reference.
+    """
     order = np.argsort(-np.array(scores), kind="stable")
     falling = np.array(scores)[order]
     covered = np.cumsum(shared[:, order], axis=1) / sizes[0][:, None]
