@@ -201,11 +201,11 @@ def plane_scores(result: StudyResult, finding: FindingResult) -> Voxels:
     Maps are not compared between planes, presence scores are; so this is how sure the prediction is of a lesion.
     """
     looked, geometry = finding.looked, result.image.geometry
-    count = geometry.shape[looked.planes.axis]
-    seen = np.array([looked.index(position) for position in looked.positions])
-    nearest = np.abs(np.arange(count)[:, None] - seen[None]).argmin(axis=1)
+    seen = np.array([looked.number(position) for position in looked.positions])
+    numbers = np.array([looked.planes.number(index, looked.count) for index in range(looked.count)])
+    nearest = np.abs(numbers[:, None] - seen[None]).argmin(axis=1)  # half way between two: the one looked at first
     along = [1, 1, 1]
-    along[looked.planes.axis] = count
+    along[looked.planes.axis] = looked.count
     return np.broadcast_to(finding.found.presence.scores[nearest].reshape(along), geometry.shape)
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from medkt.domains.domain import Domain
-from medkt.domains.intensity import Intensity, from_percentiles, from_range, sample
+from medkt.domains.intensity import Intensity, from_percentiles, from_range
+from medkt.domains.percentiles import extent
 from medkt.spatial import Image
 
 AIR_HU = -500  # half way between air and water: a CT that shows the patient's outside has values below it
@@ -24,8 +25,8 @@ class CT(Domain):
         return self._as_stored(image)
 
     def _default_intensity(self, image: Image) -> Intensity:
-        values = sample(image.values)
-        if values.min() == values.max():
+        low, high = extent(image.values)
+        if low == high:
             return from_range("constant", 0, 0, source="")
         # A MONOCHROME1 CT still has bone at high HU: the window is on HU, so inversion does not apply.
         return Domain.intensity(self, image, window=self.default_window)
@@ -42,8 +43,7 @@ class CT(Domain):
     def implausible(self, image: Image) -> tuple[str, ...]:
         if is_picture(image):
             return ("a CT picture without Hounsfield units: it is shown as stored and windows do not apply",)
-        values = sample(image.values)
-        if values.min() >= AIR_HU:
+        if extent(image.values)[0] >= AIR_HU:
             return (
                 f"no value below {AIR_HU} HU: a CT without air is cropped, or is not in Hounsfield units, or is no CT",
             )

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from medkt.domains.domain import Domain
-from medkt.domains.intensity import Intensity, from_display, from_percentiles, from_range, sample
+from medkt.domains.intensity import Intensity, from_display, from_percentiles, from_range
+from medkt.domains.percentiles import extent
 from medkt.shapes import Plane
-from medkt.spatial import Image
+from medkt.spatial import Image, planes_of
 
 LUNGS_BRIGHTER = 0.08  # of the shown range: above all of 204 Shenzhen and demo films, below 197 of their negatives
 
@@ -17,8 +18,8 @@ class CXR(Domain):
     """Frontal chest radiographs."""
 
     def _default_intensity(self, image: Image) -> Intensity:
-        values = sample(image.values)
-        if values.min() == values.max():
+        low, high = extent(image.values)
+        if low == high:
             return from_range("constant", 0, 0, source="")
         ends = self.percentiles
         inverted = image.display.inverted
@@ -27,9 +28,11 @@ class CXR(Domain):
 
     def implausible(self, image: Image) -> tuple[str, ...]:
         warnings = []
-        if image.geometry.shape[0] > 1:
-            warnings.append(f"{image.geometry.shape[0]} slices: a radiograph is one; this is a volume or a clip")
-        elif lungs_look_bright(self.intensity(image).apply(image.values[0])):
+        planes = planes_of(image.geometry)
+        count = image.geometry.shape[planes.axis]
+        if count > 1:
+            warnings.append(f"{count} slices: a radiograph is one; this is a volume or a clip")
+        elif lungs_look_bright(self.intensity(image).apply(planes.show(image.values, 0))):
             warnings.append("the lungs are brighter than the mediastinum: the values look inverted (MONOCHROME1?)")
         return tuple(warnings)
 

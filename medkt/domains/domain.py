@@ -138,14 +138,15 @@ class Domain(ABC):
         """What makes one doubt that this image belongs here; empty where nothing does."""
 
     def slices(self, image: Image, planes: Planes, *, step_mm: float | int | None = None) -> tuple[int, ...]:
-        """The indices of the planes to look at, in order; empty where no plane holds anything.
+        """The indices of the planes to look at, in the order of looking; empty where no plane holds anything.
 
         Args:
             image: the whole volume.
             planes: how it is cut.
             step_mm: the least distance between two planes; None takes the domain's, 0 looks at every plane.
 
-        The indices are the first one that holds something and multiples of one stride beyond it, without the empty ones.
+        The first is that which holds something and comes first in the world, as `Planes` counts; the others lie multiples
+        of one stride beyond it, without the empty ones. So the planes are the same however the volume is stored.
 
         Raises:
             SettingsError: the step is negative.
@@ -158,10 +159,10 @@ class Domain(ABC):
             return self._frames(number)
         level = self._empty_level(image)
         stride = _stride(image.geometry.spacing[planes.axis], step_mm) if image.geometry.unit == "mm" else 1
-        thinned = _thinned(image, planes.axis)
-        held = [index for index in range(number) if self._holds_something(thinned[index], level)]
+        thinned = _thinned(planes.seen(image.values))
+        held = [place for place in range(number) if self._holds_something(thinned[place], level)]
         # counted from the first plane that holds something, so that air around the patient does not shift the choice
-        return tuple(index for index in held if (index - held[0]) % stride == 0)
+        return tuple(planes.number(place, number) for place in held if (place - held[0]) % stride == 0)
 
     def _frames(self, number: int) -> tuple[int, ...]:
         return tuple(range(0, number, math.ceil(number / self.slice_rule.most_frames)))
@@ -250,9 +251,8 @@ def _stride(spacing: float, step_mm: float | int) -> int:
     return max(1, int(step_mm / spacing + 1e-3))
 
 
-def _thinned(image: Image, axis: int) -> NDArray[Any]:
-    """A view with the planes across `axis` first, and of each plane every fourth row and column."""
-    planes = np.moveaxis(image.values, axis, 0)
+def _thinned(planes: NDArray[Any]) -> NDArray[Any]:
+    """Of (planes, rows, columns) as they are shown every fourth row and column; a view."""
     every = LOOKED_AT if min(planes.shape[1:]) >= SMALL_PLANE else 1
     thinned: NDArray[Any] = planes[:, ::every, ::every]
     return thinned

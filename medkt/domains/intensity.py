@@ -12,14 +12,13 @@ import numpy as np
 from jaxtyping import Shaped
 from numpy.typing import NDArray
 
+from medkt.domains.percentiles import percentiles
 from medkt.errors import InputError, SettingsError
-from medkt.shapes import Plane, Voxels
+from medkt.shapes import Plane
 from medkt.spatial import Image
 
 Function = Literal["LINEAR", "LINEAR_EXACT", "SIGMOID", "TABLE", "CONSTANT"]
 FUNCTIONS: tuple[Function, ...] = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
-
-SAMPLED_VOXELS = 2_000_000  # percentiles of more voxels than this would move by less than a grey level
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -84,17 +83,15 @@ def from_range(name: str, low: float | int, high: float | int, *, source: str, i
 def from_percentiles(
     image: Image, low: float | int, high: float | int, *, source: str, non_zero: bool = False, inverted: bool = False
 ) -> Intensity:
-    """The rule that clips at two percentiles of a sparse sample of the whole volume."""
-    values = sample(image.values)
-    values = values[values != 0] if non_zero else values
+    """The rule that clips at two percentiles of all voxels, or of those that are not zero."""
     what = "non-zero voxels" if non_zero else "pixels"
-    ends = np.percentile(values, [low, high]) if values.size else np.zeros(2)
-    if ends[0] == ends[1] and values.size:
-        ends = np.array([values.min(), values.max()], np.float64)  # few bright voxels in a flat field: show them
-    if ends[0] == ends[1] and values.size < image.values.size:
-        ends[0] = min(0.0, ends[0])  # one value beside zeros, as in a drawn mask
+    ends, count = percentiles(image.values, low, high, non_zero=non_zero)
+    if ends[0] == ends[1] and count:
+        ends, _ = percentiles(image.values, 0, 100, non_zero=non_zero)  # few bright voxels in a flat field: show them
+    if ends[0] == ends[1] and count < image.values.size:
+        ends = (min(0.0, ends[0]), ends[1])  # one value beside zeros, as in a drawn mask
     name = f"percentiles {low:g}-{high:g} of {what}"
-    return from_range(name, float(ends[0]), float(ends[1]), source=source, inverted=inverted)
+    return from_range(name, *ends, source=source, inverted=inverted)
 
 
 def from_display(image: Image, index: int = 0) -> Intensity | None:
@@ -125,20 +122,6 @@ def from_display(image: Image, index: int = 0) -> Intensity | None:
         description=f"the file's window: centre {centre:g}, width {width:g}, {display.function}{said}",
         function=functions[display.function], centre=float(centre), width=float(width), inverted=display.inverted,
     )  # fmt: skip
-
-
-def sample(values: Voxels, most: int = SAMPLED_VOXELS) -> NDArray[Any]:
-    """At most about `most` voxels, on a regular sparse grid of the volume: flat, in the stored type.
-
-    Raises:
-        InputError: the sample holds NaN or infinity.
-    """
-    long = sum(n > 1 for n in values.shape)
-    step = max(1, int(np.ceil((values.size / most) ** (1 / max(long, 1)))))
-    taken = values[tuple(slice(None, None, step if n > 1 else 1) for n in values.shape)].ravel()
-    if taken.dtype.kind == "f" and not np.isfinite(taken).all():
-        raise InputError("the image holds NaN or infinity; replace them by the value of air before reading it")
-    return taken
 
 
 def _look_up(raw: NDArray[Any], first: int, entries: NDArray[Any]) -> Plane:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from medkt.domains.domain import Domain
-from medkt.domains.intensity import Intensity, from_percentiles, from_range, sample
+from medkt.domains.intensity import Intensity, from_percentiles, from_range
+from medkt.domains.percentiles import extent
 from medkt.spatial import Image
 
 HU_LIKE = -500  # no grey level of an ultrasound machine lies here
@@ -16,17 +17,17 @@ class Ultrasound(Domain):
     """B-mode images and clips."""
 
     def _default_intensity(self, image: Image) -> Intensity:
-        values = sample(image.values)
+        low, high = extent(image.values)
         inverted = image.display.inverted
-        if values.min() == values.max():
+        if low == high:
             return from_range("constant", 0, 0, source="")
-        if values.min() >= 0 and (values.dtype == np.uint8 or 1 < values.max() <= 255):
+        if low >= 0 and (image.values.dtype == np.uint8 or 1 < high <= 255):
             return from_range("as stored", 0, 255, source="B-mode grey levels of 8 bits", inverted=inverted)
         ends = self.percentiles
         return from_percentiles(image, ends.low, ends.high, source=ends.source, inverted=inverted)
 
     def implausible(self, image: Image) -> tuple[str, ...]:
-        lowest = sample(image.values).min()
+        lowest, _ = extent(image.values)
         if lowest < HU_LIKE:
             return (f"values down to {lowest:g}: they look like Hounsfield units, so this may be a CT",)
         if lowest < 0:

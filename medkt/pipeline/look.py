@@ -37,8 +37,15 @@ class View:
 class Looked:
     """Which planes of a study were looked at, and how: plane `first + position * stride` for each position.
 
-    `region` is the part of each plane that the models saw, (first row, first column, end row, end column), or None for
-    all of it.
+    Attributes:
+        planes: how the study is cut.
+        intensity: how its values are shown.
+        first: the first plane looked at, counted as `planes` counts (see `Planes.number`).
+        stride: between two positions.
+        positions: those looked at.
+        count: how many planes the study has.
+        region: the part of each shown plane that the models saw, (first row, first column, end row, end column), or None
+            for all of it.
     """
 
     planes: Planes
@@ -46,10 +53,16 @@ class Looked:
     first: int
     stride: int
     positions: tuple[int, ...]
+    count: int
     region: tuple[int, int, int, int] | None = None
 
-    def index(self, position: int) -> int:
+    def number(self, position: int) -> int:
+        """Which plane a position is, in the order of looking; the same however the study is stored."""
         return self.first + position * self.stride
+
+    def index(self, position: int) -> int:
+        """Where the plane of a position lies along the array's own axis."""
+        return self.planes.number(self.number(position), self.count)
 
     def cut(self, plane: NDArray[Any]) -> NDArray[Any]:
         """The part of a whole plane that the models saw; a view."""
@@ -60,14 +73,12 @@ class Looked:
 
     def seen(self, geometry: Geometry) -> tuple[slice, slice, slice]:
         """The part of the grid in which a mask can lie: the region, and the planes that were looked at or stand for them."""
-        parts = [slice(None)] * 3
         before, after = (self.stride - 1) // 2, self.stride // 2
-        first, last = self.index(min(self.positions)), self.index(max(self.positions))
-        parts[self.planes.axis] = slice(max(0, first - before), last + after + 1)
-        if self.region is not None:  # only where planes are shown as stored
-            top, left, bottom, right = self.region
-            parts[1:] = slice(top, bottom), slice(left, right)
-        return parts[0], parts[1], parts[2]
+        first, last = self.number(min(self.positions)), self.number(max(self.positions))
+        planes = (max(0, first - before), min(self.count, last + after + 1))
+        shape = tuple(geometry.shape[axis] for axis in self.planes.order)
+        top, left, bottom, right = self.region or (0, 0, shape[1], shape[2])
+        return self.planes.box((planes, (top, bottom), (left, right)), geometry)
 
     def put(self, values: NDArray[Any], index: int, part: NDArray[Any]) -> None:
         """Write what belongs to that part of a plane into (slices, rows, columns) values, in place."""
@@ -108,12 +119,20 @@ def look_at(image: Image, kind: Domain, view: View, *, window: str | None = None
             f"its planes are {rows} x {columns} pixels, too small to see a finding in (at least {SMALLEST_PLANE}); "
             "choose another --axis or check the file"
         )
-    stride = min((b - a for a, b in pairwise(indices)), default=1)
-    positions = tuple(dict.fromkeys((index - indices[0]) // stride for index in indices))
-    region = image.display.region if planes.axis == 0 and planes.orientation == "as stored" else None
+    count = image.geometry.shape[planes.axis]
+    numbers = [planes.number(index, count) for index in indices]
+    stride = min((b - a for a, b in pairwise(numbers)), default=1)
     return Looked(
-        planes=planes, intensity=intensity, first=indices[0], stride=stride, positions=positions, region=region
-    )
+        planes=planes, intensity=intensity, first=numbers[0], stride=stride,
+        positions=tuple(dict.fromkeys((number - numbers[0]) // stride for number in numbers)),
+        count=count, region=_region(image, planes),
+    )  # fmt: skip
+
+
+def _region(image: Image, planes: Planes) -> tuple[int, int, int, int] | None:
+    if image.display.region is None or planes.axis != 0 or planes.orientation not in ("as stored", "single plane"):
+        return None
+    return planes.region(image.display.region, image.geometry)
 
 
 def _require_spacing_of_a_patient(image: Image) -> None:

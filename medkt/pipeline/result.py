@@ -127,11 +127,10 @@ def finding_of(
 
 def mask_of(image: Image, looked: Looked, found: ConceptResult, label: str) -> Mask:
     values = np.zeros(image.geometry.shape, dtype=bool)
-    count = image.geometry.shape[looked.planes.axis]
-    seen = [(looked.index(position), mask) for position, mask in found.masks()]
+    seen = [(looked.number(position), mask) for position, mask in found.masks()]
     stride = looked.stride if image.geometry.stack == "space" else 1
-    for index, mask in filled_between(seen, stride, count):
-        looked.put(values, index, mask)
+    for number, mask in filled_between(seen, stride, looked.count):
+        looked.put(values, looked.planes.number(number, looked.count), mask)
     steps = image.provenance.then(f"segmented: {label}")
     return Mask(values=values, geometry=image.geometry, label=label, provenance=steps)
 

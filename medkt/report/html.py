@@ -90,7 +90,7 @@ looked at and may go on outside.</p>
 <h2>Pictures</h2>
 <p class="quiet">For each finding its clearest slice: the image; where the words point (brighter is more); the outline in the
 finding's colour with the boxes (blue) that the segmenter was given{% if result.reference %}; the reference dotted green{% endif %}.
-{% if result.orientation != "as stored" %}The patient's right is on the left of an axial or coronal picture.{% endif %}</p>
+{% if result.orientation not in ("as stored", "single plane") %}The patient's right is on the left of an axial or coronal picture.{% endif %}</p>
 {% for picture in pictures %}
 <p><img src="data:image/png;base64,{{ picture.data }}" alt="{{ picture.alt }}"></p>
 {% endfor %}

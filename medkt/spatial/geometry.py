@@ -82,8 +82,8 @@ class Geometry:
 
     @property
     def voxel_volume_ml(self) -> float | None:
-        """Millilitres of one voxel; None where the unit is the pixel, or the first axis is time or a single slice."""
-        if self.unit != "mm" or self.stack == "time" or self.shape[0] == 1:
+        """Millilitres of one voxel; None where the unit is the pixel, the first axis is time, or there is a single plane."""
+        if self.unit != "mm" or self.stack == "time" or 1 in self.shape:
             return None
         return float(abs(np.linalg.det(self.affine[:3, :3]))) / 1000.0
 

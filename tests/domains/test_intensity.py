@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.pixels import apply_voi_lut
 
-from medkt.domains.intensity import SAMPLED_VOXELS, Intensity, from_display, from_percentiles, from_range, sample
+from medkt.domains.intensity import Intensity, from_display, from_percentiles, from_range
+from medkt.domains.percentiles import extent, percentiles
 from medkt.errors import InputError, SettingsError
 from medkt.spatial import Display, Geometry, Image
 
@@ -145,15 +146,64 @@ def test_nan_and_infinity_are_refused(bad: float) -> None:
     values = np.ones((1, 4, 5), np.float32)
     values[0, 2, 2] = bad
     with pytest.raises(InputError, match="holds NaN or infinity"):
-        sample(values)
+        extent(values)
     with pytest.raises(InputError, match="holds NaN or infinity"):
         Intensity(name="", description="", width=1.0).apply(values[0])
 
 
-@pytest.mark.parametrize("shape", [(600, 512, 512), (1, 9000, 9000), (3, 5, 7)])
-def test_the_sample_is_sparse_and_no_copy_of_the_volume(shape: tuple[int, int, int]) -> None:
-    volume = np.broadcast_to(np.int16(3), shape)  # no memory behind it: a copy of the largest would be 300 MB
-    taken = sample(volume)
-    assert taken.dtype == np.int16
-    assert taken.size <= SAMPLED_VOXELS * 1.05
-    assert taken.size >= min(volume.size, SAMPLED_VOXELS // 16)
+# ---- percentiles
+
+
+@pytest.mark.parametrize(
+    "kind", [np.uint8, np.int16, np.uint16, np.int32, np.int64, np.float32, np.float64, ">i2", ">f4"]
+)
+@pytest.mark.parametrize("non_zero", [False, True])
+@given(
+    whole=st.lists(st.integers(-30, 30) | st.sampled_from([-32000, 32000]), min_size=1, max_size=40),
+    wanted=st.tuples(st.floats(0, 100), st.floats(0, 100)),
+)
+def test_percentiles_are_exact_in_every_type(
+    kind: str, non_zero: bool, whole: list[int], wanted: tuple[float, float]
+) -> None:
+    values = np.array(whole).astype(kind).reshape(1, 1, -1)
+    kept = values[values != 0] if non_zero else values
+    (low, high), number = percentiles(values, *wanted, non_zero=non_zero)
+    assert number == kept.size
+    plain = np.percentile(kept.astype(np.float64), wanted) if kept.size else np.zeros(2)
+    np.testing.assert_allclose([low, high], plain, rtol=1e-12, atol=1e-9)
+
+
+@given(
+    st.lists(st.floats(-(2.0**100), 2.0**100, width=32, allow_subnormal=False), min_size=1, max_size=60),
+    st.floats(0, 100),
+)
+def test_percentiles_of_real_numbers_whatever_their_size_and_sign(numbers: list[float], wanted: float) -> None:
+    for kind in (np.float32, np.float64):
+        values = np.array(numbers, kind).reshape(1, -1, 1)
+        (low, high), _ = percentiles(values, wanted, 100)
+        np.testing.assert_allclose(low, np.percentile(values.astype(np.float64), wanted), rtol=1e-9, atol=1e-9)
+        assert high == values.max()
+
+
+def test_wide_whole_numbers_and_many_voxels_are_counted_in_parts() -> None:
+    rng = np.random.default_rng(0)
+    wide = rng.integers(-(10**9), 10**9, (7, 200, 150)).astype(np.int32)
+    narrow = rng.integers(0, 900, (7, 200, 150)).astype(np.uint16)
+    for values in (wide, narrow, narrow.astype(np.float32), (wide / 7).astype(np.float64)):
+        ends, _ = percentiles(values, 0.5, 99.5)
+        np.testing.assert_allclose(ends, np.percentile(values.astype(np.float64), [0.5, 99.5]), rtol=1e-12)
+        for other in (values[::-1], values.transpose(2, 0, 1), np.asfortranarray(values), values[:, ::-1, ::-1]):
+            assert percentiles(other, 0.5, 99.5)[0] == ends
+
+
+def test_the_same_values_give_the_same_rule_in_every_type() -> None:
+    values = np.random.default_rng(1).integers(0, 700, (3, 40, 50))
+    rules = [
+        from_percentiles(_image(values.astype(kind)), 0.5, 99.5, source="s") for kind in (np.int16, np.float32, float)
+    ]
+    assert len({(rule.centre, rule.width) for rule in rules}) == 1
+    planes = [
+        rule.apply(values[1].astype(kind)) for rule, kind in zip(rules, (np.int16, np.float32, float), strict=True)
+    ]
+    np.testing.assert_array_equal(planes[0], planes[1])
+    np.testing.assert_array_equal(planes[0], planes[2])

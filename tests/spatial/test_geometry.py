@@ -29,7 +29,8 @@ def test_spacing_points_and_areas_by_hand() -> None:
 
 
 def test_a_radiograph_and_a_clip_have_no_volume() -> None:
-    assert _axial(shape=(1, 4, 3)).voxel_volume_ml is None
+    for shape in ((1, 4, 3), (4, 1, 3), (4, 3, 1)):
+        assert _axial(shape=shape).voxel_volume_ml is None
     clip = Geometry.of_pixels(4, 3, frames=6)
     assert clip.stack == "time"
     assert clip.voxel_volume_ml is None

@@ -130,7 +130,9 @@ def _facts(scripts: tuple[str, ...], shown: ShownVolume, layers: ShownLayers) ->
 def _plane_names(geometry: Geometry) -> list[str]:
     """What the planes across each array axis are called; of clips and pictures without a place only the first has a name."""
     names = [planes_of(geometry, axis).orientation for axis in range(3)]
-    return ["frame" if geometry.stack == "time" else "plane"] if "as stored" in names else list(names)
+    return (
+        ["frame" if geometry.stack == "time" else "plane"] if {"as stored", "single plane"} & {*names} else list(names)
+    )
 
 
 def _overlays(layers: ShownLayers) -> list[str]:
