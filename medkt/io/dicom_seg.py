@@ -63,12 +63,24 @@ def _on_image(planes: Array, frames: list[Frame], header: Dataset, like: Image, 
         raise GeometryMismatchError(
             f"{shown}: frames of {planes.shape[1:]} (rows, columns), the image {values.shape[1:]}; resample the mask"
         )
-    placed = frames[0].position is not None and like.geometry.stack == "space"
-    for plane, frame in zip(planes, frames, strict=True):
-        slices = [_slice_of(frame, like.geometry, shown)] if placed else _sources(header, frame.number, like)
+    targets = [
+        [_slice_of(frame, like.geometry, shown)] if _by_place(frame, like) else _sources(header, frame.number, like)
+        for frame in frames
+    ]
+    if not any(targets):
+        raise GeometryMismatchError(
+            f"{shown}: names other images as its sources, and none of its frames is of this one"
+        )
+    for plane, slices in zip(planes, targets, strict=True):
         for place in slices:
             values[place] |= plane
     return values
+
+
+def _by_place(frame: Frame, like: Image) -> bool:
+    """Whether positions say where a frame belongs; where the image has none, those of the SEG are stand-ins."""
+    nowhere = isinstance(like.native, DicomNative) and like.geometry.frame_of_reference_uid is None
+    return frame.position is not None and like.geometry.stack == "space" and not nowhere
 
 
 def _slice_of(frame: Frame, geometry: Geometry, shown: str) -> int:

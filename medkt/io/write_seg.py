@@ -1,6 +1,6 @@
 """Masks as a DICOM segmentation (SEG) in the study of the image, by highdicom.
 
-Binary, one segment a concept, empty frames left out. Patient and study are taken over, for a DICOM object needs them;
+Binary, one segment a concept, frames without mask left out. Patient and study are taken over, for a DICOM object needs them;
 no description, comment, operator or institution of the source is.
 """
 
@@ -14,31 +14,29 @@ import highdicom as hd
 import numpy as np
 from pydicom import Dataset
 from pydicom.sr.codedict import codes
-from pydicom.uid import UID
 from pydicom.valuerep import DA, TM
 
 from medkt.about import __version__
-from medkt.errors import GeometryError, SettingsError, UnsupportedError
+from medkt.errors import InputError, SettingsError, UnsupportedError
 from medkt.io.atomic import write_atomically
-from medkt.io.dicom_header import integer, items, text, value
+from medkt.io.dicom_header import integer, text, value
 from medkt.io.guard import one_line
 from medkt.io.native import DicomNative
-from medkt.io.write_seg_clip import one_frame_of, spread_over_frames
+from medkt.io.write_seg_frames import lay_frames
+from medkt.io.write_seg_source import seg_source
 from medkt.spatial.image import Image, Mask
 
 DISCLAIMER = "Not a medical device: research use only"
+SINGLE_PICTURE = "1.2.840.10008.5.1.4.1.1.7"  # Secondary Capture; the frames name the sources by their own class
 
 # Required by the Patient, Study and Frame of Reference modules or by references to the source; nothing else is copied.
 _STUDY = (
     "PatientID", "PatientName", "PatientBirthDate", "PatientSex",
     "StudyID", "StudyDate", "StudyTime", "AccessionNumber", "ReferringPhysicianName",
 )  # fmt: skip
-_NEEDED = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
-_PLACE = (
-    "Modality", "Rows", "Columns", "NumberOfFrames", "InstanceNumber", "ImageType",
-    "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness", "SpacingBetweenSlices",
-    "FrameOfReferenceUID", "PositionReferenceIndicator", "SharedFunctionalGroupsSequence",
-    "PerFrameFunctionalGroupsSequence", "PatientIdentityRemoved", "DeidentificationMethod",
+_IDENTITY = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID", "Rows", "Columns")
+_HISTORY = (
+    "PatientIdentityRemoved", "DeidentificationMethod",
     "LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod",
 )  # fmt: skip
 
@@ -73,31 +71,47 @@ class Finding(Protocol):
     def colour(self) -> tuple[int, int, int]: ...
 
 
-def write_dicom_seg(masks: Sequence[Mask], concepts: Sequence[Finding], image: Image, path: str | Path) -> Path:
+def write_dicom_seg(
+    masks: Sequence[Mask],
+    concepts: Sequence[Finding],
+    image: Image,
+    path: str | Path,
+    *,
+    every_frame: bool = False,
+) -> Path:
     """Write masks as segments 1, 2, ... of one DICOM SEG, BINARY, in the study and frame of reference of the image.
 
+    Each frame names the source frame of its slice and has that slice's place. Where the image has no place in the
+    patient (radiographs, ultrasound) the SEG has a frame of reference of its own, in which the pixels count.
+
     Args:
-        masks: on the grid of the image; they may overlap, and all may be empty.
+        masks: on the grid of the image; they may overlap. One that is empty has one frame without voxels.
         concepts: one a mask; names, codes and colour of the segment.
-        image: read from DICOM and not regridded.
+        image: read from DICOM and not regridded; `seg_refusal` says beforehand whether it will do.
         path: the file.
+        every_frame: write slices without mask too, for viewers that misplace what lies behind a gap.
 
     Raises:
         SettingsError: as many masks as concepts are needed, at least one.
         GeometryMismatchError: a mask lies on another grid. GeometryError: the image was regridded.
-        UnsupportedError: the image is not from DICOM, or its files lack the identifiers that a SEG refers to.
+        UnsupportedError: the image is not from DICOM, its slices are no whole frames, or its files lack the
+            identifiers that a SEG refers to.
         OutputError: the file cannot be written; nothing is left behind.
     """
     if not masks or len(masks) != len(concepts):
         raise SettingsError(f"a SEG takes one concept a mask, got {len(masks)} masks and {len(concepts)} concepts")
     for mask in masks:
         image.geometry.require_same_grid(mask.geometry, what="mask")
-    native = _usable(image, path)
+    try:
+        native = seg_source(image)
+    except InputError as error:
+        raise type(error)(f"{path}: {error}") from error
     segments = [_segment(number, concept) for number, concept in enumerate(concepts, 1)]
-    sources = [_stripped(dataset, image) for dataset in native.datasets]
     try:
         with warnings.catch_warnings(record=True):  # about values of the source, which are not ours to mend
-            seg = _segmentation(masks, segments, native, sources, concepts)
+            warnings.simplefilter("always")
+            seg = _around(segments, image, native, concepts)
+            lay_frames(seg, masks, image, native, every_frame=every_frame)
             _take_over_study(seg, native.datasets[0])
     except Exception as error:  # the source headers may hold anything, and highdicom says so in many ways
         raise UnsupportedError(
@@ -108,64 +122,18 @@ def write_dicom_seg(masks: Sequence[Mask], concepts: Sequence[Finding], image: I
 
 def _save(seg: Dataset, path: Path) -> None:
     with warnings.catch_warnings(record=True):  # the same values of the source again
+        warnings.simplefilter("always")
         seg.save_as(path)
 
 
-def _usable(image: Image, path: str | Path) -> DicomNative:
-    native = image.native
-    if not isinstance(native, DicomNative):
-        raise UnsupportedError(f"{path}: a DICOM SEG refers to DICOM images, and this one is not; write NIfTI or PNG")
-    if native.regridded:
-        raise GeometryError(
-            f"{path}: the image was regridded, so its slices are no longer those of the files; write NIfTI"
-        )
-    if native.mosaic:
-        raise UnsupportedError(
-            f"{path}: the slices are parts of a mosaic, and a SEG refers to whole frames; write NIfTI, on the slices' grid"
-        )
-    for keyword in _NEEDED:
-        if any(not UID(text(dataset, keyword)).is_valid for dataset in native.datasets):
-            raise UnsupportedError(
-                f"{path}: the source files lack a valid {keyword}, which a SEG refers to; write NIfTI"
-            )
-    if len({text(dataset, "SOPInstanceUID") for dataset in native.datasets}) < len(native.datasets):
-        raise UnsupportedError(
-            f"{path}: several of the source files have one SOPInstanceUID, so a SEG cannot say which it means; write NIfTI"
-        )
-    if image.geometry.stack == "space" and image.geometry.shape[0] > 1 and not _has_place(image):
-        raise UnsupportedError(
-            f"{path}: the source files lack a FrameOfReferenceUID, which a SEG refers to; write NIfTI"
-        )
-    if len(native.datasets) > 1 and any((integer(d, "NumberOfFrames") or 1) > 1 for d in native.datasets):
-        raise UnsupportedError(
-            f"{path}: a SEG refers to one multi-frame file or many of one frame, not both; write NIfTI"
-        )
-    return native
-
-
-def _has_place(image: Image) -> bool:
-    return image.geometry.stack == "space" and image.geometry.frame_of_reference_uid is not None
-
-
-def _segmentation(
-    masks: Sequence[Mask],
-    segments: list[hd.seg.SegmentDescription],
-    native: DicomNative,
-    sources: list[Dataset],
-    concepts: Sequence[Finding],
+def _around(
+    segments: list[hd.seg.SegmentDescription], image: Image, native: DicomNative, concepts: Sequence[Finding]
 ) -> Dataset:
-    frames = np.stack([mask.values for mask in masks], axis=-1).astype(np.uint8)  # (slices, rows, columns, segments)
+    """The object around the frames: patient, study, series, equipment, segments; of one empty frame a segment."""
     names = ", ".join(concept.name for concept in concepts)
-    count = integer(sources[0], "NumberOfFrames") or 1
-    placed = "FrameOfReferenceUID" in sources[0]
-    clip = not placed and count > 1
-    if clip:
-        sources = [one_frame_of(sources[0])]
-    elif count > 1:
-        sources = [_only_frames_of(sources[0], native)]
-    seg = hd.seg.Segmentation(
-        source_images=sources,
-        pixel_array=frames[:1] if clip else frames,
+    return hd.seg.Segmentation(
+        source_images=[_one_picture(native)],
+        pixel_array=np.zeros((1, *image.geometry.shape[1:], len(segments)), np.uint8),
         segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
         segment_descriptions=segments,
         series_instance_uid=hd.UID(),
@@ -179,34 +147,23 @@ def _segmentation(
         content_description=DISCLAIMER,
         content_label=_label(concepts),
         series_description=one_line(f"medkt research only: {names}", 64),
-        omit_empty_frames=not clip and bool(frames.any()),  # an image has one frame at least
+        omit_empty_frames=False,
     )
-    if not placed:  # type 2C: has to be there where no plane has a place; empty where the source is silent
-        seg.PatientOrientation = sources[0].get("PatientOrientation")
-    if clip:
-        return spread_over_frames(seg, frames, native.datasets[0])
-    if count > 1:
-        _name_frames_of_file(seg, native)
-    return seg
 
 
-def _only_frames_of(source: Dataset, native: DicomNative) -> Dataset:
-    """The header of a multi-frame file as if it held the frames of the image alone, in slice order."""
-    chosen = Dataset()
-    chosen.update(source)
-    groups = source.PerFrameFunctionalGroupsSequence
-    del chosen.PerFrameFunctionalGroupsSequence, chosen.NumberOfFrames  # the elements are shared with the source
-    chosen.PerFrameFunctionalGroupsSequence = [groups[number - 1] for _, number in native.frames]
-    chosen.NumberOfFrames = len(native.frames)
-    return chosen
-
-
-def _name_frames_of_file(seg: Dataset, native: DicomNative) -> None:
-    """Frame numbers that count slices become those of the file."""
-    for group in seg.PerFrameFunctionalGroupsSequence:
-        for derivation in items(group, "DerivationImageSequence"):
-            for source in items(derivation, "SourceImageSequence"):
-                source.ReferencedFrameNumber = native.frames[int(source.ReferencedFrameNumber) - 1][1]
+def _one_picture(native: DicomNative) -> Dataset:
+    """A header as of a picture without a place, which highdicom takes from every kind of source; no words of it."""
+    source = Dataset()
+    lossy = [dataset for dataset in native.datasets if text(dataset, "LossyImageCompression") == "01"]
+    for keyword in (*_IDENTITY, *_HISTORY):
+        found = value((lossy or native.datasets)[0], keyword)
+        if found is not None:
+            setattr(source, keyword, found)
+    source.SOPClassUID = SINGLE_PICTURE
+    source.Modality, source.InstanceNumber = "OT", 1
+    for keyword in _STUDY:  # empty for highdicom, whose complaints would quote a name; `_take_over_study` fills them in
+        setattr(source, keyword, "")
+    return source
 
 
 def _label(concepts: Sequence[Finding]) -> str:
@@ -236,26 +193,6 @@ def _code(term: Term) -> hd.sr.CodedConcept:
     return hd.sr.CodedConcept(value=term.value, scheme_designator=term.scheme, meaning=one_line(term.meaning, 64))
 
 
-def _stripped(dataset: Dataset, image: Image) -> Dataset:
-    """What a SEG needs of a source header, and no more; absent names and dates become empty."""
-    source = Dataset()
-    for keyword in (*_NEEDED, *_PLACE):
-        found = value(dataset, keyword)
-        if found is not None:
-            setattr(source, keyword, found)
-    for keyword in _STUDY:  # empty for highdicom, whose complaints would quote a name; `_take_over_study` fills them in
-        setattr(source, keyword, "")
-    if not text(source, "Modality"):
-        source.Modality = "OT"
-    if "SliceThickness" not in source:  # highdicom asks for it
-        source.SliceThickness = f"{image.geometry.spacing[0]:.6g}"
-    if not _has_place(image):  # a frame of reference without positions says nothing, and highdicom would look for them
-        for keyword in ("FrameOfReferenceUID", "PositionReferenceIndicator", "ImagePositionPatient"):
-            if keyword in source:
-                delattr(source, keyword)
-    return source
-
-
 def _take_over_study(seg: Dataset, source: Dataset) -> None:
     """Patient and study as the source has them, so that archives file the SEG beside it."""
     characters = value(source, "SpecificCharacterSet")
@@ -273,9 +210,9 @@ def _sound(dataset: Dataset, keyword: str) -> Any:
         return ""
     try:
         if keyword.endswith("Date"):
-            DA(str(found))
+            DA(found := str(found).replace(".", ""))  # before 1993 dates had dots and times colons
         elif keyword.endswith("Time"):
-            TM(str(found))
+            TM(found := str(found).replace(":", ""))
         elif keyword == "PatientSex" and str(found) not in ("M", "F", "O"):
             return ""
     except ValueError:

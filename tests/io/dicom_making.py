@@ -16,6 +16,7 @@ CLASSES = {
     "CR": CR,
     "US": US,
     "DX": "1.2.840.10008.5.1.4.1.1.1.1",
+    "MG": "1.2.840.10008.5.1.4.1.1.1.2",
     "OT": "1.2.840.10008.5.1.4.1.1.7",
 }
 AXIAL = np.array(
@@ -100,9 +101,15 @@ def write_series(
 
 
 def write_enhanced(
-    path: Path, values: Array, affine: Array = AXIAL, *, order: list[int] | None = None, **shared: Any
+    path: Path,
+    values: Array,
+    affine: Array = AXIAL,
+    *,
+    order: list[int] | None = None,
+    measures_per_frame: bool = False,
+    **shared: Any,
 ) -> Path:
-    """An enhanced CT; frame n of the file is slice `order[n]`."""
+    """An enhanced CT; frame n of the file is slice `order[n]`. Scanners differ in where the pixel measures stand."""
     order = list(range(len(values))) if order is None else order
     dataset = header(
         "CT", values[order], SOPClassUID=ENHANCED_CT, FrameOfReferenceUID="1.2.3.4.9", NumberOfFrames=len(order)
@@ -112,7 +119,9 @@ def write_enhanced(
     common = Dataset()
     place = geometry_attributes(affine, 0)
     common.PlaneOrientationSequence = [_item(ImageOrientationPatient=place["ImageOrientationPatient"])]
-    common.PixelMeasuresSequence = [_item(PixelSpacing=place["PixelSpacing"], SliceThickness="1")]
+    measures = [_item(PixelSpacing=place["PixelSpacing"], SliceThickness="1")]
+    if not measures_per_frame:
+        common.PixelMeasuresSequence = measures
     transformation = {"RescaleSlope": "1", "RescaleIntercept": "0", "RescaleType": "HU", **shared}
     common.PixelValueTransformationSequence = [_item(**transformation)]
     dataset.SharedFunctionalGroupsSequence = [common]
@@ -122,6 +131,8 @@ def write_enhanced(
         group.PlanePositionSequence = [
             _item(ImagePositionPatient=geometry_attributes(affine, k)["ImagePositionPatient"])
         ]
+        if measures_per_frame:
+            group.PixelMeasuresSequence = measures
         group.FrameContentSequence = [_item(StackID="1", InStackPositionNumber=n + 1, DimensionIndexValues=[1, n + 1])]
         groups.append(group)
     dataset.PerFrameFunctionalGroupsSequence = groups

@@ -113,8 +113,9 @@ def test_a_clip_refers_to_its_frames(tmp_path: Path) -> None:
     assert [item.ReferencedFrameNumber for item in named] == [1, 4]
     assert {item.ReferencedSOPClassUID for item in named} == {US_CLIP}
     assert seg.ReferencedSeriesSequence[0].ReferencedInstanceSequence[0].ReferencedSOPClassUID == US_CLIP
-    assert "FrameOfReferenceUID" not in seg
-    assert "PatientOrientation" in seg  # may be empty, must be there where no plane has a place
+    again = dcmread(write_dicom_seg([marked(image)], [NODULE], image, tmp_path / "again.dcm"))
+    assert seg.FrameOfReferenceUID == again.FrameOfReferenceUID  # of its own, and one for all masks of the clip
+    assert "frames along +z, 1 mm stands for one pixel" in seg.ImageComments
 
 
 def test_what_the_segment_says(tmp_path: Path) -> None:
@@ -192,10 +193,21 @@ def test_missing_identifiers_are_named(tmp_path: Path) -> None:
     image = read_image(write_picture(tmp_path / "a.dcm", VALUES[0].astype(np.uint8), StudyInstanceUID=None))
     with pytest.raises(UnsupportedError, match="lack a valid StudyInstanceUID"):
         write_dicom_seg([marked(image)], [NODULE], image, tmp_path / "seg.dcm")
+
+
+def test_a_stack_without_a_frame_of_reference_gets_one(tmp_path: Path) -> None:
     write_series(tmp_path / "in", VALUES, FrameOfReferenceUID="")
     image = read_image(tmp_path / "in")
-    with pytest.raises(UnsupportedError, match="lack a FrameOfReferenceUID"):
-        write_dicom_seg([marked(image)], [NODULE], image, tmp_path / "seg.dcm")
+    path = write_dicom_seg([marked(image)], [NODULE], image, tmp_path / "seg.dcm")
+    assert np.array_equal(read_mask(path, like=image).values, marked(image).values)
+    assert "names no frame of reference" in dcmread(path).ImageComments
+
+
+def test_a_mask_of_another_picture_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
+    first, second = (read_image(write_picture(tmp_path / f"{n}.dcm", VALUES[n].astype(np.uint8))) for n in (0, 1))
+    path = write_dicom_seg([marked(first)], [NODULE], first, tmp_path / "seg.dcm")
+    with pytest.raises(GeometryMismatchError, match="names other images as its sources"):
+        read_mask(path, like=second)
 
 
 def test_counts_and_grids_must_agree(tmp_path: Path) -> None:
