@@ -1,0 +1,1 @@
+"""Settings together: each test goes over combinations and compares with a plain, slow account of what they mean."""
