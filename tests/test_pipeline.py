@@ -16,6 +16,7 @@ from medkt.config import resolve
 from medkt.domains import domain
 from medkt.errors import AmbiguousInputError, InputError, MedktError, SettingsError, UnknownNameError, UnsupportedError
 from medkt.io import write_nifti_mask
+from medkt.metrics import measure
 from medkt.pipeline import (
     Pipeline,
     View,
@@ -27,6 +28,7 @@ from medkt.pipeline import (
     segment,
     settled,
 )
+from medkt.pipeline.result import too_small
 from medkt.report.write import record_of_result
 from medkt.segmentation.slicewise import SegmentationSettings
 from medkt.spatial.image import Display
@@ -150,6 +152,59 @@ def test_only_the_region_of_an_ultrasound_screen_is_looked_at(studies: Studies) 
     boxes = [np.array(record["findings"][0]["slices"][0]["boxes_xyxy"]) for record in records]
     np.testing.assert_allclose(boxes[1], boxes[0] + [24, 20, 24, 20], atol=0.01)
     assert [record["region"] for record in records] == [None, [20, 24, 84, 88]]
+
+
+def test_a_lesion_at_the_edge_of_the_region_is_cut_there(studies: Studies) -> None:
+    """On the screen it lies inside, but nothing outside the region was looked at."""
+    image = toolkit.read_image(studies["us"])
+    values = np.full((1, 96, 104), 20, np.uint8)
+    values[:, 40:60, 24:44] = 250
+    screen = toolkit.Image(
+        values=values, geometry=replace(image.geometry, shape=values.shape), modality="US",
+        display=Display(region=(20, 24, 84, 88)),
+    )  # fmt: skip
+    (finding,) = bright_pipeline(OPEN).segment(screen, [concept_from_text("bright")]).findings
+    assert finding.measures.largest is not None
+    assert finding.measures.largest.centroid_index[2] > 24
+    assert finding.measures.largest.touches_border
+    assert not measure(bright_pipeline(OPEN).segment(screen, [concept_from_text("bright")]).mask(finding)).border_count
+
+
+def test_two_lesions_of_a_study_are_measured_apart() -> None:
+    """Two bright discs of 25 and 17 mm, 64 mm apart: no size in the record spans both."""
+    rows, columns = np.mgrid[:96, :128]
+    discs = [(rows - 48) ** 2 + (columns - x) ** 2 <= r**2 for x, r in ((40, 12), (104, 8))]
+    affine = np.diag([1.0, 1.0, 1.0, 1.0])[[2, 1, 0, 3]]
+    values = np.where(discs[0] | discs[1], 250, 20).astype(np.uint8)[None]
+    image = toolkit.Image(values=values, geometry=toolkit.Geometry(affine=affine, shape=values.shape), modality="US")
+    lower = replace(OPEN, threshold=replace(OPEN.threshold, method="fixed", value=0.2))
+    result = bright_pipeline(lower).segment(image, [concept_from_text("bright")])
+    (finding,) = result.findings
+    first, second = finding.measures.lesions
+    assert (first.long_axis, second.long_axis) == pytest.approx((25, 17), abs=1)
+    assert finding.measures.sum_area == pytest.approx(result.mask(finding).values.sum())
+    record = record_of_result(result, case="c", files={finding.concept.id: {}})["findings"][0]
+    assert record["size_text"].startswith("2 lesions, largest 2")
+    lengths = [
+        one[name]
+        for one in (record["measures"]["largest"], *record["measures"]["lesions"])
+        for name in ("long_axis", "short_axis")
+    ]
+    assert max(lengths) < 28
+
+
+def test_lesions_below_what_shows_are_noted(studies: Studies) -> None:
+    concept = replace(toolkit.load_concept("us_cyst"), smallest_visible_mm=1000.0)
+    (finding,) = bright_pipeline(OPEN).segment(toolkit.read_image(studies["us"]), [concept]).findings
+    count = finding.measures.lesion_count
+    (note,) = too_small(finding)
+    assert note.endswith(f"{max(one.long_axis for one in finding.measures.lesions):.1f} mm")
+    assert (
+        ("only lesion" in note)
+        if count == 1
+        else (f"{count} of the mask's {count} lesions are below the 1000 mm" in note)
+    )
+    assert too_small(replace(finding, concept=replace(concept, smallest_visible_mm=0.001))) == []
 
 
 def test_a_name_that_two_modalities_share_means_that_of_the_study(studies: Studies) -> None:

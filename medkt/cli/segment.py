@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from medkt.segmentation.slicewise import SegmentationSettings
 
 log = logging.getLogger(__name__)
+
+SAME_VOXELS = "equal voxels at the same place as another study of this run: the same study under two names counts once"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -109,7 +112,8 @@ def add_models(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Segment each study; 4 where some failed and others did not, else the code of the failure."""
     from medkt.errors import MedktError, SettingsError
-    from medkt.report.write import Formats, case_name, prepare_folder, require_no_result, write_result
+    from medkt.report.names import kept_names, require_each_once
+    from medkt.report.write import Formats, prepare_folder, require_no_result, write_result
     from medkt.saliency import KeptTexts, texts_kept
 
     formats = Formats.parse(arguments.format)
@@ -121,22 +125,27 @@ def run(arguments: argparse.Namespace) -> int:
     if given(arguments) and not arguments.reference:
         raise SettingsError(f"{given(arguments)[0]} says what is inside a --reference, and none is given")
     choice_of(arguments)
+    require_each_once(arguments.input)
+    names = kept_names(arguments.input) if arguments.keep_names else ("",) * len(arguments.input)
     prepare_folder(arguments.output)
     if not several:  # of several the folders are named after what is in the files
         require_no_result(arguments.output, overwrite=arguments.overwrite)
     pipeline = pipeline_of(arguments)
     failures: list[MedktError] = []
-    kept = KeptTexts()
-    for path in arguments.input:
+    kept, done = KeptTexts(), _Done()
+    for path, own in zip(arguments.input, names, strict=True):
         try:
+            if several and own:
+                require_no_result(arguments.output / own, overwrite=arguments.overwrite)
             with texts_kept(kept), progress(arguments.quiet or arguments.json, str(path.name)) as tick:
                 result, decided = _segmented(pipeline, path, wanted, arguments, tick)
-            name = case_name(result, path if arguments.keep_names else None)
+            result, name = done.noted(result, own, path)
             folder = arguments.output / name if several else arguments.output
             written = write_result(
                 result, folder, formats=formats, name=name, overwrite=arguments.overwrite, decided=decided
             )
             _say(path, written, as_json=arguments.json)
+            done.add(result, name, path)
         except MedktError as error:
             if not several:
                 raise
@@ -149,6 +158,31 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"medkt: {len(failures)} of {len(arguments.input)} studies failed", file=sys.stderr)
         return 4 if len(failures) < len(arguments.input) else failures[0].exit_code
     return 0
+
+
+@dataclass(slots=True)
+class _Done:
+    """The studies of this run that are written: the folders they took, and where each digest was met first."""
+
+    folders: set[str] = field(default_factory=set)
+    paths: dict[str, Path] = field(default_factory=dict)
+
+    def noted(self, result: "StudyResult", own: str, path: Path) -> "tuple[StudyResult, str]":
+        """The result, which says so where its voxels were met before, and its name: its own one, or one from its digest.
+
+        No two studies of a run take one folder: of those that have equal voxels the second is `case-...-2`.
+        """
+        from medkt.report.names import free_name
+        from medkt.report.write import case_name
+
+        if first := self.paths.get(result.image.provenance.digest):
+            log.warning("%s: the same study as %s: equal voxels at the same place", path, first)
+            result = replace(result, warnings=(*result.warnings, SAME_VOXELS))
+        return result, own or free_name(case_name(result), self.folders)
+
+    def add(self, result: "StudyResult", name: str, path: Path) -> None:
+        self.folders.add(name)
+        self.paths.setdefault(result.image.provenance.digest, path)
 
 
 def concepts_of(arguments: argparse.Namespace) -> "tuple[Concept, ...]":
@@ -263,7 +297,6 @@ def _segmented(
 ) -> "tuple[StudyResult, Decided | None]":
     """As `segment_one`; with `--site` presence is decided by that site's calibrations."""
     import time
-    from dataclasses import replace
 
     from medkt.calibration import segment_calibrated
     from medkt.errors import InputError, NumericalError

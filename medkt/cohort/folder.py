@@ -154,8 +154,17 @@ class RunFolder:
             require_same(record["models"], wanted, where=self.path)
 
     def clear_case(self, key: str) -> Path:
-        """The folder of a case, without what an attempt that was killed has left there."""
+        """The folder of a case, without what an attempt that was killed has left there.
+
+        Raises:
+            InputError: the disk takes the name for that of another case, as one that does not heed upper and lower case.
+        """
         folder = self.cases / key
+        if folder.exists() and key not in os.listdir(self.cases):
+            raise InputError(
+                "this disk does not tell the case's id from another one that differs in upper and lower case only; leave "
+                "--keep-ids away, or give ids that differ in more"
+            )
         shutil.rmtree(folder, ignore_errors=True)
         return folder
 

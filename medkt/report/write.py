@@ -84,12 +84,9 @@ class Decided:
     calibrations: Mapping[str, Calibration]
 
 
-def case_name(result: StudyResult, source: Path | None = None) -> str:
-    """A name for a study's folder: from its digest, or from its file where the user wants that."""
-    if source is None:
-        return f"case-{result.image.provenance.digest[:12]}"
-    source = Path(os.path.abspath(source))  # "." and ".." have names too
-    return source.name.removesuffix(".gz").rsplit(".", 1)[0] if source.is_file() else source.name
+def case_name(result: StudyResult) -> str:
+    """A name for a study's folder that names nobody: from its digest. Those of files are in `medkt.report.names`."""
+    return f"case-{result.image.provenance.digest[:12]}"
 
 
 def prepare_folder(folder: Path) -> None:

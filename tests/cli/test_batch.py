@@ -100,6 +100,12 @@ def test_every_case_has_its_row_and_its_files(finished: Path) -> None:
         assert record["case"] == row["case"]
         assert (folder / record["findings"][0]["files"]["mask"]).is_file()
         assert (folder / "report.html").is_file()
+        measures = record["findings"][0]["measures"]
+        assert int(row["lesion_count"]) == measures["lesion_count"]
+        assert row["largest_long_axis"] == (
+            "" if measures["largest"] is None else str(measures["largest"]["long_axis"])
+        )
+        assert not {"voxels", "volume_ml", "area", "long_axis"} & set(row)  # of which lesion would they be?
     assert len({row["patient"] for row in rows if row["status"] == "done"}) == 1
     models = json.loads((finished / "run.json").read_text())["models"]
     assert len(models["encoder"]["digest"]) == len(models["segmenter"]["digest"]) == 64

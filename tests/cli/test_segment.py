@@ -273,7 +273,8 @@ def test_names_of_inputs_are_kept_only_when_asked(
 ) -> None:
     inputs = (studies["ct-nifti"], studies["cxr-png"])
     options = (*BRIGHT, *QUICK, "--modality", "ct", "--keep-names")
-    assert medkt("segment", "-i", *inputs, "-o", tmp_path / "out", *options).code == 4  # two files called image
+    assert medkt("segment", "-i", *inputs, "-o", tmp_path / "out", *options).code == 0  # two files called image
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["image.nii.gz", "image.png"]
     one = tmp_path / "one"
     one.mkdir()
     (one / "scan.v2.nii.gz").write_bytes(studies["ct-nifti"].read_bytes())
@@ -286,6 +287,79 @@ def test_names_of_inputs_are_kept_only_when_asked(
     ran = medkt("segment", "-i", ".", studies["dx"], "-o", tmp_path / "dot", *BRIGHT, *QUICK, "--keep-names")
     assert ran.code == 0
     assert sorted(path.name for path in (tmp_path / "dot").iterdir()) == ["image", "series"]
+
+
+def test_two_studies_of_one_name_have_a_folder_each(
+    medkt: Command, bright: None, studies: Studies, tmp_path: Path
+) -> None:
+    """The second replaced the first with `--overwrite`, and said so nowhere."""
+    first, second = tmp_path / "a" / "scan.png", tmp_path / "b" / "scan.png"
+    for path, study in ((first, studies["cxr-png"]), (second, studies["us-png"])):
+        path.parent.mkdir()
+        path.write_bytes(study.read_bytes())
+    words = (
+        "segment",
+        "-i",
+        first,
+        second,
+        "-o",
+        tmp_path / "out",
+        *BRIGHT,
+        *QUICK,
+        "--modality",
+        "cxr",
+        "--keep-names",
+    )
+    for more in ((), ("--overwrite",)):
+        assert medkt(*words, *more).code == 0
+        records = {path.parent.name: json.loads(path.read_text()) for path in (tmp_path / "out").glob("*/result.json")}
+        assert sorted(records) == ["a_scan", "b_scan"]
+        assert len({record["input"]["digest"] for record in records.values()}) == 2
+        assert [records[name]["case"] for name in sorted(records)] == ["a_scan", "b_scan"]
+
+
+def test_a_result_that_is_there_is_refused_before_its_study_is_computed(
+    medkt: Command, bright: None, studies: Studies, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("segment", "-i", studies["cxr-png"], studies["us-png"], "-o", tmp_path, *BRIGHT, *QUICK)
+    words = (*words, "--modality", "cxr", "--keep-names")
+    assert medkt(*words).code == 0
+    monkeypatch.setattr(Pipeline, "segment", lambda *args, **kwargs: pytest.fail("computed"))
+    ran = medkt(*words)
+    assert ran.code == 2
+    assert ran.err.count("holds a result already") == 2
+
+
+@pytest.mark.parametrize("overwrite", [(), ("--overwrite",)])
+def test_the_same_study_under_two_names_is_said(
+    overwrite: tuple[str, ...], medkt: Command, bright: None, studies: Studies, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy.png"
+    copy.write_bytes(studies["cxr-png"].read_bytes())
+    words = ("segment", "-i", studies["cxr-png"], copy, "-o", tmp_path / "out", *BRIGHT, *QUICK, "--modality", "cxr")
+    ran = medkt(*words, "--json", *overwrite)
+    assert ran.code == 0
+    first, second = (json.loads(line) for line in ran.out.splitlines())
+    assert Path(second["folder"]).name == f"{Path(first['folder']).name}-2"
+    assert second["case"] == f"{first['case']}-2"
+    assert f"medkt: {copy}: the same study as {studies['cxr-png']}: equal voxels at the same place" in ran.err
+    assert [any("equal voxels at the same place" in one for one in line["warnings"]) for line in (first, second)] == [
+        False,
+        True,
+    ]
+    assert second["findings"][0]["score"] == first["findings"][0]["score"]
+
+
+def test_a_study_that_is_given_twice_is_refused(
+    medkt: Command, bright: None, studies: Studies, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Pipeline, "load", lambda *args, **kwargs: pytest.fail("loaded"))
+    link = tmp_path / "link.png"
+    link.symlink_to(studies["cxr-png"])
+    ran = medkt("segment", "-i", studies["cxr-png"], link, "-o", tmp_path / "out", *BRIGHT, "--modality", "cxr")
+    assert ran.code == 2
+    assert ran.err == f"medkt: {link}: is given twice, also as {studies['cxr-png']}; give each study once\n"
+    assert not (tmp_path / "out").exists()
 
 
 # ---- choosing

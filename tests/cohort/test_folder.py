@@ -78,6 +78,18 @@ def test_a_folder_is_held_by_one(folder: RunFolder) -> None:
         pass
 
 
+def test_a_disk_that_takes_two_ids_for_one(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`clear_case` would remove the other case's result; here the disk is only said to have given another name."""
+    folder.make()
+    (folder.cases / "scan").mkdir()
+    assert folder.clear_case("scan") == folder.cases / "scan"
+    (folder.cases / "scan").mkdir()
+    monkeypatch.setattr("os.listdir", lambda path: ["Scan"])
+    with pytest.raises(InputError, match="does not tell the case's id from another one"):
+        folder.clear_case("scan")
+    assert (folder.cases / "scan").is_dir()
+
+
 @pytest.mark.parametrize("text", ["-1", "many", "101%", "%", "1.5"])
 def test_a_limit_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match=r"expected a number of cases such as 20, or a share such as 5%"):

@@ -67,6 +67,18 @@ def test_connectivity_and_smallest_size() -> None:
     assert large.words() == "iou > 0.1, 6 neighbours, at least 3 voxels"
 
 
+def test_lesions_of_a_clip_lie_in_one_frame() -> None:
+    """What stands at one place in two frames is found twice, or in one of them only; it does not run through time."""
+    values = np.zeros((3, 6, 8), bool)
+    values[:2, 2:4, 2:4] = True
+    grid = Geometry.of_pixels(6, 8, frames=3)
+    later = values.copy()
+    later[0] = False
+    found = match_lesions(reference=Mask(values=values, geometry=grid), prediction=Mask(values=later, geometry=grid))
+    assert [lesion.voxels for lesion in found.reference] == [4, 4]
+    assert [lesion.matched for lesion in found.reference] == [False, True]
+
+
 def test_no_lesion_is_nan_not_zero() -> None:
     none = _drawn("........", "........", "........", "........")
     found = match_lesions(reference=none, prediction=PREDICTION)
