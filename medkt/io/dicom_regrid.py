@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from medkt.errors import GeometryError
 from medkt.io.dicom_frames import Frame
@@ -86,7 +86,7 @@ def _moved(plane: Array, shift: Array, shape: tuple[int, ...], fill: float) -> A
         return larger
     larger = larger.astype(np.float64)
     larger[: plane.shape[0], : plane.shape[1]] = plane
-    moved: Array = ndimage.shift(larger, shift, order=1, cval=fill)
+    moved: Array = scipy.ndimage.shift(larger, shift, order=1, cval=fill)
     return moved
 
 

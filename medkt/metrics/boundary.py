@@ -13,10 +13,9 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import scipy
 from jaxtyping import Float64, Int64
 from numpy.typing import NDArray
-from scipy import ndimage
-from scipy.spatial import KDTree
 
 from medkt.metrics.overlap import BoolArray
 
@@ -130,6 +129,7 @@ def _triangles() -> Float64[np.ndarray, "256 triangles 3"]:
 # transform for each corner of the grid.
 TREE_US, TRANSFORM_US = 0.025, 0.09
 SAMPLED = 100
+FEW = 500_000  # so few that the tree is asked in no time, and a sample would take longer
 
 
 def distances_between(start: Boundary, end: Boundary) -> Float64[np.ndarray, " elements"]:
@@ -144,7 +144,7 @@ def distances_between(start: Boundary, end: Boundary) -> Float64[np.ndarray, " e
     apart = ~np.isin(start.corners, end.corners, assume_unique=True)  # what both share is 0 away
     points = start.points()[apart]
     # neither balanced nor compact: a tree is asked once, and building it so would take longer than it saves
-    tree = KDTree(end.points(), balanced_tree=False, compact_nodes=False)
+    tree = scipy.spatial.KDTree(end.points(), balanced_tree=False, compact_nodes=False)
     if _looked_at(tree, points, end.steps) * TREE_US < math.prod(end.grid) * TRANSFORM_US:
         away[apart] = tree.query(points)[0]
     else:
@@ -152,11 +152,11 @@ def distances_between(start: Boundary, end: Boundary) -> Float64[np.ndarray, " e
     return away
 
 
-def _looked_at(tree: KDTree, points: NDArray[np.float64], steps: Sequence[float]) -> float:
+def _looked_at(tree: Any, points: NDArray[np.float64], steps: Sequence[float]) -> float:
     """How many points of the tree the queries will have to look at, by a sample: those about as far as the nearest one."""
-    sample = points[:: max(1, len(points) // SAMPLED)]
-    if not len(sample):
+    if len(points) * tree.n <= FEW:
         return 0.0
+    sample = points[:: max(1, len(points) // SAMPLED)]
     reach = tree.query(sample)[0] + 2 * float(np.mean(steps))
     counted = tree.query_ball_point(sample, reach, return_length=True)
     return float(np.mean(counted)) * len(points)
@@ -166,6 +166,8 @@ def _nearest(corners: NDArray[np.int64], end: Boundary) -> NDArray[np.float64]:
     """The point of the boundary that is nearest to each of some corners of its grid."""
     elsewhere = np.ones(end.grid, dtype=bool)
     elsewhere.ravel()[end.corners] = False
-    places = ndimage.distance_transform_edt(elsewhere, sampling=end.steps, return_distances=False, return_indices=True)
+    places = scipy.ndimage.distance_transform_edt(
+        elsewhere, sampling=end.steps, return_distances=False, return_indices=True
+    )
     nearest: NDArray[np.float64] = places.reshape(len(end.grid), -1)[:, corners].T * end.steps
     return nearest

@@ -5,8 +5,8 @@ depend on the order in which a file stores its axes. Frames of a clip are not sp
 """
 
 import numpy as np
+import scipy
 from jaxtyping import Int
-from scipy import ndimage
 
 from medkt.spatial import Mask
 
@@ -22,7 +22,7 @@ def label_lesions(mask: Mask, *, connectivity: int = CONNECTIVITY) -> Labels:
         mask: any; an empty one has no lesion.
         connectivity: 6 (faces), 18 (and edges) or 26 (and corners); for one plane and for a clip 4, 8 and 8 of its pixels.
     """
-    structure = ndimage.generate_binary_structure(3, NEIGHBOURS[connectivity])
+    structure = scipy.ndimage.generate_binary_structure(3, NEIGHBOURS[connectivity])
     if mask.geometry.stack == "time":
         structure[[0, 2]] = False
-    return np.asarray(ndimage.label(mask.values, structure=structure)[0], dtype=np.int64)
+    return np.asarray(scipy.ndimage.label(mask.values, structure=structure)[0], dtype=np.int64)

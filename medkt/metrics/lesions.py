@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
+import scipy
 from jaxtyping import Float64, Int
-from scipy import ndimage
-from scipy.optimize import linear_sum_assignment
 
 from medkt.errors import SettingsError
 from medkt.metrics.connected import CONNECTIVITY, NEIGHBOURS, Labels, label_lesions
@@ -201,7 +200,7 @@ def _paired(overlaps: Overlaps, threshold: float) -> tuple[np.ndarray, ...]:
     """Which lesions of either mask are in a pair: as many pairs as possible, of those the largest sum of IoU."""
     allowed = overlaps > threshold
     worth = np.where(allowed, overlaps + min(overlaps.shape, default=0) + 1, 0.0)  # one more pair outweighs any overlap
-    rows, columns = linear_sum_assignment(worth, maximize=True)
+    rows, columns = scipy.optimize.linear_sum_assignment(worth, maximize=True)
     good = allowed[rows, columns]
     met = [np.zeros(count, dtype=bool) for count in overlaps.shape]
     met[0][rows[good]] = True
@@ -212,7 +211,9 @@ def _paired(overlaps: Overlaps, threshold: float) -> tuple[np.ndarray, ...]:
 def _scores(labels: Labels, count: int, scores: Voxels | None) -> list[float | None]:
     if scores is None:
         return [None] * count
-    highest = [float(score) for score in ndimage.maximum(scores, labels, np.arange(1, count + 1))] if count else []
+    highest = (
+        [float(score) for score in scipy.ndimage.maximum(scores, labels, np.arange(1, count + 1))] if count else []
+    )
     if np.isnan(scores[labels > 0]).any():
         raise ValueError("a score inside a predicted lesion is NaN; scores are numbers, larger where surer")
     return list(highest)

@@ -13,10 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage
-from scipy.spatial import ConvexHull
-from scipy.spatial.distance import pdist, squareform
 
 from medkt.metrics.connected import label_lesions
 from medkt.shapes import MaskVoxels
@@ -139,7 +137,7 @@ def measure(mask: Mask, *, seen: Box | None = None) -> Measures:
 def _parts(mask: Mask) -> Iterator[tuple[MaskVoxels, Array]]:
     """Each lesion, cut to its box, and the index of the box's first voxel."""
     labels = label_lesions(mask)
-    for number, box in enumerate(ndimage.find_objects(labels), start=1):
+    for number, box in enumerate(scipy.ndimage.find_objects(labels), start=1):
         yield labels[box] == number, np.array([part.start for part in box])
 
 
@@ -225,8 +223,8 @@ class _Ruler:
 def _pieces(slices: MaskVoxels) -> Iterator[tuple[int, Array]]:
     """(slice, (pixels, 2) indices) of each connected part of each slice, corners included."""
     for index, plane in enumerate(slices):
-        labels, _ = ndimage.label(plane, structure=np.ones((3, 3)))
-        for number, box in enumerate(ndimage.find_objects(labels), start=1):
+        labels, _ = scipy.ndimage.label(plane, structure=np.ones((3, 3)))
+        for number, box in enumerate(scipy.ndimage.find_objects(labels), start=1):
             yield index, np.argwhere(labels[box] == number) + [part.start for part in box]
 
 
@@ -238,7 +236,7 @@ def _reach(piece: Array, steps: Array) -> float:
 
 def _axes(hull: Array) -> tuple[float, float]:
     """The longest diameter of a convex outline (points, 2) and the longest chord at right angles to it."""
-    apart = squareform(pdist(hull))
+    apart = scipy.spatial.distance.squareform(scipy.spatial.distance.pdist(hull))
     longest = float(apart.max())
     ends = np.argwhere(np.triu(apart >= longest * (1 - SAME_LENGTH)))
     return longest, max(_across(hull, int(first), int(second)) for first, second in ends)
@@ -266,7 +264,7 @@ def _chain(at: Array, x: Array, y: Array) -> Array:
 def _max_diameter(indices: Array, geometry: Geometry) -> float | None:
     if min(geometry.shape) == 1 or geometry.stack == "time":
         return None
-    return float(pdist(_hull(indices, geometry.affine[:3, :3])).max())
+    return float(scipy.spatial.distance.pdist(_hull(indices, geometry.affine[:3, :3])).max())
 
 
 def _hull(indices: Array, steps: Array) -> Array:
@@ -274,7 +272,7 @@ def _hull(indices: Array, steps: Array) -> Array:
     indices = _outermost(indices)
     halves = np.concatenate([np.eye(indices.shape[1]), -np.eye(indices.shape[1])]) / 2
     points = (indices[:, None] + halves).reshape(-1, indices.shape[1]) @ steps.T
-    corners: Array = points[ConvexHull(points).vertices]
+    corners: Array = points[scipy.spatial.ConvexHull(points).vertices]
     return corners
 
 

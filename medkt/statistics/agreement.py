@@ -3,15 +3,16 @@
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from jaxtyping import Float64, Shaped
 from numpy.typing import NDArray
-from scipy.stats import norm, spearmanr
+from scipy.special import ndtri
 
 from medkt.errors import InputError
 from medkt.statistics.bootstrap import BootstrapSettings, Interval, bootstrap_interval, mean_of
 from medkt.statistics.table import CaseTable
 
-LIMIT = float(norm.ppf(0.975))  # standard deviations to either side that hold 95 % of normal differences
+LIMIT = float(ndtri(0.975))  # standard deviations to either side that hold 95 % of normal differences
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -65,7 +66,7 @@ def bland_altman(
         differences=differences, bias=bootstrap_interval(differences, there, mean_of, settings),
         lower=bootstrap_interval(differences, there, _lower, settings),
         upper=bootstrap_interval(differences, there, _upper, settings),
-        trend=float(spearmanr(means, differences).statistic) if varies else float("nan"),
+        trend=float(scipy.stats.spearmanr(means, differences).statistic) if varies else float("nan"),
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 from medkt.errors import SettingsError
 from medkt.statistics.table import Patients, Values
@@ -112,7 +112,7 @@ def bootstrap_interval(
     few = "fewer than 20 patients: the interval is too narrow" if len(padded) < 20 else ""
     of = f"{count} resamples of {len(padded)} patients"
     if count < min(FEWEST_FOR_BCA, settings.resamples):
-        half = float(norm.ppf((1 + settings.level) / 2) * drawn.std(ddof=1))
+        half = float(ndtri((1 + settings.level) / 2) * drawn.std(ddof=1))
         return Interval(
             estimate=estimate, low=estimate - half, high=estimate + half, level=settings.level,
             method=f"normal with bootstrap standard error, {of}", note=few,
@@ -176,7 +176,7 @@ def _bca(
     if not 0 < below < 1 or not squares:
         low, high = np.quantile(drawn, tails)
         return float(low), float(high), "percentile"
-    bias, acceleration = norm.ppf(below), cubes / (6 * squares**1.5)
-    shifted = bias + norm.ppf(tails)
-    low, high = np.quantile(drawn, norm.cdf(bias + shifted / (1 - acceleration * shifted)))
+    bias, acceleration = ndtri(below), cubes / (6 * squares**1.5)
+    shifted = bias + ndtri(tails)
+    low, high = np.quantile(drawn, ndtr(bias + shifted / (1 - acceleration * shifted)))
     return float(low), float(high), "BCa"

@@ -8,8 +8,8 @@ Hodges-Lehmann shift, and sign flips. Choose one beforehand; the sign flips assu
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from jaxtyping import Float64
-from scipy.stats import rankdata, wilcoxon
 
 from medkt.errors import InputError
 from medkt.statistics.bootstrap import BootstrapSettings, Interval, bootstrap_interval, by_patient, mean_of
@@ -93,7 +93,7 @@ def signed_rank_p(differences: Differences) -> float:
     if not len(differences):
         return float("nan")
     moved = differences[differences != 0]
-    return float(wilcoxon(moved, method="auto").pvalue) if len(moved) else 1.0
+    return float(scipy.stats.wilcoxon(moved, method="auto").pvalue) if len(moved) else 1.0
 
 
 def rank_biserial(differences: Differences) -> float:
@@ -101,7 +101,7 @@ def rank_biserial(differences: Differences) -> float:
     moved = differences[differences != 0]
     if not len(moved):
         return 0.0 if len(differences) else float("nan")
-    ranks = rankdata(np.abs(moved))
+    ranks = scipy.stats.rankdata(np.abs(moved))
     return float((ranks * np.sign(moved)).sum() / ranks.sum())
 
 

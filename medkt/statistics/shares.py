@@ -2,7 +2,7 @@
 
 import numpy as np
 from jaxtyping import Bool
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from medkt.errors import SettingsError
 from medkt.statistics.bootstrap import Interval
@@ -21,7 +21,7 @@ def wilson(held: float | int, cases: float | int, *, level: float = 0.95) -> Int
         raise SettingsError(f"a share is of 0 to {cases} cases at a level between 0 and 1, got {held} at {level}")
     if not cases:
         return Interval(estimate=float("nan"), level=level, note="no case")
-    share, square = held / cases, float(norm.ppf((1 + level) / 2)) ** 2
+    share, square = held / cases, float(ndtri((1 + level) / 2)) ** 2
     middle = (share + square / (2 * cases)) / (1 + square / cases)
     half = np.sqrt(square * (share * (1 - share) / cases + square / (4 * cases**2))) / (1 + square / cases)
     return Interval(

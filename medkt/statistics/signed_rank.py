@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 from medkt.statistics.bootstrap import CHUNK, Interval
 
@@ -60,7 +60,7 @@ def flip_signs(differences: Differences, *, flips: int = 9_999, seed: int = 0) -
     observed = abs(float(differences.sum()))
     if count > NORMAL_FLIPS:
         spread = float(np.sqrt((differences**2).sum()))
-        return PermutationTest(p_value=float(2 * norm.sf(observed / spread)) if spread else 1.0, method="normal")
+        return PermutationTest(p_value=float(2 * ndtr(-observed / spread)) if spread else 1.0, method="normal")
     limit = observed - TIE * float(np.abs(differences).sum())
     if 2**count <= flips:
         patterns = (np.arange(2**count)[:, None] >> np.arange(count)) & 1
@@ -107,7 +107,7 @@ def _outside(count: int, level: float) -> int:
     tail = (1 - level) / 2
     if count > EXACT_RANKS:
         spread = np.sqrt(count * (count + 1) * (2 * count + 1) / 24)
-        return int(np.floor(count * (count + 1) / 4 - norm.ppf((1 + level) / 2) * spread - 0.5))
+        return int(np.floor(count * (count + 1) / 4 - ndtri((1 + level) / 2) * spread - 0.5))
     ways = np.ones(1)
     for rank in range(1, count + 1):
         ways = np.concatenate([ways, np.zeros(rank)]) + np.concatenate([np.zeros(rank), ways])

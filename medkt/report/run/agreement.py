@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.stats import norm, spearmanr
+from scipy.special import ndtri
 
 from medkt.metrics import Froc, froc_of_scores
 from medkt.report.run.many import MANY, mean_interval
@@ -86,8 +87,8 @@ def _of_many(
     means, differences = (reference + prediction)[used] / 2, (prediction - reference)[used]
     bias = mean_interval(differences, patients[used], settings)
     count = len(np.unique(patients[used]))
-    spread, limit = float(differences.std(ddof=1)), float(norm.ppf(0.975))
-    half = float(norm.ppf((1 + settings.level) / 2)) * spread * float(np.sqrt(1 / count + limit**2 / (2 * (count - 1))))
+    spread, limit = float(differences.std(ddof=1)), float(ndtri(0.975))
+    half = float(ndtri((1 + settings.level) / 2)) * spread * float(np.sqrt(1 / count + limit**2 / (2 * (count - 1))))
     ends = [bias.estimate + sign * limit * spread for sign in (-1, 1)]
     lower, upper = (
         Interval(estimate=end, low=end - half, high=end + half, level=settings.level, method="normal differences")
@@ -95,5 +96,5 @@ def _of_many(
     )
     return BlandAltman(
         cases=len(differences), patients=count, left_out=int((~used).sum()), means=means, differences=differences,
-        bias=bias, lower=lower, upper=upper, trend=float(spearmanr(means, differences).statistic),
+        bias=bias, lower=lower, upper=upper, trend=float(scipy.stats.spearmanr(means, differences).statistic),
     )  # fmt: skip

@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from jaxtyping import Bool, Float32, Float64, Int64
 from numpy.typing import NDArray
-from scipy.stats import norm, rankdata
+from scipy.special import ndtri
 
 from medkt.report.run.many import MANY
 from medkt.statistics import BootstrapSettings, Interval, bootstrap_interval
@@ -62,7 +63,7 @@ def interval_of(statistic: Statistic, settings: BootstrapSettings | None = None)
         return Interval(estimate=statistic.estimate, level=settings.level, note=STILL)
     if count >= MANY:
         error = float(np.sqrt(count / (count - 1) * (statistic.pulls**2).sum()))
-        half = float(norm.ppf((1 + settings.level) / 2)) * error
+        half = float(ndtri((1 + settings.level) / 2)) * error
         return Interval(
             estimate=statistic.estimate, low=statistic.estimate - half, high=statistic.estimate + half,
             level=settings.level, method=f"normal, variance over {count} patients",
@@ -107,9 +108,9 @@ def area(truth: Kind, scores: Float64[np.ndarray, " cases"], patients: Patients)
     if not pairs:
         return Statistic(estimate=NAN, of=lambda weights: np.full(len(weights), NAN), pulls=np.zeros(count), fewest=0)
     # placements: of each case, how many of the other kind it stands on the right side of
-    both = rankdata(scores)
-    found = both[truth] - rankdata(scores[truth])
-    spared = truth.sum() - (both[~truth] - rankdata(scores[~truth]))
+    both = scipy.stats.rankdata(scores)
+    found = both[truth] - scipy.stats.rankdata(scores[truth])
+    spared = truth.sum() - (both[~truth] - scipy.stats.rankdata(scores[~truth]))
     estimate = float(found.sum() / pairs)
     pulls = np.bincount(patients[truth], weights=found, minlength=count) / pairs - estimate * positive / positive.sum()
     pulls += np.bincount(patients[~truth], weights=spared, minlength=count) / pairs

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy
 from jaxtyping import Bool, Float64, Int64
-from scipy.stats import binomtest
 
 from medkt.errors import InputError
 from medkt.report.run.class_bootstrap import STILL, Statistic, area, difference, interval_of, mean_over, numbered, share
@@ -139,7 +139,7 @@ def _accuracy(
 def _mcnemar(only_first: int, only_second: int) -> float:
     """McNemar's test by the binomial distribution (1947, Psychometrika 12:153); 1 where the runs never differ."""
     discordant = only_first + only_second
-    return float(binomtest(only_second, discordant, 0.5).pvalue) if discordant else 1.0
+    return float(scipy.stats.binomtest(only_second, discordant, 0.5).pvalue) if discordant else 1.0
 
 
 def _means(

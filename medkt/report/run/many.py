@@ -7,7 +7,7 @@ J Am Stat Assoc 47:635-646). Both count patients, as the bootstrap does.
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from medkt.statistics import BootstrapSettings, Interval, bootstrap_interval, mean_of, median_of, share_interval
 from medkt.statistics.table import Patients, Values
@@ -24,7 +24,7 @@ def mean_interval(values: Values, patients: Patients, settings: BootstrapSetting
     mean = float(values.mean())
     residuals = np.bincount(number, weights=values - mean)
     error = float(np.sqrt(count / (count - 1) * (residuals**2).sum()) / len(values))
-    half = float(norm.ppf((1 + settings.level) / 2)) * error
+    half = float(ndtri((1 + settings.level) / 2)) * error
     return Interval(
         estimate=mean, low=mean - half, high=mean + half, level=settings.level,
         method=f"normal, variance over {count} patients",

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from jaxtyping import Float64
 from numpy.typing import NDArray
-from scipy.stats import norm, rankdata
+from scipy.special import ndtri
 
 from medkt.metrics import ReliabilityBin, brier, calibration_error, reliability
 from medkt.report.run.scores import Rows, Scores
@@ -71,17 +72,17 @@ def auc_interval(scores: Scores, rows: Rows, *, level: float = 0.95) -> Interval
         return Interval(estimate=NAN, level=level, note="cases of one kind only, or no score: no area")
     score, patient = scores.score[used], scores.patient.codes[used]
     ours, theirs = score[truth], score[~truth]
-    both = rankdata(np.concatenate([theirs, ours]))
+    both = scipy.stats.rankdata(np.concatenate([theirs, ours]))
     # placements: for each case the share of the other kind that it stands on the right side of, ties by half
-    found = (both[len(theirs) :] - rankdata(ours)) / len(theirs)
-    spared = 1 - (both[: len(theirs)] - rankdata(theirs)) / len(ours)
+    found = (both[len(theirs) :] - scipy.stats.rankdata(ours)) / len(theirs)
+    spared = 1 - (both[: len(theirs)] - scipy.stats.rankdata(theirs)) / len(ours)
     area = float(found.mean())
     error = _clustered_error(found - area, spared - area, patient[truth], patient[~truth])
     if not 0 < error < np.inf or not 0 < area < 1:
         return Interval(
             estimate=area, level=level, note="the kinds do not overlap, or patients are too few: no interval"
         )
-    reach = float(norm.ppf((1 + level) / 2)) * error / (area * (1 - area))
+    reach = float(ndtri((1 + level) / 2)) * error / (area * (1 - area))
     middle = np.log(area / (1 - area))
     low, high = (float(1 / (1 + np.exp(-(middle + sign * reach)))) for sign in (-1, 1))
     return Interval(estimate=area, low=low, high=high, level=level, method="DeLong over patients, on the logit scale")
