@@ -79,7 +79,9 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
         "--series", metavar="UID", help="which series of a folder: its UID, the start of it, or its number"
     )
     parser.add_argument(
-        "--volume", type=int, metavar="N", help="which volume of a file that holds several, counted from 1"
+        "--volume",
+        metavar="N",
+        help="which volume of a file that holds several: its number from 1; of a DICOM series also its words ('echo 2', b1000)",
     )
     parser.add_argument("--regrid", action="store_true", help="resample a tilted or irregular series to a regular grid")
     parser.add_argument(

@@ -28,7 +28,7 @@ class Case:
         image: what `read_case_image` reads: a file, or a folder of DICOM files.
         patient_id: a pseudonym that the images of one patient share; the case id where "" is given.
         series: of a DICOM folder, which series; see `read_image`.
-        volume: of a file with several volumes, which, from 1.
+        volume: of a file or series with several volumes, which: its number from 1, or what tells it apart ("echo 2").
         slice_index: only this slice of the volume, from 0 along the first axis as medkt reads it.
         image_kind: "jsrt" for a raw file that only `medkt.datasets.jsrt` reads; else "".
         references: files of the reference. Several masks ("mask") are one finding: their union.
@@ -48,7 +48,7 @@ class Case:
     image: Path = field(repr=False)
     patient_id: str = field(default="", repr=False)
     series: str = field(default="", repr=False)
-    volume: int | None = None
+    volume: int | str | None = None
     slice_index: int | None = None
     image_kind: str = ""  # checked below, with an error that a user can read
     references: tuple[Path, ...] = field(default=(), repr=False)
@@ -85,7 +85,7 @@ def _problem(case: Case) -> str | None:
         return f"modality: expected one of {', '.join(DOMAINS)}, got {case.modality!r}"
     if case.image_kind not in IMAGE_KINDS:
         return f"image_kind: expected {_or_empty(IMAGE_KINDS)}, got {case.image_kind!r}"
-    if case.volume is not None and case.volume < 1:
+    if isinstance(case.volume, int) and case.volume < 1:
         return f"volume: counted from 1, got {case.volume}"
     if case.slice_index is not None and case.slice_index < 0:
         return f"slice: counted from 0, got {case.slice_index}"

@@ -14,6 +14,7 @@ from pathlib import Path
 from medkt.datasets.case import Case
 from medkt.datasets.table import BATCH, SUFFIXES, read_rows, write_rows
 from medkt.errors import InputError, OutputError
+from medkt.io.volume_number import number_of
 
 COLUMNS = (
     "case_id", "image", "patient_id", "series", "volume", "slice", "image_kind", "reference", "reference_kind",
@@ -147,7 +148,7 @@ def _case(values: Mapping[str, str], *, base: Path, where: str) -> Case:
             image=base / values["image"],
             patient_id=values.get("patient_id", ""),
             series=values.get("series", ""),
-            volume=_whole(values, "volume"),
+            volume=_volume(values),
             slice_index=_whole(values, "slice"),
             image_kind=values.get("image_kind", ""),
             references=references,
@@ -163,6 +164,15 @@ def _case(values: Mapping[str, str], *, base: Path, where: str) -> Case:
     except InputError as error:
         message = str(error).removeprefix(f"case {values['case_id']!r}: ")
         raise InputError(f"{where}, column {message}") from error
+
+
+def _volume(values: Mapping[str, str]) -> int | str | None:
+    """A number, or the words that tell a volume of a DICOM series apart."""
+    text = values.get("volume", "").strip()
+    number = number_of(text)
+    if text and number is None and not any(mark.isalpha() for mark in text):
+        raise InputError(f"volume: expected a whole number, words such as 'echo 2', or nothing, got {text!r}")
+    return (text or None) if number is None else number
 
 
 def _whole(values: Mapping[str, str], column: str) -> int | None:

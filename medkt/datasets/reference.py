@@ -65,7 +65,7 @@ def reference_mask(case: Case, *, image: Image | None = None) -> Mask:
 
 
 @lru_cache(maxsize=2)  # an image and its mask: the slices of one volume come one after another
-def _volume(path: Path, series: str, volume: int | None, allow_incomplete: bool = False) -> Image:
+def _volume(path: Path, series: str, volume: int | str | None, allow_incomplete: bool = False) -> Image:
     return read_image(path, series=series or None, volume=volume, allow_incomplete=allow_incomplete)
 
 

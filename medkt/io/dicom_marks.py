@@ -17,6 +17,7 @@ Marks = Mapping[str, Value]
 
 SIEMENS, PHILIPS, PHILIPS_2 = "SIEMENS MR HEADER", "Philips Imaging DD 001", "Philips MR Imaging DD 001"
 GE, GE_2, UIH = "GEMS_PARM_01", "GEMS_ACQU_01", "Image Private Header"
+COUNTED = "dimension"  # the file's own counters, which have no other name here
 _COMPONENTS = {"M": "magnitude", "P": "phase", "R": "real", "I": "imaginary", "W": "water", "F": "fat"}
 
 
@@ -160,7 +161,7 @@ def _dimensions(header: Dataset, content: Dataset) -> dict[str, Value]:
     if values is None or len(names) < 2:
         return {}
     pairs = zip(names, [values] if isinstance(values, int) else list(values), strict=False)
-    return {f"dimension {n}": float(index) for n, (name, index) in enumerate(pairs, 1) if not _of_place(name)}
+    return {f"{COUNTED} {n}": float(index) for n, (name, index) in enumerate(pairs, 1) if not _of_place(name)}
 
 
 def _of_place(name: Dataset) -> bool:

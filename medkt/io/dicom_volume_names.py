@@ -6,7 +6,8 @@ import numpy as np
 
 from medkt.errors import AmbiguousInputError, InputError
 from medkt.io.dicom_frames import Frame
-from medkt.io.dicom_marks import SAID, Value
+from medkt.io.dicom_marks import COUNTED, SAID, Value
+from medkt.io.volume_number import number_of
 
 LISTED = 20  # a line that names more volumes than this helps nobody
 _ORDER = ("image type", "view", "echo", "TE", "b", "direction", "TI", "flip", "phase", "trigger", "time")
@@ -23,6 +24,8 @@ def parts_of_names(volumes: Sequence[Sequence[Frame]], ranks: Sequence[str]) -> 
         values = [{frame.marks.get(name) for frame in volume} for volume in volumes]
         if any(len(found) > 1 for found in values):
             continue  # differs from slice to slice, so it names no volume
+        if name.startswith(COUNTED) and len(set(map(tuple, names))) == len(names):
+            continue  # a bare counter says no more where all have names
         _add(names, _in_words(name, [found.pop() for found in values]))
     return names
 
@@ -57,14 +60,6 @@ def choose(described: Sequence[str], names: Sequence[Sequence[str]], volume: int
     return fitting[0]
 
 
-def number_of(volume: int | str) -> int | None:
-    """The number that is meant, None for a name."""
-    if isinstance(volume, int):
-        return volume
-    words = volume.strip()
-    return int(words) if words.isdecimal() else None
-
-
 def _fitting(wanted: str, names: Sequence[Sequence[str]]) -> list[int]:
     """Volumes of which every part of what is wanted is a word, else the beginning of one."""
     parts = [_plain(part) for part in wanted.split(",") if _plain(part)]
@@ -90,7 +85,7 @@ def _add(names: list[list[str]], said: Sequence[str]) -> None:
 
 
 def _place(name: str) -> tuple[int, str]:
-    return (_ORDER.index(name) if name in _ORDER else len(_ORDER), name)
+    return (_ORDER.index(name) if name in _ORDER else len(_ORDER) + name.startswith(COUNTED), name)
 
 
 def _in_words(name: str, values: Sequence[Value | None]) -> list[str]:

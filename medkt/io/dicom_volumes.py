@@ -8,6 +8,7 @@ which is a guess and called one.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
@@ -139,7 +140,7 @@ def _by_marks(group: list[Frame], most: int | None) -> Iterator[list[list[Frame]
                 parts.setdefault(tuple(frame.marks.get(name) for name in names), []).append(frame)
             enough = len(parts) == most if most else min(map(len, parts.values())) > 1 and names[0] not in _IN_TIME
             if enough and all(max(len(p) for p in by_position(part)) == 1 for part in parts.values()):
-                yield [parts[key] for key in sorted(parts, key=_sortable)]
+                yield [parts[key] for key in sorted(parts, key=lambda key: _sortable(key, names, group))]
 
 
 def _names(group: list[Frame]) -> list[str]:
@@ -148,9 +149,13 @@ def _names(group: list[Frame]) -> list[str]:
     return [*_TELLING, *own]
 
 
-def _sortable(key: tuple[Value | None, ...]) -> tuple[tuple[bool, str, tuple[float, ...]], ...]:
-    """Numbers ascend, words go by letters, what has no such mark comes first."""
-    return tuple((one is not None, one if isinstance(one, str) else "", _numbers(one)) for one in key)
+def _sortable(key: tuple[Value | None, ...], names: tuple[str, ...], group: list[Frame]) -> list[tuple[Any, ...]]:
+    """What has no such mark first, numbers ascending, words in the order in which the frames are numbered."""
+    found: list[tuple[Any, ...]] = []
+    for one, name in zip(key, names, strict=True):
+        first = min(frame.order for frame in group if frame.marks.get(name) == one) if isinstance(one, str) else ()
+        found.append((one is not None, _numbers(one), first, str(one)))
+    return found
 
 
 def _numbers(one: Value | None) -> tuple[float, ...]:

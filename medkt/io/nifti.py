@@ -21,6 +21,7 @@ from medkt.errors import AmbiguousInputError, GeometryError, InputError, Unreada
 from medkt.io.digest import digest_of
 from medkt.io.guard import reading
 from medkt.io.native import NiftiNative
+from medkt.io.volume_number import counted
 from medkt.shapes import Affine
 from medkt.spatial.geometry import Geometry
 from medkt.spatial.image import Image
@@ -74,17 +75,17 @@ def _start(path: Path) -> bytes:
     return start
 
 
-def read_nifti(path: Path, shown: str, *, volume: int | None = None) -> Image:
+def read_nifti(path: Path, shown: str, *, volume: int | str | None = None) -> Image:
     """The image in a NIfTI file; axes (slices, rows, columns) = (k, j, i), world LPS+ mm.
 
     Args:
         path: .nii, .nii.gz, or the .hdr or .img of a pair, each gzipped or not.
         shown: how to name it in messages.
-        volume: which volume of a 4-D file, from 1.
+        volume: which volume of a 4-D file, or of a 5-D one with a single time, from 1.
 
     Raises:
         AmbiguousInputError: several volumes and none chosen.
-        UnsupportedError: complex or colour with alpha, Analyze, CIFTI, more than four axes.
+        UnsupportedError: complex or colour with alpha, Analyze, CIFTI, more than four axes longer than one.
         UnreadableError: damaged or truncated. GeometryError: a singular affine. InputError: NaN or infinite voxels.
     """
     stored = _open(path, shown)
@@ -181,7 +182,7 @@ def _geometry(header: Any, shown: str) -> tuple[Geometry, tuple[str, ...]]:
     return geometry, tuple(warnings)
 
 
-def _values(stored: Any, volume: int | None, shown: str) -> tuple[Array, tuple[str, ...]]:
+def _values(stored: Any, volume: int | str | None, shown: str) -> tuple[Array, tuple[str, ...]]:
     """(k, j, i) voxels of one volume; whole numbers where the file has them and the scaling keeps them."""
     kind = stored.get_data_dtype()
     colour = kind.names is not None
@@ -208,7 +209,8 @@ def _one_volume(stored: Any, which: int) -> Array:
     """One volume of a 4-D file without holding the others, before scaling."""
     proxy: Any = stored.dataobj
     unscaled = type(proxy)(proxy.file_like, (proxy.shape, proxy.dtype, proxy.offset, 1.0, 0.0))
-    return np.asarray(unscaled[(slice(None),) * 3 + (which,)])
+    further = tuple(which if side > 1 else 0 for side in proxy.shape[3:])
+    return np.asarray(unscaled[(slice(None),) * 3 + further])
 
 
 def _native_type(kind: np.dtype[Any]) -> np.dtype[Any]:
@@ -230,18 +232,19 @@ def _luma(raw: Array) -> Array:
     return grey
 
 
-def _volume_index(shape: tuple[int, ...], volume: int | None, shown: str) -> int | None:
-    """The index along the fourth axis, None for a file without one."""
+def _volume_index(shape: tuple[int, ...], volume: int | str | None, shown: str) -> int | None:
+    """The index along the only axis after the third that is longer than one, None for a file without one."""
     count = int(np.prod(shape[3:])) if len(shape) > 3 else 1
-    if len(shape) > 4 and count > 1:
-        raise UnsupportedError(f"{shown}: has shape {shape}, more than four axes; save the volume that you need")
+    if sum(side > 1 for side in shape[3:]) > 1:
+        raise UnsupportedError(
+            f"{shown}: has shape {shape}, more than four axes that hold something; save the volume that you need"
+        )
     if volume is None and count > 1:
         raise AmbiguousInputError(
             f"{shown}: {count} volumes of shape {shape[:3]}; choose one with --volume 1 to {count}"
         )
-    if volume is not None and not 1 <= volume <= count:
-        raise InputError(f"{shown}: no volume {volume}; --volume counts from 1 to {count}")
-    return (volume or 1) - 1 if len(shape) == 4 and count > 1 else None
+    number = counted(volume, count, shown, what="volume") or 1
+    return number - 1 if count > 1 else None
 
 
 def _shape_to_write(shape: tuple[int, ...]) -> tuple[int, ...]:

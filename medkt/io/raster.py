@@ -13,6 +13,7 @@ from medkt.io.dicom_pixels import luma
 from medkt.io.digest import digest_of
 from medkt.io.guard import reading
 from medkt.io.native import RasterNative
+from medkt.io.volume_number import counted
 from medkt.spatial.geometry import Geometry
 from medkt.spatial.image import Image
 from medkt.spatial.provenance import Provenance
@@ -36,7 +37,7 @@ def raster_kind(start: bytes) -> str | None:
     return next((kind for mark, kind in _STARTS.items() if start.startswith(mark)), None)
 
 
-def read_raster(path: Path, shown: str, *, volume: int | None = None) -> Image:
+def read_raster(path: Path, shown: str, *, volume: int | str | None = None) -> Image:
     """The picture in a file as one slice, (1, rows, columns), in pixels; 8 or 16 bits, or float where a TIFF has it.
 
     Args:
@@ -68,7 +69,7 @@ def read_raster(path: Path, shown: str, *, volume: int | None = None) -> Image:
 
 
 def read_channels(
-    path: Path, shown: str, *, volume: int | None = None
+    path: Path, shown: str, *, volume: int | str | None = None
 ) -> tuple[Array, tuple[str, ...], tuple[str, ...]]:
     """All channels of a picture, (rows, columns) or (rows, columns, channels), with steps and warnings; as `read_raster`."""
     with reading(shown, "opening the picture"), path.open("rb") as file:
@@ -76,13 +77,13 @@ def read_channels(
     return _read_tiff(path, shown, volume) if kind == "TIFF" else _read_pillow(path, shown, volume)
 
 
-def _read_pillow(path: Path, shown: str, volume: int | None) -> tuple[Array, tuple[str, ...], tuple[str, ...]]:
+def _read_pillow(path: Path, shown: str, volume: int | str | None) -> tuple[Array, tuple[str, ...], tuple[str, ...]]:
     with reading(shown, "decoding the picture", explain=True), Pillow.open(path) as picture:
         if picture.width * picture.height > MOST_PIXELS:
             raise UnsupportedError(f"{shown}: {picture.width}x{picture.height} pixels is too large; crop or shrink it")
         if getattr(picture, "n_frames", 1) > 1:
             raise UnsupportedError(f"{shown}: is an animation; save the frame that you need")
-        _require_volume(volume, 1, shown)
+        counted(volume, 1, shown, what="page")
         turned = picture.getexif().get(ORIENTATION, 1)
         mode = picture.mode
         pixels = np.asarray(_expanded(picture))
@@ -99,13 +100,12 @@ def _expanded(picture: Pillow.Image) -> Pillow.Image:
     return picture.convert("RGB") if picture.mode in ("CMYK", "YCbCr", "LAB", "HSV") else picture
 
 
-def _read_tiff(path: Path, shown: str, volume: int | None) -> tuple[Array, tuple[str, ...], tuple[str, ...]]:
+def _read_tiff(path: Path, shown: str, volume: int | str | None) -> tuple[Array, tuple[str, ...], tuple[str, ...]]:
     with reading(shown, "decoding the TIFF", explain=True), tifffile.TiffFile(path) as file:
         pages = len(file.pages)
         if pages > 1 and volume is None:
             raise AmbiguousInputError(f"{shown}: {pages} pages; choose one with --volume 1 to {pages}")
-        _require_volume(volume, pages, shown)
-        page: Any = file.pages[(volume or 1) - 1]
+        page: Any = file.pages[(counted(volume, pages, shown, what="page") or 1) - 1]
         if page.imagewidth * page.imagelength > MOST_PIXELS:
             raise UnsupportedError(
                 f"{shown}: {page.imagewidth}x{page.imagelength} pixels is too large; crop or shrink it"
@@ -122,11 +122,6 @@ def _read_tiff(path: Path, shown: str, volume: int | None) -> tuple[Array, tuple
     if inverted and pixels.dtype.kind == "u":
         return np.iinfo(pixels.dtype).max - pixels, ("TIFF read", "white is zero: inverted"), notes
     return pixels, ("TIFF read",), notes
-
-
-def _require_volume(volume: int | None, pages: int, shown: str) -> None:
-    if volume is not None and not 1 <= volume <= pages:
-        raise InputError(f"{shown}: no page {volume}; --volume counts from 1 to {pages}")
 
 
 def _grey(pixels: Array, shown: str) -> tuple[Array, tuple[str, ...]]:

@@ -31,7 +31,7 @@ def read_image(
     path: str | Path,
     *,
     series: str | None = None,
-    volume: int | None = None,
+    volume: int | str | None = None,
     regrid: bool = False,
     allow_incomplete: bool = False,
 ) -> Image:
@@ -42,7 +42,9 @@ def read_image(
     Args:
         path: what to read.
         series: DICOM only: a series UID, its unambiguous beginning, or its number in the list from 1.
-        volume: of several volumes in one file or series, which; the first is 1.
+        volume: of several volumes in one file or series, which: its number, the first is 1; in DICOM also the words that
+            tell it from the others, or their unambiguous beginning: "echo 2", "b1000", "phase". The message that lists
+            them shows the words.
         regrid: DICOM only: resample a stack with missing or doubled slices, uneven steps or tilt, not refuse it.
         allow_incomplete: read what is left where files of a folder, archive or DICOMDIR are empty, cut, unreadable, absent
             or fewer than the headers count; the image says so in `provenance.completeness` and its warnings.
@@ -63,7 +65,7 @@ class _Asked(NamedTuple):
     """What the user chose."""
 
     series: str | None
-    volume: int | None
+    volume: int | str | None
     regrid: bool
     allow_incomplete: bool
 

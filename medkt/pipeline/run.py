@@ -103,7 +103,7 @@ class Pipeline:
         *,
         view: View | None = None,
         series: str | None = None,
-        volume: int | None = None,
+        volume: int | str | None = None,
         regrid: bool = False,
         allow_incomplete: bool = False,
         progress: Progress | None = None,

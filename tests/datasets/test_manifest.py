@@ -91,7 +91,7 @@ ROWS = {
     "id with a slash": ("case_id,image\nx/a,a.png\n", "row 2, column case_id: expected 1 to 128 letters"),
     "id with a dot first": ("case_id,image\n.a,a.png\n", "column case_id: begins with a dot"),
     "modality": ("case_id,image,modality\na,a.png,xray\n", "column modality: expected one of cxr, ct"),
-    "volume": ("case_id,image,volume\na,a.png,one\n", "row 2, column volume: expected a whole number"),
+    "volume": ("case_id,image,volume\na,a.png,1.5\n", "row 2, column volume: expected a whole number"),
     "volume 0": ("case_id,image,volume\na,a.png,0\n", "column volume: counted from 1, got 0"),
     "slice": ("case_id,image,slice\na,a.png,-1\n", "column slice: expected a whole number or nothing, got '-1'"),
     "present": ("case_id,image,present\na,a.png,maybe\n", "column present: expected 1, 0 or nothing, got 'maybe'"),

@@ -228,9 +228,26 @@ def test_four_axes_need_a_choice(tmp_path: Path) -> None:
     assert np.array_equal(written.affine, nib.load(source).affine)
 
 
-def test_five_axes_are_refused(tmp_path: Path) -> None:
+def test_five_axes_that_all_hold_something_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedError, match="more than four axes"):
-        read_image(save(tmp_path / "a.nii", ijk((2, 3, 4, 1, 3)), oblique()))
+        read_image(save(tmp_path / "a.nii", ijk((2, 3, 4, 2, 3)), oblique()))
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4, 1, 5), (2, 3, 4, 5, 1), (2, 3, 4, 1, 1, 5)])
+def test_a_fifth_axis_alone_is_chosen_from_as_a_fourth_is(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    source = save(tmp_path / "a.nii", ijk(shape), oblique())
+    with pytest.raises(AmbiguousInputError, match=r"5 volumes of shape \(2, 3, 4\); choose one with --volume 1 to 5"):
+        read_image(source)
+    for volume in (3, "3"):
+        image = read_image(source, volume=volume)
+        np.testing.assert_array_equal(image.values, ijk(shape).reshape(2, 3, 4, 5)[..., 2].transpose(2, 1, 0))
+
+
+@pytest.mark.parametrize("volume", ["echo 2", "1.5", "", "-1"])
+def test_volumes_of_nifti_have_no_names(tmp_path: Path, volume: str) -> None:
+    source = save(tmp_path / "a.nii", ijk((2, 3, 4, 5)), oblique())
+    with pytest.raises(InputError, match="such a file names none, so give a number from 1 to 5"):
+        read_image(source, volume=volume)
 
 
 def test_nan_is_refused_with_its_count(tmp_path: Path) -> None:
