@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medkt.concepts import Concept, concepts, load_concept, mentions
+from medkt.domains.extent import Extent
 from medkt.domains.intensity import Intensity, from_display
 from medkt.domains.known import named_by
 from medkt.errors import SettingsError, UnknownNameError
@@ -90,6 +91,7 @@ class Domain(ABC):
         codes: DICOM's modality codes that mean this domain.
         expects_mm: whether lengths in millimetres are to be expected of every image.
         spacing_rule: where the spacing comes from, in words.
+        extent: the largest extents that an image of a patient can have.
         intensity_rule: how values are shown, in words.
         windows: named windows; `default_window` is one of them or "".
         words: captions by part of the body; `default_body` is one of them.
@@ -101,6 +103,7 @@ class Domain(ABC):
     codes: tuple[str, ...]
     expects_mm: bool
     spacing_rule: str
+    extent: Extent
     intensity_rule: str
     percentiles: Percentiles
     windows: dict[str, Window]

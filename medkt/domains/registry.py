@@ -11,6 +11,7 @@ import yaml
 from medkt.domains.ct import CT
 from medkt.domains.cxr import CXR
 from medkt.domains.domain import Domain, Percentiles, SaliencyDefaults, SliceRule, Window, Words
+from medkt.domains.extent import Extent, require_extent
 from medkt.domains.mri import MRI
 from medkt.domains.ultrasound import Ultrasound
 from medkt.errors import AmbiguousInputError, SettingsError, UnknownNameError, UnsupportedError
@@ -63,7 +64,9 @@ def check_plausible(image: Image, domain: Domain) -> tuple[str, ...]:
 
     Raises:
         InputError: the image holds NaN or infinity.
+        GeometryError: it is larger than an image of a patient can be.
     """
+    require_extent(image, domain.extent, domain.title)
     warnings = list(domain.implausible(image))
     code = image.modality.upper()
     if code and code not in domain.codes:
@@ -89,7 +92,8 @@ def _load(name: str) -> Domain:
     try:
         return _KINDS[name](
             name=raw["name"], title=raw["title"], codes=tuple(raw["codes"]),
-            expects_mm=spacing["expects_mm"], spacing_rule=spacing["rule"], intensity_rule=intensity["rule"],
+            expects_mm=spacing["expects_mm"], spacing_rule=spacing["rule"], extent=_extent(spacing),
+            intensity_rule=intensity["rule"],
             percentiles=_made(Percentiles, intensity["percentiles"]), windows=_windows(intensity["windows"]),
             default_window=intensity["default_window"], slice_rule=_made(SliceRule, raw["slices"]),
             saliency=_made(SaliencyDefaults, raw["saliency"]), default_body=raw["default_body"],
@@ -97,6 +101,11 @@ def _load(name: str) -> Domain:
         )  # fmt: skip
     except (KeyError, TypeError) as error:
         raise SettingsError(f"{path}: {error}") from error
+
+
+def _extent(raw: dict[str, Any]) -> Extent:
+    widest, longest = float(raw["widest_mm"]), float(raw["longest_mm"])
+    return Extent(widest_mm=widest, longest_mm=longest, source=raw["largest_source"].removeprefix("our choice: "))
 
 
 def _made(kind: type[T], raw: dict[str, Any]) -> T:
