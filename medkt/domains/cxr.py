@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from medkt.domains.domain import Domain
-from medkt.domains.intensity import Intensity, from_display, from_percentiles, from_range
+from medkt.domains.intensity import Intensity, from_display, from_percentiles, from_range, real_voxels
 from medkt.domains.percentiles import extent
 from medkt.shapes import Plane
 from medkt.spatial import Image, planes_of
@@ -18,7 +18,7 @@ class CXR(Domain):
     """Frontal chest radiographs."""
 
     def _default_intensity(self, image: Image) -> Intensity:
-        low, high = extent(image.values)
+        low, high = extent(real_voxels(image))
         if low == high:
             return from_range("constant", 0, 0, source="")
         ends = self.percentiles

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from medkt.domains.percentiles import percentiles
 from medkt.errors import InputError, SettingsError
-from medkt.shapes import Plane
+from medkt.shapes import Plane, Voxels
 from medkt.spatial import Image
 
 Function = Literal["LINEAR", "LINEAR_EXACT", "SIGMOID", "TABLE", "CONSTANT"]
@@ -85,13 +85,22 @@ def from_percentiles(
 ) -> Intensity:
     """The rule that clips at two percentiles of all voxels, or of those that are not zero."""
     what = "non-zero voxels" if non_zero else "pixels"
-    ends, count = percentiles(image.values, low, high, non_zero=non_zero)
+    voxels = real_voxels(image)
+    ends, count = percentiles(voxels, low, high, non_zero=non_zero)
     if ends[0] == ends[1] and count:
-        ends, _ = percentiles(image.values, 0, 100, non_zero=non_zero)  # few bright voxels in a flat field: show them
-    if ends[0] == ends[1] and count < image.values.size:
+        ends, _ = percentiles(voxels, 0, 100, non_zero=non_zero)  # few bright voxels in a flat field: show them
+    if ends[0] == ends[1] and count < voxels.size:
         ends = (min(0.0, ends[0]), ends[1])  # one value beside zeros, as in a drawn mask
     name = f"percentiles {low:g}-{high:g} of {what}"
     return from_range(name, *ends, source=source, inverted=inverted)
+
+
+def real_voxels(image: Image) -> Voxels:
+    """(slices, rows, columns) of the image; where it has padding the others alone, in one row."""
+    if image.padding is None:
+        return image.values
+    others: Voxels = image.values[image.values != image.padding][None, None]
+    return others
 
 
 def from_display(image: Image, index: int = 0) -> Intensity | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from medkt.domains.domain import Domain
-from medkt.domains.intensity import Intensity, from_percentiles
+from medkt.domains.intensity import Intensity, from_percentiles, real_voxels
 from medkt.domains.percentiles import extent
 from medkt.spatial import Image
 
@@ -27,7 +27,7 @@ class MRI(Domain):
         return self.slice_rule.empty_level * (shown.centre + shown.width / 2)
 
     def implausible(self, image: Image) -> tuple[str, ...]:
-        lowest, _ = extent(image.values)
+        lowest, _ = extent(real_voxels(image))
         if lowest < 0:
             return (f"values down to {lowest:g}: a magnitude MRI has none below 0, so it was normalised or is no MRI",)
         return ()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from medkt.domains.domain import Domain
-from medkt.domains.intensity import Intensity, from_percentiles, from_range
+from medkt.domains.intensity import Intensity, from_percentiles, from_range, real_voxels
 from medkt.domains.percentiles import extent
 from medkt.spatial import Image
 
@@ -17,7 +17,7 @@ class Ultrasound(Domain):
     """B-mode images and clips."""
 
     def _default_intensity(self, image: Image) -> Intensity:
-        low, high = extent(image.values)
+        low, high = extent(real_voxels(image))
         inverted = image.display.inverted
         if low == high:
             return from_range("constant", 0, 0, source="")
@@ -27,7 +27,7 @@ class Ultrasound(Domain):
         return from_percentiles(image, ends.low, ends.high, source=ends.source, inverted=inverted)
 
     def implausible(self, image: Image) -> tuple[str, ...]:
-        lowest, _ = extent(image.values)
+        lowest, _ = extent(real_voxels(image))
         if lowest < HU_LIKE:
             return (f"values down to {lowest:g}: they look like Hounsfield units, so this may be a CT",)
         if lowest < 0:

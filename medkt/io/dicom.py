@@ -20,6 +20,7 @@ from medkt.io.dicom_files import DIRECTORY, DicomFile, FoundFiles, find_files
 from medkt.io.dicom_frames import Frame, frames_of
 from medkt.io.dicom_header import modality_of, text
 from medkt.io.dicom_luts import display_of, empty_luts
+from medkt.io.dicom_padding import Padding, filled
 from medkt.io.dicom_pixels import read_voxels
 from medkt.io.dicom_regions import regions_of
 from medkt.io.dicom_regrid import regrid as resample
@@ -75,26 +76,33 @@ def read_dicom(
             f"{shown}: {'; '.join(layout.problems)}.{lost} Repair the series, or resample it with --regrid."
         )
     broken: dict[int, str] | None = {} if allow_incomplete and found.whole else None
-    values, steps, warnings = read_voxels(layout.frames, files, broken)
+    padding = Padding()
+    values, steps, warnings = read_voxels(layout.frames, files, broken, padding)
     if broken:
+        padding = padding.without({place for place, frame in enumerate(layout.frames) if frame.file in broken})
         layout, values = _without(broken, layout, values, files, shown, regrid=regrid)
         account = account.and_broken(broken, files, layout.frames)
     completeness = account.completeness(allowed=allow_incomplete)
     geometry = layout.geometry
     if layout.problems:
         warnings = (*warnings, *_left_out(values, layout, files))
+    display, varying = _display(layout.frames, files)
+    film = layout.frames[0].position is None and len(layout.frames) == 1
+    full = filled(values, padding, display, modality=modality_of(first), film=film)
+    values = full.values
+    if layout.problems:
         values, geometry = resample(values, layout, shown)
         warnings = (*warnings, f"resampled onto a regular grid: {'; '.join(layout.problems)}")
-    display, varying = _display(layout.frames, files)
     return Image(
         values=values,
         geometry=geometry,
         modality=modality_of(first),
-        display=display,
+        display=full.display,
+        padding=full.padding,
         provenance=Provenance(
             source="dicom",
             digest=digest_of(values, geometry),
-            steps=(*_record(found, files, layout), *filter(None, [chosen.said]), *layout.steps, *steps),
+            steps=(*_record(found, files, layout), *filter(None, [chosen.said]), *layout.steps, *steps, *full.steps),
             warnings=(
                 *completeness.warnings,
                 *account.notes,

@@ -39,7 +39,10 @@ def looks_like_dicom(path: Path) -> bool:
     if start[128:132] == b"DICM":
         return True
     return (
-        len(start) >= 16 and start[:2] in _STARTS and start[3:4] == b"\x00" and start[2] in (0, 1, 2, 3, 5, 8, 22, 24)
+        len(start) >= 16
+        and start[:2] in _STARTS
+        and start[3:4] == b"\x00"
+        and start[2] in (0, 1, 2, 3, 5, 8, 16, 18, 22, 24)
     )
 
 

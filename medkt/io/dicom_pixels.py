@@ -18,6 +18,7 @@ from medkt.io.dicom_jpeg import decode_jpeg12, listening_to_gdcm, needs_jpeg12, 
 from medkt.io.dicom_jpeg_ls import JPEG_LS, decode_jpeg_ls
 from medkt.io.dicom_luts import modality_lut
 from medkt.io.dicom_mosaic import mosaic_of, require_blank, tile
+from medkt.io.dicom_padding import Padding
 from medkt.io.guard import reading
 from medkt.shapes import Voxels
 
@@ -48,7 +49,10 @@ class NoPixelsError(UnsupportedError):
 
 
 def read_voxels(
-    frames: Sequence[Frame], files: Sequence[DicomFile], broken: dict[int, str] | None = None
+    frames: Sequence[Frame],
+    files: Sequence[DicomFile],
+    broken: dict[int, str] | None = None,
+    padding: Padding | None = None,
 ) -> tuple[Voxels, tuple[str, ...], tuple[str, ...]]:
     """Voxels of the frames in their order, (slices, rows, columns), with the steps done and the warnings met.
 
@@ -60,11 +64,13 @@ def read_voxels(
         broken: takes the files whose pixels cannot be read, by index with the reason, and their planes stay 0; None for an
             error instead.
 
+        padding: takes where padding was met; a plane has a real value of its own there.
+
     Raises:
         UnsupportedError: no pixels, or no decoder for their encoding.
         UnreadableError: damaged pixels.
     """
-    target = _Target(len(frames))
+    target = _Target(len(frames), Padding() if padding is None else padding)
     places: dict[int, list[int]] = {}
     for place, frame in enumerate(frames):
         places.setdefault(frame.file, []).append(place)
@@ -100,7 +106,8 @@ def _read_file(
         if kind != "identity":
             steps[_STEPS.get(kind, f"modality LUT applied ({kind})")] = None
         for place, plane in _cut(stored, cuts, file).items():
-            target.put(place, plane if lut is None else lut(plane))
+            real = plane if lut is None else lut(target.padding.taken_out(plane, file.header, place))
+            target.put(place, real)
 
 
 def _cut(stored: Array, frames: Mapping[int, Frame], file: DicomFile) -> dict[int, Array]:
@@ -120,8 +127,9 @@ def _cut(stored: Array, frames: Mapping[int, Frame], file: DicomFile) -> dict[in
 class _Target:
     """One array for all slices; its type widens when a slice asks for it, which is seldom."""
 
-    def __init__(self, slices: int) -> None:
+    def __init__(self, slices: int, padding: Padding) -> None:
         self._slices = slices
+        self.padding = padding
         self._values: Array | None = None
 
     def put(self, place: int, plane: Array) -> None:

@@ -42,6 +42,8 @@ class Image:
         geometry: the grid.
         modality: DICOM's code ("CR", "DX", "MG", "CT", "MR", "US") or "" where the file does not say.
         display: what the file says about windows and inversion.
+        padding: the value that stands for what is no part of the patient, and for nothing else; statistics leave it out.
+            None where the file names none, and in CT, where air stands for it.
         provenance: digests, steps, warnings.
         native: what the writer of the same format needs to put a mask back into the file's own frame; only
             `medkt.io` looks inside.
@@ -51,6 +53,7 @@ class Image:
     geometry: Geometry
     modality: str = ""
     display: Display = field(default_factory=Display)
+    padding: float | None = None
     provenance: Provenance = field(default_factory=Provenance)
     native: object | None = None
 
