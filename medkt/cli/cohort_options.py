@@ -28,6 +28,8 @@ SOME_FAILED = 4
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
     """How studies are read, cut and written; which series and volume stands in the manifest."""
+    from medkt.cli.segment import add_seg
+
     parser.add_argument(
         "--modality", default="auto", choices=("auto", "cxr", "ct", "mri", "ultrasound"),
         help="what the studies are, where neither the manifest nor the file says it",
@@ -44,6 +46,7 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
         "-f", "--format", default="nifti,png", metavar="LIST",
         help="nifti, dicom-seg, png (default: %(default)s); a DICOM SEG names its patient, as DICOM wants it",
     )  # fmt: skip
+    add_seg(parser)
 
 
 def add_site(parser: argparse.ArgumentParser) -> None:
@@ -178,10 +181,9 @@ def factory_of(
     Raises:
         SettingsError: options that do not go together.
     """
-    from medkt.cli.segment import require_deciding, settings_of, view_of
+    from medkt.cli.segment import formats_of, require_deciding, settings_of, view_of
     from medkt.cohort.scoring import Scoring
     from medkt.cohort.studies import StudyRunnerFactory
-    from medkt.report.write import Formats
 
     settings = settings_of(arguments)
     require_deciding(arguments, settings)
@@ -189,7 +191,7 @@ def factory_of(
         run=folder, concepts=dict(asked.concepts), model=arguments.model, segmenter=arguments.segmenter,
         device=arguments.device, settings=settings, preset=arguments.preset, view=view_of(arguments), regrid=arguments.regrid,
         allow_incomplete=arguments.allow_incomplete,
-        formats=Formats.parse(arguments.format), packages=tuple(asked.packages) if learnt else (),
+        formats=formats_of(arguments), packages=tuple(asked.packages) if learnt else (),
         together=arguments.together and learnt, site=arguments.site or "", scoring=scoring or Scoring(),
     )  # fmt: skip
 

@@ -4,7 +4,7 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from medkt.calibration import Calibration, ScoringKey
     from medkt.concepts import Concept
     from medkt.pipeline import Pipeline, Progress, StudyResult, View
+    from medkt.report.formats import Formats
     from medkt.report.write import Decided
     from medkt.segmentation.slicewise import SegmentationSettings
+    from medkt.spatial import Image
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "-f", "--format", default="nifti,png", metavar="LIST",
         help="of the masks: nifti, dicom-seg, png, several with commas (default: %(default)s); png is the overlay picture",
     )  # fmt: skip
+    add_seg(parser)
     add_reading(parser)
     add_models(parser)
     parser.add_argument(
@@ -50,6 +53,27 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--overwrite", action="store_true", help="replace results that are there already")
     parser.add_argument("--json", action="store_true", help="one JSON line a study on stdout")
+
+
+def add_seg(parser: argparse.ArgumentParser) -> None:
+    """What of a study without mask goes into the DICOM SEG all the same."""
+    parser.add_argument(
+        "--seg-every-frame", action="store_true",
+        help="a frame for every slice in the DICOM SEG, for viewers that misplace what lies behind a gap",
+    )  # fmt: skip
+    parser.add_argument(
+        "--seg-empty-segments", action="store_true",
+        help="a segment for every finding in the DICOM SEG, those without mask too (one frame, or all)",
+    )  # fmt: skip
+
+
+def formats_of(arguments: argparse.Namespace) -> "Formats":
+    """What is written of each study."""
+    from medkt.report.formats import Formats
+
+    return Formats.parse(
+        arguments.format, seg_every_frame=arguments.seg_every_frame, seg_empty_segments=arguments.seg_empty_segments
+    )
 
 
 def add_words(parser: argparse.ArgumentParser, *, learnt: bool = False) -> None:
@@ -115,10 +139,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Segment each study; 4 where some failed and others did not, else the code of the failure."""
     from medkt.errors import MedktError, SettingsError
     from medkt.report.names import kept_names, require_each_once
-    from medkt.report.write import Formats, prepare_folder, require_no_result, write_result
+    from medkt.report.write import prepare_folder, require_no_result, write_result
     from medkt.saliency import KeptTexts, texts_kept
 
-    formats = Formats.parse(arguments.format)
+    formats = formats_of(arguments)
     require_deciding(arguments, settings_of(arguments))
     wanted = wanted_of(arguments)
     several = len(arguments.input) > 1
@@ -273,8 +297,9 @@ def segment_one(
     concepts: "tuple[Concept | str | Path, ...]",
     arguments: argparse.Namespace,
     tick: "Progress",
+    check: "Callable[[Image], None] | None" = None,
 ) -> Any:
-    """Read one study and segment it."""
+    """Read one study and segment it; `check` sees the image before anything is computed."""
     result = pipeline.segment_file(
         path,
         concepts,
@@ -283,6 +308,7 @@ def segment_one(
         volume=arguments.volume,
         regrid=arguments.regrid,
         allow_incomplete=arguments.allow_incomplete,
+        check=check,
         progress=tick,
     )
     if getattr(arguments, "reference", None):
@@ -305,8 +331,9 @@ def _segmented(
     from medkt.io import read_image
     from medkt.report.write import Decided
 
+    check = formats_of(arguments).require_some
     if arguments.site is None:
-        return segment_one(pipeline, path, concepts, arguments, tick), None
+        return segment_one(pipeline, path, concepts, arguments, tick, check), None
     used: dict[str, Calibration] = {}
 
     def find(key: "ScoringKey") -> "Calibration":
@@ -323,6 +350,7 @@ def _segmented(
     )
     seconds = time.perf_counter() - began
     try:
+        check(image)
         done = segment_calibrated(
             pipeline, image, concepts, view=view_of(arguments), site=arguments.site, find=find, progress=tick
         )

@@ -119,6 +119,7 @@ class StudyRunner:
 
     def read(self, work: Work) -> tuple[Image, Mask | None]:
         image = read_case_image(work.case, regrid=self.asked.regrid, allow_incomplete=self.asked.allow_incomplete)
+        self.asked.formats.require_some(image)
         return image, reference_mask(work.case, image=image) if work.case.has_mask else None
 
     def compute(self, work: Work, study: tuple[Image, Mask | None]) -> Segmented:

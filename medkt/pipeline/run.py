@@ -106,13 +106,19 @@ class Pipeline:
         volume: int | str | None = None,
         regrid: bool = False,
         allow_incomplete: bool = False,
+        check: Callable[[Image], None] | None = None,
         progress: Progress | None = None,
     ) -> StudyResult:
-        """Read a study and segment it; `series` to `allow_incomplete` are those of `medkt.read_image`."""
+        """Read a study and segment it; `series` to `allow_incomplete` are those of `medkt.read_image`.
+
+        `check` is called with the image before anything is computed; what it raises ends the work.
+        """
         began = time.perf_counter()
         image = read_image(path, series=series, volume=volume, regrid=regrid, allow_incomplete=allow_incomplete)
         seconds = time.perf_counter() - began
         try:
+            if check is not None:
+                check(image)
             result = self.segment(image, concepts, view=view, progress=progress)
         except (InputError, NumericalError) as error:
             raise type(error)(f"{path}: {error}") from error

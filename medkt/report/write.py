@@ -18,11 +18,13 @@ import yaml
 
 from medkt.about import NOT_A_MEDICAL_DEVICE, __version__
 from medkt.calibration import Calibration, Decision
-from medkt.errors import MedktError, OutputError, SettingsError
-from medkt.io import write_dicom_seg, write_nifti_mask, write_png_mask, write_saliency_nifti
+from medkt.errors import MedktError, OutputError
+from medkt.io import write_nifti_mask, write_png_mask, write_saliency_nifti
 from medkt.io.guard import one_line
 from medkt.pipeline import FindingResult, StudyResult
 from medkt.report.figures import Panel, draw_panels
+from medkt.report.formats import SEG_FILE, SegWritten, write_seg
+from medkt.report.formats import Formats as Formats
 from medkt.report.html import render_report
 from medkt.report.plain import as_plain
 from medkt.report.sizes import axes_text, measures_record, size_text
@@ -32,31 +34,6 @@ OTHER_FILES = ("overlay.png", "report.html", "settings.yaml")
 # presets whose numbers their authors chose on labelled images of the same data set
 LABEL_TUNED = frozenset({"medclip-samv2-brain", "medclip-samv2-breast"})
 MOST_PANELS = 12  # rows of the picture; further findings are in the tables only
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Formats:
-    """What is written beside the result's own files: NIfTI masks and saliency, a DICOM SEG, PNG masks."""
-
-    nifti: bool = True
-    dicom_seg: bool = False
-    png: bool = True
-
-    @classmethod
-    def parse(cls, text: str) -> "Formats":
-        """Formats from a list of words such as `nifti,dicom-seg`.
-
-        Raises:
-            SettingsError: an unknown word; lists the known ones.
-        """
-        words = [word.strip() for word in text.split(",") if word.strip()]
-        known = {"nifti": "nifti", "dicom-seg": "dicom_seg", "png": "png"}
-        unknown = [word for word in words if word not in known]
-        if unknown or not words:
-            raise SettingsError(
-                f"--format {text}: unknown {unknown[0] if unknown else 'empty list'}; known: {', '.join(known)}"
-            )
-        return cls(**{field: word in words for word, field in known.items()})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +108,8 @@ def write_result(
     Raises:
         OutputError: a result stands there already and `overwrite` is not set, another file is in the way, or writing
             fails; then nothing is changed.
-        UnsupportedError, GeometryError: a DICOM SEG was asked for and the study is not from DICOM or was regridded.
+        UnsupportedError: a DICOM SEG is all that was asked for, and none can be written of this study; beside other
+            formats that is a note in the result.
     """
     prepare_folder(folder)
     require_no_result(folder, overwrite=overwrite)
@@ -198,12 +176,18 @@ def summarise(record: Mapping[str, Any]) -> str:
 
 
 def record_of_result(
-    result: StudyResult, *, case: str, files: Mapping[str, Mapping[str, str]], decided: Decided | None = None
+    result: StudyResult,
+    *,
+    case: str,
+    files: Mapping[str, Mapping[str, str]],
+    decided: Decided | None = None,
+    seg: SegWritten | None = None,
 ) -> dict[str, Any]:
     """The content of `result.json`: numbers, words, settings and digests; no path, name or date, no NaN, no infinity."""
     image = result.image
     looked = result.findings[0].looked
     planes = looked.planes
+    seg = seg or SegWritten()
     return {
         "medkt": __version__,
         "notice": NOT_A_MEDICAL_DEVICE,
@@ -227,13 +211,17 @@ def record_of_result(
         "planes_scored": len(looked.positions),
         "region": None if looked.region is None else list(looked.region),
         "intensity": "; ".join(dict.fromkeys(f.looked.intensity.description for f in result.findings)),
-        "findings": [_finding_record(result, one, files[one.concept.id], decided) for one in result.findings],
+        "findings": [
+            _finding_record(result, one, files[one.concept.id], decided) | {"segment": seg.segments.get(one.concept.id)}
+            for one in result.findings
+        ],
         "models": {"encoder": as_plain(result.encoder), "segmenter": as_plain(result.segmenter)},
         "preset": result.preset,
         "label_tuned": result.preset in LABEL_TUNED,
         "settings": as_plain(result.settings),
         "reference": any(finding.case is not None for finding in result.findings),
-        "warnings": list(result.warnings),
+        "warnings": [*result.warnings, *seg.notes],
+        "formats_refused": {} if seg.refused is None else {"dicom-seg": seg.refused},
         "seconds": {key: round(value, 3) for key, value in result.seconds.items()},
     }
 
@@ -244,14 +232,10 @@ def _write_all(
     files: dict[str, dict[str, str]] = {finding.concept.id: {} for finding in result.findings}
     for finding in result.findings:
         files[finding.concept.id] = _write_finding(result, finding, folder, formats)
-    if formats.dicom_seg:
-        masks = [result.mask(finding) for finding in result.findings]
-        write_dicom_seg(
-            masks, [finding.concept for finding in result.findings], result.image, folder / "segmentation.dcm"
-        )
-        for written in files.values():
-            written["dicom_seg"] = "segmentation.dcm"
-    record = record_of_result(result, case=case, files=files, decided=decided)
+    seg = write_seg(result, folder, formats)
+    for identifier in seg.segments:
+        files[identifier]["dicom_seg"] = SEG_FILE
+    record = record_of_result(result, case=case, files=files, decided=decided, seg=seg)
     footer = f"medkt {__version__} · {result.encoder.name} · {NOT_A_MEDICAL_DEVICE}"
     panels = [_panel(result, finding, decided) for finding in result.findings[:MOST_PANELS]]
     picture = draw_panels(panels, footer=footer)

@@ -731,7 +731,7 @@ def _(at: Bench) -> Bad:
 
 @kind("DICOM SEG of a picture", "write NIfTI or PNG")
 def _(at: Bench) -> Bad:
-    return Bad(at.studies["cxr-png"], (*CXR, "--format", "dicom-seg"), names="segmentation.dcm")
+    return Bad(at.studies["cxr-png"], (*CXR, "--format", "dicom-seg"), names="image.png")
 
 
 # ---- modalities

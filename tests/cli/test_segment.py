@@ -499,7 +499,7 @@ def test_a_finding_that_is_not_there_gives_an_empty_mask(
 ) -> None:
     ran = medkt(
         "segment", "-i", studies["dx"], "-o", tmp_path, "-p", "something dark", "-f", "nifti,dicom-seg,png",
-        "--set", "presence.threshold=0.999999",
+        "--seg-empty-segments", "--set", "presence.threshold=0.999999",
     )  # fmt: skip
     assert ran.code == 0
     assert "something dark not seen (score " in ran.out

@@ -59,7 +59,7 @@ def test_a_seg_of_a_picture_leaves_nothing(studies: Studies, tmp_path: Path) -> 
         read_image(studies["cxr-png"]), [concept_from_text("a bright spot")], view=View(modality="cxr")
     )
     with pytest.raises(UnsupportedError, match="refers to DICOM images") as caught:
-        write_result(result, tmp_path, formats=Formats(dicom_seg=True), name="x")
+        write_result(result, tmp_path, formats=Formats(nifti=False, png=False, dicom_seg=True), name="x")
     assert str(caught.value).startswith(f"{tmp_path / 'segmentation.dcm'}: ")
     assert not list(tmp_path.iterdir())
 

@@ -24,7 +24,7 @@ from medkt.spatial import Geometry, Image
 
 LONGEST_SIDE = 256  # voxels of what is shown
 BRIGHTEST = 255
-_OWN = MaskChoice(labels=(1,))  # a run's own mask holds 1, and its SEG one segment
+_OWN = MaskChoice(labels=(1,))  # a run's own NIfTI mask holds 1
 Bytes = UInt8[np.ndarray, "coarse_slices coarse_rows coarse_columns"]
 Kind = Literal["image", "inside", "highest"]
 
@@ -139,7 +139,10 @@ def show_layers(shown: ShownVolume, image: Image, folder: Path, record: Mapping[
     finding = finding_in(record, concept)
     files = finding["files"]
     name = files.get("mask") or files.get("dicom_seg")
-    mask = None if name is None else coarse(read_chosen(folder / name, _OWN, like=image).values, shown.steps, "inside")
+    choice = _OWN if "mask" in files else MaskChoice(labels=(int(finding.get("segment") or 1),))
+    mask = (
+        None if name is None else coarse(read_chosen(folder / name, choice, like=image).values, shown.steps, "inside")
+    )
     saliency = _saliency(folder / files["saliency"], shown) if "saliency" in files else None
     return ShownLayers(mask=mask, saliency=saliency, start=_start(shown, mask, record, finding))
 
