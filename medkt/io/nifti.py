@@ -17,12 +17,21 @@ from nibabel.nifti1 import Nifti1Image, Nifti1Pair
 from nibabel.nifti2 import Nifti2Image, Nifti2Pair
 from numpy.typing import NDArray
 
-from medkt.errors import AmbiguousInputError, GeometryError, InputError, UnreadableError, UnsupportedError
+from medkt.errors import (
+    AmbiguousInputError,
+    GeometryError,
+    IncompleteError,
+    InputError,
+    UnreadableError,
+    UnsupportedError,
+)
 from medkt.io.digest import digest_of
 from medkt.io.guard import reading
 from medkt.io.native import NiftiNative
+from medkt.io.nifti_statements import bytes_beyond, notes_on
 from medkt.io.volume_number import counted
 from medkt.shapes import Affine
+from medkt.spatial.completeness import Completeness
 from medkt.spatial.geometry import Geometry
 from medkt.spatial.image import Image
 from medkt.spatial.provenance import Provenance
@@ -31,6 +40,7 @@ Array = NDArray[Any]
 
 _TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _TURNED = [2, 1, 0, 3]  # (i, j, k, 1) <-> (k, j, i, 1)
+_PACKED_NAMES = (".gz", ".bz2", ".zst")
 _MILLIMETRES = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}  # xyzt_units & 7: unknown, metre, millimetre, micrometre
 _CLASSES: dict[bytes, Any] = {  # nibabel has no hints for most of its methods
     b"n+1\0": Nifti1Image,
@@ -75,33 +85,49 @@ def _start(path: Path) -> bytes:
     return start
 
 
-def read_nifti(path: Path, shown: str, *, volume: int | str | None = None) -> Image:
+def read_nifti(path: Path, shown: str, *, volume: int | str | None = None, allow_incomplete: bool = False) -> Image:
     """The image in a NIfTI file; axes (slices, rows, columns) = (k, j, i), world LPS+ mm.
 
     Args:
         path: .nii, .nii.gz, or the .hdr or .img of a pair, each gzipped or not.
         shown: how to name it in messages.
         volume: which volume of a 4-D file, or of a 5-D one with a single time, from 1.
+        allow_incomplete: read what the header counts where a slice or more lies beyond it.
 
     Raises:
+        IncompleteError: more lies there than the header counts.
         AmbiguousInputError: several volumes and none chosen.
         UnsupportedError: complex or colour with alpha, Analyze, CIFTI, more than four axes longer than one.
         UnreadableError: damaged or truncated. GeometryError: a singular affine. InputError: NaN or infinite voxels.
     """
-    stored = _open(path, shown)
+    stored, present = _open(path, shown)
     header = stored.header
-    geometry, warnings = _geometry(header, shown)
+    geometry, warnings = _geometry(header, path, shown)
+    beyond = bytes_beyond(stored, present)
+    if beyond.whole and not allow_incomplete:
+        raise IncompleteError(
+            f"{shown}: {beyond.said}. Export it again, or read what the header counts with --allow-incomplete."
+        )
+    completeness = Completeness(unexplained={beyond.said: 1}, allowed=True) if beyond.whole else Completeness()
+    warnings += completeness.warnings or ((beyond.said,) if beyond.said else ())
     values, steps = _values(stored, volume, shown)
     _require_finite(values, shown)
     return Image(
         values=values,
         geometry=geometry,
-        provenance=Provenance(source="nifti", digest=digest_of(values, geometry), steps=steps, warnings=warnings),
+        provenance=Provenance(
+            source="nifti",
+            digest=digest_of(values, geometry),
+            steps=steps,
+            warnings=warnings,
+            completeness=completeness,
+        ),
         native=NiftiNative(header=header.copy(), shape=_shape_to_write(header.get_data_shape())),
     )
 
 
-def _open(path: Path, shown: str) -> Any:
+def _open(path: Path, shown: str) -> tuple[Any, int]:
+    """Nibabel's image, and how many bytes its voxels' file holds, unpacked."""
     headers = (_of_pair(path, ".hdr") or path) if _named(path, ".img") else path
     magic = nifti_magic(headers)
     if magic == b"ana":
@@ -123,7 +149,7 @@ def _open(path: Path, shown: str) -> Any:
         raise UnsupportedError(f"{shown}: is CIFTI (surfaces and parcels), not a volume; give the volume itself")
     if not axes or min(axes) < 1 or len(axes) < 2:
         raise UnreadableError(f"{shown}: has shape {axes}; an image has two axes or more and no empty one")
-    return stored
+    return stored, _length(files["image"])
 
 
 def _named(path: Path, suffix: str) -> bool:
@@ -148,14 +174,22 @@ def _cifti_codes(stored: Any) -> list[int]:
 def _holder(path: Path, shown: str) -> FileHolder:
     with path.open("rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
-    if not packed:
+    if not packed and path.suffix.lower() not in _PACKED_NAMES:
         return FileHolder(filename=str(path))
+    if not packed:  # nibabel goes by the name: it would unpack what is not packed
+        return FileHolder(filename=str(path), fileobj=io.BytesIO(path.read_bytes()))
     with reading(shown, "unpacking the gzip"), gzip.open(path) as unpacked:
         data = unpacked.read()  # to the very end, for only there gzip's checksum is compared
     return FileHolder(filename=str(path), fileobj=io.BytesIO(data))
 
 
-def _geometry(header: Any, shown: str) -> tuple[Geometry, tuple[str, ...]]:
+def _length(holder: FileHolder) -> int:
+    if isinstance(holder.fileobj, io.BytesIO):
+        return int(holder.fileobj.getbuffer().nbytes)
+    return Path(str(holder.filename)).stat().st_size
+
+
+def _geometry(header: Any, path: Path, shown: str) -> tuple[Geometry, tuple[str, ...]]:
     warnings = []
     with reading(shown, "reading the NIfTI affine"):
         affine = np.array(header.get_best_affine(), dtype=np.float64)
@@ -166,6 +200,7 @@ def _geometry(header: Any, shown: str) -> tuple[Geometry, tuple[str, ...]]:
         warnings.append("the file names no unit: taken as millimetres")
     if int(header["sform_code"]) == 0 and int(header["qform_code"]) == 0:
         warnings.append("neither sform nor qform is set: left and right are a guess")
+    warnings += notes_on(header, affine, _MILLIMETRES.get(unit, 1.0), path)
     shape = (*header.get_data_shape()[:3], 1)[:3]
     if shape[2] == 1 and np.linalg.norm(affine[:3, 2]) == 0:  # a picture often has no depth
         across = np.cross(affine[:3, 0], affine[:3, 1])
@@ -178,7 +213,7 @@ def _geometry(header: Any, shown: str) -> tuple[Geometry, tuple[str, ...]]:
     except GeometryError as error:
         raise GeometryError(f"{shown}: {error}; set the sform of the file") from error
     if geometry.is_sheared:
-        warnings.append("sheared affine")
+        warnings.append("sheared affine: programs of ITK (3D Slicer, ITK-SNAP) open neither the study nor a mask of it")
     return geometry, tuple(warnings)
 
 

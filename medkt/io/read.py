@@ -80,11 +80,12 @@ def _read(path: Path, shown: str, asked: _Asked) -> Image:
     if asked.series is not None:
         raise InputError(f"{shown}: --series is for DICOM, and this is a {kind} file")
     image = (
-        read_nifti(path, shown, volume=asked.volume)
+        read_nifti(path, shown, volume=asked.volume, allow_incomplete=asked.allow_incomplete)
         if kind == "nifti"
         else read_raster(path, shown, volume=asked.volume)
     )
-    return replace(image, provenance=replace(image.provenance, completeness=Completeness()))
+    completeness = image.provenance.completeness or Completeness()
+    return replace(image, provenance=replace(image.provenance, completeness=completeness))
 
 
 def kind_of_file(path: Path, shown: str) -> str:

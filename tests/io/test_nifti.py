@@ -209,7 +209,8 @@ def test_sform_is_preferred(tmp_path: Path) -> None:
 
 
 def test_shear_is_warned_of(tmp_path: Path) -> None:
-    assert "sheared affine" in read_image(save(tmp_path / "a.nii", ijk(), sheared(), qform=0)).provenance.warnings
+    warnings = read_image(save(tmp_path / "a.nii", ijk(), sheared(), qform=0)).provenance.warnings
+    assert any(warning.startswith("sheared affine: programs of ITK") for warning in warnings)
 
 
 def test_four_axes_need_a_choice(tmp_path: Path) -> None:
