@@ -140,8 +140,8 @@ def _draw_volumes(concept: str, arms: Mapping[str, VolumeAgreement]) -> Plot:
     where = f"{concept}{f', {name}' if name else ''}"
     shown = f" {MOST_DOTS} of {found.cases} cases are drawn." if found.cases > MOST_DOTS else ""
     caption = (
-        f"{where}: volumes, prediction against reference (Bland and Altman). Line: bias; dashed: limits of agreement, 95 % of "
-        f"cases; bands: their intervals over patients.{shown}"
+        f"{where}: volumes of all lesions together, prediction against reference (Bland and Altman). Line: bias; dashed: limits "
+        f"of agreement, 95 % of cases; bands: their intervals over patients.{shown}"
     )
     return Plot(svg=svg_of(figure), alt=f"Bland-Altman plot of the volumes of {where}: {said}", caption=caption)
 
