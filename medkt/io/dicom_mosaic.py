@@ -54,13 +54,13 @@ def mosaic_of(header: Dataset, shown: str) -> Mosaic | None:
         UnreadableError: the private header is damaged.
     """
     kinds = image_type(header)
-    if "VFRAME" in kinds:
+    if "VFRAME" in kinds or len(private_items(header, _UIH_GROUP, _UIH_CREATOR, _UIH_SLICES)) > 1:
         return _united_imaging(header, shown)
     csa = _csa(header, shown)
     slices = _scalar(csa, "NumberOfImagesInMosaic")
     if slices is not None and slices > 1:
         return _siemens(header, int(slices), csa, shown)
-    if "MOSAIC" not in kinds:
+    if "MOSAIC" not in kinds and (csa is not None or _counted_elsewhere(header) < 2):
         return None
     says = "has no private header (CSA)" if csa is None else "does not say how many slices it holds"
     raise UnsupportedError(
@@ -192,6 +192,14 @@ def _step(header: Dataset, shown: str) -> float:
             "leaves gaps out); restore it, or convert the file to NIfTI with a program where you can say it"
         )
     return abs(step)
+
+
+def _counted_elsewhere(header: Dataset) -> int:
+    """How many slices Siemens' other private group counts; some take the CSA header away and leave that."""
+    found = private(header, 0x0019, "SIEMENS MR HEADER", 0x0A)
+    if isinstance(found, bytes):
+        return int.from_bytes(found[:2], "little")
+    return found if isinstance(found, int) else 0
 
 
 def _csa(header: Dataset, shown: str) -> dict[str, Any] | None:

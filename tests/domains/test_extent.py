@@ -1,12 +1,16 @@
 """No image of a patient is larger than a patient, or than the machine that made it."""
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+import nibabel
 import numpy as np
 import pytest
 
 from medkt.domains import check_plausible, domain
 from medkt.errors import GeometryError
+from medkt.io import read_image
 from medkt.spatial import Display, Geometry, Image
 
 CODES = {"cxr": "DX", "ct": "CT", "mri": "MR", "ultrasound": "US"}
@@ -71,3 +75,13 @@ def test_metres_written_as_millimetres_are_noticed() -> None:
 
 def test_pixels_are_no_millimetres() -> None:
     check_plausible(image((1, 4000, 4000), "cxr", shape=(1, 5, 6), unit="pixel"), domain("cxr"))
+
+
+@pytest.mark.parametrize(("unit", "what"), [(1, "at most 700 mm wide"), (3, "less than 1 mm from end to end")])
+def test_a_unit_code_that_does_not_fit_the_numbers(tmp_path: Path, unit: int, what: str) -> None:
+    """The steps are in millimetres, the unit says metres or micrometres."""
+    one: Any = nibabel.Nifti1Image(np.ones((64, 64, 20), np.int16), np.diag([3.5, 3.5, 4.0, 1.0]))
+    one.header["xyzt_units"] = unit
+    nibabel.save(one, tmp_path / "a.nii")
+    with pytest.raises(GeometryError, match=what):
+        check_plausible(read_image(tmp_path / "a.nii"), domain("mri"))

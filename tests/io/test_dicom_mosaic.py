@@ -126,6 +126,11 @@ def test_united_imaging_grids_become_the_volume_that_dcm2niix_makes(failing: Pat
     assert "20 slices cut from 1 mosaic" in image.provenance.steps
 
 
+def test_a_grid_is_known_without_the_word_too(failing: Path, tmp_path: Path) -> None:
+    image = read_image(changed(failing / UIH, tmp_path / "a.dcm", reworded))
+    np.testing.assert_array_equal(image.values, read_image(failing / UIH).values)
+
+
 def test_the_step_comes_from_the_header_and_the_order_from_the_private_normal(failing: Path, tmp_path: Path) -> None:
     up = read_image(failing / SIEMENS)
     down = read_image(changed(failing / SIEMENS, tmp_path / "a.dcm", normal(0, 0, -1)))
@@ -143,6 +148,10 @@ def without_csa(dataset: Dataset) -> None:
     for element in list(dataset):
         if element.tag.group == 0x0029:
             del dataset[element.tag]
+
+
+def reworded(dataset: Dataset) -> None:
+    dataset.ImageType = ["DERIVED", "SECONDARY"]
 
 
 def cut_csa(dataset: Dataset) -> None:
@@ -166,6 +175,11 @@ def fewer_positions(dataset: Dataset) -> None:
 REFUSED: dict[str, tuple[str, Edit, str]] = {
     "anonymised": (SIEMENS, without_private, "is a mosaic.*no private header.*dcm2niix"),
     "no CSA, a count elsewhere": (SIEMENS, without_csa, "is a mosaic.*which way they run"),
+    "no CSA, no word, a count elsewhere": (
+        SIEMENS,
+        lambda d: (without_csa(d), reworded(d)),
+        r"is a mosaic.*no private header",
+    ),
     "no step": (SIEMENS, lambda d: delattr(d, "SpacingBetweenSlices"), "how far its slices lie apart"),
     "no normal": (SIEMENS, normal(0, 0, 0), "which way they run .SliceNormalVector"),
     "normal in the plane": (SIEMENS, normal(1, 0, 0), "which way they run .SliceNormalVector"),

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from pydicom import Dataset, dcmread
 from pydicom.dataelem import DataElement
 
+from medkt.datasets.manifest import iterate_manifest, write_manifest
+from medkt.datasets.reference import read_case_image
 from medkt.errors import AmbiguousInputError, InputError, MedktError
 from medkt.io import read_image
 from medkt.io.dicom_volume_names import choose
@@ -271,3 +273,15 @@ def test_headers_that_hold_anything(tmp_path: Path) -> None:
     private(dataset, 0x19, "SIEMENS MR HEADER", x0C=("LO", "none"), x0E=("LO", "a"))
     private(dataset, 0x43, "GEMS_PARM_01", x39=("LO", ["x", "y"]))
     assert read_image(save(dataset, tmp_path / "a.dcm")).values.shape == (1, 5, 6)
+
+
+def test_a_manifest_names_a_volume_by_its_words(tmp_path: Path) -> None:
+    for k in (0, 1):
+        write_series(tmp_path / "study" / str(k), VALUES + 200 * k, modality="MR", EchoNumbers=k + 1)
+    (tmp_path / "m.csv").write_text("case_id,image,volume\na,study,echo 2\nb,study,1\n")
+    cases = list(iterate_manifest(tmp_path / "m.csv"))
+    assert [case.volume for case in cases] == ["echo 2", 1]
+    np.testing.assert_array_equal(read_case_image(cases[0]).values, VALUES + 200)
+    np.testing.assert_array_equal(read_case_image(cases[1]).values, VALUES)
+    write_manifest(cases, tmp_path / "again.csv")
+    assert [case.volume for case in iterate_manifest(tmp_path / "again.csv")] == ["echo 2", 1]
