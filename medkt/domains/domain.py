@@ -154,21 +154,27 @@ class Domain(ABC):
         Raises:
             SettingsError: the step is negative.
         """
-        step_mm = self.slice_rule.step_mm if step_mm is None else step_mm
-        if step_mm < 0:
-            raise SettingsError(f"a step between slices is 0 mm or more, got {step_mm:g}")
-        number = image.geometry.shape[planes.axis]
+        number, stride = image.geometry.shape[planes.axis], self.stride(image, planes, step_mm=step_mm)
         if image.geometry.stack == "time":
-            return self._frames(number)
+            return tuple(range(0, number, stride))
         level = self._empty_level(image)
-        stride = _stride(image.geometry.spacing[planes.axis], step_mm) if image.geometry.unit == "mm" else 1
         thinned = _thinned(planes.seen(image.values))
         held = [place for place in range(number) if self._holds_something(thinned[place], level)]
         # counted from the first plane that holds something, so that air around the patient does not shift the choice
         return tuple(planes.number(place, number) for place in held if (place - held[0]) % stride == 0)
 
-    def _frames(self, number: int) -> tuple[int, ...]:
-        return tuple(range(0, number, math.ceil(number / self.slice_rule.most_frames)))
+    def stride(self, image: Image, planes: Planes, *, step_mm: float | int | None = None) -> int:
+        """How many planes apart those lie that `slices` looks at, empty ones among them counted.
+
+        Raises:
+            SettingsError: the step is negative.
+        """
+        step_mm = self.slice_rule.step_mm if step_mm is None else step_mm
+        if step_mm < 0:
+            raise SettingsError(f"a step between slices is 0 mm or more, got {step_mm:g}")
+        if image.geometry.stack == "time":
+            return math.ceil(image.geometry.shape[planes.axis] / self.slice_rule.most_frames)
+        return _stride(image.geometry.spacing[planes.axis], step_mm) if image.geometry.unit == "mm" else 1
 
     def _empty_level(self, image: Image) -> float:
         """The value above which a pixel counts as something."""

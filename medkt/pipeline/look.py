@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -121,10 +120,10 @@ def look_at(image: Image, kind: Domain, view: View, *, window: str | None = None
         )
     count = image.geometry.shape[planes.axis]
     numbers = [planes.number(index, count) for index in indices]
-    stride = min((b - a for a, b in pairwise(numbers)), default=1)
+    stride = kind.stride(image, planes, step_mm=view.step_mm)  # not that of the planes which happen to hold something
     return Looked(
         planes=planes, intensity=intensity, first=numbers[0], stride=stride,
-        positions=tuple(dict.fromkeys((number - numbers[0]) // stride for number in numbers)),
+        positions=tuple((number - numbers[0]) // stride for number in numbers),
         count=count, region=_region(image, planes),
     )  # fmt: skip
 
