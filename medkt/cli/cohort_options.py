@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 STOPPED = {"interrupted": 130, "terminated": 143}
 SOME_FAILED = 4
+NAMED = 10  # failed cases that are named on the terminal
 
 
 # ---- options
@@ -209,6 +210,7 @@ def identity_of(
         "medkt": __version__,
         "manifest": plan.digest,
         "shard": str(plan.shard),
+        "patients": patients_word(plan),
         "concepts": {name: concept_digest(concept) for name, concept in sorted(factory.concepts.items())},
         "asked": list(plan.asked),
         "preset": factory.preset,
@@ -248,6 +250,13 @@ def engine_of(arguments: argparse.Namespace, factory: "RunnerFactory", folder: "
     return RayEngine(factory, folder.workers.resolve(), address=arguments.ray_address, gpus=gpus, **options)
 
 
+def patients_word(plan: "Plan") -> str:
+    """What the record of a run says of patients."""
+    from medkt.report.run.provisos import EACH_CASE
+
+    return "stated" if plan.patients_stated else EACH_CASE
+
+
 def run_plan(
     arguments: argparse.Namespace, folder: "RunFolder", plan: "Plan", factory: "RunnerFactory", salt: bytes
 ) -> "Summary":
@@ -256,10 +265,31 @@ def run_plan(
     from medkt.cohort.progress import Printer
 
     limit = Limit.parse(arguments.max_failures or "100%")
+    for note in plan.notes:
+        print(f"medkt: {note}", file=sys.stderr)
     engine = engine_of(arguments, factory, folder)
     with own_stdout(arguments.json and arguments.engine == "ray") as out:
         watcher = Printer(stream=out if arguments.json else None, quiet=arguments.quiet)
-        return run_cohort(folder, plan, engine, salt=salt, limit=limit, watcher=watcher)
+        summary = run_cohort(folder, plan, engine, salt=salt, limit=limit, watcher=watcher)
+    say_failures(folder, plan)
+    return summary
+
+
+def say_failures(folder: "RunFolder", plan: "Plan") -> None:
+    """Which cases failed and why, on the terminal, under the names that the user gave them; files hold pseudonyms only."""
+    from medkt.datasets.table import read_rows
+
+    table = folder.table("failures")
+    failed = {int(row["number"]): row for _, row in read_rows(table)} if table.is_file() else {}
+    for number, case in plan.numbered(sorted(failed)[:NAMED]):
+        row = failed[number]
+        print(f"medkt: case {case.case_id} ({case.image}): {row['failure']}: {row['message']}", file=sys.stderr)
+    if failed:
+        more = f"{len(failed) - NAMED} more; " if len(failed) > NAMED else ""
+        named = (
+            "" if plan.keep_ids else ", where cases have pseudonyms and the column number is their place in the input"
+        )
+        print(f"medkt: {more}all failures stand in {folder.table('failures', 'csv')}{named}", file=sys.stderr)
 
 
 @contextmanager

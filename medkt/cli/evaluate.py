@@ -27,6 +27,7 @@ from medkt.cli.cohort_options import (
     factory_of,
     identity_of,
     manifest_plan_of,
+    patients_word,
     require_work,
     run_arms,
     run_plan,
@@ -59,6 +60,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--reference", type=Path, metavar="DIR", help="masks that count as true, named by case")
     parser.add_argument("--prediction", type=Path, metavar="DIR", help="masks to score, with the same names")
+    parser.add_argument(
+        "--patients", type=Path, metavar="TABLE",
+        help="of two folders: CSV with columns file and patient, where several files are of one patient",
+    )  # fmt: skip
+    parser.add_argument(
+        "--patient-pattern",
+        metavar="RE",
+        help="the same, by the name: a regular expression whose first group is the patient",
+    )
     parser.add_argument("--protocol", metavar="NAME", help="a published data set (busi, udiat ...), or a YAML file")
     parser.add_argument("--data", type=Path, metavar="DIR", help="where that data set lies")
     parser.add_argument("-o", "--output", type=Path, metavar="RUN", help="the run's folder; one that is there goes on")
@@ -117,6 +127,8 @@ def run(arguments: argparse.Namespace) -> int:
         return run_classes(arguments, protocol)
     if arguments.apart:
         raise SettingsError("--apart is for classes that are told apart; masks are asked of each concept's own encoder")
+    if not masks and (arguments.patients or arguments.patient_pattern):
+        raise SettingsError("--patients goes with two folders of masks; a manifest has the column patient_id")
     if not masks and given(arguments):
         raise SettingsError(
             f"{given(arguments)[0]} goes with two folders of masks; in a manifest the column reference_key says which label"
@@ -128,6 +140,7 @@ def _run_masks(arguments: argparse.Namespace) -> int:
     from medkt.cli.segment import packages_of
     from medkt.cohort.folder import RunFolder
     from medkt.cohort.masks import MaskRunnerFactory, plan_of_masks
+    from medkt.datasets.patients import WhoseFiles
     from medkt.errors import SettingsError
 
     if arguments.reference is None or arguments.prediction is None:
@@ -142,7 +155,7 @@ def _run_masks(arguments: argparse.Namespace) -> int:
     choices = {side: choice_of(arguments, side) for side in SIDES}
     plan = plan_of_masks(
         references=arguments.reference, predictions=arguments.prediction, concept=(*arguments.concept, "mask")[0],
-        keep_ids=arguments.keep_ids,
+        keep_ids=arguments.keep_ids, whose=WhoseFiles(table=arguments.patients, pattern=arguments.patient_pattern),
     )  # fmt: skip
     folder = RunFolder(arguments.output)
     folder.make()
@@ -164,6 +177,7 @@ def _masks_identity(plan: "Plan", factory: "MaskRunnerFactory") -> dict[str, Any
         "scoring": as_plain(factory.scoring),
         "choice": {"reference": as_plain(factory.reference), "prediction": as_plain(factory.prediction)},
         "ids": ids,
+        "patients": patients_word(plan),
     }
 
 
@@ -302,7 +316,8 @@ def _evaluated(arguments: argparse.Namespace, path: Path) -> "Evaluation":
 
     record = RunFolder(path).read()
     settings = BootstrapSettings(resamples=arguments.resamples)
-    evaluation = evaluate_scores(read_scores(path / "results.parquet", by=_by(arguments)), settings)
+    scores = read_scores(path / "results.parquet", by=_by(arguments))
+    evaluation = evaluate_scores(scores, settings, identity=record["identity"])
     used = {"by": list(_by(arguments)), "statistics": as_plain(settings), "scoring": record["identity"].get("scoring")}
     write_evaluation(path, evaluation, used)
     return evaluation

@@ -114,7 +114,7 @@ def arm_of(arguments: argparse.Namespace, path: Path, name: str) -> "Arm":
         volumes=tuple(volume_agreement(scores, settings)), lesions=tuple(lesion_curves(scores)),
     )  # fmt: skip
     return Arm(
-        name=name, evaluation=evaluate_scores(scores, settings), record=record, curves=curves,
+        name=name, evaluation=evaluate_scores(scores, settings, identity=record["identity"]), record=record, curves=curves,
         cases=cases_to_look_at(path, scores, count=arguments.cases),
     )  # fmt: skip
 

@@ -11,7 +11,8 @@ from medkt.cohort.plan import Plan
 from medkt.cohort.scoring import Scoring, columns_of, facts_of_mask
 from medkt.cohort.work import Work
 from medkt.datasets.case import Case
-from medkt.datasets.folder import PICTURES, VOLUMES, files_in, id_from, require_folder
+from medkt.datasets.folder import PICTURES, VOLUMES, files_in, ids_from, require_folder
+from medkt.datasets.patients import WhoseFiles
 from medkt.io.mask_choice import MaskChoice
 from medkt.io.read_mask import read_chosen
 from medkt.metrics import CaseResult, pair_by_case
@@ -67,7 +68,14 @@ class MaskRunner:
         return [{"concept": concept, **facts, **columns_of(scores)} for concept in work.concepts]
 
 
-def plan_of_masks(*, references: Path, predictions: Path, concept: str, keep_ids: bool = False) -> Plan:
+def plan_of_masks(
+    *,
+    references: Path,
+    predictions: Path,
+    concept: str,
+    keep_ids: bool = False,
+    whose: WhoseFiles | None = None,
+) -> Plan:
     """The cases of two folders of masks; a case is a name that both have.
 
     Args:
@@ -75,6 +83,7 @@ def plan_of_masks(*, references: Path, predictions: Path, concept: str, keep_ids
         predictions: the same names.
         concept: what the masks outline.
         keep_ids: the names are pseudonyms already.
+        whose: which files are of one patient; each is its own where nothing says it.
 
     Raises:
         InputError: a folder is not there or holds no mask, or a name stands in one of them only; lists those.
@@ -84,22 +93,26 @@ def plan_of_masks(*, references: Path, predictions: Path, concept: str, keep_ids
         for what, folder in (("references", references), ("predictions", predictions))
     }
     pairs = pair_by_case(references=held["references"], predictions=held["predictions"])
+    names = [pair.case_id for pair in pairs]
+    whose = whose or WhoseFiles()
+    ids, patients = ids_from(names), whose.of(names)
     cases = tuple(
         Case(
-            case_id=id_from(pair.case_id), image=pair.prediction, references=(pair.reference,), reference_kind="mask",
-            concept=concept,
+            case_id=ids[pair.case_id], image=pair.prediction, references=(pair.reference,), reference_kind="mask",
+            concept=concept, patient_id=patients.get(pair.case_id, ""),
         )
         for pair in pairs
     )  # fmt: skip
     return Plan(
-        cases=lambda: cases, digest=_digest(cases), concepts={concept: concept}, asked=(concept,), keep_ids=keep_ids
-    )
+        cases=lambda: cases, digest=_digest(cases), concepts={concept: concept}, asked=(concept,), keep_ids=keep_ids,
+        patients_stated=whose.said,
+    )  # fmt: skip
 
 
 def _digest(cases: Sequence[Case]) -> str:
-    """SHA-256 over the names and the contents of all masks: what a run that goes on must find again."""
+    """SHA-256 over names, patients and the contents of all masks: what a run that goes on must find again."""
     whole = hashlib.sha256()
     for case in cases:
-        parts = (case.case_id, sha256_of(case.references[0]), sha256_of(case.image))
+        parts = (case.case_id, case.patient_id, sha256_of(case.references[0]), sha256_of(case.image))
         whole.update("\0".join((*parts, "")).encode())
     return whole.hexdigest()

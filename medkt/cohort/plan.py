@@ -1,14 +1,14 @@
 """From a manifest to the cases of a run: pseudonyms, the shard, what is asked of each."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from medkt.cohort.work import Shard, Work, pseudonym
 from medkt.datasets.case import Case
-from medkt.datasets.manifest import iterate_manifest
+from medkt.datasets.manifest import MissingFiles, iterate_manifest
 from medkt.errors import SettingsError
 from medkt.io.atomic import write_atomically
 from medkt.models.digest import sha256_of
@@ -28,6 +28,8 @@ class Plan:
         shard: which part of the manifest.
         keep_ids: the manifest's ids are pseudonyms already.
         columns: of the manifest, which go into the result table.
+        patients_stated: somebody said which cases are of one patient; else each case counts as one.
+        notes: what was passed over or looks wrong, said before the work begins; it may name the user's paths.
     """
 
     cases: Callable[[], Iterable[Case]]
@@ -37,6 +39,12 @@ class Plan:
     shard: Shard = field(default_factory=Shard)
     keep_ids: bool = False
     columns: tuple[str, ...] = ()
+    patients_stated: bool = True
+    notes: tuple[str, ...] = ()
+
+    def numbered(self, wanted: Collection[int]) -> Iterator[tuple[int, Case]]:
+        """The cases of these numbers, as the manifest has them."""
+        return ((number, case) for number, case in self._cases() if number in wanted)
 
     def names(self, salt: bytes) -> Iterator[tuple[int, str]]:
         """Number and key of every case, for the ledger."""
@@ -97,11 +105,11 @@ def plan_of(
 
     Its rows are gone through once; `concepts` gives the id of what a row calls a concept, and is called once a name.
     With `cache`, a file in the run's folder, a run that goes on need not go through them again: it holds the
-    manifest's digest and the names of its concepts and columns. Files that do not exist are failures of their cases,
-    not of the run.
+    manifest's digest and the names of its concepts and columns. Some files that do not exist are failures of their
+    cases, and a note; where no case has all of its files, the run is refused.
 
     Raises:
-        InputError: the manifest is unusable; says the row and the column.
+        InputError: the manifest is unusable, or none of its files exist; says the row and the column.
         SettingsError: a column that shall be kept is not there.
     """
     digest = sha256_of(manifest) if manifest.is_file() else ""
@@ -116,17 +124,23 @@ def plan_of(
     return Plan(
         cases=lambda: iterate_manifest(manifest, check_files=False), digest=digest, concepts=seen,
         asked=tuple(asked), shard=shard or Shard(), keep_ids=keep_ids, columns=tuple(columns),
+        patients_stated=found["patients"], notes=tuple(found["notes"]),
     )  # fmt: skip
 
 
 def _survey(manifest: Path, cache: Path | None, digest: str) -> dict[str, Any]:
     names: dict[str, None] = {}
     columns: dict[str, None] = {}
-    for case in iterate_manifest(manifest, check_files=False):
+    patients, missing = False, MissingFiles(manifest)
+    for case in missing.watched():
         columns.update(dict.fromkeys(case.columns))
+        patients = patients or case.patient_id != case.case_id
         if case.concept:
             names[case.concept] = None
-    found = {"digest": digest, "concepts": list(names), "columns": list(columns)}
+    found = {
+        "digest": digest, "concepts": list(names), "columns": list(columns), "patients": patients,
+        "notes": missing.notes(),
+    }  # fmt: skip
     if cache is not None:
         write_atomically(cache, lambda path: _write_json(path, found))
     return found
@@ -140,7 +154,7 @@ def _surveyed(cache: Path | None, digest: str) -> dict[str, Any] | None:
         found: dict[str, Any] = json.loads(cache.read_text(encoding="utf-8"))
     except ValueError:
         return None
-    return found if found.get("digest") == digest else None
+    return found if found.get("digest") == digest and {"patients", "notes"} <= set(found) else None
 
 
 def _write_json(path: Path, values: Mapping[str, Any]) -> None:

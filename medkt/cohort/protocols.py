@@ -45,6 +45,7 @@ def plan_of_protocol(
     return Plan(
         cases=lambda: cases, digest=digest_of_cases(cases, data), concepts={}, asked=(concept,),
         shard=shard or Shard(), keep_ids=keep_ids, columns=tuple(columns),
+        patients_stated=any(case.patient_id != case.case_id for case in cases),
     )  # fmt: skip
 
 

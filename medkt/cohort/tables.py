@@ -16,6 +16,7 @@ from typing import Any, Literal
 from medkt.cohort.folder import RunFolder
 from medkt.cohort.ledger import Ledger
 from medkt.cohort.outcomes import Outcome, Row
+from medkt.datasets.table import harmless
 from medkt.io.atomic import write_atomically
 
 AT_ONCE = 20_000
@@ -129,7 +130,18 @@ def _write(rows: Iterator[Row], columns: Mapping[str, Kind], parquet: Path, csv:
                 [pa.array(_column(batch, name, kind), types[kind]) for name, kind in columns.items()], schema=schema
             )
             packed.write_table(table)
-            plain.write_table(table)
+            plain.write_table(_harmless(table))
+
+
+def _harmless(table: Any) -> Any:
+    """The same for people: no cell of text is a formula to a spreadsheet. The Parquet table keeps the words as they are."""
+    import pyarrow as pa
+
+    for index, column in enumerate(table.schema):
+        if pa.types.is_string(column.type):
+            cells = [None if cell is None else harmless(cell) for cell in table.column(index).to_pylist()]
+            table = table.set_column(index, column, pa.array(cells, pa.string()))
+    return table
 
 
 def _column(rows: Sequence[Row], name: str, kind: Kind) -> list[Any]:

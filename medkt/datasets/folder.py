@@ -1,10 +1,14 @@
 """Folders of files: what is in them, by stem, and which belong together. Pairing is complete, or an error."""
 
+import hashlib
 import os
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from medkt.datasets.case import LONGEST_ID
 from medkt.errors import InputError
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
@@ -88,10 +92,27 @@ def listed(names: Sequence[str]) -> str:
 def id_from(name: str) -> str:
     """A name as a case id: every run of other characters becomes one `-`.
 
+    A name in another script, or one that is too long, ends in a digest of it, so that names that differ stay different.
+
     >>> id_from("benign (12)")
     'benign-12'
+    >>> id_from("病人一") == id_from("病人二")
+    False
     """
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "case"
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "case"
+    return plain if name.isascii() and len(plain) <= LONGEST_ID else _with_digest(plain, name)
+
+
+def ids_from(names: Sequence[str]) -> dict[str, str]:
+    """A case id for each name; of names whose ids would be the same, each ends in a digest of the name."""
+    plain = {name: id_from(name) for name in names}
+    counts = Counter(plain.values())
+    return {name: one if counts[one] == 1 else _with_digest(one, name) for name, one in plain.items()}
+
+
+def _with_digest(plain: str, name: str) -> str:
+    digest = hashlib.sha256(unicodedata.normalize("NFC", name).encode()).hexdigest()[:10]
+    return f"{plain[: LONGEST_ID - len(digest) - 1]}-{digest}"
 
 
 def _by_stem(paths: Sequence[Path], suffixes: Sequence[str]) -> dict[str, Path]:
@@ -99,7 +120,7 @@ def _by_stem(paths: Sequence[Path], suffixes: Sequence[str]) -> dict[str, Path]:
     for path in paths:
         if path.name.startswith(".") or not path.name.lower().endswith(tuple(suffixes)):
             continue
-        stem = stem_of(path)
+        stem = unicodedata.normalize("NFC", stem_of(path))  # macOS writes letters and their accents apart
         if stem in found:
             raise InputError(f"{path}: {found[stem].name} has the same name; keep one of the two")
         found[stem] = path

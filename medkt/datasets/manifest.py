@@ -7,7 +7,7 @@ to the manifest's own folder. A million rows can be streamed: `iterate_manifest`
 import difflib
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 
@@ -34,7 +34,10 @@ _MISTAKEN = {  # names that other tools use, and ours
     "slice_index": "slice",
     "class": "class_name",
 }
-_YES_NO = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": None}
+_YES_NO = {  # pandas writes 1.0 beside blanks
+    "1": True, "1.0": True, "true": True, "yes": True, "0": False, "0.0": False, "false": False, "no": False, "": None,
+}  # fmt: skip
+_SAID = 3  # rows in a message
 _KNOWN = frozenset(COLUMNS)
 
 
@@ -99,14 +102,19 @@ def read_manifest(path: str | Path, *, check_files: bool = True) -> Manifest:
 
 def iterate_manifest(path: str | Path, *, check_files: bool = True) -> Iterator[Case]:
     """The cases one by one, with the checks of `read_manifest`; what is wrong with a row shows when it is reached."""
-    file = Path(path)
-    checks = _Together(str(path), "row")
-    for row, values in read_rows(file, required=("case_id", "image"), check_name=_meant):
-        case = _case(values, base=file.parent, where=f"{path}, row {row}")
-        checks.add(case, row)
+    for row, values, case in _rows(Path(path)):
         if check_files:
             _require_files(case, values, f"{path}, row {row}")
         yield case
+
+
+def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, str], Case]]:
+    """Row number, cells and case, with the checks that need no file."""
+    checks = _Together(str(path), "row")
+    for row, values in read_rows(path, required=("case_id", "image"), check_name=_meant):
+        case = _case(values, base=path.parent, where=f"{path}, row {row}")
+        checks.add(case, row)
+        yield row, values, case
     checks.finish()
 
 
@@ -221,12 +229,59 @@ def _relative(path: Path, base: str) -> str:
 
 
 def _require_files(case: Case, values: Mapping[str, str], where: str) -> None:
+    problem = _missing_file(case, values, where)
+    if problem is not None:
+        raise InputError(f"{problem}; paths are relative to the manifest")
+
+
+def _missing_file(case: Case, values: Mapping[str, str], where: str) -> str | None:
     for column, path in (("image", case.image), *(("reference", one) for one in case.references)):
         if not path.exists():
             hint = " (a backslash separates nothing here: write / )" if "\\" in values[column] and os.sep == "/" else ""
+            return f"{where}, column {column}: {values[column]!r} does not exist{hint}"
+    return None
+
+
+@dataclass
+class MissingFiles:
+    """The cases of a manifest while they pass by, and which of their files do not exist: said before a night's work.
+
+    Attributes:
+        path: of the manifest.
+        cases: how many have passed.
+        missing: of how many a file is missing.
+        first: the first of them, as messages.
+    """
+
+    path: str | Path
+    cases: int = 0
+    missing: int = 0
+    first: list[str] = field(default_factory=list)
+
+    def watched(self) -> Iterator[Case]:
+        """The cases, as `iterate_manifest` gives them.
+
+        Raises:
+            InputError: at the end, where every case lacks a file.
+        """
+        for row, values, case in _rows(Path(self.path)):
+            self.cases += 1
+            problem = _missing_file(case, values, f"row {row}")
+            if problem is not None:
+                self.missing += 1
+                self.first += [problem] if len(self.first) < _SAID else []
+            yield case
+        if self.missing == self.cases:
             raise InputError(
-                f"{where}, column {column}: {values[column]!r} does not exist{hint}; paths are relative to the manifest"
+                f"{self.path}, {self.first[0]}; paths are relative to the manifest, and so it is with all {self.cases} cases"
             )
+
+    def notes(self) -> list[str]:
+        """What to say, where some are missing."""
+        if not self.missing:
+            return []
+        more = f", and {self.missing - len(self.first)} more" if self.missing > len(self.first) else ""
+        return [f"{self.path}: {self.missing} of {self.cases} cases lack a file: {'; '.join(self.first)}{more}"]
 
 
 class _Together:

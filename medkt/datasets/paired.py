@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from medkt.datasets.case import Case
-from medkt.datasets.folder import PICTURES, VOLUMES, files_in, id_from, listed, require_folder, require_pairs
+from medkt.datasets.folder import PICTURES, VOLUMES, files_in, ids_from, listed, require_folder, require_pairs
 from medkt.datasets.manifest import Manifest
 from medkt.errors import InputError
 
@@ -33,9 +33,10 @@ def build(
     shown = files_in(first, (*VOLUMES, *PICTURES), what="image")
     outlined = files_in(second, (*VOLUMES, *PICTURES), what="mask")
     require_pairs(shown, outlined, names=("image", "mask"), folders=(first, second))
+    ids = ids_from(list(shown))
     cases = [
         Case(
-            case_id=id_from(stem), image=path, references=(outlined[stem],), reference_kind="mask", reference_key=key,
+            case_id=ids[stem], image=path, references=(outlined[stem],), reference_kind="mask", reference_key=key,
             concept=concept, modality=modality, split=split,
         )
         for stem, path in shown.items()

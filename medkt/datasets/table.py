@@ -1,9 +1,11 @@
 """Tables of text, row by row: CSV in UTF-8, or Parquet. Every message has the file, the row and the column."""
 
 import csv
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import TextIO
 
 from medkt.errors import InputError, UnreadableError
 from medkt.io.atomic import write_atomically
@@ -11,6 +13,8 @@ from medkt.io.atomic import write_atomically
 SUFFIXES = (".csv", ".parquet")
 BATCH = 10_000  # rows held at a time
 Row = dict[str, str]
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?([eE][-+]?\d+)?")
 
 
 def read_rows(
@@ -78,13 +82,22 @@ def _csv(path: Path) -> Iterator[tuple[int, list[str]]]:
     number = 0
     try:
         with path.open(encoding="utf-8-sig", newline="") as opened:
-            for number, cells in enumerate(csv.reader(opened, strict=True), start=1):
+            for number, cells in enumerate(csv.reader(opened, delimiter=_separator(opened), strict=True), start=1):
                 if any(cells):  # blank lines are harmless
                     yield number, [cell.strip() for cell in cells]
     except UnicodeDecodeError as error:
         raise UnreadableError(f"{path}: is not UTF-8 text; save it as CSV in UTF-8") from error
     except csv.Error as error:
         raise UnreadableError(f"{path}, row {number + 1}: no valid CSV ({error}); save it again") from error
+
+
+def _separator(opened: TextIO) -> str:
+    """What a first line `sep=;` says, which Excel reads, hides and does not count as a row; a comma where there is none."""
+    start = opened.tell()
+    stated = re.fullmatch(r"\"?sep=(.)\"?[,;\t]?\r?\n?", opened.readline(16))
+    if stated is None:
+        opened.seek(start)
+    return stated[1] if stated else ","
 
 
 def _parquet(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -111,6 +124,15 @@ def _text(cell: object) -> str:
     if isinstance(cell, bool) or (isinstance(cell, float) and cell.is_integer()):
         return str(int(cell))  # pandas makes floats of whole numbers beside empty cells
     return str(cell).strip()
+
+
+def harmless(cell: str) -> str:
+    """The cell so that no spreadsheet runs it as a formula: one that begins like one gets a ' in front; numbers stay.
+
+    >>> harmless("=1+1"), harmless("-1.5"), harmless("F")
+    ("'=1+1", '-1.5', 'F')
+    """
+    return f"'{cell}" if cell.startswith(_FORMULA) and not _NUMBER.fullmatch(cell) else cell
 
 
 def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Row]) -> None:

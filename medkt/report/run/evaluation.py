@@ -1,13 +1,15 @@
 """What a run says: counts, means and medians with intervals, by concept, by subgroup, positives and negatives apart."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medkt.report.run.many import mean_interval, median_interval
 from medkt.report.run.presence import auc_interval
+from medkt.report.run.provisos import provisos_of, rules_of
 from medkt.report.run.scores import Coded, Rows, Scores
 from medkt.statistics import BootstrapSettings, Counts, Interval, Summary, share_interval
 
@@ -85,6 +87,8 @@ class Evaluation:
         decisions: presence against the reference.
         failures: how many rows failed, by kind.
         metrics: the names of the numbers.
+        rules: of "reference" and "prediction", by which rules voxels were taken from their files, and in how many cases.
+        provisos: what a reader of the numbers must know: copies, what counts as a patient, what lies outside.
     """
 
     counts: tuple[ConceptCounts, ...]
@@ -92,6 +96,8 @@ class Evaluation:
     decisions: tuple[Decisions, ...]
     failures: Mapping[str, int]
     metrics: tuple[str, ...]
+    rules: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    provisos: tuple[str, ...] = ()
 
     def line(self, metric: str, *, concept: str, part: str = "all", group: str = "", value: str = "") -> Line | None:
         """The summary of one metric, None where there is none."""
@@ -102,8 +108,10 @@ class Evaluation:
         return None
 
 
-def evaluate_scores(scores: Scores, settings: BootstrapSettings | None = None) -> Evaluation:
-    """The statistics of a run's result table; a concept without a reference has counts only."""
+def evaluate_scores(
+    scores: Scores, settings: BootstrapSettings | None = None, *, identity: Mapping[str, Any] | None = None
+) -> Evaluation:
+    """The statistics of a run's result table; a concept without a reference has counts only. `identity` is its record's."""
     settings = settings or BootstrapSettings()
     lines: list[Line] = []
     decisions: list[Decisions] = []
@@ -114,7 +122,7 @@ def evaluate_scores(scores: Scores, settings: BootstrapSettings | None = None) -
     return Evaluation(
         counts=tuple(_counts(scores, concept) for concept in _sorted(scores.concept)), lines=tuple(lines),
         decisions=tuple(decisions), failures=_tally(scores.failure, scores.status.are("failed")),
-        metrics=tuple(scores.numbers),
+        metrics=tuple(scores.numbers), rules=rules_of(scores), provisos=provisos_of(scores, identity or {}),
     )  # fmt: skip
 
 

@@ -28,6 +28,7 @@ from medkt.report.run.plots import (
     presence_row,
     volume_row,
 )
+from medkt.report.run.provisos import rule_lines
 from medkt.report.run.published import HEAD as PUBLISHED_HEAD
 from medkt.report.run.published import Beside, beside_row
 from medkt.report.run.words import DECISION_HEAD, SUMMARY_HEAD, decision_row, summary_row
@@ -157,7 +158,9 @@ def _reasons(evaluation: Evaluation) -> list[str]:
         line.summary.mean.method.split(",")[0] for line in evaluation.lines if line.summary.mean.method
     )
     said = [f"Intervals of means: {', '.join(methods)}."] if methods else []
-    return [*said, *(f"No number: {why}." for why in reasons), *(f"{note.capitalize()}." for note in notes)]
+    said += [*(f"No number: {why}." for why in reasons), *(f"{note.capitalize()}." for note in notes)]
+    more = (*rule_lines(evaluation.rules), *evaluation.provisos)
+    return [*said, *(f"{line[0].upper()}{line[1:]}." for line in more)]
 
 
 def _forests(arms: Sequence[Arm]) -> list[tuple[str, Forest]]:

@@ -20,7 +20,21 @@ _METRIC = re.compile(
 )
 LESIONS = ("scores_found", "scores_false")
 _NEEDED = ("case", "concept", "status")
-_OTHERS = ("failure", "outcome", "patient", "present", "score", "probability", "infinite", "no_number", *LESIONS)
+_RULES, _DIGESTS = ("reference_rule", "prediction_rule"), ("input_digest", "reference_digest", "prediction_digest")
+_OUTSIDE = re.compile(r"(prediction|reference)_outside_(ml|mm2|pixels)")
+_OTHERS = (
+    "failure",
+    "outcome",
+    "patient",
+    "present",
+    "score",
+    "probability",
+    "infinite",
+    "no_number",
+    *LESIONS,
+    *_RULES,
+    *_DIGESTS,
+)
 Rows = Bool[np.ndarray, " rows"]
 
 
@@ -60,6 +74,9 @@ class Scores:
         why: a word a row, why numbers are missing.
         lesions: the scores of the lesions that were found, and those of false alarms, words with spaces between; None where
             the run scored no lesions.
+        rules: of "reference" and "prediction", by which rule voxels were taken from the file, a word a row.
+        digests: of "input", "reference" and "prediction", a digest of the voxels; "" where there is none.
+        outside: by column, how much a mask marks outside the other's field of view; NaN where the grids were one.
     """
 
     rows: int
@@ -75,6 +92,9 @@ class Scores:
     groups: Mapping[str, Coded] = field(default_factory=dict)
     why: Coded
     lesions: tuple[Coded, Coded] | None = None
+    rules: Mapping[str, Coded] = field(default_factory=dict)
+    digests: Mapping[str, Coded] = field(default_factory=dict)
+    outside: Mapping[str, Float64[np.ndarray, " rows"]] = field(default_factory=dict)
 
     @property
     def positives(self) -> Rows:
@@ -111,6 +131,9 @@ def read_scores(table: Path, *, by: Sequence[str] = ()) -> Scores:
         numbers={name: _with_infinite(held, name) for name in metrics},
         groups={name: coded(held, name, empty=NOT_STATED) for name in by}, why=coded(held, "no_number"),
         lesions=(coded(held, LESIONS[0]), coded(held, LESIONS[1])) if set(LESIONS) <= set(names) else None,
+        rules={name.removesuffix("_rule"): coded(held, name) for name in _RULES if name in names},
+        digests={name.removesuffix("_digest"): coded(held, name) for name in _DIGESTS if name in names},
+        outside={name: numbers(held, name) for name in names if _OUTSIDE.fullmatch(name)},
     )  # fmt: skip
 
 
@@ -144,7 +167,7 @@ def open_table(
 
 
 def _kept(name: str) -> bool:
-    return name in _OTHERS or _METRIC.fullmatch(name) is not None
+    return name in _OTHERS or _METRIC.fullmatch(name) is not None or _OUTSIDE.fullmatch(name) is not None
 
 
 def _require_columns(table: Path, names: Sequence[str], needed: Sequence[str], by: Sequence[str]) -> None:

@@ -3,7 +3,9 @@
 import math
 from collections.abc import Iterator, Sequence
 
+from medkt.datasets.table import harmless
 from medkt.report.run.evaluation import Decisions, Evaluation, Line
+from medkt.report.run.provisos import rule_lines
 from medkt.statistics import Interval
 
 SUMMARY_HEAD = (
@@ -85,7 +87,7 @@ def csv_row(line: Line) -> dict[str, str]:
 
 
 def _cell(value: str | int | float) -> str:
-    return "" if isinstance(value, float) and math.isnan(value) else str(value)
+    return "" if isinstance(value, float) and math.isnan(value) else harmless(str(value))
 
 
 def subgroup_text(group: str, value: str) -> str:
@@ -108,7 +110,8 @@ def text_lines(evaluation: Evaluation) -> Iterator[str]:
     reasons = {why: None for line in evaluation.lines for why in line.summary.counts.why}
     notes = {line.summary.mean.note: None for line in evaluation.lines if line.summary.mean.note}
     yield from (f"no number: {why}" for why in reasons)
-    yield from (f"note: {note}" for note in notes)
+    yield from rule_lines(evaluation.rules)
+    yield from (f"note: {note}" for note in (*notes, *evaluation.provisos))
 
 
 def aligned(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
