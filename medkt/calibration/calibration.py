@@ -232,9 +232,10 @@ def _notes(
             f"with fewer than {FEWEST} studies that show the finding (got {len(findings)}), embeddings say only whether "
             '"absent" may be claimed'
         )
-    ties = float(np.mean(normals == np.sort(normals)[-1])) if count else 0.0
-    if count and ties > rate:
+    ties = int(np.sum(normals == np.max(normals))) if count else 0
+    if ties > rate * count and ties > 1:
         notes.append(
-            "so many normals share the highest score that no study can exceed it: nothing will be called present"
+            f"{ties} of {count} normals share the highest score: only a study that scores higher than all of them is called "
+            "present; where scores end, as at 1, none can"
         )
     return tuple(notes)

@@ -26,6 +26,8 @@ class ScoredCases:
         failed: how many could not be scored, by the kind of error.
         set_aside: how many were left out because their patient has another.
         incomplete: of how many a part was lost and the rest was scored, as was allowed.
+        digests: of each study's voxels; () where they are not known.
+        copies: how many were left out because they repeat another one's voxels.
     """
 
     studies: tuple[StudyScore, ...]
@@ -34,6 +36,8 @@ class ScoredCases:
     failed: Mapping[str, int] = field(default_factory=dict)
     set_aside: int = 0
     incomplete: int = 0
+    digests: tuple[str, ...] = ()
+    copies: int = 0
 
     def __len__(self) -> int:
         return len(self.studies)
@@ -45,12 +49,35 @@ class ScoredCases:
         order = np.random.default_rng(seed).permutation(len(self))
         chosen = {(self.patients[index], self.present[index]): int(index) for index in order}
         kept = sorted(chosen.values())
+        return replace(self._only(kept), set_aside=self.set_aside + len(self) - len(kept))
+
+    def each_image_once(self) -> "ScoredCases":
+        """The first of all studies that have the same voxels. Copies are not independent: nineteen of one film would
+        promise what nineteen films do.
+
+        Raises:
+            InputError: one image stands as showing the finding and as not showing it.
+        """
+        first: dict[str, int] = {}
+        for index, digest in enumerate(self.digests):
+            before = first.setdefault(digest, index)
+            if self.present[before] != self.present[index]:
+                raise InputError(
+                    f"studies {before + 1} and {index + 1} are one image, voxel for voxel, once with the finding and once "
+                    "without; take one of the two out"
+                )
+        if not self.digests:
+            return self
+        kept = sorted(first.values())
+        return replace(self._only(kept), copies=self.copies + len(self) - len(kept))
+
+    def _only(self, kept: list[int]) -> "ScoredCases":
         return replace(
             self,
             studies=tuple(self.studies[index] for index in kept),
             present=tuple(self.present[index] for index in kept),
             patients=tuple(self.patients[index] for index in kept),
-            set_aside=self.set_aside + len(self) - len(kept),
+            digests=tuple(self.digests[index] for index in kept) if self.digests else (),
         )
 
     def of(self, present: bool) -> tuple[StudyScore, ...]:
@@ -78,7 +105,7 @@ def score_cases(
     Raises:
         InputError: a case is of another modality, or more than 5 % cannot be read; the first error is quoted.
     """
-    studies, present, patients = [], [], []
+    studies, present, patients, digests = [], [], [], []
     failed: Counter[str] = Counter()
     incomplete = 0
     first: MedktError | None = None
@@ -98,6 +125,7 @@ def score_cases(
         else:
             present.append(presumed if case.present is None else case.present)
             patients.append(case.patient_id)
+            digests.append(image.provenance.digest)
         if tick is not None:
             tick(done)
     number = sum(failed.values())
@@ -112,6 +140,7 @@ def score_cases(
         patients=tuple(patients),
         failed=dict(sorted(failed.items())),
         incomplete=incomplete,
+        digests=tuple(digests),
     )
 
 

@@ -99,10 +99,11 @@ def run(arguments: argparse.Namespace) -> int:
     _require_free(arguments, scorer)
     scored = {what: _score(scorer, what, listed, arguments) for what, listed in cases.items() if listed}
     own = _together(scored, seed=settings.seed)
+    _require_enough(own, settings.false_positive_rate)
     calibration = calibrate(
         scorer.key, own.of(False), own.of(True), settings, site=arguments.site, made=f"{datetime.now(UTC):%Y-%m-%d}"
     )
-    check = scored["check"].one_a_patient() if "check" in scored else None
+    check = scored["check"].each_image_once().one_a_patient() if "check" in scored else None
     second = {} if check is None else {"check_normals": check.of(False), "check_findings": check.of(True)}
     assessment = assess(calibration, own.of(False), own.of(True), **second)
     written = write_calibration(calibration, arguments.output, overwrite=arguments.overwrite)
@@ -204,19 +205,45 @@ def _score(scorer: "Scorer", what: str, listed: "tuple[Case, ...]", arguments: a
 
 
 def _together(scored: "dict[str, ScoredCases]", *, seed: int) -> "ScoredCases":
-    """What the calibration is made from: one study a patient."""
+    """What the calibration is made from: each image once, and one study a patient."""
     from medkt.calibration import ScoredCases
 
     parts = [scored[what] for what in ("manifest", "positives") if what in scored]
-    return ScoredCases(
-        studies=tuple(one for part in parts for one in part.studies),
-        present=tuple(one for part in parts for one in part.present),
-        patients=tuple(one for part in parts for one in part.patients),
-    ).one_a_patient(seed=seed)
+    return (
+        ScoredCases(
+            studies=tuple(one for part in parts for one in part.studies),
+            present=tuple(one for part in parts for one in part.present),
+            patients=tuple(one for part in parts for one in part.patients),
+            digests=tuple(one for part in parts for one in part.digests),
+        )
+        .each_image_once()
+        .one_a_patient(seed=seed)
+    )
+
+
+def _require_enough(own: "ScoredCases", rate: float) -> None:
+    """That enough normals are left where copies were taken out.
+
+    Raises:
+        InputError: they are not; says how many copies there were.
+    """
+    from medkt.calibration.conformal import rank_for
+    from medkt.errors import InputError
+
+    try:
+        rank_for(rate, len(own.of(False)))
+    except InputError as error:
+        raise InputError(f"{_copies(own)}; {error}" if own.copies else str(error)) from error
+
+
+def _copies(own: "ScoredCases") -> str:
+    verb = "study repeats" if own.copies == 1 else "studies repeat"
+    return f"{own.copies} {verb} another one's voxels and count for nothing: each image is taken once"
 
 
 def _notes(scored: "dict[str, ScoredCases]", own: "ScoredCases") -> list[str]:
-    notes = [f"{own.set_aside} studies were left out: one a patient is taken"] if own.set_aside else []
+    notes = [_copies(own)] if own.copies else []
+    notes += [f"{own.set_aside} studies were left out: one a patient is taken"] if own.set_aside else []
     for what, part in scored.items():
         kinds = ", ".join(f"{number} {kind}" for kind, number in part.failed.items())
         notes += [f"of --{what} {sum(part.failed.values())} studies could not be scored ({kinds})"] if kinds else []
@@ -224,6 +251,8 @@ def _notes(scored: "dict[str, ScoredCases]", own: "ScoredCases") -> list[str]:
         notes += [lost] if part.incomplete else []
     if "check" in scored and (shared := set(own.patients) & set(scored["check"].patients)):
         notes.append(f"{len(shared)} patients of --check are also in the calibration: it is no second sample for them")
+    if "check" in scored and (again := set(own.digests) & set(scored["check"].digests)):
+        notes.append(f"{len(again)} images of --check are also in the calibration: it is no second sample with them")
     return notes
 
 

@@ -14,6 +14,7 @@ from medkt.datasets.jsrt import read_jsrt
 from medkt.datasets.rle import siim_mask
 from medkt.datasets.rtstruct import read_rtstruct
 from medkt.errors import GeometryMismatchError, InputError, UnsupportedError
+from medkt.io.digest import digest_of
 from medkt.io.mask_choice import MaskChoice
 from medkt.io.read import kind_of_file, read_image
 from medkt.io.read_mask import onto, read_chosen
@@ -134,6 +135,8 @@ def _one_slice(whole: Volume, index: int, shown: str) -> Volume:
     geometry = replace(whole.geometry, affine=affine, shape=(1, *whole.geometry.shape[1:]))
     values = np.ascontiguousarray(whole.values[index : index + 1])
     kept = whole.provenance.then(f"slice {index + 1} of {slices} taken")
+    if isinstance(whole, Image):  # a slice is no copy of its neighbour: each has a digest of its own
+        kept = replace(kept, digest=digest_of(values, geometry))
     if isinstance(whole, Image):
         return replace(whole, values=values, geometry=geometry, provenance=kept, native=None)
     return replace(whole, values=values, geometry=geometry, provenance=kept)

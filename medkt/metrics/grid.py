@@ -34,7 +34,7 @@ class Joined:
         reference, prediction: on one grid.
         words: what was done; "" where they lay on one grid already.
         outside: how much each marks outside the other's field, by name: "prediction_outside_ml" and the like, in ml, or
-            mm2 of a plane, or pixels; empty where the grids were one.
+            mm2 of a plane, or pixels; empty where the grids were one, and for a SEG, which has no field of view.
     """
 
     reference: Mask
@@ -108,14 +108,14 @@ def _joined(reference: Mask, prediction: Mask, how: str) -> Joined:
             "nothing of the prediction is left on the reference's grid: its parts are smaller than a voxel there; resample it "
             "with a program that averages, and cut it at a threshold"
         )
-    outside = {
-        "prediction_outside": _amount(second.values & ~_field(reference.geometry, grid), grid),
-        "reference_outside": _amount(first.values & ~_field(prediction.geometry, grid), grid),
-    }
+    outside = {}
+    for name, marked, other in (("prediction", second, reference), ("reference", first, prediction)):
+        if other.provenance.source != "dicom":  # a SEG's extent is no field of view
+            amount, unit = _amount(marked.values & ~_field(other.geometry, grid), grid)
+            outside[f"{name}_outside_{unit}"] = amount
     words = f"on the grid of both, {how}" if how != "nearest" else "resampled to the reference's grid (nearest)"
     return Joined(
-        reference=first, prediction=second, words=words,
-        outside={f"{name}_{unit}": value for name, (value, unit) in outside.items()},
+        reference=first, prediction=second, words=words, outside=outside,
     )  # fmt: skip
 
 

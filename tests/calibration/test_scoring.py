@@ -133,6 +133,19 @@ def test_one_study_a_patient() -> None:
     assert (len(kept), kept.set_aside, len(kept.of(False)), len(kept.of(True))) == (2, 1, 1, 1)
 
 
+def test_each_image_counts_once() -> None:
+    four = tuple(scorer().score(picture(seed)) for seed in range(4))
+    digests, patients = ("x", "y", "x", "x"), ("a", "b", "c", "d")
+    made = ScoredCases(studies=four, present=(False,) * 4, patients=patients, digests=digests).each_image_once()
+    assert (made.patients, made.digests, made.copies, len(made.of(False))) == (("a", "b"), ("x", "y"), 2, 2)
+    with pytest.raises(
+        InputError, match="studies 1 and 3 are one image, voxel for voxel, once with the finding and once without"
+    ):
+        replace(
+            made, studies=four, present=(False, False, True, False), patients=patients, digests=digests
+        ).each_image_once()
+
+
 def test_cases_that_cannot_be_scored(tmp_path: Path) -> None:
     folder = tmp_path
     path = write_study(folder / "good", domain="cxr", finding="", seed=1, format="png", side=32)

@@ -95,6 +95,32 @@ def test_one_labelled_manifest_is_enough(medkt: Command, tmp_path: Path) -> None
     assert "from 20 normals and 10 studies with the finding" in ran.out
 
 
+def test_copies_of_one_film_count_once(medkt: Command, tmp_path: Path) -> None:
+    """Nineteen copies promised what nineteen films do; and enough films beside copies say how many count for nothing."""
+    listed = manifest(tmp_path, "normals", normals=20)
+    head, *rows = listed.read_text().splitlines()
+    image = head.split(",").index("image")
+    cells = [row.split(",") for row in rows]
+
+    def written(name: str, images: list[str]) -> Path:
+        lines = [",".join([f"c{k}", *one[1:image], path, *one[image + 1 :]]) for k, (one, path) in enumerate(images)]
+        (tmp_path / name).write_text("\n".join([head, *lines]) + "\n")
+        return tmp_path / name
+
+    one = cells[0][image]
+    copies = written("copies.csv", [(row, one) for row in cells[:19]])
+    ran = medkt("calibrate", "cxr_nodule", *COSINE, "-m", copies, "-o", tmp_path / "a.json")
+    assert ran.code == 2
+    assert "18 studies repeat another one's voxels and count for nothing" in ran.err
+    assert "takes at least 19 scores, got 1" in ran.err
+    more = written("more.csv", [*((row, row[image]) for row in cells), *((cells[0], one) for _ in range(3))])
+    said = medkt("calibrate", "cxr_nodule", *COSINE, "-m", more, "-o", tmp_path / "b.json", "--check", listed)
+    assert said.code == 2  # --check has no column present
+    said = medkt("calibrate", "cxr_nodule", *COSINE, "-m", more, "-o", tmp_path / "b.json")
+    assert "from 20 normals" in said.out
+    assert "note: 3 studies repeat another one's voxels" in said.err
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -70,6 +70,55 @@ def test_two_folders_of_masks(folders: tuple[Path, Path], tmp_path: Path, medkt:
     assert json.loads(again.out)["counts"][0]["scored"] == 4
 
 
+def test_files_of_one_patient_count_as_one(tmp_path: Path, medkt: Command) -> None:
+    """Twelve slices of three patients: patients in the table, in the interval and in the words; else each file is one."""
+    for number in range(12):
+        name = f"病人{number // 4}_s{number % 4}.png"
+        write_disc(tmp_path / "true" / name, 9 + number % 4)
+        write_disc(tmp_path / "mine" / name, 6 + number // 4 + number % 4)
+    folders = ("--reference", tmp_path / "true", "--prediction", tmp_path / "mine", "--resamples", "200", "-q")
+    (tmp_path / "whose.csv").write_text(
+        "file,patient\n" + "".join(f"病人{n // 4}_s{n % 4}.png,P{n // 4}\n" for n in range(12)), encoding="utf-8"
+    )
+    for run, words in (("pattern", ("--patient-pattern", "^(.*)_")), ("table", ("--patients", tmp_path / "whose.csv"))):
+        ran = medkt("evaluate", *folders, "-o", tmp_path / run, *words)
+        assert ran.code == 0, ran.err
+        counts = json.loads((tmp_path / run / "evaluation.json").read_text())["lines"][0]["summary"]["counts"]
+        assert (counts["used"], counts["patients"]) == (12, 3)
+        assert "counts as one patient" not in ran.out
+        assert "inside a reference: its only label, 255 (12 cases)" in ran.out
+    ran = medkt("evaluate", *folders, "-o", tmp_path / "files")
+    assert "note: each file counts as one patient" in ran.out
+    record = json.loads((tmp_path / "files" / "evaluation.json").read_text())
+    assert record["lines"][0]["summary"]["counts"]["patients"] == 12
+    assert record["provisos"][0].startswith("each file counts as one patient")
+
+
+def test_labels_of_each_side_and_failures_by_their_own_names(tmp_path: Path, medkt: Command) -> None:
+    """References hold one label, predictions two; the case whose shape differs is named with its file and the reason."""
+    for name, shape in (("case_7", (40, 56)), ("case_8", (40, 50))):
+        write_disc(tmp_path / "true" / f"{name}.png", 9)
+        write_disc(tmp_path / "mine" / f"{name}.png", 9, shape=shape)
+        drawn = np.asarray(Picture.open(tmp_path / "mine" / f"{name}.png")) // 255
+        drawn[0] = 2
+        Picture.fromarray(drawn).save(tmp_path / "mine" / f"{name}.png")
+    folders = ("--reference", tmp_path / "true", "--prediction", tmp_path / "mine", "--resamples", "200", "-q")
+    ran = medkt("evaluate", *folders, "-o", tmp_path / "a", "--prediction-label", "1")
+    assert ran.code == 4
+    assert (
+        f"case case_8 ({tmp_path / 'mine' / 'case_8.png'}): geometry: the prediction lies on another grid: shape"
+        in ran.err
+    )
+    assert f"all failures stand in {tmp_path / 'a' / 'failures.csv'}, where cases have pseudonyms" in ran.err
+    with (tmp_path / "a" / "results.csv").open(newline="", encoding="utf-8") as file:
+        done = next(row for row in csv.DictReader(file) if row["status"] == "done")
+    assert (done["dsc"], done["reference_rule"], done["prediction_rule"]) == ("1", "its only label, 255", "label 1")
+    both = medkt("evaluate", *folders, "-o", tmp_path / "b")
+    assert "unreadable: holds 2 labels, 1, 2; say which is meant: --label 1" in both.err
+    wrong = medkt("evaluate", *folders, "-o", tmp_path / "c", "--label", "1", "--threshold", "0.5")
+    assert (wrong.code, "give one of the two" in wrong.err) == (2, True)
+
+
 def test_masks_pair_completely_or_not_at_all(folders: tuple[Path, Path]) -> None:
     plan = plan_of_masks(references=folders[0], predictions=folders[1], concept="lesion", keep_ids=True)
     assert [key for _, key in plan.names(SALT)] == ["PLANTED-A", "PLANTED-B", "PLANTED-C", "PLANTED-D"]
@@ -200,11 +249,14 @@ def test_a_protocol_asks_one_question_of_every_case(tmp_path: Path) -> None:
         (("--protocol", "busi", "--data", "x", "-o", "c", "-p", "a", "-p", "b"), "a protocol looks for one finding"),
         (("--protocol", "nothing", "--data", "x", "-o", "c"), "no protocol 'nothing'; known: brats"),
         (("{tmp}",), "holds no run"),
+        (("--manifest", "a.csv", "-o", "c", "--label", "1"), "--label goes with two folders of masks"),
+        (("--manifest", "a.csv", "-o", "c", "--patient-pattern", "x"), "--patients goes with two folders of masks"),
         (("--manifest", "{tmp}/a.csv", "-c", "ct_nodule", "-o", "{tmp}/run"), "its cases have no reference"),
     ],
 )
 def test_what_is_refused(words: tuple[str, ...], says: str, tmp_path: Path, medkt: Command) -> None:
     (tmp_path / "a.csv").write_text("case_id,image\na,a.png\n", encoding="utf-8")
+    (tmp_path / "a.png").touch()
     ran = medkt("evaluate", *(word.replace("{tmp}", str(tmp_path)) for word in words))
     assert ran.code == 2
     assert says in ran.err

@@ -118,6 +118,7 @@ def test_two_segs_of_one_series_are_scored_as_they_are() -> None:
     found = evaluate_case(reference=reference, prediction=prediction, settings=PLAIN)
     assert found.numbers["dsc"] == pytest.approx(0.6)
     assert found.settings["prediction"] == "on the grid of both, one lattice, extended"
+    assert dict(found.outside) == {}  # a SEG's extent is no field of view
     turned = evaluate_case(reference=prediction, prediction=reference, settings=PLAIN)
     assert turned.numbers["dsc"] == pytest.approx(0.6)
 

@@ -59,7 +59,7 @@ def _copies(scores: Scores) -> Iterator[str]:
                 f", {elsewhere} of them under another patient, so that they count as independent" if elsewhere else ""
             )
             yield (
-                f"{repeated} of {scores.rows} cases repeat another one's {what}, voxel for voxel{apart}; are they copies? Take "
+                f"{repeated} of {scores.rows} cases repeat{'s' if repeated == 1 else ''} another one's {what}, voxel for voxel{apart}; are they copies? Take "
                 "them out, or name one patient for them"
             )
 
@@ -80,6 +80,6 @@ def _outside(scores: Scores) -> Iterator[str]:
         other = "reference" if side == "prediction" else "prediction"
         if len(held):
             yield (
-                f"in {len(held)} cases the {side} marks something outside the {other}'s field of view, {held.sum():.4g} {unit} in "
+                f"in {len(held)} case{'s' if len(held) > 1 else ''} the {side} marks something outside the {other}'s field of view, {held.sum():.4g} {unit} in "
                 f"all: {meant[side]} (column {name})"
             )
