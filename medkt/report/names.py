@@ -17,7 +17,6 @@ from pathlib import Path
 from medkt.errors import SettingsError
 
 ENDINGS = (".nii.gz", ".nii", ".hdr.gz", ".img.gz", ".hdr", ".img", ".dcm", ".dicom", ".ima", ".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".zip")  # fmt: skip
-LAST = 2_000_000  # a level above any root
 LONGEST = 200  # bytes of a folder's name; disks take 255, some that encrypt fewer
 _NOT_IN_A_NAME = re.compile(r'[<>:"/\\|?*]')  # on any system
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)  # what Windows keeps for itself
@@ -57,10 +56,8 @@ def kept_names(paths: Sequence[Path]) -> tuple[str, ...]:
             return tuple(names)
         for group in meeting:
             lowest = min(levels[k] for k in group)
-            together = len({_seen_by_a_disk(str(whole[k].parent)) for k in group}) == 1
             for k in group:
-                if levels[k] == lowest:  # no folder tells apart those that lie in one
-                    levels[k] = LAST if together and lowest else lowest + 1
+                levels[k] += levels[k] == lowest
 
 
 def free_name(name: str, taken: Collection[str]) -> str:
