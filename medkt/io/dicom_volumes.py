@@ -105,7 +105,7 @@ def _alike(a: Frame, b: Frame) -> bool:
         return False
     if a.spacing is None or b.spacing is None:
         return a.spacing == b.spacing
-    return bool(np.allclose(a.spacing, b.spacing, rtol=1e-3))
+    return a.spacing == b.spacing or bool(np.allclose(a.spacing, b.spacing, rtol=1e-3))
 
 
 def _repeats(group: list[Frame]) -> list[Volume]:
@@ -218,7 +218,8 @@ def _described(volume: Volume) -> str:
 
 def by_position(frames: Sequence[Frame]) -> list[list[Frame]]:
     """Frames of one orientation along their normal, those at one place together, in the order of storing."""
-    along = [distance_along(frame, frames[0]) for frame in frames]
+    normal = np.zeros(3) if frames[0].directions is None else normal_of(frames[0])
+    along = [0.0 if frame.position is None else float(frame.position @ normal) for frame in frames]
     ordered = sorted(range(len(frames)), key=lambda k: (along[k], frames[k].order))
     places: list[list[Frame]] = []
     last = -np.inf
@@ -237,8 +238,3 @@ def normal_of(frame: Frame) -> Vector:
         raise ValueError("a frame without orientation has no normal")
     normal: Vector = np.cross(frame.directions[0], frame.directions[1])
     return normal
-
-
-def distance_along(frame: Frame, reference: Frame) -> float:
-    """Millimetres of a frame's position along the normal of `reference`; 0 where it has none."""
-    return 0.0 if frame.position is None else float(frame.position @ normal_of(reference))
