@@ -1,11 +1,19 @@
 """One study, one answer: however its voxels are stored, what is found is the same, voxel for voxel in the world."""
 
+import os
+import shutil
+import subprocess
+import sys
 from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
+import pydicom
 import pytest
+import torch
+from segmentation.tiny_sam import make_sam
 from spatial.orders import ORDERS, in_world, write_in_order
 from whole_line import bright_pipeline
 
@@ -16,8 +24,10 @@ from medkt.io import read_image, read_mask
 from medkt.io.write_nifti import write_nifti_mask, write_saliency_nifti
 from medkt.pipeline import Pipeline, StudyResult, View, score_finding
 from medkt.report.write import record_of_result
-from medkt.saliency.m2ib import M2IBSettings
+from medkt.saliency.m2ib import M2IBSettings, content_seed
+from medkt.segmentation.sam import SamSegmenter
 from medkt.segmentation.slicewise import SegmentationSettings
+from medkt.spatial import planes_of
 
 BRIGHT = concept_from_text("a bright spot")
 FINE: dict[str, dict[str, Any]] = {
@@ -107,3 +117,93 @@ def test_planes_are_named_by_where_they_lie_in_the_file(tmp_path: Path, pipeline
         places.append([one["index"] for one in finding["slices"]])
         assert set(result.saliency(result.findings[0]).looked_at) == set(places[-1])
     assert places[1] == [13 - index for index in places[0]]
+
+
+# ---- DICOM and NIfTI of one study
+
+STUDIES: dict[str, dict[str, Any]] = {
+    "ct": {"domain": "ct", "finding": "ct_nodule", "shape": (5, 48, 40), "spacing_mm": (20.0, 7.0, 8.0)},
+    "ct-oblique": {
+        "domain": "ct",
+        "finding": "ct_nodule",
+        "shape": (7, 48, 40),
+        "spacing_mm": (14.0, 7.0, 8.0),
+        "oblique": True,
+    },
+    "mri": {"domain": "mri", "finding": "mri_glioma", "shape": (9, 48, 40), "spacing_mm": (2.0, 1.9, 2.1)},
+    "cxr": {"domain": "cxr", "finding": "cxr_nodule", "side": 96},
+    "ultrasound": {"domain": "ultrasound", "finding": "us_cyst", "side": 96},
+}
+
+
+def _converted(dicom: Path, folder: Path) -> Path:
+    """What dcm2niix makes of a study; of an ultrasound it drops the pixel size, which is written back."""
+    folder.mkdir()
+    command = shutil.which("dcm2niix", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    assert command, "dcm2niix is one of the test tools (pip install -e .[dev])"
+    source = dicom if dicom.is_dir() else dicom.parent
+    subprocess.run([command, "-b", "n", "-f", "converted", "-o", folder, source], check=True, capture_output=True)
+    path = folder / "converted.nii"
+    stored = nib.load(path)
+    if not int(stored.header["sform_code"]):
+        stored.header["pixdim"][1:3] = read_image(dicom).geometry.spacing[:0:-1]
+        nib.save(nib.Nifti1Image(np.asarray(stored.dataobj).copy(), None, stored.header), path)
+    return path
+
+
+def _like(reference: Path, image: Path, to: Path) -> Path:
+    """A reference turned into the order of a file, with the file's own place."""
+    truth, stored = nib.load(reference), nib.load(image)
+    turn = nib.orientations.ornt_transform(nib.io_orientation(truth.affine), nib.io_orientation(stored.affine))
+    voxels = np.asarray(truth.as_reoriented(turn).dataobj).astype(np.uint8).reshape(stored.shape)
+    nib.save(nib.Nifti1Image(voxels, None, stored.header), to)
+    return to
+
+
+@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.parametrize("segmenter", ["box filler", "sam"])
+def test_dicom_and_the_nifti_made_of_it_give_one_answer(
+    name: str, segmenter: str, tmp_path: Path, pipeline: Pipeline
+) -> None:
+    if segmenter == "sam":
+        pipeline = replace(pipeline, segmenter=SamSegmenter(make_sam(), name="tiny"))
+    made = STUDIES[name]
+    dicom = write_study(tmp_path, seed=3, format="dicom", **made)
+    nifti = _converted(dicom, tmp_path / "nifti")
+    reference = tmp_path / "reference.nii.gz"
+    answers, numbers = [], []
+    for path, truth in ((dicom, reference), (nifti, _like(reference, nifti, tmp_path / "truth.nii"))):
+        result = pipeline.segment(read_image(path), [BRIGHT], view=View(modality=made["domain"]))
+        answers.append(_answer(result, tmp_path))
+        numbers.append(score_finding(result, result.findings[0], read_mask(truth, like=result.image)).numbers)
+    assert segmenter == "sam" or answers[0]["mask"].any()  # generated weights may find nothing
+    assert numbers[0] == pytest.approx(numbers[1], rel=0, nan_ok=True)
+    np.testing.assert_allclose(answers[0].pop("sizes"), answers[1].pop("sizes"), rtol=1e-5)
+    for key, values in answers[0].items():
+        np.testing.assert_array_equal(answers[1][key], values, err_msg=key)
+
+
+def test_a_real_valued_slope_has_one_value_in_dicom_and_nifti(tmp_path: Path) -> None:
+    """DICOM states it in decimals, NIfTI in single precision."""
+    dicom = write_study(tmp_path, seed=3, format="dicom", **STUDIES["mri"])
+    for file in dicom.iterdir():
+        dataset = pydicom.dcmread(file)
+        dataset.RescaleSlope, dataset.RescaleIntercept = "3.02393162393162", "0.1"
+        dataset.save_as(file)
+    first, second = read_image(dicom), read_image(_converted(dicom, tmp_path / "nifti"))
+    assert first.values.dtype == second.values.dtype == np.float32
+    np.testing.assert_array_equal(*(planes_of(one.geometry).seen(one.values) for one in (first, second)))
+
+
+def test_noise_does_not_hang_on_the_last_digits_of_a_pixel() -> None:
+    """Philips' two ways to state a slope, or another processor, move those; another plane has other noise."""
+    rng = np.random.default_rng(0)
+    seeds = []
+    for place in range(20):
+        image = torch.from_numpy(rng.uniform(-2, 2, (3, 64, 64)) + place / 50).float()
+        seeds.append(content_seed(image))
+        assert content_seed(image * (1 + 1e-7) + 1e-7) == seeds[-1]
+    assert len(set(seeds)) == 20
+    for black in (0.0, -1.0, (0 - 0.48145466) / 0.26862954, (0 - 0.485) / 0.229, -2.0, 1.0):
+        image = torch.full((3, 64, 64), black)
+        assert content_seed(image + 1e-6) == content_seed(image - 1e-6)

@@ -29,7 +29,7 @@ from medkt.segmentation.slicewise import features_of_planes
 from medkt.shapes import Plane
 from medkt.spatial import Image
 
-SCORING = 1  # counted up where a change of the code changes scores: calibrations of before then fit no more
+SCORING = 2  # counted up where a change of the code changes scores: calibrations of before then fit no more
 MOST_PLANES = 16  # of a volume, how many are looked at for the grey levels
 GREY_LEVELS = ("mean", "spread", "5th percentile", "95th percentile", "roughness", "log aspect")
 

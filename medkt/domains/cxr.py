@@ -1,11 +1,14 @@
-"""Chest radiograph: the file says how it is to be shown (VOI LUT), and whether low values are bright."""
+"""Chest radiograph: shown between percentiles of its own pixels, and as the file says whether low values are bright.
 
-from dataclasses import dataclass
+The file's window (VOI LUT) is not the default: a NIfTI or a picture of the same film has none, and one film has one answer.
+"""
+
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from medkt.domains.domain import Domain
-from medkt.domains.intensity import Intensity, from_display, from_percentiles, from_range, real_voxels
+from medkt.domains.intensity import Intensity, from_percentiles, from_range, real_voxels
 from medkt.domains.percentiles import extent
 from medkt.shapes import Plane
 from medkt.spatial import Image, planes_of
@@ -21,10 +24,11 @@ class CXR(Domain):
         low, high = extent(real_voxels(image))
         if low == high:
             return from_range("constant", 0, 0, source="")
-        ends = self.percentiles
-        inverted = image.display.inverted
-        own = from_display(image)
-        return own or from_percentiles(image, ends.low, ends.high, source=ends.source, inverted=inverted)
+        ends, display = self.percentiles, image.display
+        shown = from_percentiles(image, ends.low, ends.high, source=ends.source, inverted=display.inverted)
+        if not display.windows and display.table is None:
+            return shown
+        return replace(shown, description=f"{shown.description}; the file's own window is not used (--window file)")
 
     def implausible(self, image: Image) -> tuple[str, ...]:
         warnings = []

@@ -44,6 +44,8 @@ def modality_lut(header: Dataset, frame_number: int, shown: str) -> tuple[Callab
         return (lambda stored: stored), "identity"
     if slope.is_integer() and intercept.is_integer():
         return (lambda stored: smallest(stored.astype(np.int64) * int(slope) + int(intercept))), "whole"
+    # in the precision in which NIfTI keeps them, so that a converted study has the same values
+    slope, intercept = float(np.float32(slope)), float(np.float32(intercept))
     return (lambda stored: (stored * np.float64(slope) + intercept).astype(np.float32)), "real"
 
 

@@ -26,7 +26,7 @@ from medkt.metrics.surface import (
 )
 from medkt.metrics.volume import NO_VOLUME, volume_difference
 from medkt.shapes import Voxels
-from medkt.spatial import Geometry, Mask, Provenance
+from medkt.spatial import Geometry, Mask, Provenance, planes_of
 
 EMPTY_RULE = empty_policy("standard").words(distances=False)
 Value = tuple[float, str]  # a number and "", or NaN and why
@@ -147,7 +147,7 @@ def evaluate_case(
     joined = join_grids(reference=reference, prediction=prediction, resample=settings.resample_to_reference)
     reference, prediction, grid = joined.reference, joined.prediction, joined.reference.geometry
     tolerance, unit = _tolerance(tolerance_mm, tolerance_px, grid, settings.metrics)
-    case = _measured(reference, prediction, settings, tolerance, unit, lesion_scores)
+    case = _measured(*_in_world_order(reference, prediction, lesion_scores), settings, tolerance, unit)
     values = {name: value for metric in settings.metrics for name, value in METRICS[metric](case).items()}
     words = _words(settings, grid, unit, tolerance)
     return CaseResult(
@@ -172,8 +172,16 @@ def _tolerance(
     return tolerance_mm, "mm"
 
 
+def _in_world_order(reference: Mask, prediction: Mask, scores: Voxels | None) -> tuple[Mask, Mask, Voxels | None]:
+    """The same with their voxels in the order of the world, so that no sum or tie hangs on how a file stores them."""
+    planes = planes_of(reference.geometry)
+    grid = planes.geometry(reference.geometry)
+    masks = [replace(mask, values=planes.seen(mask.values), geometry=grid) for mask in (reference, prediction)]
+    return masks[0], masks[1], None if scores is None else planes.seen(scores)
+
+
 def _measured(
-    reference: Mask, prediction: Mask, settings: MetricSettings, tolerance: Number, unit: str, scores: Voxels | None
+    reference: Mask, prediction: Mask, scores: Voxels | None, settings: MetricSettings, tolerance: Number, unit: str
 ) -> _Case:
     box = joint_box(reference.values, prediction.values)
     inside = reference.values[box], prediction.values[box]
@@ -204,10 +212,13 @@ def _words(settings: MetricSettings, geometry: Geometry, unit: str, tolerance: N
 
 
 def _steps(geometry: Geometry, unit: str) -> tuple[list[int], tuple[float, ...]]:
-    """The axes that a boundary has here, and one step along each."""
+    """The axes that a boundary has here, and one step along each, in the six digits in which it is stated.
+
+    A file that was converted states the last ones otherwise, and one pair of masks has one number.
+    """
     thin = _thin_axis(geometry)
     kept = [axis for axis in range(3) if axis != thin]
-    return kept, tuple(geometry.spacing[axis] if unit == "mm" else 1.0 for axis in kept)
+    return kept, tuple(float(f"{geometry.spacing[axis]:.6g}") if unit == "mm" else 1.0 for axis in kept)
 
 
 def _thin_axis(geometry: Geometry) -> int | None:

@@ -22,12 +22,17 @@ def _image(values: np.ndarray, display: Display | None = None) -> Image:
 RAMP = np.linspace(0, 4095, 40 * 50).reshape(40, 50).astype(np.uint16)
 
 
-def test_the_files_window_comes_first_and_percentiles_without_one() -> None:
-    own = domain("cxr").intensity(_image(RAMP, Display(windows=((2000.0, 1000.0), (1.0, 2.0)))))
+def test_a_film_is_shown_by_percentiles_whether_its_file_has_a_window_or_not() -> None:
+    """A NIfTI of the same film has none, and one film has one answer; `--window file` shows the file's."""
+    with_window, without = _image(RAMP, Display(windows=((2000.0, 1000.0), (1.0, 2.0)))), _image(RAMP)
+    rule, plain = domain("cxr").intensity(with_window), domain("cxr").intensity(without)
+    assert rule.name == plain.name == "percentiles 0.5-99.5 of pixels"
+    np.testing.assert_array_equal(rule.apply(RAMP), plain.apply(RAMP))
+    assert rule.description == f"{plain.description}; the file's own window is not used (--window file)"
+    own = domain("cxr").intensity(with_window, window="file")
     assert own.name == "file window 1"
-    assert own.apply(RAMP).max() == 1
-    without = domain("cxr").intensity(_image(RAMP))
-    assert without.name == "percentiles 0.5-99.5 of pixels"
+    assert (own.apply(RAMP)[RAMP < 1500] == 0).all()
+    assert domain("cxr").intensity(without, window="file").name == plain.name
 
 
 def test_inversion_is_last_with_and_without_a_window() -> None:

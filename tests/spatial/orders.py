@@ -25,5 +25,5 @@ def write_in_order(path: Path, order: tuple[tuple[int, int], ...], to: Path, kin
 
 def in_world(path: Path) -> NDArray[np.generic]:
     """The voxels of a NIfTI file in nibabel's canonical order: right, anterior, superior."""
-    voxels: NDArray[np.generic] = np.asarray(nib.as_closest_canonical(nib.load(path)).dataobj)
+    voxels: NDArray[np.generic] = np.asarray(nib.as_closest_canonical(nib.load(path)).dataobj).copy()
     return voxels
