@@ -51,7 +51,7 @@ OF_PAGES = {"matplotlib", "jinja2"}
 OF_TABLES = {"pyarrow", "duckdb"}
 # what a command may load of those above, once it has run; a package that is not named here must not be loaded
 MAY_LOAD = {
-    "evaluate": {"pyarrow"}, "report": {"pyarrow", *OF_PAGES}, "compare": {"pyarrow"}, "query": {"duckdb"},
+    "evaluate": {"pyarrow"}, "report": {"pyarrow", *OF_PAGES}, "compare": {"pyarrow"}, "query": {"duckdb", "pyarrow"},
     "batch status": set(), "phantom": {"nibabel", "pydicom"}, "concepts": set(),
 }  # fmt: skip
 

@@ -1,6 +1,7 @@
-"""The tables of a run in SQL: DuckDB over the Parquet files, which it may read, and nothing else."""
+"""The tables of a run in SQL: DuckDB over tables that it is handed; no file, read or written, is within its reach."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,60 +27,76 @@ class Answer:
 def query(runs: Sequence[Path], sql: str) -> Answer:
     """Ask the tables of runs; `results`, `failures` and `timings` are tables, of several runs with a column `run`.
 
-    DuckDB reads the runs' own files: no other file, no network, no extension, no change of its settings.
+    DuckDB is handed the rows of the runs' files as it asks for them: it opens no file itself, reaches no network, loads no
+    extension and keeps its settings.
 
     Raises:
-        InputError: a folder has no tables.
-        SettingsError: the query is none that only reads, or DuckDB refuses it; says why.
+        InputError: a folder has no tables, or a damaged one.
+        SettingsError: the query is no SELECT and no explanation of one, or DuckDB refuses it; says why.
     """
     import duckdb
 
-    try:
-        statements = duckdb.extract_statements(sql)
-    except duckdb.Error as error:
-        raise SettingsError(f"the query is no SQL that DuckDB reads: {_first_line(error)}") from error
-    if len(statements) != 1 or statements[0].type not in (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN):
-        raise SettingsError("a query is one SELECT; the tables are " + ", ".join(TABLES))
+    statement = _select_of(sql)
     with duckdb.connect(":memory:", config=_CONFIG) as database:
         _attach(database, [RunFolder(run) for run in runs])
         try:
-            asked = database.execute(statements[0])
+            asked = database.execute(statement)
             rows = asked.fetchall()
         except duckdb.Error as error:
             raise SettingsError(f"the query cannot be answered: {_first_line(error)}") from error
         return Answer(columns=tuple(column[0] for column in asked.description or ()), rows=rows)
 
 
+def _select_of(sql: str) -> Any:
+    """The only statement of a query: a SELECT, or the explanation of one, which could otherwise run what it explains."""
+    import duckdb
+
+    try:
+        statements = duckdb.extract_statements(sql)
+        kinds = [one.type for one in statements]
+        if kinds == [duckdb.StatementType.EXPLAIN]:
+            kinds = [one.type for one in duckdb.extract_statements(_EXPLAIN.sub("", statements[0].query, count=1))]
+    except duckdb.Error as error:
+        raise SettingsError(f"the query is no SQL that DuckDB reads: {_first_line(error)}") from error
+    if kinds != [duckdb.StatementType.SELECT]:
+        raise SettingsError("a query is one SELECT; the tables are " + ", ".join(TABLES))
+    return statements[0]
+
+
+_BLANK = r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*"
+_EXPLAIN = re.compile(rf"^{_BLANK}EXPLAIN\b{_BLANK}(?:ANALYZE\b|\([^)]*\))?", re.IGNORECASE | re.DOTALL)
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "memory_limit": MEMORY, "temp_directory": "", "autoinstall_known_extensions": False,
-    "autoload_known_extensions": False, "threads": 2,
+    "autoload_known_extensions": False, "threads": 2, "python_enable_replacements": False,
 }  # fmt: skip
 
 
 def _attach(database: Any, runs: Sequence[RunFolder]) -> None:
-    """The tables as views, and then nothing but their files within reach."""
-    files = {name: [run.table(name) for run in runs] for name in TABLES}
-    for path in (path for paths in files.values() for path in paths):
-        if not path.is_file():
-            raise InputError(
-                f"{path.parent}: has no table {path.name}; it is no run of `medkt batch`, or not ended yet"
-            )
-    listed = ", ".join(_quoted(path) for paths in files.values() for path in paths)
-    database.execute(f"SET allowed_paths = [{listed}]")
-    database.execute("SET enable_external_access = false")
-    for name, paths in files.items():
-        parts = [_select(run, path, several=len(runs) > 1) for run, path in zip(runs, paths, strict=True)]
+    """The tables of all runs by their names, with a column `run` where there are several."""
+    import pyarrow as pa
+    from pyarrow.dataset import dataset
+
+    for name in TABLES:
+        parts = []
+        for number, run in enumerate(runs):
+            path = run.table(name)
+            if not path.is_file():
+                raise InputError(
+                    f"{path.parent}: has no table {path.name}; it is no run of `medkt batch`, or not ended yet"
+                )
+            try:
+                database.register(f"{name}_{number}", dataset(path, format="parquet"))
+            except (pa.ArrowException, OSError) as error:
+                raise InputError(f"{path}: is damaged; write the tables anew by going on with the run") from error
+            parts.append(_select(run, f"{name}_{number}", several=len(runs) > 1))
         database.execute(f"CREATE VIEW {name} AS {' UNION ALL BY NAME '.join(parts)}")
+    database.execute("SET enable_external_access = false")
     database.execute("SET lock_configuration = true")
 
 
-def _select(run: RunFolder, path: Path, *, several: bool) -> str:
+def _select(run: RunFolder, table: str, *, several: bool) -> str:
     name = f"{_text(run.path.resolve().name)} AS run, " if several else ""
-    return f"SELECT {name}* FROM read_parquet({_quoted(path)})"
-
-
-def _quoted(path: Path) -> str:
-    return _text(str(path.resolve()))
+    return f"SELECT {name}* FROM {table}"
 
 
 def _text(value: str) -> str:
