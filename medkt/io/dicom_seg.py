@@ -133,9 +133,20 @@ def _on_own_grid(planes: Array, frames: list[Frame], header: Dataset, shown: str
     values = np.zeros((int(indices[-1]) + 1, *first.size), dtype=bool)
     for place, index in zip(places, indices, strict=True):
         for frame in place:
+            _require_on_grid(frame, affine, int(index), shown)
             values[index] |= planes[frame.number - 1]
     geometry = Geometry(affine=affine, shape=values.shape, frame_of_reference_uid=first.frame_of_reference or None)
     return values, geometry
+
+
+def _require_on_grid(frame: Frame, affine: Array, index: int, shown: str) -> None:
+    """Pass silently where a frame is a slice of an upright grid; one of a tilted stack would be shifted otherwise."""
+    away = np.abs(np.linalg.solve(affine[:3, :3], frame.position - affine[:3, 3]) - [index, 0, 0])
+    turned = frame.directions is None or np.abs(frame.directions[1] @ affine[:3, 2]) > ON_GRID * abs(affine).max()
+    if away.max() > ON_GRID or turned:
+        raise GeometryMismatchError(
+            f"{shown}: the frames lean, are turned or lie at uneven steps: they are no grid; give the image that it belongs to"
+        )
 
 
 def _by_source_frame(planes: Array, header: Dataset) -> tuple[Array, Geometry]:

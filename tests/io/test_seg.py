@@ -5,6 +5,7 @@ from typing import Any
 
 import highdicom as hd
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK
 from dicom_making import AXIAL, ENHANCED_CT, US_CLIP, numbered, write_clip, write_enhanced, write_picture, write_series
@@ -14,7 +15,7 @@ from pydicom import dcmread
 
 from medkt.concepts.concept import Caption, Code, Concept
 from medkt.errors import GeometryError, GeometryMismatchError, InputError, SettingsError, UnsupportedError
-from medkt.io import read_image, read_mask, write_dicom_seg, write_nifti_mask
+from medkt.io import read_image, read_mask, seg_refusal, write_dicom_seg, write_nifti_mask
 from medkt.spatial import Geometry, Image, Mask
 
 itk: Any = SimpleITK  # without hints
@@ -237,3 +238,43 @@ def test_segmentations_by_other_programs(shared_data: Path) -> None:
     mask = read_mask(folder / "liver.dcm", like=image)
     reference = itk.GetArrayFromImage(itk.ReadImage(str(folder / "liver_seg.nrrd")))
     assert np.array_equal(mask.values, reference > 0)
+
+
+def test_a_seg_of_a_leaning_stack_is_not_set_upright_silently(tmp_path: Path) -> None:
+    write_series(tmp_path / "in", VALUES)
+    image = read_image(tmp_path / "in")
+    seg = dcmread(write_dicom_seg([marked(image)], [NODULE], image, tmp_path / "seg.dcm"))
+    for number, group in enumerate(seg.PerFrameFunctionalGroupsSequence):
+        group.PlanePositionSequence[0].ImagePositionPatient[1] += 2 * number
+    seg.save_as(tmp_path / "leaning.dcm")
+    with pytest.raises(GeometryMismatchError, match=r"frames lean.*give the image that it belongs to"):
+        read_mask(tmp_path / "leaning.dcm")
+
+
+@pytest.mark.parametrize("keyword", ["InstanceNumber", "SeriesNumber", "SliceThickness", "PixelAspectRatio"])
+def test_numbers_in_the_header_that_are_none_stop_no_seg(keyword: str, tmp_path: Path) -> None:
+    file = write_picture(tmp_path / "a.dcm", VALUES[0].astype(np.uint8))
+    mended = dcmread(file)
+    vr = {"SliceThickness": "DS"}.get(keyword, "IS")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pydicom.config.settings, "_writing_validation_mode", pydicom.config.IGNORE)
+        mended.add(pydicom.DataElement(keyword, "LO", "twelve"))
+        mended.save_as(file, enforce_file_format=True)
+    raw = file.read_bytes()
+    tag = pydicom.tag.Tag(keyword)
+    head = tag.group.to_bytes(2, "little") + tag.element.to_bytes(2, "little")
+    file.write_bytes(raw.replace(head + b"LO", head + vr.encode()))
+    image = read_image(file)
+    path = write_dicom_seg([marked(image)], [NODULE], image, tmp_path / "seg.dcm")
+    assert np.array_equal(read_mask(path, like=image).values, marked(image).values)
+
+
+def test_what_a_seg_cannot_be_written_of_is_known_beforehand(tmp_path: Path, failing: Path) -> None:
+    write_series(tmp_path / "in", VALUES, sheared())
+    assert "regridded" in str(seg_refusal(read_image(tmp_path / "in", regrid=True)))
+    assert "mosaic" in str(seg_refusal(read_image(failing / "mosaic_siemens_nih.dcm")))
+    assert "refers to DICOM images" in str(
+        seg_refusal(Image(values=VALUES, geometry=Geometry(affine=AXIAL, shape=VALUES.shape)))
+    )
+    write_series(tmp_path / "sound", VALUES)
+    assert seg_refusal(read_image(tmp_path / "sound")) is None

@@ -9,9 +9,13 @@ import pytest
 from pydicom import dcmread
 from whole_line import BRIGHT, Command, Studies, bright_pipeline
 
+from medkt.cohort.folder import RunFolder
+from medkt.cohort.studies import StudyRunner, StudyRunnerFactory
+from medkt.cohort.work import Work
 from medkt.concepts import concept_from_text
 from medkt.config import resolve
-from medkt.errors import SettingsError
+from medkt.datasets.case import Case
+from medkt.errors import SettingsError, UnsupportedError
 from medkt.io import read_image
 from medkt.pipeline import FindingResult, StudyResult, View
 from medkt.report.formats import Formats
@@ -68,6 +72,48 @@ def test_what_cannot_be_written_is_said_before_anything_is_computed(
     assert ran.code == 2
     assert "image.png: a DICOM SEG refers to DICOM images, and this one is not" in ran.err
     assert not (tmp_path / "out" / "result.json").exists()
+
+
+@pytest.mark.usefixtures("never_computes")
+def test_a_regridded_study_is_refused_before_anything_is_computed(
+    medkt: Command, bright: None, tmp_path: Path, failing: Path
+) -> None:
+    words = ("segment", "-i", failing / "head_ct_two_steps", "--regrid", *BRIGHT, "-f", "dicom-seg", "-o", tmp_path)
+    ran = medkt(*words)
+    assert ran.code == 2
+    assert "the image was regridded" in ran.err
+
+
+def test_in_a_batch_it_is_the_reading_that_fails(studies: Studies, tmp_path: Path) -> None:
+    case = Case(case_id="a", image=studies["cxr-png"], modality="cxr")
+    work = Work(key="a", number=1, case=case)
+
+    def runner(formats: Formats) -> StudyRunner:
+        asked = StudyRunnerFactory(run=RunFolder(tmp_path), concepts={}, settings=FAST, formats=formats)
+        return StudyRunner(asked, bright_pipeline(FAST))
+
+    with pytest.raises(UnsupportedError, match="refers to DICOM images"):
+        runner(Formats(nifti=False, png=False, dicom_seg=True)).read(work)
+    assert runner(Formats(dicom_seg=True)).read(work)[0].geometry.shape[0] == 1
+
+
+def test_headers_of_which_no_seg_can_be_made_cost_nothing_else(
+    studies: Studies, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = of(studies["dx"], "a bright spot")
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise UnsupportedError("somebody's name") from ValueError("somebody's name")
+
+    monkeypatch.setattr("medkt.report.formats.write_dicom_seg", fail)
+    written = write_result(result, tmp_path / "a", formats=Formats(dicom_seg=True), name="x")
+    assert written.record["formats_refused"] == {
+        "dicom-seg": "none can be made of the headers of this series (ValueError)"
+    }
+    assert "somebody" not in (tmp_path / "a" / "result.json").read_text(encoding="utf-8")
+    assert (tmp_path / "a" / written.record["findings"][0]["files"]["mask"]).is_file()
+    with pytest.raises(UnsupportedError):
+        write_result(result, tmp_path / "b", formats=Formats(nifti=False, png=False, dicom_seg=True), name="x")
 
 
 @pytest.fixture
