@@ -26,6 +26,7 @@ from medkt.io.dicom_regions import regions_of
 from medkt.io.dicom_regrid import regrid as resample
 from medkt.io.dicom_series import choose_series
 from medkt.io.dicom_stack import Layout, lay_out
+from medkt.io.dicom_statements import notes_on, stated_by
 from medkt.io.dicom_volumes import choose_volume
 from medkt.io.digest import digest_of
 from medkt.io.entries import Listing, said
@@ -99,6 +100,7 @@ def read_dicom(
         modality=modality_of(first),
         display=full.display,
         padding=full.padding,
+        stated=stated_by(first),
         provenance=Provenance(
             source="dicom",
             digest=digest_of(values, geometry),
@@ -109,6 +111,7 @@ def read_dicom(
                 *copies,
                 *chosen.warnings,
                 *layout.warnings,
+                *notes_on(first, layout.geometry),
                 *_cautions(files, layout, geometry),
                 *varying,
                 *warnings,

@@ -167,6 +167,11 @@ def modality_of(dataset: Dataset) -> str:
     return text(dataset, "Modality") or _MODALITIES.get(text(dataset, "SOPClassUID"), "")
 
 
+def class_modality(dataset: Dataset) -> str:
+    """The modality that the class of the object is for, "" where that is none or several."""
+    return _MODALITIES.get(text(dataset, "SOPClassUID"), "")
+
+
 def is_cut_picture(dataset: Dataset) -> bool:
     """Whether it is of a class for images and says no size: the file ends before it does."""
     name = getattr(value(dataset, "SOPClassUID"), "name", "")

@@ -18,7 +18,7 @@ from medkt.pipeline.load import resolve_device
 from medkt.pipeline.look import Looked, View, look_at, shown_plane, windows_of
 from medkt.pipeline.result import EncoderFacts, encoder_facts
 from medkt.pipeline.run import Pipeline, Progress, meeting
-from medkt.pipeline.words import asked_of, domain_of, is_learnt, misplaced, too_long, wanted_in
+from medkt.pipeline.words import asked_of, contradicted, domain_of, is_learnt, misplaced, too_long, wanted_in
 from medkt.saliency.targets import ConceptTexts
 from medkt.segmentation.zero_shot import score_planes
 from medkt.spatial import Image
@@ -160,7 +160,12 @@ def _classified(
         raise SettingsError(
             "one text alone has nothing to be compared with; ask for another, or let normal be a choice"
         )
-    warnings = [*image.provenance.warnings, *check_plausible(image, kind), *misplaced(asked, kind)]
+    warnings = [
+        *image.provenance.warnings,
+        *check_plausible(image, kind),
+        *misplaced(asked, kind),
+        *contradicted(asked, image, kind),
+    ]
     warnings += [*too_long(taught.base, asked, kind), *meeting(taught, asked)]
     choices = _choices(taught, kind, asked, normal=normal)
     looks = {window: look_at(image, kind, view, window=window) for window in windows_of(kind, asked)}

@@ -17,7 +17,7 @@ from medkt.models.registry import load_encoder
 from medkt.pipeline.load import resolve_device, segmenter_with_facts
 from medkt.pipeline.look import View, look_at, shown_plane, spacing_in_mm, windows_of
 from medkt.pipeline.result import ModelFacts, StudyResult, encoder_facts, finding_of, score_finding, too_small
-from medkt.pipeline.words import asked_of, domain_of, is_learnt, misplaced, texts_of, too_long, wanted_in
+from medkt.pipeline.words import asked_of, contradicted, domain_of, is_learnt, misplaced, texts_of, too_long, wanted_in
 from medkt.segmentation.segmenter import Segmenter
 from medkt.segmentation.slicewise import ConceptResult, SegmentationSettings, segment_planes
 from medkt.spatial import Image, Mask
@@ -146,7 +146,12 @@ class Pipeline:
         kind = domain_of(image, view, [one for one in concepts if not is_learnt(taught, one)])
         asked = asked_of(taught, concepts, kind)
         settings = settled(self.settings, kind, self.encoder)
-        warnings = [*image.provenance.warnings, *check_plausible(image, kind), *misplaced(asked, kind)]
+        warnings = [
+            *image.provenance.warnings,
+            *check_plausible(image, kind),
+            *misplaced(asked, kind),
+            *contradicted(asked, image, kind),
+        ]
         warnings += [*too_long(self.encoder, asked, kind), *meeting(taught, asked)]
         looks = {window: look_at(image, kind, view, window=window) for window in windows_of(kind, asked)}
         prepared = time.perf_counter()

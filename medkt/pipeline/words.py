@@ -1,5 +1,6 @@
 """From names, texts, files and packages to the concepts that are asked of a study, and what to warn of."""
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -134,6 +135,29 @@ def misplaced(concepts: Iterable[Concept], kind: Domain) -> list[str]:
         for concept in concepts
         if concept.modality not in ("", kind.name)
     ]
+
+
+def contradicted(concepts: Iterable[Concept], image: Image, kind: Domain) -> list[str]:
+    """Where the words ask of another side, view or part of the body than the file says that it shows."""
+    stated, notes = image.stated, []
+    if stated.view == "lateral" and kind.name == "cxr":
+        notes.append("the file says a lateral view (ViewPosition): words and model are for frontal films")
+    for concept in concepts:
+        name = concept.name[:60]
+        body = concept.body or kind.default_body
+        if stated.body and stated.body != body and concept.modality in ("", kind.name):
+            notes.append(
+                f"{name}: is compared with captions of the {body}, the file says that it shows the {stated.body}"
+            )
+        asked = {side for side in ("left", "right") if side in _words_of(concept)}
+        if stated.side and asked and stated.side not in asked:
+            notes.append(f"{name}: asks for the {asked.pop()} side, the file says that it shows the {stated.side}")
+    return notes
+
+
+def _words_of(concept: Concept) -> set[str]:
+    texts = (concept.name, *concept.texts("prompt"))
+    return {word for one in texts for word in re.findall(r"[a-z]+", one.lower())}
 
 
 def too_long(encoder: DualEncoder, concepts: Iterable[Concept], kind: Domain) -> list[str]:

@@ -31,6 +31,21 @@ class Display:
     region: tuple[int, int, int, int] | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stated:
+    """What the file says that it shows, in medkt's own words; "" where it does not say, or in words of its own.
+
+    Attributes:
+        body: "chest", "head", "abdomen", "breast", "neck", "pelvis", "spine" or "limb".
+        side: "left" or "right" of the patient.
+        view: "lateral" for a radiograph from the side.
+    """
+
+    body: str = ""
+    side: str = ""
+    view: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Image:
     """One study to look at.
@@ -44,6 +59,7 @@ class Image:
         display: what the file says about windows and inversion.
         padding: the value that stands for what is no part of the patient, and for nothing else; statistics leave it out.
             None where the file names none, and in CT, where air stands for it.
+        stated: what the file says that it shows.
         provenance: digests, steps, warnings.
         native: what the writer of the same format needs to put a mask back into the file's own frame; only
             `medkt.io` looks inside.
@@ -54,6 +70,7 @@ class Image:
     modality: str = ""
     display: Display = field(default_factory=Display)
     padding: float | None = None
+    stated: Stated = field(default_factory=Stated)
     provenance: Provenance = field(default_factory=Provenance)
     native: object | None = None
 
