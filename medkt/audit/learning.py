@@ -8,9 +8,11 @@ from typing import Any
 from medkt.audit.audit import Audit, Level, audit
 from medkt.audit.card import as_markdown
 from medkt.concepts import Base, Concept, Package, write_package
+from medkt.concepts.concept import ROLES
 from medkt.domains import Domain
 from medkt.errors import ForgettingError, InputError
 from medkt.models.encoder import DualEncoder
+from medkt.pipeline.words import require_words
 from medkt.transfer.delta import Delta, DeltaSettings, apply, make_delta, to_bytes
 from medkt.transfer.learn import Learned, learn_concept
 from medkt.transfer.learn_settings import LearnSettings
@@ -103,11 +105,12 @@ def learn(
 
     Raises:
         ForgettingError: more is forgotten than `max_forgetting`.
-        InputError: no seed, or one twice; nothing was learned, so that there is no difference to keep.
+        InputError: no seed, or one twice; a caption of which the encoder knows no word; nothing was learned, so that there is no difference to keep.
         MedktError: from the steps.
     """
     if not seeds or len(set(seeds)) < len(seeds):
         raise InputError(f"learning needs at least one seed and each once, got {list(seeds)}")
+    require_words([concept], encoder, roles=ROLES)
     learned = [
         learn_concept(encoder, concept, domain, settings, seed=seed, known=known, cache=cache, progress=progress)
         for seed in seeds

@@ -22,7 +22,7 @@ from medkt.models.framing import prepare
 from medkt.models.weights import weights_digest
 from medkt.pipeline import Looked, View, look_at
 from medkt.pipeline.look import shown_plane
-from medkt.pipeline.words import texts_of
+from medkt.pipeline.words import require_words, texts_of
 from medkt.saliency.targets import ConceptTexts, Target, embed_targets
 from medkt.segmentation.presence import Presence, PresenceSettings, decide_presence
 from medkt.segmentation.slicewise import features_of_planes
@@ -117,7 +117,11 @@ class Scorer:
             kind: the domain that studies are read as.
             settings: how planes become a score; None takes the defaults.
             view: how studies are read and cut.
+
+        Raises:
+            InputError: a text of which the encoder knows no word.
         """
+        require_words([concept], encoder)
         settings, view, texts = settings or PresenceSettings(), view or View(), texts_of(kind, concept)
         normal = [ConceptTexts(id=name, prompts=one.words[one.default_body].normal) for name, one in domains().items()]
         target, *modalities = embed_targets(encoder, [texts, *normal])

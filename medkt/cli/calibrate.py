@@ -174,7 +174,9 @@ def _asked(arguments: argparse.Namespace, kind: "Domain") -> "tuple[DualEncoder,
         raise SettingsError(f"--base goes with a .medkt file, got {arguments.concept}; leave it out")
     encoder = load_encoder(arguments.model, device=resolve_device(arguments.device))
     if not learnt:
-        return encoder, concept_in(arguments.concept, kind.name)
+        return encoder, concept_in(
+            arguments.concept, kind.name
+        )  # its words are checked by the scorer, before any study
     taught = Taught.of(encoder, [arguments.concept])
     if taught.copy is None:
         names = ", ".join(one.id for one in taught.concepts)

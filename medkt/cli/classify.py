@@ -36,12 +36,14 @@ def run(arguments: argparse.Namespace) -> int:
     from medkt.errors import MedktError
     from medkt.models.registry import load_encoder
     from medkt.pipeline import resolve_device
+    from medkt.pipeline.words import require_words
     from medkt.saliency import KeptTexts, texts_kept
     from medkt.transfer.packages import Taught
 
     wanted = wanted_of(arguments)
     encoder = load_encoder(arguments.model, device=resolve_device(arguments.device))
     taught = Taught.of(encoder, packages_of(arguments), together=arguments.together)
+    require_words(wanted, encoder)
     view = view_of(arguments)
     failures: list[MedktError] = []
     kept = KeptTexts()
@@ -115,6 +117,7 @@ def record_of(result: "Classification") -> dict[str, Any]:
                 "cosine": round(one.cosine, 6),
                 "plane": one.planes[one.best],
                 "prompts": list(one.texts),
+                "words_notes": list(one.words_notes),
                 "planes": [
                     {"index": index, "probability": round(share, 6), "cosine": round(cosine, 6)}
                     for index, share, cosine in zip(

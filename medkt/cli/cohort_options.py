@@ -3,11 +3,13 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
+
+from medkt.cli.console import drawing_on
 
 if TYPE_CHECKING:
     from medkt.cohort.engine import Engine, RunnerFactory
@@ -150,8 +152,20 @@ def asked_of(arguments: argparse.Namespace) -> Asked:
                 f"{concept.id} is asked for with other words than those it was learnt with; leave one of the two out"
             )
         concepts[concept.id] = concept
+    _require_words(arguments, concepts.values())
     digests = {path: package.digest for path, package in packages.items()}
     return Asked(concepts=concepts, own=tuple(concepts), learnt=learnt, packages=digests)
+
+
+def _require_words(arguments: argparse.Namespace, concepts: "Iterable[Concept]") -> None:
+    """That the encoder knows words of the users' own texts, before a folder is made; each worker asks for all texts."""
+    from medkt.concepts import concepts as shipped
+    from medkt.models.registry import load_encoder
+    from medkt.pipeline.words import require_words
+
+    own = [one for one in concepts if shipped().get(one.id) != one]
+    if own and arguments.engine == "local":  # the machine that starts a cluster's run need not have the weights
+        require_words(own, load_encoder(arguments.model))
 
 
 def manifest_plan_of(
@@ -269,7 +283,7 @@ def run_plan(
         print(f"medkt: {note}", file=sys.stderr)
     engine = engine_of(arguments, factory, folder)
     with own_stdout(arguments.json and arguments.engine == "ray") as out:
-        watcher = Printer(stream=out if arguments.json else None, quiet=arguments.quiet)
+        watcher = Printer(out=drawing_on(sys.stderr), stream=out if arguments.json else None, quiet=arguments.quiet)
         summary = run_cohort(folder, plan, engine, salt=salt, limit=limit, watcher=watcher)
     say_failures(folder, plan)
     return summary

@@ -107,19 +107,22 @@ def _new(arguments: argparse.Namespace) -> int:
 def _lint(arguments: argparse.Namespace) -> int:
     from dataclasses import asdict
 
+    from medkt.errors import UnreadableError
+
     problems: list[Problem] = []
     forecasts: list[Forecast] = []
     for path in arguments.files:
-        found, said = _linted(path, arguments.model)
+        try:
+            found, said = _linted(path, arguments.model)
+        except UnreadableError as error:  # the other files are still looked at
+            found, said = [_unreadable(path, error)], []
         problems += found
         forecasts += said
     errors = sum(problem.level == "error" for problem in problems)
     warnings = sum(problem.level == "warning" for problem in problems)
     if arguments.json:
         shown = {"problems": [asdict(p) for p in problems], "forecasts": [asdict(f) for f in forecasts]}
-        print(
-            json.dumps({"errors": errors, "warnings": warnings, **shown}, indent=1, ensure_ascii=False, allow_nan=False)
-        )
+        print(json.dumps({"errors": errors, "warnings": warnings, **shown}, indent=1, allow_nan=False))
     else:
         for problem in problems:
             print(f"{problem.level}: {problem}")
@@ -127,6 +130,19 @@ def _lint(arguments: argparse.Namespace) -> int:
             print(f"note: {forecast.id}: {forecast.sentence}")
         print(f"errors: {errors}, warnings: {warnings}, files: {len(arguments.files)}")
     return 2 if errors else 0
+
+
+def _unreadable(path: Path, error: Exception) -> "Problem":
+    """A file that is no text or no YAML, as a problem of that file."""
+    from medkt.concepts.problem import Problem
+
+    said = " ".join(str(error).split()).removeprefix(str(path)).lstrip(":")
+    line, found, rest = said.partition(": ")
+    number, said = (int(line), rest) if found and line.isdigit() else (0, said.strip())
+    message, _, remedy = said.rpartition("; ")
+    return Problem(
+        path=str(path), line=number, field="", rule="unreadable", level="error", message=message, remedy=remedy
+    )  # fmt: skip
 
 
 def _linted(path: Path, model: str | None) -> "tuple[list[Problem], list[Forecast]]":
@@ -172,7 +188,7 @@ def _show(arguments: argparse.Namespace) -> int:
     if arguments.card:
         print("\n".join(one.card for one in package.learnt))
         return 0
-    print(json.dumps(_described(package), indent=1, ensure_ascii=False, allow_nan=False))
+    print(json.dumps(_described(package), indent=1, allow_nan=False))
     return 0
 
 

@@ -25,7 +25,7 @@ def show(name: str) -> int:
     from medkt.concepts import load_concept
     from medkt.report.plain import as_plain
 
-    print(json.dumps(as_plain(load_concept(name)), indent=2, ensure_ascii=False, allow_nan=False))
+    print(json.dumps(as_plain(load_concept(name)), indent=2, allow_nan=False))
     return 0
 
 
@@ -36,7 +36,7 @@ def listing(arguments: argparse.Namespace) -> int:
 
     found = [c for c in concepts().values() if arguments.modality in (None, c.modality)]
     if arguments.json:
-        print(json.dumps([as_plain(concept) for concept in found], ensure_ascii=False, allow_nan=False))
+        print(json.dumps([as_plain(concept) for concept in found], allow_nan=False))
         return 0
     width = max(len(concept.id) for concept in found) + 2
     for concept in found:

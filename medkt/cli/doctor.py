@@ -5,6 +5,8 @@ import json
 import sys
 from typing import Any
 
+from medkt.cli.console import drawing_on
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
@@ -73,7 +75,7 @@ def _show(found: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    console = Console(file=drawing_on(sys.stdout))
     console.print("  ".join(f"{name} {version}" for name, version in found["medkt"].items()))
     console.print(f"device: {found['device']['cuda'] or 'CPU'}, {found['device']['threads']} threads")
     table = Table("transfer syntax", "readable", "by / needs", title="DICOM pixel data")

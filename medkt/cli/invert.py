@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medkt.cli.segment import add_words, modality_of, progress
+from medkt.cli.segment import add_words, modality_of, progress, say_notes
 
 if TYPE_CHECKING:
     from medkt.concepts import Concept
+    from medkt.models.encoder import DualEncoder
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Invert every caption; each is kept in the cache once it is done, so that a second run goes on."""
-    texts = texts_of(_concepts(arguments))
+    from medkt.pipeline.words import require_words
+
+    wanted = _concepts(arguments)
+    require_words(wanted, roles=("inversion", "prompt"))
+    texts = texts_of(wanted)
 
     from medkt.config import resolve
     from medkt.errors import OutputError
@@ -59,6 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
     if (arguments.output / RECORD).exists() and not arguments.overwrite:
         raise OutputError(f"{arguments.output}: holds an inversion already; choose another folder or say --overwrite")
     encoder = load_encoder(arguments.model, device=resolve_device(arguments.device))
+    notes = _notes(encoder, texts)
+    say_notes(notes)
     make = invert if arguments.no_cache else invert_cached
     with progress(arguments.quiet or arguments.json, "inverting") as tick:
         found = make(encoder, texts, settings, images=arguments.images, seed=arguments.seed, progress=tick)
@@ -66,12 +73,28 @@ def run(arguments: argparse.Namespace) -> int:
     facts["licence"] = encoder.spec.licence
     record = write_inversion(found, arguments.output, encoder=facts, overwrite=arguments.overwrite)
     if arguments.json:
-        print(json.dumps({**record, "folder": str(arguments.output)}, allow_nan=False))
+        print(json.dumps({**record, "folder": str(arguments.output), "notes": notes}, allow_nan=False))
         return 0
     for text, similarity in zip(found.texts, found.similarity.mean(dim=1).tolist(), strict=True):
         print(f"{text}: mean similarity {similarity:.3f} of {arguments.images} images")
     print(f"  {arguments.output}: images.safetensors, {RECORD}, sheet.png and a PNG of each image")
     return 0
+
+
+def _notes(encoder: "DualEncoder", texts: Sequence[str]) -> list[str]:
+    """What is to be known of the texts.
+
+    Raises:
+        InputError: the encoder knows no word of one.
+    """
+    from medkt.concepts.meaning import check_text
+    from medkt.errors import InputError
+
+    verdicts = [check_text(encoder, text) for text in texts]
+    for verdict in verdicts:
+        if verdict.refusal:
+            raise InputError(verdict.refusal)
+    return [f"{verdict.text[:60]!r}: {note}" for verdict in verdicts for note in verdict.notes.values()]
 
 
 def texts_of(concepts: "Sequence[Concept]") -> tuple[str, ...]:

@@ -7,12 +7,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medkt.cli.segment import modality_of, progress
+from medkt.cli.segment import modality_of, progress, say_notes
+from medkt.concepts.concept import ROLES
 
 if TYPE_CHECKING:
     from medkt.audit import LearnedConcept
     from medkt.concepts import Concept
     from medkt.domains import Domain
+    from medkt.models.encoder import DualEncoder
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +83,10 @@ def run(arguments: argparse.Namespace) -> int:
         raise SettingsError("--max-forgetting needs an audit; leave out --audit none")
     concept, kind = _concept_and_domain(arguments)
 
+    from medkt.pipeline.words import require_words
+
+    require_words([concept], roles=ROLES)  # what needs no model, before one is loaded
+
     from medkt.audit import learn
     from medkt.config import resolve_learning
     from medkt.models.registry import load_encoder
@@ -90,6 +96,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     settings = resolve_learning(LearnSettings, preset=arguments.preset, file=arguments.settings, sets=arguments.set)
     encoder = load_encoder(arguments.model, device=resolve_device(arguments.device))
+    notes = _notes(encoder, concept, kind)
+    say_notes(notes)
     began = time.perf_counter()
     with progress(arguments.quiet or arguments.json, f"learning {concept.name}") as tick:
         made = learn(
@@ -105,15 +113,18 @@ def run(arguments: argparse.Namespace) -> int:
         if isinstance(error, OutputError):
             raise
         raise OutputError(f"{target}: cannot be written ({error.strerror}); choose another folder") from error
-    _say(made, target, package.digest, seconds, as_json=arguments.json)
+    _say(made, target, package.digest, seconds, notes, as_json=arguments.json)
     return 0
 
 
 def _target(path: Path, *, overwrite: bool) -> Path:
     from medkt.errors import OutputError, SettingsError
 
+    if path.is_dir() or path.name in ("", ".."):
+        raise SettingsError(f"{path}: is a folder, and a package is a file; give -o {path / 'NAME.medkt'}")
     if path.suffix != ".medkt":
-        raise SettingsError(f"{path}: a package's name ends in .medkt; give -o {path.with_suffix('.medkt')}")
+        named = path.with_suffix(".medkt") if path.stem != ".medkt" else path.with_name("NAME.medkt")
+        raise SettingsError(f"{path}: a package's name ends in .medkt; give -o {named}")
     if path.exists() and not overwrite:
         raise OutputError(f"{path}: is there already; choose another name or say --overwrite")
     if not path.parent.is_dir():
@@ -146,10 +157,19 @@ def _write_beside(made: "LearnedConcept", target: Path) -> None:
     write_atomically(target.with_suffix(".html"), lambda part: part.write_bytes(page))
 
 
-def _say(made: "LearnedConcept", target: Path, digest: str, seconds: float, *, as_json: bool) -> None:
+def _notes(encoder: "DualEncoder", concept: "Concept", kind: "Domain") -> list[str]:
+    """What is to be known of the captions; a word that the model does not know is what it may have to learn."""
+    from medkt.concepts.meaning import check_text
+
+    verdicts = [check_text(encoder, text, modality=kind.name) for role in ROLES for text in concept.texts(role)]
+    notes = [(v.text, note) for v in verdicts for code, note in v.notes.items() if code != "unknown_words"]
+    return list(dict.fromkeys(f"{concept.id}: {text[:60]!r}: {note}" for text, note in notes))
+
+
+def _say(made: "LearnedConcept", target: Path, digest: str, seconds: float, notes: list[str], *, as_json: bool) -> None:
     record: dict[str, Any] = {
         "package": str(target), "page": str(target.with_suffix(".html")), "digest": digest, "seconds": round(seconds, 1),
-        "bytes": target.stat().st_size, "recipe": made.recipe, "audit": made.audit.as_json() if made.audit else None,
+        "bytes": target.stat().st_size, "recipe": made.recipe, "audit": made.audit.as_json() if made.audit else None, "notes": notes,
     }  # fmt: skip
     if as_json:
         print(json.dumps(record, allow_nan=False))

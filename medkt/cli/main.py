@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from medkt.about import NOT_A_MEDICAL_DEVICE, __version__
+from medkt.cli.console import any_console
 from medkt.errors import MedktError
 
 # command -> (module, one line of help); the modules import nothing heavy at their top
@@ -46,7 +47,11 @@ class Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    argv = list(sys.argv[1:] if argv is None else argv)
+    with any_console():
+        return _command(list(sys.argv[1:] if argv is None else argv))
+
+
+def _command(argv: list[str]) -> int:
     parser = _parser()
     # argparse would need every command's options up front; only the one that is named is loaded
     name = next((word for word in argv if not word.startswith("-")), None)

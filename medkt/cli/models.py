@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medkt.cli.console import drawing_on
 from medkt.cli.loudness import add_loudness
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def _list(args: argparse.Namespace) -> int:
     table = Table("name", "kind", "model", "licence of the weights", "here")
     for entry in entries:
         table.add_row(entry["name"], entry["kind"], entry["title"], entry["licence"], entry["state"])
-    Console(width=None if sys.stdout.isatty() else 140).print(table)
+    Console(file=drawing_on(sys.stdout), width=None if sys.stdout.isatty() else 140).print(table)
     return 0
 
 
@@ -192,7 +193,7 @@ def _progress() -> "Iterator[medkt.models.download.Progress]":
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     tasks: dict[str, Any] = {}
-    with Progress(*columns, console=Console(stderr=True)) as bars:
+    with Progress(*columns, console=Console(file=drawing_on(sys.stderr))) as bars:
 
         def show(name: str, here: int, total: int | None) -> None:
             if name not in tasks:

@@ -138,6 +138,7 @@ def add_models(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Segment each study; 4 where some failed and others did not, else the code of the failure."""
     from medkt.errors import MedktError, SettingsError
+    from medkt.pipeline.words import require_words
     from medkt.report.names import kept_names, require_each_once
     from medkt.report.write import prepare_folder, require_no_result, write_result
     from medkt.saliency import KeptTexts, texts_kept
@@ -157,6 +158,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not several:  # of several the folders are named after what is in the files
         require_no_result(arguments.output, overwrite=arguments.overwrite)
     pipeline = pipeline_of(arguments)
+    require_words(wanted, pipeline.encoder)
     failures: list[MedktError] = []
     kept, done = KeptTexts(), _Done()
     for path, own in zip(arguments.input, names, strict=True):
@@ -390,8 +392,10 @@ def progress(hidden: bool, what: str) -> "Iterator[Progress]":
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    from medkt.cli.console import drawing_on, shown
+
+    what, console = shown(what), Console(file=drawing_on(sys.stderr))
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=hidden or not console.is_terminal) as bar:
         task = bar.add_task(what, total=None)
 

@@ -19,6 +19,7 @@ from medkt.datasets.reference import read_case_image
 from medkt.inversion.invert import device_of
 from medkt.models.registry import load_encoder
 from medkt.pipeline import Classification, ConceptScore, View, classify, resolve_device
+from medkt.pipeline.words import require_words
 from medkt.saliency import KeptTexts, texts_kept
 from medkt.spatial import Image
 from medkt.transfer.packages import Taught
@@ -57,6 +58,7 @@ class ClassRunnerFactory:
 
         torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
         encoder = load_encoder(self.model, device=resolve_device(self.device))
+        require_words((one.concept for one in self.classes), encoder)
         return ClassRunner.of(self, Taught.of(encoder, self.packages, together=self.together))
 
 
@@ -128,7 +130,13 @@ def row_of_classes(classes: Sequence[ClassWords], result: Classification, *, tru
     return row | {
         "domain": result.domain.name, "planes_scored": len(planes), "input_digest": result.image.provenance.digest,
         "incomplete": 0 if completeness is None else completeness.missing, "warnings": len(result.warnings),
+        "words_notes": _words_notes(result),
     }  # fmt: skip
+
+
+def _words_notes(result: Classification) -> str:
+    """What is to be known of the words of any class: they all decide together."""
+    return ";".join(sorted({code for score in result.scores for code in score.words_notes}))
 
 
 def _of(score: ConceptScore) -> tuple[float, float]:

@@ -139,7 +139,7 @@ class Printer:
     def _tell(self, event: str, values: Mapping[str, Any]) -> None:
         if self._stream is not None:
             print(
-                json.dumps({"event": event, **values}, ensure_ascii=False, allow_nan=False),
+                json.dumps({"event": event, **values}, allow_nan=False),
                 file=self._stream,
                 flush=True,
             )

@@ -22,6 +22,7 @@ from medkt.inversion.invert import device_of
 from medkt.metrics import CaseResult
 from medkt.models.digest import sha256_of_json
 from medkt.pipeline import FindingResult, Pipeline, StudyResult, View
+from medkt.pipeline.words import require_words
 from medkt.report.plain import as_plain
 from medkt.report.write import Decided, Formats, write_result
 from medkt.saliency import KeptTexts, texts_kept
@@ -86,6 +87,7 @@ class StudyRunnerFactory:
             self.model, segmenter=self.segmenter, device=self.device, settings=self.settings, preset=self.preset,
             packages=self.packages, together=self.together,
         )  # fmt: skip
+        require_words(self.concepts.values(), pipeline.encoder)
         rules = SiteRules.read(self.site, pipeline, self.concepts.values(), self.view) if self.site else None
         return StudyRunner(self, pipeline, rules)
 
@@ -183,6 +185,7 @@ def row_of(
     row |= {
         "domain": record["domain"], "planes": record["planes"], "planes_scored": record["planes_scored"],
         "input_digest": record["input"]["digest"], "incomplete": incomplete_of(record), "warnings": len(record["warnings"]),
+        "words_notes": ";".join(finding["words_notes"]),
     }  # fmt: skip
     if finding["calibration"] is not None:
         row |= {name: finding["calibration"][name] for name in ("p_value", "probability")}

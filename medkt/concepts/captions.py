@@ -16,6 +16,7 @@ from medkt.concepts.concept import MORPHOLOGICALLY_ABNORMAL, ROLES, Caption, Cod
 from medkt.concepts.document import Document, parse_document, read_document, read_text
 from medkt.concepts.problem import refuse
 from medkt.concepts.schema import HOLDS, LONGEST_ID, VERSION, check
+from medkt.concepts.wordlike import plain_text
 from medkt.errors import InputError
 
 _MOST_LINES = 20_000
@@ -110,15 +111,15 @@ def _concepts(document: Document) -> tuple[Concept, ...]:
 def _concept(entry: dict[str, Any], file: dict[str, Any]) -> Concept:
     source = "; ".join(file["sources"][key] for key in entry["source"])
     owed = {"source": source, "licence": file["licence"], "author": file["author"]}
-    captions = _captions(entry, owed)
+    name, captions = plain_text(entry["name"]), _captions(entry, owed)
     optional: dict[str, Any] = {key: entry[key] for key in ("window", "body", "is_free_text") if key in entry}
     optional |= {key: tuple(entry[key]) for key in ("synonyms", "related", "views", "colour") if key in entry}
     optional |= {key: Code(**entry[key]) for key in ("category", "type", "region") if key in entry}
     if "smallest_visible_mm" in entry:
         optional["smallest_visible_mm"] = float(entry["smallest_visible_mm"])
     return Concept(
-        id=entry["id"], name=entry["name"], captions=captions, modality=file["modality"],
-        digest=_digest(entry["name"], captions, is_free_text=entry.get("is_free_text", False)), **owed, **optional,
+        id=entry["id"], name=name, captions=captions, modality=file["modality"],
+        digest=_digest(name, captions, is_free_text=entry.get("is_free_text", False)), **owed, **optional,
     )  # fmt: skip
 
 
@@ -130,7 +131,7 @@ def _captions(entry: dict[str, Any], owed: dict[str, str]) -> tuple[Caption, ...
     roles: dict[str, list[Role]] = {}
     for role in ROLES:
         for text in entry["captions"].get(role, []):
-            roles.setdefault(text, []).append(role)
+            roles.setdefault(plain_text(text), []).append(role)
     return tuple(Caption(text=text, roles=tuple(its), **owed) for text, its in roles.items())
 
 

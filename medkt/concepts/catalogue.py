@@ -12,6 +12,7 @@ from medkt.concepts.captions import read_concepts, slug
 from medkt.concepts.concept import Caption, Concept, Role
 from medkt.concepts.package import SUFFIX, read_package
 from medkt.concepts.schema import MODALITIES
+from medkt.concepts.wordlike import is_text, plain_text
 from medkt.errors import AmbiguousInputError, InputError, SettingsError, UnknownNameError
 from medkt.resources import data_file
 
@@ -61,13 +62,17 @@ def concept_from_text(text: str, *, modality: str = "") -> Concept:
     The id is a slug of the text with eight digits of its digest, at most 48 characters, so that it can name files and
     two texts do not meet in one id.
 
+    It is taken in one way of writing (`plain_text`), so that what looks the same is the same.
+
     Raises:
-        InputError: the text is empty.
+        InputError: the text is empty, or holds bytes that are no text.
 
     >>> concept_from_text("A ring in the left lung!").id
     'a_ring_in_the_left_lung_85417afb'
     """
-    text = " ".join(text.split())
+    text = plain_text(text)
+    if not is_text(text):
+        raise InputError(f"the text {text!a} holds bytes that are no text; type it anew, in English")
     if not text:
         raise InputError("the text of a concept is empty; say what to look for, such as 'a round bright spot'")
     digest = hashlib.sha256(text.encode()).hexdigest()

@@ -53,10 +53,55 @@ class Lexicon:
     looks: tuple[Look, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Lists for texts that are asked of a study.
+
+    Attributes:
+        denial, no_denial: words that deny or call normal, and those that only look like it.
+        hedge, question, report: words that say how sure someone is, that ask, that head a part of a report.
+        asking_first: words that ask where a text begins with them.
+        findings: one pattern a kind of finding.
+        function: words that name nothing.
+        words: abbreviations and names whose letters look like no word.
+        told_of: every single word of denial, hedge and question.
+    """
+
+    denial: re.Pattern[str]
+    no_denial: re.Pattern[str]
+    hedge: re.Pattern[str]
+    question: re.Pattern[str]
+    report: re.Pattern[str]
+    asking_first: frozenset[str]
+    findings: tuple[re.Pattern[str], ...]
+    function: frozenset[str]
+    words: frozenset[str]
+    told_of: frozenset[str]
+
+
+@cache
+def asked() -> Asked:
+    """The lists that ship with medkt."""
+    raw = _raw()["asked"]
+    hedges = [*_raw()["hedge"]["terms"], *raw["hedge"]]
+    return Asked(
+        denial=_whole(raw["denial"]), no_denial=_whole(raw["no_denial"]), hedge=_whole(hedges),
+        question=_whole(raw["question"]), report=re.compile(_any(raw["report"]), re.IGNORECASE),
+        asking_first=frozenset(raw["asking_first"]), findings=tuple(_whole(terms) for terms in raw["findings"]),
+        function=frozenset(raw["function"]), words=frozenset([*raw["abbreviations"], *raw["words"]]),
+        told_of=frozenset(word for term in [*raw["denial"], *hedges, *raw["question"]] for word in re.findall(r"\w+", term)),
+    )  # fmt: skip
+
+
+@cache
+def _raw() -> Any:
+    return yaml.safe_load(data_file("radiology_captions/lint.yaml").read_text(encoding="utf-8"))
+
+
 @cache
 def lexicon() -> Lexicon:
     """The lists that ship with medkt."""
-    raw = yaml.safe_load(data_file("radiology_captions/lint.yaml").read_text(encoding="utf-8"))
+    raw = _raw()
     groups = {"negation": raw["negation"], "hedge": raw["hedge"]}
     groups |= {f"not-visual ({name.replace('_', ' ')})": group for name, group in raw["not_visual"].items()}
     return Lexicon(
@@ -74,8 +119,12 @@ def _foreign(group: Mapping[str, Any]) -> Terms:
 
 
 def _terms(rule: str, remedy: str, terms: Iterable[str], *, at_home: Iterable[str] = ()) -> Terms:
-    pattern = re.compile(rf"(?<![\w-])(?:{_any(terms)})(?!\w|-\w)", re.IGNORECASE)
-    return Terms(rule=rule, remedy=remedy, pattern=pattern, at_home=frozenset(at_home))
+    return Terms(rule=rule, remedy=remedy, pattern=_whole(terms), at_home=frozenset(at_home))
+
+
+def _whole(terms: Iterable[str]) -> re.Pattern[str]:
+    """Any of the terms as whole words; not a part of a compound, so that "no-reflow" denies nothing."""
+    return re.compile(rf"(?<![\w-])(?:{_any(terms)})(?!\w|-\w)", re.IGNORECASE)
 
 
 def _look(entry: Mapping[str, Any], looks: Mapping[str, list[str]]) -> Look:

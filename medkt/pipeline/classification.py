@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medkt.concepts import Concept
+from medkt.concepts.meaning import Code
 from medkt.domains import Domain, check_plausible
 from medkt.errors import InputError, NumericalError, SettingsError
 from medkt.io import read_image
@@ -18,7 +19,17 @@ from medkt.pipeline.load import resolve_device
 from medkt.pipeline.look import Looked, View, look_at, shown_plane, windows_of
 from medkt.pipeline.result import EncoderFacts, encoder_facts
 from medkt.pipeline.run import Pipeline, Progress, meeting
-from medkt.pipeline.words import asked_of, contradicted, domain_of, is_learnt, misplaced, too_long, wanted_in
+from medkt.pipeline.words import (
+    asked_of,
+    contradicted,
+    domain_of,
+    is_learnt,
+    misplaced,
+    require_words,
+    sentences_of,
+    wanted_in,
+    word_notes,
+)  # fmt: skip
 from medkt.saliency.targets import ConceptTexts
 from medkt.segmentation.zero_shot import score_planes
 from medkt.spatial import Image
@@ -37,6 +48,7 @@ class ConceptScore:
         planes: indices of those looked at.
         cosines: (planes,) float32, -1 to 1.
         probabilities: (planes,) float32, its share in the softmax over all concepts asked and what is normal.
+        words_notes: as of `FindingResult`.
     """
 
     concept: Concept | None
@@ -46,6 +58,7 @@ class ConceptScore:
     planes: tuple[int, ...]
     cosines: NDArray[np.float32]
     probabilities: NDArray[np.float32]
+    words_notes: tuple[Code, ...] = ()
 
     @property
     def best(self) -> int:
@@ -114,6 +127,7 @@ def classify(
     wanted = wanted_in(concepts, prompts, taught=taught, modality=view.modality if view else None)
     if isinstance(source, Image):
         return _classified(taught, source, wanted, view or View(), normal=normal, progress=progress)
+    require_words(wanted, taught.base)
     image = read_image(source)
     try:
         return _classified(taught, image, wanted, view or View(), normal=normal, progress=progress)
@@ -166,7 +180,10 @@ def _classified(
         *misplaced(asked, kind),
         *contradicted(asked, image, kind),
     ]
-    warnings += [*too_long(taught.base, asked, kind), *meeting(taught, asked)]
+    require_words(asked, taught.base)
+    noted = {concept.id: word_notes(taught.base, concept, kind) for concept in asked}
+    warnings += [said for concept in asked for said in sentences_of(concept, noted[concept.id])]
+    warnings += meeting(taught, asked)
     choices = _choices(taught, kind, asked, normal=normal)
     looks = {window: look_at(image, kind, view, window=window) for window in windows_of(kind, asked)}
     scores: dict[str, ConceptScore] = {}
@@ -179,8 +196,10 @@ def _classified(
                 if choice.texts.id not in scores:
                     scores |= _scored(encoder, choices, choice, image, looks[choice.window], progress)
     warnings += [warning for looked in looks.values() for warning in looked.intensity.warnings]
+    codes = {name: tuple(notes) for name, notes in noted.items()}
     return Classification(
-        image=image, domain=kind, scores=tuple(scores[choice.texts.id] for choice in choices),
+        image=image, domain=kind,
+        scores=tuple(replace(scores[one.texts.id], words_notes=codes.get(one.texts.id, ())) for one in choices),
         encoder=encoder_facts(taught.base, facts), warnings=tuple(dict.fromkeys(warnings)),
     )  # fmt: skip
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from medkt.concepts import Concept
+from medkt.concepts.meaning import Code
 from medkt.domains import Domain
 from medkt.metrics import CaseResult, Measures, evaluate_case, measure
 from medkt.models.encoder import DualEncoder
@@ -52,6 +53,7 @@ class FindingResult:
             None where nothing was looked at.
         measures: size and place of the mask's lesions.
         case, reference: scores against a reference and the reference itself, where one was given.
+        words_notes: codes of what is to be known of its words, such as "negation" (`medkt.concepts.meaning`).
     """
 
     concept: Concept
@@ -62,6 +64,7 @@ class FindingResult:
     measures: Measures
     case: CaseResult | None = None
     reference: Mask | None = None
+    words_notes: tuple[Code, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -115,13 +118,19 @@ def encoder_facts(encoder: DualEncoder, taught: Sequence[TaughtFacts] = ()) -> E
 
 
 def finding_of(
-    image: Image, looked: Looked, concept: Concept, texts: ConceptTexts, found: ConceptResult
+    image: Image,
+    looked: Looked,
+    concept: Concept,
+    texts: ConceptTexts,
+    found: ConceptResult,
+    words_notes: tuple[Code, ...] = (),
 ) -> FindingResult:
     indices = [s.map.specificity.index for s in found.slices if s.map.specificity is not None]
     return FindingResult(
         concept=concept, texts=texts, looked=looked, found=found,
         specificity=float(np.median(indices)) if indices else None,
         measures=measure(mask_of(image, looked, found, concept.id), seen=looked.seen(image.geometry)),
+        words_notes=words_notes,
     )  # fmt: skip
 
 

@@ -17,7 +17,18 @@ from medkt.models.registry import load_encoder
 from medkt.pipeline.load import resolve_device, segmenter_with_facts
 from medkt.pipeline.look import View, look_at, shown_plane, spacing_in_mm, windows_of
 from medkt.pipeline.result import ModelFacts, StudyResult, encoder_facts, finding_of, score_finding, too_small
-from medkt.pipeline.words import asked_of, contradicted, domain_of, is_learnt, misplaced, texts_of, too_long, wanted_in
+from medkt.pipeline.words import (
+    asked_of,
+    contradicted,
+    domain_of,
+    is_learnt,
+    misplaced,
+    require_words,
+    sentences_of,
+    texts_of,
+    wanted_in,
+    word_notes,
+)  # fmt: skip
 from medkt.segmentation.segmenter import Segmenter
 from medkt.segmentation.slicewise import ConceptResult, SegmentationSettings, segment_planes
 from medkt.spatial import Image, Mask
@@ -113,6 +124,7 @@ class Pipeline:
 
         `check` is called with the image before anything is computed; what it raises ends the work.
         """
+        require_words(concepts, self.encoder)
         began = time.perf_counter()
         image = read_image(path, series=series, volume=volume, regrid=regrid, allow_incomplete=allow_incomplete)
         seconds = time.perf_counter() - began
@@ -137,7 +149,8 @@ class Pipeline:
         Raises:
             AmbiguousInputError: the image does not say its modality and neither does `view`.
             UnknownNameError: a concept is given by a name that nothing has.
-            InputError: nothing to look at, a concept of another modality, or an unusable image.
+            InputError: nothing to look at, a concept of another modality, an unusable image, or a text of which the
+                encoder knows no word.
             NumericalError: a step gave NaN.
         """
         began = time.perf_counter()
@@ -152,7 +165,10 @@ class Pipeline:
             *misplaced(asked, kind),
             *contradicted(asked, image, kind),
         ]
-        warnings += [*too_long(self.encoder, asked, kind), *meeting(taught, asked)]
+        require_words(asked, self.encoder)
+        noted = {concept.id: word_notes(self.encoder, concept, kind) for concept in asked}
+        warnings += [said for concept in asked for said in sentences_of(concept, noted[concept.id])]
+        warnings += meeting(taught, asked)
         looks = {window: look_at(image, kind, view, window=window) for window in windows_of(kind, asked)}
         prepared = time.perf_counter()
         found: dict[str, ConceptResult] = {}
@@ -170,7 +186,10 @@ class Pipeline:
                     )  # fmt: skip
                     found.update({result.concept: result for result in results})
         done = time.perf_counter()
-        findings = tuple(finding_of(image, looks[kind.window_for(c)], c, texts_of(kind, c), found[c.id]) for c in asked)
+        findings = tuple(
+            finding_of(image, looks[kind.window_for(c)], c, texts_of(kind, c), found[c.id], tuple(noted[c.id]))
+            for c in asked
+        )
         warnings += [warning for looked in looks.values() for warning in looked.intensity.warnings]
         warnings += [f"{f.concept.name}: {w}" for f in findings for w in (*f.found.warnings, *too_small(f))]
         return StudyResult(

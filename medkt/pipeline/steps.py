@@ -13,7 +13,7 @@ from medkt.models.encoder import DualEncoder
 from medkt.pipeline.look import View, look_at, shown_plane, spacing_in_mm
 from medkt.pipeline.result import saliency_of
 from medkt.pipeline.run import settled
-from medkt.pipeline.words import domain_of, texts_of
+from medkt.pipeline.words import domain_of, require_words, texts_of
 from medkt.segmentation.prompts import Prompts, prompts_of
 from medkt.segmentation.segmenter import Segmenter, choose
 from medkt.segmentation.slicewise import SegmentationSettings, segment_planes
@@ -32,6 +32,7 @@ def explain(
 ) -> SaliencyMap:
     """The saliency map of a concept on a study, of every plane looked at, whether or not the finding is there."""
     settings = settings or SegmentationSettings()
+    require_words([concept], encoder)
     kind = domain_of(image, view or View(), [concept])
     settings = settled(replace(settings, presence=replace(settings.presence, gate=False)), kind, encoder)
     looked = look_at(image, kind, view or View(), window=kind.window_for(concept))

@@ -1,18 +1,23 @@
 """From names, texts, files and packages to the concepts that are asked of a study, and what to warn of."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from medkt.concepts import Concept, concept_from_text, load_concept, read_package
+from medkt.concepts.concept import Role
+from medkt.concepts.meaning import CODES, Code, check_text
 from medkt.domains import Domain, detect_domain, domain, domains
-from medkt.errors import AmbiguousInputError, SettingsError, UnknownNameError
+from medkt.errors import AmbiguousInputError, InputError, SettingsError, UnknownNameError
 from medkt.models.encoder import DualEncoder
 from medkt.pipeline.look import View
 from medkt.saliency.targets import ConceptTexts
 from medkt.spatial import Image
 from medkt.transfer.packages import Taught, is_package
+
+ASKED: tuple[Role, ...] = ("prompt", "contrast")
+"""The captions that a study is compared with; those of the other roles are what is learnt and inverted."""
 
 
 def concept_or_name(one: Concept | str | Path, modality: str | None = None) -> Concept | str | Path:
@@ -97,6 +102,7 @@ def wanted_in(
         UnknownNameError: nothing has this name.
         AmbiguousInputError: a file with several concepts, or a name that one modality uses twice.
         UnreadableError, UnsupportedError, ...: a package is not sound.
+        InputError: a text holds nothing like an English word.
     """
     found: list[Concept | str | Path] = []
     for one in concepts:
@@ -106,6 +112,7 @@ def wanted_in(
         else:
             found.append(learnt or concept_or_name(one, modality))
     found += [concept_from_text(text) for text in prompts]
+    require_words(found)
     return tuple({one.id if isinstance(one, Concept) else str(one): one for one in found}.values())
 
 
@@ -160,12 +167,43 @@ def _words_of(concept: Concept) -> set[str]:
     return {word for one in texts for word in re.findall(r"[a-z]+", one.lower())}
 
 
-def too_long(encoder: DualEncoder, concepts: Iterable[Concept], kind: Domain) -> list[str]:
-    """Which concepts have prompts whose ends the encoder does not read."""
-    cut = {concept.name: sum(encoder.tokenize(kind.prompts(concept)).truncated) for concept in concepts}
-    length, model = encoder.spec.text_length, encoder.spec.name
-    return [
-        f"{name[:60]}: {number} of its prompts are longer than the {length} tokens that {model} reads, their ends are cut off"
-        for name, number in cut.items()
-        if number
-    ]
+def require_words(
+    concepts: Iterable[Concept | str | Path], encoder: DualEncoder | None = None, *, roles: Iterable[Role] = ASKED
+) -> None:
+    """That every text which is asked of a model means something to it; names of known findings do.
+
+    Args:
+        concepts: what is asked for; a name stands for a shipped concept.
+        encoder: whose tokenizer is asked; None asks only what needs none.
+        roles: which captions are used.
+
+    Raises:
+        InputError: the first text that means nothing, and what to do.
+    """
+    for concept in concepts:
+        if not isinstance(concept, Concept):
+            continue
+        texts = [(text, encoder) for role in roles for text in concept.texts(role)]
+        # templates hold the name; a model may have to learn what it means, but a word it has to be
+        texts += [] if concept.is_free_text else [(concept.name, None)]
+        for text, asked in texts:
+            if refusal := check_text(asked, text).refusal:
+                raise InputError(refusal if concept.is_free_text else f"{concept.id}: {refusal}")
+
+
+def word_notes(encoder: DualEncoder, concept: Concept, kind: Domain) -> Mapping[Code, str]:
+    """What a reader has to know of the words that are asked for a concept: a sentence for each code."""
+    prompts = kind.prompts(concept)
+    verdicts = [check_text(encoder, text, modality=kind.name) for text in (*prompts, *concept.texts("contrast"))]
+    notes = {code: note for verdict in reversed(verdicts) for code, note in verdict.notes.items()}
+    if number := sum(encoder.tokenize(prompts).truncated):
+        length, model = encoder.spec.text_length, encoder.spec.name
+        notes["cut_off"] = (
+            f"{number} of its prompts are longer than the {length} tokens that {model} reads, their ends are cut off"
+        )
+    return {code: notes[code] for code in CODES if code in notes}
+
+
+def sentences_of(concept: Concept, notes: Mapping[Code, str]) -> list[str]:
+    """Notes as warnings, each with the name that it is about."""
+    return [f"{concept.name[:60]}: {note}" for note in notes.values()]

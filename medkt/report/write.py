@@ -273,6 +273,7 @@ def _finding_record(
         "name": finding.concept.name,
         "concept_digest": finding.concept.digest,
         "prompts": list(finding.texts.prompts),
+        "words_notes": list(finding.words_notes),
         "normal_captions": list(finding.texts.normal),
         "contrast_captions": list(finding.texts.confusable),
         "window": looked.intensity.name,

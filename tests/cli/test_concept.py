@@ -95,6 +95,24 @@ def test_lint_as_json_with_a_model(medkt: Command) -> None:
     assert f"note: ct_halo: {forecast['sentence']}" in ran.out
 
 
+def test_lint_looks_at_every_file_whatever_one_of_them_is(medkt: Command) -> None:
+    Path("latin.yaml").write_bytes(b"version: 1\nname: R\xe4nder\n")
+    Path("tab.yaml").write_text("version: 1\n\tmodality: ct\n")
+    medkt("concept", "new", "--modality", "ct", "-o", "new.yaml")
+    ran = medkt("concept", "lint", "latin.yaml", "absent.yaml", "tab.yaml", "new.yaml")
+    assert ran.code == 2
+    assert "error: latin.yaml:2: is not UTF-8 text (byte 19); save it as UTF-8\n" in ran.out
+    assert "error: absent.yaml: cannot be read (No such file or directory); check the path and permission\n" in ran.out
+    assert "error: tab.yaml:2: is not valid YAML" in ran.out
+    assert "new.yaml:" in ran.out
+    assert "still holds REPLACE" in ran.out
+    assert ran.out.endswith("files: 4\n")
+    found = json.loads(medkt("concept", "lint", "latin.yaml", "tab.yaml", "--json").out)["problems"]
+    assert [(one["path"], one["line"], one["rule"]) for one in found] == [
+        ("latin.yaml", 2, "unreadable"), ("tab.yaml", 2, "unreadable"),
+    ]  # fmt: skip
+
+
 def test_list_and_show_are_those_of_concepts(medkt: Command) -> None:
     assert medkt("concept", "list", "--modality", "mri").out == medkt("concepts", "--modality", "mri").out
     assert medkt("concept", "list", "--json").out == medkt("concepts", "--json").out

@@ -32,6 +32,10 @@ def test_a_concept_becomes_a_package_and_a_page(tmp_path: Path, capsys: pytest.C
     [
         (["us_phyllodes", "-o", "{}/x.zip"], "a package's name ends in .medkt"),
         (["us_phyllodes", "-o", "{}/none/x.medkt"], "no such folder"),
+        (["us_phyllodes", "-o", "{}"], "/NAME.medkt"),
+        (["us_phyllodes", "-o", "."], " .: is a folder, and a package is a file; give -o NAME.medkt"),
+        (["us_phyllodes", "-o", ".."], " ..: is a folder, and a package is a file; give -o ../NAME.medkt"),
+        (["us_phyllodes", "-o", "{}/.medkt"], "/NAME.medkt"),
         (["us_phyllodes", "-o", "{}/x.medkt", "--seeds", "0"], "--seeds is 1 or more"),
         (["us_phyllodes", "-o", "{}/x.medkt", "--max-forgetting", "2"], "a share from 0 to 1"),
         (["us_phyllodes", "-o", "{}/x.medkt", "--max-forgetting", "0.1", "--audit", "none"], "needs an audit"),
