@@ -36,14 +36,16 @@ class Work:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Texts that no message may repeat: the case's id and its paths."""
+        """Texts that no message may repeat: the case's ids, its series, and its paths and files."""
         case = self.case
         paths = (case.image, *case.references)
         return (
             case.case_id,
             case.patient_id,
             case.series,
-            *(str(one) for path in paths for one in (path, path.parent)),
+            *(
+                str(one) for path in paths for one in (path, path.parent, path.name)
+            ),  # readers name files without folders
         )
 
 

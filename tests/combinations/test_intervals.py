@@ -10,7 +10,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from scipy import stats
+from sklearn.metrics import roc_auc_score
 
+from medkt.report.run import class_bootstrap, many
 from medkt.statistics import BootstrapSettings, Interval, bootstrap_interval, mean_of, median_of
 from medkt.statistics import bootstrap as module
 from medkt.statistics.shares import share_interval
@@ -121,3 +123,38 @@ def test_a_higher_level_holds_a_lower_one(
     found = [kind(values, whose, level) for level in LEVELS]
     for inner, outer in pairwise(found):
         assert outer.low < inner.low <= inner.high < outer.high
+
+
+# from 2,000 on pages leave the bootstrap out
+@pytest.mark.parametrize(("patients", "cases_each"), [(400, 4), (1_999, 1), (2_000, 4)])
+def test_a_pages_numbers_have_the_width_of_their_level(patients: int, cases_each: int) -> None:
+    """Means, medians, shares, areas and their differences as pages print them."""
+    values, whose = drawn(patients, cases_each)
+    truth = values + np.random.default_rng(1).normal(size=len(values)) > 0
+    error = _error_of_area(truth, values, whose)
+    for level in (0.8, 0.95):
+        settings = BootstrapSettings(level=level, resamples=500)
+        mean, wanted = many.mean_interval(values, whose, settings), half_width(values, whose, level)
+        median = many.median_interval(values, whose, settings)
+        held = class_bootstrap.interval_of(class_bootstrap.share(truth, values > -1, whose), settings)
+        area = class_bootstrap.area(truth, values, whose)
+        found = class_bootstrap.interval_of(area, settings)
+        assert {one.level for one in (mean, median, held, found)} == {level}
+        assert (mean.high - mean.low) / 2 == pytest.approx(wanted, rel=0.12)
+        # a median's error is that of the share below it over the density there
+        near = (np.abs(values - np.median(values)) < 0.2).mean() / 0.4
+        below = half_width((values <= np.median(values)).astype(float), whose, level) / near
+        assert (median.high - median.low) / 2 == pytest.approx(below, rel=0.25)
+        among = values > -1
+        assert (held.high - held.low) / 2 == pytest.approx(
+            half_width(truth[among] * 1.0, whose[among], level), rel=0.12
+        )
+        assert found.estimate == pytest.approx(roc_auc_score(truth, values))
+        assert (found.high - found.low) / 2 == pytest.approx(float(stats.norm.ppf(0.5 + level / 2)) * error, rel=0.15)
+
+
+def _error_of_area(truth: np.ndarray, scores: np.ndarray, patients: np.ndarray) -> float:
+    """The standard error by the jackknife over patients, or groups of them, left out one by one."""
+    groups = patients % 400
+    without = [roc_auc_score(truth[groups != one], scores[groups != one]) for one in range(400)]
+    return float(np.sqrt(399 * np.var(without)))
