@@ -36,13 +36,13 @@ def require_extent(image: Image, extent: Extent, title: str) -> None:
     said = " x ".join(f"{size:.4g}" for size in sizes)
     if ordered[0] < SMALLEST_MM:
         raise GeometryError(
-            f"the image is {said} mm large, less than {SMALLEST_MM:g} mm from end to end: are metres written as millimetres? "
-            "Correct the spacing or the unit in its header"
+            f"the image is {said} mm large, which is not that of a patient (less than {SMALLEST_MM:g} mm from end "
+            "to end): are metres written as millimetres? Correct the spacing or the unit in its header"
         )
     if ordered[0] > extent.longest_mm or ordered[1] > extent.widest_mm:
         raise GeometryError(
-            f"the image is {said} mm large, and a {title} is at most {extent.widest_mm:g} mm wide and {extent.longest_mm:g} "
-            f"mm long ({extent.source}): the spacing or its unit in the header is wrong (1 mm may be one that nobody set), or "
+            f"the image is {said} mm large, which is not that of a patient: a {title} is at most {extent.widest_mm:g} mm "
+            f"wide and {extent.longest_mm:g} mm long ({extent.source}): the spacing or its unit in the header is wrong (1 mm may be one that nobody set), or "
             "several slices lie in one picture. Correct the header; a picture without spacing (PNG) is measured in pixels"
         )
 
