@@ -290,20 +290,28 @@ def run_plan(
 
 
 def say_failures(folder: "RunFolder", plan: "Plan") -> None:
-    """Which cases failed and why, on the terminal, under the names that the user gave them; files hold pseudonyms only."""
+    """Which cases failed and why, on standard error.
+
+    A manifest's cases are named by their place in it, and by id and file only on a terminal: logs of a cohort are passed on.
+    Files hold pseudonyms only.
+    """
     from medkt.datasets.table import read_rows
 
     table = folder.table("failures")
     failed = {int(row["number"]): row for _, row in read_rows(table)} if table.is_file() else {}
+    open_names = plan.of_masks or sys.stderr.isatty()
     for number, case in plan.numbered(sorted(failed)[:NAMED]):
         row = failed[number]
-        print(f"medkt: case {case.case_id} ({case.image}): {row['failure']}: {row['message']}", file=sys.stderr)
+        files = "; reference ".join(map(str, (case.image, *case.references)))
+        named = f"case {case.case_id} ({files})" if open_names else f"case {number} of the manifest ({row['case']})"
+        print(f"medkt: {named}: {row['failure']}: {row['message']}", file=sys.stderr)
     if failed:
         more = f"{len(failed) - NAMED} more; " if len(failed) > NAMED else ""
-        named = (
+        where = "failures.csv of the run" if not open_names else str(folder.table("failures", "csv"))
+        pseudonyms = (
             "" if plan.keep_ids else ", where cases have pseudonyms and the column number is their place in the input"
         )
-        print(f"medkt: {more}all failures stand in {folder.table('failures', 'csv')}{named}", file=sys.stderr)
+        print(f"medkt: {more}all failures stand in {where}{pseudonyms}", file=sys.stderr)
 
 
 @contextmanager

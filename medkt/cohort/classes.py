@@ -1,7 +1,7 @@
 """The classes of a run that classifies: what each is called, and the words that stand for it."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,9 @@ from medkt.cohort.protocols import digest_of_cases, require_columns
 from medkt.cohort.work import Shard
 from medkt.concepts import Concept, load_concept
 from medkt.datasets.case import Case
-from medkt.datasets.manifest import iterate_manifest
+from medkt.datasets.manifest import MissingFiles, iterate_manifest
 from medkt.datasets.protocol import Protocol
-from medkt.errors import InputError, SettingsError
+from medkt.errors import InputError, SettingsError, UnknownNameError
 from medkt.models.digest import sha256_of
 
 TRUE_CLASS = "class_name"  # the column of the manifest, and of the result table
@@ -109,12 +109,16 @@ class Survey:
         modality: of all rows, "" where they differ or do not say.
         columns: those that medkt does not know.
         digest: SHA-256 of the file.
+        first: class -> the number of the first case of it.
+        notes: on files that do not exist.
     """
 
     names: Mapping[str, str]
     modality: str
     columns: tuple[str, ...]
     digest: str
+    first: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def survey_classes(manifest: Path) -> Survey:
@@ -127,7 +131,9 @@ def survey_classes(manifest: Path) -> Survey:
     names: dict[str, str] = {}
     modalities: set[str] = set()
     columns: dict[str, None] = {}
-    for number, case in enumerate(iterate_manifest(manifest, check_files=False), start=1):
+    first: dict[str, int] = {}
+    missing = MissingFiles(manifest)
+    for number, case in enumerate(missing.watched(), start=1):
         if not case.class_name:
             raise InputError(
                 f"{manifest}, case {number}, column {TRUE_CLASS}: empty; name the class of every image, or leave it out"
@@ -137,10 +143,13 @@ def survey_classes(manifest: Path) -> Survey:
                 f"{manifest}, case {number}: class {case.class_name!r} has the concept {case.concept!r} here and "
                 f"{names[case.class_name]!r} before; one class is one concept"
             )
+        first.setdefault(case.class_name, number)
         modalities.add(case.modality)
         columns |= dict.fromkeys(case.columns)
     modality = modalities.pop() if len(modalities) == 1 else ""
-    return Survey(names=names, modality=modality, columns=tuple(columns), digest=digest)
+    return Survey(
+        names=names, modality=modality, columns=tuple(columns), digest=digest, first=first, notes=tuple(missing.notes())
+    )  # fmt: skip
 
 
 def classes_of_manifest(
@@ -158,13 +167,13 @@ def classes_of_manifest(
 
     Raises:
         SettingsError: a class of the manifest is none of the given ones, or the other way round; fewer than two classes.
-        UnknownNameError: `load`'s.
+        UnknownNameError: `load`'s; says of which case.
     """
     if not only:
         classes = []
         for name, concept in survey.names.items():
             own = next((one for one in given if one.is_called(concept or name)), None)
-            classes.append(ClassWords(name=name, concept=own or load(concept or name)))
+            classes.append(ClassWords(name=name, concept=own or _loaded(load, concept or name, name, survey)))
         return replaced(classes, given)
     named: dict[str, str] = {}
     for name, concept in survey.names.items():
@@ -179,6 +188,16 @@ def classes_of_manifest(
                 f"classes {named[own.id]!r} and {name!r} of the manifest both mean {own.id}; rename one"
             )
     return _several([ClassWords(name=named.get(one.id, one.name), concept=one) for one in given])
+
+
+def _loaded(load: Callable[[str], Concept], wanted: str, name: str, survey: Survey) -> Concept:
+    try:
+        return load(wanted)
+    except UnknownNameError as error:
+        raise UnknownNameError(
+            f"case {survey.first.get(name, 1)} of the manifest is of class {name!r}: {error} The column concept says which one a "
+            "class means"
+        ) from error
 
 
 def plan_of_class_manifest(
@@ -203,7 +222,7 @@ def plan_of_class_manifest(
     def cases() -> Iterator[Case]:
         return (replace(case, concept=case.class_name) for case in iterate_manifest(manifest, check_files=False))
 
-    return _plan(cases, survey.digest, classes, shard, keep_ids, columns)
+    return replace(_plan(cases, survey.digest, classes, shard, keep_ids, columns), notes=survey.notes)
 
 
 def classes_record(classes: Sequence[ClassWords]) -> list[dict[str, Any]]:

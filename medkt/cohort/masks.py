@@ -105,7 +105,7 @@ def plan_of_masks(
     )  # fmt: skip
     return Plan(
         cases=lambda: cases, digest=_digest(cases), concepts={concept: concept}, asked=(concept,), keep_ids=keep_ids,
-        patients_stated=whose.said,
+        patients_stated=whose.said, of_masks=True,
     )  # fmt: skip
 
 

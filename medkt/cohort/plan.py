@@ -29,7 +29,8 @@ class Plan:
         keep_ids: the manifest's ids are pseudonyms already.
         columns: of the manifest, which go into the result table.
         patients_stated: somebody said which cases are of one patient; else each case counts as one.
-        notes: what was passed over or looks wrong, said before the work begins; it may name the user's paths.
+        notes: what looks wrong, said before the work begins; kept with the run, so it names no path.
+        of_masks: the cases are two folders of masks, whose owner looks at the terminal.
     """
 
     cases: Callable[[], Iterable[Case]]
@@ -41,6 +42,7 @@ class Plan:
     columns: tuple[str, ...] = ()
     patients_stated: bool = True
     notes: tuple[str, ...] = ()
+    of_masks: bool = False
 
     def numbered(self, wanted: Collection[int]) -> Iterator[tuple[int, Case]]:
         """The cases of these numbers, as the manifest has them."""

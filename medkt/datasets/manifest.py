@@ -229,17 +229,23 @@ def _relative(path: Path, base: str) -> str:
 
 
 def _require_files(case: Case, values: Mapping[str, str], where: str) -> None:
-    problem = _missing_file(case, values, where)
-    if problem is not None:
-        raise InputError(f"{problem}; paths are relative to the manifest")
+    missing = _missing_file(case, values)
+    if missing is not None:
+        raise InputError(f"{where}, {_told(missing, values)}; paths are relative to the manifest")
 
 
-def _missing_file(case: Case, values: Mapping[str, str], where: str) -> str | None:
+def _missing_file(case: Case, values: Mapping[str, str]) -> tuple[str, str] | None:
+    """The column of a file that does not exist, and a hint; None where all are there."""
     for column, path in (("image", case.image), *(("reference", one) for one in case.references)):
         if not path.exists():
-            hint = " (a backslash separates nothing here: write / )" if "\\" in values[column] and os.sep == "/" else ""
-            return f"{where}, column {column}: {values[column]!r} does not exist{hint}"
+            windows = "\\" in values[column] and os.sep == "/"
+            return column, " (a backslash separates nothing here: write / )" if windows else ""
     return None
+
+
+def _told(missing: tuple[str, str], values: Mapping[str, str]) -> str:
+    column, hint = missing
+    return f"column {column}: {values[column]!r} does not exist{hint}"
 
 
 @dataclass
@@ -250,7 +256,7 @@ class MissingFiles:
         path: of the manifest.
         cases: how many have passed.
         missing: of how many a file is missing.
-        first: the first of them, as messages.
+        first: the first of them, by row and column; they are kept with a run, so they name no path.
     """
 
     path: str | Path
@@ -264,16 +270,18 @@ class MissingFiles:
         Raises:
             InputError: at the end, where every case lacks a file.
         """
+        told = ""
         for row, values, case in _rows(Path(self.path)):
             self.cases += 1
-            problem = _missing_file(case, values, f"row {row}")
-            if problem is not None:
+            missing = _missing_file(case, values)
+            if missing is not None:
                 self.missing += 1
-                self.first += [problem] if len(self.first) < _SAID else []
+                told = told or f"row {row}, {_told(missing, values)}"
+                self.first += [f"row {row}, column {''.join(missing)}"] if len(self.first) < _SAID else []
             yield case
         if self.missing == self.cases:
             raise InputError(
-                f"{self.path}, {self.first[0]}; paths are relative to the manifest, and so it is with all {self.cases} cases"
+                f"{self.path}, {told}; paths are relative to the manifest, and so it is with all {self.cases} cases"
             )
 
     def notes(self) -> list[str]:
@@ -281,7 +289,7 @@ class MissingFiles:
         if not self.missing:
             return []
         more = f", and {self.missing - len(self.first)} more" if self.missing > len(self.first) else ""
-        return [f"{self.path}: {self.missing} of {self.cases} cases lack a file: {'; '.join(self.first)}{more}"]
+        return [f"{self.missing} of {self.cases} cases of the manifest lack a file: {'; '.join(self.first)}{more}"]
 
 
 class _Together:

@@ -106,8 +106,8 @@ def test_labels_of_each_side_and_failures_by_their_own_names(tmp_path: Path, med
     ran = medkt("evaluate", *folders, "-o", tmp_path / "a", "--prediction-label", "1")
     assert ran.code == 4
     assert (
-        f"case case_8 ({tmp_path / 'mine' / 'case_8.png'}): geometry: the prediction lies on another grid: shape"
-        in ran.err
+        f"case case_8 ({tmp_path / 'mine' / 'case_8.png'}; reference {tmp_path / 'true' / 'case_8.png'}): geometry: the "
+        "prediction lies on another grid: shape" in ran.err
     )
     assert f"all failures stand in {tmp_path / 'a' / 'failures.csv'}, where cases have pseudonyms" in ran.err
     with (tmp_path / "a" / "results.csv").open(newline="", encoding="utf-8") as file:

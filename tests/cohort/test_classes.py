@@ -101,6 +101,8 @@ def test_cases_of_a_data_set_have_their_class(tmp_path: Path) -> None:
 
 def _manifest(path: Path, *rows: str, head: str = "case_id,image,class_name,concept,modality,site") -> Path:
     path.write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
+    for row in rows:
+        (path.parent / row.split(",")[1]).touch()
     return path
 
 
@@ -248,3 +250,12 @@ def test_classes_apart_and_together(taught: tuple[Path, Path]) -> None:
     assert gain.item() == pytest.approx(3.0 + (5.0 - 3.0) + (2.0 - 3.0))
     runner.held.close()
     assert torch.equal(runner.taught.base.module.get_parameter("gain"), BrightSpots().module.get_parameter("gain"))
+
+
+def test_a_class_that_nobody_knows_is_told_with_its_case(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.png").touch()
+    (tmp_path / "m.csv").write_text("case_id,image,class_name\na,a.png,cxr_nodule\nb,b.png,Nodule 7\n")
+    says = r"case 2 of the manifest is of class .Nodule 7.: .*The column concept says which one a class means"
+    with pytest.raises(UnknownNameError, match=says):
+        classes_of_manifest(survey_classes(tmp_path / "m.csv"), [], only=False, load=load_concept)

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.csv
 import pytest
 from pyarrow.parquet import read_table
 
@@ -175,3 +176,22 @@ def test_a_question_reads_the_tables_and_nothing_else(tmp_path: Path, sql: str, 
 def test_a_run_without_tables_cannot_be_asked(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"has no table results.parquet; it is no run of `medkt batch`, or not ended"):
         query([tmp_path], "SELECT 1")
+
+
+def test_no_cell_of_a_csv_runs_as_a_formula(tmp_path: Path) -> None:
+    """Kept columns hold what a manifest holds; the CSV is for people and their spreadsheets, Parquet keeps the words."""
+    cells = ["=1+1", "+cmd", "-2.5", "@sum(a1)", "F", "-x"]
+    folder = RunFolder(tmp_path / "run")
+    folder.make()
+    with Ledger(folder.ledger) as ledger:
+        ledger.add([(n, f"case-{n}") for n in range(1, 7)])
+        rows = [{"concept": "cyst", "dsc": -0.5, "site": cell} for cell in cells]
+        done = [
+            Outcome(key=f"case-{n}", number=n, round=0, state="done", rows=[one]) for n, one in enumerate(rows, start=1)
+        ]
+        ledger.record(done, {})
+        write_tables(folder, ledger)
+    assert read_table(folder.table("results"))["site"].to_pylist() == cells
+    written = pa.csv.read_csv(folder.table("results", "csv")).to_pydict()
+    assert written["site"] == ["'=1+1", "'+cmd", "-2.5", "'@sum(a1)", "F", "'-x"]
+    assert written["dsc"] == [-0.5] * 6

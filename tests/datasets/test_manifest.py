@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from medkt.datasets.case import DOMAINS, Case
-from medkt.datasets.manifest import Manifest, iterate_manifest, read_manifest, write_manifest
+from medkt.datasets.manifest import Manifest, MissingFiles, iterate_manifest, read_manifest, write_manifest
 from medkt.domains.registry import domains
 from medkt.errors import InputError, MedktError, OutputError, UnreadableError
 
@@ -175,3 +175,40 @@ def test_splits_and_gathered_cases(tmp_path: Path) -> None:
 
 def test_the_domains_are_those_that_medkt_has() -> None:
     assert set(DOMAINS) == set(domains())
+
+
+# ---- tables that Excel and pandas write
+
+
+@pytest.mark.parametrize("start", ["sep=,\n", "sep=;\r\n", "\ufeffsep=,\n", ""])
+def test_the_line_that_excel_hides(start: str, tmp_path: Path) -> None:
+    mark = ";" if ";" in start else ","
+    (tmp_path / "a.png").touch()
+    (tmp_path / "m.csv").write_text(
+        start + f"case_id{mark}image{mark}present\na{mark}a.png{mark}1.0\n", encoding="utf-8"
+    )
+    (case,) = read_manifest(tmp_path / "m.csv")
+    assert (case.case_id, case.present) == ("a", True)
+
+
+def test_missing_files_are_counted_and_where_all_are_the_first_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.png").touch()
+    rows = "".join(f"c{n},{'a.png' if n == 0 else f'im{n}.png'}\n" for n in range(6))
+    (tmp_path / "m.csv").write_text("case_id,image\n" + rows)
+    watch = MissingFiles(tmp_path / "m.csv")
+    assert [case.case_id for case in watch.watched()] == [f"c{n}" for n in range(6)]
+    (note,) = watch.notes()
+    assert note == (
+        "5 of 6 cases of the manifest lack a file: row 3, column image; row 4, column image; row 5, column image, and 2 more"
+    )  # no path: it is kept with the run
+    (tmp_path / "w.csv").write_text("case_id,image\nc,images\\im0.dcm\n")
+    with pytest.raises(
+        InputError, match=r"w\.csv, row 2, column image: 'images\\\\im0\.dcm' does not exist \(a backslash"
+    ):
+        list(MissingFiles(tmp_path / "w.csv").watched())
+
+
+def test_a_key_that_says_nothing_is_told_with_its_row(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text("case_id,image,reference,reference_key\na,a.png,m.png,first\n")
+    with pytest.raises(InputError, match="row 2, column reference_key: 'first' is no label value such as 1"):
+        read_manifest(tmp_path / "m.csv", check_files=False)
