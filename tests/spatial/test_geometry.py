@@ -159,3 +159,18 @@ def test_index_and_world_are_inverse_for_oblique_grids(
     index = np.array([point])
     np.testing.assert_allclose(geometry.to_index(geometry.to_world(index)), index, atol=1e-8)
     np.testing.assert_allclose(geometry.spacing, spacing, rtol=1e-9)
+
+
+@pytest.mark.parametrize("degrees", [0.0, 12.0, -30.0])
+def test_volume_and_area_of_a_tilted_grid(degrees: float) -> None:
+    """A gantry that leans by an angle: between slices lies the step times its cosine, in a slice nothing changes."""
+    affine = _axial().affine.copy()
+    tilt = np.deg2rad(degrees)
+    affine[:3, 0] = 5.0 * np.array([0.0, np.sin(tilt), np.cos(tilt)])
+    geometry = Geometry(affine=affine, shape=(5, 4, 3))
+    assert geometry.spacing == pytest.approx((5.0, 0.5, 0.7))
+    assert geometry.is_sheared is (degrees != 0)
+    assert geometry.voxel_volume_ml == pytest.approx(5.0 * 0.5 * 0.7 * np.cos(tilt) / 1000)
+    assert geometry.pixel_area(0) == pytest.approx(0.5 * 0.7)
+    assert geometry.pixel_area(1) == pytest.approx(5.0 * 0.7)
+    assert geometry.pixel_area(2) == pytest.approx(5.0 * 0.5 * np.cos(tilt))

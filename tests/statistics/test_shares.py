@@ -45,3 +45,20 @@ def test_holm_by_hand_and_with_tests_that_were_not_made() -> None:
     assert len(holm(np.zeros(0))) == 0
     with pytest.raises(InputError, match="p values lie from 0 to 1"):
         holm(np.array([1.5]))
+
+
+@pytest.mark.parametrize("level", [0.8, 0.95])
+def test_few_patients_by_the_formula(level: float) -> None:
+    """Rao and Scott's effective number of cases in plain loops: the variance over patients has one degree less."""
+    cases = {"a": [1, 1, 0, 1], "b": [0, 0], "c": [1], "d": [0, 0, 0, 1, 0], "e": [1, 1, 1]}
+    held = np.array([bool(one) for part in cases.values() for one in part])
+    patients = np.array([name for name, part in cases.items() for _ in part])
+    share, number = sum(map(sum, cases.values())) / 15, len(cases)
+    variance = number / (number - 1) * sum((sum(p) - share * len(p)) ** 2 for p in cases.values()) / 15**2
+    effective = 15 / (variance / (share * (1 - share) / 15))
+    z = float(stats.norm.ppf(0.5 + level / 2))
+    middle = (share + z * z / (2 * effective)) / (1 + z * z / effective)
+    half = z / (1 + z * z / effective) * np.sqrt(share * (1 - share) / effective + z * z / (4 * effective**2))
+    found = share_interval(held, patients, level=level)
+    assert effective < 15
+    assert (found.estimate, found.low, found.high) == pytest.approx((share, middle - half, middle + half))
