@@ -1,6 +1,7 @@
 """What every domain does: slices, words, named windows."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -184,3 +185,12 @@ def test_contrast_is_of_the_same_part_of_the_body() -> None:
 def test_domains_travel_to_other_processes() -> None:
     for one in EVERY:
         assert pickle.loads(pickle.dumps(one)) == one
+
+
+def test_a_plane_is_empty_below_the_fraction_and_not_at_it() -> None:
+    rule = replace(domain("ct").slice_rule, empty_fraction=0.25, empty_level=-300.0, step_mm=0.0)
+    values = np.full((3, 8, 8), -1000, np.int16)
+    values[0, :2, :8], values[1].flat[:15] = 40, 40  # a quarter of the pixels, and one fewer
+    values[2, :4, :4] = -300  # on the level is not above it
+    image = _ct(values)
+    assert replace(domain("ct"), slice_rule=rule).slices(image, planes_of(image.geometry)) == (0,)
