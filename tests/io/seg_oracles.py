@@ -89,12 +89,15 @@ def _wrong_frames(path: Path, sources: list[Path], image: Image, masks: list[Mas
     seg = dcmread(path)
     stored = seg.pixel_array.reshape(-1, *seg.pixel_array.shape[-2:])
     opened = {str(source.SOPInstanceUID): (source, _patterns(source)) for source in map(dcmread, sources)}
+    used = np.flatnonzero(np.any([mask.values.any(axis=(1, 2)) for mask in masks], axis=0)).tolist()
     for number, group in enumerate(seg.PerFrameFunctionalGroupsSequence):
         segment = group.SegmentIdentificationSequence[0].ReferencedSegmentNumber
         position = np.array(group.PlanePositionSequence[0].ImagePositionPatient, dtype=np.float64)
         place = int(np.rint(image.geometry.to_index(position[None])[0, 0]))
         if not np.array_equal(stored[number].astype(bool), masks[segment - 1].values[place]):
             yield f"frame {number + 1}: other voxels than slice {place} of segment {segment}"
+        if list(group.FrameContentSequence[0].DimensionIndexValues) != [segment, used.index(place) + 1]:
+            yield f"frame {number + 1}: its dimension indices are not its segment and the rank of its place"
         (named,) = group.DerivationImageSequence[0].SourceImageSequence
         source, patterns = opened[str(named.ReferencedSOPInstanceUID)]
         frame = int(named.get("ReferencedFrameNumber", 1))
