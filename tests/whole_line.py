@@ -108,6 +108,8 @@ def load_bright(
     device: str = "auto",
     settings: SegmentationSettings | None = None,
     preset: str = "default",
+    packages: Sequence[Any] = (),
+    together: bool = False,
 ) -> Pipeline:
     """Stands in for `Pipeline.load`."""
     return bright_pipeline(settings, preset)

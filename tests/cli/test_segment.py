@@ -175,7 +175,7 @@ def test_what_a_result_says_of_itself(done: Done) -> None:
     assert set(record["seconds"]) == {"read", "prepare", "models", "measure"}
     (finding,) = record["findings"]
     assert finding["measures"]["mask_voxels"] == int(np.asarray(done.mask().dataobj).sum())
-    assert done.out.startswith(f"{done.study}: a bright spot seen (score {finding['score']:.2f}, ")
+    assert done.out.startswith(f"{done.study}: a bright spot seen (score {finding['score']:.2f}; ")
 
 
 # ---- the same again
