@@ -2,13 +2,25 @@
 
 Each is a `MedktError` and also the built-in that a caller would expect. The message says what was wrong,
 in which file, and what to do. The command line prints it as one line and exits with `exit_code`.
+
+The message is for the terminal alone: it names files, and may quote them. What is written down of an error is its
+`code`, for which `medkt.codes` has a sentence, and its `numbers`.
 """
 
 
 class MedktError(Exception):
-    """Base of every error raised on purpose. The command line shows it as one line, without a trace."""
+    """Base of every error raised on purpose. The command line shows it as one line, without a trace.
+
+    Attributes:
+        code: which mistake it is, a word of `medkt.codes.SENTENCES`; "" for one of which only the class is written down.
+        numbers: what may be written down with it, such as how many slices are missing; never text.
+    """
 
     exit_code: int = 2
+
+    def __init__(self, *words: object, code: str = "", **numbers: object) -> None:
+        super().__init__(*words)
+        self.code, self.numbers = code, numbers
 
 
 class InputError(MedktError, ValueError):

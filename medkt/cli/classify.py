@@ -33,6 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Score each study; 4 where some failed and others did not, else the code of the failure."""
+    from medkt.codes import told
     from medkt.errors import MedktError
     from medkt.models.registry import load_encoder
     from medkt.pipeline import resolve_device
@@ -56,11 +57,9 @@ def run(arguments: argparse.Namespace) -> int:
             if len(arguments.input) == 1:
                 raise
             failures.append(error)
-            message = " ".join(str(error).split())
-            print(f"medkt: {message}", file=sys.stderr)
+            print(f"medkt: {' '.join(str(error).split())}", file=sys.stderr)
             if arguments.json:
-                failed = {"error": type(error).__name__, "message": message}
-                print(json.dumps({"status": "failed", "input_path": str(path), **failed}, allow_nan=False))
+                print(json.dumps({"status": "failed", "input_path": str(path), **told(error)}, allow_nan=False))
     if failures:
         print(f"medkt: {len(failures)} of {len(arguments.input)} studies failed", file=sys.stderr)
         return 4 if len(failures) < len(arguments.input) else failures[0].exit_code

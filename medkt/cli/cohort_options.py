@@ -285,15 +285,16 @@ def run_plan(
     with own_stdout(arguments.json and arguments.engine == "ray") as out:
         watcher = Printer(out=drawing_on(sys.stderr), stream=out if arguments.json else None, quiet=arguments.quiet)
         summary = run_cohort(folder, plan, engine, salt=salt, limit=limit, watcher=watcher)
-    say_failures(folder, plan)
+    say_failures(folder, plan, watcher.words)
     return summary
 
 
-def say_failures(folder: "RunFolder", plan: "Plan") -> None:
+def say_failures(folder: "RunFolder", plan: "Plan", words: Mapping[int, str] | None = None) -> None:
     """Which cases failed and why, on standard error.
 
     A manifest's cases are named by their place in it, and by id and file only on a terminal: logs of a cohort are passed on.
-    Files hold pseudonyms only.
+    Files hold pseudonyms only. `words` are what errors of this run said, by the case's number, for the terminal too; else,
+    as for those of an earlier run, there is the sentence of the code.
     """
     from medkt.datasets.table import read_rows
 
@@ -304,7 +305,8 @@ def say_failures(folder: "RunFolder", plan: "Plan") -> None:
         row = failed[number]
         files = "; reference ".join(map(str, (case.image, *case.references)))
         named = f"case {case.case_id} ({files})" if open_names else f"case {number} of the manifest ({row['case']})"
-        print(f"medkt: {named}: {row['failure']}: {row['message']}", file=sys.stderr)
+        why = (words or {}).get(number, row["message"]) if open_names else row["message"]
+        print(f"medkt: {named}: {row['failure']}: {why}", file=sys.stderr)
     if failed:
         more = f"{len(failed) - NAMED} more; " if len(failed) > NAMED else ""
         where = "failures.csv of the run" if not open_names else str(folder.table("failures", "csv"))

@@ -86,9 +86,15 @@ def _run(run: object, arguments: argparse.Namespace) -> int:
 
 
 def _set_up_logging(*, quiet: bool, verbose: bool) -> None:
-    """What medkt says goes to stderr. What libraries say is for developers, and may quote a patient's header."""
+    """What medkt says goes to stderr. What libraries say is for developers, and may quote a patient's header.
+
+    The handler itself lets nobody else pass: pydicom gives its logger a level of its own, which the root's does not hold back.
+    """
     level = logging.ERROR if quiet else logging.INFO if verbose else logging.WARNING
-    logging.basicConfig(level=logging.CRITICAL, format="medkt: %(message)s", stream=sys.stderr, force=True)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("medkt: %(message)s"))
+    handler.addFilter(logging.Filter("medkt"))
+    logging.basicConfig(level=logging.CRITICAL, handlers=[handler], force=True)
     logging.getLogger("medkt").setLevel(level)
     logging.captureWarnings(True)
 

@@ -59,9 +59,7 @@ def _of_case(
     key: str, case: "Case", pictures: "list[tuple[str, CasePicture]]", runs: Mapping[str, Path], beside: "ViewerFiles"
 ) -> "dict[tuple[str, str], CaseVolume]":
     """One case in every arm that shows it; its image is read once, and written once."""
-    from medkt.cohort.failures import message_of
     from medkt.cohort.folder import RunFolder
-    from medkt.cohort.work import Work
     from medkt.datasets.reference import read_case_image
     from medkt.errors import MedktError
     from medkt.report.run.volumes import record_of, show_layers, show_study
@@ -82,9 +80,8 @@ def _of_case(
             scripts = (script, beside.add_layers(key, arm, shown, layers))
             volumes[arm, key] = beside.case_volume(scripts, shown, layers)
         return volumes
-    except MedktError as error:  # of a reader, which names files; the page's cases have pseudonyms
-        secrets = Work(key=key, number=1, case=case).secrets
-        raise type(error)(f"case {key}: {message_of(error, *secrets)}") from error
+    except MedktError as error:  # for the terminal: the page's cases have pseudonyms, and no page is written
+        raise type(error)(f"case {key}: {error}") from error
 
 
 def _cases(runs: Iterable[Path], source: Path, wanted: Iterable[str]) -> "dict[str, Case]":

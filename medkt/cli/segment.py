@@ -137,6 +137,7 @@ def add_models(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Segment each study; 4 where some failed and others did not, else the code of the failure."""
+    from medkt.codes import told
     from medkt.errors import MedktError, SettingsError
     from medkt.pipeline.words import require_words
     from medkt.report.names import kept_names, require_each_once
@@ -180,8 +181,7 @@ def run(arguments: argparse.Namespace) -> int:
             failures.append(error)
             print(f"medkt: {' '.join(str(error).split())}", file=sys.stderr)
             if arguments.json:
-                failed = {"error": type(error).__name__, "message": " ".join(str(error).split())}
-                print(json.dumps({"status": "failed", "input_path": str(path), **failed}, allow_nan=False))
+                print(json.dumps({"status": "failed", "input_path": str(path), **told(error)}, allow_nan=False))
     if failures:
         print(f"medkt: {len(failures)} of {len(arguments.input)} studies failed", file=sys.stderr)
         return 4 if len(failures) < len(arguments.input) else failures[0].exit_code

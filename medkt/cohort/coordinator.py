@@ -14,7 +14,7 @@ from types import FrameType
 
 from medkt import errors
 from medkt.cohort.engine import Broken, Engine, Event, Finished, Lost, Ready, TimedOut
-from medkt.cohort.failures import FailureKind
+from medkt.cohort.failures import Failure
 from medkt.cohort.folder import RunFolder
 from medkt.cohort.ledger import Ledger
 from medkt.cohort.outcomes import Outcome, OutcomeFile, failure
@@ -203,7 +203,7 @@ def _take_in(run: _Run, events: Sequence[Event]) -> None:
         if isinstance(event, Ready):
             run.folder.claim_models(event.facts)
         elif isinstance(event, TimedOut):
-            _fail(run, event.key, "timeout", "took longer than --timeout allows", event.seconds)
+            _fail(run, event.key, Failure(kind="timeout", code="timeout"), event.seconds)
         elif isinstance(event, Lost):
             _bury(run, event)
         elif isinstance(event, Broken) and not run.stopped:
@@ -219,16 +219,17 @@ def _record(run: _Run, finished: list[Finished]) -> None:
     ends: dict[str, int] = {}
     for event in finished:
         ends[event.file] = max(event.end, ends.get(event.file, 0))
-    _ended(run, run.ledger.record([event.outcome for event in finished], ends))
+    words = {event.outcome.key: event.words for event in finished if event.words}
+    _ended(run, run.ledger.record([event.outcome for event in finished], ends), words)
 
 
-def _ended(run: _Run, outcomes: list[Outcome]) -> None:
+def _ended(run: _Run, outcomes: list[Outcome], words: Mapping[str, str] | None = None) -> None:
     for outcome in outcomes:
         run.hand.pop(outcome.key, None)
         run.counts[outcome.state] = run.counts.get(outcome.state, 0) + 1
         if outcome.state == "failed":
             run.kinds[outcome.kind] = run.kinds.get(outcome.kind, 0) + 1
-        run.watcher.ended(outcome)
+        run.watcher.ended(outcome, (words or {}).get(outcome.key, ""))
 
 
 def _bury(run: _Run, lost: Lost) -> None:
@@ -249,17 +250,17 @@ def _bury(run: _Run, lost: Lost) -> None:
             run.alone.append(work)
         else:
             run.hand[work.key] = work
-            _fail(run, work.key, "crash", f"its worker died {MOST_TRIES} times")
+            _fail(run, work.key, Failure(kind="crash", code="worker-died", numbers={"times": MOST_TRIES}))
 
 
-def _fail(run: _Run, key: str, kind: FailureKind, message: str, seconds: Mapping[str, float] | None = None) -> None:
+def _fail(run: _Run, key: str, why: Failure, seconds: Mapping[str, float] | None = None) -> None:
     """Write down an outcome that no worker could write."""
     work = run.hand.get(key)
     if work is None:
         return
     if run.own is None:
         run.own = OutcomeFile(run.folder.workers, prefix="coordinator")
-    outcome = failure(work, kind, message, seconds=seconds)
+    outcome = failure(work, why, seconds=seconds)
     end = run.own.append(outcome)
     _ended(run, run.ledger.record([outcome], {run.own.name: end}))
 

@@ -48,11 +48,12 @@ class Ready:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """A case has an outcome, which stands in the worker's file up to byte `end`."""
+    """A case has an outcome, which stands in the worker's file up to byte `end`; `words` are for the terminal alone."""
 
     outcome: Outcome
     file: str
     end: int
+    words: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,14 +1,16 @@
-"""Why a case failed, in one of a few words, and in a sentence that names no patient and no path.
+"""Why a case failed: a kind, a code and numbers to write down, and words for the terminal of whoever started the run.
 
-Messages of readers name files and may quote headers. A run is kept and passed on, so what is quoted, looks like a path,
-a file name, a UID, a date or a long number is taken out before anything is written down.
+A run is kept and passed on, while messages of readers name files and may quote headers. So what is written is made of
+nothing that was read (`medkt.codes`); the message itself is shown once and stored nowhere.
 """
 
-import re
 import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
+from medkt.codes import Number, code_of
 from medkt.errors import (
     AmbiguousInputError,
     GeometryError,
@@ -23,13 +25,50 @@ from medkt.errors import (
 
 FailureKind = Literal["unreadable", "unsupported", "geometry", "model", "memory", "timeout", "crash"]
 KINDS: tuple[FailureKind, ...] = get_args(FailureKind)
-LONGEST_MESSAGE = 300
+LONGEST_WORDS = 600
+_PACKAGE = Path(__file__).resolve().parents[1]
 
-_SEVERAL = "holds several series or volumes; name one in the manifest's column series or volume"
-_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`")
-_PATH = re.compile(r"(?:[A-Za-z]:)?[^\s:;,()]*[/\\][^\s:;,()]*")
-_FILE = re.compile(r"\b[\w^.-]+\.(?:dcm|nii|gz|hdr|img|png|jpe?g|tiff?|bmp|zip|ima|dicom|csv|parquet)\b", re.IGNORECASE)
-_NUMBERS = re.compile(r"\b\d+(?:\.\d+){3,}\b|\b\d{4}-\d{2}-\d{2}\b|\b\d{6,}\b|\b\w+(?:\^\w*)+")
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """What is written down of a failed case.
+
+    Attributes:
+        kind: one of `KINDS`.
+        code: one of `medkt.codes.SENTENCES`.
+        numbers: that the code's sentence takes.
+    """
+
+    kind: FailureKind
+    code: str
+    numbers: Mapping[str, Number] = field(default_factory=dict)
+
+
+def failure_of(error: BaseException, stage: str = "") -> Failure:
+    """What is written down of an error; `stage` is "read", "compute" or "write"."""
+    kind = kind_of(error, stage)
+    if kind == "memory":
+        return Failure(kind=kind, code="memory")
+    code, numbers = code_of(error)
+    place = _place(error) if kind == "crash" else None
+    return Failure(kind=kind, code=code, numbers=numbers if place is None else {**numbers, "line": place[1]})
+
+
+def words_of(error: BaseException) -> str:
+    """What the error says, in one line, for the terminal alone; of a foreign one its type and where it came from."""
+    said = " ".join(str(error).split())
+    if not isinstance(error, MedktError):
+        place = _place(error)
+        where = f" in {place[0]}, line {place[1]}" if place else ""
+        said = f"{type(error).__name__}{where}" + (f": {said}" if said else "")
+    return said if len(said) <= LONGEST_WORDS else f"{said[: LONGEST_WORDS - 3]}..."
+
+
+def _place(error: BaseException) -> tuple[str, int] | None:
+    """The function of medkt that an error came through last, and the line."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if _PACKAGE in Path(frame.filename).resolve().parents]
+    return (ours[-1].name, ours[-1].lineno or 0) if ours else None
 
 
 def kind_of(error: BaseException, stage: str = "") -> FailureKind:
@@ -50,30 +89,6 @@ def kind_of(error: BaseException, stage: str = "") -> FailureKind:
     if isinstance(error, NumericalError | WeightsError):
         return "model"
     return "crash"
-
-
-def message_of(error: BaseException, *known: str) -> str:
-    """What may be written down of an error; `known` are texts that must not appear, such as the case's paths."""
-    if isinstance(error, AmbiguousInputError):  # lists descriptions and UIDs
-        return _SEVERAL
-    if isinstance(error, MedktError):
-        return scrubbed(str(error), *known)
-    if _is_memory(error):
-        return "does not fit into memory"
-    frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if "medkt" in Path(frame.filename).parts]
-    where = f" in {ours[-1].name}, line {ours[-1].lineno}" if ours else ""
-    return f"{type(error).__name__}{where}"  # the words of a foreign error may quote a header
-
-
-def scrubbed(text: str, *known: str) -> str:
-    """The text on one line without quotations, paths, file names, UIDs, dates, person names and long numbers."""
-    for secret in sorted({one for one in known if len(one) > 1}, key=len, reverse=True):
-        text = text.replace(secret, "the file")
-    for pattern, instead in ((_QUOTED, "..."), (_PATH, "the file"), (_FILE, "a file"), (_NUMBERS, "...")):
-        text = pattern.sub(instead, text)
-    flat = " ".join(re.sub(r"^(?:the file|a file)(?: *: *)", "", text).split())
-    return flat if len(flat) <= LONGEST_MESSAGE else f"{flat[: LONGEST_MESSAGE - 3]}..."
 
 
 def _is_memory(error: BaseException | None) -> bool:

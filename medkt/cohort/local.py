@@ -147,7 +147,7 @@ class LocalEngine:
         if what == "finished":
             worker.hand.pop(rest[0].key, None)
             worker.alone = worker.alone and bool(worker.hand)
-            return [Finished(outcome=rest[0], file=worker.file, end=rest[1])]
+            return [Finished(outcome=rest[0], file=worker.file, end=rest[1], words=rest[2])]
         clock, now = worker.hand.get(rest[0]), time.monotonic()
         if clock is not None:
             clock.spent = clock.seconds(now)

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from medkt.codes import SENTENCES, Number, numbers_for, sentence_of
+from medkt.cohort.failures import Failure
 from medkt.cohort.locks import take
 from medkt.cohort.work import Work
 from medkt.errors import OutputError, UnreadableError
@@ -29,7 +31,7 @@ class Outcome:
     Attributes:
         key, number, round: of the `Work`.
         state: "done" or "failed".
-        kind, message: why it failed, see `failures`; "" where it did not.
+        kind, code, numbers: why it failed, see `failures`; "" and none where it did not.
         rows: of the result table, one a concept; of a failed case without numbers.
         seconds: by step.
     """
@@ -39,9 +41,15 @@ class Outcome:
     round: int
     state: State
     kind: str = ""
-    message: str = ""
+    code: str = ""
+    numbers: Mapping[str, Number] = field(default_factory=dict)
     rows: Sequence[Row] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def message(self) -> str:
+        """The sentence of the code, with its numbers; nothing else is known of a failure here."""
+        return sentence_of(self.code, self.numbers)
 
     def line(self) -> bytes:
         """One line of JSON with its end."""
@@ -53,21 +61,23 @@ class Outcome:
         seconds = {step: round(value, 4) for step, value in self.seconds.items()}
         return {
             "key": self.key, "number": self.number, "round": self.round, "state": self.state, "kind": self.kind,
-            "message": self.message, "rows": rows, "seconds": seconds,
+            "code": self.code if self.code in SENTENCES else "", "numbers": numbers_for(self.code, self.numbers), "rows": rows,
+            "seconds": seconds,
         }  # fmt: skip
 
     @classmethod
     def from_line(cls, line: bytes | str) -> "Outcome":
         """The outcome that `line` made."""
         values = json.loads(line)
+        values.pop("message", None)  # of a run by medkt 0.1 or before, which kept words
         return cls(**{**values, "rows": tuple(values["rows"])})
 
 
-def failure(work: Work, kind: str, message: str, seconds: Mapping[str, float] | None = None) -> Outcome:
+def failure(work: Work, why: Failure, seconds: Mapping[str, float] | None = None) -> Outcome:
     """The outcome of a case that failed: a row without numbers for each concept that was asked."""
     return Outcome(
-        key=work.key, number=work.number, round=work.round, state="failed", kind=kind, message=message,
-        rows=tuple({**work.columns, "concept": concept} for concept in work.concepts), seconds=seconds or {},
+        key=work.key, number=work.number, round=work.round, state="failed", kind=why.kind, code=why.code,
+        numbers=why.numbers, rows=tuple({**work.columns, "concept": concept} for concept in work.concepts), seconds=seconds or {},
     )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """From a manifest to the cases of a run: pseudonyms, the shard, what is asked of each."""
 
+import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -107,22 +108,18 @@ def plan_of(
 
     Its rows are gone through once; `concepts` gives the id of what a row calls a concept, and is called once a name.
     With `cache`, a file in the run's folder, a run that goes on need not go through them again: it holds the
-    manifest's digest and the names of its concepts and columns. Some files that do not exist are failures of their
-    cases, and a note; where no case has all of its files, the run is refused.
+    manifest's digest, the names of its concepts, digests of those of its columns, and notes. Some files that do not
+    exist are failures of their cases, and a note; where no case has all of its files, the run is refused.
 
     Raises:
         InputError: the manifest is unusable, or none of its files exist; says the row and the column.
         SettingsError: a column that shall be kept is not there.
     """
     digest = sha256_of(manifest) if manifest.is_file() else ""
-    found = _surveyed(cache, digest) or _survey(manifest, cache, digest)
-    seen = {name: concepts(name) for name in found["concepts"]}
-    known = {*KNOWN_COLUMNS, *found["columns"]}
-    missing = [column for column in columns if column not in known]
-    if missing:
-        raise SettingsError(
-            f"--keep-column {missing[0]}: the manifest has no such column; it has {', '.join(sorted(known))}"
-        )
+    found, kept = _survey_of(manifest, cache, digest, columns)
+    seen = {name: concepts(name) for name in found["concepts"]}  # none of which is a word that medkt does not know
+    if cache is not None and kept is not None:
+        write_atomically(cache, lambda path: _write_json(path, kept))
     return Plan(
         cases=lambda: iterate_manifest(manifest, check_files=False), digest=digest, concepts=seen,
         asked=tuple(asked), shard=shard or Shard(), keep_ids=keep_ids, columns=tuple(columns),
@@ -130,7 +127,34 @@ def plan_of(
     )  # fmt: skip
 
 
-def _survey(manifest: Path, cache: Path | None, digest: str) -> dict[str, Any]:
+def _survey_of(
+    manifest: Path, cache: Path | None, digest: str, columns: Sequence[str]
+) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """What a survey of the manifest found, and what of it is to be cached; nothing where it was.
+
+    Raises:
+        InputError: `plan_of`'s. SettingsError: a column of `columns` is not there.
+    """
+    cached = _surveyed(cache, digest)
+    if cached is not None and {_digest(name) for name in columns} <= {*cached["columns"], *map(_digest, KNOWN_COLUMNS)}:
+        return cached, None
+    found = _survey(manifest)
+    known = {*KNOWN_COLUMNS, *found["columns"]}
+    missing = [column for column in columns if column not in known]
+    if missing:
+        raise SettingsError(
+            f"--keep-column {missing[0]}: the manifest has no such column; it has {', '.join(sorted(known))}"
+        )
+    kept = {name: found[name] for name in ("concepts", "patients", "notes")}
+    return found, {"digest": digest, **kept, "columns": [_digest(name) for name in found["columns"]]}
+
+
+def _digest(name: str) -> str:
+    """What a column's name is known by in a file: of a table without a head it is what a patient's row says."""
+    return hashlib.sha256(name.encode()).hexdigest()[:16]
+
+
+def _survey(manifest: Path) -> dict[str, Any]:
     names: dict[str, None] = {}
     columns: dict[str, None] = {}
     patients, missing = False, MissingFiles(manifest)
@@ -139,13 +163,10 @@ def _survey(manifest: Path, cache: Path | None, digest: str) -> dict[str, Any]:
         patients = patients or case.patient_id != case.case_id
         if case.concept:
             names[case.concept] = None
-    found = {
-        "digest": digest, "concepts": list(names), "columns": list(columns), "patients": patients,
+    return {
+        "concepts": list(names), "columns": list(columns), "patients": patients,
         "notes": missing.notes(),
     }  # fmt: skip
-    if cache is not None:
-        write_atomically(cache, lambda path: _write_json(path, found))
-    return found
 
 
 def _surveyed(cache: Path | None, digest: str) -> dict[str, Any] | None:
@@ -156,7 +177,11 @@ def _surveyed(cache: Path | None, digest: str) -> dict[str, Any] | None:
         found: dict[str, Any] = json.loads(cache.read_text(encoding="utf-8"))
     except ValueError:
         return None
-    return found if found.get("digest") == digest and {"patients", "notes"} <= set(found) else None
+    return (
+        found
+        if found.get("digest") == digest and {"patients", "notes", "columns", "concepts"} <= set(found)
+        else None
+    )
 
 
 def _write_json(path: Path, values: Mapping[str, Any]) -> None:

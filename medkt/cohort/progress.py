@@ -12,6 +12,7 @@ from medkt.cohort.outcomes import Outcome
 
 SHOWN_EVERY_S = 1.0  # on a terminal
 LOGGED_EVERY_S = 30.0  # where lines are kept
+WORDS_KEPT = 10
 OVER_S = 120.0  # the rate is that of so long
 
 
@@ -45,11 +46,11 @@ class Summary:
 
 @runtime_checkable
 class Watcher(Protocol):
-    """Is told what happens in a run; everything it is told may be shown to anybody."""
+    """Is told what happens in a run; it may be shown to anybody, but for `words`, which may name a patient."""
 
     def begin(self, summary: Summary) -> None: ...
 
-    def ended(self, outcome: Outcome) -> None: ...
+    def ended(self, outcome: Outcome, words: str = "") -> None: ...
 
     def tick(self, summary: Summary) -> None: ...
 
@@ -72,7 +73,7 @@ class Silent:
 
     def begin(self, summary: Summary) -> None: ...
 
-    def ended(self, outcome: Outcome) -> None: ...
+    def ended(self, outcome: Outcome, words: str = "") -> None: ...
 
     def tick(self, summary: Summary) -> None: ...
 
@@ -108,6 +109,7 @@ class Printer:
         self._out, self._stream, self._quiet = out or sys.stderr, stream, quiet
         self._live = self._out.isatty()
         self._pace, self._shown = Pace(), 0.0
+        self.words: dict[int, str] = {}  # of the first failures, by their place in the manifest, for the terminal alone
 
     def begin(self, summary: Summary) -> None:
         self._pace.note(summary.ended, time.monotonic())
@@ -115,9 +117,14 @@ class Printer:
         if summary.ended:
             self._say(f"going on: {summary.ended} of {summary.total} cases have ended already")
 
-    def ended(self, outcome: Outcome) -> None:
-        words = {"case": outcome.key, "status": outcome.state, "failure": outcome.kind, "message": outcome.message}
-        self._tell("case", {key: value for key, value in words.items() if value})
+    def ended(self, outcome: Outcome, words: str = "") -> None:
+        if words:
+            self.words[outcome.number] = words
+            if len(self.words) > WORDS_KEPT:
+                del self.words[max(self.words)]
+        told = {"case": outcome.key, "status": outcome.state, "failure": outcome.kind}
+        told |= {"code": outcome.code, "message": outcome.message}
+        self._tell("case", {key: value for key, value in told.items() if value})
 
     def tick(self, summary: Summary) -> None:
         now = time.monotonic()

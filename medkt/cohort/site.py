@@ -49,7 +49,7 @@ class SiteRules:
             UnsupportedError: there is none; the study is of another modality than those that the site has.
         """
         if key not in self.rules:
-            raise UnsupportedError(lacking(key, site=self.site))
+            raise UnsupportedError(lacking(key, site=self.site), code="no-calibration")
         return self.rules[key]
 
     @property

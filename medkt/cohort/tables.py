@@ -1,7 +1,7 @@
 """The outcomes as tables: Parquet for programs, CSV for people, the same bytes whenever the outcomes are the same.
 
     results     a row a case and concept, sorted by both; no times, no paths
-    failures    a row a failed case: kind, message, place in the manifest
+    failures    a row a failed case: kind, code and its sentence, place in the manifest
     timings     a row a case: seconds by step; the only one that differs from run to run
 
 Rows pass through in batches, so a million of them take little memory. Which columns there are, and of which type, is
@@ -41,7 +41,7 @@ Kind = Literal["", "bool", "int", "float", "text"]
 _KINDS: Mapping[type, Kind] = {bool: "bool", int: "int", float: "float", str: "text"}
 _FIXED: Mapping[str, Mapping[str, Kind]] = {
     "results": {"case": "text", "concept": "text", "status": "text", "failure": "text"},
-    "failures": {"case": "text", "number": "int", "failure": "text", "message": "text"},
+    "failures": {"case": "text", "number": "int", "failure": "text", "code": "text", "message": "text"},
     "timings": {"case": "text", "total_s": "float"},
 }
 
@@ -80,7 +80,8 @@ def result_rows(outcome: Outcome) -> list[Row]:
 def _failure_rows(outcome: Outcome) -> list[Row]:
     if outcome.state != "failed":
         return []
-    return [{"case": outcome.key, "number": outcome.number, "failure": outcome.kind, "message": outcome.message}]
+    why = {"failure": outcome.kind, "code": outcome.code, "message": outcome.message}
+    return [{"case": outcome.key, "number": outcome.number, **why}]
 
 
 def _timing_rows(outcome: Outcome) -> list[Row]:

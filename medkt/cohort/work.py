@@ -34,20 +34,6 @@ class Work:
     columns: Mapping[str, str] = field(default_factory=dict, repr=False)
     round: int = 0
 
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """Texts that no message may repeat: the case's ids, its series, and its paths and files."""
-        case = self.case
-        paths = (case.image, *case.references)
-        return (
-            case.case_id,
-            case.patient_id,
-            case.series,
-            *(
-                str(one) for path in paths for one in (path, path.parent, path.name)
-            ),  # readers name files without folders
-        )
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shard:

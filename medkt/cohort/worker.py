@@ -7,6 +7,7 @@ since that is mostly waiting. One more thread listens to the coordinator: when i
 came about, the worker ends at once.
 """
 
+import logging
 import os
 import queue
 import signal
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from medkt.cohort.engine import Runner, RunnerFactory
-from medkt.cohort.failures import kind_of, message_of
+from medkt.cohort.failures import Failure, failure_of, words_of
 from medkt.cohort.outcomes import Outcome, OutcomeFile, failure
 from medkt.cohort.work import Work
 from medkt.errors import MedktError, OutputError
@@ -35,7 +36,8 @@ class _Case:
 
     work: Work
     value: Any = None
-    failed: tuple[str, str] | None = None
+    failed: Failure | None = None
+    words: str = ""  # of the failure, for the terminal alone
     dropped: bool = False  # it could not be written, which is not its fault: it stays without an outcome
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -46,6 +48,7 @@ def worker_main(
     """The body of a worker process: `folder` is where its file goes, `threads` how many it may compute with."""
     for number in (signal.SIGINT, signal.SIGTERM):  # they reach the whole group; the coordinator decides
         signal.signal(number, signal.SIG_IGN)
+    _keep_libraries_quiet()
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = str(threads)
     sys.path.extend(one for one in search_path if one not in sys.path)
@@ -59,6 +62,12 @@ def worker_main(
     pipe.send(("ready", file.name, facts))
     _Line(runner, file, pipe, one_core=threads == 1 and facts.get("device", "cpu") == "cpu").run()
     file.close()
+
+
+def _keep_libraries_quiet() -> None:
+    """What libraries log or warn of may quote a header, and a worker's stderr is that of the whole run, often a log file."""
+    logging.basicConfig(handlers=[logging.NullHandler()], force=True)
+    logging.captureWarnings(True)
 
 
 class _Line:
@@ -130,7 +139,7 @@ class _Line:
         except OutputError as error:
             self._tell("broken", type(error).__name__, str(error))
             return False
-        self._tell("finished", outcome, end)
+        self._tell("finished", outcome, end, case.words)
         return True
 
     def _step(self, case: _Case, name: str, do: Any) -> None:
@@ -145,7 +154,7 @@ class _Line:
             self._tell("broken", type(error).__name__, str(error))
             case.dropped = True
         except Exception as error:
-            case.failed, case.value = (kind_of(error, name), message_of(error, *case.work.secrets)), None
+            case.failed, case.words, case.value = failure_of(error, name), words_of(error), None
         case.seconds[name] = time.perf_counter() - began
         self._tell("end", case.work.key, name)
 
@@ -160,7 +169,7 @@ class _Line:
 def _outcome(case: _Case) -> Outcome:
     work = case.work
     if case.failed:
-        return failure(work, *case.failed, seconds=case.seconds)
+        return failure(work, case.failed, seconds=case.seconds)
     return Outcome(
         key=work.key, number=work.number, round=work.round, state="done",
         rows=tuple({**work.columns, **row} for row in case.value), seconds=case.seconds,

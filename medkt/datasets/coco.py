@@ -36,12 +36,14 @@ def read_coco(path: Path) -> CocoFile:
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise InputError(f"{path}: there is no such annotation file") from error
+        raise InputError(f"{path}: there is no such annotation file", code="outline") from error
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise UnreadableError(f"{path}: is no JSON ({error}); export the annotations again") from error
+        raise UnreadableError(f"{path}: is no JSON ({error}); export the annotations again", code="outline") from error
     for part in ("images", "annotations", "categories"):
         if not isinstance(raw, dict) or not isinstance(raw.get(part), list):
-            raise InputError(f"{path}: no list {part!r}; a COCO file has images, annotations and categories")
+            raise InputError(
+                f"{path}: no list {part!r}; a COCO file has images, annotations and categories", code="outline"
+            )
     images = _by_id(raw["images"], ("file_name", "width", "height"), f"{path}, images")
     categories = {
         number: str(item["name"])
@@ -52,7 +54,9 @@ def read_coco(path: Path) -> CocoFile:
     for item in raw["annotations"]:
         for key, known in (("image_id", images), ("category_id", categories)):
             if item[key] not in known:
-                raise InputError(f"{path}, annotation {item['id']}: {key} {item[key]} stands in no entry; restore it")
+                raise InputError(
+                    f"{path}, annotation {item['id']}: {key} {item[key]} stands in no entry; restore it", code="outline"
+                )
         drawn[item["image_id"]] = (*drawn.get(item["image_id"], ()), item)
     return CocoFile(images=images, categories=categories, annotations=drawn)
 
@@ -66,12 +70,13 @@ def coco_mask(path: Path, key: str, *, rows: int, columns: int) -> MaskPlane:
     image_id, category = _parts(key, path)
     known = read_coco(path)
     if image_id not in known.images:
-        raise InputError(f"{path}: no image with id {image_id}; the key is an id of the list images")
+        raise InputError(f"{path}: no image with id {image_id}; the key is an id of the list images", code="outline")
     entry = known.images[image_id]
     if (entry["height"], entry["width"]) != (rows, columns):
         raise InputError(
             f"{path}, image {image_id}: {entry['height']}x{entry['width']} rows and columns there, the image has "
-            f"{rows}x{columns}; was it resized?"
+            f"{rows}x{columns}; was it resized?",
+            code="outline",
         )
     mask = np.zeros((rows, columns), dtype=bool)
     for item in known.annotations.get(image_id, ()):
@@ -85,18 +90,20 @@ def _outline(item: Mapping[str, Any], shown: str, rows: int, columns: int) -> Ma
     mask = np.zeros((rows, columns), dtype=bool)
     if isinstance(drawn, dict):
         if list(drawn.get("size", ())) != [rows, columns]:
-            raise InputError(f"{shown}: run lengths of size {drawn.get('size')}, the image is {[rows, columns]}")
+            raise InputError(
+                f"{shown}: run lengths of size {drawn.get('size')}, the image is {[rows, columns]}", code="outline"
+            )
         counts = drawn.get("counts")
         try:
             lengths = runs_from_characters(counts) if isinstance(counts, str) else [int(one) for one in counts or ()]
             return alternating_runs_to_mask(lengths, rows=rows, columns=columns)
         except (InputError, TypeError, ValueError) as error:
-            raise InputError(f"{shown}: {error}") from error
+            raise InputError(f"{shown}: {error}", code="outline") from error
     if not isinstance(drawn, list):
-        raise InputError(f"{shown}: the segmentation is neither polygons nor run lengths")
+        raise InputError(f"{shown}: the segmentation is neither polygons nor run lengths", code="outline")
     for numbers in drawn:  # parts of one object: their union
         if not isinstance(numbers, list) or len(numbers) < 6 or len(numbers) % 2:
-            raise InputError(f"{shown}: a polygon is at least three x, y pairs; export it again")
+            raise InputError(f"{shown}: a polygon is at least three x, y pairs; export it again", code="outline")
         points = np.asarray(numbers, dtype=np.float64).reshape(-1, 2) - HALF
         mask |= fill_even_odd([points], rows=rows, columns=columns)
     return mask
@@ -107,9 +114,9 @@ def _by_id(entries: list[Any], needed: tuple[str, ...], shown: str) -> dict[int,
     for number, entry in enumerate(entries):
         missing = [key for key in ("id", *needed) if not isinstance(entry, dict) or key not in entry]
         if missing:
-            raise InputError(f"{shown}[{number}]: no {missing[0]!r}; expected id, {', '.join(needed)}")
+            raise InputError(f"{shown}[{number}]: no {missing[0]!r}; expected id, {', '.join(needed)}", code="outline")
         if entry["id"] in found:
-            raise InputError(f"{shown}[{number}]: id {entry['id']} stands twice; give each its own")
+            raise InputError(f"{shown}[{number}]: id {entry['id']} stands twice; give each its own", code="outline")
         found[entry["id"]] = entry
     return found
 
@@ -117,5 +124,5 @@ def _by_id(entries: list[Any], needed: tuple[str, ...], shown: str) -> dict[int,
 def _parts(key: str, path: Path) -> tuple[int, int | None]:
     parts = key.split(":")
     if len(parts) > 2 or not all(part.isdecimal() for part in parts):
-        raise InputError(f"{path}: reference_key {key!r} is no 'image id' or 'image id:category id'")
+        raise InputError(f"{path}: reference_key {key!r} is no 'image id' or 'image id:category id'", code="outline")
     return int(parts[0]), int(parts[1]) if len(parts) == 2 else None

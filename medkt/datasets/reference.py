@@ -58,7 +58,9 @@ def reference_mask(case: Case, *, image: Image | None = None) -> Mask:
         GeometryMismatchError: the mask lies on another grid; the message says how the two differ.
     """
     if not case.has_mask:
-        raise InputError(f"case {case.case_id!r} has no reference mask; name one in its row of the manifest")
+        raise InputError(
+            f"case {case.case_id!r} has no reference mask; name one in its row of the manifest", code="no-reference"
+        )
     image = read_case_image(case) if image is None else image
     values, *rules = _KINDS[case.reference_kind](case, image)
     source = Provenance(source="reference", steps=(f"reference of kind {case.reference_kind}", *rules))
@@ -82,7 +84,11 @@ def _masks(case: Case, image: Image) -> Made:
         union |= mask.values
         rules += mask.provenance.steps
     if case.present is False and union.any():
-        raise InputError(f"{case.references[0]}: {int(union.sum())} voxels inside, though the case says present 0")
+        raise InputError(
+            f"{case.references[0]}: {int(union.sum())} voxels inside, though the case says present 0",
+            code="not-absent",
+            voxels=int(union.sum()),
+        )
     return union, *dict.fromkeys(rules)
 
 
@@ -129,7 +135,12 @@ def _only_plane(case: Case, image: Image) -> tuple[int, int]:
 def _one_slice(whole: Volume, index: int, shown: str) -> Volume:
     slices = whole.geometry.shape[0]
     if index >= slices:
-        raise InputError(f"{shown}: no slice {index}; there are {slices}, counted from 0")
+        raise InputError(
+            f"{shown}: no slice {index}; there are {slices}, counted from 0",
+            code="no-such-slice",
+            slice=index,
+            slices=slices,
+        )
     affine = whole.geometry.affine.copy()
     affine[:3, 3] += index * affine[:3, 0]
     geometry = replace(whole.geometry, affine=affine, shape=(1, *whole.geometry.shape[1:]))

@@ -36,13 +36,17 @@ def relative_runs_to_mask(text: str, *, rows: int, columns: int) -> MaskPlane:
     if values == [-1]:
         return flat.reshape(columns, rows).T
     if len(values) % 2 or not values or min(values) < 0:
-        raise InputError(f"run lengths come in pairs of numbers not below 0, or are -1 alone; got {len(values)} values")
+        raise InputError(
+            f"run lengths come in pairs of numbers not below 0, or are -1 alone; got {len(values)} values",
+            code="outline",
+        )
     end = 0
     for gap, length in zip(values[::2], values[1::2], strict=True):
         start, end = end + gap, end + gap + length
         if end > flat.size:
             raise InputError(
-                f"the runs end at pixel {end} of {flat.size}; is the image of another size, or the RLE absolute?"
+                f"the runs end at pixel {end} of {flat.size}; is the image of another size, or the RLE absolute?",
+                code="outline",
             )
         flat[start:end] = True
     return flat.reshape(columns, rows).T
@@ -65,7 +69,10 @@ def alternating_runs_to_mask(counts: Sequence[int], *, rows: int, columns: int) 
         InputError: the lengths do not add up to the image.
     """
     if any(count < 0 for count in counts) or sum(counts) != rows * columns:
-        raise InputError(f"run lengths add up to {sum(counts)}, the image has {rows}x{columns} pixels; check its size")
+        raise InputError(
+            f"run lengths add up to {sum(counts)}, the image has {rows}x{columns} pixels; check its size",
+            code="outline",
+        )
     inside = np.arange(len(counts)) % 2 == 1
     flat: NDArray[np.bool_] = np.repeat(inside, np.asarray(counts, dtype=np.int64))
     return flat.reshape(columns, rows).T
@@ -85,7 +92,9 @@ def runs_from_characters(text: str) -> list[int]:
     for character in text:
         bits = ord(character) - 48
         if not 0 <= bits < 64:
-            raise InputError(f"compressed run lengths hold {character!r}, which is none of their characters")
+            raise InputError(
+                f"compressed run lengths hold {character!r}, which is none of their characters", code="outline"
+            )
         value |= (bits & 31) << shift
         shift += 5
         if bits & 32:
@@ -95,7 +104,7 @@ def runs_from_characters(text: str) -> list[int]:
         counts.append(value + (counts[-2] if len(counts) > 2 else 0))
         value, shift = 0, 0
     if shift:
-        raise InputError("compressed run lengths end within a number; the file is cut off")
+        raise InputError("compressed run lengths end within a number; the file is cut off", code="outline")
     return counts
 
 
@@ -111,20 +120,23 @@ def siim_rows(path: Path) -> Mapping[str, tuple[str, ...]]:
         name, runs = values[IMAGE], values[PIXELS]
         if not name or not runs:
             raise InputError(
-                f"{path}, row {row}, column {IMAGE if not name else PIXELS}: empty; -1 says that nothing is there"
+                f"{path}, row {row}, column {IMAGE if not name else PIXELS}: empty; -1 says that nothing is there",
+                code="outline",
             )
         before = found.get(name, ())
         if runs in before:
             raise InputError(
-                f"{path}, row {row}, column {IMAGE}: the same outline of {name} stands twice; remove one row"
+                f"{path}, row {row}, column {IMAGE}: the same outline of {name} stands twice; remove one row",
+                code="outline",
             )
         if before and NOTHING in (runs, *before):
             raise InputError(
-                f"{path}, row {row}, column {PIXELS}: {name} has -1 and runs as well; one of the two is wrong"
+                f"{path}, row {row}, column {PIXELS}: {name} has -1 and runs as well; one of the two is wrong",
+                code="outline",
             )
         found[name] = (*before, runs)
     if not found:
-        raise InputError(f"{path}: there is no image in it; give the CSV with a row an outline")
+        raise InputError(f"{path}: there is no image in it; give the CSV with a row an outline", code="outline")
     return MappingProxyType(found)
 
 
@@ -136,13 +148,13 @@ def siim_mask(path: Path, name: str, *, rows: int, columns: int) -> MaskPlane:
     """
     known = siim_rows(path)
     if name not in known:
-        raise InputError(f"{path}: no row of image {name}; is it the CSV of this part of the data?")
+        raise InputError(f"{path}: no row of image {name}; is it the CSV of this part of the data?", code="outline")
     mask = np.zeros((rows, columns), dtype=bool)
     for runs in known[name]:
         try:
             mask |= relative_runs_to_mask(runs, rows=rows, columns=columns)
         except InputError as error:
-            raise InputError(f"{path}, image {name}: {error}") from error
+            raise InputError(f"{path}, image {name}: {error}", code="outline") from error
     return mask
 
 
@@ -150,4 +162,4 @@ def _numbers(text: str) -> list[int]:
     try:
         return [int(part) for part in text.split()]
     except ValueError as error:
-        raise InputError(f"run lengths are whole numbers, got {text[:40]!r}") from error
+        raise InputError(f"run lengths are whole numbers, got {text[:40]!r}", code="outline") from error

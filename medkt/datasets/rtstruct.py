@@ -54,7 +54,8 @@ def read_rtstruct_header(path: Path) -> Dataset:
     header = read_header(path, str(path))
     if text(header, "SOPClassUID") != RTSTRUCT:
         raise UnsupportedError(
-            f"{path}: is DICOM but no structure set (RTSTRUCT); give an RTSTRUCT, or say mask for a SEG"
+            f"{path}: is DICOM but no structure set (RTSTRUCT); give an RTSTRUCT, or say mask for a SEG",
+            code="outline",
         )
     return header
 
@@ -71,28 +72,32 @@ def referenced_series(header: Dataset) -> list[str]:
 def _structure_number(header: Dataset, structure: str, shown: str) -> int:
     known = {text(item, "ROIName"): integer(item, "ROINumber") for item in items(header, "StructureSetROISequence")}
     if not known:
-        raise InputError(f"{shown}: the structure set holds no structure; export it again")
+        raise InputError(f"{shown}: the structure set holds no structure; export it again", code="outline")
     if not structure and len(known) > 1:
         raise AmbiguousInputError(
-            f"{shown}: {len(known)} structures ({', '.join(known)}); name one of them (column reference_key)"
+            f"{shown}: {len(known)} structures ({', '.join(known)}); name one of them (column reference_key)",
+            code="outline",
         )
     wanted = structure or next(iter(known))
     for name, number in known.items():
         if number is not None and wanted.casefold() in (name.casefold(), str(number)):
             return number
-    raise InputError(f"{shown}: no structure {structure!r}; there are {', '.join(known)}")
+    raise InputError(f"{shown}: no structure {structure!r}; there are {', '.join(known)}", code="outline")
 
 
 def _require_frame(header: Dataset, number: int, geometry: Geometry, shown: str) -> None:
     if geometry.unit != "mm" or geometry.stack != "space":
-        raise GeometryMismatchError(f"{shown}: outlines in mm do not lie on an image without a place in the patient")
+        raise GeometryMismatchError(
+            f"{shown}: outlines in mm do not lie on an image without a place in the patient", code="outline"
+        )
     for item in items(header, "StructureSetROISequence"):
         frame = text(item, "ReferencedFrameOfReferenceUID")
         known = geometry.frame_of_reference_uid
         if integer(item, "ROINumber") == number and frame and known and frame != known:
             raise GeometryMismatchError(
                 f"{shown}: drawn in the frame of reference {frame}, the image has {known}; give the series that it "
-                "was drawn on"
+                "was drawn on",
+                code="outline",
             )
 
 
@@ -105,13 +110,15 @@ def _contours(header: Dataset, number: int, shown: str) -> list[Points3]:
             kind = text(contour, "ContourGeometricType")
             if kind not in _FLAT:
                 raise UnsupportedError(
-                    f"{shown}: a contour of type {kind or 'unknown'}; only closed outlines have an inside"
+                    f"{shown}: a contour of type {kind or 'unknown'}; only closed outlines have an inside",
+                    code="outline",
                 )
             with reading(shown, "reading a contour"):
                 numbers = np.array([float(value) for value in contour.ContourData], dtype=np.float64)
             if numbers.size % 3 or not np.isfinite(numbers).all():
                 raise UnreadableError(
-                    f"{shown}: a contour of {numbers.size} numbers is no list of points; export it again"
+                    f"{shown}: a contour of {numbers.size} numbers is no list of points; export it again",
+                    code="outline",
                 )
             found.append(numbers.reshape(-1, 3))
     return found
@@ -124,6 +131,7 @@ def _on_slice(points: Points3, geometry: Geometry, shown: str) -> tuple[int, Poi
     if np.abs(index[:, 0] - place).max() > OFF_SLICE or not 0 <= place < geometry.shape[0]:
         raise GeometryMismatchError(
             f"{shown}: a contour lies on no slice of the image (index {index[:, 0].mean():.2f} of {geometry.shape[0]}); "
-            "give the series that it was drawn on"
+            "give the series that it was drawn on",
+            code="outline",
         )
     return place, index[:, [2, 1]]

@@ -17,6 +17,7 @@ from medkt.domains.ultrasound import Ultrasound
 from medkt.errors import AmbiguousInputError, SettingsError, UnknownNameError, UnsupportedError
 from medkt.resources import data_file
 from medkt.spatial import Image
+from medkt.spatial.modality import written_modality
 
 T = TypeVar("T")
 
@@ -70,7 +71,7 @@ def check_plausible(image: Image, domain: Domain) -> tuple[str, ...]:
     warnings = list(domain.implausible(image))
     code = image.modality.upper()
     if code and code not in domain.codes:
-        warnings.insert(0, f"the file says modality {code}, it is read as {domain.title}")
+        warnings.insert(0, f"the file says modality {written_modality(code)}, it is read as {domain.title}")
     if domain.expects_mm and image.geometry.unit != "mm":
         warnings.append(f"no spacing: lengths are in pixels, though {domain.title} is measured in millimetres")
     return tuple(warnings)

@@ -62,21 +62,27 @@ def _extract_all(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], folde
 
 def _require_harmless(members: list[zipfile.ZipInfo], path: Path) -> None:
     if not members:
-        raise InputError(f"{path}: the archive is empty")
+        raise InputError(f"{path}: the archive is empty", code="archive-empty")
     if len(members) > MOST_MEMBERS:
         raise InputError(f"{path}: {len(members)} files in the archive, more than {MOST_MEMBERS}; unpack it yourself")
     size = sum(member.file_size for member in members)
     packed = max(1, sum(member.compress_size for member in members))
     if size > LARGEST_BYTES or (size > RATIO_FROM_BYTES and size / packed > LARGEST_RATIO):
-        raise InputError(f"{path}: would unpack to {size / 1024**3:.1f} GiB; unpack it yourself if you trust it")
+        raise InputError(
+            f"{path}: would unpack to {size / 1024**3:.1f} GiB; unpack it yourself if you trust it",
+            code="archive-untrusted",
+        )
     for member in members:
         name = PurePosixPath(member.filename.replace("\\", "/"))
         if name.is_absolute() or ".." in name.parts or ":" in member.filename:
-            raise InputError(f"{path}: a member's name leads out of the archive; the archive is not to be trusted")
+            raise InputError(
+                f"{path}: a member's name leads out of the archive; the archive is not to be trusted",
+                code="archive-untrusted",
+            )
         if (member.external_attr >> 16) & 0o170000 == 0o120000:
             raise InputError(f"{path}: holds a link; pack the files themselves")
         if member.flag_bits & 1:
-            raise UnsupportedError(f"{path}: is encrypted; unpack it with its password first")
+            raise UnsupportedError(f"{path}: is encrypted; unpack it with its password first", code="archive-encrypted")
 
 
 def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path, path: Path) -> bool:
@@ -87,7 +93,9 @@ def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path, pa
             while block := source.read(1 << 20):
                 left -= len(block)
                 if left < 0:
-                    raise InputError(f"{path}: a member is larger than it says; do not trust this archive")
+                    raise InputError(
+                        f"{path}: a member is larger than it says; do not trust this archive", code="archive-untrusted"
+                    )
                 sink.write(block)
     except OSError as error:
         raise OutputError(f"{path}: cannot be unpacked ({error.strerror}); check the temporary folder") from error

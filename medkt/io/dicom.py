@@ -25,7 +25,7 @@ from medkt.io.dicom_pixels import read_voxels
 from medkt.io.dicom_regions import regions_of
 from medkt.io.dicom_regrid import regrid as resample
 from medkt.io.dicom_series import choose_series
-from medkt.io.dicom_stack import Layout, lay_out
+from medkt.io.dicom_stack import Layout, irregular, lay_out
 from medkt.io.dicom_statements import notes_on, stated_by
 from medkt.io.dicom_volumes import choose_volume
 from medkt.io.digest import digest_of
@@ -74,7 +74,8 @@ def read_dicom(
     if layout.problems and not regrid:
         lost = f" Lost: {said(account.lost)}." if account.lost else ""
         raise GeometryError(
-            f"{shown}: {'; '.join(layout.problems)}.{lost} Repair the series, or resample it with --regrid."
+            f"{shown}: {'; '.join(layout.problems)}.{lost} Repair the series, or resample it with --regrid.",
+            **irregular(layout),
         )
     broken: dict[int, str] | None = {} if allow_incomplete and found.whole else None
     padding = Padding()
@@ -143,12 +144,13 @@ def _without(
     """
     kept = [place for place, frame in enumerate(layout.frames) if frame.file not in broken]
     if not kept:
-        raise IncompleteError(next(iter(broken.values())))
+        raise IncompleteError(next(iter(broken.values())), code="lost-files", lost=len(broken))
     frames = [layout.frames[place] for place in kept]
     left = lay_out(frames, files[frames[0].file].header, shown)
     if left.problems and not regrid:
         raise GeometryError(
-            f"{shown}: {'; '.join(left.problems)}, without {len(broken)} damaged files. Resample it with --regrid."
+            f"{shown}: {'; '.join(left.problems)}, without {len(broken)} damaged files. Resample it with --regrid.",
+            **irregular(left),
         )
     return left, values[kept]
 

@@ -39,7 +39,9 @@ class Account:
             return
         raise IncompleteError(
             f"{shown}: incomplete, {sum(one.count for one in self.lost)} lost: {said(self.lost)}. Restore them, or read what is left with "
-            "--allow-incomplete."
+            "--allow-incomplete.",
+            code="lost-files",
+            lost=sum(one.count for one in self.lost),
         )
 
     def and_broken(self, broken: Mapping[int, str], files: Sequence[DicomFile], left: Sequence[Frame]) -> "Account":

@@ -78,7 +78,9 @@ def find_files(path: Path, shown: str, listing: Listing | None = None) -> FoundF
         if not listed.files and listed.lost:
             raise IncompleteError(f"{shown}: no DICOM file that can be read: {said(listed.lost)}; restore them")
         if not listed.files:
-            raise InputError(f"{shown}: no DICOM file in this folder; give the file itself for NIfTI and pictures")
+            raise InputError(
+                f"{shown}: no DICOM file in this folder; give the file itself for NIfTI and pictures", code="no-dicom"
+            )
         found = _read_all(listed, shown)
     else:
         file = _opened(path, shown)
@@ -90,7 +92,9 @@ def find_files(path: Path, shown: str, listing: Listing | None = None) -> FoundF
         raise IncompleteError(f"{shown}: no picture that can be read: {said(found.lost)}; restore them")
     if not found.pictures:
         what = ", ".join(f"{kind}" + (f" ({count} files)" if count > 1 else "") for kind, count in found.others.items())
-        raise UnsupportedError(f"{shown}: holds {what}; medkt reads images (CR, DX, MG, CT, MR, US, ...)")
+        raise UnsupportedError(
+            f"{shown}: holds {what}; medkt reads images (CR, DX, MG, CT, MR, US, ...)", code="no-picture"
+        )
     return found
 
 

@@ -63,11 +63,20 @@ def _frames_of_file(file: DicomFile, place: int) -> list[Frame]:
     count = 1 if count is None else count
     if rows < 1 or columns < 1 or count < 1 or max(rows, columns) > LARGEST_SIDE:
         raise UnreadableError(
-            f"{file.shown}: says {rows} rows, {columns} columns, {count} frames; the header is damaged"
+            f"{file.shown}: says {rows} rows, {columns} columns, {count} frames; the header is damaged",
+            code="damaged-header",
+            rows=rows or 0,
+            columns=columns or 0,
+            frames=count,
         )
     described = len(items(header, "PerFrameFunctionalGroupsSequence"))
     if described not in (0, count):
-        raise UnreadableError(f"{file.shown}: {count} frames, but {described} are described; the header is damaged")
+        raise UnreadableError(
+            f"{file.shown}: {count} frames, but {described} are described; the header is damaged",
+            code="frames-described",
+            frames=count,
+            described=described,
+        )
     grouped = described > 0 or "SharedFunctionalGroupsSequence" in header
     shared = marks_of_file(header)
     mosaic = mosaic_of(header, file.shown)

@@ -74,7 +74,7 @@ def header_and_pixels(path: Path, shown: str) -> tuple[Dataset, bool]:
         for keyword in ("SOPClassUID", "Rows", "Columns"):
             dataset.get(keyword)  # decoded only when asked for; a damaged one shows here
     if "SOPClassUID" not in dataset and "Rows" not in dataset and "DirectoryRecordSequence" not in dataset:
-        raise UnreadableError(f"{shown}: is not a DICOM file, or is cut off within its header")
+        raise UnreadableError(f"{shown}: is not a DICOM file, or is cut off within its header", code="not-dicom")
     return dataset, bool(met)
 
 

@@ -52,7 +52,10 @@ def decode_jpeg12(dataset: Dataset, numbers: list[int], shown: str) -> Iterator[
         if number in wanted:
             found[number] = _decode(gdcm, frame, dataset, shown)
     if set(found) != wanted:
-        raise UnreadableError(f"{shown}: {len(wanted) - len(found)} frames are missing; the file is truncated")
+        missing = len(wanted) - len(found)
+        raise UnreadableError(
+            f"{shown}: {missing} frames are missing; the file is truncated", code="frames-missing", missing=missing
+        )
     yield from (found[number] for number in numbers)
 
 
@@ -81,7 +84,7 @@ def _decode(gdcm: Any, frame: bytes, dataset: Dataset, shown: str) -> Array:
         buffer = image.GetBuffer().encode("utf-8", "surrogateescape")  # GDCM gives its bytes as text
     plane = np.frombuffer(buffer, dtype="<u2")
     if plane.size != rows * columns:
-        raise UnreadableError(f"{shown}: a JPEG frame did not decode; it is damaged")
+        raise UnreadableError(f"{shown}: a JPEG frame did not decode; it is damaged", code="pixels-damaged")
     return plane.reshape(rows, columns)
 
 
@@ -105,7 +108,7 @@ def listening_to_gdcm(shown: str) -> Iterator[None]:
             os.close(kept)
         heard.seek(0)
         if b"Corrupt JPEG" in heard.read():
-            raise UnreadableError(f"{shown}: a JPEG frame is corrupt; export the file again")
+            raise UnreadableError(f"{shown}: a JPEG frame is corrupt; export the file again", code="pixels-damaged")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +151,10 @@ def require_sound_jpeg(dataset: Dataset, shown: str) -> None:
     for header in headers:
         if header is None or (header.rows, header.columns, header.components) != expected:
             raise UnreadableError(
-                f"{shown}: a JPEG frame is damaged or not of the size that the header says; export again"
+                f"{shown}: a JPEG frame is damaged or not of the size that the header says; export again",
+                code="pixels-damaged",
             )
         if header.precision > (integer(dataset, "BitsAllocated") or 0):
-            raise UnreadableError(f"{shown}: a JPEG frame has more bits than the header says; export it again")
+            raise UnreadableError(
+                f"{shown}: a JPEG frame has more bits than the header says; export it again", code="pixels-damaged"
+            )

@@ -65,7 +65,8 @@ def mosaic_of(header: Dataset, shown: str) -> Mosaic | None:
     says = "has no private header (CSA)" if csa is None else "does not say how many slices it holds"
     raise UnsupportedError(
         f"{shown}: is a mosaic, the slices of a volume in one flat picture, and {says}, without which nobody knows how "
-        f"many there are and which way they run; {_KEEP}"
+        f"many there are and which way they run; {_KEEP}",
+        code="mosaic",
     )
 
 
@@ -97,7 +98,8 @@ def require_blank(plane: NDArray[Any], mosaic: Mosaic, shown: str) -> None:
         if rest.min() != rest.max():
             raise UnreadableError(
                 f"{shown}: its private header counts {len(mosaic.corners)} slices in the mosaic, but there is a picture "
-                "beyond them; the header is not that of these pixels; export the file again"
+                "beyond them; the header is not that of these pixels; export the file again",
+                code="mosaic",
             )
 
 
@@ -112,7 +114,8 @@ def _siemens(header: Dataset, slices: int, csa: dict[str, Any] | None, shown: st
     if normal is None or abs(float(normal @ across)) < 0.5:
         raise UnsupportedError(
             f"{shown}: is a mosaic of {slices} slices whose private header does not say which way they run "
-            f"(SliceNormalVector); {_KEEP}"
+            f"(SliceNormalVector); {_KEEP}",
+            code="mosaic",
         )
     rows, columns = integer(header, "Rows") or 0, integer(header, "Columns") or 0
     moved = directions[0] * spacing[1] * (columns - size[1]) / 2 + directions[1] * spacing[0] * (rows - size[0]) / 2
@@ -129,12 +132,14 @@ def _united_imaging(header: Dataset, shown: str) -> Mosaic:
     if not slices or count is None:
         raise UnsupportedError(
             f"{shown}: is a grid of slices in one flat picture (VFRAME) without the private header that says where they "
-            f"lie; {_KEEP}"
+            f"lie; {_KEEP}",
+            code="mosaic",
         )
     positions = [numbers(item, "ImagePositionPatient", 3) for item in slices]
     if int(float(count)) != len(slices) or None in positions:
         raise UnsupportedError(
-            f"{shown}: is a grid of {count} slices in one flat picture, of which {len(slices)} have a place; export it again"
+            f"{shown}: is a grid of {count} slices in one flat picture, of which {len(slices)} have a place; export it again",
+            code="mosaic",
         )
     columns = math.ceil(math.sqrt(len(slices)))
     size, corners = _grid(header, (math.ceil(len(slices) / columns), columns), len(slices), shown)
@@ -155,7 +160,8 @@ def _grid(
     if rows < 1 or columns < 1 or rows % cells[0] or columns % cells[1]:
         raise UnreadableError(
             f"{shown}: {slices} slices in {cells[0]} x {cells[1]} places do not fill a picture of {rows} rows and {columns} "
-            "columns; the private header is not that of these pixels; export the file again"
+            "columns; the private header is not that of these pixels; export the file again",
+            code="mosaic",
         )
     size = (rows // cells[0], columns // cells[1])
     scanned = [int(n) for n in numbers(header, "AcquisitionMatrix", 4) or () if n > 0]
@@ -164,7 +170,8 @@ def _grid(
     ):  # reconstructions are 1 or 2 times as large
         raise UnreadableError(
             f"{shown}: its private header counts {slices} slices in the mosaic, which makes them {size[0]} x {size[1]}, but "
-            f"{' x '.join(map(str, scanned))} were scanned; the header is not that of these pixels; export the file again"
+            f"{' x '.join(map(str, scanned))} were scanned; the header is not that of these pixels; export the file again",
+            code="mosaic",
         )
     return size, tuple((row * size[0], column * size[1]) for row in range(cells[0]) for column in range(cells[1]))
 
@@ -173,14 +180,18 @@ def _place(header: Dataset, shown: str) -> tuple[Vector, tuple[float, ...]]:
     """Position and (row step, column step) of the mosaic's plane."""
     position, spacing = numbers(header, "ImagePositionPatient", 3), numbers(header, "PixelSpacing", 2)
     if position is None or spacing is None or min(spacing) <= 0:
-        raise UnsupportedError(f"{shown}: is a mosaic of slices without position or pixel spacing; export it again")
+        raise UnsupportedError(
+            f"{shown}: is a mosaic of slices without position or pixel spacing; export it again", code="mosaic"
+        )
     return np.array(position), spacing
 
 
 def _directions(header: Dataset, shown: str) -> Vector:
     found = directions_of(numbers(header, "ImageOrientationPatient", 6))
     if found is None:
-        raise UnsupportedError(f"{shown}: is a mosaic of slices without a sound orientation; export it again")
+        raise UnsupportedError(
+            f"{shown}: is a mosaic of slices without a sound orientation; export it again", code="mosaic"
+        )
     return found
 
 
@@ -189,7 +200,8 @@ def _step(header: Dataset, shown: str) -> float:
     if step is None or step == 0:
         raise UnsupportedError(
             f"{shown}: is a mosaic that does not say how far its slices lie apart (SpacingBetweenSlices; their thickness "
-            "leaves gaps out); restore it, or convert the file to NIfTI with a program where you can say it"
+            "leaves gaps out); restore it, or convert the file to NIfTI with a program where you can say it",
+            code="mosaic",
         )
     return abs(step)
 

@@ -84,7 +84,7 @@ def read_voxels(
                 raise
             broken[index] = str(error)
     if broken and len(broken) == len(places):
-        raise IncompleteError(next(iter(broken.values())))
+        raise IncompleteError(next(iter(broken.values())), code="lost-files", lost=len(broken))
     return target.values, tuple(steps), tuple(warnings)
 
 
@@ -120,7 +120,10 @@ def _cut(stored: Array, frames: Mapping[int, Frame], file: DicomFile) -> dict[in
     for place, frame in frames.items():
         planes[place] = stored if frame.corner is None else tile(stored, frame.corner, frame.size)
         if planes[place].shape[:2] != frame.size:
-            raise UnreadableError(f"{file.shown}: a decoded frame has another size than the header says; it is damaged")
+            raise UnreadableError(
+                f"{file.shown}: a decoded frame has another size than the header says; it is damaged",
+                code="pixels-damaged",
+            )
     return planes
 
 
@@ -169,7 +172,8 @@ def _decoded(file: DicomFile, numbers: list[int], warnings: dict[str, None]) -> 
             stored, photometric = next(frames)
             if palette:
                 stored, photometric = apply_color_lut(stored, _little_endian_palette(dataset)), "RGB"
-        warnings.update(dict.fromkeys(f"decoder: {note}" for note in notes))
+        if notes:  # in a library's words, which may quote the header
+            warnings["the decoder warned of the pixels: look at the picture"] = None
         yield (luma(stored, photometric), True) if stored.ndim == 3 else (stored, False)
 
 
@@ -213,7 +217,10 @@ def _complete(dataset: Dataset, shown: str) -> None:
         implicit = dataset.original_encoding[0]
         dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
     if integer(dataset, "BitsAllocated") is None:
-        raise UnreadableError(f"{shown}: the header does not say how many bits a voxel has (BitsAllocated); repair it")
+        raise UnreadableError(
+            f"{shown}: the header does not say how many bits a voxel has (BitsAllocated); repair it",
+            code="pixels-damaged",
+        )
     with reading(shown, "reading the description of the pixels"):  # setting an attribute decodes the damaged one first
         defaults = {"BitsStored": dataset.BitsAllocated, "PixelRepresentation": 0, "SamplesPerPixel": 1}
         defaults["PhotometricInterpretation"] = "MONOCHROME2"

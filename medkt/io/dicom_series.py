@@ -27,7 +27,9 @@ def choose_series(files: list[DicomFile], series: str | None, shown: str) -> lis
         if len(uids) > 1:
             raise AmbiguousInputError(
                 f"{shown}: {len(uids)} series; choose one with --series (UID, its beginning, or number): "
-                + _listed(groups, uids)
+                + _listed(groups, uids),
+                code="several-series",
+                series=len(uids),
             )
         return groups[uids[0]]
     return groups[_uid_meant(series.strip(), groups, uids, shown)]
@@ -39,15 +41,25 @@ def _uid_meant(series: str, groups: dict[str, list[DicomFile]], uids: list[str],
     if series.isdigit() and len(series) <= 4:  # UIDs begin so, too: a short one is a place in the list
         if 1 <= int(series) <= len(uids):
             return uids[int(series) - 1]
-        raise InputError(f"{shown}: no series {series}, there are {len(uids)}: {_listed(groups, uids)}")
+        raise InputError(
+            f"{shown}: no series {series}, there are {len(uids)}: {_listed(groups, uids)}",
+            code="no-such-series",
+            series=len(uids),
+        )
     fitting = [uid for uid in uids if series and uid.startswith(series)]
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
         raise AmbiguousInputError(
-            f"{shown}: {len(fitting)} series begin like --series {series}: {_listed(groups, fitting)}"
+            f"{shown}: {len(fitting)} series begin like --series {series}: {_listed(groups, fitting)}",
+            code="several-series",
+            series=len(fitting),
         )
-    raise InputError(f"{shown}: no series begins with --series {series}; there are: {_listed(groups, uids)}")
+    raise InputError(
+        f"{shown}: no series begins with --series {series}; there are: {_listed(groups, uids)}",
+        code="no-such-series",
+        series=len(uids),
+    )
 
 
 def _listed(groups: dict[str, list[DicomFile]], uids: list[str]) -> str:

@@ -53,8 +53,8 @@ def _positive(header: Dataset, keyword: str) -> tuple[float, float] | None:
 
 def _how_calibrated(header: Dataset, stated: tuple[float, float], detector: tuple[float, float] | None) -> str:
     kind = text(header, "PixelSpacingCalibrationType")
-    if kind:
-        return f"PixelSpacing, calibrated by {kind.lower()}"
+    if kind:  # only DICOM's own words are repeated
+        return "PixelSpacing, calibrated" + (f" by {kind.lower()}" if kind in ("GEOMETRY", "FIDUCIAL") else "")
     if detector is not None and max(abs(a / b - 1) for a, b in zip(stated, detector, strict=True)) < 1e-6:
         return "PixelSpacing, equal to ImagerPixelSpacing (detector plane)"
     return "PixelSpacing" + (", calibrated (differs from ImagerPixelSpacing)" if detector is not None else "")

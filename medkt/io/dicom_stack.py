@@ -5,6 +5,7 @@ Order and step come from ImagePositionPatient projected on the slice normal, nev
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from pydicom import Dataset
@@ -101,7 +102,9 @@ def _pixel_size_in_place(ordered: list[Frame], header: Dataset, shown: str) -> P
     size = pixel_size(header)
     if not size.known and len(ordered) > 1:
         raise GeometryError(
-            f"{shown}: {len(ordered)} slices with positions but without PixelSpacing; restore it in the files"
+            f"{shown}: {len(ordered)} slices with positions but without PixelSpacing; restore it in the files",
+            code="no-spacing",
+            slices=len(ordered),
         )
     return size
 
@@ -165,6 +168,24 @@ def _fitted(positions: Vector) -> tuple[Vector, Vector]:
     centred = count - count.mean()
     step = centred @ positions / float(centred @ centred)
     return positions.mean(axis=0) - step * count.mean(), step
+
+
+def irregular(layout: Layout) -> dict[str, Any]:
+    """What may be written down of a stack with problems: a code with its number."""
+    frames = [frame for frame in layout.frames if frame.position is not None]
+    missing = _missing(np.array([frame.position for frame in frames]) @ normal_of(frames[0])) if len(frames) > 1 else 0
+    if missing:
+        return {"code": "slices-missing", "missing": missing}
+    return {"code": "irregular-stack", "slices": len(layout.frames)}
+
+
+def _missing(along: Vector) -> int:
+    """How many slices are missing between (slices,) ascending positions in mm; 0 where the steps say nothing of the kind."""
+    multiples = np.diff(along) / usual_step(along)
+    whole = np.round(multiples)
+    if float(np.abs(multiples - whole).max()) > STEP_TOLERANCE * float(whole.max()) or whole.min() < 1:
+        return 0
+    return int(whole.sum()) - len(whole)
 
 
 def _irregular(along: Vector) -> list[str]:

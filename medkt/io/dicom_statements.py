@@ -8,6 +8,7 @@ from pydicom import Dataset
 from medkt.io.dicom_header import class_modality, items, number, text
 from medkt.spatial.geometry import Geometry
 from medkt.spatial.image import Stated
+from medkt.spatial.modality import written_modality
 
 SAME_STEP = 0.01
 GAP = 1.25  # gaps of a fifth are usual in MR; beyond a quarter a finding may lie between the slices
@@ -48,7 +49,8 @@ def _modality(header: Dataset) -> tuple[str, ...]:
     said, of_class = text(header, "Modality").upper(), class_modality(header)
     if not said or not of_class or said == of_class or {said, of_class} <= RADIOGRAPHS:
         return ()
-    return (f"the file says modality {said[:16]} in an object for {of_class} images: {said[:16]} was taken",)
+    named = written_modality(said)
+    return (f"the file says modality {named} in an object for {of_class} images: {named} was taken",)
 
 
 def _slices(header: Dataset, geometry: Geometry) -> tuple[str, ...]:

@@ -9,6 +9,17 @@ from medkt.io.dicom_frames import Frame
 from medkt.io.dicom_marks import COUNTED, SAID, Value
 from medkt.io.volume_number import number_of
 
+# values that DICOM defines for image type, complex image component, laterality and view, as they are said here
+TERMS = frozenset(
+    (
+        "original", "derived", "primary", "secondary", "mixed", "magnitude", "phase", "real", "imaginary", "water", "fat",
+        "in phase", "out phase", "field map", "velocity", "localizer", "axial", "coronal", "sagittal", "oblique", "volume",
+        "reformatted", "mpr", "maximum", "minimum", "mean", "max ip", "min ip", "projection image", "resampled", "average",
+        "adc", "fa", "trace", "tracew", "diffusion", "perfusion", "subtraction", "addition", "filtered", "quantity", "t1",
+        "t2", "t2 star", "none", "mosaic", "dynamic", "static", "gated", "mono energetic", "material specific", "iodine",
+        "view L", "view R", "view PA", "view AP", "view LL", "view RL", "view L CC", "view R CC", "view L MLO", "view R MLO",
+    )
+)  # fmt: skip
 LISTED = 20  # a line that names more volumes than this helps nobody
 _ORDER = ("image type", "view", "echo", "TE", "b", "direction", "TI", "flip", "phase", "trigger", "time")
 
@@ -30,6 +41,23 @@ def parts_of_names(volumes: Sequence[Sequence[Frame]], ranks: Sequence[str]) -> 
     return names
 
 
+def written_name(frames: Sequence[Frame], name: Sequence[str]) -> list[str]:
+    """The words of a volume's name that may be written down: what numbers and places make, and DICOM's own terms.
+
+    Image type, kernel, view and stack are texts of a header, and a text may say anything.
+    """
+    texts = {
+        _plain(word)
+        for frame in frames
+        for mark, value in frame.marks.items()
+        if isinstance(value, str)
+        for part in value.split(", ")
+        for word in (part, f"{mark} {part}")
+    }
+    own = ", ".join(name).split(", ") if name else []
+    return [word for word in own if _plain(word) not in texts or word in TERMS]
+
+
 def choose(described: Sequence[str], names: Sequence[Sequence[str]], volume: int | str | None, shown: str) -> int:
     """The index of the volume that is meant.
 
@@ -41,17 +69,27 @@ def choose(described: Sequence[str], names: Sequence[Sequence[str]], volume: int
         if len(described) > 1:
             raise AmbiguousInputError(
                 f"{shown}: {len(described)} volumes or views in the series; choose one with --volume: {listed} (by "
-                "its number, or by words that tell it apart from all others)"
+                "its number, or by words that tell it apart from all others)",
+                code="several-volumes",
+                volumes=len(described),
             )
         return 0
     number = number_of(volume)
     if number is not None:
         if not 1 <= number <= len(described):
-            raise InputError(f"{shown}: no volume {number}; --volume counts from 1 to {len(described)}: {listed}")
+            raise InputError(
+                f"{shown}: no volume {number}; --volume counts from 1 to {len(described)}: {listed}",
+                code="no-such-volume",
+                volumes=len(described),
+            )
         return number - 1
     fitting = _fitting(str(volume), names)
     if not fitting:
-        raise InputError(f"{shown}: no volume is called {str(volume)!r}; there are: {listed}")
+        raise InputError(
+            f"{shown}: no volume is called {str(volume)!r}; there are: {listed}",
+            code="no-such-volume",
+            volumes=len(described),
+        )
     if len(fitting) > 1:
         raise AmbiguousInputError(
             f"{shown}: {len(fitting)} volumes fit --volume {str(volume)!r}; say more, or give the number: "

@@ -15,7 +15,7 @@ import numpy as np
 from medkt.errors import AmbiguousInputError
 from medkt.io.dicom_frames import SAME_DIRECTION, Frame, Vector
 from medkt.io.dicom_marks import Value
-from medkt.io.dicom_volume_names import choose, orientation_of, parts_of_names
+from medkt.io.dicom_volume_names import choose, orientation_of, parts_of_names, written_name
 
 SAME_POSITION_MM = 1e-2  # files state positions to a thousandth of a millimetre or better
 _TELLING = (
@@ -73,7 +73,8 @@ def choose_volume(frames: Sequence[Frame], volume: int | str | None, shown: str)
     chosen = volumes[index]
     said = ""
     if len(volumes) > 1:
-        said = f"volume {index + 1} of {len(volumes)}" + (f": {', '.join(names[index])}" if names[index] else "")
+        words = written_name(chosen.frames, names[index])
+        said = f"volume {index + 1} of {len(volumes)}" + (f": {', '.join(words)}" if words else "")
     return Chosen(frames=chosen.frames, said=said, warnings=tuple(_doubts(chosen)))
 
 

@@ -28,16 +28,17 @@ def reading(shown: str, what: str, *, explain: bool = False) -> Iterator[list[st
     except MedktError:
         raise
     except FileNotFoundError as error:
-        raise InputError(f"{shown}: there is no such file") from error
+        raise InputError(f"{shown}: there is no such file", code="no-such-file") from error
     except PermissionError as error:
-        raise InputError(f"{shown}: no permission to read it") from error
+        raise InputError(f"{shown}: no permission to read it", code="no-permission") from error
     except MemoryError as error:
-        raise InputError(f"{shown}: does not fit into memory") from error
+        raise InputError(f"{shown}: does not fit into memory", code="memory") from error
     except Exception as error:
         because = f": {one_line(str(error))}" if explain and str(error) else ""
         raise UnreadableError(
             f"{shown}: {what} failed ({type(error).__name__}{because}). It is damaged, cut off or not of its kind; "
-            "export it again"
+            "export it again",
+            code="reading-failed",
         ) from error
 
 

@@ -49,11 +49,14 @@ class MaskChoice:
         if text.startswith(">"):
             found = _THRESHOLD.fullmatch(text)
             if found is None:
-                raise InputError(f"{text!r} is no threshold such as >127 or >=0.5")
+                raise InputError(f"{text!r} is no threshold such as >127 or >=0.5", code="mask-unclear")
             return cls(threshold=float(found[2]), at_least=found[1] == ">=")
         parts = text.split("+") if text else []
         if not all(part.strip().isdecimal() for part in parts):
-            raise InputError(f"{text!r} is no label value such as 1, or 1+3 for two taken together; nor all, nor >127")
+            raise InputError(
+                f"{text!r} is no label value such as 1, or 1+3 for two taken together; nor all, nor >127",
+                code="mask-unclear",
+            )
         return cls(labels=tuple(sorted({int(part) for part in parts})))
 
     @classmethod
@@ -64,11 +67,11 @@ class MaskChoice:
             InputError: both are given, or one is none.
         """
         if label is not None and threshold is not None:
-            raise InputError("a mask is taken by a label or by a threshold; give one of the two")
+            raise InputError("a mask is taken by a label or by a threshold; give one of the two", code="mask-unclear")
         if threshold is None:
             return cls.parse("" if label is None else str(label))
         if not (math.isfinite(threshold) and threshold > 0):
-            raise InputError(f"a threshold of a mask is above 0, got {threshold:g}")
+            raise InputError(f"a threshold of a mask is above 0, got {threshold:g}", code="mask-unclear")
         return cls(threshold=threshold, at_least=True)
 
     @property

@@ -84,7 +84,8 @@ def _require_seen(indices: Array, plane: Array, shown: str) -> None:
     if len(np.unique(indices)) > len(np.unique(plane)):
         raise InputError(
             f"{shown}: its palette shows several indices in one grey, so it is not clear which of them is inside; save the "
-            "mask as a grey picture"
+            "mask as a grey picture",
+            code="mask-unclear",
         )
 
 
@@ -100,7 +101,8 @@ def _of_colour(colour: Array, indices: Array | None, shown: str) -> tuple[Array,
     some = ", ".join(str((int(one) >> 32, int(one) >> 16 & 0xFFFF, int(one) & 0xFFFF)) for one in found[:3])
     raise InputError(
         f"{shown}: is in colour, {len(found)} colours besides black such as {some}; save each label as a grey level of its "
-        "own, or as a file of its own. Are images and masks swapped?"
+        "own, or as a file of its own. Are images and masks swapped?",
+        code="mask-unclear",
     )
 
 
@@ -108,9 +110,13 @@ def _require_one_statement(plane: Array, alpha: Array, shown: str) -> None:
     if alpha.min() == alpha.max() > 0:
         return
     if plane.min() == plane.max():
-        raise InputError(f"{shown}: its grey is {plane.max()} everywhere and its transparency is not; {IN_ALPHA}")
+        raise InputError(
+            f"{shown}: its grey is {plane.max()} everywhere and its transparency is not; {IN_ALPHA}",
+            code="mask-unclear",
+        )
     if not np.array_equal(plane != 0, (plane != 0) & (alpha == alpha.max())) or alpha.max() == 0:
         raise InputError(
             f"{shown}: its grey and its transparency say two things (pixels that are not black are transparent); "
-            f"save it without alpha. Or {IN_ALPHA}"
+            f"save it without alpha. Or {IN_ALPHA}",
+            code="mask-unclear",
         )

@@ -44,14 +44,18 @@ def inside_of(values: Voxels, choice: MaskChoice, shown: str, *, lossy: bool = F
         InputError: the values are no mask, or could be meant in two ways.
     """
     if values.dtype.kind == "f" and not np.isfinite(values).all():
-        raise InputError(f"{shown}: {int((~np.isfinite(values)).sum())} voxels are NaN or infinite; replace them")
+        raise InputError(
+            f"{shown}: {int((~np.isfinite(values)).sum())} voxels are NaN or infinite; replace them",
+            code="mask-unclear",
+        )
     if lossy:
         choice = _for_jpeg(choice, shown)
     made = _cut(values, choice, shown) if choice.threshold is not None else _labelled(values, choice, shown)
     if made.values.all() and not choice.labels:  # who names the label knows what is in the file
         raise InputError(
             f"{shown}: every voxel is inside; is it a mask, or an image saved as one? If it is meant so, name its label "
-            "(--label, label=..., column reference_key)"
+            "(--label, label=..., column reference_key)",
+            code="mask-unclear",
         )
     return replace(made, rule=f"{made.rule} (JPEG)") if lossy else made
 
@@ -59,7 +63,8 @@ def inside_of(values: Voxels, choice: MaskChoice, shown: str, *, lossy: bool = F
 def _for_jpeg(choice: MaskChoice, shown: str) -> MaskChoice:
     if choice.labels or choice.every:
         raise InputError(
-            f"{shown}: is a JPEG, which changes label values on saving; save the mask as PNG or NIfTI, or give a threshold"
+            f"{shown}: is a JPEG, which changes label values on saving; save the mask as PNG or NIfTI, or give a threshold",
+            code="mask-unclear",
         )
     return choice if choice.threshold is not None else MaskChoice(threshold=float(JPEG_THRESHOLD), at_least=True)
 
@@ -106,7 +111,8 @@ def _require_whole(values: Voxels, levels: dict[float, int], shown: str) -> None
     cut = 0.5 if highest <= 1 + WHOLE else highest / 2
     raise InputError(
         f"{shown}: holds values that are no labels, such as {_listed(sorted(fractions, key=abs)[:2])}: probabilities, or what "
-        f"resampling left of a mask; {SAY_THRESHOLD.format(cut=f'{cut:g}')}"
+        f"resampling left of a mask; {SAY_THRESHOLD.format(cut=f'{cut:g}')}",
+        code="mask-unclear",
     )
 
 
@@ -122,7 +128,8 @@ def _require_none_below(levels: dict[float, int], shown: str) -> None:
         raise InputError(
             f"{shown}: holds {_listed(below)} in {sum(levels[one] for one in below)} voxels: a negative value may be the "
             "finding, or what nobody looked at; say which label is inside, such as --label 1 (label=..., column reference_key), "
-            "or write those voxels as 0"
+            "or write those voxels as 0",
+            code="mask-unclear",
         )
 
 
@@ -130,14 +137,15 @@ def _refuse_several(labels: list[int], values: Voxels, shown: str) -> None:
     say = SAY_LABEL.format(one=labels[0], two=labels[1])
     if values.shape[0] == 1 and labels[-1] == 255:  # a picture: grey levels of an edge look like labels
         say += "; if they are the soft edge of one mask, --threshold 128"
-    raise InputError(f"{shown}: holds {len(labels)} labels, {_listed(labels)}; {say}")
+    raise InputError(f"{shown}: holds {len(labels)} labels, {_listed(labels)}; {say}", code="mask-unclear")
 
 
 def _refuse_many(values: Voxels, shown: str) -> None:
     _require_whole(values, levels_of(values), shown)
     raise InputError(
         f"{shown}: more than {MOST_LEVELS} different values, a mask has few; are images and masks swapped? Of a map of many "
-        "labels say which (--label 1, column reference_key 1); masks saved with loss need --threshold 128 (reference_key >127)"
+        "labels say which (--label 1, column reference_key 1); masks saved with loss need --threshold 128 (reference_key >127)",
+        code="mask-unclear",
     )
 
 
@@ -153,20 +161,23 @@ def _cut(values: Voxels, choice: MaskChoice, shown: str) -> Inside:
     lowest, highest = float(values.min()), float(values.max())
     if lowest < 0:
         raise InputError(
-            f"{shown}: holds {lowest:g}, and what is cut at a threshold has no negative values; is it a mask?"
+            f"{shown}: holds {lowest:g}, and what is cut at a threshold has no negative values; is it a mask?",
+            code="mask-unclear",
         )
     inside: MaskVoxels = values >= threshold if choice.at_least else values > threshold
     if threshold >= 1 and highest > 0 and not inside.any():
         raise InputError(
             f"{shown}: its highest value is {highest:g}, so nothing is {choice.words()}; a 0/1 mask needs reference_key >0, or no threshold at "
-            "all"
+            "all",
+            code="mask-unclear",
         )
     if highest > 1 + WHOLE:
         _require_two_tones(values, highest, shown)
         if 0 < threshold < 1 and len(levels_of(values, 1)) > 1:
             raise InputError(
                 f"{shown}: goes up to {highest:g} and holds more than two values, so a threshold of {threshold:g} takes all "
-                f"that is not 0; give one in its own range, such as {highest / 2:g}, or a label"
+                f"that is not 0; give one in its own range, such as {highest / 2:g}, or a label",
+                code="mask-unclear",
             )
     return Inside(inside, choice.words())
 
@@ -176,7 +187,8 @@ def _require_two_tones(values: Voxels, highest: float, shown: str) -> None:
     between = float(((values > 0.1 * highest) & (values < 0.9 * highest)).mean())
     if between > MOST_BETWEEN:
         raise InputError(
-            f"{shown}: {between:.0%} of its pixels are neither black nor white; are images and masks swapped?"
+            f"{shown}: {between:.0%} of its pixels are neither black nor white; are images and masks swapped?",
+            code="mask-unclear",
         )
 
 

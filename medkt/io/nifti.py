@@ -222,7 +222,9 @@ def _values(stored: Any, volume: int | str | None, shown: str) -> tuple[Array, t
     kind = stored.get_data_dtype()
     colour = kind.names is not None
     if kind.kind == "c" or (kind.names is not None and kind.names != ("R", "G", "B")):
-        raise UnsupportedError(f"{shown}: voxels are {'colour with alpha' if colour else 'complex'}; save real values")
+        raise UnsupportedError(
+            f"{shown}: voxels are {'colour with alpha' if colour else 'complex'}; save real values", code="voxel-type"
+        )
     which = _volume_index(stored.shape, volume, shown)
     slope, inter = float(stored.dataobj.slope), float(stored.dataobj.inter)  # nibabel clears them in the header
     with reading(shown, "reading the NIfTI voxels", explain=True):
@@ -272,11 +274,14 @@ def _volume_index(shape: tuple[int, ...], volume: int | str | None, shown: str) 
     count = int(np.prod(shape[3:])) if len(shape) > 3 else 1
     if sum(side > 1 for side in shape[3:]) > 1:
         raise UnsupportedError(
-            f"{shown}: has shape {shape}, more than four axes that hold something; save the volume that you need"
+            f"{shown}: has shape {shape}, more than four axes that hold something; save the volume that you need",
+            code="too-many-axes",
         )
     if volume is None and count > 1:
         raise AmbiguousInputError(
-            f"{shown}: {count} volumes of shape {shape[:3]}; choose one with --volume 1 to {count}"
+            f"{shown}: {count} volumes of shape {shape[:3]}; choose one with --volume 1 to {count}",
+            code="several-volumes",
+            volumes=count,
         )
     number = counted(volume, count, shown, what="volume") or 1
     return number - 1 if count > 1 else None
@@ -294,7 +299,10 @@ def _require_finite(values: Array, shown: str) -> None:
     if bad:
         raise InputError(
             f"{shown}: {bad} of {values.size} voxels are NaN or infinite; replace them by a value for 'outside' "
-            "(numpy.nan_to_num, fslmaths -nan)"
+            "(numpy.nan_to_num, fslmaths -nan)",
+            code="not-finite",
+            bad=int(bad),
+            voxels=values.size,
         )
 
 

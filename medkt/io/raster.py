@@ -80,11 +80,16 @@ def read_channels(
 def _read_pillow(path: Path, shown: str, volume: int | str | None) -> tuple[Array, tuple[str, ...], tuple[str, ...]]:
     with reading(shown, "decoding the picture", explain=True), Pillow.open(path) as picture:
         if picture.width * picture.height > MOST_PIXELS:
-            raise UnsupportedError(f"{shown}: {picture.width}x{picture.height} pixels is too large; crop or shrink it")
+            raise UnsupportedError(
+                f"{shown}: {picture.width}x{picture.height} pixels is too large; crop or shrink it",
+                code="too-large",
+                width=picture.width,
+                height=picture.height,
+            )
         if getattr(picture, "n_frames", 1) > 1:
             raise UnsupportedError(f"{shown}: is an animation; save the frame that you need")
         counted(volume, 1, shown, what="page")
-        turned = picture.getexif().get(ORIENTATION, 1)
+        turned = _number(picture.getexif().get(ORIENTATION, 1))
         mode = picture.mode
         pixels = np.asarray(_expanded(picture))
     notes = (f"EXIF asks to turn the picture (orientation {turned}): not done",) if turned not in (0, 1) else ()
@@ -104,17 +109,22 @@ def _read_tiff(path: Path, shown: str, volume: int | str | None) -> tuple[Array,
     with reading(shown, "decoding the TIFF", explain=True), tifffile.TiffFile(path) as file:
         pages = len(file.pages)
         if pages > 1 and volume is None:
-            raise AmbiguousInputError(f"{shown}: {pages} pages; choose one with --volume 1 to {pages}")
+            raise AmbiguousInputError(
+                f"{shown}: {pages} pages; choose one with --volume 1 to {pages}", code="several-volumes", volumes=pages
+            )
         page: Any = file.pages[(counted(volume, pages, shown, what="page") or 1) - 1]
         if page.imagewidth * page.imagelength > MOST_PIXELS:
             raise UnsupportedError(
-                f"{shown}: {page.imagewidth}x{page.imagelength} pixels is too large; crop or shrink it"
+                f"{shown}: {page.imagewidth}x{page.imagelength} pixels is too large; crop or shrink it",
+                code="too-large",
+                width=page.imagewidth,
+                height=page.imagelength,
             )
         pixels = page.asarray()
         if page.colormap is not None:
             pixels = np.moveaxis(page.colormap[:, pixels], 0, -1)
         inverted = page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
-        turned = page.tags.valueof(ORIENTATION, 1)
+        turned = _number(page.tags.valueof(ORIENTATION, 1))
         planar = pixels.ndim == 3 and page.planarconfig == 2
     pixels = np.moveaxis(pixels, 0, -1) if planar else pixels
     pixels = pixels.astype(np.uint8) * 255 if pixels.dtype == bool else pixels
@@ -134,3 +144,8 @@ def _grey(pixels: Array, shown: str) -> tuple[Array, tuple[str, ...]]:
     if pixels.shape[2] < 3:
         return pixels[..., 0], alpha
     return luma(pixels[..., :3], "RGB"), ("colour reduced to luma (ITU-R BT.601)", *alpha)
+
+
+def _number(found: object) -> int:
+    """The orientation; 1, which turns nothing, where the file has words in its place."""
+    return int(found) if isinstance(found, int) else 1

@@ -100,11 +100,11 @@ def kind_of_file(path: Path, shown: str) -> str:
         with path.open("rb") as file:
             start = file.read(8)
     except FileNotFoundError as error:
-        raise InputError(f"{shown}: there is no such file or folder") from error
+        raise InputError(f"{shown}: there is no such file or folder", code="no-such-file") from error
     except OSError as error:
         raise InputError(f"{shown}: cannot be opened ({error.strerror})") from error
     if not start:
-        raise InputError(f"{shown}: the file is empty")
+        raise InputError(f"{shown}: the file is empty", code="empty-file")
     if start[:4] == b"PK\x03\x04":
         return "zip"
     if raster_kind(start) is not None and not looks_like_dicom(path):
@@ -113,7 +113,10 @@ def kind_of_file(path: Path, shown: str) -> str:
         return "nifti"
     if looks_like_dicom(path) or path.suffix.lower() in (".dcm", ".dicom", ".ima"):
         return "dicom"
-    raise UnsupportedError(f"{shown}: is neither DICOM nor NIfTI nor PNG, JPEG, TIFF or BMP; convert it to one of them")
+    raise UnsupportedError(
+        f"{shown}: is neither DICOM nor NIfTI nor PNG, JPEG, TIFF or BMP; convert it to one of them",
+        code="unknown-format",
+    )
 
 
 def _read_unpacked(folder: Path, listing: Listing, shown: str, asked: _Asked) -> Image:
@@ -125,7 +128,9 @@ def _read_unpacked(folder: Path, listing: Listing, shown: str, asked: _Asked) ->
     images = [entry.path for entry in listing.files if entry.name.lower().endswith(_IN_ARCHIVES)]
     if len(images) != 1:
         raise InputError(
-            f"{shown}: no DICOM file in the archive and {len(images)} other images; unpack it and choose one"
+            f"{shown}: no DICOM file in the archive and {len(images)} other images; unpack it and choose one",
+            code="archive-several",
+            images=len(images),
         )
     image = _read(images[0], shown, asked)
     completeness = Completeness(

@@ -47,7 +47,9 @@ def require_held(mask: Mask, choice: MaskChoice, shown: str) -> Mask:
         InputError: no voxel has the label.
     """
     if choice.labels and not mask.values.any() and mask.provenance.source != "dicom":
-        raise InputError(f"{shown}: no voxel has {choice.words()}; look into the file, or give another --label")
+        raise InputError(
+            f"{shown}: no voxel has {choice.words()}; look into the file, or give another --label", code="mask-empty"
+        )
     return mask
 
 
@@ -101,7 +103,14 @@ def onto(like: Image | None, mask: Mask, shown: str) -> Mask:
         if found.shape != wanted.shape:
             raise GeometryMismatchError(
                 f"{shown}: the mask is {found.shape[1]}x{found.shape[2]} (rows x columns) in {found.shape[0]} slices, the "
-                f"image {wanted.shape[1]}x{wanted.shape[2]} in {wanted.shape[0]}; is it the mask of another image?"
+                f"image {wanted.shape[1]}x{wanted.shape[2]} in {wanted.shape[0]}; is it the mask of another image?",
+                code="mask-shape",
+                slices=found.shape[0],
+                rows=found.shape[1],
+                columns=found.shape[2],
+                image_slices=wanted.shape[0],
+                image_rows=wanted.shape[1],
+                image_columns=wanted.shape[2],
             )
         return replace(mask, geometry=wanted)
     try:

@@ -53,7 +53,7 @@ def _asked(header: Dataset, choice: MaskChoice, shown: str) -> set[int]:
     known = _known(header)
     lacking = [segment for segment in choice.labels if segment not in known]
     if lacking:
-        raise InputError(f"{shown}: no segment {lacking[0]}; there are {sorted(known)}")
+        raise InputError(f"{shown}: no segment {lacking[0]}; there are {sorted(known)}", code="mask-unclear")
     if choice.labels:
         return set(choice.labels)
     if len(known) > 1 and not choice.every:
@@ -61,7 +61,8 @@ def _asked(header: Dataset, choice: MaskChoice, shown: str) -> set[int]:
         listed = ", ".join(f"{segment} {label!r}" for segment, label in known.items())
         raise InputError(
             f"{shown}: holds {len(known)} segments, {listed}; say which is meant: --label {first}, or {first}+{second} for "
-            "both, or all (label=..., column reference_key)"
+            "both, or all (label=..., column reference_key)",
+            code="mask-unclear",
         )
     return set(known)
 
@@ -79,14 +80,18 @@ def _fractions(stored: Array, header: Dataset, choice: MaskChoice, shown: str) -
     if between.any():
         raise InputError(
             f"{shown}: holds fractions, such as {float(stored[between].min()) / whole:.2g} in {int(between.sum())} pixels; "
-            f"{SAY_THRESHOLD.format(cut='0.5')}"
+            f"{SAY_THRESHOLD.format(cut='0.5')}",
+            code="mask-unclear",
         )
     return stored > 0, ""
 
 
 def _require_part(choice: MaskChoice, shown: str) -> None:
     if choice.threshold is not None and choice.threshold > 1:
-        raise InputError(f"{shown}: a SEG is cut at a part from 0 to 1, got {choice.threshold:g}; give --threshold 0.5")
+        raise InputError(
+            f"{shown}: a SEG is cut at a part from 0 to 1, got {choice.threshold:g}; give --threshold 0.5",
+            code="mask-unclear",
+        )
 
 
 def _rule(numbers: set[int]) -> str:

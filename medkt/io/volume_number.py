@@ -31,5 +31,7 @@ def counted(volume: int | str | None, count: int, shown: str, *, what: str) -> i
             f"{shown}: no {what} is called {volume!r}; such a file names none, so give a number from 1 to {count}"
         )
     if not 1 <= number <= count:
-        raise InputError(f"{shown}: no {what} {number}; --volume counts from 1 to {count}")
+        raise InputError(
+            f"{shown}: no {what} {number}; --volume counts from 1 to {count}", code="no-such-volume", volumes=count
+        )
     return number

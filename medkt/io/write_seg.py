@@ -115,7 +115,8 @@ def write_dicom_seg(
             _take_over_study(seg, native.datasets[0])
     except Exception as error:  # the source headers may hold anything, and highdicom says so in many ways
         raise UnsupportedError(
-            f"{path}: no SEG can be made of this series ({type(error).__name__}: {one_line(str(error))}); write NIfTI"
+            f"{path}: no SEG can be made of this series ({type(error).__name__}: {one_line(str(error))}); write NIfTI",
+            code="no-seg",
         ) from error
     return write_atomically(path, lambda temporary: _save(seg, temporary))
 

@@ -56,20 +56,28 @@ def seg_source(image: Image) -> DicomNative:
     """
     native = image.native
     if not isinstance(native, DicomNative):
-        raise UnsupportedError("a DICOM SEG refers to DICOM images, and this one is not; write NIfTI or PNG")
+        raise UnsupportedError(
+            "a DICOM SEG refers to DICOM images, and this one is not; write NIfTI or PNG", code="no-seg"
+        )
     if native.regridded:
-        raise GeometryError("the image was regridded, so its slices are no longer those of the files; write NIfTI")
+        raise GeometryError(
+            "the image was regridded, so its slices are no longer those of the files; write NIfTI", code="no-seg"
+        )
     for keyword in _NEEDED:
         if any(not UID(text(dataset, keyword)).is_valid for dataset in native.datasets):
-            raise UnsupportedError(f"the source files lack a valid {keyword}, which a SEG refers to; write NIfTI")
+            raise UnsupportedError(
+                f"the source files lack a valid {keyword}, which a SEG refers to; write NIfTI", code="no-seg"
+            )
     if len({text(dataset, "SOPInstanceUID") for dataset in native.datasets}) < len(native.datasets):
         raise UnsupportedError(
-            "several of the source files have one SOPInstanceUID, so a SEG cannot say which it means; write NIfTI"
+            "several of the source files have one SOPInstanceUID, so a SEG cannot say which it means; write NIfTI",
+            code="no-seg",
         )
     sizes = {(integer(dataset, "Rows"), integer(dataset, "Columns")) for dataset in native.datasets}
     if native.mosaic or sizes != {image.geometry.shape[1:]} or len(native.frames) != image.geometry.shape[0]:
         raise UnsupportedError(
-            "the slices are parts of a mosaic, and a SEG refers to whole frames; write NIfTI, on the slices' grid"
+            "the slices are parts of a mosaic, and a SEG refers to whole frames; write NIfTI, on the slices' grid",
+            code="no-seg",
         )
     return native
 

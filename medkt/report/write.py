@@ -28,6 +28,7 @@ from medkt.report.formats import Formats as Formats
 from medkt.report.html import render_report
 from medkt.report.plain import as_plain
 from medkt.report.sizes import axes_text, measures_record, size_text
+from medkt.spatial.modality import written_modality
 
 RECORD = "result.json"
 OTHER_FILES = ("overlay.png", "report.html", "settings.yaml")
@@ -197,7 +198,7 @@ def record_of_result(
         "input": {
             "source": image.provenance.source,
             "digest": image.provenance.digest,
-            "modality": image.modality,
+            "modality": written_modality(image.modality),
             "shape": list(image.geometry.shape),
             "spacing": list(image.geometry.spacing),
             "unit": image.geometry.unit,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from medkt.cohort.engine import Broken, Event, Finished, Ready, Runner, RunnerFactory
-from medkt.cohort.failures import kind_of, message_of
+from medkt.cohort.failures import failure_of, words_of
 from medkt.cohort.outcomes import Outcome, OutcomeFile, failure
 from medkt.cohort.work import Work
 from medkt.errors import MedktError
@@ -42,8 +42,9 @@ class InlineEngine:
     def submit(self, work: Work, *, alone: bool = False) -> None:
         assert self._runner is not None
         assert self._file is not None
-        outcome = _outcome(self._runner, work)
-        self._events.append(Finished(outcome=outcome, file=self._file.name, end=self._file.append(outcome)))
+        outcome, words = _outcome(self._runner, work)
+        end = self._file.append(outcome)
+        self._events.append(Finished(outcome=outcome, file=self._file.name, end=end, words=words))
 
     def poll(self, seconds: float) -> Sequence[Event]:
         events, self._events = self._events, []
@@ -55,7 +56,7 @@ class InlineEngine:
         return self.poll(0)
 
 
-def _outcome(runner: Runner, work: Work) -> Outcome:
+def _outcome(runner: Runner, work: Work) -> tuple[Outcome, str]:
     step = "read"
     try:
         study = runner.read(work)
@@ -64,8 +65,8 @@ def _outcome(runner: Runner, work: Work) -> Outcome:
         step = "write"
         rows = tuple({**work.columns, **row} for row in runner.write(work, made))
     except Exception as error:
-        return failure(work, kind_of(error, step), message_of(error, *work.secrets))
-    return Outcome(key=work.key, number=work.number, round=work.round, state="done", rows=rows)
+        return failure(work, failure_of(error, step)), words_of(error)
+    return Outcome(key=work.key, number=work.number, round=work.round, state="done", rows=rows), ""
 
 
 @pytest.fixture

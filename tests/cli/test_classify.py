@@ -58,7 +58,7 @@ def test_json_lines_and_one_failure_among_several(medkt: Command, studies: Studi
     assert bright["probability"] + normal["probability"] == pytest.approx(1, abs=1e-5)
     assert bright["planes"] == [{"index": 0, "probability": bright["probability"], "cosine": bright["cosine"]}]
     assert second["status"] == "failed"
-    assert second["message"] == f"{gone}: there is no such file or folder"
+    assert (second["code"], second["message"]) == ("no-such-file", "there is no such file or folder")
     assert ran.err.splitlines()[-1] == "medkt: 1 of 2 studies failed"
 
 

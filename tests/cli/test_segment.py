@@ -264,7 +264,8 @@ def test_json_lines(medkt: Command, bright: None, studies: Studies, tmp_path: Pa
         "status": "failed",
         "input_path": str(gone),
         "error": "InputError",
-        "message": f"{gone}: there is no such file or folder",
+        "code": "no-such-file",
+        "message": "there is no such file or folder",
     }
 
 

@@ -1,17 +1,34 @@
-"""Kinds of failures, and messages that name nobody."""
+"""Kinds of failures, what is written down of them, and that no text of an error is."""
 
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
 import pytest
 
-from medkt.cohort.failures import kind_of, message_of, scrubbed
+import medkt
+from medkt.codes import SENTENCES, code_of, numbers_of, sentence_of, told
+from medkt.cohort.failures import failure_of, kind_of, words_of
+from medkt.cohort.outcomes import Outcome
 from medkt.errors import (
     AmbiguousInputError,
+    ForgettingError,
+    GeometryError,
     GeometryMismatchError,
     InputError,
+    MedktError,
     MissingDependencyError,
     NumericalError,
+    OutputError,
+    SettingsError,
     UnreadableError,
     UnsupportedError,
+    WeightsError,
 )
+
+NAME = "DOE^JANE 19620304"
 
 
 @pytest.mark.parametrize(
@@ -38,32 +55,103 @@ def test_an_input_that_does_not_fit_into_memory_is_of_that_kind() -> None:
     error = InputError("does not fit")
     error.__cause__ = MemoryError()
     assert kind_of(error, "read") == "memory"
+    assert failure_of(error, "read").code == "memory"
+
+
+def _kinds() -> Iterator[type[MedktError]]:
+    waiting = [MedktError]
+    while waiting:
+        kind = waiting.pop()
+        yield kind
+        waiting += [one for one in kind.__subclasses__() if one.__module__.startswith("medkt.")]
+
+
+@pytest.mark.parametrize("kind", [*_kinds(), ValueError, KeyError, UnicodeDecodeError, type(NAME, (Exception,), {})])
+def test_no_text_of_an_error_is_written_whatever_it_is(kind: type[Exception]) -> None:
+    """Every class of error, with and without a code of its own, and those of Python and of libraries."""
+    made = [UnicodeDecodeError("utf-8", NAME.encode(), 0, 1, NAME)] if kind is UnicodeDecodeError else [kind(NAME)]
+    if issubclass(kind, MedktError):
+        made += [kind(NAME, code=NAME), kind(NAME, code="slices-missing", missing=NAME, **{NAME: 1.0})]
+    for error in made:
+        why = failure_of(error, "read")
+        outcome = Outcome(
+            key="case-1", number=1, round=0, state="failed", kind=why.kind, code=why.code, numbers=why.numbers
+        )
+        written = outcome.line().decode() + outcome.message
+        assert "DOE" not in written
+        assert outcome.message
+        assert NAME in words_of(error)  # which the terminal gets
 
 
 @pytest.mark.parametrize(
-    ("text", "left"),
+    ("error", "code", "sentence"),
     [
-        ("/data/DOE^JANE/ct.nii.gz: the header is cut off", "the header is cut off"),
-        ("/data/x/: missing slices at z = 12.5 mm, 3 of 20", "missing slices at z = 12.5 mm, 3 of 20"),
-        ("slice IM0001.dcm has another size, (512, 512)", "slice a file has another size, (512, 512)"),
-        ("series 1.2.840.113619.2.5 of 2019-08-17", "series ... of ..."),
-        ("patient DOE^JANE^A born 19620304 'Anna' \"B\"", "patient ... born ... ... ..."),
-        (r"C:\studies\doe\a.dcm: damaged", "damaged"),
-        ("two\n lines", "two lines"),
+        (GeometryError(NAME, code="slices-missing", missing=np.int64(3)), "slices-missing", "3 slices are missing"),
+        (UnreadableError(NAME), "unreadable", SENTENCES["unreadable"]),
+        (GeometryMismatchError(NAME), "other-grid", SENTENCES["other-grid"]),
+        (SettingsError(NAME), "settings", SENTENCES["settings"]),
+        (OutputError(NAME), "not-written", SENTENCES["not-written"]),
+        (WeightsError(NAME), "weights", SENTENCES["weights"]),
+        (ForgettingError(NAME), "forgetting", SENTENCES["forgetting"]),
     ],
 )
-def test_a_message_keeps_no_identifier(text: str, left: str) -> None:
-    assert scrubbed(text) == left
+def test_an_error_has_a_code_and_the_code_a_sentence(error: MedktError, code: str, sentence: str) -> None:
+    assert code_of(error)[0] == code
+    assert told(error) == {"error": type(error).__name__, "code": code, "message": sentence}
 
 
-def test_known_texts_are_taken_out_wherever_they_stand() -> None:
-    assert scrubbed("my study dir/a b.nii: odd JANE", "my study dir/a b.nii", "JANE") == "odd the file"
-    assert len(scrubbed("word " * 200)) == 300
+def test_the_code_of_an_error_that_was_told_on() -> None:
+    first = InputError(NAME, code="no-such-slice", slice=9, slices=4)
+    with pytest.raises(InputError) as raised:
+        raise InputError(f"case {NAME}: {first}") from first
+    assert code_of(raised.value) == ("no-such-slice", {"slice": 9, "slices": 4})
 
 
-def test_foreign_errors_are_known_by_their_type_only() -> None:
-    with pytest.raises(ValueError, match="DOE") as raised:
-        raise ValueError("DOE^JANE")
-    assert message_of(raised.value) == "ValueError"
-    assert message_of(MemoryError()) == "does not fit into memory"
-    assert "column series" in message_of(AmbiguousInputError("1: Abdomen JANE, 2: Chest"))
+def test_numbers_that_are_none_are_left_out() -> None:
+    assert sentence_of("slices-missing", {"missing": "DOE"}) == "? slices are missing"
+    assert sentence_of("slices-missing", {"missing": float("nan")}) == "? slices are missing"
+    assert sentence_of("slices-missing", {"missing": True}) == "? slices are missing"
+    assert sentence_of(NAME, {}) == ""
+
+
+def test_an_error_of_our_own_code_says_where() -> None:
+    with pytest.raises(KeyError) as raised:
+        Outcome.from_line(b"{}")
+    why = failure_of(raised.value, "read")
+    assert (why.kind, why.code) == ("crash", "python-KeyError")
+    assert re.fullmatch(r"KeyError in line \d+ of medkt's code; please report it", sentence_of(why.code, why.numbers))
+
+
+def test_an_outcome_of_an_earlier_version_loses_its_words() -> None:
+    """Runs of versions that kept words can be merged and gone on with; their words go no further."""
+    line = Outcome(key="case-1", number=1, round=0, state="failed", kind="unreadable").line().decode()
+    old = line.replace('"code":""', f'"message":"{NAME}"').replace('"numbers":{},', "")
+    assert NAME in old
+    assert NAME not in Outcome.from_line(old).line().decode()
+
+
+def _raised() -> Iterator[tuple[str, ast.Call]]:
+    for path in sorted(Path(medkt.__file__).parent.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and any(word.arg == "code" for word in node.keywords):
+                name = node.func.id if isinstance(node.func, ast.Name) else ""
+                if name.endswith("Error") or name == "Failure":
+                    yield f"{path.name}:{node.lineno}", node
+
+
+def test_every_code_that_is_raised_has_a_sentence_and_brings_its_numbers() -> None:
+    seen = set()
+    for where, call in _raised():
+        words = {word.arg: word.value for word in call.keywords}
+        if not isinstance(words["code"], ast.Constant):
+            continue  # `failure_of`, which takes it from an error
+        code = str(words["code"].value)
+        assert code in SENTENCES, where
+        seen.add(code)
+        given = set(words) - {"code", "kind"}
+        if "numbers" in words:
+            held = words["numbers"]
+            assert isinstance(held, ast.Dict), where
+            given = {key.value for key in held.keys if isinstance(key, ast.Constant)}
+        assert given == set(numbers_of(SENTENCES[code])), where
+    assert len(seen) > 30

@@ -177,7 +177,7 @@ class _Stopper(Silent):
     def __init__(self, number: int) -> None:
         self.number, self.seen = number, 0
 
-    def ended(self, outcome: Outcome) -> None:
+    def ended(self, outcome: Outcome, words: str = "") -> None:
         self.seen += 1
         if self.seen == 2:
             os.kill(os.getpid(), self.number)
@@ -242,7 +242,7 @@ def test_a_worker_that_is_killed_costs_nothing(tmp_path: Path) -> None:
     class Killer(Silent):
         done = False
 
-        def ended(self, outcome: Outcome) -> None:
+        def ended(self, outcome: Outcome, words: str = "") -> None:
             if not self.done:
                 self.done = True
                 os.kill(engine.processes[0], signal.SIGKILL)

@@ -41,7 +41,7 @@ class _NodeKiller(Silent):
     def __init__(self, cluster: Any) -> None:
         self.cluster, self.ended_cases = cluster, 0
 
-    def ended(self, outcome: Outcome) -> None:
+    def ended(self, outcome: Outcome, words: str = "") -> None:
         self.ended_cases += 1
         if self.ended_cases == 5:
             self.cluster.remove_node(self.cluster.extra[0], allow_graceful=False)

@@ -32,7 +32,8 @@ def _outcome(number: int) -> Outcome:
     ]
     if number % 5 == 0:
         return Outcome(
-            key=f"case-{number:02}", number=number, round=0, state="failed", kind="timeout", message='it, "took" long',
+            key=f"case-{number:02}", number=number, round=0, state="failed", kind="timeout", code="slices-missing",
+            numbers={"missing": 3},
             rows=[{"concept": "cyst"}, {"concept": "nodule"}],
         )  # fmt: skip
     return Outcome(
@@ -67,7 +68,9 @@ def test_tables_are_sorted_and_typed(tmp_path: Path) -> None:
     assert table.schema.field("voxels").type == pa.int64()
     assert table["failure"].null_count == 6
     (failure,) = read_table(folder.table("failures")).to_pylist()
-    assert failure == {"case": "case-05", "failure": "timeout", "message": 'it, "took" long', "number": 5}
+    assert failure == {
+        "case": "case-05", "failure": "timeout", "code": "slices-missing", "message": "3 slices are missing", "number": 5,
+    }  # fmt: skip
     assert read_table(folder.table("timings"))["total_s"].to_pylist() == [1.25, 1.25, 0.0, 1.25]
     assert (folder.path / "failures.csv").read_text().count("\n") == 2
 
@@ -148,8 +151,10 @@ def test_a_question_in_sql(tmp_path: Path) -> None:
     assert next(iter(lines_of(answer, "table"))) == "concept  n  mean"
     assert list(lines_of(query([one.path], "SELECT message FROM failures"), "csv")) == [
         "message",
-        '"it, ""took"" long"',
+        "3 slices are missing",
     ]
+    quoted = query([one.path], """SELECT 'it, "took" long' AS words""")
+    assert list(lines_of(quoted, "csv")) == ["words", '"it, ""took"" long"']
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,6 @@ def test_a_case_in_hand_shows_nothing_and_travels() -> None:
     work = Work(key="case-1", number=1, case=case, concepts=("x",), columns={"patient": "SECRET"})
     assert "SECRET" not in repr(work)
     assert pickle.loads(pickle.dumps(work)) == work
-    assert {"SECRET", "/SECRET/image.dcm", "/SECRET"} <= set(work.secrets)
 
 
 def test_a_plan_of_a_manifest(tmp_path: Path) -> None:
@@ -67,7 +66,8 @@ def test_a_manifest_is_gone_through_once(tmp_path: Path) -> None:
     path.write_text(MANIFEST)
     first = plan_of(path, concepts=str, asked=["cyst"], columns=["sex"], cache=cache)
     known = json.loads(cache.read_text())
-    assert (known["concepts"], known["columns"]) == (["ct_nodule"], ["sex"])
+    assert (known["concepts"], len(known["columns"])) == (["ct_nodule"], 1)
+    assert "sex" not in cache.read_text()  # of a table without a head the columns' names are a patient's row
     cache.write_text(json.dumps({**known, "concepts": ["from the cache"]}))
     again = plan_of(path, concepts=str, asked=["cyst"], columns=["sex"], cache=cache)
     assert (again.digest, dict(again.concepts)) == (first.digest, {"from the cache": "from the cache"})
