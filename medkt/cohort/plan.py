@@ -178,9 +178,7 @@ def _surveyed(cache: Path | None, digest: str) -> dict[str, Any] | None:
     except ValueError:
         return None
     return (
-        found
-        if found.get("digest") == digest and {"patients", "notes", "columns", "concepts"} <= set(found)
-        else None
+        found if found.get("digest") == digest and {"patients", "notes", "columns", "concepts"} <= set(found) else None
     )
 
 

@@ -18,6 +18,13 @@ a-2,two.nii,p1,,train,M
 """
 
 
+@pytest.fixture(autouse=True)
+def files(tmp_path: Path) -> None:
+    """A manifest of which every file is missing is refused."""
+    for name in ("one.nii", "two.nii", "mask.nii"):
+        (tmp_path / name).touch()
+
+
 @pytest.mark.parametrize("text", ["0/4", "5/4", "1", "a/b", "1/0", "-1/3", "1/2/3"])
 def test_a_shard_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match=r"expected i/n with i from 1 to n, such as 3/16"):
