@@ -91,6 +91,7 @@ class Calibration:
         probability, novelty: see there; None where there was too little to learn from.
         notes: what a user should know.
         made: the day, ISO.
+        threads: that computed the scores; 0 where nothing says it.
     """
 
     key: ScoringKey
@@ -102,6 +103,7 @@ class Calibration:
     novelty: Novelty | None = None
     notes: tuple[str, ...] = field(default=())
     made: str = ""
+    threads: int = 0
 
     @property
     def present_above(self) -> float:

@@ -139,6 +139,7 @@ def _made(content: dict[str, Any]) -> Calibration:
         novelty=None if novelty is None else _novelty(novelty),
         notes=tuple(content["notes"]),
         made=content["made"],
+        threads=content.get("threads", 0),
     )
 
 

@@ -3,10 +3,12 @@
 import argparse
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medkt.cli.segment import modality_of, progress, say_notes, settings_of, view_of
+from medkt.cli.threads import add_threads, use_threads
 
 if TYPE_CHECKING:
     from medkt.calibration import Assessment, Calibration, ScoredCases, Scorer
@@ -81,6 +83,7 @@ def _add_looking(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--axis", type=int, choices=(0, 1, 2), help="as for segment")
     parser.add_argument("--step-mm", type=float, metavar="MM", help="as for segment")
     parser.add_argument("--allow-incomplete", action="store_true", help="as for segment")
+    add_threads(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -95,6 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
     )  # fmt: skip
     cases = _cases(arguments)
     _refuse_late_errors(arguments, len(cases["manifest"]), settings.false_positive_rate)
+    use_threads(arguments)
     scorer = _scorer(arguments, cases)
     _require_free(arguments, scorer)
     scored = {what: _score(scorer, what, listed, arguments) for what, listed in cases.items() if listed}
@@ -103,6 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
     calibration = calibrate(
         scorer.key, own.of(False), own.of(True), settings, site=arguments.site, made=f"{datetime.now(UTC):%Y-%m-%d}"
     )
+    calibration = replace(calibration, threads=arguments.threads)
     check = scored["check"].each_image_once().one_a_patient() if "check" in scored else None
     second = {} if check is None else {"check_normals": check.of(False), "check_findings": check.of(True)}
     assessment = assess(calibration, own.of(False), own.of(True), **second)

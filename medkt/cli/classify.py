@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medkt.cli.segment import add_reading, add_words, packages_of, progress, say_notes, view_of, wanted_of
+from medkt.cli.threads import add_threads, use_threads
 
 if TYPE_CHECKING:
     from medkt.concepts import Concept
@@ -28,6 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "-m", "--model", default="small", help="the encoder: a name of `medkt models list`, or a weights file"
     )
     parser.add_argument("-d", "--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: %(default)s)")
+    add_threads(parser)
     parser.add_argument("--json", action="store_true", help="one JSON line a study on stdout")
 
 
@@ -42,6 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     from medkt.transfer.packages import Taught
 
     wanted = wanted_of(arguments)
+    use_threads(arguments)
     encoder = load_encoder(arguments.model, device=resolve_device(arguments.device))
     taught = Taught.of(encoder, packages_of(arguments), together=arguments.together)
     require_words(wanted, encoder)
@@ -95,6 +98,8 @@ def _classified(
 
 def record_of(result: "Classification") -> dict[str, Any]:
     """What `--json` prints of a study: scores, words, digests; no path but the one that the user gave."""
+    import torch
+
     from medkt.about import NOT_A_MEDICAL_DEVICE, __version__
     from medkt.report.plain import as_plain
 
@@ -127,6 +132,7 @@ def record_of(result: "Classification") -> dict[str, Any]:
             for one in result.scores
         ],
         "encoder": as_plain(result.encoder),
+        "threads": torch.get_num_threads(),
         "warnings": list(result.warnings),
     }
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from medkt.cli.console import drawing_on
+from medkt.cli.threads import add_threads, require_threads
 
 if TYPE_CHECKING:
     from medkt.cohort.engine import Engine, RunnerFactory
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from medkt.cohort.work import Shard
     from medkt.concepts import Concept
 
-STOPPED = {"interrupted": 130, "terminated": 143}
+STOPPED = {"interrupted": 130, "terminated": 143, "hung up": 129}
 SOME_FAILED = 4
 NAMED = 10  # failed cases that are named on the terminal
 
@@ -65,7 +66,7 @@ def add_work(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", choices=("local", "ray"), default="local", help="processes here, or a Ray cluster")
     parser.add_argument("--ray-address", metavar="ADDRESS", help="of a Ray cluster that runs; else one is started here")
     parser.add_argument("-w", "--workers", type=int, default=1, metavar="N", help="how many hold the models at once")
-    parser.add_argument("--threads", type=int, metavar="N", help="of each worker (default: cores / workers)")
+    add_threads(parser)
     parser.add_argument("--shard", default="1/1", metavar="I/N", help="only this part of the manifest, counted from 1")
     parser.add_argument("--timeout", type=float, metavar="S", help="seconds one case may take")
     parser.add_argument("--max-failures", metavar="N|P%", help="stop when more cases than this have failed")
@@ -85,7 +86,7 @@ def require_work(arguments: argparse.Namespace) -> "Shard":
     """Which part of the manifest; with it, what is misspelt among the options of `add_work` shows before a folder is made.
 
     Raises:
-        SettingsError: no workers, no such shard, no such limit.
+        SettingsError: no workers, no threads, no such shard, no such limit.
     """
     from medkt.cohort.coordinator import Limit
     from medkt.cohort.work import Shard
@@ -93,6 +94,7 @@ def require_work(arguments: argparse.Namespace) -> "Shard":
 
     if arguments.workers < 1:
         raise SettingsError(f"--workers {arguments.workers}: at least 1 is needed")
+    require_threads(arguments)
     Limit.parse(arguments.max_failures or "100%")
     return Shard.parse(arguments.shard)
 
@@ -224,6 +226,7 @@ def identity_of(
         "medkt": __version__,
         "manifest": plan.digest,
         "shard": str(plan.shard),
+        "threads": arguments.threads,
         "patients": patients_word(plan),
         "concepts": {name: concept_digest(concept) for name, concept in sorted(factory.concepts.items())},
         "asked": list(plan.asked),
@@ -364,7 +367,7 @@ def shard_exit(arguments: argparse.Namespace, folders: Mapping[str, Path], done:
 
 
 def exit_code(summary: "Summary") -> int:
-    """0, 4 where cases failed, 130 and 143 where a signal ended the run; says on stderr why it ended."""
+    """0, 4 where cases failed, 129, 130 and 143 where a signal ended the run; says on stderr why it ended."""
     if summary.stopped:
         print(f"medkt: {summary.stopped}; the same command goes on from here", file=sys.stderr)
         return STOPPED.get(summary.stopped, SOME_FAILED)

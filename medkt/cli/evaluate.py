@@ -160,7 +160,7 @@ def _run_masks(arguments: argparse.Namespace) -> int:
     folder = RunFolder(arguments.output)
     folder.make()
     factory = MaskRunnerFactory(scoring=_scoring(arguments, None), **choices)
-    folder.claim(_masks_identity(plan, factory))
+    folder.claim({**_masks_identity(plan, factory), "threads": arguments.threads})
     done = run_plan(arguments, folder, plan, factory, folder.salt(arguments.salt))
     return _say(arguments, {"": arguments.output}, [done])
 

@@ -124,7 +124,7 @@ def _run_arm(
     folder = RunFolder(shard_folder(path, shard))
     folder.make()
     made = salt_of(folder, path, salt)
-    folder.claim(_identity(task, plan, factory, learnt=learnt))
+    folder.claim({**_identity(task, plan, factory, learnt=learnt), "threads": arguments.threads})
     return run_plan(arguments, folder, plan, factory, made)
 
 

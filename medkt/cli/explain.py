@@ -14,6 +14,7 @@ from medkt.cli.segment import (
     segment_one,
     wanted_of,
 )
+from medkt.cli.threads import add_threads
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_words(parser, learnt=True)
     add_reading(parser)
     add_models(parser)
+    add_threads(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace results that are there already")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 

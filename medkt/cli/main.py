@@ -1,6 +1,7 @@
 """The command line: one command a file, each loaded only when it is asked for.
 
-Exit codes: 0 done, 2 bad input or settings, 3 ambiguous input, 4 some of several cases failed, 130 interrupted.
+Exit codes: 0 done, 2 bad input or settings, 3 ambiguous input, 4 some of several cases failed, 130 interrupted, 129 and
+143 ended by SIGHUP and SIGTERM.
 Results go to stdout, messages and progress to stderr.
 """
 
@@ -8,12 +9,17 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
+from pathlib import Path
 from typing import NoReturn
 
 from medkt.about import NOT_A_MEDICAL_DEVICE, __version__
 from medkt.cli.console import any_console
-from medkt.errors import MedktError
+from medkt.cli.signals import Ended, signals_end
+from medkt.errors import MedktError, OutputError
+
+log = logging.getLogger(__name__)
 
 # command -> (module, one line of help); the modules import nothing heavy at their top
 COMMANDS = {
@@ -47,7 +53,7 @@ class Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    with any_console():
+    with any_console(), signals_end():
         return _command(list(sys.argv[1:] if argv is None else argv))
 
 
@@ -70,19 +76,43 @@ def _command(argv: list[str]) -> int:
 def _run(run: object, arguments: argparse.Namespace) -> int:
     _set_up_logging(quiet=arguments.quiet, verbose=arguments.verbose)
     try:
-        code = run(arguments)  # type: ignore[operator]
+        with _scratch_of(arguments):
+            code = run(arguments)  # type: ignore[operator]
     except MedktError as error:
         print(f"medkt: {' '.join(str(error).split())}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("medkt: interrupted", file=sys.stderr)
         return 130
+    except Ended as signal:
+        print(f"medkt: {signal.word}", file=sys.stderr)
+        return signal.exit_code
     except BrokenPipeError:  # the reader of our stdout went away (`| head`): nobody is left to tell
         sys.stderr.close()
         return 141
+    except OSError as error:  # of a disk or a name that no reader and no writer knew to say more of
+        print(f"medkt: {_told(error)}", file=sys.stderr)
+        log.debug("where", exc_info=True)
+        return OutputError.exit_code
     finally:
         logging.captureWarnings(False)
     return int(code)
+
+
+def _scratch_of(arguments: argparse.Namespace) -> AbstractContextManager[None]:
+    """What is unpacked lies beside the results; where a command writes none, in the system's temporary folder."""
+    output = getattr(arguments, "output", None)
+    if not isinstance(output, Path):
+        return nullcontext()
+    from medkt.io.scratch import scratch_in
+
+    return scratch_in(output)
+
+
+def _told(error: OSError) -> str:
+    name = f"{error.filename}: " if error.filename else ""
+    reason = error.strerror or type(error).__name__
+    return f"{' '.join((name + reason).split())}; check the name, space and permission"
 
 
 def _set_up_logging(*, quiet: bool, verbose: bool) -> None:

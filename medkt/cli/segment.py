@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medkt.cli.mask_options import add_mask_choice, choice_of, given
+from medkt.cli.threads import add_threads, use_threads
 
 if TYPE_CHECKING:
     from medkt.calibration import Calibration, ScoringKey
@@ -40,6 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_seg(parser)
     add_reading(parser)
     add_models(parser)
+    add_threads(parser)
     parser.add_argument(
         "--site", metavar="NAME",
         help="decide presence by the calibrations of this site (`medkt calibrate` makes them) and not by the threshold",
@@ -244,6 +246,7 @@ def pipeline_of(arguments: argparse.Namespace) -> "Pipeline":
     """The models and settings that the options name."""
     from medkt.pipeline import Pipeline
 
+    use_threads(arguments)
     log.info("loading %s", arguments.model)
     pipeline = Pipeline.load(
         arguments.model,

@@ -22,7 +22,9 @@ from medkt.cohort.plan import Plan
 from medkt.cohort.progress import Silent, Summary, Watcher
 from medkt.cohort.tables import write_tables
 from medkt.cohort.work import Work
+from medkt.cohort.worker import heard_signals
 from medkt.errors import MedktError, SettingsError
+from medkt.io.scratch import sweep_scratch
 
 MOST_TRIES = 3  # of a case whose worker dies: the first, and two more by itself
 POLLED_EVERY_S = 0.2
@@ -132,6 +134,7 @@ def run_cohort(
         if wanted:
             with _signals(run):
                 _work(run, grace_s)
+        folder.sweep()
         write_tables(folder, ledger)
         summary = run.summary()
         watcher.finish(summary)
@@ -234,6 +237,7 @@ def _ended(run: _Run, outcomes: list[Outcome], words: Mapping[str, str] | None =
 
 def _bury(run: _Run, lost: Lost) -> None:
     """Take what a dead worker has left in its file; of the rest, what it was at is suspected, the others are not."""
+    sweep_scratch(run.folder.scratch)
     if lost.file and (path := run.folder.workers / lost.file).exists():
         for outcomes in run.ledger.collect(path):
             _ended(run, outcomes)
@@ -267,11 +271,12 @@ def _fail(run: _Run, key: str, why: Failure, seconds: Mapping[str, float] | None
 
 @contextmanager
 def _signals(run: _Run) -> Iterator[None]:
-    """SIGTERM and Ctrl-C end the run cleanly, a second one at once; only the main thread may ask for signals."""
+    """SIGTERM, SIGHUP and Ctrl-C end the run cleanly, a second one at once; only the main thread may ask for signals."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    names = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+    # what is ignored stays so: `nohup` asks for that
+    names = {one: word for one, word in heard_signals().items() if signal.getsignal(one) is not signal.SIG_IGN}
 
     def stop(number: int, frame: FrameType | None) -> None:
         run.stop_now = bool(run.stopped)

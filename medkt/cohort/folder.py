@@ -5,24 +5,30 @@ RUN/salt            makes pseudonyms of ids; whoever has it and the manifest can
 RUN/ledger.sqlite   which case stands where
 RUN/workers/        outcomes, a file a worker
 RUN/cases/          masks, pictures and numbers, a folder a case
+RUN/scratch/        what archives hold while they are read; empty when nobody works here
 RUN/results.parquet, .csv, failures.*, timings.*    the tables
 """
 
 import json
 import os
+import re
 import secrets
 import shutil
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medkt.cohort.locks import take, wait_until_free
 from medkt.errors import InputError, OutputError, SettingsError, UnreadableError
 from medkt.io.atomic import write_atomically
+from medkt.io.locks import holder_said, let_go, take, wait_until_free
+from medkt.io.scratch import sweep_scratch
 
 SALT_BYTES = 32
+SALT_IS_MADE_WITHIN_S = 10.0
+_HALF_WRITTEN = re.compile(r"\.[0-9a-f]{16}\.part(\..*)?|\.salt-[0-9a-f]{12}")  # see `write_atomically`
 ORPHANS_MAY_LIVE_S = 60.0  # workers of a coordinator that was killed end by themselves, at the latest with their step
 
 
@@ -39,6 +45,15 @@ class RunFolder:
     @property
     def ledger(self) -> Path:
         return self.path / "ledger.sqlite"
+
+    @property
+    def lock(self) -> Path:
+        return self.path / "lock"
+
+    @property
+    def scratch(self) -> Path:
+        """Where workers put what they unpack."""
+        return self.path / "scratch"
 
     @property
     def workers(self) -> Path:
@@ -60,6 +75,7 @@ class RunFolder:
         try:
             self.cases.mkdir(parents=True, exist_ok=True)
             self.workers.mkdir(exist_ok=True)
+            self.scratch.mkdir(exist_ok=True)
         except OSError as error:
             raise OutputError(f"{self.path}: cannot be written ({error.strerror}); choose another folder") from error
 
@@ -72,18 +88,37 @@ class RunFolder:
         """The folder belongs to this process while the block runs; workers of a killed one are waited for.
 
         Raises:
-            OutputError: another process works in it.
+            OutputError: another process works in it, or nothing can be written there.
         """
-        descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            busy = f"{self.path}: another `medkt batch` works in this folder; wait for it, or stop it"
-            if not take(descriptor):
-                raise OutputError(busy)
+        with self._locked():
             if not all(wait_until_free(file, seconds=ORPHANS_MAY_LIVE_S) for file in self.outcome_files()):
-                raise OutputError(busy)
+                raise OutputError(self._busy())
+            yield
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """No other process holds the folder while the block runs."""
+        try:
+            descriptor = os.open(self.lock, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise OutputError(
+                f"{self.path}: cannot be written ({error.strerror}); check space and permission"
+            ) from error
+        taken = False
+        try:
+            taken = take(descriptor, self.lock)
+            if not taken:
+                raise OutputError(self._busy())
             yield
         finally:
-            os.close(descriptor)
+            if taken:
+                let_go(descriptor, self.lock)
+            else:
+                os.close(descriptor)
+
+    def _busy(self) -> str:
+        who = holder_said(self.lock)
+        return f"{self.path}: another `medkt batch` works in this folder{who}; wait for it, or stop it"
 
     def salt(self, given: Path | None = None) -> bytes:
         """The salt of this run, made where there is none; `given` is a file with that of another run.
@@ -96,18 +131,10 @@ class RunFolder:
         wanted = None if given is None else _read_salt(given)
         if not own.exists():
             text = (wanted or secrets.token_bytes(SALT_BYTES)).hex() + "\n"
-            part = self.path / f".salt-{secrets.token_hex(6)}"
-            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
             try:
-                os.link(part, own)  # of several shards that begin at once, one makes it
-            except FileExistsError:
-                pass  # the other's is as good
-            finally:
-                part.unlink()
+                _make_once(own, text)  # of several shards that begin at once, one makes it: the other's is as good
+            except OSError as error:
+                raise OutputError(f"{own}: cannot be written ({error.strerror}); check space and permission") from error
         salt = _read_salt(own)
         if wanted is not None and wanted != salt:
             raise SettingsError(f"{given}: is not the salt of this run; leave --salt away, or begin in another folder")
@@ -134,12 +161,14 @@ class RunFolder:
 
         Raises:
             SettingsError: the run that is here is another; names what differs.
+            OutputError: another process works here, or nothing can be written.
         """
         wanted = json.loads(json.dumps(identity, allow_nan=False))  # as it reads back
-        if self.record.exists():
-            require_same(self.read()["identity"], wanted, where=self.path)
-            return
-        self.write_record({"identity": wanted, "models": None})
+        with self._locked():  # of two runs that begin at once, one is refused
+            if self.record.exists():
+                require_same(self.read()["identity"], wanted, where=self.path)
+                return
+            self.write_record({"identity": wanted, "models": None})
 
     def claim_models(self, facts: Mapping[str, Any]) -> None:
         """Note which models the workers have loaded, or check that they are those of the run.
@@ -169,9 +198,12 @@ class RunFolder:
         return folder
 
     def sweep(self) -> None:
-        """Remove what killed workers have left half written."""
+        """Remove what killed processes have left: unpacked archives, and what was half written."""
+        sweep_scratch(self.scratch)
         for part in self.cases.glob(".*.part"):
             shutil.rmtree(part, ignore_errors=True)
+        for file in (one for one in self.path.iterdir() if _HALF_WRITTEN.fullmatch(one.name)):
+            file.unlink(missing_ok=True)
 
     def write_record(self, record: Mapping[str, Any]) -> None:
         """Replace `run.json`."""
@@ -207,6 +239,47 @@ def _differences(had: Any, has: Any, path: str = "") -> Sequence[str]:
 def _short(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     return text if len(text) <= 40 else f"{text[:18]}...{text[-18:]}"
+
+
+def _make_once(path: Path, text: str) -> None:
+    """A private file with this text, whole or not at all, unless there is one already."""
+    part = path.with_name(f".{path.name}-{secrets.token_hex(6)}")
+    try:
+        _write_new(part, text)
+        try:
+            os.link(part, path)
+        except FileExistsError:
+            return
+        except OSError:  # a disk without hard links (exFAT, some shares)
+            _make_once_under_lock(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _make_once_under_lock(part: Path, path: Path) -> None:
+    beside = path.with_name(f".{path.name}.lock")
+    if not beside.exists():
+        beside.touch()
+    descriptor = os.open(beside, os.O_RDWR)
+    taken, until = False, time.monotonic() + SALT_IS_MADE_WITHIN_S
+    try:
+        while not (taken := take(descriptor, beside)) and time.monotonic() < until:
+            time.sleep(0.02)
+        if not path.exists():
+            os.replace(part, path)
+    finally:
+        if taken:
+            let_go(descriptor, beside)
+        else:
+            os.close(descriptor)
+
+
+def _write_new(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _read_salt(path: Path) -> bytes:

@@ -1,7 +1,6 @@
 """The engine of one machine: worker processes by spawn, killed and replaced where one hangs or dies."""
 
 import multiprocessing
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -51,7 +50,7 @@ class LocalEngine:
         factory: makes the runner in each worker.
         folder: where the workers' files go.
         workers: how many.
-        threads: how many threads each computes with; None shares the cores between the workers.
+        threads: how many threads each computes with; another number may change the last digit of a result.
         timeout_s: how long one case may be worked at; None is for ever.
     """
 
@@ -61,11 +60,11 @@ class LocalEngine:
         folder: Path,
         *,
         workers: int = 1,
-        threads: int | None = None,
+        threads: int = 1,
         timeout_s: float | None = None,
     ) -> None:
         self._factory, self._folder, self._count, self._timeout_s = factory, folder, workers, timeout_s
-        self._threads = threads or max(1, cores() // workers)
+        self._threads = threads
         self._context = multiprocessing.get_context("spawn")
         self._workers: list[_Worker] = []
         self._stopping = False
@@ -191,10 +190,3 @@ class LocalEngine:
                 return [*events, Broken(error="MedktError", message=words + "check the memory of this machine")]
         self._workers.append(self._spawn())
         return events
-
-
-def cores() -> int:
-    """How many processor cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -15,9 +15,9 @@ from typing import Any, Literal
 
 from medkt.codes import SENTENCES, Number, numbers_for, sentence_of
 from medkt.cohort.failures import Failure
-from medkt.cohort.locks import take
 from medkt.cohort.work import Work
 from medkt.errors import OutputError, UnreadableError
+from medkt.io.locks import let_go, take
 
 Value = str | int | float | bool | None
 Row = Mapping[str, Value]
@@ -86,11 +86,12 @@ class OutcomeFile:
 
     def __init__(self, folder: Path, *, prefix: str = "worker") -> None:
         self.name = f"{prefix}-{secrets.token_hex(8)}.jsonl"
+        self._path = folder / self.name
         try:
-            self._descriptor = os.open(folder / self.name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o666)
+            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o666)
         except OSError as error:
             raise OutputError(f"{folder}: cannot be written ({error.strerror}); check space and permission") from error
-        take(self._descriptor)
+        take(self._descriptor, self._path)
 
     def append(self, outcome: Outcome) -> int:
         """Write one line, and give the size of the file after it.
@@ -108,7 +109,7 @@ class OutcomeFile:
         return os.fstat(self._descriptor).st_size
 
     def close(self) -> None:
-        os.close(self._descriptor)
+        let_go(self._descriptor, self._path)
 
 
 def read_outcomes(path: Path, *, start: int = 0) -> Iterator[tuple[Outcome, int]]:

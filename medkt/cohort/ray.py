@@ -81,7 +81,7 @@ class RayEngine:
         *,
         workers: int = 1,
         address: str | None = None,
-        threads: int | None = None,
+        threads: int = 1,
         gpus: float = 0.0,
         timeout_s: float | None = None,
     ) -> None:
@@ -92,7 +92,7 @@ class RayEngine:
             raise MissingDependencyError("--engine ray needs Ray: pip install 'medkt[ray]'") from error
         self._ray: Any = ray
         self._factory, self._folder, self._address = factory, folder, address
-        self._count, self._threads, self._gpus, self._timeout_s = workers, threads or 1, gpus, timeout_s
+        self._count, self._threads, self._gpus, self._timeout_s = workers, threads, gpus, timeout_s
         self._actors: list[_Actor] = []
         self._started_ray = self._stopping = False
         self._lost_before_ready = 0

@@ -22,9 +22,11 @@ from typing import Any
 
 from medkt.cohort.engine import Runner, RunnerFactory
 from medkt.cohort.failures import Failure, failure_of, words_of
+from medkt.cohort.folder import RunFolder
 from medkt.cohort.outcomes import Outcome, OutcomeFile, failure
 from medkt.cohort.work import Work
 from medkt.errors import MedktError, OutputError
+from medkt.io.scratch import scratch_in
 
 COORDINATOR_GONE = 70  # exit code of a worker
 _END = None  # what a queue holds after the last case
@@ -46,17 +48,25 @@ def worker_main(
     factory: RunnerFactory, pipe: Connection, folder: Path, threads: int, search_path: Sequence[str] = ()
 ) -> None:
     """The body of a worker process: `folder` is where its file goes, `threads` how many it may compute with."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # they reach the whole group; the coordinator decides
+    for number in heard_signals():  # they reach the whole group; the coordinator decides
         signal.signal(number, signal.SIG_IGN)
     _keep_libraries_quiet()
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = str(threads)
     sys.path.extend(one for one in search_path if one not in sys.path)
+    with scratch_in(RunFolder(folder.parent).scratch):
+        _work(factory, pipe, folder, threads)
+
+
+def _work(factory: RunnerFactory, pipe: Connection, folder: Path, threads: int) -> None:
     try:
         runner = factory()
         file = OutcomeFile(folder)
     except MedktError as error:
         pipe.send(("broken", type(error).__name__, str(error)))
+        return
+    except OSError as error:  # of a disk: its words may name a path, which no log of a run may hold
+        pipe.send(("broken", OutputError.__name__, f"a worker cannot begin: {error.strerror or type(error).__name__}"))
         return
     facts = dict(runner.facts())
     pipe.send(("ready", file.name, facts))
@@ -68,6 +78,12 @@ def _keep_libraries_quiet() -> None:
     """What libraries log or warn of may quote a header, and a worker's stderr is that of the whole run, often a log file."""
     logging.basicConfig(handlers=[logging.NullHandler()], force=True)
     logging.captureWarnings(True)
+
+
+def heard_signals() -> dict[signal.Signals, str]:
+    """The signals that end a run, and the words for it; not all systems have all."""
+    words = {"SIGINT": "interrupted", "SIGTERM": "terminated", "SIGHUP": "hung up"}
+    return {getattr(signal, name): word for name, word in words.items() if hasattr(signal, name)}
 
 
 class _Line:

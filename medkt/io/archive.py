@@ -1,8 +1,6 @@
 """Zip files from strangers: unpacked into a folder of our own, under names of our own, within limits."""
 
 import lzma
-import shutil
-import tempfile
 import zipfile
 import zlib
 from collections import Counter
@@ -13,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from medkt.errors import InputError, OutputError, UnsupportedError
 from medkt.io.entries import HIDDEN, Entry, Listing, Lost, is_of_the_system
 from medkt.io.guard import reading
+from medkt.io.scratch import scratch_folder
 
 LARGEST_BYTES = 16 * 1024**3  # unpacked, all members together
 MOST_MEMBERS = 100_000
@@ -32,15 +31,12 @@ def unpacked(path: Path) -> Iterator[tuple[Path, Listing]]:
         InputError: names that climb out, links, encrypted members, too many members or bytes.
         UnreadableError: the archive is damaged as a whole.
     """
-    folder = Path(tempfile.mkdtemp(prefix="medkt-"))
-    try:
+    with scratch_folder() as folder:
         with reading(str(path), "unpacking"), zipfile.ZipFile(path) as archive:
             members = [member for member in archive.infolist() if not member.is_dir()]
             _require_harmless(members, path)
             listing = _extract_all(archive, members, folder, path)
         yield folder, listing
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _extract_all(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], folder: Path, path: Path) -> Listing:
@@ -98,7 +94,7 @@ def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path, pa
                     )
                 sink.write(block)
     except OSError as error:
-        raise OutputError(f"{path}: cannot be unpacked ({error.strerror}); check the temporary folder") from error
+        raise OutputError(f"{path}: cannot be unpacked ({error.strerror}); make space where the results go") from error
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError):
         return False
     return left == 0

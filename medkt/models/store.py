@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from medkt.errors import OutputError, WeightsError
+from medkt.errors import OutputError, SettingsError, WeightsError
 from medkt.models.digest import sha256_of
 from medkt.models.records import ModelRecord
 
@@ -65,10 +65,24 @@ def home() -> Path:
     if given := os.environ.get("MEDKT_HOME"):
         return Path(given).expanduser()
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "medkt" / "Cache"
+        return Path(os.environ.get("LOCALAPPDATA") or _users_home() / "AppData" / "Local") / "medkt" / "Cache"
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "medkt"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "medkt"
+        return _users_home() / "Library" / "Caches" / "medkt"
+    return Path(os.environ.get("XDG_CACHE_HOME") or _users_home() / ".cache") / "medkt"
+
+
+def _users_home() -> Path:
+    """The user's own folder.
+
+    Raises:
+        SettingsError: the system knows none, as in a container whose user has no entry and no HOME.
+    """
+    try:
+        return Path.home()
+    except RuntimeError as error:
+        raise SettingsError(
+            "this user has no home folder (no HOME, no entry among the users); set MEDKT_HOME to a folder for what medkt keeps"
+        ) from error
 
 
 def folder_of(name: str) -> Path:

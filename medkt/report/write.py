@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import yaml
 
 from medkt.about import NOT_A_MEDICAL_DEVICE, __version__
@@ -220,6 +221,7 @@ def record_of_result(
         "preset": result.preset,
         "label_tuned": result.preset in LABEL_TUNED,
         "settings": as_plain(result.settings),
+        "threads": torch.get_num_threads(),
         "reference": any(finding.case is not None for finding in result.findings),
         "warnings": [*result.warnings, *seg.notes],
         "formats_refused": {} if seg.refused is None else {"dicom-seg": seg.refused},

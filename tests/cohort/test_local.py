@@ -32,7 +32,7 @@ def _run(tmp_path: Path, words: list[str], *, name: str = "run", workers: int = 
     cases = make_cases(tmp_path / "images", words)
     plan = make_plan(cases)
     folder = make_run(tmp_path / name, plan)
-    timeout, threads = options.pop("timeout_s", None), options.pop("threads", None)
+    timeout, threads = options.pop("timeout_s", None), options.pop("threads", 1)
     factory = FakeFactory(tmp_path / "log", str(options.pop("model", "fake")), str(options.pop("device", "cpu")))
     engine = LocalEngine(factory, folder.workers, workers=workers, timeout_s=timeout, threads=threads)  # type: ignore[arg-type]
     return run_cohort(folder, plan, engine, salt=SALT, **options)  # type: ignore[arg-type]
