@@ -136,6 +136,9 @@ def image_type(dataset: Dataset) -> tuple[str, ...]:
 
 def private(dataset: Dataset, group: int, creator: str, element: int) -> Any:
     """The value of a private element (its low byte), None where it is absent, empty or damaged."""
+    tags = dataset.keys()
+    if not any(tag >> 16 == group for tag in tags):
+        return None  # nobody has written in this group; the library would copy the header to find that out
     try:
         found = dataset.private_block(group, creator)[element].value
     except Exception:  # the library decodes here and raises whatever the bytes make it raise
