@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, StrictUndefined, select_autoescape
 
 from medkt.about import NOT_A_MEDICAL_DEVICE, __version__
+from medkt.concepts.private import plain_text
 
 if TYPE_CHECKING:
     from medkt.audit.learning import LearnedConcept
@@ -106,8 +107,8 @@ calibrate</code> before reading "not seen" as an answer.</p>
 
 def as_markdown(one: "LearnedConcept") -> str:
     """The card inside the package: words and numbers, no picture."""
-    made = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True).from_string(_CARD)
-    return made.render(**_facts(one))
+    made = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True, finalize=plain_text)
+    return made.from_string(_CARD).render(**_facts(one))
 
 
 def as_page(one: "LearnedConcept", pictures: list[tuple[str, str, bytes]]) -> str:

@@ -70,7 +70,7 @@ class LearnedConcept:
         return write_package(
             path, concept=self.concept, delta=to_bytes(self.delta), recipe=self.recipe,
             base=Base(name=self.delta.base_name, digest=self.delta.base_digest),
-            audit=self.audit.as_json() if self.audit else {}, card=as_markdown(self), card_kind="md",
+            audit=self.audit.as_json() if self.audit else {}, card=as_markdown(self),
         )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from medkt.errors import InputError, OutputError, UnreadableError
 
@@ -21,6 +22,7 @@ _LONGEST_NAME = 120
 _EPOCH = 0x0021  # 1 January 1980, the first day that a zip knows, at 0:00
 _MADE_BY = 3 << 8 | 20  # Unix, version 2.0
 _MODE = 0o100644 << 16
+_END = struct.Struct("<4sHHHHIIH")  # of the directory: mark, two disks, two counts, its length, its place, comment
 
 
 def write_container(path: Path, members: Mapping[str, bytes]) -> Path:
@@ -61,6 +63,7 @@ def read_container(path: Path) -> dict[str, bytes]:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_size > LARGEST_BYTES:
                 raise InputError(f"{path}: is larger than {LARGEST_BYTES >> 30} GiB; it is not to be trusted")
+            _require_small_directory(file, str(path))
             members = _members(file, str(path))
             file.seek(0)
             if any(file.read(len(chunk)) != chunk for chunk in _chunks(members)) or file.read(1):
@@ -68,6 +71,20 @@ def read_container(path: Path) -> dict[str, bytes]:
     except OSError as error:
         raise UnreadableError(f"{path}: cannot be read ({error.strerror}); check the path and permission") from error
     return members
+
+
+def _require_small_directory(file: BinaryIO, path: str) -> None:
+    """That the last 22 bytes tell of a directory no larger than ours may be, before anything builds a list from it."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - _END.size))
+    last = file.read(_END.size)
+    if len(last) < _END.size or not last.startswith(b"PK\x05\x06"):
+        raise UnreadableError(f"{path}: is no package, or damaged (it does not end as a zip does); fetch it again")
+    _, _, _, _, count, length, offset, _ = _END.unpack(last)
+    if count > MOST_MEMBERS:
+        raise InputError(f"{path}: {count} members, expected at most {MOST_MEMBERS}; it is not to be trusted")
+    if offset + length + _END.size != size:
+        raise UnreadableError(f"{path}: holds bytes that do not belong to its members; fetch it again")
 
 
 def _members(file: object, path: str) -> dict[str, bytes]:

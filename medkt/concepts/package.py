@@ -8,7 +8,7 @@ A package of one concept holds
     recipe.json        settings and seeds of inversion and fine-tuning
     audit.json         what was gained, what was forgotten, and the controls
     delta.safetensors  the weights
-    card.html|md       all this for a reader
+    card.md            all this for a reader, as text without HTML and links
     signature.json     Ed25519 over the manifest; optional
 
 and one of several has a folder of each (`concepts/ID.yaml`, `deltas/ID.safetensors`, ...) and `interference.json`. The
@@ -27,7 +27,7 @@ from medkt.about import __version__
 from medkt.concepts.captions import as_yaml, parse_concepts
 from medkt.concepts.concept import Concept
 from medkt.concepts.container import read_container, write_container
-from medkt.concepts.private import require_no_traces
+from medkt.concepts.private import require_no_traces, require_plain_card
 from medkt.concepts.schema import LONGEST_ID
 from medkt.concepts.tensors import TensorHeader, read_header
 from medkt.errors import InputError, SettingsError, UnreadableError, UnsupportedError, WeightsError
@@ -40,7 +40,6 @@ LARGEST_WORDS = 8 * 2**20
 """Bytes of any member but the weights."""
 
 MANIFEST, SIGNATURE, BASE, INTERFERENCE = "manifest.json", "signature.json", "base.json", "interference.json"
-_CARDS = ("html", "md")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +59,7 @@ class Learnt:
         delta: the weights as safetensors bytes; only `medkt.transfer.delta` knows what they mean.
         recipe: settings and seeds.
         audit: what was measured; empty where no audit was made.
-        card: a page for a reader; "" for none.
-        card_kind: "md" or "html".
+        card: the same for a reader, Markdown without HTML and links; "" for none.
     """
 
     concept: Concept
@@ -69,7 +67,6 @@ class Learnt:
     recipe: Mapping[str, Any] = field(default_factory=dict)
     audit: Mapping[str, Any] = field(default_factory=dict)
     card: str = ""
-    card_kind: str = "md"
 
     @property
     def header(self) -> TensorHeader:
@@ -118,7 +115,7 @@ class Package:
 
 def write_package(
     path: str | Path, *, concept: Concept, delta: bytes, base: Base, recipe: Mapping[str, Any],
-    audit: Mapping[str, Any] | None = None, card: str = "", card_kind: str = "md",
+    audit: Mapping[str, Any] | None = None, card: str = "",
 ) -> Package:  # fmt: skip
     """Write one learnt concept, complete or not at all; give the package as it will be read.
 
@@ -129,8 +126,7 @@ def write_package(
         base: the model that was taught.
         recipe: settings and seeds, as JSON holds them.
         audit: what was measured, as JSON holds it.
-        card: a page for a reader, Markdown or HTML without pictures and scripts.
-        card_kind: "md" or "html".
+        card: the same for a reader, Markdown without HTML, links and pictures.
 
     Raises:
         InputError: something in it would tell of a machine, a user or a time, or is no JSON, or is too large.
@@ -139,9 +135,7 @@ def write_package(
         WeightsError: the weights say that they belong to another base.
         OutputError: the file cannot be written; nothing is left of it.
     """
-    one = Learnt(
-        concept=concept, delta=delta, recipe=recipe, audit=audit or {}, card=card, card_kind=card_kind
-    )  # fmt: skip
+    one = Learnt(concept=concept, delta=delta, recipe=recipe, audit=audit or {}, card=card)
     return write(path, Package(learnt=(one,), base=base))
 
 
@@ -166,10 +160,9 @@ def pack(package: Package) -> dict[str, bytes]:
     for one in package.learnt:
         parse_concepts(as_yaml(one.concept), one.concept.id)  # what cannot be read is not written
     for name, content in members.items():
-        if not name.endswith(".safetensors"):
-            require_no_traces(name, content.decode("utf-8"))
-            if len(content) > LARGEST_WORDS:
-                raise InputError(f"{name} has {len(content)} bytes, more than {LARGEST_WORDS}; shorten it")
+        if not name.endswith(".safetensors") and len(content) > LARGEST_WORDS:
+            raise InputError(f"{name} has {len(content)} bytes, more than {LARGEST_WORDS}; shorten it")
+        _require_harmless(name, content)
     manifest = {
         "format": FORMAT, "version": VERSION, "medkt": __version__,
         "concepts": [concept.id for concept in package.concepts],
@@ -197,6 +190,7 @@ def read_package(path: str | Path) -> Package:
     except (KeyError, TypeError, AttributeError) as error:
         raise UnreadableError(f"{shown}: a member is missing or not of its kind ({error}); fetch it again") from error
     expected = [MANIFEST, *_body(package), *([SIGNATURE] if package.signature else [])]
+    _require_no_page(members, shown)
     if list(members) != expected:
         odd = sorted(set(members) ^ set(expected)) or ["their order"]
         raise UnreadableError(
@@ -204,8 +198,7 @@ def read_package(path: str | Path) -> Package:
         )
     _check_content(package, shown)
     for name, content in members.items():
-        if not name.endswith(".safetensors"):  # a stranger's card may be opened in a browser
-            require_no_traces(f"{shown}: {name}", content.decode("utf-8"))
+        _require_harmless(name, content, shown)
     if package.signature:
         from medkt.concepts.signature import require_valid  # needs cryptography, which who does not sign can do without
 
@@ -213,12 +206,31 @@ def read_package(path: str | Path) -> Package:
     return package
 
 
+def _require_no_page(members: Mapping[str, bytes], shown: str) -> None:
+    """A page of HTML is refused whatever it holds: which of them runs something, no list can say."""
+    pages = [name for name in members if name.lower().endswith((".html", ".htm", ".xhtml", ".svg"))]
+    if pages:
+        raise InputError(
+            f"{shown}: holds a page of HTML, {pages[0]}; a card is Markdown, ask its author for the package without it"
+        )
+
+
+def _require_harmless(name: str, content: bytes, shown: str = "") -> None:
+    """That a member that is read as text holds text alone, of no person and no machine."""
+    if name.endswith(".safetensors"):
+        return
+    where, text = f"{shown}: {name}" if shown else name, content.decode("utf-8")
+    require_no_traces(where, text)
+    if name.endswith(".md"):
+        require_plain_card(where, text)
+
+
 def _body(package: Package) -> dict[str, bytes]:
     base = {"name": package.base.name, "digest": package.base.digest}
     members = {BASE: json_bytes(BASE, base)}
     alone = len(package.learnt) == 1 and not package.interference
     for one in package.learnt:
-        names = _names(one.concept.id, one.card_kind, alone=alone)
+        names = _names(one.concept.id, alone=alone)
         members[names["concept"]] = as_yaml(one.concept).encode("utf-8")
         members[names["recipe"]] = json_bytes(names["recipe"], one.recipe)
         members[names["audit"]] = json_bytes(names["audit"], one.audit)
@@ -230,8 +242,8 @@ def _body(package: Package) -> dict[str, bytes]:
     return members
 
 
-def _names(identifier: str, card_kind: str, *, alone: bool) -> dict[str, str]:
-    kinds = {"concept": "yaml", "recipe": "json", "audit": "json", "delta": "safetensors", "card": card_kind}
+def _names(identifier: str, *, alone: bool) -> dict[str, str]:
+    kinds = {"concept": "yaml", "recipe": "json", "audit": "json", "delta": "safetensors", "card": "md"}
     return {k: f"{k}.{suffix}" if alone else f"{k}s/{identifier}.{suffix}" for k, suffix in kinds.items()}
 
 
@@ -253,15 +265,14 @@ def _unpacked(members: Mapping[str, bytes], manifest: Mapping[str, Any], shown: 
 
 
 def _learnt(members: Mapping[str, bytes], identifier: str, shown: str, *, alone: bool) -> Learnt:
-    kind = next((k for k in _CARDS if _names(identifier, k, alone=alone)["card"] in members), "md")
-    names = _names(identifier, kind, alone=alone)
+    names = _names(identifier, alone=alone)
     found = parse_concepts(_text(members, names["concept"], shown), f"{shown}: {names['concept']}")
     if [concept.id for concept in found] != [identifier]:
         raise UnreadableError(f"{shown}: {names['concept']} does not hold {identifier!r}; fetch it again")
     return Learnt(
         concept=found[0], delta=members[names["delta"]], recipe=_object(members, names["recipe"], shown),
         audit=_object(members, names["audit"], shown),
-        card=_text(members, names["card"], shown) if names["card"] in members else "", card_kind=kind,
+        card=_text(members, names["card"], shown) if names["card"] in members else "",
     )  # fmt: skip
 
 
@@ -305,9 +316,11 @@ def _check_content(package: Package, shown: str = "") -> None:
         raise WeightsError(
             f"{where}the base model needs a name and a SHA-256, got {package.base.digest!r}; load it anew"
         )
+    if not (package.base.name.isprintable() and package.medkt_version.isprintable()):
+        raise InputError(
+            f"{where}the name of the base model or of the version holds control characters; it is not to be trusted"
+        )
     for one in package.learnt:
-        if one.card_kind not in _CARDS:
-            raise InputError(f"{where}a card is of the kind md or html, got {one.card_kind!r}")
         stated = read_header(one.delta, f"{where}the weights of {one.concept.id}").metadata.get("base_digest")
         if stated is not None and stated != package.base.digest:
             raise WeightsError(

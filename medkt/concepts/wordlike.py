@@ -16,7 +16,9 @@ _MOST_CONSONANTS = 5  # in a row: "nightshade"
 _LEAST_VOWELS, _LONG = 0.2, 10  # share of the letters, of a word this long
 _ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm", "qwertzuiop", "yxcvbnm", "azertyuiop", "qsdfghjklm", "wxcvbn")
 _RUN, _TYPED = 3, 4  # keys beside each other, and letters of a whole word of such runs
-_OPAQUE = re.compile(r"https?://\S+|www\.\S+|\S+@\S+\.\S+|</?[A-Za-z][^<>]*>|&\w+;|[A-Za-z]:\\\S+|(?:/[\w.-]+){2,}")
+_OPAQUE = re.compile(
+    r"https?://\S+|www\.\S+|[^\s@]+@[^\s@]+\.\S+|</?[A-Za-z][^<>]*>|&\w+;|[A-Za-z]:\\\S+|(?:/[\w.-]+){2,}"
+)
 _FILE = re.compile(r"\S+\.(?:dcm|nii|gz|png|jpe?g|tiff?|zip|ya?ml|txt|csv|json|pdf|html?|com|org|net)\b", re.IGNORECASE)
 _PLAIN = str.maketrans({
     "\u2018": "'", "\u2019": "'", "\u201a": "'", "\u201b": "'", "\u201c": '"', "\u201d": '"', "\u201e": '"', "\u00ab": '"',

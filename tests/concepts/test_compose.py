@@ -18,12 +18,12 @@ def _learnt(content: bytes, concept: str = "ct_nodule") -> Learnt:
 
 def test_parts_stay_as_they_were(tmp_path: Path) -> None:
     one = package_file(tmp_path / "a.medkt", delta=delta(1, 0))
-    package_file(tmp_path / "b.medkt", "ct_nodule", delta=delta(1, 1), card="<p>b</p>", card_kind="html")
+    package_file(tmp_path / "b.medkt", "ct_nodule", delta=delta(1, 1), card="b")
     made = compose([tmp_path / "a.medkt", tmp_path / "b.medkt"], tmp_path / "c.medkt")
     read = read_package(tmp_path / "c.medkt")
     assert [one.concept.id for one in read.learnt] == ["cxr_nodule", "ct_nodule"]
     assert [one.delta for one in read.learnt] == [delta(1, 0), delta(1, 1)]
-    assert [one.card_kind for one in read.learnt] == ["md", "html"]
+    assert [one.card for one in read.learnt] == ["# A card\n", "b"]
     assert (read.base, read.digest) == (BASE, made.digest)
     assert read.interference["cosine"] == [[1.0, 0.707107], [0.707107, 1.0]]
     assert read.interference["parts"][0] == {"concepts": ["cxr_nodule"], "manifest": one.digest, "public_key": ""}

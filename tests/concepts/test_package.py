@@ -1,9 +1,13 @@
 """The package: the same content gives the same bytes, reading gives back what was written, no changed byte passes."""
 
+import hashlib
 import json
+import struct
 import subprocess
 import sys
+import time
 import zipfile
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +21,8 @@ from safetensors.numpy import save
 
 from medkt.concepts import Base, concept_from_text, load_concept, read_package, write_package
 from medkt.concepts.container import read_container, write_container
-from medkt.concepts.package import Learnt, Package, write
+from medkt.concepts.package import Learnt, Package, json_bytes, write
+from medkt.concepts.private import plain_text, require_no_traces, require_plain_card
 from medkt.concepts.tensors import numbers_of, read_header
 from medkt.errors import InputError, MedktError, OutputError, SettingsError, UnreadableError, WeightsError
 
@@ -28,7 +33,7 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     read = read_package(path)
     (one,) = read.learnt
     assert one.concept == load_concept("cxr_nodule") == load_concept(path)
-    assert (one.recipe, one.audit["gain"]["mean"], one.card, one.card_kind) == (RECIPE, 0.5, "# A card\n", "md")
+    assert (one.recipe, one.audit["gain"]["mean"], one.card) == (RECIPE, 0.5, "# A card\n")
     assert one.delta == written.learnt[0].delta
     assert one.header.metadata == {"kind": "full", "base_digest": DIGEST}
     assert (read.base, read.digest, read.signature, read.interference) == (BASE, written.digest, {}, {})
@@ -133,12 +138,14 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
         ({"recipe": {"folder": "C:\\data"}}, "holds a path of a machine"),
         ({"audit": {"at": "2026-11-22T05:03:07"}}, r"audit\.json:2: holds a time of day"),
         ({"recipe": {"by": "a.b@hospital.org"}}, "holds an e-mail address"),
-        ({"card": '<img src="x.png">', "card_kind": "html"}, r"card\.html:1: holds a picture"),
-        ({"card": "![picture](x.png)"}, r"card\.md:1: holds a picture"),
-        ({"card": "ok\n<script>", "card_kind": "html"}, r"card\.html:2: holds a script"),
+        ({"card": '<img src="x.png">'}, r"card\.md:1: holds HTML or a link"),
+        ({"card": "![picture](x.png)"}, r"card\.md:1: holds HTML or a link"),
+        ({"card": "ok\n<script>"}, r"card\.md:2: holds HTML or a link"),
+        ({"card": "ok\x1b[2J"}, r"card\.md:1: holds the control character U\+001B"),
+        ({"card": "ok\n\u202e"}, r"card\.md:2: holds the control character U\+202E"),
+        ({"audit": {"seen": "data:image/png;base64,AAAA"}}, r"audit\.json:2: holds a picture"),
         ({"recipe": {"loss": float("nan")}}, r"recipe\.json: cannot be written as JSON"),
         ({"recipe": {"loss": object()}}, r"recipe\.json: cannot be written as JSON"),
-        ({"card_kind": "pdf"}, "a card is of the kind md or html, got 'pdf'"),
     ],
 )
 def test_only_words_numbers_and_weights(tmp_path: Path, changed: dict[str, Any], message: str) -> None:
@@ -147,12 +154,74 @@ def test_only_words_numbers_and_weights(tmp_path: Path, changed: dict[str, Any],
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_strangers_card_with_a_script_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr("medkt.concepts.package.require_no_traces", lambda name, text: None)
-        package_file(tmp_path / "a.medkt", card="<script>", card_kind="html")
-    with pytest.raises(InputError, match=r"a\.medkt: card\.html:1: holds a script"):
-        read_package(tmp_path / "a.medkt")
+HOSTILE = (
+    "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "<svg/onload=alert(1)>", "<body onpageshow=alert(1)>",
+    "<a href=java&#115;cript:alert(1)>x</a>", "<meta http-equiv=refresh content=0;url=//evil.example>",
+    "<math><mi xlink:href=data:x,1>", "<details open ontoggle=alert(1)>", "<link rel=import href=x>", "<!--><svg onload=x>",
+    "<form action=//evil.example><button>", "<style>@import'//evil.example';</style>", "</p><base href=//evil.example>",
+    "<?xml-stylesheet href=x?>", "[x](java&#115;cript:alert(1))", "![x](//evil.example/seen)", "[x]: data:text/html,x",
+    "[x][y]", "<//evil.example>", "<https://evil.example>",
+)  # fmt: skip
+
+
+def as_a_stranger_packs(path: Path, members: dict[str, bytes]) -> None:
+    """A package whose members are whatever they are, with a manifest that fits them."""
+    whole = {name: content for name, content in members.items() if name != "manifest.json"}
+    manifest = {
+        "format": "medkt-concept", "version": 1, "medkt": "0", "concepts": ["cxr_nodule"],
+        "members": {n: {"bytes": len(c), "sha256": hashlib.sha256(c).hexdigest()} for n, c in whole.items()},
+    }  # fmt: skip
+    write_container(path, {"manifest.json": json_bytes("manifest.json", manifest), **whole})
+
+
+@pytest.mark.parametrize("card", HOSTILE)
+def test_a_strangers_card_is_text_or_refused(tmp_path: Path, card: str) -> None:
+    path = tmp_path / "a.medkt"
+    package_file(path, card="# Sound\n")
+    members = read_container(path)
+    as_a_stranger_packs(path, {**members, "card.md": f"# Card\n{card}\n".encode()})
+    with pytest.raises(InputError, match=r"a\.medkt: card\.md:2: holds HTML or a link"):
+        read_package(path)
+
+
+@pytest.mark.parametrize("page", ["<p>Nothing evil</p>", *HOSTILE, "plain"])
+@pytest.mark.parametrize("name", ["card.html", "card.HTM", "card.svg", "cards/cxr_nodule.html"])
+def test_a_page_in_a_package_is_refused_whatever_it_holds(tmp_path: Path, page: str, name: str) -> None:
+    path = tmp_path / "a.medkt"
+    package_file(path, card="")
+    as_a_stranger_packs(path, {**read_container(path), name: page.encode()})
+    with pytest.raises(InputError, match=r"a\.medkt: holds a page of HTML, .*; a card is Markdown"):
+        read_package(path)
+
+
+@pytest.mark.parametrize(
+    "what", ["a", "a.", "a@", "<", "![", "[", "]", " on", "/home", "~", "1", "\\", "a@a.", "://", "\u202f"]
+)
+def test_megabytes_of_one_letter_are_read_in_seconds(what: str) -> None:
+    began = time.perf_counter()
+    with suppress(InputError):
+        require_no_traces("card.md", what * (2_000_000 // len(what)))
+    with suppress(InputError):
+        require_plain_card("card.md", what * (2_000_000 // len(what)))
+    assert time.perf_counter() - began < 5
+
+
+@given(st.text(alphabet=st.sampled_from("<>[]()!/?a1:&; \n\x1b\u202e|")))
+def test_what_a_card_shows_of_words_is_always_plain(text: str) -> None:
+    shown = plain_text(text)
+    require_plain_card("card.md", shown)
+    require_no_traces("card.md", shown)
+
+
+def test_a_million_members_are_refused_before_they_are_listed(tmp_path: Path) -> None:
+    path = tmp_path / "a.medkt"
+    path.write_bytes(
+        b"\0" * 46_000_000 + struct.pack("<4sHHHHIIH", b"PK\x05\x06", 0, 0, 65535, 65535, 46_000_000, 0, 0)
+    )
+    began = time.perf_counter()
+    with pytest.raises(InputError, match="65535 members, expected at most 256"):
+        read_package(path)
+    assert time.perf_counter() - began < 1
 
 
 def test_weights_of_another_base(tmp_path: Path) -> None:
@@ -160,6 +229,8 @@ def test_weights_of_another_base(tmp_path: Path) -> None:
         package_file(tmp_path / "a.medkt", delta=delta(1, base_digest="cd" * 32))
     with pytest.raises(WeightsError, match="the base model needs a name and a SHA-256"):
         package_file(tmp_path / "a.medkt", base=Base(name="small", digest="short"))
+    with pytest.raises(InputError, match="holds control characters"):
+        package_file(tmp_path / "a.medkt", base=Base(name="small\n\x1b[2J", digest=DIGEST))
     package = package_file(tmp_path / "a.medkt")
     package.require_base("small", DIGEST)
     with pytest.raises(WeightsError, match=r"cxr_nodule belong to small with .*, not to clip with cdcdcdcdcdcd"):
