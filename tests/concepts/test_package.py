@@ -156,10 +156,10 @@ def test_only_words_numbers_and_weights(tmp_path: Path, changed: dict[str, Any],
 
 HOSTILE = (
     "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "<svg/onload=alert(1)>", "<body onpageshow=alert(1)>",
-    "<a href=java&#115;cript:alert(1)>x</a>", "<meta http-equiv=refresh content=0;url=//evil.example>",
+    "<a href=&#106;avascript:alert(1)>x</a>", "<meta http-equiv=refresh content=0;url=//evil.example>",
     "<math><mi xlink:href=data:x,1>", "<details open ontoggle=alert(1)>", "<link rel=import href=x>", "<!--><svg onload=x>",
     "<form action=//evil.example><button>", "<style>@import'//evil.example';</style>", "</p><base href=//evil.example>",
-    "<?xml-stylesheet href=x?>", "[x](java&#115;cript:alert(1))", "![x](//evil.example/seen)", "[x]: data:text/html,x",
+    "<?xml-stylesheet href=x?>", "[x](&#106;avascript:alert(1))", "![x](//evil.example/seen)", "[x]: data:text/html,x",
     "[x][y]", "<//evil.example>", "<https://evil.example>",
 )  # fmt: skip
 
