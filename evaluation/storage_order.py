@@ -41,10 +41,10 @@ ORDERS = [
 ]
 EIGHT = ORDERS[::6]  # one in six, of every permutation
 FINE = {
-    "FLAIR-like phantom, 0.9 mm": ("mri", "mri_glioma", (40, 190, 180), 48),
-    "CT phantom, 0.9 mm": ("ct", "ct_nodule", (30, 380, 390), 8),
+    "FLAIR-like phantom, 0.9 mm": ("mri", "mri_glioma", (15, 150, 140), 48),
+    "CT phantom, 0.9 mm": ("ct", "ct_nodule", (14, 380, 390), 8),
 }
-REAL = ("T1 with contrast, 1.0 x 0.98 mm (niivue-images, MR_Gd)", DATA / "nifti/niivue_images/MR_Gd.nii.gz", "mri", 8)
+REAL = ("T1 with contrast, 1.0 x 0.98 mm, 20 slices of a real head (niivue-images, MR_Gd)", DATA / "nifti/niivue_images/MR_Gd.nii.gz", "mri", 8)
 STUDIES = {"cxr": "cxr_nodule", "ct": "ct_nodule", "mri": "mri_glioma", "ultrasound": "us_cyst"}
 WORDS = {"mri": "mri_glioma", "ct": "ct_nodule"}
 
@@ -110,8 +110,12 @@ def _volumes(work: Path) -> Iterator[tuple[str, Path, str, int]]:
                 folder, domain=domain, finding=finding, seed=7, format="nifti", shape=shape, spacing_mm=(0.9,) * 3
             )  # type: ignore[arg-type]
         yield name, folder / "image.nii.gz", domain, number
-    if REAL[1].is_file():
-        yield REAL
+    name, whole, domain, number = REAL
+    if whole.is_file():
+        part = work / "real" / "image.nii.gz"
+        part.parent.mkdir(exist_ok=True)
+        nib.save(nib.load(whole).slicer[:, :, 70:90], part)
+        yield name, part, domain, number
 
 
 def _in_order(pipeline: Pipeline, path: Path, turn: Any, domain: str, work: Path) -> dict[str, Any]:
