@@ -44,7 +44,12 @@ FINE = {
     "FLAIR-like phantom, 0.9 mm": ("mri", "mri_glioma", (15, 150, 140), 48),
     "CT phantom, 0.9 mm": ("ct", "ct_nodule", (14, 380, 390), 8),
 }
-REAL = ("T1 with contrast, 1.0 x 0.98 mm, 20 slices of a real head (niivue-images, MR_Gd)", DATA / "nifti/niivue_images/MR_Gd.nii.gz", "mri", 8)
+REAL = (
+    "T1 with contrast, 1.0 x 0.98 mm, 20 slices of a real head (niivue-images, MR_Gd), gate off",
+    DATA / "nifti/niivue_images/MR_Gd.nii.gz",
+    "mri",
+    8,
+)
 STUDIES = {"cxr": "cxr_nodule", "ct": "ct_nodule", "mri": "mri_glioma", "ultrasound": "us_cyst"}
 WORDS = {"mri": "mri_glioma", "ct": "ct_nodule"}
 
@@ -120,8 +125,11 @@ def _volumes(work: Path) -> Iterator[tuple[str, Path, str, int]]:
 
 def _in_order(pipeline: Pipeline, path: Path, turn: Any, domain: str, work: Path) -> dict[str, Any]:
     stored = nib.load(path).as_reoriented(np.array(turn))
-    file = work / "turned.nii"
+    file = work / f"turned_{path.parent.name}.nii"
     nib.save(nib.Nifti1Image(np.asarray(stored.dataobj), stored.affine), file)
+    if path.parent.name == "real":  # nothing of it is known to be there, and two empty masks are equal too easily
+        presence = replace(pipeline.settings.presence, gate=False)
+        pipeline = replace(pipeline, settings=replace(pipeline.settings, presence=presence))
     result = pipeline.segment(medkt.read_image(file), [WORDS[domain]], view=View(modality=domain))
     finding = result.findings[0]
     mask, maps = _canonical(result.mask(finding), result, work), _canonical(result.saliency(finding), result, work)
@@ -134,7 +142,9 @@ def _in_order(pipeline: Pipeline, path: Path, turn: Any, domain: str, work: Path
 
 def _canonical(placed: Any, result: StudyResult, work: Path) -> Any:
     write = write_nifti_mask if placed.values.dtype == bool else write_saliency_nifti
-    written = nib.as_closest_canonical(nib.load(write(placed, result.image, work / "written.nii")))
+    written = nib.as_closest_canonical(
+        nib.load(write(placed, result.image, work / f"written_{result.domain.name}.nii"))
+    )
     return np.asarray(written.dataobj).copy()
 
 
