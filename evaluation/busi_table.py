@@ -66,7 +66,7 @@ def roles_in(table: Path) -> Mapping[str, str]:
 def with_roles(run: Path, roles: Mapping[str, str]) -> Scores:
     """The run's columns with the role as one more group."""
     scores = read_scores(run / "results.parquet", by=["class_name"])
-    names = read_table(run / "results.parquet", columns=["case"]).column("case").to_pylist()
+    names = read_table(run / "results.parquet", columns=["case_id"]).column("case_id").to_pylist()
     words = tuple(sorted({roles[name] for name in names}))
     codes = np.array([words.index(roles[name]) for name in names], dtype=np.int64)
     return replace(scores, groups={"role": Coded(codes=codes, words=words), **scores.groups})

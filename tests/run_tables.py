@@ -29,7 +29,7 @@ def make_outcomes(rows: Sequence[Mapping[str, Value]], *, patients: int | None =
         patient = f"patient-{number % (patients or len(rows)):03d}"
         held = {"patient": patient, **{name: value for name, value in one.items() if name != "kind"}}
         outcome = Outcome(key=f"case-{number:03d}", number=number + 1, round=0, state="done", rows=(held,))
-        outcomes.append(replace(outcome, state="failed", kind=kind, message="why") if kind else outcome)
+        outcomes.append(replace(outcome, state="failed", kind=kind, code="timeout") if kind else outcome)
     return outcomes
 
 

@@ -36,10 +36,10 @@ WANTED = {"resume": 5.0, "query": 60.0, "tables": 60.0}
 WANTED_MIB = 2048
 QUESTIONS = (
     "SELECT concept, status, count(*), avg(dsc), median(sum_volume_ml) FROM results GROUP BY ALL ORDER BY ALL",
-    "SELECT site, quantile_cont(dsc, [0.25, 0.5, 0.75]) FROM results WHERE concept = 'ct_nodule' GROUP BY 1 ORDER BY 1",
+    "SELECT kept_site, quantile_cont(dsc, [0.25, 0.5, 0.75]) FROM results WHERE concept = 'ct_nodule' GROUP BY 1 ORDER BY 1",
     "SELECT failure, count(*) FROM failures GROUP BY 1 ORDER BY 1",
-    'SELECT "case", dsc FROM results WHERE status = \'done\' ORDER BY dsc, "case" LIMIT 20',
-    'SELECT r.site, avg(t.total_s) FROM results r JOIN timings t USING ("case") GROUP BY 1 ORDER BY 1',
+    "SELECT case_id, dsc FROM results WHERE status = 'done' ORDER BY dsc, case_id LIMIT 20",
+    "SELECT r.kept_site, avg(t.total_s) FROM results r JOIN timings t USING (case_id) GROUP BY 1 ORDER BY 1",
 )
 
 
@@ -63,13 +63,13 @@ def _outcome(number: int, rng: random.Random) -> Outcome:
     key, site = pseudonym(f"c{number}", SALT), "ABC"[number % 3]
     patient = pseudonym(f"p{number // 2}", SALT, kind="patient")
     if number % 40 == 7:
-        rows = tuple({"patient": patient, "site": site, "concept": concept} for concept in CONCEPTS)
+        rows = tuple({"patient": patient, "kept_site": site, "concept": concept} for concept in CONCEPTS)
         return Outcome(
             key=key, number=number, round=0, state="failed", kind="unreadable", message="damaged", rows=rows
         )  # fmt: skip
     made = tuple(
         {
-            "patient": patient, "site": site, "concept": concept, "present": rng.random() > 0.5,
+            "patient": patient, "kept_site": site, "concept": concept, "present": rng.random() > 0.5,
             "decision": "seen", "score": round(rng.random(), 6), "specificity": round(rng.random(), 4),
             "pieces_dropped": rng.randrange(4), "mask_voxels": rng.randrange(100000), "unit": "mm",
             "sum_volume_ml": rng.random() * 50, "largest_area": rng.random() * 900, "largest_long_axis": rng.random() * 60,

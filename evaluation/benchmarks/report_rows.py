@@ -44,7 +44,7 @@ def draw_run(folder: Path, rows: int) -> None:
     numbers = np.where(seen, random.beta(4, 2, rows), 0.0)
     missing = failed | (outcome == "both empty")
     columns = {
-        "case": [f"case-{n:020x}" for n in range(rows)], "patient": [f"patient-{n // 2:020x}" for n in range(rows)],
+        "case_id": [f"case-{n:020x}" for n in range(rows)], "patient": [f"patient-{n // 2:020x}" for n in range(rows)],
         "concept": np.array([f"concept_{k}" for k in range(5)])[np.arange(rows) * 5 // rows],
         "status": np.where(failed, "failed", "done"), "failure": pa.array(np.where(failed, "unreadable", ""), mask=~failed),
         "present": pa.array(seen, mask=failed), "outcome": pa.array(outcome, mask=failed),

@@ -300,6 +300,7 @@ def say_failures(folder: "RunFolder", plan: "Plan", words: Mapping[int, str] | N
     as for those of an earlier run, there is the sentence of the code.
     """
     from medkt.datasets.table import read_rows
+    from medkt.report.run.columns import CASE
 
     table = folder.table("failures")
     failed = {int(row["number"]): row for _, row in read_rows(table)} if table.is_file() else {}
@@ -307,7 +308,7 @@ def say_failures(folder: "RunFolder", plan: "Plan", words: Mapping[int, str] | N
     for number, case in plan.numbered(sorted(failed)[:NAMED]):
         row = failed[number]
         files = "; reference ".join(map(str, (case.image, *case.references)))
-        named = f"case {case.case_id} ({files})" if open_names else f"case {number} of the manifest ({row['case']})"
+        named = f"case {case.case_id} ({files})" if open_names else f"case {number} of the manifest ({row[CASE]})"
         why = (words or {}).get(number, row["message"]) if open_names else row["message"]
         print(f"medkt: {named}: {row['failure']}: {why}", file=sys.stderr)
     if failed:

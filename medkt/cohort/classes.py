@@ -240,7 +240,7 @@ def _plan(
 ) -> Plan:
     return Plan(
         cases=cases, digest=digest, concepts={one.name: one.concept.id for one in classes}, asked=(),
-        shard=shard or Shard(), keep_ids=keep_ids, columns=tuple(dict.fromkeys([TRUE_CLASS, *columns])),
+        shard=shard or Shard(), keep_ids=keep_ids, own_columns=(TRUE_CLASS,), columns=tuple(columns),
     )  # fmt: skip
 
 

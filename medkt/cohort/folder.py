@@ -25,6 +25,7 @@ from medkt.errors import InputError, OutputError, SettingsError, UnreadableError
 from medkt.io.atomic import write_atomically
 from medkt.io.locks import holder_said, let_go, take, wait_until_free
 from medkt.io.scratch import sweep_scratch
+from medkt.report.run.columns import SCHEMA, schema_of
 
 SALT_BYTES = 32
 SALT_IS_MADE_WITHIN_S = 10.0
@@ -160,13 +161,15 @@ class RunFolder:
         """Begin a run of this identity, or go on with the one that is here.
 
         Raises:
-            SettingsError: the run that is here is another; names what differs.
+            SettingsError: the run that is here is another, or of another schema; names what differs.
             OutputError: another process works here, or nothing can be written.
         """
         wanted = json.loads(json.dumps(identity, allow_nan=False))  # as it reads back
         with self._locked():  # of two runs that begin at once, one is refused
             if self.record.exists():
-                require_same(self.read()["identity"], wanted, where=self.path)
+                record = self.read()
+                require_schema(record, where=self.path)
+                require_same(record["identity"], wanted, where=self.path)
                 return
             self.write_record({"identity": wanted, "models": None})
 
@@ -207,8 +210,21 @@ class RunFolder:
 
     def write_record(self, record: Mapping[str, Any]) -> None:
         """Replace `run.json`."""
-        text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        text = json.dumps({"schema": SCHEMA, **record}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         write_atomically(self.record, lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def require_schema(record: Mapping[str, Any], *, where: Path) -> None:
+    """Pass silently where a run's tables have today's columns.
+
+    Raises:
+        SettingsError: they have not.
+    """
+    if schema_of(record) != SCHEMA:
+        raise SettingsError(
+            f"{where}: is a run of another version of medkt, whose tables have other columns; report, compare and query read "
+            "it, but begin in another folder, or go on with that version"
+        )
 
 
 def require_same(had: Mapping[str, Any], has: Mapping[str, Any], *, where: Path) -> None:

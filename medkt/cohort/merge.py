@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-from medkt.cohort.folder import RunFolder, require_same
+from medkt.cohort.folder import RunFolder, require_same, require_schema
 from medkt.cohort.ledger import AT_ONCE, Ledger
 from medkt.cohort.progress import Summary
 from medkt.cohort.tables import write_tables
@@ -75,6 +75,8 @@ def _same_run(runs: Sequence[RunFolder]) -> tuple[dict[str, object], object]:
     if not runs:
         raise InputError("there is no shard to merge; give the folders of shards, or the folder that holds them")
     first, *others = [run.read() for run in runs]
+    for run, record in zip(runs, (first, *others), strict=True):
+        require_schema(record, where=run.path)
     for run, record in zip(runs[1:], others, strict=True):
         for part in ("identity", "models"):
             had, has = first[part] or {}, record[part] or {}

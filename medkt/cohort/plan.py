@@ -13,6 +13,7 @@ from medkt.datasets.manifest import MissingFiles, iterate_manifest
 from medkt.errors import SettingsError
 from medkt.io.atomic import write_atomically
 from medkt.models.digest import sha256_of
+from medkt.report.run.columns import kept
 
 KNOWN_COLUMNS = ("split", "class_name", "present")  # of the manifest's own, those that may go into the table
 
@@ -28,7 +29,8 @@ class Plan:
         asked: ids of the concepts that are asked of every case.
         shard: which part of the manifest.
         keep_ids: the manifest's ids are pseudonyms already.
-        columns: of the manifest, which go into the result table.
+        columns: of the manifest, which go into the result table, under names of their own (`kept`).
+        own_columns: of the manifest's, those that are results under the same name, such as the true class.
         patients_stated: somebody said which cases are of one patient; else each case counts as one.
         notes: what looks wrong, said before the work begins; kept with the run, so it names no path.
         of_masks: the cases are two folders of masks, whose owner looks at the terminal.
@@ -41,6 +43,7 @@ class Plan:
     shard: Shard = field(default_factory=Shard)
     keep_ids: bool = False
     columns: tuple[str, ...] = ()
+    own_columns: tuple[str, ...] = ()
     patients_stated: bool = True
     notes: tuple[str, ...] = ()
     of_masks: bool = False
@@ -90,8 +93,9 @@ class Plan:
         own = {"split": case.split, "class_name": case.class_name}
         own["present"] = "" if case.present is None else str(int(case.present))
         patient = case.patient_id if self.keep_ids else pseudonym(case.patient_id, salt, kind="patient")
-        kept = {name: own.get(name) or case.columns.get(name, "") for name in self.columns}
-        return {"patient": patient, **kept}
+        said = {name: own.get(name) or case.columns.get(name, "") for name in (*self.own_columns, *self.columns)}
+        named = {name: said[name] for name in self.own_columns}
+        return {"patient": patient, **named, **{kept(name): said[name] for name in self.columns}}
 
 
 def plan_of(
@@ -116,10 +120,10 @@ def plan_of(
         SettingsError: a column that shall be kept is not there.
     """
     digest = sha256_of(manifest) if manifest.is_file() else ""
-    found, kept = _survey_of(manifest, cache, digest, columns)
+    found, new = _survey_of(manifest, cache, digest, columns)
     seen = {name: concepts(name) for name in found["concepts"]}  # none of which is a word that medkt does not know
-    if cache is not None and kept is not None:
-        write_atomically(cache, lambda path: _write_json(path, kept))
+    if cache is not None and new is not None:
+        write_atomically(cache, lambda path: _write_json(path, new))
     return Plan(
         cases=lambda: iterate_manifest(manifest, check_files=False), digest=digest, concepts=seen,
         asked=tuple(asked), shard=shard or Shard(), keep_ids=keep_ids, columns=tuple(columns),
@@ -145,8 +149,8 @@ def _survey_of(
         raise SettingsError(
             f"--keep-column {missing[0]}: the manifest has no such column; it has {', '.join(sorted(known))}"
         )
-    kept = {name: found[name] for name in ("concepts", "patients", "notes")}
-    return found, {"digest": digest, **kept, "columns": [_digest(name) for name in found["columns"]]}
+    lasting = {name: found[name] for name in ("concepts", "patients", "notes")}
+    return found, {"digest": digest, **lasting, "columns": [_digest(name) for name in found["columns"]]}
 
 
 def _digest(name: str) -> str:

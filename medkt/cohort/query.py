@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from medkt.cohort.folder import RunFolder
 from medkt.cohort.tables import TABLES
 from medkt.errors import InputError, SettingsError
 from medkt.report.plain import as_plain
+from medkt.report.run.columns import renamed
 
 MEMORY = "1GB"  # beyond it DuckDB says so; it may write nothing to the disk
 ROWS_AT_ONCE = 1000
@@ -85,18 +86,25 @@ def _attach(database: Any, runs: Sequence[RunFolder]) -> None:
                     f"{path.parent}: has no table {path.name}; it is no run of `medkt batch`, or not ended yet"
                 )
             try:
-                database.register(f"{name}_{number}", dataset(path, format="parquet"))
+                rows = dataset(path, format="parquet")
+                database.register(f"{name}_{number}", rows)
             except (pa.ArrowException, OSError) as error:
                 raise InputError(f"{path}: is damaged; write the tables anew by going on with the run") from error
-            parts.append(_select(run, f"{name}_{number}", several=len(runs) > 1))
+            columns = renamed(path, rows.schema.names)
+            parts.append(_select(run, f"{name}_{number}", columns, several=len(runs) > 1))
         database.execute(f"CREATE VIEW {name} AS {' UNION ALL BY NAME '.join(parts)}")
     database.execute("SET enable_external_access = false")
     database.execute("SET lock_configuration = true")
 
 
-def _select(run: RunFolder, table: str, *, several: bool) -> str:
+def _select(run: RunFolder, table: str, columns: Mapping[str, str], *, several: bool) -> str:
+    """All columns under today's names: those of earlier versions were called otherwise."""
     name = f"{_text(run.path.resolve().name)} AS run, " if several else ""
-    return f"SELECT {name}* FROM {table}"
+    return f"SELECT {name}{', '.join(f'{_name(old)} AS {_name(new)}' for new, old in columns.items())} FROM {table}"
+
+
+def _name(column: str) -> str:
+    return '"' + column.replace('"', '""') + '"'
 
 
 def _text(value: str) -> str:

@@ -4,6 +4,7 @@
     failures    a row a failed case: kind, code and its sentence, place in the manifest
     timings     a row a case: seconds by step; the only one that differs from run to run
 
+What comes from the manifest stands under `kept_NAME` (`medkt.report.run.columns`), so it takes the place of no result.
 Rows pass through in batches, so a million of them take little memory. Which columns there are, and of which type, is
 found in a first pass over the outcomes.
 """
@@ -18,12 +19,13 @@ from medkt.cohort.ledger import Ledger
 from medkt.cohort.outcomes import Outcome, Row
 from medkt.datasets.table import harmless
 from medkt.io.atomic import write_atomically
+from medkt.report.run.columns import CASE, SCHEMA, SCHEMA_KEY
 
 AT_ONCE = 20_000
 TABLES = ("results", "failures", "timings")
 # these come first, in this order; the others follow by name
 FIRST = (
-    "case",
+    CASE,
     "patient",
     "concept",
     "status",
@@ -40,9 +42,9 @@ FIRST = (
 Kind = Literal["", "bool", "int", "float", "text"]
 _KINDS: Mapping[type, Kind] = {bool: "bool", int: "int", float: "float", str: "text"}
 _FIXED: Mapping[str, Mapping[str, Kind]] = {
-    "results": {"case": "text", "concept": "text", "status": "text", "failure": "text"},
-    "failures": {"case": "text", "number": "int", "failure": "text", "code": "text", "message": "text"},
-    "timings": {"case": "text", "total_s": "float"},
+    "results": {CASE: "text", "concept": "text", "status": "text", "failure": "text"},
+    "failures": {CASE: "text", "number": "int", "failure": "text", "code": "text", "message": "text"},
+    "timings": {CASE: "text", "total_s": "float"},
 }
 
 
@@ -73,7 +75,7 @@ def write_tables(run: RunFolder, ledger: Ledger) -> tuple[Path, ...]:
 
 def result_rows(outcome: Outcome) -> list[Row]:
     """The rows of one case in the result table, sorted by concept."""
-    head = {"case": outcome.key, "status": outcome.state, "failure": outcome.kind or None}
+    head = {CASE: outcome.key, "status": outcome.state, "failure": outcome.kind or None}
     return [{**head, **row} for row in sorted(outcome.rows, key=lambda row: str(row.get("concept")))]
 
 
@@ -81,12 +83,12 @@ def _failure_rows(outcome: Outcome) -> list[Row]:
     if outcome.state != "failed":
         return []
     why = {"failure": outcome.kind, "code": outcome.code, "message": outcome.message}
-    return [{"case": outcome.key, "number": outcome.number, **why}]
+    return [{CASE: outcome.key, "number": outcome.number, **why}]
 
 
 def _timing_rows(outcome: Outcome) -> list[Row]:
     steps = {f"{step.replace(' ', '_')}_s": float(seconds) for step, seconds in outcome.seconds.items()}
-    return [{"case": outcome.key, "total_s": round(sum(steps.values()), 4), **steps}]
+    return [{CASE: outcome.key, "total_s": round(sum(steps.values()), 4), **steps}]
 
 
 def _widen(columns: dict[str, Kind], row: Row) -> None:
@@ -119,7 +121,7 @@ def _write(rows: Iterator[Row], columns: Mapping[str, Kind], parquet: Path, csv:
     from pyarrow.parquet import ParquetWriter
 
     types = {"": pa.string(), "bool": pa.bool_(), "int": pa.int64(), "float": pa.float64(), "text": pa.string()}
-    schema = pa.schema([(name, types[kind]) for name, kind in columns.items()])
+    schema = pa.schema([(name, types[kind]) for name, kind in columns.items()], metadata={SCHEMA_KEY: str(SCHEMA)})
     with (
         parquet.open("wb") as first,
         csv.open("wb") as second,

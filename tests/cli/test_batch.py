@@ -89,15 +89,15 @@ def test_every_case_has_its_row_and_its_files(finished: Path) -> None:
     assert [row["status"] for row in rows].count("done") == 3
     assert {row["concept"] for row in rows} == {"ct_nodule", "cxr_nodule", "us_cyst"}
     for row in rows:
-        folder = finished / "cases" / row["case"]
+        folder = finished / "cases" / row["case_id"]
         if row["status"] == "failed":
-            assert (row["failure"], row["sex"]) == ("unreadable", "M")
+            assert (row["failure"], row["kept_sex"]) == ("unreadable", "M")
             assert not folder.exists()
             continue
         assert 0 <= float(row["dsc"] or 0) <= 1
-        assert row["sex"] == "F"
+        assert row["kept_sex"] == "F"
         record = json.loads((folder / "result.json").read_text())
-        assert record["case"] == row["case"]
+        assert record["case"] == row["case_id"]
         assert (folder / record["findings"][0]["files"]["mask"]).is_file()
         assert (folder / "report.html").is_file()
         measures = record["findings"][0]["measures"]

@@ -120,7 +120,7 @@ def test_a_manifest_base_beside_kt(folder: Path, tmp_path: Path, medkt: Command)
     assert "packages" not in records[0]["models"]["encoder"] | records[0]["identity"]
     assert records[0]["identity"]["concepts"] == records[1]["identity"]["concepts"]  # one question to both
     base, learnt = rows_of(run / "base"), rows_of(run / "kt")
-    assert [row["case"] for row in base] == [row["case"] for row in learnt]
+    assert [row["case_id"] for row in base] == [row["case_id"] for row in learnt]
     for name in ("cosine_cxr_effusion", "cosine_cxr_cardiomegaly"):  # both are asked of the taught encoder
         assert all(one[name] != other[name] for one, other in zip(base, learnt, strict=True) if one["status"] == "done")
     assert [row["class_name"] for row in base if row["status"] == "failed"] == ["cardiomegaly"]

@@ -59,7 +59,7 @@ def test_base_beside_kt_in_one_run(folder: Path, tmp_path: Path, medkt: Command)
     base, learnt = tmp_path / "run" / "base", tmp_path / "run" / "kt"
     assert "packages" not in identity(base)["identity"] | identity(base)["models"]["encoder"]
     assert identity(learnt)["identity"]["packages"] == identity(learnt)["models"]["encoder"]["packages"] == [digest]
-    scores = [[(row["case"], float(row["score"])) for row in rows_of(run)] for run in (base, learnt)]
+    scores = [[(row["case_id"], float(row["score"])) for row in rows_of(run)] for run in (base, learnt)]
     assert [case for case, _ in scores[0]] == [case for case, _ in scores[1]]  # one salt: the same pseudonyms
     assert all(one != other for (_, one), (_, other) in zip(*scores, strict=True))
     key = scores[0][0][0]
@@ -129,7 +129,7 @@ def test_rows_name_a_learnt_concept(folder: Path, tmp_path: Path, medkt: Command
     ran = medkt("batch", "--manifest", named, "-c", folder / "cyst.medkt", "-o", tmp_path / "run", *CHEAP)
     assert ran.code == 0, ran.err
     (row,) = rows_of(tmp_path / "run")
-    record = json.loads((tmp_path / "run" / "cases" / row["case"] / "result.json").read_text())
+    record = json.loads((tmp_path / "run" / "cases" / row["case_id"] / "result.json").read_text())
     assert record["models"]["encoder"]["taught"][0]["concepts"] == ["us_cyst"]
 
 

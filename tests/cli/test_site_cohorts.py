@@ -65,7 +65,7 @@ def cohort(folder: Path) -> Path:
 
 def rows_of(run: Path) -> dict[str, dict[str, str]]:
     with (run / "results.csv").open(newline="", encoding="utf-8") as file:
-        return {row["case"]: row for row in csv.DictReader(file)}
+        return {row["case_id"]: row for row in csv.DictReader(file)}
 
 
 def record_of(path: Path) -> dict[str, Any]:

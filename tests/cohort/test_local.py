@@ -46,12 +46,12 @@ def test_every_case_ends_and_failures_have_their_kind(tmp_path: Path, threads: i
     assert summary.failures == {"crash": 1, "geometry": 1, "memory": 1, "unreadable": 1}
     rows = _rows(RunFolder(tmp_path / "run"))
     assert len(rows) == 2 * len(words)
-    assert rows == sorted(rows, key=lambda row: (row["case"], row["concept"]))
+    assert rows == sorted(rows, key=lambda row: (row["case_id"], row["concept"]))
     expected = {pseudonym(f"PLANTED-ID-{n}", SALT): word for n, word in enumerate(words)}
-    assert {row["case"] for row in rows} == set(expected)
+    assert {row["case_id"] for row in rows} == set(expected)
     kinds = {"missing": "unreadable", "geometry": "geometry", "bug": "crash", "memory": "memory"}
     for row in rows:
-        assert row["failure"] == kinds.get(expected[row["case"]], "")
+        assert row["failure"] == kinds.get(expected[row["case_id"]], "")
         assert row["status"] == ("failed" if row["failure"] else "done")
         assert bool(row["score"]) == (row["status"] == "done")
         assert row["sex"] in "FM"

@@ -60,8 +60,8 @@ def _make(path: Path, numbers: list[int], *, shard: str = "1/1", salt: bytes = b
 def test_tables_are_sorted_and_typed(tmp_path: Path) -> None:
     folder = _make(tmp_path / "run", [7, 4, 5, 2])
     table = read_table(folder.table("results"))
-    assert table.column_names == ["case", "concept", "status", "failure", "present", "dsc", "site", "voxels"]
-    pairs = list(zip(table["case"].to_pylist(), table["concept"].to_pylist(), strict=True))
+    assert table.column_names == ["case_id", "concept", "status", "failure", "present", "dsc", "site", "voxels"]
+    pairs = list(zip(table["case_id"].to_pylist(), table["concept"].to_pylist(), strict=True))
     assert pairs == sorted(pairs)
     assert len(pairs) == 8
     assert table.schema.field("dsc").type == pa.float64()  # 1 and 0.7 are of one column
@@ -69,7 +69,7 @@ def test_tables_are_sorted_and_typed(tmp_path: Path) -> None:
     assert table["failure"].null_count == 6
     (failure,) = read_table(folder.table("failures")).to_pylist()
     assert failure == {
-        "case": "case-05", "failure": "timeout", "code": "slices-missing", "message": "3 slices are missing", "number": 5,
+        "case_id": "case-05", "failure": "timeout", "code": "slices-missing", "message": "3 slices are missing", "number": 5,
     }  # fmt: skip
     assert read_table(folder.table("timings"))["total_s"].to_pylist() == [1.25, 1.25, 0.0, 1.25]
     assert (folder.path / "failures.csv").read_text().count("\n") == 2

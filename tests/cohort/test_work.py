@@ -62,7 +62,7 @@ def test_a_plan_of_a_manifest(tmp_path: Path) -> None:
     first, second = plan.works(b"salt", {1: (0, 0), 2: (3, 1)})
     assert (first.concepts, second.concepts) == (("id_of_ct_nodule",), ("cyst",))
     assert (first.round, second.round) == (0, 3)
-    assert first.columns == {"patient": pseudonym("p1", b"salt", kind="patient"), "sex": "F", "split": "test"}
+    assert first.columns == {"patient": pseudonym("p1", b"salt", kind="patient"), "kept_sex": "F", "kept_split": "test"}
     assert first.columns["patient"] == second.columns["patient"]
     assert first.case.image == tmp_path / "one.nii"
     assert [work.number for work in plan.works(b"salt", {2: (0, 0)})] == [2]

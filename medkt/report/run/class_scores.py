@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from medkt.errors import UnreadableError
-from medkt.report.run.scores import Coded, coded, numbers, open_table
-from medkt.statistics import NOT_STATED
+from medkt.report.run.columns import CASE
+from medkt.report.run.scores import Coded, coded, groups_of, numbers, open_table
 
 NOT_DONE = -1
 
@@ -75,19 +75,19 @@ def read_class_scores(table: Path, record: Mapping[str, Any], *, by: Sequence[st
     """
     classes = record["identity"]["classes"]
     columns = {one["name"]: f"probability_{one['concept']}" for one in classes}
-    held = open_table(table, needed=("case", "class_name", "status"), by=by)
+    held = open_table(table, needed=(CASE, "class_name", "status"), by=by)
     done = coded(held, "status").are("done")
     lacking = [name for name in ("predicted", "rank", *columns.values()) if name not in held.column_names]
     if lacking and done.any():
         raise UnreadableError(f"{table}: has no column {lacking[0]}; it is no result table of this run")
     predicted = _places(coded(held, "predicted"), columns, table)
     return ClassScores(
-        classes=tuple(columns), concepts=tuple(one["concept"] for one in classes), case=coded(held, "case"),
-        patient=coded(held, "patient", otherwise="case"), failure=coded(held, "failure"),
+        classes=tuple(columns), concepts=tuple(one["concept"] for one in classes), case=coded(held, CASE),
+        patient=coded(held, "patient", otherwise=CASE), failure=coded(held, "failure"),
         truth=_places(coded(held, "class_name"), columns, table),
         predicted=np.where(done, predicted, NOT_DONE), rank=numbers(held, "rank"),
         shares=np.stack([numbers(held, name) for name in columns.values()], axis=1),
-        groups={name: coded(held, name, empty=NOT_STATED) for name in by},
+        groups=groups_of(held, by),
     )  # fmt: skip
 
 

@@ -9,8 +9,9 @@ import numpy as np
 from jaxtyping import Int64
 
 from medkt.errors import InputError
+from medkt.report.run.columns import CASE
 from medkt.report.run.many import mean_interval
-from medkt.report.run.scores import Scores, read_scores
+from medkt.report.run.scores import Scores, open_table, read_scores
 from medkt.statistics import (
     BootstrapSettings,
     Comparison,
@@ -101,7 +102,6 @@ def require_same_cases(first: Path, second: Path) -> None:
         InputError: they do not; lists cases of one only.
     """
     import pyarrow.compute as pc
-    from pyarrow.parquet import read_table
 
     for path in (first, second):
         if not path.is_file():
@@ -109,7 +109,7 @@ def require_same_cases(first: Path, second: Path) -> None:
                 f"{path.parent}: has no table {path.name}; it is no run of `medkt batch` or `medkt evaluate`, or not "
                 "ended yet"
             )
-    keys = [_keys(read_table(path, columns=["case", "concept"])) for path in (first, second)]
+    keys = [_keys(open_table(path, needed=(CASE, "concept"), by=(), kept=lambda _: False)) for path in (first, second)]
     if len(keys[0]) == len(keys[1]) and pc.all(pc.equal(keys[0], keys[1])).as_py():
         return
     alone = [own.filter(pc.invert(pc.is_in(own, value_set=others))).to_pylist() for own, others in (keys, keys[::-1])]
@@ -127,7 +127,7 @@ def _keys(table: Any) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    parts = [table.column(name).cast(pa.string()) for name in ("case", "concept")]
+    parts = [table.column(name).cast(pa.string()) for name in (CASE, "concept")]
     return pc.binary_join_element_wise(*parts, " ").combine_chunks()
 
 

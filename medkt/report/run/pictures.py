@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from medkt.report.run.scores import Scores
+from medkt.report.run.columns import CASE
+from medkt.report.run.scores import Scores, open_table
 from medkt.report.run.viewer import CaseVolume
 from medkt.report.run.words import figure
 
@@ -68,9 +69,8 @@ def cases_to_look_at(run: Path, scores: Scores, *, count: int = 3) -> tuple[Case
 
 
 def _names(run: Path) -> NDArray[np.object_]:
-    from pyarrow.parquet import read_table
-
-    names: NDArray[np.object_] = read_table(run / "results.parquet", columns=["case"]).column("case").to_numpy()
+    held = open_table(run / "results.parquet", needed=(CASE,), by=(), kept=lambda _: False)
+    names: NDArray[np.object_] = held.column(CASE).to_numpy()
     return names
 
 

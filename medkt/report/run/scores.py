@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float64, Int64
 from numpy.typing import NDArray
 
 from medkt.errors import InputError, SettingsError, UnreadableError
+from medkt.report.run.columns import CASE, asked_column, renamed
 from medkt.statistics import NOT_STATED
 
 # the names under which `medkt.metrics` gives its numbers, up to their parameters and units
@@ -19,7 +20,7 @@ _METRIC = re.compile(
     r"|volume_difference_relative|lesions?_.+)"
 )
 LESIONS = ("scores_found", "scores_false")
-_NEEDED = ("case", "concept", "status")
+_NEEDED = (CASE, "concept", "status")
 _RULES, _DIGESTS = ("reference_rule", "prediction_rule"), ("input_digest", "reference_digest", "prediction_digest")
 _OUTSIDE = re.compile(r"(prediction|reference)_outside_(ml|mm2|pixels)")
 _OTHERS = (
@@ -114,7 +115,7 @@ def read_scores(table: Path, *, by: Sequence[str] = ()) -> Scores:
 
     Args:
         table: written by `medkt batch` or `medkt evaluate`.
-        by: further columns to make subgroups of.
+        by: what to make subgroups of, under the manifest's own names or those of results.
 
     Raises:
         InputError: there is no such table, or it has no row. UnreadableError: it is damaged or no table of medkt.
@@ -123,13 +124,16 @@ def read_scores(table: Path, *, by: Sequence[str] = ()) -> Scores:
     held = open_table(table, needed=_NEEDED, by=by, kept=_kept)
     names = held.column_names
     metrics = [name for name in names if _METRIC.fullmatch(name)]
+    done = coded(held, "status").are(
+        "done"
+    )  # in tables of the first schema a failed case may have the manifest's number
     return Scores(
         rows=held.num_rows, concept=coded(held, "concept"), status=coded(held, "status"),
         failure=coded(held, "failure"), outcome=coded(held, "outcome"),
-        patient=coded(held, "patient", otherwise="case"), present=numbers(held, "present"),
+        patient=coded(held, "patient", otherwise=CASE), present=numbers(held, "present"),
         score=numbers(held, "score"), probability=numbers(held, "probability"),
-        numbers={name: _with_infinite(held, name) for name in metrics},
-        groups={name: coded(held, name, empty=NOT_STATED) for name in by}, why=coded(held, "no_number"),
+        numbers={name: np.where(done, _with_infinite(held, name), np.nan) for name in metrics},
+        groups=groups_of(held, by), why=coded(held, "no_number"),
         lesions=(coded(held, LESIONS[0]), coded(held, LESIONS[1])) if set(LESIONS) <= set(names) else None,
         rules={name.removesuffix("_rule"): coded(held, name) for name in _RULES if name in names},
         digests={name.removesuffix("_digest"): coded(held, name) for name in _DIGESTS if name in names},
@@ -155,10 +159,14 @@ def open_table(
         )
     try:
         file = ParquetFile(table)
-        names = file.schema_arrow.names
+        stored = renamed(table, file.schema_arrow.names)
+        names = list(stored)
         _require_columns(table, names, needed, by)
-        wanted = dict.fromkeys([*needed, *by, *(name for name in names if kept is None or kept(name))])
-        held = file.read(columns=list(wanted))
+        asked = [asked_column(names, name) for name in by]
+        wanted = dict.fromkeys([*needed, *asked, *(name for name in names if kept is None or kept(name))])
+        held = file.read(columns=[stored[name] for name in wanted])
+        now = {old: name for name, old in stored.items()}
+        held = held.rename_columns([now[old] for old in held.column_names])
     except (pa.ArrowException, OSError) as error:
         raise UnreadableError(f"{table}: cannot be read; it is damaged or no Parquet file") from error
     if not held.num_rows:
@@ -174,12 +182,17 @@ def _require_columns(table: Path, names: Sequence[str], needed: Sequence[str], b
     lacking = [name for name in needed if name not in names]
     if lacking:
         raise UnreadableError(f"{table}: has no column {lacking[0]}; it is no result table of medkt")
-    unknown = [name for name in by if name not in names]
+    unknown = [name for name in by if not asked_column(names, name)]
     if unknown:
         raise SettingsError(
             f"--by {unknown[0]}: the result table has no such column; it has {', '.join(names)} (`--keep-column` and "
             "`--by` put columns of the manifest into it when the run begins)"
         )
+
+
+def groups_of(table: Any, by: Sequence[str]) -> dict[str, Coded]:
+    """What subgroups are made of, under the names by which they were asked for."""
+    return {name: coded(table, asked_column(table.column_names, name), empty=NOT_STATED) for name in by}
 
 
 def coded(table: Any, name: str, *, otherwise: str = "", empty: str = "") -> Coded:
