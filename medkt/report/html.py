@@ -83,6 +83,7 @@ looked at and may go on outside.</p>
 <h2>Scores against the reference</h2>
 <ul>{% for f in result.findings if f.reference_scores %}<li>{{ f.name }}:
 {% for name, value in f.reference_scores.numbers.items() %}{{ name }} {{ value | figure(3) }}{{ ", " if not loop.last }}{% endfor %}
+{% if f.reference_scores.reference_rule %}<br><span class="quiet">inside the reference: {{ f.reference_scores.reference_rule }}</span>{% endif %}
 {% for name, reason in f.reference_scores.missing.items() %}<br><span class="quiet">{{ name }}: {{ reason }}</span>{% endfor %}
 </li>{% endfor %}</ul>
 {% endif %}

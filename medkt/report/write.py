@@ -169,12 +169,19 @@ def summarise(record: Mapping[str, Any]) -> str:
     parts = []
     for finding in record["findings"]:
         size = f"; {finding['size_text']}" if finding["present"] and finding["size_text"] != "–" else ""
-        scores = finding["reference_scores"]
-        dsc = "" if scores is None else "; " + ", ".join(f"{key} {_figure(v)}" for key, v in scores["numbers"].items())
         rule = finding["calibration"]
         rank = "" if rule is None else f", p {rule['p_value']:.2g}"
-        parts.append(f"{finding['name']} {finding['decision']} (score {finding['score']:.2f}{rank}{size}{dsc})")
+        scores = _scores_in_words(finding["reference_scores"])
+        parts.append(f"{finding['name']} {finding['decision']} (score {finding['score']:.2f}{rank}{size}{scores})")
     return "; ".join(parts)
+
+
+def _scores_in_words(scores: Mapping[str, Any] | None) -> str:
+    if scores is None:
+        return ""
+    numbers = ", ".join(f"{key} {_figure(value)}" for key, value in scores["numbers"].items())
+    rule = scores["reference_rule"]
+    return f"; {numbers}" + (f"; inside the reference: {rule}" if rule else "")
 
 
 def record_of_result(
@@ -270,7 +277,6 @@ def _finding_record(
     result: StudyResult, finding: FindingResult, files: Mapping[str, str], decided: Decided | None
 ) -> dict[str, Any]:
     found, measures, looked = finding.found, finding.measures, finding.looked
-    case = finding.case
     return {
         "concept": finding.concept.id,
         "name": finding.concept.name,
@@ -302,11 +308,22 @@ def _finding_record(
             }
             for piece in found.slices
         ],
-        "reference_scores": None
-        if case is None
-        else {"numbers": {k: _rounded(v) for k, v in case.numbers.items()}, "missing": dict(case.unwritable), "outcome": case.outcome},
+        "reference_scores": _scores_record(finding),
         "files": dict(files),
     }  # fmt: skip
+
+
+def _scores_record(finding: FindingResult) -> dict[str, Any] | None:
+    """The scores against the reference, and by which rule its voxels were taken from the file; None without one."""
+    case, reference = finding.case, finding.reference
+    if case is None:
+        return None
+    return {
+        "numbers": {key: _rounded(value) for key, value in case.numbers.items()},
+        "missing": dict(case.unwritable),
+        "outcome": case.outcome,
+        "reference_rule": "" if reference is None else "; ".join(reference.provenance.steps),
+    }
 
 
 def _calibration_record(finding: FindingResult, decided: Decided | None) -> dict[str, Any] | None:

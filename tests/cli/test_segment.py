@@ -414,12 +414,37 @@ def test_a_reference_is_scored(medkt: Command, bright: None, studies: Studies, t
     ran = medkt(*words, "--reference", reference_path(study))
     assert ran.code == 0
     record = json.loads((tmp_path / "out" / "result.json").read_text())
-    scores = record["findings"][0]["reference_scores"]["numbers"]
+    scored = record["findings"][0]["reference_scores"]
+    scores = scored["numbers"]
     mask = np.asarray(nib.load(tmp_path / "out" / record["findings"][0]["files"]["mask"]).dataobj) > 0
     reference = np.asarray(nib.load(reference_path(study)).dataobj) > 0
     dice = 2 * (mask & reference).sum() / (mask.sum() + reference.sum())
     assert scores["dsc"] == pytest.approx(dice, abs=1e-6)
     assert f"dsc {dice:.3f}" in ran.out
+    assert scored["reference_rule"] == "its only label, 1"
+    assert "; inside the reference: its only label, 1" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("words", "rule"),
+    [(("--label", "2"), "label 2"), (("--label", "2+1"), "labels 1+2"), (("--threshold", "2"), "2 and above")],
+)
+def test_what_was_taken_as_inside_a_reference_is_said_everywhere(
+    words: tuple[str, ...], rule: str, medkt: Command, bright: None, studies: Studies, tmp_path: Path
+) -> None:
+    study = studies["dx"]
+    own = nib.load(reference_path(study))
+    labels = np.asarray(own.dataobj).astype(np.uint8)
+    labels[:2] = 1 + (labels[:2] > 0)
+    labels[2:] *= 2
+    nib.save(nib.Nifti1Image(labels, own.affine), tmp_path / "labels.nii.gz")
+    scored = ("--reference", tmp_path / "labels.nii.gz", *words)
+    ran = medkt("segment", "-i", study, "-o", tmp_path / "out", *BRIGHT, *QUICK, *scored)
+    assert ran.code == 0, ran.err
+    record = json.loads((tmp_path / "out" / "result.json").read_text(encoding="utf-8"))
+    assert record["findings"][0]["reference_scores"]["reference_rule"] == rule
+    assert f"; inside the reference: {rule}" in ran.out
+    assert f"inside the reference: {rule}<" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
 # ---- writing again
