@@ -113,7 +113,7 @@ def _take_beside(path: Path) -> bool:
         except OSError as error:
             raise OutputError(f"{path}: cannot be held ({error.strerror}); choose a folder on another disk") from error
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(_myself(), file)
+            json.dump(_myself(), file, allow_nan=False)
         return True
     return False
 

@@ -6,13 +6,18 @@ The oracle is the normal approximation, written from its textbook: the standard 
 
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from medkt.report.run import class_bootstrap, many
+from medkt.report.run.evaluation import evaluate_scores
+from medkt.report.run.scores import read_scores
 from medkt.statistics import BootstrapSettings, Interval, bootstrap_interval, mean_of, median_of
 from medkt.statistics import bootstrap as module
 from medkt.statistics.shares import share_interval
@@ -151,6 +156,42 @@ def test_a_pages_numbers_have_the_width_of_their_level(patients: int, cases_each
         )
         assert found.estimate == pytest.approx(roc_auc_score(truth, values))
         assert (found.high - found.low) / 2 == pytest.approx(float(stats.norm.ppf(0.5 + level / 2)) * error, rel=0.15)
+
+
+# below and above the patients from which on pages leave the bootstrap out; a stratum may lie below where the whole lies above
+@pytest.mark.parametrize(("patients", "cases_each"), [(150, 4), (2_500, 3)])
+@pytest.mark.parametrize("level", [0.8, 0.95])
+def test_each_stratum_has_the_interval_of_its_own_rows_and_patients(
+    patients: int, cases_each: int, level: float, tmp_path: Path
+) -> None:
+    """Patients may have cases in several strata (years, sides); in each they count by the cases that they have there."""
+    values, whose = drawn(patients, cases_each)
+    random = np.random.default_rng(2)
+    strata = {"sex": random.choice(["F", "M", ""], size=patients)[whose], "year": random.choice(2, size=len(whose))}
+    positive = random.random(len(whose)) < 0.7
+    columns = {
+        "case": [f"c{k}" for k in range(len(whose))], "patient": [f"p{one}" for one in whose], "status": ["ok"] * len(whose),
+        "concept": ["cyst"] * len(whose), "dsc": values, "outcome": np.where(positive, "normal", "reference empty"),
+        "present": [True] * len(whose), "score": [0.5] * len(whose), "sex": strata["sex"], "year": strata["year"].astype(str),
+    }  # fmt: skip
+    parquet.write_table(pa.table(columns), tmp_path / "results.parquet")
+    settings = BootstrapSettings(level=level, resamples=300)
+    evaluation = evaluate_scores(read_scores(tmp_path / "results.parquet", by=["sex", "year"]), settings)
+    parts = {"all": np.full(len(whose), True), "positives": positive, "negatives": ~positive}
+    places = [("", "", parts["all"])]
+    places += [("sex", name or "(not stated)", strata["sex"] == name) for name in ("F", "M", "")]
+    places += [("year", name, strata["year"] == int(name)) for name in ("0", "1")]
+    for group, name, rows in places:
+        for part, own in parts.items():
+            held = rows & own
+            line = evaluation.line("dsc", concept="cyst", group=group, value=name, part=part)
+            assert line is not None
+            found, wanted = line.summary.mean, half_width(values[held], whose[held], level)
+            assert line.summary.counts.patients == len(set(whose[held].tolist()))
+            assert (line.summary.counts.used, found.level) == (held.sum(), level)
+            assert found.estimate == pytest.approx(values[held].mean())
+            assert (found.high - found.low) / 2 == pytest.approx(wanted, rel=0.2)
+    assert len(evaluation.lines) == 3 * len(places)
 
 
 def _error_of_area(truth: np.ndarray, scores: np.ndarray, patients: np.ndarray) -> float:

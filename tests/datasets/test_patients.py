@@ -37,6 +37,12 @@ def test_a_pattern_says_it(pattern: str) -> None:
         assert WhoseFiles(pattern=pattern).of(NAMES) == {"p1_s01": "p1", "p1_s02": "p1", "p2_s01": "p2"}
 
 
+def test_a_pattern_is_found_anywhere_in_the_name_and_its_first_group_is_the_patient() -> None:
+    names = ["mr_p1_s01", "ct_p1_s02", "ct_p2_s01"]
+    assert WhoseFiles(pattern=r"_(p\d)_s").of(names) == {"mr_p1_s01": "p1", "ct_p1_s02": "p1", "ct_p2_s01": "p2"}
+    assert WhoseFiles(pattern=r"p\d").of(names) == WhoseFiles(pattern=r"_(p\d)_s").of(names)
+
+
 def test_guards(tmp_path: Path) -> None:
     assert WhoseFiles().of(NAMES) == {}
     with pytest.raises(SettingsError, match="give one of the two"):

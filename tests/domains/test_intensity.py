@@ -185,6 +185,12 @@ def test_percentiles_of_real_numbers_whatever_their_size_and_sign(numbers: list[
         assert high == values.max()
 
 
+def test_zeros_are_left_out_beside_the_smallest_numbers_that_there_are() -> None:
+    small = np.array([0, 0, 0, 3e-310, 1e-310, 2e-310]).reshape(1, 2, 3)
+    assert percentiles(small, 0, 100, non_zero=True) == ((1e-310, 3e-310), 3)
+    assert percentiles(small, 0, 100) == ((0, 3e-310), 6)
+
+
 def test_wide_whole_numbers_and_many_voxels_are_counted_in_parts() -> None:
     rng = np.random.default_rng(0)
     wide = rng.integers(-(10**9), 10**9, (7, 200, 150)).astype(np.int32)

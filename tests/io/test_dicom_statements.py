@@ -28,6 +28,10 @@ VALUES = np.random.default_rng(0).integers(0, 900, (5, 6, 7)).astype(np.int16)
         ({"SliceThickness": 1.25}, "slices 1.25 mm thick stand every 2.5 mm: what lies between them was not imaged"),
         ({"SliceThickness": 5}, "slices 5 mm thick stand every 2.5 mm: they overlap"),
         ({"SpacingBetweenSlices": 3}, "SpacingBetweenSlices says 3 mm, the positions 2.5 mm: the positions were taken"),
+        (
+            {"SpacingBetweenSlices": -3},
+            "SpacingBetweenSlices says 3 mm, the positions 2.5 mm: the positions were taken",
+        ),
     ],
 )
 def test_slices(attributes: dict[str, Any], said: str | None, tmp_path: Path) -> None:

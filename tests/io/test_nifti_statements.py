@@ -74,6 +74,15 @@ def test_pixdim_against_the_sform(axis: int, tmp_path: Path) -> None:
     assert f"pixdim says voxels of {stated}, the sform 0.8 x 1.1 x 2.5" in note
 
 
+def test_pixdim_says_nothing_of_an_axis_with_one_voxel(tmp_path: Path) -> None:
+    image = nib.Nifti1Image(VALUES[:, :, :1], AFFINE)
+    image.set_sform(AFFINE, 1)
+    image.header["pixdim"] = [1, 0.8, 1.1, 1, 1, 1, 1, 1]
+    image.header.set_xyzt_units("mm")
+    nib.save(image, tmp_path / "a.nii")
+    assert read_image(tmp_path / "a.nii").provenance.warnings == ()
+
+
 def test_an_sform_without_a_code_is_named(tmp_path: Path) -> None:
     path = _file(tmp_path / "a.nii", sform=_moved(1, 3, 99), codes=(1, 1))
     header = bytearray(path.read_bytes())
@@ -102,6 +111,20 @@ def test_a_sidecar_that_says_another_spacing(ending: str, tmp_path: Path) -> Non
     beside.write_text("{")
     (note,) = read_image(path).provenance.warnings
     assert "cannot be read" in note
+
+
+@pytest.mark.parametrize(("unit", "scale"), [(1, 1e-3), (3, 1e3)])
+@pytest.mark.parametrize("stated", [2.5, 3.0])
+def test_a_sidecar_is_in_millimetres_whatever_the_unit_of_the_file(
+    stated: float, unit: int, scale: float, tmp_path: Path
+) -> None:
+    affine = AFFINE * np.array([[scale], [scale], [scale], [1]])
+    path = _file(tmp_path / "a.nii", sform=affine, qform=affine, xyzt_units=unit)
+    path.with_suffix(".json").write_text(json.dumps({"SpacingBetweenSlices": stated}))
+    notes = read_image(path).provenance.warnings
+    assert [note for note in notes if "JSON" in note] == [
+        f"the JSON file beside the image says a spacing between slices of {stated:g} mm, the image 2.5 mm: the image's was taken"
+    ][: int(stated != 2.5)]
 
 
 @pytest.mark.parametrize("ending", [".nii", ".nii.gz", ".img"])

@@ -10,6 +10,7 @@ from pydicom import dcmread
 
 from medkt.domains import domain
 from medkt.io import read_image
+from medkt.io.dicom_padding import Padding
 from medkt.spatial import Image
 
 RNG = np.random.default_rng(3)
@@ -102,11 +103,12 @@ def test_a_ct_that_is_not_in_hounsfield_units_keeps_its_lowest_value(tmp_path: P
     assert domain("ct").implausible(image)  # air would have hidden this
 
 
-def test_padding_of_an_mr_is_zero_and_not_counted(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("padding", "vr"), [(-32768, "SS"), (0x8000, "US")])
+def test_padding_of_an_mr_is_zero_and_not_counted(padding: int, vr: str, tmp_path: Path) -> None:
     raw = RNG.integers(5, 900, (4, 20, 24)).astype(np.int16)
     raw[:, ROUND] = -32768
     for path in write_series(tmp_path, raw, modality="MR"):
-        _with_padding(path, -32768, vr="SS")
+        _with_padding(path, padding, vr=vr)
     image = read_image(tmp_path)
     assert (image.values[:, ROUND] == 0).all()
     assert image.display.region is None
@@ -140,3 +142,16 @@ def test_padding_is_filled_before_a_stack_is_resampled(tmp_path: Path) -> None:
     image = read_image(tmp_path, regrid=True)
     assert image.values.shape[0] == 4
     assert (image.values[:, ROUND] == -1000).all()
+
+
+def test_planes_that_are_gone_move_what_is_known_of_the_others() -> None:
+    """The lowest value that is real is looked for in the planes that hold some, wherever those have moved."""
+    values = np.full((5, 2, 3), 7.0)
+    values[[1, 4]] = 0.0  # padding throughout, filled for the time being
+    bits = np.packbits(np.ones((2, 3), bool))
+    padding = Padding(planes={1: bits, 4: bits}, empty={1, 4}, pixels=12)
+    assert padding.ends(values) == (7, 7)
+    left = padding.without({0, 2})
+    assert left.planes.keys() == left.empty == {0, 2}
+    assert left.ends(values[[1, 3, 4]]) == (7, 7)
+    assert padding.without({1}).empty == {3}

@@ -23,6 +23,7 @@ def _names(*paths: str) -> list[str]:
     [
         (["scan.v2.nii.gz", "plain.png"], ["scan.v2", "plain"]),
         (["a/scan.nii.gz", "b/scan.nii.gz"], ["a_scan", "b_scan"]),
+        (["SCAN.NII.GZ", "IM0001.DCM", "film.Png"], ["SCAN", "IM0001", "film"]),
         (["x.nii.gz", "x.dcm", "x"], ["x.nii.gz", "x.dcm", "x"]),
         (["p1/t1/x.nii", "p2/t1/x.nii", "p2/t2/x.nii"], ["p1_t1_x", "p2_t1_x", "t2_x"]),
         (["a/scan.nii", "b/scan.nii", "a_scan.nii"], ["a_scan", "b_scan", "a_scan.nii"]),
