@@ -5,6 +5,7 @@ medkt batch --manifest cohort.csv -c cyst.medkt -o runs/y
 medkt batch status runs/x
 medkt batch retry runs/x --kind timeout
 medkt batch merge runs/x
+medkt batch verify runs/x
 """
 
 import argparse
@@ -12,6 +13,7 @@ import json
 from pathlib import Path
 
 from medkt.cli.cohort_options import (
+    SOME_FAILED,
     add_privacy,
     add_reading,
     add_site,
@@ -26,7 +28,7 @@ from medkt.cli.cohort_options import (
     salt_of,
 )
 
-ACTIONS = ("run", "status", "retry", "merge")
+ACTIONS = ("run", "status", "retry", "merge", "verify")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -34,10 +36,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
     parser.add_argument(
         "action", nargs="?", choices=ACTIONS, default="run",
-        help="run (also goes on with a run), status, retry (failed cases are done again by the next run), merge (shards)",
+        help="run (also goes on with a run), status, retry (failed cases are done again by the next run), merge (shards), "
+        "verify (outcomes, tables and folders against what the run wrote down)",
     )  # fmt: skip
     parser.add_argument(
-        "runs", nargs="*", type=Path, metavar="RUN", help="folders of runs, for status, retry and merge"
+        "runs", nargs="*", type=Path, metavar="RUN", help="folders of runs, for status, retry, merge and verify"
     )
     parser.add_argument("--manifest", type=Path, metavar="TABLE", help="the cases: a CSV or Parquet file")
     parser.add_argument("-o", "--output", type=Path, metavar="RUN", help="the run's folder; one that is there goes on")
@@ -55,7 +58,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """One of the four actions."""
+    """One of the five actions."""
     from medkt.errors import SettingsError
 
     if arguments.action == "run":
@@ -64,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _run(arguments)
     if not arguments.runs:
         raise SettingsError(f"say which run: medkt batch {arguments.action} RUN")
-    return {"status": _status, "retry": _retry, "merge": _merge}[arguments.action](arguments)
+    return {"status": _status, "retry": _retry, "merge": _merge, "verify": _verify}[arguments.action](arguments)
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -78,7 +81,7 @@ def _run(arguments: argparse.Namespace) -> int:
     plan = manifest_plan_of(arguments, asked, folder, shard, arguments.keep_column)
     factory = factory_of(arguments, folder, asked)
     salt = salt_of(folder, arguments.output, arguments.salt)
-    folder.claim(identity_of(arguments, asked, plan, factory))
+    folder.claim(identity_of(arguments, asked, plan, factory), accept_versions=arguments.accept_versions)
     return exit_code(run_plan(arguments, folder, plan, factory, salt))
 
 
@@ -122,6 +125,22 @@ def _retry(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _verify(arguments: argparse.Namespace) -> int:
+    """Say of each run whether it is as it was written; 4 where one is not."""
+    from medkt.cohort.verify import verify_run
+
+    found = [verify_run(path) for path in arguments.runs]
+    for one in found:
+        if arguments.json:
+            print(json.dumps(one.plain(), allow_nan=False))
+            continue
+        checked = ", ".join(f"{count} {what}" for what, count in one.checked.items())
+        print(f"{one.run}: {'sound' if one.sound else f'{len(one.problems)} problems'} ({checked})")
+        for problem in one.problems:
+            print(f"  {problem}")
+    return 0 if all(one.sound for one in found) else SOME_FAILED
+
+
 def _merge(arguments: argparse.Namespace) -> int:
     """Join shards: those below one folder, or those that are named."""
     from medkt.cohort.merge import merge_runs, shards_below
@@ -132,6 +151,6 @@ def _merge(arguments: argparse.Namespace) -> int:
     parts, target = list(below or arguments.runs), arguments.output or (arguments.runs[0] if below else None)
     if target is None:
         raise SettingsError("say where the merged run goes: medkt batch merge SHARD... -o RUN")
-    summary = merge_runs(parts, target, partial=arguments.partial)
+    summary = merge_runs(parts, target, partial=arguments.partial, accept_versions=arguments.accept_versions)
     print(json.dumps(summary.plain(), allow_nan=False) if arguments.json else f"{target}: {counts_text(summary)}")
     return 0

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -69,6 +69,14 @@ def add_work(parser: argparse.ArgumentParser) -> None:
     add_threads(parser)
     parser.add_argument("--shard", default="1/1", metavar="I/N", help="only this part of the manifest, counted from 1")
     parser.add_argument("--timeout", type=float, metavar="S", help="seconds one case may take")
+    parser.add_argument(
+        "--strict", action="store_true",
+        help="going on, an input counts as changed by its bytes, which are read each time, and not by its size and time",
+    )  # fmt: skip
+    parser.add_argument(
+        "--accept-versions", action="store_true",
+        help="go on with rows that other versions or weights made; each row says in made_with what made it",
+    )  # fmt: skip
     parser.add_argument("--max-failures", metavar="N|P%", help="stop when more cases than this have failed")
 
 
@@ -226,7 +234,7 @@ def identity_of(
         "medkt": __version__,
         "manifest": plan.digest,
         "shard": str(plan.shard),
-        "threads": arguments.threads,
+        **of_work(arguments),
         "patients": patients_word(plan),
         "concepts": {name: concept_digest(concept) for name, concept in sorted(factory.concepts.items())},
         "asked": list(plan.asked),
@@ -241,6 +249,11 @@ def identity_of(
         **({"site": factory.site} if factory.site else {}),
         **({"allow_incomplete": True} if factory.allow_incomplete else {}),
     }
+
+
+def of_work(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What of the options of work belongs to a run's identity."""
+    return {"threads": arguments.threads, "inputs": "bytes" if arguments.strict else "sizes and times"}
 
 
 def salt_of(folder: "RunFolder", whole: Path, given: Path | None) -> bytes:
@@ -287,7 +300,10 @@ def run_plan(
     engine = engine_of(arguments, factory, folder)
     with own_stdout(arguments.json and arguments.engine == "ray") as out:
         watcher = Printer(out=drawing_on(sys.stderr), stream=out if arguments.json else None, quiet=arguments.quiet)
-        summary = run_cohort(folder, plan, engine, salt=salt, limit=limit, watcher=watcher)
+        summary = run_cohort(
+            folder, replace(plan, strict=arguments.strict), engine, salt=salt, limit=limit, watcher=watcher,
+            accept_versions=arguments.accept_versions,
+        )  # fmt: skip
     say_failures(folder, plan, watcher.words)
     return summary
 

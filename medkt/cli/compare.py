@@ -23,6 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Say what differs, and how surely."""
     from medkt.cli.report import compared_report, write_page
     from medkt.cli.say_classes import tells_classes
+    from medkt.cohort.folder import RunFolder
     from medkt.errors import SettingsError
     from medkt.report.plain import as_plain
     from medkt.report.run.comparison import compare_runs
@@ -38,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
         report = compared_report(arguments, {"first": arguments.first, "second": arguments.second})
         lines, said = report.compared, [write_page(report, arguments.output)]
     else:
-        tables = [run / "results.parquet" for run in (arguments.first, arguments.second)]
+        tables = [RunFolder(run).require_table("results") for run in (arguments.first, arguments.second)]
         lines = compare_runs(*tables, settings=BootstrapSettings(resamples=arguments.resamples)).lines
         said = []
     if arguments.json:

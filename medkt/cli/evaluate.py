@@ -27,6 +27,7 @@ from medkt.cli.cohort_options import (
     factory_of,
     identity_of,
     manifest_plan_of,
+    of_work,
     patients_word,
     require_work,
     run_arms,
@@ -160,7 +161,7 @@ def _run_masks(arguments: argparse.Namespace) -> int:
     folder = RunFolder(arguments.output)
     folder.make()
     factory = MaskRunnerFactory(scoring=_scoring(arguments, None), **choices)
-    folder.claim({**_masks_identity(plan, factory), "threads": arguments.threads})
+    folder.claim({**_masks_identity(plan, factory), **of_work(arguments)}, accept_versions=arguments.accept_versions)
     done = run_plan(arguments, folder, plan, factory, folder.salt(arguments.salt))
     return _say(arguments, {"": arguments.output}, [done])
 
@@ -243,7 +244,10 @@ def _run_arm(
     factory = factory_of(arguments, folder, asked, learnt=learnt, scoring=scoring)
     made = salt_of(folder, path, salt)
     named = {"protocol": protocol.name if protocol else None, "learnt": learnt}
-    folder.claim({**identity_of(arguments, asked, plan, factory), "scoring": as_plain(scoring), **named})
+    folder.claim(
+        {**identity_of(arguments, asked, plan, factory), "scoring": as_plain(scoring), **named},
+        accept_versions=arguments.accept_versions,
+    )
     return run_plan(arguments, folder, plan, factory, made)
 
 
@@ -316,7 +320,7 @@ def _evaluated(arguments: argparse.Namespace, path: Path) -> "Evaluation":
 
     record = RunFolder(path).read()
     settings = BootstrapSettings(resamples=arguments.resamples)
-    scores = read_scores(path / "results.parquet", by=_by(arguments))
+    scores = read_scores(RunFolder(path).require_table("results"), by=_by(arguments))
     evaluation = evaluate_scores(scores, settings, identity=record["identity"])
     used = {"by": list(_by(arguments)), "statistics": as_plain(settings), "scoring": record["identity"].get("scoring")}
     write_evaluation(path, evaluation, used)
@@ -325,6 +329,7 @@ def _evaluated(arguments: argparse.Namespace, path: Path) -> "Evaluation":
 
 def _say_comparison(arguments: argparse.Namespace, runs: Mapping[str, Path]) -> None:
     """The second arm minus the first: words or a JSON line, and a file beside the arms."""
+    from medkt.cohort.folder import RunFolder
     from medkt.report.plain import as_plain
     from medkt.report.run.comparison import compare_runs
     from medkt.report.run.words import aligned
@@ -332,7 +337,7 @@ def _say_comparison(arguments: argparse.Namespace, runs: Mapping[str, Path]) -> 
     from medkt.report.run.write import write_comparison
     from medkt.statistics import BootstrapSettings
 
-    first, second = (path / "results.parquet" for path in runs.values())
+    first, second = (RunFolder(path).require_table("results") for path in runs.values())
     settings = BootstrapSettings(resamples=arguments.resamples)
     lines = compare_runs(first, second, settings=settings).lines
     parent = first.parent.parent

@@ -7,7 +7,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medkt.cli.cohort_options import Asked, asked_of, exit_code, require_work, run_arms, run_plan, salt_of, shard_exit
+from medkt.cli.cohort_options import (
+    Asked,
+    asked_of,
+    exit_code,
+    of_work,
+    require_work,
+    run_arms,
+    run_plan,
+    salt_of,
+    shard_exit,
+)
 from medkt.cli.say_classes import by_of, say_classes
 
 if TYPE_CHECKING:
@@ -124,7 +134,10 @@ def _run_arm(
     folder = RunFolder(shard_folder(path, shard))
     folder.make()
     made = salt_of(folder, path, salt)
-    folder.claim({**_identity(task, plan, factory, learnt=learnt), "threads": arguments.threads})
+    folder.claim(
+        {**_identity(task, plan, factory, learnt=learnt), **of_work(arguments)},
+        accept_versions=arguments.accept_versions,
+    )
     return run_plan(arguments, folder, plan, factory, made)
 
 

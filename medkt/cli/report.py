@@ -78,11 +78,12 @@ def single_report(arguments: argparse.Namespace, path: Path) -> "RunReport":
 
 def compared_report(arguments: argparse.Namespace, paths: dict[str, Path]) -> "RunReport":
     """The page of two runs over the same cases."""
+    from medkt.cohort.folder import RunFolder
     from medkt.report.run.comparison import compare_runs
     from medkt.report.run.page import RunReport
     from medkt.statistics import BootstrapSettings
 
-    first, second = (path / "results.parquet" for path in paths.values())
+    first, second = (RunFolder(path).require_table("results") for path in paths.values())
     compared = compare_runs(first, second, settings=BootstrapSettings(resamples=arguments.resamples))
     arms = tuple(arm_of(arguments, path, name) for name, path in paths.items())
     beside, stamps = _published(arms)
@@ -107,7 +108,7 @@ def arm_of(arguments: argparse.Namespace, path: Path, name: str) -> "Arm":
         raise SettingsError(f"--cases {arguments.cases}: 0 or more")
     record = RunFolder(path).read()
     by = tuple(dict.fromkeys(word.strip() for word in arguments.by.split(",") if word.strip()))
-    scores = read_scores(path / "results.parquet", by=by)
+    scores = read_scores(RunFolder(path).require_table("results"), by=by)
     settings = BootstrapSettings(resamples=arguments.resamples)
     curves = Curves(
         presence=tuple(presence_curves(scores, level=settings.level)),

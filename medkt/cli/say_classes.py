@@ -95,7 +95,7 @@ def class_evaluation_of(arguments: argparse.Namespace, path: Path) -> "tuple[Cla
     from medkt.statistics import BootstrapSettings
 
     settings = BootstrapSettings(resamples=arguments.resamples)
-    scores = read_class_scores(path / "results.parquet", RunFolder(path).read(), by=by_of(arguments))
+    scores = read_class_scores(RunFolder(path).require_table("results"), RunFolder(path).read(), by=by_of(arguments))
     return evaluate_classes(scores, settings), settings
 
 
@@ -108,7 +108,7 @@ def compared_classes(
     from medkt.statistics import BootstrapSettings
 
     settings = BootstrapSettings(resamples=arguments.resamples)
-    one, other = first / "results.parquet", second / "results.parquet"
+    one, other = (RunFolder(path).require_table("results") for path in (first, second))
     records = {one: RunFolder(first).read(), other: RunFolder(second).read()}
     return compare_classes(one, other, records, settings), settings
 

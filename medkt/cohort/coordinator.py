@@ -4,6 +4,7 @@ The coordinator may be killed at any moment. What a case came to stands in its w
 the next run finds it there; a case that has no outcome is done again from its beginning, into an emptied folder.
 """
 
+import os
 import signal
 import threading
 from collections import deque
@@ -20,7 +21,7 @@ from medkt.cohort.ledger import Ledger
 from medkt.cohort.outcomes import Outcome, OutcomeFile, failure
 from medkt.cohort.plan import Plan
 from medkt.cohort.progress import Silent, Summary, Watcher
-from medkt.cohort.tables import write_tables
+from medkt.cohort.tables import write_gone, write_tables
 from medkt.cohort.work import Work
 from medkt.cohort.worker import heard_signals
 from medkt.errors import MedktError, SettingsError
@@ -79,6 +80,7 @@ class _Run:
     own: OutcomeFile | None = None
     stopped: str = ""
     stop_now: bool = False
+    accept_versions: bool = False
 
     def summary(self) -> Summary:
         ended = self.counts["done"] + self.counts["failed"]
@@ -97,6 +99,7 @@ def run_cohort(
     salt: bytes,
     limit: Limit | None = None,
     watcher: Watcher | None = None,
+    accept_versions: bool = False,
     grace_s: float = 20.0,
 ) -> Summary:
     """Do what is left of a run, and write its tables; `folder` must be claimed (`RunFolder.claim`).
@@ -108,6 +111,7 @@ def run_cohort(
         salt: of the pseudonyms.
         limit: how many failures end the run.
         watcher: is told what happens.
+        accept_versions: go on though the workers have other models than the run had; each row says what made it.
         grace_s: how long begun cases may take to end when the run is stopped (SIGTERM, Ctrl-C, too many failures); a
             second signal ends them at once.
 
@@ -119,15 +123,11 @@ def run_cohort(
     watcher = watcher or Silent()
     with folder.held(), Ledger(folder.ledger) as ledger:
         folder.sweep()
-        total = ledger.add(plan.names(salt))
-        for file in folder.outcome_files():
-            for _ in ledger.collect(file):
-                pass
-        ledger.set_back()
+        total = _take_stock(folder, plan, ledger, salt, watcher)
         wanted = ledger.unfinished()
         run = _Run(
             folder=folder, ledger=ledger, engine=engine, watcher=watcher, todo=plan.works(salt, wanted), total=total,
-            limit=limit or Limit(), counts=dict(ledger.counts()), kinds=dict(ledger.failures()),
+            limit=limit or Limit(), accept_versions=accept_versions, counts=dict(ledger.counts()), kinds=dict(ledger.failures()),
             tries={number: tries for number, (_, tries) in wanted.items() if tries},
         )  # fmt: skip
         watcher.begin(run.summary())
@@ -135,10 +135,33 @@ def run_cohort(
             with _signals(run):
                 _work(run, grace_s)
         folder.sweep()
-        write_tables(folder, ledger)
+        folder.note_tables(write_tables(folder, ledger))
+        write_gone(folder, ledger)
         summary = run.summary()
         watcher.finish(summary)
         return summary
+
+
+def _take_stock(folder: RunFolder, plan: Plan, ledger: Ledger, salt: bytes, watcher: Watcher) -> int:
+    """Which cases there are, what came of them so far, and which are to be done again. Gives how many there are."""
+    files = folder.outcome_files()
+    total = ledger.plan(plan.present(salt, look=bool(files) or ledger.total() > 0))
+    for file in files:
+        for _ in ledger.collect(file):
+            pass
+    ledger.set_back()
+    changed, gone = ledger.compare()
+    without = ledger.without_folder(set(os.listdir(folder.cases)))
+    rows = sum(what == "row" for _, what in ledger.gone())
+    for count, words in (
+        (changed, "done again: what they were made from has changed"),
+        (without, "done again: their folders are gone"),
+        (gone, "kept as they are though their files are gone; gone.csv lists them"),
+        (rows, "of earlier are not in the manifest any more and count no more; gone.csv lists them"),
+    ):
+        if count:
+            watcher.noted(f"{count} cases {'are ' if words[0] in 'dk' else ''}{words}")
+    return total
 
 
 def _work(run: _Run, grace_s: float) -> None:
@@ -160,7 +183,7 @@ def _work(run: _Run, grace_s: float) -> None:
             run.stopped = run.stopped or ("an error" if run.hand else "")  # what workers lose from here on is no fault
             _take_in(run, events)
         finally:
-            run.ledger.mark([work.number for work in run.hand.values()], "pending")
+            run.ledger.mark(list(run.hand), "pending")
             run.hand.clear()
             if run.own is not None:
                 run.own.close()
@@ -192,7 +215,7 @@ def _hand_out(run: _Run) -> None:
             run.engine.submit(given[-1], alone=True)
     run.hand.update({work.key: work for work in given})
     if given:
-        run.ledger.mark([work.number for work in given], "running")
+        run.ledger.mark([work.key for work in given], "running")
 
 
 def _take_in(run: _Run, events: Sequence[Event]) -> None:
@@ -204,7 +227,7 @@ def _take_in(run: _Run, events: Sequence[Event]) -> None:
         _record(run, finished)
         finished = []
         if isinstance(event, Ready):
-            run.folder.claim_models(event.facts)
+            run.folder.claim_models(event.facts, accept_versions=run.accept_versions)
         elif isinstance(event, TimedOut):
             _fail(run, event.key, Failure(kind="timeout", code="timeout"), event.seconds)
         elif isinstance(event, Lost):
@@ -245,8 +268,8 @@ def _bury(run: _Run, lost: Lost) -> None:
         return  # killed by us
     suspects = [run.hand.pop(key) for key in lost.suspects if key in run.hand]
     others = [run.hand.pop(key) for key in lost.others if key in run.hand]
-    run.ledger.mark([work.number for work in others], "pending")
-    run.ledger.mark([work.number for work in suspects], "pending", tries=1)
+    run.ledger.mark([work.key for work in others], "pending")
+    run.ledger.mark([work.key for work in suspects], "pending", tries=1)
     run.again.extend(others)
     for work in suspects:
         run.tries[work.number] = run.tries.get(work.number, 0) + 1

@@ -1,6 +1,6 @@
 """A run as a folder: what it is a run of, and where its parts lie.
 
-RUN/run.json        settings, digests of manifest, concepts and models; a run goes on with the same only
+RUN/run.json        settings, versions, digests of concepts and models: a run goes on with the same only; digests of the tables
 RUN/salt            makes pseudonyms of ids; whoever has it and the manifest can tell which case is which
 RUN/ledger.sqlite   which case stands where
 RUN/workers/        outcomes, a file a worker
@@ -21,13 +21,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from medkt.cohort.made import made_with, software
 from medkt.errors import InputError, OutputError, SettingsError, UnreadableError
 from medkt.io.atomic import write_atomically
 from medkt.io.locks import holder_said, let_go, take, wait_until_free
 from medkt.io.scratch import sweep_scratch
+from medkt.models.digest import sha256_of
 from medkt.report.run.columns import SCHEMA, schema_of
 
 SALT_BYTES = 32
+_CASES = ("medkt", "manifest", "masks")  # of an identity: what the cases are, and by whom; a run may be given others
 SALT_IS_MADE_WITHIN_S = 10.0
 _HALF_WRITTEN = re.compile(r"\.[0-9a-f]{16}\.part(\..*)?|\.salt-[0-9a-f]{12}")  # see `write_atomically`
 ORPHANS_MAY_LIVE_S = 60.0  # workers of a coordinator that was killed end by themselves, at the latest with their step
@@ -157,11 +160,14 @@ class RunFolder:
             raise UnreadableError(f"{self.record}: holds no `identity`; it is no file of medkt")
         return record
 
-    def claim(self, identity: Mapping[str, Any]) -> None:
+    def claim(self, identity: Mapping[str, Any], *, accept_versions: bool = False) -> None:
         """Begin a run of this identity, or go on with the one that is here.
 
+        The cases may be others than before: what the manifest is stands in the record, and decides nothing.
+
         Raises:
-            SettingsError: the run that is here is another, or of another schema; names what differs.
+            SettingsError: the run that is here has other settings, another schema, or was made with other versions and
+                `accept_versions` is not set; names what differs.
             OutputError: another process works here, or nothing can be written.
         """
         wanted = json.loads(json.dumps(identity, allow_nan=False))  # as it reads back
@@ -169,21 +175,54 @@ class RunFolder:
             if self.record.exists():
                 record = self.read()
                 require_schema(record, where=self.path)
-                require_same(record["identity"], wanted, where=self.path)
+                had = record["identity"]
+                require_same(*_settings_of(had, wanted), where=self.path)
+                if not accept_versions:
+                    _require_versions(record.get("software", {"medkt": had.get("medkt")}), where=self.path)
+                concepts = {"concepts": had["concepts"] | wanted.get("concepts", {})} if had.get("concepts") else {}
+                self._replace_record(record, {"identity": {**had, **wanted, **concepts}})
                 return
-            self.write_record({"identity": wanted, "models": None})
+            self.write_record({"identity": wanted, "software": software(), "models": None, "made_with": {}})
 
-    def claim_models(self, facts: Mapping[str, Any]) -> None:
+    def claim_models(self, facts: Mapping[str, Any], *, accept_versions: bool = False) -> None:
         """Note which models the workers have loaded, or check that they are those of the run.
+
+        What rows are made with, versions and models, is noted under the digits that stand in the rows.
 
         Raises:
             SettingsError: they are others.
         """
         record, wanted = self.read(), json.loads(json.dumps(facts, allow_nan=False))
-        if record["models"] is None:
-            self.write_record({**record, "models": wanted})
-        else:
+        if record["models"] is not None and not accept_versions:
             require_same(record["models"], wanted, where=self.path)
+        made = {**record.get("made_with", {}), made_with(wanted): {"software": software(), "models": wanted}}
+        self._replace_record(record, {"models": record["models"] or wanted, "made_with": made})
+
+    def note_tables(self, files: Sequence[Path]) -> None:
+        """Put the digests of the tables into the record."""
+        record = self.read()
+        self._replace_record(record, {"tables": {file.name: sha256_of(file) for file in sorted(files)}})
+
+    def require_table(self, name: str) -> Path:
+        """A table in Parquet, as the run wrote it.
+
+        Raises:
+            InputError: there is none. UnreadableError: it was changed since, or damaged.
+        """
+        path = self.table(name)
+        if not path.is_file():
+            raise InputError(f"{self.path}: has no table {path.name}; it is no run of `medkt batch`, or not ended yet")
+        told = self.read().get("tables", {}).get(path.name)
+        if told is not None and told != sha256_of(path):
+            raise UnreadableError(
+                f"{path}: is not as the run wrote it (its digest is another): changed, damaged, or the run was ended while it "
+                "wrote; the same `medkt batch --manifest ...` writes it anew"
+            )
+        return path
+
+    def _replace_record(self, record: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
+        if {**record, **changes} != record:
+            self.write_record({**record, **changes})
 
     def clear_case(self, key: str) -> Path:
         """The folder of a case, without what an attempt that was killed has left there.
@@ -238,6 +277,27 @@ def require_same(had: Mapping[str, Any], has: Mapping[str, Any], *, where: Path)
         raise SettingsError(
             f"{where}: holds a run with other settings ({'; '.join(differ[:4])}); give those of the run, or begin in "
             "another folder"
+        )
+
+
+def _settings_of(had: Mapping[str, Any], has: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What of two identities must agree: the settings, and of the concepts the words of those that both ask for."""
+    both = set(had.get("concepts") or {}) & set(has.get("concepts") or {})
+    parts = []
+    for one in (had, has):
+        part = {name: value for name, value in one.items() if name not in _CASES}
+        if isinstance(one.get("concepts"), Mapping):
+            part["concepts"] = {name: one["concepts"][name] for name in both}
+        parts.append(part)
+    return parts[0], parts[1]
+
+
+def _require_versions(had: Mapping[str, Any], *, where: Path) -> None:
+    differ = _differences(had, software())
+    if differ:
+        raise SettingsError(
+            f"{where}: holds rows made with other versions ({'; '.join(differ)}), whose last digits may differ; go on with those, "
+            "begin in another folder, or say --accept-versions, and each row says in made_with what made it"
         )
 
 

@@ -7,30 +7,48 @@ the disk is read again from the workers' files.
 """
 
 import json
+import shutil
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from medkt.cohort.inputs import ABSENT
 from medkt.cohort.outcomes import Outcome, read_outcomes
 from medkt.errors import InputError, OutputError, UnreadableError
+from medkt.io.scratch import scratch_folder
 
 STATES = ("pending", "running", "done", "failed")
 AT_ONCE = 2000  # outcomes of a worker's file in one transaction
 
+VERSION = 2
 _TABLES = """
 CREATE TABLE IF NOT EXISTS cases (
-    number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, state TEXT NOT NULL DEFAULT 'pending',
-    kind TEXT NOT NULL DEFAULT '', round INTEGER NOT NULL DEFAULT 0, tries INTEGER NOT NULL DEFAULT 0
+    key TEXT PRIMARY KEY, number INTEGER NOT NULL, state TEXT NOT NULL DEFAULT 'pending',
+    kind TEXT NOT NULL DEFAULT '', round INTEGER NOT NULL DEFAULT 0, tries INTEGER NOT NULL DEFAULT 0,
+    inputs TEXT NOT NULL DEFAULT '', result TEXT NOT NULL DEFAULT '', gone TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX IF NOT EXISTS by_state ON cases (state, kind);
-CREATE TABLE IF NOT EXISTS outcomes (number INTEGER PRIMARY KEY, payload TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS outcomes (key TEXT PRIMARY KEY, payload TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS files (name TEXT PRIMARY KEY, end INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
+_EARLIER = """
+ALTER TABLE cases RENAME TO cases_1;
+ALTER TABLE outcomes RENAME TO outcomes_1;
+DROP INDEX IF EXISTS by_state;
+"""
+_TAKEN_OVER = """
+INSERT INTO cases (key, number, state, kind, round, tries) SELECT key, number, state, kind, round, tries FROM cases_1;
+INSERT INTO outcomes SELECT key, payload FROM outcomes_1 JOIN cases_1 USING (number);
+DROP TABLE outcomes_1;
+DROP TABLE cases_1;
+"""
+_COUNTED = "gone <> 'row'"  # cases whose row left the manifest are kept, and counted nowhere
 
 
 class Ledger:
@@ -45,21 +63,14 @@ class Ledger:
         self.path = path
         if read_only and not path.is_file():
             raise InputError(f"{path}: there is no such file; give the folder of a run of `medkt batch`")
-        mode = "ro" if read_only else "rwc"
-        try:
-            self._database = sqlite3.connect(
-                f"{path.resolve().as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=30
-            )
+        with self._said():
+            self._database = read_only_database(path) if read_only else _opened(path, "mode=rwc")
             if not read_only:
                 self._database.execute("PRAGMA journal_mode=WAL")
                 self._database.execute("PRAGMA synchronous=NORMAL")
-                self._database.executescript(_TABLES)
-            self._database.execute("SELECT number FROM cases LIMIT 1").fetchone()
-        except sqlite3.DatabaseError as error:
-            raise UnreadableError(
-                f"{path}: is no ledger of medkt, or is damaged ({error}); delete it: the next run makes it anew from "
-                "the workers' files"
-            ) from error
+            if not read_only or self._version() < VERSION:
+                self._make_tables()
+            self._database.execute("SELECT key FROM cases LIMIT 1").fetchone()
 
     def __enter__(self) -> "Ledger":
         return self
@@ -67,7 +78,18 @@ class Ledger:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._database.close()
+        with suppress(sqlite3.OperationalError):  # what is not in the file yet stands in the log beside it
+            self._database.close()
+
+    def _version(self) -> int:
+        return int(self._database.execute("PRAGMA user_version").fetchone()[0])
+
+    def _make_tables(self) -> None:
+        earlier = self._version() < VERSION and bool(
+            self._database.execute("SELECT 1 FROM sqlite_master WHERE name = 'outcomes'").fetchone()
+        )
+        script = f"{_EARLIER}{_TABLES}{_TAKEN_OVER}" if earlier else _TABLES
+        self._database.executescript(f"BEGIN IMMEDIATE;{script}PRAGMA user_version = {VERSION};COMMIT;")
 
     # ---- cases
 
@@ -84,48 +106,113 @@ class Ledger:
             try:
                 self._database.executemany("INSERT INTO cases (number, key) VALUES (?, ?)", cases)
             except sqlite3.IntegrityError as error:
-                raise InputError("the manifest names a case id twice; every case needs an id of its own") from error
+                raise InputError(_TWICE) from error
         return self.total()
+
+    def plan(self, cases: Iterable[tuple[int, str, str]]) -> int:
+        """The cases as the manifest has them now: number, key and what they are made from. Gives how many there are.
+
+        New ones are put in as pending; those that are there keep their state and take the number; those whose row is gone
+        count no more, and count again once it is back.
+
+        Raises:
+            InputError: two cases have one key.
+        """
+        with self._transaction():
+            self._database.execute("DROP TABLE IF EXISTS present")
+            self._database.execute("CREATE TEMP TABLE present (number INTEGER, key TEXT PRIMARY KEY, inputs TEXT)")
+            try:
+                self._database.executemany("INSERT INTO present VALUES (?, ?, ?)", cases)
+            except sqlite3.IntegrityError as error:
+                raise InputError(_TWICE) from error
+            self._database.execute(
+                "INSERT INTO cases (key, number) SELECT key, number FROM present WHERE true "
+                "ON CONFLICT (key) DO UPDATE SET number = excluded.number, gone = '' "
+                "WHERE number <> excluded.number OR gone <> ''"
+            )
+            self._database.execute("UPDATE cases SET gone = 'row' WHERE key NOT IN (SELECT key FROM present)")
+        return self.total()
+
+    def compare(self) -> tuple[int, int]:
+        """After `plan`: cases with other inputs than they were done with are pending again, in a new round; gives how many.
+
+        Those whose inputs are gone keep their outcome, and are noted (`gone`); the second number.
+        """
+        ended = f"state IN ('done', 'failed') AND {_COUNTED} AND cases.inputs <> ''"
+        now = "SELECT 1 FROM present WHERE present.key = cases.key AND present.inputs"
+        with self._transaction():
+            changed = self._database.execute(
+                "UPDATE cases SET state = 'pending', kind = '', round = round + 1, tries = 0 "
+                f"WHERE {ended} AND EXISTS ({now} <> cases.inputs AND present.inputs NOT IN ('', ?))",
+                (ABSENT,),
+            ).rowcount
+            gone = self._database.execute(
+                f"UPDATE cases SET gone = 'inputs' WHERE {ended} AND inputs <> ? AND EXISTS ({now} = ?)",
+                (ABSENT, ABSENT),
+            ).rowcount
+        return int(changed), int(gone)
+
+    def without_folder(self, folders: Collection[str]) -> int:
+        """Cases that left a folder which is not among these are pending again, in a new round; gives how many."""
+        with self._said():
+            wanted = f"SELECT key FROM cases WHERE state = 'done' AND result <> '' AND {_COUNTED}"
+            lost = [key for (key,) in self._database.execute(wanted) if key not in folders]
+        change = "UPDATE cases SET state = 'pending', round = round + 1, tries = 0 WHERE key = ?"
+        with self._transaction():
+            self._database.executemany(change, ((key,) for key in lost))
+        return len(lost)
+
+    def gone(self) -> Iterator[tuple[str, str]]:
+        """Key of each case whose row or inputs are gone, and which of them ("row", "inputs"), sorted by key."""
+        with self._said():
+            yield from self._database.execute("SELECT key, gone FROM cases WHERE gone <> '' ORDER BY key")
 
     def total(self) -> int:
         """How many cases there are."""
-        return int(self._database.execute("SELECT count(*) FROM cases").fetchone()[0])
+        with self._said():
+            return int(self._database.execute(f"SELECT count(*) FROM cases WHERE {_COUNTED}").fetchone()[0])
 
     def names(self) -> Iterator[tuple[int, str]]:
         """Number and key of every case, by number."""
-        yield from self._database.execute("SELECT number, key FROM cases ORDER BY number")
+        with self._said():
+            yield from self._database.execute(f"SELECT number, key FROM cases WHERE {_COUNTED} ORDER BY number")
 
     def counts(self) -> Mapping[str, int]:
         """How many cases are in each state."""
-        found = dict(self._database.execute("SELECT state, count(*) FROM cases GROUP BY state").fetchall())
+        with self._said():
+            wanted = f"SELECT state, count(*) FROM cases WHERE {_COUNTED} GROUP BY state"
+            found = dict(self._database.execute(wanted).fetchall())
         return {state: int(found.get(state, 0)) for state in STATES}
 
     def failures(self) -> Mapping[str, int]:
         """How many cases failed, by kind."""
-        wanted = "SELECT kind, count(*) FROM cases WHERE state = 'failed' GROUP BY kind ORDER BY kind"
-        return {str(kind): int(count) for kind, count in self._database.execute(wanted)}
+        wanted = f"SELECT kind, count(*) FROM cases WHERE state = 'failed' AND {_COUNTED} GROUP BY kind ORDER BY kind"
+        with self._said():
+            return {str(kind): int(count) for kind, count in self._database.execute(wanted)}
 
     def unfinished(self) -> dict[int, tuple[int, int]]:
         """Round and tries of each case that has no outcome, by number."""
-        wanted = "SELECT number, round, tries FROM cases WHERE state IN ('pending', 'running')"
-        return {int(number): (int(turn), int(tries)) for number, turn, tries in self._database.execute(wanted)}
+        wanted = f"SELECT number, round, tries FROM cases WHERE state IN ('pending', 'running') AND {_COUNTED}"
+        with self._said():
+            return {int(number): (int(turn), int(tries)) for number, turn, tries in self._database.execute(wanted)}
 
     def set_back(self) -> None:
         """What was running when a coordinator ended is pending again."""
-        self._database.execute("UPDATE cases SET state = 'pending' WHERE state = 'running'")
+        with self._said():
+            self._database.execute("UPDATE cases SET state = 'pending' WHERE state = 'running'")
 
-    def mark(self, numbers: Iterable[int], state: str, *, tries: int = 0) -> None:
+    def mark(self, keys: Iterable[str], state: str, *, tries: int = 0) -> None:
         """Cases that were handed out (running) or came back without an outcome (pending); `tries` are added."""
-        rows = [(state, tries, number) for number in numbers]
+        rows = [(state, tries, key) for key in keys]
         with self._transaction():
             self._database.executemany(
-                "UPDATE cases SET state = ?, tries = tries + ? WHERE number = ? AND state IN ('pending', 'running')",
+                "UPDATE cases SET state = ?, tries = tries + ? WHERE key = ? AND state IN ('pending', 'running')",
                 rows,
             )
 
     def retry(self, kinds: Sequence[str] = ()) -> int:
         """Failed cases, of some kinds or all, become pending in a new round; gives how many."""
-        chosen = "state = 'failed'"
+        chosen = f"state = 'failed' AND {_COUNTED}"
         if kinds:
             chosen += f" AND kind IN ({', '.join('?' * len(kinds))})"
         change = f"UPDATE cases SET state = 'pending', kind = '', round = round + 1, tries = 0 WHERE {chosen}"
@@ -146,52 +233,143 @@ class Ledger:
 
     def collect(self, path: Path) -> Iterator[list[Outcome]]:
         """Take in what a worker's file holds beyond what was read of it; gives what was new, some at a time."""
-        found = self._database.execute("SELECT end FROM files WHERE name = ?", (path.name,)).fetchone()
-        start = int(found[0]) if found else 0
+        start = self.read_of(path.name)
         if path.stat().st_size <= start:
             return
         lines = read_outcomes(path, start=start)
         while batch := list(islice(lines, AT_ONCE)):
             yield self.record([outcome for outcome, _ in batch], {path.name: batch[-1][1]})
 
+    def read_of(self, name: str) -> int:
+        """How many bytes of a worker's file are taken in."""
+        with self._said():
+            found = self._database.execute("SELECT end FROM files WHERE name = ?", (name,)).fetchone()
+        return int(found[0]) if found else 0
+
     def outcomes(self) -> Iterator[Outcome]:
-        """Every outcome, sorted by key; cases without one are left out."""
-        wanted = "SELECT payload FROM cases JOIN outcomes USING (number) WHERE state IN ('done', 'failed') ORDER BY key"
-        for (payload,) in self._database.execute(wanted):
-            yield Outcome.from_line(payload)
+        """Every outcome, sorted by key, with the case's number as the manifest has it now; cases without one are left out."""
+        wanted = (
+            f"SELECT number, payload FROM cases JOIN outcomes USING (key) WHERE state IN ('done', 'failed') AND {_COUNTED} "
+            "ORDER BY key"
+        )
+        with self._said():
+            for number, payload in self._database.execute(wanted):
+                try:
+                    outcome = Outcome.from_line(payload)
+                except (ValueError, KeyError, TypeError) as error:
+                    raise self._damaged(error) from error
+                yield replace(outcome, number=int(number))
+
+    def require_sound(self) -> None:
+        """Go through the whole file.
+
+        Raises:
+            UnreadableError: it is damaged.
+        """
+        with self._said():
+            for (word,) in self._database.execute("PRAGMA integrity_check(1)"):
+                if word != "ok":
+                    raise sqlite3.DatabaseError(word)
 
     # ---- facts
 
     def fact(self, name: str) -> Any:
         """A remembered value, None where there is none."""
-        found = self._database.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
-        return json.loads(found[0]) if found else None
+        with self._said():
+            found = self._database.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+            return json.loads(found[0]) if found else None
 
     def remember(self, name: str, value: Any) -> None:
-        self._database.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, json.dumps(value, allow_nan=False)))
+        with self._said():
+            self._database.execute(
+                "INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, json.dumps(value, allow_nan=False))
+            )
 
     def _take(self, outcome: Outcome) -> bool:
         change = (
-            "UPDATE cases SET state = ?, kind = ?, round = ? WHERE number = ? AND key = ? "
+            "UPDATE cases SET state = ?, kind = ?, round = ?, inputs = ?, result = ? WHERE key = ? "
             "AND (round < ? OR (round = ? AND state IN ('pending', 'running')))"
         )
-        turn = outcome.round
-        key = (outcome.number, outcome.key)
-        if not self._database.execute(change, (outcome.state, outcome.kind, turn, *key, turn, turn)).rowcount:
+        turn, told = outcome.round, (outcome.inputs, outcome.result)
+        values = (outcome.state, outcome.kind, turn, *told, outcome.key, turn, turn)
+        if not self._database.execute(change, values).rowcount:
             return False
         payload = outcome.line().decode().rstrip("\n")
-        self._database.execute("INSERT OR REPLACE INTO outcomes VALUES (?, ?)", (outcome.number, payload))
+        self._database.execute("INSERT OR REPLACE INTO outcomes VALUES (?, ?)", (outcome.key, payload))
         return True
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        try:
+        with self._said():
             self._database.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as error:
-            raise OutputError(f"{self.path}: cannot be written ({error}); check space and permission") from error
+            try:
+                yield
+                self._database.execute("COMMIT")
+            except BaseException:
+                if self._database.in_transaction:  # a full disk has undone it already
+                    with suppress(sqlite3.Error):
+                        self._database.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _said(self) -> Iterator[None]:
+        """What SQLite raises, in a line: the disk is at fault, or the file is."""
         try:
             yield
-        except BaseException:
-            self._database.execute("ROLLBACK")
-            raise
-        self._database.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            if _is_other_file(error):
+                raise self._damaged(error) from error
+            raise OutputError(
+                f"{self.path}: cannot be read or written ({error}); check space and permission"
+            ) from error
+        except sqlite3.DatabaseError as error:
+            raise self._damaged(error) from error
+
+    def _damaged(self, error: Exception) -> UnreadableError:
+        return UnreadableError(
+            f"{self.path}: is no ledger of medkt, or is damaged ({type(error).__name__}); move it away: the next run makes it "
+            "anew from the workers' files, a merged run by `medkt batch merge`"
+        )
+
+
+_TWICE = "the manifest names a case id twice; every case needs an id of its own"
+
+
+def _is_other_file(error: Exception) -> bool:
+    return any(words in str(error) for words in ("no such table", "no such column", "already exists"))
+
+
+def _opened(path: Path, how: str) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.resolve().as_uri()}?{how}", uri=True, isolation_level=None, timeout=30)
+
+
+def read_only_database(path: Path) -> sqlite3.Connection:
+    """The database as it is, also where its folder can not be written; one of an earlier version as a copy in memory."""
+    database = _readable(path)
+    if int(database.execute("PRAGMA user_version").fetchone()[0]) >= VERSION:
+        return database
+    copy = sqlite3.connect(":memory:", isolation_level=None)
+    database.backup(copy)
+    database.close()
+    return copy
+
+
+def _readable(path: Path) -> sqlite3.Connection:
+    database = _opened(path, "mode=ro")
+    try:
+        database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError:  # a log beside it wants a file of its own, and the folder takes none
+        database.close()
+    else:
+        return database
+    log = path.with_name(f"{path.name}-wal")
+    if not log.is_file() or not log.stat().st_size:
+        return _opened(path, "immutable=1")
+    with scratch_folder() as folder:  # the log has what the file has not
+        for part in (path, log):
+            shutil.copyfile(part, folder / part.name)
+        beside = _opened(folder / path.name, "mode=rw")
+        copy = sqlite3.connect(":memory:", isolation_level=None)
+        beside.backup(copy)
+        beside.close()
+    return copy

@@ -34,13 +34,14 @@ def arms_below(run: Path) -> dict[str, Path]:
     return paths if all(RunFolder(path).record.is_file() for path in paths.values()) else {}
 
 
-def merge_runs(parts: Sequence[Path], target: Path, *, partial: bool = False) -> Summary:
+def merge_runs(parts: Sequence[Path], target: Path, *, partial: bool = False, accept_versions: bool = False) -> Summary:
     """Join the runs of all shards: ledger, tables, and the cases' folders (hard links where the disk allows).
 
     Args:
         parts: folders of shards.
         target: folder of the whole run; what was merged there before is replaced.
         partial: join what there is, though shards or cases are missing.
+        accept_versions: also of shards that were made with other versions or weights; each row says with which.
 
     Raises:
         SettingsError: the shards are not of one run, or one is given twice.
@@ -48,13 +49,15 @@ def merge_runs(parts: Sequence[Path], target: Path, *, partial: bool = False) ->
         OutputError: the target is itself a run that was not merged.
     """
     runs = [RunFolder(part) for part in parts]
-    identity, models = _same_run(runs)
+    identity, models = _same_run(runs, accept_versions=accept_versions)
     _require_all_shards(runs, partial=partial)
     whole = RunFolder(target)
     whole.make()
     if whole.record.exists() and not whole.read().get("merged"):
         raise OutputError(f"{target}: holds a run that is no merger of shards; choose another folder with -o")
-    whole.write_record({"identity": {**identity, "shard": WHOLE}, "models": models, "merged": True})
+    made = {digits: what for run in runs for digits, what in run.read().get("made_with", {}).items()}
+    record = {"identity": {**identity, "shard": WHOLE}, "models": models, "merged": True, "made_with": made}
+    whole.write_record({**record, "software": runs[0].read().get("software", {})})
     _same_salt(runs, whole)
     with whole.held():
         for old in target.glob(f"{whole.ledger.name}*"):
@@ -67,19 +70,19 @@ def merge_runs(parts: Sequence[Path], target: Path, *, partial: bool = False) ->
                     while batch := list(islice(outcomes, AT_ONCE)):
                         ledger.record(batch, {})
                 _link_cases(run, whole)
-            write_tables(whole, ledger)
+            whole.note_tables(write_tables(whole, ledger))
             return Summary(total=ledger.total(), states=ledger.counts(), failures=ledger.failures())
 
 
-def _same_run(runs: Sequence[RunFolder]) -> tuple[dict[str, object], object]:
+def _same_run(runs: Sequence[RunFolder], *, accept_versions: bool) -> tuple[dict[str, object], object]:
     if not runs:
         raise InputError("there is no shard to merge; give the folders of shards, or the folder that holds them")
     first, *others = [run.read() for run in runs]
     for run, record in zip(runs, (first, *others), strict=True):
         require_schema(record, where=run.path)
     for run, record in zip(runs[1:], others, strict=True):
-        for part in ("identity", "models"):
-            had, has = first[part] or {}, record[part] or {}
+        for part in ("identity",) if accept_versions else ("identity", "models", "software"):
+            had, has = first.get(part) or {}, record.get(part) or {}
             require_same({**had, "shard": ""}, {**has, "shard": ""}, where=run.path)
     models = next((record["models"] for record in (first, *others) if record["models"]), None)
     return first["identity"], models

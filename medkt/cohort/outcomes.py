@@ -4,6 +4,7 @@ These files are the truth of a run. A line counts when it is whole: a worker tha
 without an end, which is not read. Nobody appends after such a line, for every worker process begins a file of its own.
 """
 
+import hashlib
 import json
 import math
 import os
@@ -34,6 +35,9 @@ class Outcome:
         kind, code, numbers: why it failed, see `failures`; "" and none where it did not.
         rows: of the result table, one a concept; of a failed case without numbers.
         seconds: by step.
+        inputs: what it was made from, see `inputs`; "" where nothing is known.
+        made: what it was made with, see `made`; "" where nothing is known.
+        result: digest of the case's folder; "" where there is none.
     """
 
     key: str
@@ -45,6 +49,9 @@ class Outcome:
     numbers: Mapping[str, Number] = field(default_factory=dict)
     rows: Sequence[Row] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
+    inputs: str = ""
+    made: str = ""
+    result: str = ""
 
     @property
     def message(self) -> str:
@@ -52,9 +59,9 @@ class Outcome:
         return sentence_of(self.code, self.numbers)
 
     def line(self) -> bytes:
-        """One line of JSON with its end."""
-        text = json.dumps(self.plain(), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-        return text.encode() + b"\n"
+        """One line of JSON with its end; its last entry is the checksum of what stands before it."""
+        body = json.dumps(self.plain(), ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()[:-1]
+        return body + _SUM + _sum(body) + b'"}\n'
 
     def plain(self) -> dict[str, Any]:
         rows = [{name: _finite(value) for name, value in row.items()} for row in self.rows]
@@ -62,13 +69,21 @@ class Outcome:
         return {
             "key": self.key, "number": self.number, "round": self.round, "state": self.state, "kind": self.kind,
             "code": self.code if self.code in SENTENCES else "", "numbers": numbers_for(self.code, self.numbers), "rows": rows,
-            "seconds": seconds,
+            "seconds": seconds, "inputs": self.inputs, "made": self.made, "result": self.result,
         }  # fmt: skip
 
     @classmethod
     def from_line(cls, line: bytes | str) -> "Outcome":
-        """The outcome that `line` made."""
+        """The outcome that `line` made.
+
+        Raises:
+            ValueError: its checksum is not that of the rest.
+        """
         values = json.loads(line)
+        body, _, told = (line.encode() if isinstance(line, str) else line).rstrip().rpartition(_SUM)
+        summed = values.pop("sum", None)
+        if "inputs" in values and (summed is None or told != _sum(body) + b'"}'):  # earlier runs have no checksum
+            raise ValueError("the checksum is another")
         values.pop("message", None)  # of a run by medkt 0.1 or before, which kept words
         return cls(**{**values, "rows": tuple(values["rows"])})
 
@@ -78,6 +93,7 @@ def failure(work: Work, why: Failure, seconds: Mapping[str, float] | None = None
     return Outcome(
         key=work.key, number=work.number, round=work.round, state="failed", kind=why.kind, code=why.code,
         numbers=why.numbers, rows=tuple({**work.columns, "concept": concept} for concept in work.concepts), seconds=seconds or {},
+        inputs=work.inputs,
     )  # fmt: skip
 
 
@@ -129,9 +145,16 @@ def read_outcomes(path: Path, *, start: int = 0) -> Iterator[tuple[Outcome, int]
                 yield Outcome.from_line(line), end
             except (ValueError, KeyError, TypeError) as error:
                 raise UnreadableError(
-                    f"{path.name}: the line that ends at byte {end} is no outcome of a case; the file was changed by "
-                    "something else than medkt: take it out of the folder and run again"
+                    f"{path.name}: the line that ends at byte {end} is no outcome of a case, or was changed since; take the "
+                    "file out of the run's folder `workers` and run again: its cases are done again"
                 ) from error
+
+
+_SUM = b',"sum":"'
+
+
+def _sum(body: bytes) -> bytes:
+    return hashlib.blake2b(body, digest_size=8).hexdigest().encode()
 
 
 def _finite(value: Value) -> Value:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from medkt.cohort.inputs import fingerprint
 from medkt.cohort.work import Shard, Work, pseudonym
 from medkt.datasets.case import Case
 from medkt.datasets.manifest import MissingFiles, iterate_manifest
@@ -33,6 +34,7 @@ class Plan:
         own_columns: of the manifest's, those that are results under the same name, such as the true class.
         patients_stated: somebody said which cases are of one patient; else each case counts as one.
         notes: what looks wrong, said before the work begins; kept with the run, so it names no path.
+        strict: files are known by their bytes, and not by size and time.
         of_masks: the cases are two folders of masks, whose owner looks at the terminal.
     """
 
@@ -47,15 +49,16 @@ class Plan:
     patients_stated: bool = True
     notes: tuple[str, ...] = ()
     of_masks: bool = False
+    strict: bool = False
 
     def numbered(self, wanted: Collection[int]) -> Iterator[tuple[int, Case]]:
         """The cases of these numbers, as the manifest has them."""
         return ((number, case) for number, case in self._cases() if number in wanted)
 
-    def names(self, salt: bytes) -> Iterator[tuple[int, str]]:
-        """Number and key of every case, for the ledger."""
+    def present(self, salt: bytes, *, look: bool) -> Iterator[tuple[int, str, str]]:
+        """Number and key of every case, and with `look` what its files and its row are now (else ""), for the ledger."""
         for number, case in self._cases():
-            yield number, self._key(case, salt)
+            yield number, self._key(case, salt), self._inputs(case, number, salt) if look else ""
 
     def works(self, salt: bytes, wanted: Mapping[int, tuple[int, int]]) -> Iterator[Work]:
         """The cases whose number is wanted, with the round they are in.
@@ -67,8 +70,12 @@ class Plan:
             if number in wanted:
                 yield Work(
                     key=self._key(case, salt), number=number, case=case, concepts=self._concepts(case, number),
-                    columns=self._columns(case, salt), round=wanted[number][0],
+                    columns=self._columns(case, salt), round=wanted[number][0], inputs=self._inputs(case, number, salt),
                 )  # fmt: skip
+
+    def _inputs(self, case: Case, number: int, salt: bytes) -> str:
+        asked = [self._concepts(case, number), self._columns(case, salt)]
+        return fingerprint(case, asked, salt, strict=self.strict)
 
     def _cases(self) -> Iterator[tuple[int, Case]]:
         return ((n, case) for n, case in enumerate(self.cases(), start=1) if self.shard.holds(case.case_id))

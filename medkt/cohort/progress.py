@@ -50,6 +50,8 @@ class Watcher(Protocol):
 
     def begin(self, summary: Summary) -> None: ...
 
+    def noted(self, text: str) -> None: ...
+
     def ended(self, outcome: Outcome, words: str = "") -> None: ...
 
     def tick(self, summary: Summary) -> None: ...
@@ -72,6 +74,8 @@ class Silent:
     """Says nothing."""
 
     def begin(self, summary: Summary) -> None: ...
+
+    def noted(self, text: str) -> None: ...
 
     def ended(self, outcome: Outcome, words: str = "") -> None: ...
 
@@ -116,6 +120,10 @@ class Printer:
         self._tell("start", summary.plain())
         if summary.ended:
             self._say(f"going on: {summary.ended} of {summary.total} cases have ended already")
+
+    def noted(self, text: str) -> None:
+        self._tell("note", {"text": text})
+        self._say(text)
 
     def ended(self, outcome: Outcome, words: str = "") -> None:
         if words:

@@ -80,11 +80,7 @@ def _attach(database: Any, runs: Sequence[RunFolder]) -> None:
     for name in TABLES:
         parts = []
         for number, run in enumerate(runs):
-            path = run.table(name)
-            if not path.is_file():
-                raise InputError(
-                    f"{path.parent}: has no table {path.name}; it is no run of `medkt batch`, or not ended yet"
-                )
+            path = run.require_table(name)
             try:
                 rows = dataset(path, format="parquet")
                 database.register(f"{name}_{number}", rows)

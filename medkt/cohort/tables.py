@@ -73,9 +73,24 @@ def write_tables(run: RunFolder, ledger: Ledger) -> tuple[Path, ...]:
     return tuple(written)
 
 
+def write_gone(run: RunFolder, ledger: Ledger) -> None:
+    """`gone.csv`: cases whose row left the manifest, which count no more, and those that are kept without their files.
+
+    Raises:
+        OutputError: no space, no permission.
+    """
+    target = run.table("gone", "csv")
+    lines = [f"{key},{what}\n" for key, what in ledger.gone()]
+    if not lines:
+        target.unlink(missing_ok=True)
+        return
+    write_atomically(target, lambda path: path.write_text("".join(["case_id,gone\n", *lines]), encoding="utf-8"))
+
+
 def result_rows(outcome: Outcome) -> list[Row]:
     """The rows of one case in the result table, sorted by concept."""
     head = {CASE: outcome.key, "status": outcome.state, "failure": outcome.kind or None}
+    head |= {"made_with": outcome.made} if outcome.made else {}
     return [{**head, **row} for row in sorted(outcome.rows, key=lambda row: str(row.get("concept")))]
 
 
@@ -125,7 +140,7 @@ def _write(rows: Iterator[Row], columns: Mapping[str, Kind], parquet: Path, csv:
     with (
         parquet.open("wb") as first,
         csv.open("wb") as second,
-        ParquetWriter(first, schema, compression="zstd") as packed,
+        ParquetWriter(first, schema, compression="zstd", write_page_checksum=True) as packed,
         CSVWriter(second, schema) as plain,
     ):
         while batch := list(islice(rows, AT_ONCE)):

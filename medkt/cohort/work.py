@@ -24,6 +24,7 @@ class Work:
         case: the row of the manifest.
         concepts: ids of what is looked for; one where there is a reference.
         columns: what goes into the result table beside the numbers (sex, scanner, a patient's pseudonym).
+        inputs: what its files and its row are, see `inputs`.
         round: how often the case was set back by `retry`; a later round's outcome replaces an earlier one's.
     """
 
@@ -33,6 +34,7 @@ class Work:
     concepts: tuple[str, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict, repr=False)
     round: int = 0
+    inputs: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from typing import Any
 from medkt.cohort.engine import Runner, RunnerFactory
 from medkt.cohort.failures import Failure, failure_of, words_of
 from medkt.cohort.folder import RunFolder
+from medkt.cohort.made import digest_of_folder, made_with
 from medkt.cohort.outcomes import Outcome, OutcomeFile, failure
 from medkt.cohort.work import Work
 from medkt.errors import MedktError, OutputError
@@ -70,7 +71,9 @@ def _work(factory: RunnerFactory, pipe: Connection, folder: Path, threads: int) 
         return
     facts = dict(runner.facts())
     pipe.send(("ready", file.name, facts))
-    _Line(runner, file, pipe, one_core=threads == 1 and facts.get("device", "cpu") == "cpu").run()
+    one_core = threads == 1 and facts.get("device", "cpu") == "cpu"
+    cases = RunFolder(folder.parent).cases
+    _Line(runner, file, pipe, one_core=one_core, cases=cases, made=made_with(facts)).run()
     file.close()
 
 
@@ -89,7 +92,10 @@ def heard_signals() -> dict[signal.Signals, str]:
 class _Line:
     """The three steps and what stands between them; with `one_core` writing waits for computing and the other way round."""
 
-    def __init__(self, runner: Runner, file: OutcomeFile, pipe: Connection, *, one_core: bool) -> None:
+    def __init__(
+        self, runner: Runner, file: OutcomeFile, pipe: Connection, *, one_core: bool, cases: Path, made: str
+    ) -> None:
+        self._cases, self._made_with = cases, made
         self._runner, self._file, self._pipe, self._one_core = runner, file, pipe, one_core
         self._told = threading.Lock()  # a pipe takes one message at a time
         self._given: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
@@ -149,14 +155,21 @@ class _Line:
         self._step(case, "write", lambda case: self._runner.write(case.work, case.value))
         if case.dropped:
             return True
-        outcome = _outcome(case)
         try:
+            outcome = replace(_outcome(case), made=self._made_with, result=self._digest(case))
             end = self._file.append(outcome)
         except OutputError as error:
             self._tell("broken", type(error).__name__, str(error))
             return False
         self._tell("finished", outcome, end, case.words)
         return True
+
+    def _digest(self, case: _Case) -> str:
+        """Of the folder that the case has left."""
+        try:
+            return "" if case.failed else digest_of_folder(self._cases / case.work.key)
+        except OSError as error:
+            raise OutputError(f"a result cannot be read again ({error.strerror}); check the disk") from error
 
     def _step(self, case: _Case, name: str, do: Any) -> None:
         """One step of a case that has not failed; what it raises is the case's failure and nobody else's."""
@@ -188,5 +201,5 @@ def _outcome(case: _Case) -> Outcome:
         return failure(work, case.failed, seconds=case.seconds)
     return Outcome(
         key=work.key, number=work.number, round=work.round, state="done",
-        rows=tuple({**work.columns, **row} for row in case.value), seconds=case.seconds,
+        rows=tuple({**work.columns, **row} for row in case.value), seconds=case.seconds, inputs=work.inputs,
     )  # fmt: skip

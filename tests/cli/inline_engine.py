@@ -1,12 +1,14 @@
 """An engine without processes: the cases of a command are worked on in the test's own, which has everything loaded."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from medkt.cohort.engine import Broken, Event, Finished, Ready, Runner, RunnerFactory
 from medkt.cohort.failures import failure_of, words_of
+from medkt.cohort.made import digest_of_folder, made_with
 from medkt.cohort.outcomes import Outcome, OutcomeFile, failure
 from medkt.cohort.work import Work
 from medkt.errors import MedktError
@@ -43,6 +45,8 @@ class InlineEngine:
         assert self._runner is not None
         assert self._file is not None
         outcome, words = _outcome(self._runner, work)
+        left = digest_of_folder(self._folder.parent / "cases" / work.key) if outcome.state == "done" else ""
+        outcome = replace(outcome, made=made_with(self._runner.facts()), result=left)
         end = self._file.append(outcome)
         self._events.append(Finished(outcome=outcome, file=self._file.name, end=end, words=words))
 
@@ -66,7 +70,7 @@ def _outcome(runner: Runner, work: Work) -> tuple[Outcome, str]:
         rows = tuple({**work.columns, **row} for row in runner.write(work, made))
     except Exception as error:
         return failure(work, failure_of(error, step)), words_of(error)
-    return Outcome(key=work.key, number=work.number, round=work.round, state="done", rows=rows), ""
+    return Outcome(key=work.key, number=work.number, round=work.round, state="done", rows=rows, inputs=work.inputs), ""
 
 
 @pytest.fixture

@@ -213,4 +213,4 @@ def test_what_is_refused(words: tuple[str, ...], says: str, tmp_path: Path, medk
 
 
 def test_the_actions_are_those_that_the_help_names() -> None:
-    assert batch.ACTIONS == ("run", "status", "retry", "merge")
+    assert batch.ACTIONS == ("run", "status", "retry", "merge", "verify")

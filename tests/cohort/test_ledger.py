@@ -30,13 +30,13 @@ def _collected(ledger: Ledger, path: Path) -> list[int]:
 
 def test_cases_go_through_their_states(ledger: Ledger) -> None:
     assert ledger.total() == 5
-    ledger.mark([1, 2], "running")
+    ledger.mark(["case-1", "case-2"], "running")
     assert ledger.counts() == {"pending": 3, "running": 2, "done": 0, "failed": 0}
     ledger.record([_outcome(1), _outcome(2, state="failed", kind="timeout")], {})
-    ledger.mark([1], "pending")  # an outcome is not taken back
+    ledger.mark(["case-1"], "pending")  # an outcome is not taken back
     assert ledger.counts() == {"pending": 3, "running": 0, "done": 1, "failed": 1}
     assert ledger.failures() == {"timeout": 1}
-    ledger.mark([3], "running", tries=1)
+    ledger.mark(["case-3"], "running", tries=1)
     ledger.set_back()
     assert ledger.unfinished() == {3: (0, 1), 4: (0, 0), 5: (0, 0)}
     assert [outcome.number for outcome in ledger.outcomes()] == [1, 2]

@@ -1,0 +1,91 @@
+"""What a case was made from, as a few digits: whether its files are still those, and its row still says the same.
+
+By default a file is known by its size and the time it was last changed, which costs no reading; with `strict` by its bytes.
+The digits are keyed with the run's salt, so that they tell nobody what the files are called.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from medkt.datasets.case import Case
+from medkt.io.entries import is_of_the_system
+
+ABSENT = "absent"  # in the place of the digits, where a file is not there
+BLOCK = 1 << 20
+
+
+def fingerprint(case: Case, asked: Any, salt: bytes, *, strict: bool = False) -> str:
+    """24 hexadecimal digits over the files of a case and what its row says; `ABSENT` where a file is not there.
+
+    Args:
+        case: of the manifest.
+        asked: what else the outcome depends on: concepts and columns; as JSON takes it.
+        salt: of the run.
+        strict: over the bytes of the files; else over sizes and times.
+    """
+    whole = hashlib.blake2b(key=salt[:64], digest_size=12)
+    said = (
+        case.series, case.volume, case.slice_index, case.image_kind, case.reference_kind, case.reference_key, case.modality,
+        asked,
+    )  # fmt: skip
+    whole.update(json.dumps(said, ensure_ascii=True).encode())
+    try:
+        for path in (case.image, *case.references):
+            for name, file in _files(path):
+                state = _digest(file) if strict else _state(file)
+                whole.update(f"\0{name}\0{state}".encode(errors="surrogateescape"))
+    except OSError:
+        return ABSENT
+    return whole.hexdigest()
+
+
+def _files(path: Path) -> Iterator[tuple[str, str]]:
+    """Every file that reading `path` may open, by a name that does not depend on where it lies."""
+    if path.name.upper() == "DICOMDIR":
+        path = path.parent
+    if path.is_dir():
+        yield from _below(str(path), "")
+        return
+    yield "", str(path)
+    for beside in _beside(path):
+        if os.path.isfile(beside):
+            yield "beside", beside
+
+
+def _below(folder: str, prefix: str) -> Iterator[tuple[str, str]]:
+    with os.scandir(folder) as entries:
+        listed = sorted(entries, key=lambda entry: entry.name)
+    for entry in listed:
+        if is_of_the_system(entry.name):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            yield from _below(entry.path, f"{prefix}{entry.name}/")
+        elif entry.is_file():
+            yield f"{prefix}{entry.name}", entry.path
+
+
+def _beside(path: Path) -> Iterator[str]:
+    """Files that belong to another one: the two halves of a pair, and the sidecar of a NIfTI file."""
+    text = str(path)
+    lower = text.lower()
+    for one, other in ((".hdr", ".img"), (".img", ".hdr"), (".nii.gz", ".json"), (".nii", ".json")):
+        if lower.endswith(one):
+            yield text[: -len(one)] + other
+            return
+
+
+def _state(file: str) -> str:
+    found = os.stat(file)
+    return f"{found.st_size} {found.st_mtime_ns}"
+
+
+def _digest(file: str) -> str:
+    whole = hashlib.blake2b(digest_size=16)
+    with open(file, "rb") as opened:
+        while block := opened.read(BLOCK):
+            whole.update(block)
+    return whole.hexdigest()
