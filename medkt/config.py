@@ -13,7 +13,8 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import yaml
 
-from medkt.errors import SettingsError, UnknownNameError
+from medkt.bounds import parse_yaml, read_text
+from medkt.errors import SettingsError, UnknownNameError, UnreadableError
 from medkt.resources import data_file
 
 T = TypeVar("T")
@@ -49,7 +50,9 @@ def read_yaml(path: Path) -> Mapping[str, Any]:
         SettingsError: the file is absent, is not YAML, or holds something else; with its line where known.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = parse_yaml(read_text(path), str(path))
+    except UnreadableError as error:
+        raise SettingsError(str(error)) from error
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read ({error.strerror}); check the path") from error
     except UnicodeDecodeError as error:
@@ -76,7 +79,9 @@ def parse_overrides(assignments: Sequence[str]) -> Mapping[str, Any]:
         if not separator or not all(path):
             raise SettingsError(f"--set {assignment}: expected key=value, such as m2ib.beta=0.1")
         try:
-            value = yaml.safe_load(text)
+            value = parse_yaml(text, f"--set {key.strip()}")
+        except UnreadableError as error:
+            raise SettingsError(str(error)) from error
         except yaml.YAMLError as error:
             raise SettingsError(f"--set {assignment}: the value is not valid YAML") from error
         level = nested

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from medkt.bounds import parse_json
 from medkt.calibration.calibration import Calibration, CalibrationSettings
 from medkt.calibration.conformal import Tail
 from medkt.calibration.novelty import Novelty, Spread
@@ -112,7 +113,7 @@ def read_calibration(path: str | Path) -> Calibration:
     """
     file = Path(path)
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = parse_json(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from error
     except ValueError as error:

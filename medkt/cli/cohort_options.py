@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 STOPPED = {"interrupted": 130, "terminated": 143, "hung up": 129}
 SOME_FAILED = 4
+LONGEST_CASE_S = 6 * 3600.0  # the largest encoders on a processor take an hour or two for a thorax of thin slices
 NAMED = 10  # failed cases that are named on the terminal
 
 
@@ -68,7 +69,6 @@ def add_work(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-w", "--workers", type=int, default=1, metavar="N", help="how many hold the models at once")
     add_threads(parser)
     parser.add_argument("--shard", default="1/1", metavar="I/N", help="only this part of the manifest, counted from 1")
-    parser.add_argument("--timeout", type=float, metavar="S", help="seconds one case may take")
     parser.add_argument(
         "--strict", action="store_true",
         help="going on, an input counts as changed by its bytes, which are read each time, and not by its size and time",
@@ -76,6 +76,10 @@ def add_work(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--accept-versions", action="store_true",
         help="go on with rows that other versions or weights made; each row says in made_with what made it",
+    )  # fmt: skip
+    parser.add_argument(
+        "--timeout", type=float, metavar="S", default=LONGEST_CASE_S,
+        help=f"seconds one case may take, {LONGEST_CASE_S:.0f} unless given; 0 for no limit",
     )  # fmt: skip
     parser.add_argument("--max-failures", metavar="N|P%", help="stop when more cases than this have failed")
 
@@ -102,6 +106,8 @@ def require_work(arguments: argparse.Namespace) -> "Shard":
 
     if arguments.workers < 1:
         raise SettingsError(f"--workers {arguments.workers}: at least 1 is needed")
+    if not arguments.timeout >= 0:
+        raise SettingsError(f"--timeout {arguments.timeout}: expected seconds, or 0 for no limit")
     require_threads(arguments)
     Limit.parse(arguments.max_failures or "100%")
     return Shard.parse(arguments.shard)
@@ -271,7 +277,7 @@ def engine_of(arguments: argparse.Namespace, factory: "RunnerFactory", folder: "
     """The workers."""
     from medkt.cohort.local import LocalEngine
 
-    options = {"workers": arguments.workers, "threads": arguments.threads, "timeout_s": arguments.timeout}
+    options = {"workers": arguments.workers, "threads": arguments.threads, "timeout_s": arguments.timeout or None}
     if arguments.engine == "local":
         return LocalEngine(factory, folder.workers.resolve(), **options)
     from medkt.cohort.ray import RayEngine

@@ -4,6 +4,7 @@ A run is kept and passed on, while messages of readers name files and may quote 
 nothing that was read (`medkt.codes`); the message itself is shown once and stored nowhere.
 """
 
+import re
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,6 +27,9 @@ from medkt.errors import (
 FailureKind = Literal["unreadable", "unsupported", "geometry", "model", "memory", "timeout", "crash"]
 KINDS: tuple[FailureKind, ...] = get_args(FailureKind)
 LONGEST_WORDS = 600
+_NO_MEMORY = re.compile(
+    r"DefaultCPUAllocator|can't allocate memory|not enough memory|CUDA out of memory|std::bad_alloc"
+)
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -93,4 +97,6 @@ def kind_of(error: BaseException, stage: str = "") -> FailureKind:
 
 def _is_memory(error: BaseException | None) -> bool:
     # torch's error for a full GPU is named, not imported: this module must not load torch
-    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return type(error) is RuntimeError and bool(_NO_MEMORY.search(str(error)))

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from medkt.bounds import parse_json
 from medkt.cohort.made import made_with, software
 from medkt.errors import InputError, OutputError, SettingsError, UnreadableError
 from medkt.io.atomic import write_atomically
@@ -151,7 +152,7 @@ class RunFolder:
             InputError: there is none. UnreadableError: it is none of medkt.
         """
         try:
-            record = json.loads(self.record.read_text(encoding="utf-8"))
+            record = parse_json(self.record.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             raise InputError(f"{self.path}: holds no run of `medkt batch`; give the folder that -o named") from error
         except (OSError, ValueError) as error:

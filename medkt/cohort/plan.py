@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from medkt.bounds import parse_json
 from medkt.cohort.inputs import fingerprint
 from medkt.cohort.work import Shard, Work, pseudonym
 from medkt.datasets.case import Case
@@ -185,7 +186,7 @@ def _surveyed(cache: Path | None, digest: str) -> dict[str, Any] | None:
     if cache is None or not cache.is_file():
         return None
     try:
-        found: dict[str, Any] = json.loads(cache.read_text(encoding="utf-8"))
+        found: dict[str, Any] = parse_json(cache.read_text(encoding="utf-8"))
     except ValueError:
         return None
     return (

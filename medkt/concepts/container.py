@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from medkt.bounds import require_regular
 from medkt.errors import InputError, OutputError, UnreadableError
 
 LARGEST_BYTES = 3 * 2**30
@@ -59,6 +60,7 @@ def read_container(path: Path) -> dict[str, bytes]:
         UnreadableError: missing, no zip, damaged, compressed, or any byte besides what the members make.
         InputError: larger than `LARGEST_BYTES`, too many members, or names that lead out of a folder.
     """
+    require_regular(path)
     try:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_size > LARGEST_BYTES:

@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from medkt.bounds import require_regular
+from medkt.bounds.texts import counting_loader
 from medkt.errors import MedktError, UnreadableError
 
 LARGEST_BYTES = 4 * 2**20
@@ -70,7 +72,7 @@ def parse_document(text: str, path: str, *, holds: str) -> Document:
     """As `read_document`, from the text itself; `path` only names it in messages."""
     lines: dict[Steps, int] = {}
     try:
-        loader = yaml.SafeLoader(text)
+        loader = counting_loader(text, path)  # `_value` counts what an alias stands for
         node = loader.get_single_node()
         raw = _value(loader, node, (), lines, path) if node is not None else None
     except yaml.MarkedYAMLError as error:
@@ -96,6 +98,7 @@ def read_text(path: Path) -> str:
     Raises:
         UnreadableError: missing, a folder, no permission, too large, or other bytes than UTF-8.
     """
+    require_regular(path)
     try:
         with path.open("rb") as file:
             content = file.read(LARGEST_BYTES + 1)

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from medkt.about import __version__
+from medkt.bounds import parse_json
 from medkt.concepts.captions import as_yaml, parse_concepts
 from medkt.concepts.concept import Concept
 from medkt.concepts.container import read_container, write_container
@@ -331,7 +332,7 @@ def _check_content(package: Package, shown: str = "") -> None:
 
 def _object(members: Mapping[str, bytes], name: str, shown: str) -> dict[str, Any]:
     try:
-        raw = json.loads(_text(members, name, shown), parse_constant=_no_constant)
+        raw = parse_json(_text(members, name, shown), f"{shown}: {name}", parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         if isinstance(error, UnreadableError):
             raise

@@ -15,6 +15,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from medkt.bounds import require_regular
 from medkt.concepts.container import read_container, write_container
 from medkt.concepts.package import MANIFEST, SIGNATURE, Package, json_bytes, read_package
 from medkt.errors import InputError, OutputError, SettingsError, UnreadableError, WeightsError
@@ -188,6 +189,7 @@ def _public_key(path: Path) -> Ed25519PublicKey:
 
 
 def _key_file(path: Path) -> bytes:
+    require_regular(path)
     try:
         with path.open("rb") as file:
             content = file.read(_LARGEST_KEY + 1)

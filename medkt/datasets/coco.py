@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from medkt.bounds import parse_json
 from medkt.datasets.polygon import fill_even_odd
 from medkt.datasets.rle import alternating_runs_to_mask, runs_from_characters
 from medkt.errors import InputError, UnreadableError
@@ -34,7 +35,7 @@ def read_coco(path: Path) -> CocoFile:
         UnreadableError: no JSON. InputError: a part is missing, an id stands twice, an annotation is of no known image.
     """
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = parse_json(path.read_text(encoding="utf-8"), str(path))
     except FileNotFoundError as error:
         raise InputError(f"{path}: there is no such annotation file", code="outline") from error
     except (UnicodeDecodeError, json.JSONDecodeError) as error:

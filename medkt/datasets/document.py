@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from medkt.bounds.texts import LARGEST_RECORD, parse_json, read_text
 from medkt.errors import InputError, UnreadableError
 
 
@@ -15,7 +16,7 @@ def read_document(path: Path, *, needed: Sequence[str]) -> Mapping[str, Any]:
         InputError: no such file, or a key is missing. UnreadableError: it is no JSON.
     """
     try:
-        held = json.loads(path.read_text(encoding="utf-8"))
+        held = parse_json(read_text(path, largest=LARGEST_RECORD), str(path))
     except FileNotFoundError as error:
         raise InputError(f"{path}: there is no such file; it describes the data set and belongs to it") from error
     except (UnicodeDecodeError, json.JSONDecodeError) as error:

@@ -7,11 +7,12 @@ from typing import Any
 
 import yaml
 
+from medkt.bounds import parse_yaml, read_text
 from medkt.datasets.builders import BUILDERS, CHECKED, build_manifest
 from medkt.datasets.case import DOMAINS
 from medkt.datasets.manifest import Manifest
 from medkt.datasets.published import PublishedValue, published_table
-from medkt.errors import SettingsError, UnknownNameError
+from medkt.errors import SettingsError, UnknownNameError, UnreadableError
 from medkt.resources import data_file
 
 TASKS = ("segmentation", "classification")
@@ -161,7 +162,9 @@ def read_protocol(path: Path) -> Protocol:
         SettingsError: no such file, no YAML, an unknown or missing key, a value of another type.
     """
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = parse_yaml(read_text(path), str(path))
+    except UnreadableError as error:
+        raise SettingsError(str(error)) from error
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read ({error.strerror}); check the path") from error
     except (UnicodeDecodeError, yaml.YAMLError) as error:

@@ -2,15 +2,18 @@
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
+from medkt.bounds import require_regular
 from medkt.errors import InputError, UnreadableError
 from medkt.io.atomic import write_atomically
 
 SUFFIXES = (".csv", ".parquet")
+MOST_COLUMNS = 2_000
 BATCH = 10_000  # rows held at a time
 Row = dict[str, str]
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -31,6 +34,7 @@ def read_rows(
         InputError: no such file, a missing, doubled or nameless column, a row of another length.
         UnreadableError: damaged, or no UTF-8.
     """
+    require_regular(path)
     if not path.is_file():
         raise InputError(f"{path}: there is no such table; give a {' or '.join(SUFFIXES)} file")
     if path.suffix.lower() not in SUFFIXES:
@@ -60,13 +64,16 @@ def _names(
     cells: Sequence[str], shown: str, required: Sequence[str], check_name: Callable[[str], str | None] | None
 ) -> list[str]:
     names = list(cells)
+    if len(names) > MOST_COLUMNS:
+        raise InputError(f"{shown}, row 1: {len(names)} columns, more than {MOST_COLUMNS}; remove those not needed")
+    counts = Counter(names)
     if len(names) == 1 and any(mark in names[0] for mark in ";\t"):
         raise InputError(f"{shown}, row 1: one column only; the file is separated by ; or tabs, save it with commas")
     for needed in required:
         if needed not in names:
             raise InputError(f"{shown}, row 1: no column {needed!r}; there are {names[:20]}")
     for number, name in enumerate(names, start=1):
-        if name in names[: number - 1]:
+        if counts[name] > 1:
             raise InputError(f"{shown}, row 1: column {name!r} stands there twice; keep one")
         meant = check_name(name) if check_name is not None else None
         if meant is not None:

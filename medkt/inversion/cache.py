@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from medkt.bounds import parse_json
 from medkt.errors import OutputError
 from medkt.inversion.fit import Matcher
 from medkt.inversion.invert import Inverted, Progress, device_of, invert, require_texts
@@ -127,7 +128,7 @@ def _read(path: Path, key: dict[str, object], text: str, settings: InversionSett
         return None
     try:
         tensors = load(content)
-        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]
+        header = parse_json(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]
         if header["digest"] != tensors_digest(tensors) or json.loads(header["key"]) != json.loads(
             json.dumps(key, allow_nan=False)
         ):

@@ -1,6 +1,8 @@
 """Zip files from strangers: unpacked into a folder of our own, under names of our own, within limits."""
 
 import lzma
+import shutil
+import struct
 import zipfile
 import zlib
 from collections import Counter
@@ -15,6 +17,9 @@ from medkt.io.scratch import scratch_folder
 
 LARGEST_BYTES = 16 * 1024**3  # unpacked, all members together
 MOST_MEMBERS = 100_000
+_LONGEST_END = 22 + 65535 + 76  # the end of the directory, its comment, and the 64-bit form before it
+_LONGEST_ENTRY = 512  # bytes a member, on average
+_LONGEST_DIRECTORY = MOST_MEMBERS * _LONGEST_ENTRY
 LARGEST_RATIO = 1000  # a constant CT slice deflates by about 1000; more is a bomb
 RATIO_FROM_BYTES = 100 * 1024**2
 DAMAGED_MEMBER = "a damaged member of the archive"
@@ -32,9 +37,11 @@ def unpacked(path: Path) -> Iterator[tuple[Path, Listing]]:
         UnreadableError: the archive is damaged as a whole.
     """
     with scratch_folder() as folder:
+        _require_short_directory(path)
         with reading(str(path), "unpacking"), zipfile.ZipFile(path) as archive:
             members = [member for member in archive.infolist() if not member.is_dir()]
             _require_harmless(members, path)
+            _require_room(members, folder, path)
             listing = _extract_all(archive, members, folder, path)
         yield folder, listing
 
@@ -54,6 +61,32 @@ def _extract_all(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], folde
             target.unlink(missing_ok=True)
             lost.append(Lost(name=str(name), reason=DAMAGED_MEMBER))
     return Listing(files=files, passed=passed, lost=lost)
+
+
+def _require_short_directory(path: Path) -> None:
+    """That the end of the archive counts no more members than are unpacked, before a list of them is made."""
+    with reading(str(path), "unpacking"), path.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - _LONGEST_END))
+        end = file.read()
+    at = end.rfind(b"PK\x05\x06")
+    count, length = struct.unpack_from("<HI", end, at + 10) if 0 <= at <= len(end) - 22 else (0, 0)
+    if (count, length) != (0xFFFF, 0xFFFFFFFF) and length > _LONGEST_DIRECTORY:
+        count = max(count, length // _LONGEST_ENTRY)
+    wide = end.rfind(b"PK\x06\x06")  # where a zip needs its 64-bit form
+    if 0 <= wide <= len(end) - 56:
+        count = max(count, struct.unpack_from("<Q", end, wide + 32)[0])
+    if count > MOST_MEMBERS:
+        raise InputError(
+            f"{path}: {count} files in the archive, more than {MOST_MEMBERS}; unpack it yourself",
+            code="archive-untrusted",
+        )
+
+
+def _require_room(members: list[zipfile.ZipInfo], folder: Path, path: Path) -> None:
+    size, free = sum(member.file_size for member in members), shutil.disk_usage(folder).free
+    if size > free:
+        raise OutputError(f"{path}: unpacks to {size / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are free; make room")
 
 
 def _require_harmless(members: list[zipfile.ZipInfo], path: Path) -> None:

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
+from medkt.bounds import budget
 from medkt.errors import UnreadableError, UnsupportedError
-from medkt.io.dicom_files import DicomFile
+from medkt.io.dicom_files import DicomFile, transfer_syntax
 from medkt.io.dicom_groups import functional as functional
 from medkt.io.dicom_header import integer, items, number, numbers, text
 from medkt.io.dicom_marks import Marks, marks_of_file, marks_of_frame
@@ -16,6 +17,10 @@ from medkt.io.dicom_mosaic import Mosaic, directions_of, mosaic_of
 Vector = NDArray[np.float64]
 
 LARGEST_SIDE = 65535  # DICOM stores rows and columns in two bytes
+_AS_THEY_ARE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")  # not encoded
+_DEFLATED = "1.2.840.10008.1.2.1.99"
+_LEAST_ENCODED = 8  # bytes of a frame: the item that holds it (PS3.5 A.4)
+_MOST_DEFLATED = 1032  # bytes from one (zlib)
 SAME_DIRECTION = 1e-3  # cosines that differ by less are one orientation
 
 
@@ -60,6 +65,10 @@ def _frames_of_file(file: DicomFile, place: int) -> list[Frame]:
     header = file.header
     rows, columns = integer(header, "Rows") or 0, integer(header, "Columns") or 0
     count = integer(header, "NumberOfFrames")
+    if count is None and _is_stated(header, "NumberOfFrames"):
+        raise UnreadableError(
+            f"{file.shown}: NumberOfFrames is no whole number; the header is damaged", code="damaged-number-of-frames"
+        )
     count = 1 if count is None else count
     if rows < 1 or columns < 1 or count < 1 or max(rows, columns) > LARGEST_SIDE:
         raise UnreadableError(
@@ -69,6 +78,7 @@ def _frames_of_file(file: DicomFile, place: int) -> list[Frame]:
             columns=columns or 0,
             frames=count,
         )
+    _require_bytes_for(header, file, rows, columns, count)
     described = len(items(header, "PerFrameFunctionalGroupsSequence"))
     if described not in (0, count):
         raise UnreadableError(
@@ -86,6 +96,33 @@ def _frames_of_file(file: DicomFile, place: int) -> list[Frame]:
         whole = _frame(header, place, 1, mosaic.size, grouped, count, shared)
         return _slices_of(mosaic, replace(whole, frame_of_reference=text(header, "FrameOfReferenceUID")))
     return [_frame(header, place, n, (rows, columns), grouped, count, shared) for n in range(1, count + 1)]
+
+
+def _is_stated(header: Dataset, keyword: str) -> bool:
+    """Whether an attribute has a value, be it one that cannot be read."""
+    stored = header.get_item(keyword)
+    return stored is not None and bool(str(getattr(stored, "value", b"") or "").strip("b'\" \0"))
+
+
+def _require_bytes_for(header: Dataset, file: DicomFile, rows: int, columns: int, count: int) -> None:
+    """That the file's bytes can be so many frames: a number in a header costs nothing, and each frame costs time.
+
+    Raises:
+        UnreadableError: they cannot. InputError: more frames than the budget has.
+    """
+    present = file.path.stat().st_size
+    syntax = transfer_syntax(header)
+    if syntax in _AS_THEY_ARE:
+        bits = rows * columns * (integer(header, "SamplesPerPixel") or 1) * (integer(header, "BitsAllocated") or 1)
+        least = min(1.0, bits / 8)  # a file that is cut has words of its own where its pixels are read
+    else:
+        least = 1 / _MOST_DEFLATED if syntax == _DEFLATED else _LEAST_ENCODED
+    if count > 1 and count * least > present:
+        raise UnreadableError(
+            f"{file.shown}: says {count} frames of {rows} rows and {columns} columns, which its {present} bytes cannot hold; "
+            "it is cut off or damaged, export it again", code="frames-beyond-bytes", frames=count, bytes=present,
+        )  # fmt: skip
+    budget().require_frames(count, file.shown)
 
 
 def _slices_of(mosaic: Mosaic, whole: Frame) -> list[Frame]:

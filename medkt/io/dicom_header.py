@@ -8,7 +8,9 @@ from pydicom import Dataset, Sequence
 from pydicom.filereader import read_partial
 from pydicom.tag import BaseTag, Tag
 
+from medkt.bounds import require_regular
 from medkt.errors import UnreadableError
+from medkt.io.dicom_deflated import require_inflated_size
 from medkt.io.guard import reading
 
 # Objects that are no picture of a patient, by SOP class. The rest is told by what it holds.
@@ -31,6 +33,8 @@ _STARTS = (b"\x02\x00", b"\x08\x00", b"\x00\x08", b"\x00\x02")  # group 2 or 8 f
 
 def looks_like_dicom(path: Path) -> bool:
     """Whether the file has the DICOM prefix, or begins as files do that were written without it."""
+    if path.exists() and not path.is_file():  # a pipe has no writer, a device no end
+        return False
     try:
         with path.open("rb") as file:
             start = file.read(132)
@@ -68,6 +72,8 @@ def header_and_pixels(path: Path, shown: str) -> tuple[Dataset, bool]:
             met.append(True)
         return bool(met)
 
+    require_regular(path, shown)
+    require_inflated_size(path, shown)
     with reading(shown, "reading the DICOM header"):
         with path.open("rb") as file:
             dataset = read_partial(file, at_pixels, force=True)

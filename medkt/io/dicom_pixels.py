@@ -1,5 +1,6 @@
 """Encoded frames to voxels: one frame at a time, colour to luma, modality LUT, into one array."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,9 @@ from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from medkt.bounds import budget
 from medkt.errors import IncompleteError, UnreadableError, UnsupportedError
+from medkt.io.dicom_deflated import require_inflated_size
 from medkt.io.dicom_files import DicomFile, transfer_syntax
 from medkt.io.dicom_frames import Frame
 from medkt.io.dicom_header import integer, text
@@ -41,6 +44,7 @@ WHEELS = {
     "1.2.840.10008.1.2.4.9": "pylibjpeg-openjpeg",
     "1.2.840.10008.1.2.4.20": "pylibjpeg-openjpeg",  # HTJ2K
 }
+_ROWS_AT_ONCE = 1 << 20  # pixels
 _STEPS = {"colour": "colour reduced to luma (ITU-R BT.601)"}
 
 
@@ -70,7 +74,9 @@ def read_voxels(
         UnsupportedError: no pixels, or no decoder for their encoding.
         UnreadableError: damaged pixels.
     """
-    target = _Target(len(frames), Padding() if padding is None else padding)
+    target = _Target(
+        len(frames), Padding() if padding is None else padding, files[frames[0].file].shown if frames else ""
+    )
     places: dict[int, list[int]] = {}
     for place, frame in enumerate(frames):
         places.setdefault(frame.file, []).append(place)
@@ -130,18 +136,20 @@ def _cut(stored: Array, frames: Mapping[int, Frame], file: DicomFile) -> dict[in
 class _Target:
     """One array for all slices; its type widens when a slice asks for it, which is seldom."""
 
-    def __init__(self, slices: int, padding: Padding) -> None:
-        self._slices = slices
+    def __init__(self, slices: int, padding: Padding, shown: str) -> None:
+        self._slices, self._shown = slices, shown
         self.padding = padding
         self._values: Array | None = None
 
     def put(self, place: int, plane: Array) -> None:
         plane = plane.astype(plane.dtype.newbyteorder("="), copy=False)
         if self._values is None:
+            budget().require_bytes(self._slices * plane.nbytes, self._shown)
             self._values = np.zeros((self._slices, *plane.shape), dtype=plane.dtype)
         if plane.dtype != self._values.dtype:
             common = np.result_type(plane.dtype, self._values.dtype)
             common = np.dtype(np.float32) if common.kind == "f" else common
+            budget().require_bytes(self._values.size * common.itemsize, self._shown)
             self._values = self._values.astype(common, copy=False)
         self._values[place] = plane
 
@@ -154,6 +162,9 @@ class _Target:
 
 def _decoded(file: DicomFile, numbers: list[int], warnings: dict[str, None]) -> Iterator[tuple[Array, bool]]:
     """The frames of those numbers as (rows, columns) arrays, and whether each was colour."""
+    budget().require_bytes(file.path.stat().st_size, file.shown)
+    require_inflated_size(file.path, file.shown)
+    _require_frame_size(file)
     with reading(file.shown, "reading the DICOM file"):
         dataset = dcmread(file.path, force=True)
     if "PixelData" not in dataset:
@@ -175,6 +186,12 @@ def _decoded(file: DicomFile, numbers: list[int], warnings: dict[str, None]) -> 
         if notes:  # in a library's words, which may quote the header
             warnings["the decoder warned of the pixels: look at the picture"] = None
         yield (luma(stored, photometric), True) if stored.ndim == 3 else (stored, False)
+
+
+def _require_frame_size(file: DicomFile) -> None:
+    """That one frame, as the header states it, may be held: whoever decodes it allocates it whole."""
+    sides = (integer(file.header, name) or 1 for name in ("Rows", "Columns", "SamplesPerPixel"))
+    budget().require_bytes(math.prod(sides) * -(-(integer(file.header, "BitsAllocated") or 1) // 8), file.shown)
 
 
 def _frames(
@@ -251,6 +268,9 @@ def luma(colour: Array, photometric: str) -> Array:
         return np.clip(np.rint(levels), 0, 255).astype(colour.dtype)
     if photometric.startswith("YBR"):
         return np.ascontiguousarray(colour[..., 0])
-    weighted = colour[..., :3].astype(np.float64) @ np.array([0.299, 0.587, 0.114])
-    grey: Array = np.rint(weighted).astype(colour.dtype)
+    grey: Array = np.empty(colour.shape[:-1], dtype=colour.dtype)
+    step = max(1, _ROWS_AT_ONCE // max(1, colour.shape[1]))
+    for first in range(0, len(colour), step):  # as floats the whole picture would take eight times its size
+        rows = colour[first : first + step, ..., :3].astype(np.float64)
+        grey[first : first + step] = np.rint(rows @ np.array([0.299, 0.587, 0.114])).astype(colour.dtype)
     return grey

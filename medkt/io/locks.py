@@ -13,6 +13,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from medkt.bounds import parse_json
 from medkt.errors import OutputError
 
 HELD = ".held"  # the ending of a file that says who holds the one beside it
@@ -136,7 +137,7 @@ def _is_held(beside: Path) -> bool:
 def _holder_of(beside: Path) -> dict[str, object] | None:
     """Who made the file: None where there is none, nothing where it does not say so."""
     try:
-        holder = json.loads(beside.read_text(encoding="utf-8"))
+        holder = parse_json(beside.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError):

@@ -6,6 +6,7 @@ y change sign. sform is preferred to qform, as nibabel does. Masks go back with 
 
 import gzip
 import io
+import math
 import re
 import zlib
 from pathlib import Path
@@ -17,6 +18,7 @@ from nibabel.nifti1 import Nifti1Image, Nifti1Pair
 from nibabel.nifti2 import Nifti2Image, Nifti2Pair
 from numpy.typing import NDArray
 
+from medkt.bounds import budget
 from medkt.errors import (
     AmbiguousInputError,
     GeometryError,
@@ -42,6 +44,7 @@ _TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _TURNED = [2, 1, 0, 3]  # (i, j, k, 1) <-> (k, j, i, 1)
 _PACKED_NAMES = (".gz", ".bz2", ".zst")
 _MILLIMETRES = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}  # xyzt_units & 7: unknown, metre, millimetre, micrometre
+_CHUNK = 1 << 24
 _CLASSES: dict[bytes, Any] = {  # nibabel has no hints for most of its methods
     b"n+1\0": Nifti1Image,
     b"ni1\0": Nifti1Pair,
@@ -149,7 +152,14 @@ def _open(path: Path, shown: str) -> tuple[Any, int]:
         raise UnsupportedError(f"{shown}: is CIFTI (surfaces and parcels), not a volume; give the volume itself")
     if not axes or min(axes) < 1 or len(axes) < 2:
         raise UnreadableError(f"{shown}: has shape {axes}; an image has two axes or more and no empty one")
-    return stored, _length(files["image"])
+    present = _length(files["image"])
+    needed = int(stored.dataobj.offset) + math.prod(axes) * stored.get_data_dtype().itemsize
+    if needed > present:
+        raise UnreadableError(
+            f"{shown}: reading the voxels failed: the header counts {needed} bytes with voxels of shape {axes}, and {present} are there; it is cut off or "
+            "damaged, export it again", code="voxels-beyond-bytes", needed=needed, present=present,
+        )  # fmt: skip
+    return stored, present
 
 
 def _named(path: Path, suffix: str) -> bool:
@@ -177,10 +187,15 @@ def _holder(path: Path, shown: str) -> FileHolder:
     if not packed and path.suffix.lower() not in _PACKED_NAMES:
         return FileHolder(filename=str(path))
     if not packed:  # nibabel goes by the name: it would unpack what is not packed
+        budget().require_bytes(path.stat().st_size, shown)
         return FileHolder(filename=str(path), fileobj=io.BytesIO(path.read_bytes()))
+    held = io.BytesIO()
     with reading(shown, "unpacking the gzip"), gzip.open(path) as unpacked:
-        data = unpacked.read()  # to the very end, for only there gzip's checksum is compared
-    return FileHolder(filename=str(path), fileobj=io.BytesIO(data))
+        while chunk := unpacked.read(_CHUNK):  # to the very end, for only there gzip's checksum is compared
+            budget().require_bytes(held.tell() + len(chunk), shown)
+            held.write(chunk)
+    held.seek(0)
+    return FileHolder(filename=str(path), fileobj=held)
 
 
 def _length(holder: FileHolder) -> int:
@@ -227,6 +242,9 @@ def _values(stored: Any, volume: int | str | None, shown: str) -> tuple[Array, t
         )
     which = _volume_index(stored.shape, volume, shown)
     slope, inter = float(stored.dataobj.slope), float(stored.dataobj.inter)  # nibabel clears them in the header
+    voxels = math.prod(stored.shape if which is None else stored.shape[:3])
+    scaled = (slope, inter) != (1.0, 0.0)
+    budget().require_bytes(voxels * (max(8, kind.itemsize) if scaled else kind.itemsize), shown)
     with reading(shown, "reading the NIfTI voxels", explain=True):
         raw = np.asarray(stored.dataobj.get_unscaled()) if which is None else _one_volume(stored, which)
         raw = raw.reshape((*raw.shape[:3], 1)[:3])

@@ -3,7 +3,6 @@
 Where two of them differ one is taken, and a note names both: programs differ in which they take.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from medkt.bounds import parse_json
 from medkt.shapes import Affine
 
 Array = NDArray[Any]
@@ -96,7 +96,7 @@ def _sidecar(path: Path, taken: Affine, unit_mm: float) -> list[str]:
     if name == path.name or not beside.is_file() or beside.stat().st_size > LONGEST_SIDECAR:
         return []
     try:
-        stated = json.loads(beside.read_text(encoding="utf-8"))
+        stated = parse_json(beside.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return ["the JSON file beside the image cannot be read; it was not compared"]
     step = float(_steps(taken)[2]) * unit_mm

@@ -8,10 +8,11 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
+from medkt.bounds import budget, require_regular
 from medkt.errors import AmbiguousInputError, InputError, UnsupportedError
 from medkt.io.dicom_pixels import luma
 from medkt.io.digest import digest_of
-from medkt.io.guard import reading
+from medkt.io.guard import one_line, reading
 from medkt.io.native import RasterNative
 from medkt.io.volume_number import counted
 from medkt.spatial.geometry import Geometry
@@ -72,13 +73,14 @@ def read_channels(
     path: Path, shown: str, *, volume: int | str | None = None
 ) -> tuple[Array, tuple[str, ...], tuple[str, ...]]:
     """All channels of a picture, (rows, columns) or (rows, columns, channels), with steps and warnings; as `read_raster`."""
+    require_regular(path, shown)
     with reading(shown, "opening the picture"), path.open("rb") as file:
         kind = raster_kind(file.read(8))
     return _read_tiff(path, shown, volume) if kind == "TIFF" else _read_pillow(path, shown, volume)
 
 
 def _read_pillow(path: Path, shown: str, volume: int | str | None) -> tuple[Array, tuple[str, ...], tuple[str, ...]]:
-    with reading(shown, "decoding the picture", explain=True), Pillow.open(path) as picture:
+    with reading(shown, "decoding the picture", explain=True), _opened(path, shown) as picture:
         if picture.width * picture.height > MOST_PIXELS:
             raise UnsupportedError(
                 f"{shown}: {picture.width}x{picture.height} pixels is too large; crop or shrink it",
@@ -89,11 +91,29 @@ def _read_pillow(path: Path, shown: str, volume: int | str | None) -> tuple[Arra
         if getattr(picture, "n_frames", 1) > 1:
             raise UnsupportedError(f"{shown}: is an animation; save the frame that you need")
         counted(volume, 1, shown, what="page")
+        budget().require_bytes(picture.width * picture.height * _bytes_of_a_pixel(picture.mode), shown)
         turned = _number(picture.getexif().get(ORIENTATION, 1))
         mode = picture.mode
         pixels = np.asarray(_expanded(picture))
     notes = (f"EXIF asks to turn the picture (orientation {turned}): not done",) if turned not in (0, 1) else ()
     return pixels, (f"picture of mode {mode} read",), notes
+
+
+def _opened(path: Path, shown: str) -> Pillow.Image:
+    """The picture, of which only the header is read.
+
+    Raises:
+        UnsupportedError: more pixels than Pillow takes for harmless.
+    """
+    try:
+        return Pillow.open(path)
+    except Pillow.DecompressionBombError as error:
+        raise UnsupportedError(f"{shown}: is too large ({one_line(str(error))}); crop or shrink it") from error
+
+
+def _bytes_of_a_pixel(mode: str) -> int:
+    """Of an array with all channels; palettes become colour with alpha at most."""
+    return {"1": 1, "L": 1, "I": 4, "F": 4, "LA": 2, "RGB": 3}.get(mode, 2 if mode.startswith("I;") else 4)
 
 
 def _expanded(picture: Pillow.Image) -> Pillow.Image:
@@ -120,6 +140,7 @@ def _read_tiff(path: Path, shown: str, volume: int | str | None) -> tuple[Array,
                 width=page.imagewidth,
                 height=page.imagelength,
             )
+        budget().require_bytes(int(page.size) * page.dtype.itemsize * (1 if page.colormap is None else 6), shown)
         pixels = page.asarray()
         if page.colormap is not None:
             pixels = np.moveaxis(page.colormap[:, pixels], 0, -1)

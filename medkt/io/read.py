@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from medkt.bounds import require_regular
 from medkt.errors import IncompleteError, InputError, UnsupportedError
 from medkt.io.archive import unpacked
 from medkt.io.dicom import read_dicom
@@ -96,6 +97,7 @@ def kind_of_file(path: Path, shown: str) -> str:
     """
     if path.is_dir():
         return "dicom"
+    require_regular(path, shown)
     try:
         with path.open("rb") as file:
             start = file.read(8)
@@ -132,6 +134,8 @@ def _read_unpacked(folder: Path, listing: Listing, shown: str, asked: _Asked) ->
             code="archive-several",
             images=len(images),
         )
+    if kind_of_file(images[0], shown) == "zip":  # an archive may hold itself
+        raise InputError(f"{shown}: an archive within an archive; unpack it", code="archive-untrusted")
     image = _read(images[0], shown, asked)
     completeness = Completeness(
         entries=listing.count,

@@ -14,6 +14,7 @@ from hashlib import sha256 as new_sha256
 from pathlib import Path
 from typing import Any
 
+from medkt.bounds import parse_json
 from medkt.errors import InputError, OutputError, WeightsError
 from medkt.models import store
 from medkt.models.digest import sha256_of
@@ -105,7 +106,7 @@ def import_bundle(path: Path) -> list[store.Installed]:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            index = json.loads(archive.read(_INDEX))
+            index = parse_json(archive.read(_INDEX))
             if index.get("format") != _FORMAT or index.get("version") != 1:
                 raise WeightsError(f"{path} is a bundle of another kind: {index.get('format')} {index.get('version')}")
             return [_import_model(archive, entry, path) for entry in index["models"]]

@@ -18,6 +18,7 @@ from typing import IO, Any, cast
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
+from medkt.bounds import parse_json
 from medkt.errors import InputError, OutputError, SettingsError, WeightsError
 from medkt.models import store
 from medkt.models.digest import sha256_of
@@ -45,7 +46,7 @@ class _Part:
 
     def validator(self, url: str) -> str | None:
         try:
-            note = json.loads(self.note.read_text(encoding="utf-8"))
+            note = parse_json(self.note.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
         return str(note["validator"]) if note.get("url") == url and note.get("validator") else None

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from medkt.bounds import parse_json
 from medkt.errors import OutputError, SettingsError, WeightsError
 from medkt.models.digest import sha256_of
 from medkt.models.records import ModelRecord
@@ -107,7 +108,7 @@ def read_manifest(folder: Path) -> Installed:
         WeightsError: missing or damaged.
     """
     try:
-        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        content = parse_json((folder / MANIFEST).read_text(encoding="utf-8"))
         files = {name: StoredFile(**entry) for name, entry in content["files"].items()}
         found = Installed(name=content["name"], folder=folder, weights=content["weights"], files=files)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

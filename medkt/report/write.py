@@ -18,6 +18,7 @@ import torch
 import yaml
 
 from medkt.about import NOT_A_MEDICAL_DEVICE, __version__
+from medkt.bounds import parse_json
 from medkt.calibration import Calibration, Decision
 from medkt.errors import MedktError, OutputError
 from medkt.io import write_nifti_mask, write_png_mask, write_saliency_nifti
@@ -156,7 +157,7 @@ def _move_all(hidden: Path, folder: Path, files: Sequence[str]) -> None:
 def _files_of_result(folder: Path) -> tuple[str, ...]:
     """The files that the result in a folder says are its own; none where there is no result of medkt."""
     try:
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        record = parse_json((folder / RECORD).read_text(encoding="utf-8"))
         listed = [file for finding in record["findings"] for file in finding["files"].values()]
         listed += [RECORD, *OTHER_FILES] if record["medkt"] else []
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -22,6 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from medkt.bounds import parse_json
 from medkt.errors import SettingsError, UnreadableError, WeightsError
 from medkt.models.encoder import DualEncoder
 from medkt.models.weights import weights_digest
@@ -218,7 +219,7 @@ def from_bytes(content: bytes) -> Delta:
     try:
         tensors = load(content)
         length = int.from_bytes(content[:8], "little")
-        metadata = json.loads(content[8 : 8 + length]).get("__metadata__", {})
+        metadata = parse_json(content[8 : 8 + length]).get("__metadata__", {})
         delta = _read(tensors, metadata)
     except (SafetensorError, KeyError, ValueError, TypeError) as error:
         if isinstance(error, WeightsError):
@@ -463,7 +464,7 @@ def _read(tensors: dict[str, Tensor], metadata: Mapping[str, str]) -> Delta:
     broken = [name for name, value in tensors.items() if not bool(torch.isfinite(value).all())]
     if broken:
         raise WeightsError(f"the difference holds NaN or infinity in {_listed(broken)}; learn the concept again")
-    exact = json.loads(metadata["exact"])
+    exact = parse_json(metadata["exact"])
     return Delta(
         kind=metadata["kind"],  # type: ignore[arg-type]
         base_name=metadata["base_name"],

@@ -7,7 +7,6 @@ Example:
 """
 
 import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from medkt.bounds import parse_json
 from medkt.errors import UnknownNameError, WeightsError
 from medkt.models.encoder import EncoderSpec, TokenGrid, Tokens
 from medkt.models.small.towers import Towers, TowerSettings
@@ -142,7 +142,7 @@ def read_record(path: Path) -> dict[str, Any]:
         WeightsError: it is missing or no JSON.
     """
     try:
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        record: dict[str, Any] = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise WeightsError(f"cannot read {path}: {error}; reinstall medkt") from error
     return record

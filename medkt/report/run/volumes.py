@@ -1,7 +1,6 @@
 """A case as the viewer of the page shows it: 8 bits on one coarse grid, with nothing in it that names a patient."""
 
 import gzip
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy.typing import NDArray
 
+from medkt.bounds import parse_json
 from medkt.datasets.case import Case
 from medkt.datasets.reference import reference_mask
 from medkt.domains import Domain, domain
@@ -73,7 +73,7 @@ def record_of(folder: Path) -> Mapping[str, Any]:
     """
     path = folder / "result.json"
     try:
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        record: dict[str, Any] = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UnreadableError(f"{path}: cannot be read; run the case again with `medkt batch retry`") from error
     return record
