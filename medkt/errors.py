@@ -9,16 +9,12 @@ The message is for the terminal alone: it names files, and may quote them. What 
 
 
 class MedktError(Exception):
-    """Base of every error raised on purpose. The command line shows it as one line, without a trace.
-
-    Attributes:
-        code: which mistake it is, a word of `medkt.codes.SENTENCES`; "" for one of which only the class is written down.
-        numbers: what may be written down with it, such as how many slices are missing; never text.
-    """
+    """Base of every error raised on purpose. The command line shows it as one line, without a trace."""
 
     exit_code: int = 2
 
     def __init__(self, *words: object, code: str = "", **numbers: object) -> None:
+        """`code` is a word of `medkt.codes.SENTENCES`, or "" where only the class is written down; `numbers` its sentence takes."""
         super().__init__(*words)
         self.code, self.numbers = code, numbers
 
