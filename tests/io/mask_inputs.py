@@ -78,7 +78,7 @@ def _indexed(pixels: Any, palette: Any) -> Picture.Image:
     return image
 
 
-def seg(parts: list[np.ndarray], *, fractional: bool = False) -> Callable[[Path], tuple[Path, Path]]:
+def seg(parts: list[np.ndarray], *, kind: str = "BINARY", most: int = 255) -> Callable[[Path], tuple[Path, Path]]:
     """A SEG by highdicom, of parts over a series of 4 slices."""
 
     def make(folder: Path) -> tuple[Path, Path]:
@@ -93,9 +93,9 @@ def seg(parts: list[np.ndarray], *, fractional: bool = False) -> Callable[[Path]
         ]
         stored = np.stack(parts, axis=-1)[order]
         made = hd.seg.Segmentation(
-            sources, stored if fractional else stored.astype(np.uint8),
-            "FRACTIONAL" if fractional else "BINARY", [_described(number + 1) for number in range(len(parts))],
+            sources, stored if kind == "FRACTIONAL" else stored.astype(np.uint8), kind, [_described(number + 1) for number in range(len(parts))],
             hd.UID(), 1, hd.UID(), 1, "maker", "model", "1", "0", omit_empty_frames=False,
+            max_fractional_value=most,
         )  # fmt: skip
         made.save_as(folder / "mask.dcm")
         return folder / "mask.dcm", series
@@ -147,6 +147,9 @@ INPUTS = (
     MaskInput("NIfTI float 0.0/1.0", nifti(BALL.astype(np.float64)), "", _B, "its only label, 1"),
     MaskInput("NIfTI 255 scaled by 1/255", nifti(BALL.astype(np.uint8) * 255, slope=1 / 255), "", _B, "its only label, 1"),
     MaskInput("NIfTI 0.99995", nifti(BALL * np.float32(0.99995)), "", _B, "its only label, 1"),
+    MaskInput("NIfTI 0/1, all above 1", nifti(BALL.astype(np.uint8)), ">1", None, "its highest value is 1, so nothing is above 1"),
+    MaskInput("NIfTI 255 scaled, label 1", nifti(BALL.astype(np.uint8) * 255, slope=1 / 255), "1", _B, "label 1"),
+    MaskInput("NIfTI 0.99995, label 1", nifti(BALL * np.float32(0.99995)), "1", _B, "label 1"),
     MaskInput("NIfTI labels 1, 2", nifti(_BOTH.astype(np.uint8)), "", None, f"holds 2 labels, 1, 2; {_SEVERAL}"),
     MaskInput("the same, label 1", nifti(_BOTH.astype(np.uint8)), "1", _B, "label 1"),
     MaskInput("the same, label 1+2", nifti(_BOTH.astype(np.uint8)), "1+2", _B + _R, "labels 1+2"),
@@ -177,6 +180,9 @@ INPUTS = (
     MaskInput("PNG, black with the mask in alpha", picture(_alpha(0, GREY)), "", None, "may be in its alpha channel"),
     MaskInput("PNG, opaque alpha", picture(_alpha(GREY, 255)), "", _D, "its only label, 255"),
     MaskInput("PNG, alpha that says the same", picture(_alpha(GREY, GREY)), "", _D, "its only label, 255"),
+    MaskInput("PNG, alpha of nothing", picture(_alpha(GREY, 0)), "", None, "say two things"),
+    MaskInput("PNG, grey and opaque alpha", picture(_alpha(GREY, 255)[..., 2:]), "", _D, "its only label, 255"),
+    MaskInput("PNG, white with the mask in alpha", picture(_alpha(255, GREY)[..., 2:]), "", None, "may be in its alpha channel"),
     MaskInput("PNG, alpha that says another thing", picture(_alpha(GREY, np.roll(GREY, 9, 1))), "", None, "say two things"),
     MaskInput("PNG all white", picture(np.full(DISC.shape, 255, np.uint8)), "", None, "every voxel is inside"),
     MaskInput("PNG, one colour on black", picture(_colours((255, 0, 0))), "", _D, "its only label, 1 (one colour on black)"),
@@ -195,6 +201,11 @@ INPUTS = (
     MaskInput("the same, segment 2", seg([_block(1), _block(3)]), "2", 8, "segment 2"),
     MaskInput("the same, 1+2", seg([_block(1), _block(3)]), "1+2", 16, "segments 1+2"),
     MaskInput("the same, segment 3", seg([_block(1), _block(3)]), "3", None, r"no segment 3; there are [1, 2]"),
-    MaskInput("SEG, fractions", seg([_block(1) * 0.4], fractional=True), "", None, _CUT),
-    MaskInput("the same, threshold 0.3", seg([_block(1) * 0.4], fractional=True), ">=0.3", 8, "0.3 and above"),
+    MaskInput("SEG, fractions", seg([_block(1) * 0.4], kind="FRACTIONAL"), "", None, _CUT),
+    MaskInput("the same, threshold 0.3", seg([_block(1) * 0.4], kind="FRACTIONAL"), ">=0.3", 8, "0.3 and above"),
+    MaskInput("SEG, fractions of 100", seg([_block(1) * 0.4], kind="FRACTIONAL", most=100), ">=0.3", 8, "0.3 and above"),
+    MaskInput("SEG, the largest of 100 alone", seg([_block(1) * 1.0], kind="FRACTIONAL", most=100), "", 8, "segment 1"),
+    MaskInput("SEG of labels, two segments", seg([_block(1), _block(3)], kind="LABELMAP"), "", None, f"1 'part 1', 2 'part 2'; {_SEVERAL}"),
+    MaskInput("the same, segment 2", seg([_block(1), _block(3)], kind="LABELMAP"), "2", 8, "segment 2"),
+    MaskInput("the same, all", seg([_block(1), _block(3)], kind="LABELMAP"), "all", 16, "segments 1+2"),
 )  # fmt: skip
