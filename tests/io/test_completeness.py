@@ -5,6 +5,7 @@ and the result says how much was lost. Nothing that was never DICOM is mistaken 
 """
 
 import os
+import re
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -232,6 +233,45 @@ def test_every_entry_is_accounted_for(tmp_path: Path) -> None:
     assert completeness.entries == completeness.used + sum(completeness.passed_over.values()) == 11
     with pytest.raises(IncompleteError, match=r"1 lost: b/IM0009\.dcm \(empty, 0 bytes\)"):
         read_image(tmp_path, series="1.2.3.4.6")
+
+
+@pytest.mark.parametrize("name", ["IM.7", "2.16.840.99", "scan", "IM0007.dcm.part", "more/IM0007.dcm", "more/7"])
+def test_what_could_be_a_slice_is_lost_whatever_it_is_called_and_wherever_it_lies(name: str, tmp_path: Path) -> None:
+    """Nothing that could be read has its shape of name, or lies in its folder."""
+    _stack(tmp_path)
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    _empty(tmp_path / name)
+    with pytest.raises(IncompleteError, match=rf"1 lost: {re.escape(name)} \(empty, 0 bytes\)"):
+        read_image(tmp_path)
+
+
+def test_a_dicomdir_says_of_which_series_what_is_absent_was(tmp_path: Path) -> None:
+    first = _stack(tmp_path / "in")
+    second = write_series(tmp_path / "two", VALUES, SeriesInstanceUID="1.2.3.4.6")
+    for k, path in enumerate(second):  # the helper numbers objects alike in every series
+        dataset = dcmread(path)
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.4.6.{k + 1}"
+        dataset.save_as(path)
+    written = _disc(tmp_path, [*first, *second])
+    written[-1].unlink()
+    for source in (tmp_path / "disc", tmp_path / "disc" / "DICOMDIR"):
+        assert np.array_equal(read_image(source, series="1.2.3.4.5").values, VALUES)
+        with pytest.raises(IncompleteError, match=r"1 lost: .*named by the DICOMDIR and not there"):
+            read_image(source, series="1.2.3.4.6")
+
+
+def test_what_a_dicomdir_names_and_is_damaged_is_lost_once_in_whichever_case(tmp_path: Path) -> None:
+    paths = _disc(tmp_path, _stack(tmp_path / "in"))
+    lower = tmp_path / "lower"
+    for path in paths:
+        copied = lower / str(path.relative_to(tmp_path / "disc")).lower()
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copied)
+    shutil.copy(tmp_path / "disc" / "DICOMDIR", lower / "dicomdir")
+    _cut_in_header(lower / str(paths[-1].relative_to(tmp_path / "disc")).lower())
+    completeness = read_image(lower, allow_incomplete=True).provenance.completeness
+    assert completeness is not None
+    assert dict(completeness.unexplained) == {"cut or damaged within the header": 1}
 
 
 def test_links_to_folders_and_closed_folders_are_named(tmp_path: Path) -> None:
