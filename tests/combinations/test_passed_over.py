@@ -127,6 +127,25 @@ def test_a_volume_with_planes_passed_over(
         assert list(finding.looked.positions) == places
 
 
+@pytest.mark.parametrize(("axis", "flip"), [(0, True), (2, False)])
+@pytest.mark.parametrize(
+    ("step_mm", "empty"),
+    [(0.0, (0,)), (4.0, (0, 1, 2)), (6.0, (0, 14)), (8.0, (0, 1, 2, 3, 13, 14)), (13.0, (0, 1, 2, 3))],
+)
+def test_what_was_seen_is_where_a_mask_can_lie(step_mm: float, empty: tuple[int, ...], axis: int, flip: bool) -> None:
+    """Everything is bright, so every plane that can hold a mask does; a lesion at the end of these is cut by an edge."""
+    image = volume([240.0] * 15, empty=empty, axis=axis, flip=flip)
+    result = bright_pipeline(SETTINGS).segment(image, [BRIGHT], view=View(modality="mri", axis=axis, step_mm=step_mm))
+    (finding,) = result.findings
+    planes = finding.looked.planes
+    seen = np.zeros(image.values.shape, dtype=bool)
+    seen[finding.looked.seen(image.geometry)] = True
+    holding = planes.seen(result.mask(finding).values).any(axis=(1, 2))
+    assert holding.tolist() == planes.seen(seen).any(axis=(1, 2)).tolist()
+    assert finding.measures.largest is not None
+    assert finding.measures.largest.touches_border
+
+
 @pytest.mark.parametrize("gate", [True, False])
 @pytest.mark.parametrize("frames", [3, 33, 65, 100])
 def test_a_clip_holds_masks_in_the_frames_looked_at_alone(frames: int, gate: bool) -> None:

@@ -1,5 +1,6 @@
 """DICOM SEG: written for every kind of source, read back by highdicom and by medkt, every voxel in its place."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,28 @@ def test_all_kinds_of_sources_with_two_overlapping_segments(tmp_path: Path) -> N
         with pytest.raises(InputError, match=r"holds 2 segments, 1 '.*', 2 '.*'; say which is meant: --label 1"):
             read_mask(path, like=image)
         assert hd.seg.segread(path).number_of_segments == 2
+
+
+@pytest.mark.parametrize("shift", [0, 2])
+def test_whether_any_two_of_three_segments_overlap(shift: int, tmp_path: Path) -> None:
+    """The first and the third may, with one between them that meets neither."""
+    image = sources(tmp_path)["series"]
+    masks = []
+    for column in (0, 4, shift):
+        values = np.zeros(image.values.shape, dtype=bool)
+        values[1, 2:4, column : column + 2] = True
+        masks.append(Mask(values=values, geometry=image.geometry))
+    path = write_dicom_seg(masks, [NODULE, OTHER, replace(OTHER, id="third")], image, tmp_path / "seg.dcm")
+    assert dcmread(path).SegmentsOverlap == ("NO" if shift else "YES")
+
+
+def test_the_thickness_of_a_slice_is_the_sources_and_the_step_that_of_the_positions(tmp_path: Path) -> None:
+    write_series(tmp_path / "series", VALUES, SliceThickness="4")
+    image = read_image(tmp_path / "series")
+    seg = dcmread(write_dicom_seg([marked(image)], [NODULE], image, tmp_path / "seg.dcm"))
+    measures = seg.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    assert measures.SliceThickness == 4
+    assert measures.SpacingBetweenSlices == pytest.approx(image.geometry.spacing[0]) != 4
 
 
 def test_all_kinds_of_sources_with_nothing_found(tmp_path: Path) -> None:
