@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +12,12 @@ from typing import TYPE_CHECKING, Any
 from medkt.cli.console import drawing_on
 from medkt.cli.loudness import add_loudness
 
+LONGEST_PULL_S = 6 * 3600.0
+
 if TYPE_CHECKING:
     import medkt.models.download
     import medkt.models.records
+    from medkt.models import store
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +32,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     action.add_argument("name")
     action.add_argument("--accept-licence", action="store_true", help="you accept the licence of the weights")
 
-    action = actions.add_parser("verify", help="hash what is here again and compare")
+    action.add_argument(
+        "--timeout", type=float, metavar="S", default=LONGEST_PULL_S, help="seconds each file may take; 0 for no limit"
+    )
+
+    action = actions.add_parser("verify", help="hash what is here again, compare, and say who vouches for it")
     action.add_argument("names", nargs="*", metavar="name", help="default: every model that is here")
     action.add_argument("--json", action="store_true", help="for machines")
 
@@ -40,9 +48,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="a file or folder, after the name of the model if it is not plain",
     )
 
+    action.add_argument(
+        "--trusted", type=Path, nargs="+", default=[], metavar="KEY",
+        help="public keys of sites, or folders of *.pub; a folder `trust` in medkt's own folder (MEDKT_HOME) is always read",
+    )  # fmt: skip
+    action.add_argument(
+        "--accept-unpublished", action="store_true",
+        help="take weights from a bundle that differ from what their publisher states and that nobody trusted signed",
+    )  # fmt: skip
+
     action = actions.add_parser("export", help="write models into one bundle for a machine without a network")
     action.add_argument("names", nargs="+", metavar="name")
     action.add_argument("-o", "--output", type=Path, required=True, help="the zip file to write")
+    action.add_argument(
+        "--key", type=Path, help="sign it with this private key (`medkt concept sign --new-key` makes one)"
+    )
 
     action = actions.add_parser("path", help="print the folder of a model")
     action.add_argument("name")
@@ -107,7 +127,7 @@ def _pull(args: argparse.Namespace) -> int:
     print(f"{record.title}. Licence of the weights: {record.licence.title}. {record.licence.summary}")
     print(f"See {record.licence.text}")
     with _progress() as progress:
-        found = pull(record, accept_licence=args.accept_licence, progress=progress)
+        found = pull(record, accept_licence=args.accept_licence, progress=progress, limit_s=args.timeout or math.inf)
     for name, file in found.files.items():
         note = "as its publisher states" if file.stated else "recorded; its publisher states none to compare with"
         print(f"{name}: {file.size} bytes, SHA-256 {file.sha256} ({note})")
@@ -128,12 +148,34 @@ def _verify(args: argparse.Namespace) -> int:
             raise WeightsError(f"{name} is not in {store.folder_of(name)}: pull or import it first")
         findings += store.verify(found)
     if args.json:
-        rows = [{"model": f.model, "file": f.file, "state": f.state, "stated": f.stated} for f in findings]
+        rows = [
+            {"model": f.model, "file": f.file, "state": f.state, "stated": f.stated, "vouched_by": _voucher(f) or None}
+            for f in findings
+        ]
         print(json.dumps(rows, indent=2, allow_nan=False))
     else:
         for finding in findings:
-            print(f"{finding.state:8} {finding.model}/{finding.file}")
+            print(f"{finding.state:8} {finding.model}/{finding.file}: {_voucher(finding) or 'nobody vouches for it'}")
     return 0 if all(finding.state == "ok" for finding in findings) else 2
+
+
+def _voucher(finding: "store.Finding") -> str:
+    """Who says that a file is what it is called: its publisher, or the site that signed it; "" for nobody."""
+    if finding.stated:
+        return "as its publisher states"
+    if not finding.signer:
+        return ""
+    from medkt.concepts.signature import trusted_keys
+
+    name = trusted_keys(_trusted()).get(finding.signer)
+    return f"signed by {name or 'a key that is no longer trusted'}, key {finding.signer}"
+
+
+def _trusted() -> list[Path]:
+    from medkt.models import store
+
+    own = store.home() / "trust"
+    return [own] if own.is_dir() else []
 
 
 def _import(args: argparse.Namespace) -> int:
@@ -145,11 +187,14 @@ def _import(args: argparse.Namespace) -> int:
         raise InputError(f"import takes a path, or a name and a path, got {len(args.what)} arguments")
     path = Path(args.what[-1])
     if len(args.what) == 1 and is_bundle(path):
-        imported = import_bundle(path)
+        imported = import_bundle(path, trusted=[*args.trusted, *_trusted()], accept_unpublished=args.accept_unpublished)
     else:
         imported = [bring(record_of(args.what[0]) if len(args.what) == 2 else _recognised(path), path)]
     for found in imported:
+        unknown = [name for name, file in found.files.items() if not (file.stated or file.signer)]
         print(found.folder)
+        if unknown:
+            print(f"nobody vouches for {', '.join(unknown)}: compare the SHA-256 with its publisher's", file=sys.stderr)
     return 0
 
 
@@ -168,7 +213,7 @@ def _recognised(path: Path) -> "medkt.models.records.ModelRecord":
 def _export(args: argparse.Namespace) -> int:
     from medkt.models.bundle import export
 
-    for found in export(args.names, args.output):
+    for found in export(args.names, args.output, args.key):
         print(f"{found.name}: {sum(file.size for file in found.files.values())} bytes")
     print(args.output)
     return 0

@@ -24,7 +24,8 @@ PASSPHRASE = "MEDKT_KEY_PASSPHRASE"
 """The environment variable with the passphrase of a private key; unset or empty for a key without one."""
 
 _ALGORITHM = "Ed25519"
-_CONTEXT = b"medkt concept package, manifest:\n"  # a signature made here is one of nothing else
+PACKAGE, BUNDLE = b"medkt concept package, manifest:\n", b"medkt bundle of models, index:\n"
+"""What stands before what is signed: a signature of the one is none of the other."""
 _LARGEST_KEY = 1 << 14
 
 
@@ -75,17 +76,28 @@ def sign(path: str | Path, key: str | Path, *, output: str | Path | None = None)
         SettingsError: the key needs a passphrase, or another one.
         OutputError: the package cannot be written; the old one stays as it was.
     """
-    private = _private_key(Path(key))
     read_package(path)
     members = read_container(Path(path))
-    public = private.public_key()
-    signature = {
-        "algorithm": _ALGORITHM, "public_key": _raw(public).hex(),
-        "signature": private.sign(_CONTEXT + members[MANIFEST]).hex(),
-    }  # fmt: skip
+    signature = signature_over(members[MANIFEST], key, PACKAGE)
     members[SIGNATURE] = json_bytes(SIGNATURE, signature)
     write_container(Path(output or path), members)
-    return fingerprint_of(public)
+    return signer_in(signature)
+
+
+def signature_over(content: bytes, key: str | Path, context: bytes) -> dict[str, str]:
+    """What `signature.json` holds: the signature of a key over an index that names the digest of everything else.
+
+    Args:
+        content: the bytes of the index.
+        key: the private key's file.
+        context: what the index is of, so that a signature made for one kind of file is one of nothing else.
+
+    Raises:
+        InputError, SettingsError, UnreadableError: as `sign`.
+    """
+    private = _private_key(Path(key))
+    signed = private.sign(context + content).hex()
+    return {"algorithm": _ALGORITHM, "public_key": _raw(private.public_key()).hex(), "signature": signed}
 
 
 def verify(
@@ -130,7 +142,7 @@ def trusted_keys(places: Iterable[str | Path]) -> dict[str, str]:
     return {fingerprint_of(_public_key(file)): file.stem for file in files}
 
 
-def require_valid(signature: Mapping[str, str], manifest: bytes, shown: str) -> None:
+def require_valid(signature: Mapping[str, str], manifest: bytes, shown: str, context: bytes = PACKAGE) -> None:
     """That a signature was made over this manifest with the key that it names; says nothing of trust.
 
     Raises:
@@ -140,7 +152,7 @@ def require_valid(signature: Mapping[str, str], manifest: bytes, shown: str) -> 
         raise WeightsError(f"{shown}: {SIGNATURE} holds no {_ALGORITHM} signature; fetch it again")
     try:
         key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(signature["public_key"]))
-        key.verify(bytes.fromhex(signature["signature"]), _CONTEXT + manifest)
+        key.verify(bytes.fromhex(signature["signature"]), context + manifest)
     except (ValueError, InvalidSignature) as error:
         raise WeightsError(f"{shown}: the signature does not fit the content; it is not to be trusted") from error
 
@@ -149,7 +161,12 @@ def signer_of(package: Package) -> str:
     """Fingerprint of the key that signed a package; "" for an unsigned one. Says nothing of trust."""
     if not package.signature:
         return ""
-    return hashlib.sha256(bytes.fromhex(package.signature["public_key"])).hexdigest()
+    return signer_in(package.signature)
+
+
+def signer_in(signature: Mapping[str, str]) -> str:
+    """Fingerprint of the key that a signature names. Says nothing of trust."""
+    return hashlib.sha256(bytes.fromhex(signature["public_key"])).hexdigest()
 
 
 def fingerprint_of(key: Ed25519PublicKey) -> str:

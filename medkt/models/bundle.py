@@ -14,13 +14,18 @@ from hashlib import sha256 as new_sha256
 from pathlib import Path
 from typing import Any
 
-from medkt.bounds import parse_json
+from medkt.bounds import parse_json, require_regular
+from medkt.concepts.signature import BUNDLE, require_valid, signature_over, signer_in, trusted_keys
 from medkt.errors import InputError, OutputError, WeightsError
 from medkt.models import store
 from medkt.models.digest import sha256_of
 from medkt.models.records import ModelRecord, record_of
 
 _INDEX = "bundle.json"
+_SIGNATURE = "signature.json"
+_LARGEST_INDEX = 1 << 20
+LARGEST_WEIGHTS = 16 * 2**30
+"""Bytes; the largest model that medkt knows, SAM ViT-H, has 2.6 GB."""
 _FORMAT = "medkt-models"
 _CHUNK = 1 << 20
 _TOKENIZERS = ("tokenizer.json", "vocab.txt")
@@ -54,6 +59,9 @@ def bring(record: ModelRecord, path: Path) -> store.Installed:
     if not path.exists():
         raise InputError(f"{path} does not exist")
     weights = weights_in(path)
+    require_regular(weights)
+    if weights.stat().st_size > LARGEST_WEIGHTS:
+        raise WeightsError(f"{weights} is larger than {LARGEST_WEIGHTS >> 30} GiB; no model that medkt knows is")
     beside = [weights.parent / name for name in _TOKENIZERS] if len(record.files) > 1 else []
     with store.assembling(record.name) as folder:
         for file in (weights, *(file for file in beside if file.is_file())):
@@ -67,8 +75,8 @@ def bring(record: ModelRecord, path: Path) -> store.Installed:
     return store.read_manifest(store.folder_of(record.name))
 
 
-def export(names: Iterable[str], path: Path) -> list[store.Installed]:
-    """Write installed models into one bundle.
+def export(names: Iterable[str], path: Path, key: Path | None = None) -> list[store.Installed]:
+    """Write installed models into one bundle, signed where a private key is given.
 
     Raises:
         WeightsError: one is not in the store, or has changed there.
@@ -84,7 +92,10 @@ def export(names: Iterable[str], path: Path) -> list[store.Installed]:
     staging = Path(name)
     try:
         with zipfile.ZipFile(staging, "w", zipfile.ZIP_STORED) as archive:  # weights do not get smaller
-            archive.writestr(_INDEX, json.dumps(index, indent=2, allow_nan=False))
+            content = json.dumps(index, indent=2, allow_nan=False).encode()
+            archive.writestr(_INDEX, content)
+            if key is not None:
+                archive.writestr(_SIGNATURE, json.dumps(signature_over(content, key, BUNDLE), allow_nan=False))
             for model in models:
                 for file in model.files:
                     archive.write(model.folder / file, f"models/{model.name}/{file}")
@@ -97,28 +108,101 @@ def export(names: Iterable[str], path: Path) -> list[store.Installed]:
     return models
 
 
-def import_bundle(path: Path) -> list[store.Installed]:
-    """Put every model of a bundle into the store; each file is compared with its digest on the way.
+def import_bundle(
+    path: Path, *, trusted: Iterable[Path] = (), accept_unpublished: bool = False
+) -> list[store.Installed]:  # fmt: skip
+    """Put every model of a bundle into the store. What a bundle says of itself vouches for nothing.
+
+    Args:
+        path: the bundle.
+        trusted: public keys, or folders of them, of sites whose signature vouches for weights.
+        accept_unpublished: take weights with another digest than their publisher states, that nobody trusted signed.
 
     Raises:
-        WeightsError: no bundle, or damaged, or of a model that this version of medkt does not know.
+        WeightsError: weights that neither their publisher nor a trusted site vouches for; an unfit signature; no bundle, or damaged, or of a model that this version of medkt does not know.
         UnknownNameError: the bundle holds a model that this version of medkt does not know.
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            index = parse_json(archive.read(_INDEX))
+            content = _index(archive, path)
+            index = parse_json(content)
             if index.get("format") != _FORMAT or index.get("version") != 1:
                 raise WeightsError(f"{path} is a bundle of another kind: {index.get('format')} {index.get('version')}")
-            return [_import_model(archive, entry, path) for entry in index["models"]]
+            signer = _signer(archive, content, path, trusted)
+            for entry in index["models"]:
+                _require_vouched(entry, path, signer=signer, accept_unpublished=accept_unpublished)
+            return [_import_model(archive, entry, path, signer) for entry in index["models"]]
     except (zipfile.BadZipFile, KeyError, TypeError, ValueError, AttributeError) as error:
         if isinstance(error, WeightsError):
             raise
         raise WeightsError(f"{path} is no bundle of models, or damaged: {error}") from error
 
 
-def _import_model(archive: zipfile.ZipFile, entry: dict[str, Any], path: Path) -> store.Installed:
+def _index(archive: zipfile.ZipFile, path: Path) -> bytes:
+    """The bytes of the index, once the sizes that the archive states fit the disk."""
+    largest = max(
+        (member.file_size for member in archive.infolist() if member.filename in (_INDEX, _SIGNATURE)), default=0
+    )
+    if largest > _LARGEST_INDEX:
+        raise WeightsError(
+            f"{path}: its index has {largest} bytes, more than {_LARGEST_INDEX}; it is not to be trusted"
+        )
+    needed, free = (
+        sum(member.file_size for member in archive.infolist()),
+        shutil.disk_usage(_existing(store.home())).free,
+    )
+    if needed > free:
+        raise OutputError(f"{path}: unpacks to {needed / 1e6:.0f} MB, and {free / 1e6:.0f} MB are free; make room")
+    return archive.read(_INDEX)
+
+
+def _existing(folder: Path) -> Path:
+    return next(one for one in (folder, *folder.absolute().parents) if one.is_dir())
+
+
+def _signer(archive: zipfile.ZipFile, content: bytes, path: Path, trusted: Iterable[Path]) -> str:
+    """The fingerprint of the trusted key that signed the index; "" where nobody signed.
+
+    Raises:
+        WeightsError: the signature does not fit, or is by a key that is not trusted.
+    """
+    if _SIGNATURE not in archive.namelist():
+        return ""
+    signature = parse_json(archive.read(_SIGNATURE))
+    require_valid(signature, content, str(path), BUNDLE)
+    signer = signer_in(signature)
+    if signer not in trusted_keys(trusted):
+        raise WeightsError(
+            f"{path}: is signed by an unknown key, fingerprint {signer}; compare it with the site's by another way, then pass "
+            "the site's public key with --trusted"
+        )
+    return signer
+
+
+def _require_vouched(entry: dict[str, Any], path: Path, *, signer: str, accept_unpublished: bool) -> None:
+    """That the weights are those that their publisher states, where one does, or that a trusted site signed them."""
     record = record_of(entry["name"])
-    files = {name: store.StoredFile(**file) for name, file in entry["files"].items()}
+    if not record.files:
+        raise WeightsError(f"{path} brings {record.name}, which ships with medkt")
+    stated = {file.name: file.sha256 for file in record.files if file.sha256 and file.member is None}
+    for name, file in entry["files"].items():
+        published = stated.get(record.files[0].name if name == entry["weights"] else name)
+        if published and file["sha256"] not in record.published and not (signer or accept_unpublished):
+            raise WeightsError(
+                f"{path}: {record.name}/{name} has the SHA-256 {str(file['sha256'])[:64]}, its publisher states {published}, and no "
+                "site that you trust signed the bundle; fetch it again, or see --trusted and --accept-unpublished"
+            )
+
+
+def _import_model(archive: zipfile.ZipFile, entry: dict[str, Any], path: Path, signer: str) -> store.Installed:
+    record = record_of(entry["name"])
+    files = {
+        name: store.StoredFile(
+            sha256=str(file["sha256"]), size=int(file["size"]), source=str(file["source"]),
+            stated=file["sha256"] in record.published, signer=signer,
+        )
+        for name, file in entry["files"].items()
+    }  # fmt: skip
     with store.assembling(record.name) as folder:
         for name, file in files.items():
             if Path(name).name != name or name in ("", ".", "..", store.MANIFEST):
@@ -151,11 +235,12 @@ def _sound(name: str) -> store.Installed:
 
 
 def _described(model: store.Installed) -> dict[str, Any]:
-    files = {name: asdict(file) for name, file in model.files.items()}
+    kept = ("sha256", "size", "source", "stated")  # who signed what it came in says nothing of this bundle
+    files = {name: {key: asdict(file)[key] for key in kept} for name, file in model.files.items()}
     return {"name": model.name, "weights": model.weights, "files": files}
 
 
 def _stored(file: Path, source: str, record: ModelRecord) -> store.StoredFile:
     digest = sha256_of(file)
-    stated = digest in {known.sha256 for known in record.files}
+    stated = digest in record.published
     return store.StoredFile(sha256=digest, size=file.stat().st_size, source=source, stated=stated)

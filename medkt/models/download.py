@@ -5,6 +5,7 @@ but the request for the file.
 """
 
 import json
+import math
 import shutil
 import time
 import urllib.request
@@ -61,7 +62,12 @@ class _BrokenOffError(Exception):
 
 
 def pull(
-    record: ModelRecord, *, accept_licence: bool, progress: Progress = lambda *_: None, pause_s: float = 1.0
+    record: ModelRecord,
+    *,
+    accept_licence: bool,
+    progress: Progress = lambda *_: None,
+    pause_s: float = 1.0,
+    limit_s: float = math.inf,
 ) -> store.Installed:
     """Fetch a model's files into the store.
 
@@ -70,6 +76,7 @@ def pull(
         accept_licence: whether the user has accepted the licence of its weights.
         progress: told how far each file is.
         pause_s: before the first further attempt; doubled each time.
+        limit_s: how long each file may take.
 
     Raises:
         SettingsError: the licence is not accepted.
@@ -87,15 +94,16 @@ def pull(
         )
     before = store.installed(record.name)
     with store.assembling(record.name) as folder:
-        files = {file.name: _pull_file(file, folder, progress, pause_s) for file in record.files}
+        files = {file.name: _pull_file(file, folder, progress, pause_s, limit_s) for file in record.files}
         _compare_with_first_pull(record, before, files)
         store.write_manifest(folder, record.name, record.files[0].name, files)
     return store.read_manifest(store.folder_of(record.name))
 
 
 def fetch(
-    url: str, destination: Path, sha256: str | None, progress: Callable[[int, int | None], None], pause_s: float = 1.0
-) -> str:
+    url: str, destination: Path, sha256: str | None, progress: Callable[[int, int | None], None], pause_s: float = 1.0,
+    limit_s: float = math.inf,
+) -> str:  # fmt: skip
     """Download one file; what broke off is resumed, also by a later call.
 
     Args:
@@ -104,6 +112,7 @@ def fetch(
         sha256: what it must have; None if nobody states it.
         progress: told the bytes that are here and how many there will be.
         pause_s: before the first further attempt; doubled each time.
+        limit_s: how long it may take in all, attempts and pauses included; what came by then is kept.
 
     Returns:
         Its SHA-256.
@@ -114,9 +123,11 @@ def fetch(
     """
     _require_safe(url)
     part = _part_of(url)
+    until = time.monotonic() + limit_s
     for attempt in range(_ATTEMPTS):
+        _require_time(url, until)
         try:
-            _receive(url, part, sha256, progress)
+            _receive(url, part, sha256, progress, until)
             break
         except _BrokenOffError as error:
             if attempt == _ATTEMPTS - 1:
@@ -127,11 +138,13 @@ def fetch(
     return _finish(url, part, destination, sha256)
 
 
-def _pull_file(file: ModelFile, folder: Path, progress: Progress, pause_s: float) -> store.StoredFile:
+def _pull_file(file: ModelFile, folder: Path, progress: Progress, pause_s: float, limit_s: float) -> store.StoredFile:
     if file.url is None:
         raise WeightsError(f"{file.name} is not published for download: bring it with `medkt models import`")
     target = folder / (file.name if file.member is None else "archive.zip")
-    digest = fetch(file.url, target, file.sha256, lambda here, total: progress(file.name, here, total), pause_s)
+    digest = fetch(
+        file.url, target, file.sha256, lambda here, total: progress(file.name, here, total), pause_s, limit_s
+    )
     if file.member is not None:
         _extract(target, file.member, folder / file.name)
         target.unlink()
@@ -152,7 +165,9 @@ def _compare_with_first_pull(
             )
 
 
-def _receive(url: str, part: _Part, sha256: str | None, progress: Callable[[int, int | None], None]) -> None:
+def _receive(
+    url: str, part: _Part, sha256: str | None, progress: Callable[[int, int | None], None], until: float
+) -> None:
     """What is missing of a file, appended to what is there."""
     validator = part.validator(url)
     if validator is None and sha256 is None:
@@ -164,7 +179,7 @@ def _receive(url: str, part: _Part, sha256: str | None, progress: Callable[[int,
             request.add_header("If-Range", validator)
     try:
         with _opener().open(request, timeout=_TIMEOUT_S) as response:
-            _write(cast(HTTPResponse, response), url, part, progress)
+            _write(cast(HTTPResponse, response), url, part, progress, until)
     except HTTPError as error:
         _answer_to(error, url, part)
     except URLError as error:
@@ -176,23 +191,27 @@ def _receive(url: str, part: _Part, sha256: str | None, progress: Callable[[int,
         raise _BrokenOffError(str(error) or type(error).__name__) from error
 
 
-def _write(response: HTTPResponse, url: str, part: _Part, progress: Callable[[int, int | None], None]) -> None:
+def _write(
+    response: HTTPResponse, url: str, part: _Part, progress: Callable[[int, int | None], None], until: float
+) -> None:
     resumed = response.status == 206 and (response.headers.get("Content-Range") or "").startswith(f"bytes {part.size}-")
     if response.status == 206 and not resumed:
         part.drop()
         raise _BrokenOffError("the server sent another range than was asked for")
+    validator = _validator(response)
+    if resumed and part.validator(url) not in (None, validator):  # a server need not know If-Range
+        part.drop()
+        raise _BrokenOffError("the file changed at its publisher while it was fetched; it is begun anew")
     length = response.headers.get("Content-Length")
     here = part.size if resumed else 0
     total = here + int(length) if length else None
     try:
         _require_room(part.content.parent, (total or 0) - here)
-        validator = response.headers.get("ETag") or response.headers.get("Last-Modified")
-        # A weak tag promises the same meaning, not the same bytes.
-        strong = None if (validator or "").startswith("W/") else validator
-        part.note.write_text(json.dumps({"url": url, "validator": strong}, allow_nan=False), encoding="utf-8")
+        part.note.write_text(json.dumps({"url": url, "validator": validator}, allow_nan=False), encoding="utf-8")
         with _open_part(part.content, "ab" if resumed else "wb") as file:
             while chunk := _read(response):
                 file.write(chunk)
+                _require_time(url, until)
                 here += len(chunk)
                 progress(here, total)
     except OSError as error:
@@ -202,10 +221,23 @@ def _write(response: HTTPResponse, url: str, part: _Part, progress: Callable[[in
         raise _BrokenOffError(f"{here} of {total} bytes came")
 
 
+def _validator(response: HTTPResponse) -> str | None:
+    """What tells this version of the file from another; a weak tag promises the same meaning, not the same bytes."""
+    validator = response.headers.get("ETag") or response.headers.get("Last-Modified")
+    return None if (validator or "").startswith("W/") else validator
+
+
+def _require_time(url: str, until: float) -> None:
+    if time.monotonic() > until:
+        raise WeightsError(
+            f"{url} did not come within the time limit; pull again to go on where it stopped, or raise --timeout"
+        )
+
+
 def _read(response: HTTPResponse) -> bytes:
     # A socket's errors are OSErrors, as are the disk's; they are told apart here.
     try:
-        return response.read(_CHUNK)
+        return response.read1(_CHUNK)  # what has come: a server that trickles is not waited for by the megabyte
     except (HTTPException, OSError) as error:
         raise _BrokenOffError(str(error) or type(error).__name__) from error
 

@@ -84,6 +84,11 @@ class ModelRecord:
     grid: tuple[int, ...] = field(default=())
     domains: tuple[str, ...] = field(default=())
 
+    @property
+    def published(self) -> frozenset[str]:
+        """The SHA-256 of each of its files, where its publisher states it; of an archive's member nobody does."""
+        return frozenset(file.sha256 for file in self.files if file.sha256 is not None and file.member is None)
+
 
 @cache
 def records(kind: Kind) -> Mapping[str, ModelRecord]:

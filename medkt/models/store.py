@@ -11,15 +11,15 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 from medkt.bounds import parse_json
-from medkt.errors import OutputError, SettingsError, WeightsError
+from medkt.errors import OutputError, SettingsError, UnknownNameError, WeightsError
 from medkt.models.digest import sha256_of
-from medkt.models.records import ModelRecord
+from medkt.models.records import ModelRecord, record_of
 
 MANIFEST = "medkt.json"
 
@@ -33,12 +33,14 @@ class StoredFile:
         size: in bytes.
         source: the address or path that it came from.
         stated: whether its publisher's digest was there to compare with; otherwise `sha256` is only what came first.
+        signer: fingerprint of the trusted key that signed the bundle that it came in; "" for none.
     """
 
     sha256: str
     size: int
     source: str
     stated: bool
+    signer: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +55,13 @@ class Installed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What `verify` says of one file: "ok", "changed" or "missing", and whether its publisher states a digest."""
+    """What `verify` says of one file: "ok", "changed" or "missing", whether its publisher states its digest, and who signed."""
 
     model: str
     file: str
     state: Literal["ok", "changed", "missing"]
     stated: bool
+    signer: str = ""
 
 
 def home() -> Path:
@@ -143,15 +146,25 @@ def stated_digest(weights: Path) -> str | None:
 
 
 def verify(found: Installed) -> list[Finding]:
-    """Every file of a model hashed again."""
+    """Every file of a model hashed again; `stated` is found anew, for what lies beside a file does not vouch for it."""
     findings = []
+    published = published_of(found.name)
     for name, entry in found.files.items():
         path = found.folder / name
         state: Literal["ok", "changed", "missing"] = "missing"
         if path.is_file():
             state = "ok" if sha256_of(path) == entry.sha256 else "changed"
-        findings.append(Finding(model=found.name, file=name, state=state, stated=entry.stated))
+        findings.append(
+            Finding(model=found.name, file=name, state=state, stated=entry.sha256 in published, signer=entry.signer)
+        )
     return findings
+
+
+def published_of(name: str) -> frozenset[str]:
+    """The digests that publishers state of a model's files; none for a model that this medkt does not know."""
+    with suppress(UnknownNameError):
+        return record_of(name).published
+    return frozenset()
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """`medkt models`, run in process."""
 
 import argparse
+import hashlib
 import json
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from segment_anything.build_sam import _build_sam
 
 from medkt.cli import models
 from medkt.cli.main import main
-from medkt.errors import InputError, SettingsError, UnknownNameError, WeightsError
+from medkt.errors import InputError, OutputError, SettingsError, UnknownNameError, WeightsError
 from medkt.models import registry, store
 from medkt.models.digest import sha256_of
 
@@ -88,7 +89,7 @@ def test_verify(capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     assert medkt_models("verify", "--json") == 2
     assert json.loads(capsys.readouterr().out) == [
-        {"model": "sam-vit-b", "file": "w.pth", "state": "missing", "stated": False}
+        {"model": "sam-vit-b", "file": "w.pth", "state": "missing", "stated": False, "vouched_by": None}
     ]
     with pytest.raises(WeightsError, match="medsam is not in"):
         medkt_models("verify", "medsam")
@@ -121,7 +122,7 @@ def test_export_and_import(tmp_path: Path, home: Path, monkeypatch: pytest.Monke
     bundle = tmp_path / "bundle.zip"
     assert medkt_models("export", "sam-vit-b", "medsam", "-o", str(bundle)) == 0
     monkeypatch.setenv("MEDKT_HOME", str(tmp_path / "elsewhere"))
-    assert medkt_models("import", str(bundle)) == 0
+    assert medkt_models("import", str(bundle), "--accept-unpublished") == 0
     assert (store.folder_of("medsam") / "w.pth").read_bytes() == b"other"
     assert store.installed("sam-vit-b") is not None
     assert medkt_models("verify") == 0
@@ -159,6 +160,98 @@ def test_bundles_that_are_refused(tmp_path: Path, name: str, content: bytes, say
         medkt_models("import", str(bundle))
     assert (place / "w.pth").read_bytes() == b"weights"
     assert sorted(path.name for path in place.parent.iterdir()) == ["sam-vit-b"]
+
+
+def forged(tmp_path: Path, name: str = "clip-vit-b-32", **changed: Any) -> Path:
+    """A bundle with weights of somebody else's, whose index says that all is as stated."""
+    content = b"somebody else's"
+    entry = {
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "size": len(content),
+        "source": "",
+        "stated": True,
+        "signer": "ab",
+    }
+    model = {"name": name, "weights": "w.pt", "files": {"w.pt": entry}, **changed}
+    with zipfile.ZipFile(tmp_path / "forged.zip", "w") as archive:
+        archive.writestr("bundle.json", json.dumps({"format": "medkt-models", "version": 1, "models": [model]}))
+        archive.writestr(f"models/{name}/w.pt", content)
+    return tmp_path / "forged.zip"
+
+
+def test_a_bundle_does_not_vouch_for_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bundle = str(forged(tmp_path))
+    with pytest.raises(WeightsError, match=r"clip-vit-b-32/w\.pt has the SHA-256 .*, its publisher states 40d36571"):
+        medkt_models("import", bundle)
+    assert store.installed("clip-vit-b-32") is None
+    assert medkt_models("import", bundle, "--accept-unpublished") == 0
+    assert "nobody vouches for w.pt" in capsys.readouterr().err
+    found = store.installed("clip-vit-b-32")
+    assert found is not None
+    assert (found.files["w.pt"].stated, found.files["w.pt"].signer) == (False, "")
+    assert medkt_models("verify") == 0
+    assert "ok       clip-vit-b-32/w.pt: nobody vouches for it" in capsys.readouterr().out
+
+
+def test_where_no_digest_is_published_nobody_vouches(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert medkt_models("import", str(forged(tmp_path, "medsam"))) == 0
+    assert "nobody vouches for w.pt" in capsys.readouterr().err
+
+
+def test_a_bundle_of_the_small_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="brings small, which ships with medkt"):
+        medkt_models("import", str(forged(tmp_path, "small")))
+
+
+def test_a_site_signs_its_bundle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from medkt.concepts.signature import new_key
+
+    public, fingerprint = new_key(tmp_path / "site")
+    install("sam-vit-b")
+    bundle = tmp_path / "bundle.zip"
+    assert medkt_models("export", "sam-vit-b", "-o", str(bundle), "--key", str(tmp_path / "site")) == 0
+    monkeypatch.setenv("MEDKT_HOME", str(tmp_path / "elsewhere"))
+    with pytest.raises(WeightsError, match=f"is signed by an unknown key, fingerprint {fingerprint}"):
+        medkt_models("import", str(bundle), "--accept-unpublished")
+    assert medkt_models("import", str(bundle), "--trusted", str(public)) == 0
+    assert capsys.readouterr().err == ""
+    medkt_models("verify")
+    assert f"signed by a key that is no longer trusted, key {fingerprint}" in capsys.readouterr().out
+    (store.home() / "trust").mkdir()
+    public.rename(store.home() / "trust" / "site.pub")
+    medkt_models("verify", "--json")
+    assert json.loads(capsys.readouterr().out)[0]["vouched_by"] == f"signed by site, key {fingerprint}"
+    change_bundle(bundle, "bundle.json", zipfile.ZipFile(bundle).read("bundle.json").replace(b"w.pth", b"v.pth"))
+    with pytest.raises(WeightsError, match="the signature does not fit the content"):
+        medkt_models("import", str(bundle))
+
+
+def test_a_signature_of_a_package_is_none_of_a_bundle(tmp_path: Path) -> None:
+    from medkt.concepts.signature import BUNDLE, PACKAGE, new_key, require_valid, signature_over
+
+    new_key(tmp_path / "site")
+    signature = signature_over(b"content", tmp_path / "site", PACKAGE)
+    require_valid(signature, b"content", "a", PACKAGE)
+    with pytest.raises(WeightsError, match="does not fit"):
+        require_valid(signature, b"content", "a", BUNDLE)
+
+
+def test_sizes_are_looked_at_before_a_model_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "build", lambda record, weights: pytest.fail("built"))
+    (tmp_path / "x.pth").write_bytes(b"12345")
+    monkeypatch.setattr("medkt.models.bundle.LARGEST_WEIGHTS", 4)
+    with pytest.raises(WeightsError, match=r"x\.pth is larger than"):
+        medkt_models("import", "sam-vit-b", str(tmp_path / "x.pth"))
+    bundle = forged(tmp_path)
+    monkeypatch.setattr("medkt.models.bundle.shutil.disk_usage", lambda folder: type("Usage", (), {"free": 3})())
+    with pytest.raises(OutputError, match="unpacks to 0 MB, and 0 MB are free"):
+        medkt_models("import", str(bundle))
+    monkeypatch.undo()
+    change_bundle(bundle, "bundle.json", b" " * (2 << 20))
+    with pytest.raises(WeightsError, match="its index has 2097152 bytes, more than 1048576"):
+        medkt_models("import", str(bundle))
 
 
 def test_export_of_what_has_changed(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import http.server
 import json
 import threading
+import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -32,6 +33,9 @@ class Server:
     codes: list[int] = field(default_factory=list)  # what the next requests are refused with
     ranges: list[str | None] = field(default_factory=list)  # what was asked for
     redirect: str | None = None
+    heeds_if_range: bool = True
+    pause_s: float = 0.0  # between pieces of an answer
+    changes_to: tuple[bytes, str] | None = None  # content and ETag from the second request on
 
 
 def make_handler(server: Server) -> type[http.server.BaseHTTPRequestHandler]:
@@ -41,6 +45,8 @@ def make_handler(server: Server) -> type[http.server.BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             server.ranges.append(self.headers.get("Range"))
+            if server.changes_to and len(server.ranges) == 2:
+                server.files["model.pth"], server.etag = server.changes_to
             if server.redirect:
                 self.send_response(302)
                 self.send_header("Location", server.redirect)
@@ -58,11 +64,20 @@ def make_handler(server: Server) -> type[http.server.BaseHTTPRequestHandler]:
                 self.send_header("ETag", server.etag)
             self.send_header("Content-Length", str(len(content) - start))
             self.end_headers()
-            self.wfile.write(content[start : start + server.cuts.pop(0) if server.cuts else None])
+            piece = content[start : start + server.cuts.pop(0) if server.cuts else None]
+            if not server.pause_s:
+                self.wfile.write(piece)
+                return
+            for at in range(0, len(piece), 1000):
+                try:
+                    self.wfile.write(piece[at : at + 1000])
+                except OSError:  # nobody listens any more
+                    return
+                time.sleep(server.pause_s)
 
         def _start(self, length: int) -> int:
             asked, validator = self.headers.get("Range"), self.headers.get("If-Range")
-            if not asked or (validator and validator != server.etag):
+            if not asked or (server.heeds_if_range and validator and validator != server.etag):
                 return 0
             return min(int(asked.removeprefix("bytes=").rstrip("-")), length)
 
@@ -144,6 +159,27 @@ def test_a_file_that_changed_meanwhile_is_fetched_anew(server: Server) -> None:
         bring(make_record(server))
     server.files["model.pth"], server.etag = CONTENT[::-1], '"two"'
     assert bring(make_record(server)).files["model.pth"].sha256 == digest_of(CONTENT[::-1])
+
+
+@pytest.mark.parametrize("etag", ['"two"', None, 'W/"one"'])
+def test_two_versions_are_never_joined(server: Server, etag: str | None) -> None:
+    server.cuts, server.heeds_if_range = [10_000], False
+    server.changes_to = (CONTENT[::-1], etag)  # type: ignore[assignment]
+    found = bring(make_record(server))
+    assert (found.folder / "model.pth").read_bytes() == CONTENT[::-1]
+    assert server.ranges == [None, "bytes=10000-", None]
+
+
+def test_a_server_that_trickles_ends_with_the_time_limit(server: Server) -> None:
+    server.pause_s = 0.05  # 768 pieces would take 38 s
+    began = time.monotonic()
+    with pytest.raises(WeightsError, match=r"did not come within the time limit; pull again to go on"):
+        pull(make_record(server), accept_licence=True, limit_s=0.5)
+    assert time.monotonic() - began < 5
+    server.pause_s = 0.0
+    found = bring(make_record(server))
+    assert (found.folder / "model.pth").read_bytes() == CONTENT
+    assert server.ranges[1] is not None  # what had come was kept
 
 
 def test_without_any_mark_of_its_version_a_part_is_not_trusted(server: Server) -> None:
