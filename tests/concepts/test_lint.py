@@ -64,6 +64,13 @@ def test_what_is_found(caption: str, modality: str, rule: str) -> None:
     assert problem.remedy
 
 
+@pytest.mark.parametrize(("role", "level"), [("inversion", "error"), ("finetune", "error"), ("prompt", "warning")])
+def test_what_is_learnt_from_is_judged_harder_than_what_is_only_asked(role: str, level: str) -> None:
+    text = GOOD.replace(f"      {role}:\n", f"      {role}:\n        - a hazy veil, no vessels in it\n")
+    found = [one.level for one in lint(parse_document(text, "mine.yaml", holds="x")) if one.rule == "negation"]
+    assert found == [level]
+
+
 @pytest.mark.parametrize(
     ("caption", "modality"),
     [

@@ -14,7 +14,7 @@ from medkt.calibration import Scorer
 from medkt.concepts import concept_from_text, concepts, read_concepts
 from medkt.concepts.encoder_lint import TextEncoder
 from medkt.concepts.meaning import check_text
-from medkt.concepts.wordlike import plain_text
+from medkt.concepts.wordlike import plain_text, words_in
 from medkt.datasets.phantom.study import write_study
 from medkt.domains import domain
 from medkt.domains.registry import domains
@@ -448,3 +448,19 @@ concepts:
     (tmp_path / "one.yaml").write_text(text, encoding="utf-8")
     (concept,) = read_concepts(tmp_path / "one.yaml")
     assert (concept.name, concept.texts()) == ("pale disc", ("a 'pale' disc - inside the lung",))
+
+
+def test_the_same_words_of_another_modality_are_looked_at_anew() -> None:
+    encoder = load_encoder("small")
+    said = {
+        one: check_text(encoder, "a hyperdense spot", modality=one).codes for one in ("mri", "ct", "ultrasound", "")
+    }
+    assert said == {"mri": ("other_modality",), "ct": (), "ultrasound": ("other_modality",), "": ()}
+    assert check_text(encoder, "a hyperdense spot", modality="mri").codes == said["mri"]
+
+
+def test_letters_and_digits_or_capitals_in_turns_are_no_words() -> None:
+    for code in ("aBcDeFgHiJkLmNoP", "x1y2z3a4", "dGhlIHBhdGllbnQgaGFz"):
+        assert words_in(f"{code} in the lung") == (("in", "the", "lung"), (code,))
+    assert words_in("aBcDeFgHiJkLmNo")[1] == ()  # a letter too short, and so are names in one word
+    assert words_in("lungNodule T2w")[0][:2] == ("lung", "nodule")

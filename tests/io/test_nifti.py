@@ -8,6 +8,7 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK
+from dicom_making import write_series
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -359,3 +360,14 @@ def test_a_gzipped_pair_from_elsewhere(failing: Path) -> None:
     images = [read_image(failing / name) for name in ("air.hdr.gz", "air.img.gz")]
     assert images[0].values.shape == (64, 67, 79)
     np.testing.assert_array_equal(images[0].values, images[1].values)
+
+
+def test_a_mask_beside_its_image_has_the_frame_of_reference_that_the_file_cannot_hold(tmp_path: Path) -> None:
+    write_series(tmp_path / "series", np.arange(120).reshape(4, 5, 6))
+    image = read_image(tmp_path / "series")
+    assert image.geometry.frame_of_reference_uid
+    inside = np.zeros(image.values.shape, dtype=bool)
+    inside[1, 2, 3:5] = True
+    path = write_nifti_mask(Mask(values=inside, geometry=image.geometry), image, tmp_path / "m.nii.gz")
+    assert read_mask(path).geometry.frame_of_reference_uid is None
+    assert read_mask(path, like=image).geometry == image.geometry
