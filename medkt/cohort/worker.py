@@ -182,6 +182,14 @@ class _Line:
         except OutputError as error:  # the disk is full, not the case at fault
             self._tell("broken", type(error).__name__, str(error))
             case.dropped = True
+        except OSError as error:
+            if name != "write":
+                case.failed, case.words, case.value = failure_of(error, name), words_of(error), None
+            else:  # no writer knew to say more of it
+                self._tell(
+                    "broken", OutputError.__name__, f"a result cannot be written ({error.strerror}); check the disk"
+                )
+                case.dropped = True
         except Exception as error:
             case.failed, case.words, case.value = failure_of(error, name), words_of(error), None
         case.seconds[name] = time.perf_counter() - began
