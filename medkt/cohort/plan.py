@@ -56,6 +56,11 @@ class Plan:
         """The cases of these numbers, as the manifest has them."""
         return ((number, case) for number, case in self._cases() if number in wanted)
 
+    def names(self, salt: bytes) -> Iterator[tuple[int, str]]:
+        """Number and key of every case."""
+        for number, case in self._cases():
+            yield number, self._key(case, salt)
+
     def present(self, salt: bytes, *, look: bool) -> Iterator[tuple[int, str, str]]:
         """Number and key of every case, and with `look` what its files and its row are now (else ""), for the ledger."""
         for number, case in self._cases():
