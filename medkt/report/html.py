@@ -41,7 +41,7 @@ ul.warnings li { margin: .2rem 0; }
 {% for f in result.findings %}
 <tr>
 <td>{{ f.name }}{% if f.words_notes %}<br>
-<span class="quiet">its words, see below: {{ f.words_notes | join(", ") | replace("_", " ") }}</span>{% endif %}</td>
+<strong>its words, see below: {{ f.words_notes | join(", ") | replace("_", " ") }}</strong>{% endif %}</td>
 <td>{% if f.decision == "seen" %}<span class="seen">seen</span>{% else %}{{ f.decision }}{% endif %}<br>
 <span class="quiet">{{ f.reason }}{% if f.calibration %}<br>
 decided by the calibration of site {{ f.calibration.site }} ({{ f.calibration.calibration_normals }} normals,

@@ -101,7 +101,7 @@ def test_lint_looks_at_every_file_whatever_one_of_them_is(medkt: Command) -> Non
     medkt("concept", "new", "--modality", "ct", "-o", "new.yaml")
     ran = medkt("concept", "lint", "latin.yaml", "absent.yaml", "tab.yaml", "new.yaml")
     assert ran.code == 2
-    assert "error: latin.yaml:2: is not UTF-8 text (byte 19); save it as UTF-8\n" in ran.out
+    assert "error: latin.yaml:2: is not UTF-8 text (byte 18); save it as UTF-8\n" in ran.out
     assert "error: absent.yaml: cannot be read (No such file or directory); check the path and permission\n" in ran.out
     assert "error: tab.yaml:2: is not valid YAML" in ran.out
     assert "new.yaml:" in ran.out

@@ -246,7 +246,10 @@ def test_a_protocol_asks_one_question_of_every_case(tmp_path: Path) -> None:
         (("--protocol", "busi", "--data", "x", "-o", "c", "--classify"), "--classify goes with --manifest"),
         (("--manifest", "{tmp}/a.csv", "-c", "ct_nodule", "-o", "c", "--apart"), "--apart is for classes"),
         (("--manifest", "{tmp}/a.csv", "--classify", "-o", "c"), "case 1, column class_name: empty"),
-        (("--protocol", "busi", "--data", "x", "-o", "c", "-p", "a", "-p", "b"), "a protocol looks for one finding"),
+        (
+            ("--protocol", "busi", "--data", "x", "-o", "c", "-p", "a disc", "-p", "a ring"),
+            "a protocol looks for one finding",
+        ),
         (("--protocol", "nothing", "--data", "x", "-o", "c"), "no protocol 'nothing'; known: brats"),
         (("{tmp}",), "holds no run"),
         (("--manifest", "a.csv", "-o", "c", "--label", "1"), "--label goes with two folders of masks"),

@@ -179,7 +179,7 @@ def test_a_row_of_a_case() -> None:
     assert row == {
         "concept": "us_dark", "predicted": "light", "hit": False, "rank": 2, "probability_us_bright": 0.75,
         "cosine_us_bright": 0.5, "probability_us_dark": 0.25, "cosine_us_dark": 0.125, "domain": "ultrasound",
-        "planes_scored": 1, "input_digest": "d", "incomplete": 0, "warnings": 1,
+        "planes_scored": 1, "input_digest": "d", "incomplete": 0, "warnings": 1, "words_notes": "",
     }  # fmt: skip
 
 
