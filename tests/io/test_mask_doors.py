@@ -1,10 +1,12 @@
 """One reader of masks: the same file has the same verdict at every door, and no verdict is silent."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
 from mask_inputs import INPUTS, MaskInput
+from pydicom import dcmread
 
 from medkt.cohort.masks import MaskRunnerFactory
 from medkt.cohort.work import Work
@@ -64,3 +66,19 @@ def test_one_verdict_at_every_door(given: MaskInput, tmp_path: Path) -> None:
         assert inside == given.inside, (door, says)
         assert given.says in says, door
         assert inside is not None or "mask." in says, door  # an error names the file
+
+
+def test_the_background_of_a_map_of_labels_is_the_value_that_it_names(tmp_path: Path) -> None:
+    given = next(one for one in INPUTS if one.name == "SEG of labels, two segments")
+    path, _ = given.make(tmp_path)
+    seg = dcmread(path)
+    labels = seg.pixel_array.copy()
+    labels[labels == 0] = 3
+    seg.PixelData = labels.tobytes()
+    seg.PixelPaddingValue = 3
+    background = deepcopy(seg.SegmentSequence[-1])
+    background.SegmentNumber, background.SegmentLabel = 3, "Background"
+    seg.SegmentSequence = [*(one for one in seg.SegmentSequence if one.SegmentNumber), background]
+    seg.save_as(path)
+    found = read_mask(path, label="all")
+    assert (int(found.values.sum()), found.provenance.steps) == (16, ("segments 1+2",))
