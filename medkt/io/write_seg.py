@@ -168,8 +168,9 @@ def _one_picture(native: DicomNative) -> Dataset:
 
 
 def _label(concepts: Sequence[Finding]) -> str:
-    """A code string: at most 16 capitals, digits, underscores."""
-    return re.sub("[^A-Z0-9_]", "_", concepts[0].id.upper())[:16] if len(concepts) == 1 else "MEDKT"
+    """A code string: at most 16 capitals, digits, underscores, which begins with a capital and does not end with an underscore."""
+    words = re.sub("[^A-Z0-9_]", "_", concepts[0].id.upper())[:16].rstrip("_")
+    return words if len(concepts) == 1 and re.match("[A-Z]", words) else "MEDKT"
 
 
 def _segment(number: int, concept: Finding) -> hd.seg.SegmentDescription:

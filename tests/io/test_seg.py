@@ -1,5 +1,6 @@
 """DICOM SEG: written for every kind of source, read back by highdicom and by medkt, every voxel in its place."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from orientations import axis_aligned, oblique, sheared
 from pydicom import dcmread
 
+from medkt.concepts import concept_from_text
 from medkt.concepts.concept import Caption, Code, Concept
 from medkt.errors import GeometryError, GeometryMismatchError, InputError, SettingsError, UnsupportedError
 from medkt.io import read_image, read_mask, seg_refusal, write_dicom_seg, write_nifti_mask
@@ -160,6 +162,25 @@ def test_what_the_segment_says(tmp_path: Path) -> None:
     assert seg.NumberOfFrames == 2  # empty ones are left out
     assert len(seg.ReferencedSeriesSequence[0].ReferencedInstanceSequence) == 4
     assert (seg.FrameOfReferenceUID, seg.StudyInstanceUID) == ("1.2.3.4.9", "1.2.3.4")
+
+
+@pytest.mark.parametrize(
+    ("words", "label"),
+    [
+        ("a bright nodule in the lung", "A_BRIGHT_NODULE"),  # cut where a space stands
+        ("a bright spot", "A_BRIGHT_SPOT_"),
+        ("3 mm nodule", "MEDKT"),
+        ("\u00f6dem der Lunge", ""),
+        ("_ dense _", ""),
+    ],
+)
+def test_free_words_make_a_code_string(words: str, label: str, tmp_path: Path) -> None:
+    image = sources(tmp_path)["series"]
+    seg = dcmread(write_dicom_seg([marked(image)], [concept_from_text(words)], image, tmp_path / "seg.dcm"))
+    assert re.fullmatch("[A-Z][A-Z0-9_]{0,15}", seg.ContentLabel)
+    assert not seg.ContentLabel.endswith("_")
+    assert seg.ContentLabel.startswith(label.rstrip("_"))
+    assert seg.SegmentSequence[0].SegmentLabel == concept_from_text(words).name
 
 
 def test_only_patient_and_study_are_taken_over(tmp_path: Path) -> None:
