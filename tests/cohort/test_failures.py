@@ -1,6 +1,7 @@
 """Kinds of failures, what is written down of them, and that no text of an error is."""
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -125,7 +126,8 @@ def test_an_error_of_our_own_code_says_where() -> None:
 def test_an_outcome_of_an_earlier_version_loses_its_words() -> None:
     """Runs of versions that kept words can be merged and gone on with; their words go no further."""
     line = Outcome(key="case-1", number=1, round=0, state="failed", kind="unreadable").line().decode()
-    old = line.replace('"code":""', f'"message":"{NAME}"').replace('"numbers":{},', "")
+    kept = ("key", "number", "round", "state", "kind", "rows", "seconds")
+    old = json.dumps({name: json.loads(line)[name] for name in kept} | {"message": NAME})
     assert NAME in old
     assert NAME not in Outcome.from_line(old).line().decode()
 
