@@ -14,7 +14,7 @@ from medkt.calibration import Scorer
 from medkt.concepts import concept_from_text, concepts, read_concepts
 from medkt.concepts.encoder_lint import TextEncoder
 from medkt.concepts.meaning import check_text
-from medkt.concepts.wordlike import plain_text, words_in
+from medkt.concepts.wordlike import is_wordlike, plain_text, words_in
 from medkt.datasets.phantom.study import write_study
 from medkt.domains import domain
 from medkt.domains.registry import domains
@@ -464,3 +464,15 @@ def test_letters_and_digits_or_capitals_in_turns_are_no_words() -> None:
         assert words_in(f"{code} in the lung") == (("in", "the", "lung"), (code,))
     assert words_in("aBcDeFgHiJkLmNo")[1] == ()  # a letter too short, and so are names in one word
     assert words_in("lungNodule T2w")[0][:2] == ("lung", "nodule")
+
+
+@pytest.mark.parametrize(
+    ("word", "is_one"),
+    [
+        ("aksjdhaksjd", False), ("thrombophlebitis", True), ("sdkfjha", False), ("nightshade", True), ("hirschsprung", True),
+        ("lkjhg", False), ("dfghdfgh", False), ("property", True), ("zzzebra", False), ("xkcd", False), ("copd", True),
+        ("nоdule", False), ("ménière", True), ("um", False),
+    ],
+)  # fmt: skip
+def test_what_is_like_a_word(word: str, is_one: bool) -> None:
+    assert is_wordlike(word) == is_one  # the o of one "nodule" is Cyrillic
