@@ -246,12 +246,12 @@ def _(at: Bench) -> Bad:
     return Bad(at.path("cut.zip"))
 
 
-@kind("huge declared size with little data (NIfTI)", "memory")
+@kind("huge declared size with little data (NIfTI)", "cut off or damaged")
 def _(at: Bench) -> Bad:
     return Bad(at.header({42: ("h", 30000), 44: ("h", 30000), 46: ("h", 30000)}), CT)
 
 
-@kind("huge declared size with little data (DICOM)", "export it again")
+@kind("huge declared size with little data (DICOM)", "MEDKT_MAX_BYTES")
 def _(at: Bench) -> Bad:
     return Bad(at.dicom(Rows=65535, Columns=65535))
 
@@ -259,7 +259,7 @@ def _(at: Bench) -> Bad:
 # ---- files of other things
 
 
-@kind("DICOM without pixels", "holds no pixel data", "give the image itself")
+@kind("DICOM without pixels", "an object without pixels", "medkt reads images")
 def _(at: Bench) -> Bad:
     return Bad(at.dicom(PixelData=None))
 
@@ -269,7 +269,7 @@ def _(at: Bench) -> Bad:
     return Bad(at.dicom(SOPClassUID="1.2.840.10008.5.1.4.1.1.66.4", Modality="SEG"))
 
 
-@kind("a structured report as input", "give the image itself")
+@kind("a structured report as input", "an object without pixels", "medkt reads images")
 def _(at: Bench) -> Bad:
     return Bad(at.dicom(SOPClassUID="1.2.840.10008.5.1.4.1.1.88.33", Modality="SR", PixelData=None))
 
@@ -279,7 +279,7 @@ def _(at: Bench) -> Bad:
     return Bad(at.dicom(SOPClassUID="1.2.840.10008.5.1.4.1.1.481.3", Modality="RTSTRUCT", PixelData=None))
 
 
-@kind("an encapsulated PDF as input", "give the image itself")
+@kind("an encapsulated PDF as input", "an object without pixels", "medkt reads images")
 def _(at: Bench) -> Bad:
     return Bad(at.dicom(SOPClassUID="1.2.840.10008.5.1.4.1.1.104.1", Modality="DOC", PixelData=None))
 
@@ -541,7 +541,7 @@ def _(at: Bench) -> Bad:
     return Bad(at.series(lambda index, one: setattr(one, "PixelSpacing", ["-1.5", "1.5"])))
 
 
-@kind("spacing of 1e9 mm (NIfTI)", "1e+09", "correct the header")
+@kind("spacing of 1e9 mm (NIfTI)", "not that of a patient", "Correct the header")
 def _(at: Bench) -> Bad:
     return Bad(_with_sform(at, np.diag([1e9, 1e9, 1e9, 1.0])), CT)
 
@@ -776,7 +776,7 @@ def _(at: Bench) -> Bad:
 
 @kind("reference mask on another grid", "another grid")
 def _(at: Bench) -> Bad:
-    path = at.nifti(np.ones((40, 48, 4), np.uint8), name="mask.nii")
+    path = at.nifti(np.eye(40, 48, dtype=np.uint8)[..., None].repeat(4, 2), name="mask.nii")
     return Bad(at.studies["ct-nifti"], (*CT, *QUICK, "--reference", str(path)), names=str(path))
 
 

@@ -109,5 +109,5 @@ def test_notes_say_what_is_not_promised() -> None:
     some = calibrate(KEY, studies(30), studies(5, seed=1))
     assert any('whether "absent" may be claimed' in note for note in some.notes)
     tied = of_scores([0.0] * 10 + [1.0] * 20)
-    assert any("no study can exceed it" in note for note in tied.notes)
+    assert any("only a study that scores higher than all of them is called" in note for note in tied.notes)
     assert tied.outcome(1.0) == "absent"

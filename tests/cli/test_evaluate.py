@@ -114,7 +114,10 @@ def test_labels_of_each_side_and_failures_by_their_own_names(tmp_path: Path, med
         done = next(row for row in csv.DictReader(file) if row["status"] == "done")
     assert (done["dsc"], done["reference_rule"], done["prediction_rule"]) == ("1", "its only label, 255", "label 1")
     both = medkt("evaluate", *folders, "-o", tmp_path / "b")
-    assert "unreadable: holds 2 labels, 1, 2; say which is meant: --label 1" in both.err
+    assert (
+        f"unreadable: {tmp_path / 'mine' / 'case_7.png'}: holds 2 labels, 1, 2; say which is meant: --label 1"
+        in both.err
+    )
     wrong = medkt("evaluate", *folders, "-o", tmp_path / "c", "--label", "1", "--threshold", "0.5")
     assert (wrong.code, "give one of the two" in wrong.err) == (2, True)
 
@@ -220,7 +223,7 @@ def test_a_protocol_asks_one_question_of_every_case(tmp_path: Path) -> None:
     plan = plan_of_protocol(load_protocol("busi"), tmp_path, columns=["class_name"], **options)
     works = list(plan.works(SALT, dict.fromkeys((1, 2, 3), (0, 0))))
     assert [work.concepts for work in works] == [("us_breast_tumour",)] * 3
-    assert [work.columns["class_name"] for work in works] == ["benign", "malignant", "normal"]
+    assert [work.columns["kept_class_name"] for work in works] == ["benign", "malignant", "normal"]
     with pytest.raises(SettingsError, match="--by scanner: the data set has no such column; it has class_name"):
         plan_of_protocol(load_protocol("busi"), tmp_path, columns=["scanner"], **options)
     with pytest.raises(SettingsError, match="'chexpert' compares no masks: its task is classification"):

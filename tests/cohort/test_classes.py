@@ -89,7 +89,7 @@ def test_cases_of_a_data_set_have_their_class(tmp_path: Path) -> None:
     plan = plan_of_classes(protocol, tmp_path, classes=classes, keep_ids=True, columns=["sex"])
     works = list(plan.works(SALT, dict.fromkeys(range(1, 6), (0, 0))))
     assert [work.concepts for work in works] == [(one.concept.id,) for one in classes]
-    assert works[3].columns == {"patient": "patient00004", TRUE_CLASS: "Edema", "sex": "Female"}
+    assert works[3].columns == {"patient": "patient00004", TRUE_CLASS: "Edema", "kept_sex": "Female"}
     with pytest.raises(SettingsError, match="--by scanner: the data set has no such column"):
         plan_of_classes(protocol, tmp_path, classes=classes, columns=["scanner"])
     with pytest.raises(InputError, match="an image is of class 'Edema', which is none of"):
@@ -126,7 +126,7 @@ def test_a_manifest_names_its_classes(tmp_path: Path) -> None:
     plan = plan_of_class_manifest(path, survey, classes=classes, keep_ids=True, columns=["site"])
     works = list(plan.works(SALT, {2: (0, 0)}))
     assert works[0].concepts == ("us_dark",)
-    assert works[0].columns == {"patient": "b", TRUE_CLASS: "gloom", "site": "2"}
+    assert works[0].columns == {"patient": "b", TRUE_CLASS: "gloom", "kept_site": "2"}
     with pytest.raises(
         SettingsError, match="--by sex: the manifest has no such column; it has class_name, present, site"
     ):

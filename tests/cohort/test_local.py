@@ -54,7 +54,7 @@ def test_every_case_ends_and_failures_have_their_kind(tmp_path: Path, threads: i
         assert row["failure"] == kinds.get(expected[row["case_id"]], "")
         assert row["status"] == ("failed" if row["failure"] else "done")
         assert bool(row["score"]) == (row["status"] == "done")
-        assert row["sex"] in "FM"
+        assert row["kept_sex"] in "FM"
     done = steps_in(tmp_path / "log")
     again = Counter(len(steps) for case, steps in done.items() if words[int(case[-1])] in ("ok", "bug", "memory"))
     assert set(again) <= {2, 3, 4, 5, 6}  # an innocent that waited beside a death is begun anew at most once

@@ -170,7 +170,7 @@ def test_each_stratum_has_the_interval_of_its_own_rows_and_patients(
     strata = {"sex": random.choice(["F", "M", ""], size=patients)[whose], "year": random.choice(2, size=len(whose))}
     positive = random.random(len(whose)) < 0.7
     columns = {
-        "case": [f"c{k}" for k in range(len(whose))], "patient": [f"p{one}" for one in whose], "status": ["ok"] * len(whose),
+        "case": [f"c{k}" for k in range(len(whose))], "patient": [f"p{one}" for one in whose], "status": ["done"] * len(whose),
         "concept": ["cyst"] * len(whose), "dsc": values, "outcome": np.where(positive, "normal", "reference empty"),
         "present": [True] * len(whose), "score": [0.5] * len(whose), "sex": strata["sex"], "year": strata["year"].astype(str),
     }  # fmt: skip

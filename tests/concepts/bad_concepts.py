@@ -101,7 +101,12 @@ _BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
 )
 _whole("aliases that expand without end", _BOMB, "more than 20000 values", remedy="write it out")
-_whole("nested without end", "[" * 2000, "mine.yaml: is nested too deeply", remedy="a concepts file holds")
+_whole(
+    "nested without end",
+    "[" * 2000,
+    "mine.yaml:1: holds more than 20000 values or 32 levels",
+    remedy="write it out plainly",
+)
 _whole(
     "a tag that would run code", "a: !!python/object/apply:os.getcwd []\n", "mine.yaml:1: has the tag", remedy="plain"
 )
