@@ -1,7 +1,9 @@
 """What every test shares: no network, no time limits on examples, and where the real images lie."""
 
+import logging
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,13 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 def home_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Model weights that a developer has must not change what the tests see."""
     monkeypatch.setenv("MEDKT_HOME", str(tmp_path / "medkt-home"))
+
+
+@pytest.fixture(autouse=True)
+def loudness_of_its_own() -> Iterator[None]:
+    """A command of another test that was told `-q` must not silence what this one listens for."""
+    yield
+    logging.getLogger("medkt").setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")

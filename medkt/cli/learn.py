@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medkt.cli.segment import modality_of, progress, say_notes
-from medkt.concepts.concept import ROLES
 
 if TYPE_CHECKING:
     from medkt.audit import LearnedConcept
@@ -83,6 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise SettingsError("--max-forgetting needs an audit; leave out --audit none")
     concept, kind = _concept_and_domain(arguments)
 
+    from medkt.concepts.concept import ROLES
     from medkt.pipeline.words import require_words
 
     require_words([concept], roles=ROLES)  # what needs no model, before one is loaded
@@ -159,6 +159,7 @@ def _write_beside(made: "LearnedConcept", target: Path) -> None:
 
 def _notes(encoder: "DualEncoder", concept: "Concept", kind: "Domain") -> list[str]:
     """What is to be known of the captions; a word that the model does not know is what it may have to learn."""
+    from medkt.concepts.concept import ROLES
     from medkt.concepts.meaning import check_text
 
     verdicts = [check_text(encoder, text, modality=kind.name) for role in ROLES for text in concept.texts(role)]

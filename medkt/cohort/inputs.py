@@ -32,7 +32,7 @@ def fingerprint(case: Case, asked: Any, salt: bytes, *, strict: bool = False) ->
         case.series, case.volume, case.slice_index, case.image_kind, case.reference_kind, case.reference_key, case.modality,
         asked,
     )  # fmt: skip
-    whole.update(json.dumps(said, ensure_ascii=True).encode())
+    whole.update(json.dumps(said, ensure_ascii=True, allow_nan=False).encode())
     try:
         for path in (case.image, *case.references):
             for name, file in _files(path):

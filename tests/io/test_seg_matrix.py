@@ -83,4 +83,4 @@ def test_every_frame_and_empty_segments(name: str, tmp_path: Path, dciodvfy: Non
         slices = image.geometry.shape[0]
         assert (named.count(1), named.count(2)) == ((slices, slices) if every else (filled, 1))
         assert form_errors(path, [])[0] == []
-        assert np.array_equal(read_mask(path, like=image).values, full.values)
+        assert np.array_equal(read_mask(path, like=image, label="all").values, full.values)

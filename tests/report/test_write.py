@@ -111,4 +111,4 @@ def test_the_summary_is_one_line(result: StudyResult, tmp_path: Path) -> None:
     written = write_result(result, tmp_path, formats=Formats(), name="x")
     assert written.summary == summarise(written.record)
     assert "\n" not in written.summary
-    assert written.summary.startswith("a bright spot seen (score 1.00; 4 lesions, largest at least ")
+    assert written.summary.startswith("a bright spot seen (score 1.00; 11 lesions, largest at least ")
