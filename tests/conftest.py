@@ -40,6 +40,7 @@ def loudness_of_its_own() -> Iterator[None]:
     """A command of another test that was told `-q` must not silence what this one listens for."""
     yield
     logging.getLogger("medkt").setLevel(logging.NOTSET)
+    logging.getLogger().setLevel(logging.WARNING)
 
 
 @pytest.fixture(scope="session")
