@@ -49,6 +49,8 @@ OF_MODELS = {
 OF_WRITERS = {"highdicom", "SimpleITK"}
 OF_PAGES = {"matplotlib", "jinja2"}
 OF_TABLES = {"pyarrow", "duckdb"}
+OF_FILES = {"pydicom", "nibabel", "tifffile"}  # readers of what is no picture
+ALL = OF_MODELS | OF_WRITERS | OF_PAGES | OF_TABLES | OF_FILES
 # what a command may load of those above, once it has run; a package that is not named here must not be loaded
 MAY_LOAD = {
     "evaluate": {"pyarrow"}, "report": {"pyarrow", *OF_PAGES}, "compare": {"pyarrow"}, "query": {"duckdb", "pyarrow"},
@@ -69,7 +71,7 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sides = ["--reference", str(folder / "reference"), "--prediction", str(folder / "prediction")]
     for name, more in (("run", []), ("other", ["--salt", str(folder / "run" / "salt")])):
         loaded = _modules_of(["evaluate", *sides, "-o", str(folder / name), *more])
-        assert not loaded & (OF_MODELS | OF_WRITERS | OF_PAGES | OF_TABLES) - MAY_LOAD["evaluate"]
+        assert not loaded & ALL - MAY_LOAD["evaluate"]
     return folder
 
 
@@ -86,19 +88,23 @@ def test_a_command_loads_what_it_needs_and_no_more(command: str, scored: Path, t
         "phantom": ["phantom", "--finding", "cxr_nodule", "-o", str(tmp_path / "study")],
     }[command]  # fmt: skip
     loaded = _modules_of(words)
-    assert not loaded & (OF_MODELS | OF_WRITERS | OF_PAGES | OF_TABLES) - MAY_LOAD[command]
+    assert not loaded & ALL - MAY_LOAD[command]
 
 
-def test_a_worker_that_scores_masks_loads_no_model() -> None:
-    of_worker = """
+def test_a_worker_that_scores_pictures_loads_no_model_and_no_reader_of_volumes(scored: Path) -> None:
+    of_worker = f"""
     from medkt.cohort import masks, worker
-    import numpy as np
+    from medkt.io import read_mask
     from medkt.metrics import evaluate_case
-    from medkt.spatial import Geometry, Mask
-    mask = Mask(values=np.ones((2, 3, 4), bool), geometry=Geometry(affine=np.eye(4), shape=(2, 3, 4)))
-    evaluate_case(reference=mask, prediction=mask, tolerance_mm=1)
+    sides = dict((side, read_mask("{scored}/" + side + "/0.png")) for side in ("reference", "prediction"))
+    evaluate_case(**sides, tolerance_px=1)
     """
-    assert not _modules_after(of_worker) & (OF_MODELS | OF_WRITERS | OF_PAGES | OF_TABLES)
+    assert not _modules_after(of_worker) & ALL
+
+
+def test_a_name_of_the_package_of_files_is_the_function_whatever_was_loaded_before() -> None:
+    program = "import medkt.io.masks, medkt.io.read; from medkt.io import read_image, read_mask; read_image.__call__, read_mask.__call__"
+    assert {"medkt"} <= _modules_after(program)
 
 
 def test_the_public_names_are_all_there() -> None:

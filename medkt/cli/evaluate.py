@@ -197,11 +197,12 @@ def _run_models(arguments: argparse.Namespace, protocol: "Protocol | None") -> i
 
 
 def _protocol(arguments: argparse.Namespace) -> "Protocol | None":
-    from medkt.datasets.protocol import load_protocol
     from medkt.errors import SettingsError
 
     if arguments.protocol is None:
         return None
+    from medkt.datasets.protocol import load_protocol  # with the builder of every layout
+
     protocol = load_protocol(arguments.protocol)
     if arguments.data is None:
         raise SettingsError(f"say where the data set lies: --data DIR ({protocol.title}: {protocol.access})")
@@ -268,11 +269,10 @@ def _plan(
 
 def _scoring(arguments: argparse.Namespace, protocol: "Protocol | None") -> "Scoring":
     """The options over the protocol's metrics over the defaults."""
-    from medkt.cohort.protocols import scoring_of_protocol
     from medkt.cohort.scoring import Scoring
     from medkt.metrics import MetricSettings
 
-    base = scoring_of_protocol(protocol) if protocol is not None else Scoring()
+    base = _scoring_of(protocol) if protocol is not None else Scoring()
     metrics = MetricSettings(
         metrics=_listed(arguments.metrics) if arguments.metrics else base.metrics.metrics, empty=arguments.empty,
         resample_to_reference=arguments.resample_to_reference,
@@ -280,6 +280,12 @@ def _scoring(arguments: argparse.Namespace, protocol: "Protocol | None") -> "Sco
     if arguments.tolerance:
         return Scoring.parse(arguments.tolerance, metrics)
     return replace(base, metrics=metrics)
+
+
+def _scoring_of(protocol: "Protocol") -> "Scoring":
+    from medkt.cohort.protocols import scoring_of_protocol  # it loads the builder of every layout
+
+    return scoring_of_protocol(protocol)
 
 
 def _say(

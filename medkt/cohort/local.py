@@ -92,12 +92,18 @@ class LocalEngine:
             worker.pipe.send(work)
 
     def poll(self, seconds: float) -> Sequence[Event]:
-        ready: list[Any] = [worker.pipe for worker in self._workers]
-        wait(ready, timeout=seconds)
+        """As `Engine.poll`; that a step begins or ends is noted here, and wakes nobody."""
+        until = time.monotonic() + seconds
         events: list[Event] = []
-        for worker in tuple(self._workers):
-            events += self._drain(worker)
-        return events + self._overdue()
+        while not events:
+            ready: list[Any] = [worker.pipe for worker in self._workers]
+            wait(ready, timeout=max(0.0, until - time.monotonic()))
+            for worker in tuple(self._workers):
+                events += self._drain(worker)
+            events += self._overdue()
+            if time.monotonic() >= until:
+                break
+        return events
 
     def stop(self, *, grace: float) -> Sequence[Event]:
         self._stopping = True

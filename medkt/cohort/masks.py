@@ -14,7 +14,7 @@ from medkt.datasets.case import Case
 from medkt.datasets.folder import PICTURES, VOLUMES, files_in, ids_from, require_folder
 from medkt.datasets.patients import WhoseFiles
 from medkt.io.mask_choice import MaskChoice
-from medkt.io.read_mask import read_chosen
+from medkt.io.masks import read_chosen
 from medkt.metrics import CaseResult, pair_by_case
 from medkt.models.digest import sha256_of
 from medkt.spatial import Mask

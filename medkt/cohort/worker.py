@@ -193,7 +193,12 @@ class _Line:
         except Exception as error:
             case.failed, case.words, case.value = failure_of(error, name), words_of(error), None
         case.seconds[name] = time.perf_counter() - began
-        self._tell("end", case.work.key, name)
+        if self._waits_after(name):
+            self._tell("end", case.work.key, name)
+
+    def _waits_after(self, name: str) -> bool:
+        """Whether the case may wait before its next step, which does not count; else the next message ends this step."""
+        return name == "read" or (name == "compute" and not self._one_core)
 
     def _tell(self, *message: object) -> None:
         try:

@@ -1,47 +1,31 @@
 """Every layout that medkt knows, by name, and the first look at what a builder found."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from medkt.datasets import (
-    bids,
-    brats,
-    busi,
-    chexpert,
-    coco_set,
-    decathlon,
-    dicom_outlines,
-    jsrt,
-    medclipsam,
-    nnunet,
-    paired,
-    siim,
-    udiat,
-    unitochest,
-)
 from medkt.datasets.case import Case
 from medkt.datasets.manifest import Manifest
-from medkt.datasets.reference import read_case_image, reference_mask
 from medkt.errors import InputError, UnknownNameError
 
 CHECKED = 20  # cases of which the files are read before anything is computed
 
-BUILDERS: Mapping[str, Callable[..., Manifest]] = {
-    "paired": paired.build,
-    "nnunet": nnunet.build,
-    "decathlon": decathlon.build,
-    "bids": bids.build,
-    "medclipsam": medclipsam.build,
-    "coco": coco_set.build,
-    "dicom": dicom_outlines.build,
-    "busi": busi.build,
-    "udiat": udiat.build,
-    "unitochest": unitochest.build,
-    "siim": siim.build,
-    "brats": brats.build,
-    "jsrt": jsrt.build,
-    "chexpert": chexpert.build,
+BUILDERS = {  # the module whose `build` reads it; some load a library of their own
+    "paired": "medkt.datasets.paired",
+    "nnunet": "medkt.datasets.nnunet",
+    "decathlon": "medkt.datasets.decathlon",
+    "bids": "medkt.datasets.bids",
+    "medclipsam": "medkt.datasets.medclipsam",
+    "coco": "medkt.datasets.coco_set",
+    "dicom": "medkt.datasets.dicom_outlines",
+    "busi": "medkt.datasets.busi",
+    "udiat": "medkt.datasets.udiat",
+    "unitochest": "medkt.datasets.unitochest",
+    "siim": "medkt.datasets.siim",
+    "brats": "medkt.datasets.brats",
+    "jsrt": "medkt.datasets.jsrt",
+    "chexpert": "medkt.datasets.chexpert",
 }
 
 
@@ -63,7 +47,7 @@ def build_manifest(layout: str, root: str | Path, *, checked: int | None = CHECK
     """
     if layout not in BUILDERS:
         raise UnknownNameError(f"no layout {layout!r}; known: {', '.join(BUILDERS)}")
-    manifest = BUILDERS[layout](root, **options)
+    manifest: Manifest = import_module(BUILDERS[layout]).build(root, **options)
     check_files(manifest.cases, count=checked)
     return manifest
 
@@ -74,6 +58,8 @@ def check_files(cases: Sequence[Case], *, count: int | None = CHECKED) -> None:
     Raises:
         InputError: the first that cannot be used; or not one of the masks has anything inside.
     """
+    from medkt.datasets.reference import read_case_image, reference_mask
+
     chosen = _spread(cases, len(cases) if count is None else count)
     outlined = 0
     for case in chosen:

@@ -12,8 +12,9 @@ from medkt.datasets.folder import require_folder
 from medkt.datasets.manifest import Manifest
 from medkt.datasets.rtstruct import RTSTRUCT, referenced_series
 from medkt.errors import AmbiguousInputError, InputError
-from medkt.io.dicom_header import items, kind_of, looks_like_dicom, modality_of, read_header, text
+from medkt.io.dicom_header import items, kind_of, modality_of, read_header, text
 from medkt.io.dicom_seg import BINARY_OR_FRACTIONAL
+from medkt.io.dicom_start import looks_like_dicom
 from medkt.io.seg_planes import LABELMAP
 
 DOMAINS = {"CT": "ct", "MR": "mri", "US": "ultrasound", "CR": "cxr", "DX": "cxr"}

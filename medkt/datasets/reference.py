@@ -12,12 +12,11 @@ from medkt.datasets.case import Case
 from medkt.datasets.coco import coco_mask
 from medkt.datasets.jsrt import read_jsrt
 from medkt.datasets.rle import siim_mask
-from medkt.datasets.rtstruct import read_rtstruct
 from medkt.errors import GeometryMismatchError, InputError, UnsupportedError
 from medkt.io.digest import digest_of
 from medkt.io.mask_choice import MaskChoice
+from medkt.io.masks import onto, read_chosen
 from medkt.io.read import kind_of_file, read_image
-from medkt.io.read_mask import onto, read_chosen
 from medkt.shapes import MaskVoxels
 from medkt.spatial import Image, Mask, Provenance
 
@@ -122,6 +121,8 @@ def _coco(case: Case, image: Image) -> Made:
 def _rtstruct(case: Case, image: Image) -> Made:
     if case.slice_index is not None:
         raise UnsupportedError(f"{case.references[0]}: an RTSTRUCT for a single slice; leave the column slice empty")
+    from medkt.datasets.rtstruct import read_rtstruct  # the reader of DICOM takes long to load
+
     return (read_rtstruct(case.references[0], geometry=image.geometry, structure=case.reference_key),)
 
 

@@ -1,12 +1,12 @@
-"""Files to images, and masks back to files. Writers are loaded when they are first used: only that of DICOM needs highdicom."""
+"""Files to images, and masks back to files. Each is loaded when it is first used: only the writer of DICOM needs highdicom."""
 
 from typing import TYPE_CHECKING
 
-from medkt.io.read import read_image
-from medkt.io.read_mask import read_mask
 from medkt.lazy import names_of
 
 _WHERE = {
+    "read_image": "medkt.io.read",
+    "read_mask": "medkt.io.masks",
     "seg_refusal": "medkt.io.write_seg_source",
     "write_dicom_seg": "medkt.io.write_seg",
     "write_nifti_mask": "medkt.io.write_nifti",
@@ -14,9 +14,11 @@ _WHERE = {
     "write_saliency_nifti": "medkt.io.write_nifti",
 }
 
-__all__ = ["read_image", "read_mask", *_WHERE]
+__all__ = [*_WHERE]
 
 if TYPE_CHECKING:
+    from medkt.io.masks import read_mask as read_mask
+    from medkt.io.read import read_image as read_image
     from medkt.io.write_nifti import write_nifti_mask as write_nifti_mask
     from medkt.io.write_nifti import write_saliency_nifti as write_saliency_nifti
     from medkt.io.write_png import write_png_mask as write_png_mask

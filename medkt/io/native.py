@@ -1,9 +1,10 @@
 """What a writer needs to put a mask back into the frame of the file that was read. Only `medkt.io` looks inside."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydicom import Dataset
+if TYPE_CHECKING:
+    from pydicom import Dataset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)  # a header in a log would name the patient
@@ -18,7 +19,7 @@ class DicomNative:
         mosaic: whether slices were cut from mosaics; several slices then share one source frame, which holds them all.
     """
 
-    datasets: tuple[Dataset, ...]
+    datasets: "tuple[Dataset, ...]"
     frames: tuple[tuple[int, int], ...]
     series_uid: str
     regridded: bool = False

@@ -10,12 +10,9 @@ import math
 import re
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from nibabel.fileholders import FileHolder
-from nibabel.nifti1 import Nifti1Image, Nifti1Pair
-from nibabel.nifti2 import Nifti2Image, Nifti2Pair
 from numpy.typing import NDArray
 
 from medkt.bounds import budget
@@ -38,6 +35,9 @@ from medkt.spatial.geometry import Geometry
 from medkt.spatial.image import Image
 from medkt.spatial.provenance import Provenance
 
+if TYPE_CHECKING:
+    from nibabel.fileholders import FileHolder
+
 Array = NDArray[Any]
 
 _TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -45,11 +45,11 @@ _TURNED = [2, 1, 0, 3]  # (i, j, k, 1) <-> (k, j, i, 1)
 _PACKED_NAMES = (".gz", ".bz2", ".zst")
 _MILLIMETRES = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}  # xyzt_units & 7: unknown, metre, millimetre, micrometre
 _CHUNK = 1 << 24
-_CLASSES: dict[bytes, Any] = {  # nibabel has no hints for most of its methods
-    b"n+1\0": Nifti1Image,
-    b"ni1\0": Nifti1Pair,
-    b"n+2\0": Nifti2Image,
-    b"ni2\0": Nifti2Pair,
+_CLASSES = {  # of nibabel, which is loaded where a file is NIfTI
+    b"n+1\0": "Nifti1Image",
+    b"ni1\0": "Nifti1Pair",
+    b"n+2\0": "Nifti2Image",
+    b"ni2\0": "Nifti2Pair",
 }
 
 
@@ -137,9 +137,9 @@ def _open(path: Path, shown: str) -> tuple[Any, int]:
         raise UnsupportedError(f"{shown}: is Analyze 7.5, which does not say left from right; convert it to NIfTI")
     if magic is None or magic not in _CLASSES:
         raise UnreadableError(f"{shown}: is not NIfTI, or its gzip is damaged; export it again")
-    kind = _CLASSES[magic]
+    kind = _class_named(_CLASSES[magic])
     files = dict.fromkeys(("header", "image"), _holder(headers, shown))
-    if not issubclass(kind, Nifti1Image):
+    if _CLASSES[magic].endswith("Pair"):
         voxels = _of_pair(headers, ".img")
         if voxels is None:
             raise InputError(f"{shown}: is the header of a pair, and the .img beside it is missing")
@@ -162,6 +162,13 @@ def _open(path: Path, shown: str) -> tuple[Any, int]:
     return stored, present
 
 
+def _class_named(name: str) -> Any:
+    """One of nibabel's classes, which have no hints for most of their methods."""
+    import nibabel
+
+    return getattr(nibabel, name)
+
+
 def _named(path: Path, suffix: str) -> bool:
     """Whether the name ends so, gzipped or not."""
     return path.name.lower().endswith((suffix, f"{suffix}.gz"))
@@ -181,7 +188,9 @@ def _cifti_codes(stored: Any) -> list[int]:
     return [extension.get_code() for extension in stored.header.extensions if extension.get_code() == 32]
 
 
-def _holder(path: Path, shown: str) -> FileHolder:
+def _holder(path: Path, shown: str) -> "FileHolder":
+    from nibabel.fileholders import FileHolder
+
     with path.open("rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
     if not packed and path.suffix.lower() not in _PACKED_NAMES:
@@ -198,7 +207,7 @@ def _holder(path: Path, shown: str) -> FileHolder:
     return FileHolder(filename=str(path), fileobj=held)
 
 
-def _length(holder: FileHolder) -> int:
+def _length(holder: "FileHolder") -> int:
     if isinstance(holder.fileobj, io.BytesIO):
         return int(holder.fileobj.getbuffer().nbytes)
     return Path(str(holder.filename)).stat().st_size
@@ -330,7 +339,7 @@ def image_like(values: Array, native: NiftiNative) -> Any:
     sform, qform, their codes, pixdim and units are the file's own; free text, intent, scaling and extensions are not
     copied, for they may name a patient or speak of other values.
     """
-    kind: Any = Nifti2Image if native.header.sizeof_hdr == 540 else Nifti1Image
+    kind = _class_named("Nifti2Image" if native.header.sizeof_hdr == 540 else "Nifti1Image")
     header = kind.header_class.from_header(native.header.as_byteswapped("<"), check=False)
     header.extensions.clear()
     for field in ("descrip", "aux_file", "db_name", "intent_name", "data_type"):
@@ -357,7 +366,7 @@ _PLACE = (
 def image_from(values: Array, geometry: Geometry) -> Any:
     """(slices, rows, columns) values as NIfTI with the affine of a grid; sform is exact, qform set where it can be."""
     affine = ras_affine(geometry.affine)
-    kind: Any = Nifti1Image
+    kind = _class_named("Nifti1Image")
     image = kind(values.transpose(2, 1, 0), affine)
     image.header.set_slope_inter(1.0, 0.0)
     aligned = geometry.stack == "space" and geometry.frame_of_reference_uid is not None

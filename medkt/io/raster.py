@@ -4,13 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from medkt.bounds import budget, require_regular
 from medkt.errors import AmbiguousInputError, InputError, UnsupportedError
-from medkt.io.dicom_pixels import luma
 from medkt.io.digest import digest_of
 from medkt.io.guard import one_line, reading
 from medkt.io.native import RasterNative
@@ -126,6 +124,8 @@ def _expanded(picture: Pillow.Image) -> Pillow.Image:
 
 
 def _read_tiff(path: Path, shown: str, volume: int | str | None) -> tuple[Array, tuple[str, ...], tuple[str, ...]]:
+    import tifffile
+
     with reading(shown, "decoding the TIFF", explain=True), tifffile.TiffFile(path) as file:
         pages = len(file.pages)
         if pages > 1 and volume is None:
@@ -164,6 +164,8 @@ def _grey(pixels: Array, shown: str) -> tuple[Array, tuple[str, ...]]:
     alpha = ("alpha dropped",) if pixels.shape[2] in (2, 4) else ()
     if pixels.shape[2] < 3:
         return pixels[..., 0], alpha
+    from medkt.io.dicom_pixels import luma
+
     return luma(pixels[..., :3], "RGB"), ("colour reduced to luma (ITU-R BT.601)", *alpha)
 
 

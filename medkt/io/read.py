@@ -8,8 +8,7 @@ from typing import NamedTuple
 from medkt.bounds import require_regular
 from medkt.errors import IncompleteError, InputError, UnsupportedError
 from medkt.io.archive import unpacked
-from medkt.io.dicom import read_dicom
-from medkt.io.dicom_header import looks_like_dicom
+from medkt.io.dicom_start import looks_like_dicom
 from medkt.io.entries import Listing, said
 from medkt.io.nifti import nifti_magic, read_nifti
 from medkt.io.raster import raster_kind, read_raster
@@ -77,6 +76,8 @@ def _read(path: Path, shown: str, asked: _Asked) -> Image:
         with unpacked(path) as (folder, listing):
             return _read_unpacked(folder, listing, shown, asked)
     if kind == "dicom":
+        from medkt.io.dicom import read_dicom  # its library takes as long to load as all of medkt
+
         return read_dicom(path, shown, **asked._asdict())
     if asked.series is not None:
         raise InputError(f"{shown}: --series is for DICOM, and this is a {kind} file")
@@ -124,6 +125,8 @@ def kind_of_file(path: Path, shown: str) -> str:
 def _read_unpacked(folder: Path, listing: Listing, shown: str, asked: _Asked) -> Image:
     """DICOM files of an archive, or its only other image."""
     if any(looks_like_dicom(entry.path) for entry in listing.files):
+        from medkt.io.dicom import read_dicom
+
         return read_dicom(folder, shown, listing=listing, **asked._asdict())
     if listing.lost and not asked.allow_incomplete:
         raise IncompleteError(f"{shown}: incomplete, {said(listing.lost)}. Pack it again.")

@@ -11,7 +11,7 @@ from medkt.domains import Domain, check_plausible
 from medkt.errors import InputError, NumericalError, SettingsError
 from medkt.io import read_image
 from medkt.io.mask_choice import MaskChoice
-from medkt.io.read_mask import read_chosen, require_held
+from medkt.io.masks import read_chosen, require_held
 from medkt.models.encoder import DualEncoder
 from medkt.models.registry import load_encoder
 from medkt.pipeline.load import resolve_device, segmenter_with_facts

@@ -1,7 +1,14 @@
 """Cases to claims: summaries with intervals over patients, paired comparisons, agreement."""
 
 from medkt.statistics.agreement import BlandAltman, bland_altman, bland_altman_of_volumes
-from medkt.statistics.bootstrap import BootstrapSettings, Interval, bootstrap_interval, mean_of, median_of
+from medkt.statistics.bootstrap import (
+    BootstrapSettings,
+    Interval,
+    bootstrap_interval,
+    bootstrap_intervals,
+    mean_of,
+    median_of,
+)
 from medkt.statistics.holm import holm
 from medkt.statistics.paired import Comparison, compare, patient_differences, rank_biserial, signed_rank_p
 from medkt.statistics.shares import share_interval, wilson
@@ -24,6 +31,7 @@ __all__ = [
     "bland_altman",
     "bland_altman_of_volumes",
     "bootstrap_interval",
+    "bootstrap_intervals",
     "compare",
     "count",
     "flip_signs",

@@ -5,7 +5,7 @@ Efron 1987 (J Am Stat Assoc 82:171-185); the patient, not the case, is drawn, si
 a patient both agree. The acceleration comes from a jackknife over patients, in groups of them where they are many.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,17 +98,37 @@ def bootstrap_interval(
         statistic: over the last axis of an array that is padded with NaN; `mean_of` or `median_of`.
         settings: level, resamples, seed.
     """
+    return bootstrap_intervals(values, patients, (statistic,), settings)[0]
+
+
+def bootstrap_intervals(
+    values: Values, patients: Patients, statistics: Sequence[Statistic], settings: BootstrapSettings | None = None
+) -> tuple[Interval, ...]:
+    """As `bootstrap_interval` of each statistic, from the same draws, which take as long as the statistics."""
     settings = settings or BootstrapSettings()
     if not len(values):
-        return Interval(estimate=NAN, level=settings.level, note="no value")
+        return (Interval(estimate=NAN, level=settings.level, note="no value"),) * len(statistics)
     padded = by_patient(values, patients)
-    estimate = float(statistic(padded.reshape(1, -1))[0])
+    estimates = [float(statistic(padded.reshape(1, -1))[0]) for statistic in statistics]
     why = _no_interval(values, len(padded))
     if why:
-        point = estimate if why == EQUAL else NAN
-        return Interval(estimate=estimate, low=point, high=point, level=settings.level, note=why)
+        points = estimates if why == EQUAL else [NAN] * len(estimates)
+        return tuple(
+            Interval(estimate=estimate, low=point, high=point, level=settings.level, note=why)
+            for estimate, point in zip(estimates, points, strict=True)
+        )
     count = int(min(settings.resamples, max(200, BUDGET // padded.size)))
-    drawn = _draw(padded, statistic, count, np.random.default_rng(settings.seed))
+    drawn = _draw(padded, statistics, count, np.random.default_rng(settings.seed))
+    return tuple(
+        _interval(padded, estimate, statistic, one, settings)
+        for estimate, statistic, one in zip(estimates, statistics, drawn, strict=True)
+    )
+
+
+def _interval(
+    padded: Padded, estimate: float, statistic: Statistic, drawn: Drawn, settings: BootstrapSettings
+) -> Interval:
+    count = len(drawn)
     few = "fewer than 20 patients: the interval is too narrow" if len(padded) < 20 else ""
     of = f"{count} resamples of {len(padded)} patients"
     if count < min(FEWEST_FOR_BCA, settings.resamples):
@@ -142,13 +162,16 @@ def _no_interval(values: Values, patients: int) -> str:
     return EQUAL if values.min() == values.max() else ""
 
 
-def _draw(padded: Padded, statistic: Statistic, count: int, random: np.random.Generator) -> Drawn:
+def _draw(padded: Padded, statistics: Sequence[Statistic], count: int, random: np.random.Generator) -> list[Drawn]:
+    """Each statistic of the same resamples."""
     at_once = max(1, CHUNK // padded.size)
-    parts = []
+    parts: list[list[NDArray[np.float64]]] = [[] for _ in statistics]
     for start in range(0, count, at_once):
         rows = random.integers(len(padded), size=(min(at_once, count - start), len(padded)))
-        parts.append(statistic(padded[rows].reshape(len(rows), -1)))
-    return np.concatenate(parts)
+        resampled = padded[rows].reshape(len(rows), -1)
+        for part, statistic in zip(parts, statistics, strict=True):
+            part.append(statistic(resampled))
+    return [np.concatenate(part) for part in parts]
 
 
 def _jackknife(padded: Padded, statistic: Statistic) -> Float64[np.ndarray, " left_out"]:

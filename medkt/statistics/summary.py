@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medkt.statistics.bootstrap import BootstrapSettings, Interval, bootstrap_interval, mean_of, median_of
+from medkt.statistics.bootstrap import BootstrapSettings, Interval, bootstrap_intervals, mean_of, median_of
 from medkt.statistics.table import CaseTable
 
 
@@ -72,11 +72,12 @@ def summarise(table: CaseTable, metric: str, settings: BootstrapSettings | None 
     quartiles = (
         np.quantile(values, [0.25, 0.75], method="linear" if finite else "higher") if len(values) else [np.nan] * 2
     )
+    mean, median = bootstrap_intervals(values, patients, (mean_of, median_of), settings)
     return Summary(
         metric=metric,
         counts=count(table, metric),
-        mean=bootstrap_interval(values, patients, mean_of, settings),
-        median=bootstrap_interval(values, patients, median_of, settings),
+        mean=mean,
+        median=median,
         sd=float(values.std(ddof=1)) if len(values) > 1 and finite else float("nan"),
         quartiles=(float(quartiles[0]), float(quartiles[1])),
     )

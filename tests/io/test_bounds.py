@@ -29,8 +29,8 @@ from medkt.config import parse_overrides, read_yaml
 from medkt.datasets.document import read_document as read_json
 from medkt.datasets.table import read_rows
 from medkt.errors import InputError, SettingsError, UnreadableError, UnsupportedError
+from medkt.io.masks import read_mask
 from medkt.io.read import read_image
-from medkt.io.read_mask import read_mask
 
 DEFLATED = "1.2.840.10008.1.2.1.99"
 JPEG = "1.2.840.10008.1.2.4.50"

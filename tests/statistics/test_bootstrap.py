@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from medkt.errors import SettingsError
-from medkt.statistics import BootstrapSettings, bootstrap_interval, mean_of, median_of
+from medkt.statistics import BootstrapSettings, bootstrap_interval, bootstrap_intervals, mean_of, median_of
 from medkt.statistics import bootstrap as module
 from medkt.statistics.bootstrap import by_patient
 
@@ -27,7 +27,7 @@ def test_one_case_a_patient_is_scipys_bca(statistic: module.Statistic, theirs: o
 
 def test_the_formula_on_one_set_of_draws() -> None:
     """Efron's bias and acceleration written out, on the very draws that were used."""
-    drawn = module._draw(SKEWED[:, None], mean_of, 2_000, np.random.default_rng(0))
+    drawn = module._draw(SKEWED[:, None], (mean_of,), 2_000, np.random.default_rng(0))[0]
     left_out = np.array([np.delete(SKEWED, k).mean() for k in range(40)])
     spread = left_out.mean() - left_out
     a = (spread**3).sum() / (6 * (spread**2).sum() ** 1.5)
@@ -111,3 +111,11 @@ def test_impossible_settings_are_refused() -> None:
         BootstrapSettings(level=95.0)
     with pytest.raises(SettingsError, match="at least 100 resamples, got 10"):
         BootstrapSettings(resamples=10)
+
+
+@pytest.mark.parametrize("values", [SKEWED, np.ones(40), np.where(SKEWED > 1, np.inf, SKEWED), SKEWED[:0]])
+def test_statistics_of_one_set_of_draws_are_those_of_draws_of_their_own(values: np.ndarray) -> None:
+    patients, settings = _each_its_own(40)[: len(values)], BootstrapSettings(resamples=2_000)
+    both = (mean_of, median_of)
+    apart = [bootstrap_interval(values, patients, statistic, settings) for statistic in both]
+    assert [repr(one) for one in bootstrap_intervals(values, patients, both, settings)] == [repr(one) for one in apart]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medkt.report.run.many import mean_interval, median_interval
+from medkt.report.run.many import mean_and_median
 from medkt.report.run.presence import auc_interval
 from medkt.report.run.provisos import provisos_of, rules_of
 from medkt.report.run.scores import Coded, Rows, Scores
@@ -135,9 +135,9 @@ def summarise_rows(scores: Scores, rows: Rows, metric: str, settings: BootstrapS
     quartiles = [np.nan, np.nan]
     if len(values):
         quartiles = np.quantile(values, [0.25, 0.75], method="linear" if finite else "higher").tolist()
+    mean, median = mean_and_median(values, patients, settings)
     return Summary(
-        metric=metric, counts=_count(scores, rows, column), mean=mean_interval(values, patients, settings),
-        median=median_interval(values, patients, settings),
+        metric=metric, counts=_count(scores, rows, column), mean=mean, median=median,
         sd=float(values.std(ddof=1)) if len(values) > 1 and finite else float("nan"),
         quartiles=(float(quartiles[0]), float(quartiles[1])),
     )  # fmt: skip
@@ -163,13 +163,18 @@ def _lines(scores: Scores, rows: Rows, where: tuple[str, str, str], settings: Bo
         "negatives": rows & (scores.negatives | failed),
     }
     concept, group, value = where
-    return [
-        Line(concept=concept, group=group, value=value, part=part, summary=summarise_rows(scores, held, metric, settings))
-        for metric in scores.numbers
-        if not np.isnan(scores.numbers[metric][rows]).all()
-        for part, held in parts.items()
-        if (held & ~failed).any()
-    ]  # fmt: skip
+    lines = []
+    for metric in scores.numbers:
+        if np.isnan(scores.numbers[metric][rows]).all():
+            continue
+        known: dict[bytes, Summary] = {}  # where all are positive, both parts are the same cases
+        for part, held in parts.items():
+            if (held & ~failed).any():
+                if held.tobytes() not in known:
+                    known[held.tobytes()] = summarise_rows(scores, held, metric, settings)
+                same = known[held.tobytes()]
+                lines.append(Line(concept=concept, group=group, value=value, part=part, summary=same))
+    return lines
 
 
 def _decisions(scores: Scores, rows: Rows, where: tuple[str, str, str], settings: BootstrapSettings) -> list[Decisions]:

@@ -9,10 +9,28 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from medkt.statistics import BootstrapSettings, Interval, bootstrap_interval, mean_of, median_of, share_interval
+from medkt.statistics import (
+    BootstrapSettings,
+    Interval,
+    bootstrap_interval,
+    bootstrap_intervals,
+    mean_of,
+    median_of,
+    share_interval,
+)
 from medkt.statistics.table import Patients, Values
 
 MANY = 2_000  # patients; from here on the bootstrap is left out
+
+
+def mean_and_median(
+    values: Values, patients: Patients, settings: BootstrapSettings | None = None
+) -> tuple[Interval, Interval]:
+    """The mean and the median with their intervals over patients, of one bootstrap; `values` without NaN."""
+    if _patients(values, patients)[1] < MANY or not np.isfinite(values).all():
+        mean, median = bootstrap_intervals(values, patients, (mean_of, median_of), settings)
+        return mean, median
+    return mean_interval(values, patients, settings), median_interval(values, patients, settings)
 
 
 def mean_interval(values: Values, patients: Patients, settings: BootstrapSettings | None = None) -> Interval:

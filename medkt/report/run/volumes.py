@@ -17,8 +17,8 @@ from medkt.domains import Domain, domain
 from medkt.errors import InputError, UnreadableError
 from medkt.io import read_image
 from medkt.io.mask_choice import MaskChoice
+from medkt.io.masks import read_chosen
 from medkt.io.nifti import image_from
-from medkt.io.read_mask import read_chosen
 from medkt.shapes import Voxels
 from medkt.spatial import Geometry, Image
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 
 from medkt.errors import GeometryMismatchError, InputError, UnsupportedError
-from medkt.io.dicom_seg import read_seg
 from medkt.io.digest import digest_of
 from medkt.io.mask_choice import MaskChoice
 from medkt.io.mask_picture import is_jpeg, read_mask_picture
@@ -64,6 +63,8 @@ def read_chosen(path: str | Path, choice: MaskChoice, *, like: Image | None = No
     if kind == "dicom":
         if file.is_dir():
             raise UnsupportedError(f"{shown}: is a folder; give the SEG file itself")
+        from medkt.io.dicom_seg import read_seg
+
         return read_seg(file, shown, like=like, choice=choice)
     if kind == "zip":
         raise UnsupportedError(f"{shown}: is an archive; unpack it and give the mask itself")
