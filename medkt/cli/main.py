@@ -9,13 +9,12 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
-from pathlib import Path
 from typing import NoReturn
 
 from medkt.about import NOT_A_MEDICAL_DEVICE, __version__
 from medkt.cli.console import any_console
+from medkt.cli.outputs import output_of
 from medkt.cli.signals import Ended, signals_end
 from medkt.errors import MedktError, OutputError
 
@@ -76,7 +75,7 @@ def _command(argv: list[str]) -> int:
 def _run(run: object, arguments: argparse.Namespace) -> int:
     _set_up_logging(quiet=arguments.quiet, verbose=arguments.verbose)
     try:
-        with _scratch_of(arguments):
+        with output_of(arguments):
             code = run(arguments)  # type: ignore[operator]
     except MedktError as error:
         print(f"medkt: {' '.join(str(error).split())}", file=sys.stderr)
@@ -97,16 +96,6 @@ def _run(run: object, arguments: argparse.Namespace) -> int:
     finally:
         logging.captureWarnings(False)
     return int(code)
-
-
-def _scratch_of(arguments: argparse.Namespace) -> AbstractContextManager[None]:
-    """What is unpacked lies beside the results; where a command writes none, in the system's temporary folder."""
-    output = getattr(arguments, "output", None)
-    if not isinstance(output, Path):
-        return nullcontext()
-    from medkt.io.scratch import scratch_in
-
-    return scratch_in(output)
 
 
 def _told(error: OSError) -> str:

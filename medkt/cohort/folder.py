@@ -26,6 +26,7 @@ from medkt.cohort.made import made_with, software
 from medkt.errors import InputError, OutputError, SettingsError, UnreadableError
 from medkt.io.atomic import write_atomically
 from medkt.io.locks import holder_said, let_go, take, wait_until_free
+from medkt.io.parts import is_part
 from medkt.io.scratch import sweep_scratch
 from medkt.models.digest import sha256_of
 from medkt.report.run.columns import SCHEMA, schema_of
@@ -33,7 +34,7 @@ from medkt.report.run.columns import SCHEMA, schema_of
 SALT_BYTES = 32
 _CASES = ("medkt", "manifest", "masks")  # of an identity: what the cases are, and by whom; a run may be given others
 SALT_IS_MADE_WITHIN_S = 10.0
-_HALF_WRITTEN = re.compile(r"\.[0-9a-f]{16}\.part(\..*)?|\.salt-[0-9a-f]{12}")  # see `write_atomically`
+_SALT_PART = re.compile(r"\.salt-[0-9a-f]{12}")
 ORPHANS_MAY_LIVE_S = 60.0  # workers of a coordinator that was killed end by themselves, at the latest with their step
 
 
@@ -245,7 +246,7 @@ class RunFolder:
         sweep_scratch(self.scratch)
         for part in self.cases.glob(".*.part"):
             shutil.rmtree(part, ignore_errors=True)
-        for file in (one for one in self.path.iterdir() if _HALF_WRITTEN.fullmatch(one.name)):
+        for file in (one for one in self.path.iterdir() if is_part(one.name) or _SALT_PART.fullmatch(one.name)):
             file.unlink(missing_ok=True)
 
     def write_record(self, record: Mapping[str, Any]) -> None:

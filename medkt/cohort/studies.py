@@ -1,7 +1,6 @@
 """The runner of real studies: `medkt segment` for each case of a cohort, with the models loaded once."""
 
 import os
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from medkt.concepts import Concept
 from medkt.datasets.reference import read_case_image, reference_mask
 from medkt.errors import OutputError
 from medkt.inversion.invert import device_of
+from medkt.io.parts import part_beside
 from medkt.metrics import CaseResult
 from medkt.models.digest import sha256_of_json
 from medkt.pipeline import FindingResult, Pipeline, StudyResult, View
@@ -154,7 +154,7 @@ class StudyRunner:
 
     def write(self, work: Work, segmented: Segmented) -> Sequence[Row]:
         result, decided = segmented
-        part = self.asked.run.cases / f".{secrets.token_hex(8)}.part"
+        part = part_beside(self.asked.run.cases)
         written = write_result(result, part, formats=self.asked.formats, name=work.key, decided=decided)
         rows = [
             row_of(written.record, record, finding.case, finding.reference)
@@ -162,7 +162,6 @@ class StudyRunner:
         ]
         target = self.asked.run.clear_case(work.key)
         try:
-            _flush(part)
             os.rename(part, target)
         except OSError as error:
             raise OutputError(f"{target}: cannot be written ({error.strerror}); check space and permission") from error
@@ -211,16 +210,6 @@ def plane_scores(result: StudyResult, finding: FindingResult) -> Voxels:
     along = [1, 1, 1]
     along[looked.planes.axis] = looked.count
     return np.broadcast_to(finding.found.presence.scores[nearest].reshape(along), geometry.shape)
-
-
-def _flush(folder: Path) -> None:
-    """What is in the folder is on the disk, before its name says that it is complete."""
-    for path in folder.iterdir():
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def concept_digest(concept: Concept) -> str:

@@ -5,7 +5,6 @@ appended, hidden in a comment or packed into a bomb (local headers and directory
 """
 
 import os
-import secrets
 import struct
 import zipfile
 import zlib
@@ -33,10 +32,12 @@ def write_container(path: Path, members: Mapping[str, bytes]) -> Path:
         InputError: too much, or a name that could lead out of a folder.
         OutputError: no such folder, no permission, no space, a folder stands there; nothing is left behind.
     """
+    from medkt.io.parts import part_beside
+
     _check_members({name: len(content) for name, content in members.items()}, str(path))
     if path.is_dir():
         raise OutputError(f"{path}: a folder stands where the file should go; give a file name")
-    temporary = path.parent / f".{secrets.token_hex(8)}.part"
+    temporary = part_beside(path.parent)
     try:
         with temporary.open("xb") as file:
             for chunk in _chunks(members):

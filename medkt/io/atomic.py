@@ -1,11 +1,11 @@
 """Files that are either complete or absent."""
 
 import os
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 
 from medkt.errors import OutputError
+from medkt.io.parts import part_beside
 
 
 def write_atomically(path: str | Path, write: Callable[[Path], object]) -> Path:
@@ -20,7 +20,7 @@ def write_atomically(path: str | Path, write: Callable[[Path], object]) -> Path:
     if not target.parent.is_dir():
         raise OutputError(f"{path}: the folder to write into does not exist; make it first")
     suffix = "".join(target.suffixes[-2:])  # libraries choose the format by the suffix
-    temporary = target.parent / f".{secrets.token_hex(8)}.part{suffix}"
+    temporary = part_beside(target.parent, suffix)
     try:
         write(temporary)
         with temporary.open("rb+") as written:

@@ -131,7 +131,7 @@ def _is_held(beside: Path) -> bool:
     if holder.get("host") != socket.gethostname():
         return True
     process = holder.get("process")
-    return isinstance(process, int) and _began(process) == holder.get("began")
+    return isinstance(process, int) and began_of(process) == holder.get("began")
 
 
 def _holder_of(beside: Path) -> dict[str, object] | None:
@@ -146,10 +146,10 @@ def _holder_of(beside: Path) -> dict[str, object] | None:
 
 
 def _myself() -> dict[str, object]:
-    return {"host": socket.gethostname(), "process": os.getpid(), "began": _began(os.getpid())}
+    return {"host": socket.gethostname(), "process": os.getpid(), "began": began_of(os.getpid())}
 
 
-def _began(process: int) -> str | None:
+def began_of(process: int) -> str | None:
     """When a process of this computer began, as far as the system tells; None where there is none of this number."""
     try:
         return Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]

@@ -6,7 +6,6 @@ Nothing in it names the patient, the input's path or a date; the study is known 
 
 import json
 import os
-import secrets
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,8 @@ from medkt.calibration import Calibration, Decision
 from medkt.errors import MedktError, OutputError
 from medkt.io import write_nifti_mask, write_png_mask, write_saliency_nifti
 from medkt.io.guard import one_line
+from medkt.io.moves import is_moving, move_files
+from medkt.io.parts import part_beside
 from medkt.pipeline import FindingResult, StudyResult
 from medkt.report.figures import Panel, draw_panels
 from medkt.report.formats import SEG_FILE, SegWritten, write_seg
@@ -77,7 +78,7 @@ def prepare_folder(folder: Path) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".{secrets.token_hex(6)}.part"
+        probe = part_beside(folder)
         probe.mkdir()
         probe.rmdir()
     except OSError as error:
@@ -116,7 +117,7 @@ def write_result(
     """
     prepare_folder(folder)
     require_no_result(folder, overwrite=overwrite)
-    hidden = folder / f".{secrets.token_hex(6)}.part"
+    hidden = part_beside(folder)
     try:
         hidden.mkdir()
         record = _write_all(result, hidden, formats, name, decided)
@@ -127,7 +128,8 @@ def write_result(
     except OSError as error:
         raise OutputError(f"{folder}: cannot be written ({error.strerror}); check space and permission") from error
     finally:
-        shutil.rmtree(hidden, ignore_errors=True)
+        if not is_moving(hidden):  # a disk that failed on the way there and back: whoever comes next puts it right
+            shutil.rmtree(hidden, ignore_errors=True)
     return Written(folder=folder, files=tuple(files), record=record, summary=summarise(record))
 
 
@@ -139,19 +141,7 @@ def _move_all(hidden: Path, folder: Path, files: Sequence[str]) -> None:
         raise OutputError(
             f"{folder / foreign[0]}: stands there and is not of an earlier result; choose another output folder"
         )
-    aside = hidden / "earlier"
-    aside.mkdir()
-    moves = [(folder / file, aside / file) for file in earlier if (folder / file).is_file()]
-    moves += [(hidden / file, folder / file) for file in files]
-    done: list[tuple[Path, Path]] = []
-    try:
-        for source, target in moves:
-            os.replace(source, target)
-            done.append((source, target))
-    except BaseException:
-        for source, target in reversed(done):
-            os.replace(target, source)
-        raise
+    move_files(hidden, sorted(files, key=lambda name: name == RECORD), earlier=earlier)
 
 
 def _files_of_result(folder: Path) -> tuple[str, ...]:
