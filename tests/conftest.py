@@ -59,3 +59,12 @@ def failing() -> Path:
     if not (root / "README.md").is_file():
         pytest.skip("the folder of files that once failed is absent; set MEDKT_FAILING to it")
     return root
+
+
+@pytest.fixture(scope="session")
+def oracles() -> Path:
+    """Numbers of public implementations: $MEDKT_ORACLES, else `../shared/oracles` beside the checkout; skipped without."""
+    root = Path(os.environ.get("MEDKT_ORACLES", Path(__file__).resolve().parents[2] / "shared" / "oracles"))
+    if not (root / "SHA256SUMS").is_file():
+        pytest.skip("the numbers of public implementations are absent; set MEDKT_ORACLES to their folder")
+    return root

@@ -140,6 +140,8 @@ def _recipe(one: "LearnedConcept") -> str:
         f"{float(kept.material.inverted.similarity.mean()):.2f}) in {settings.inversion.steps} steps each",
         f"{settings.rehearsal_images} of each of {len(kept.material.vocabulary.known)} known findings held"
         if settings.rehearsal_images else "no rehearsal",
+        "each image against the name with the caption that it was made from alone" if settings.words == "caption"
+        else f"each image against {len(kept.material.vocabulary.own)} texts of the concept",
         f"loss {settings.finetune.loss}, {settings.finetune.trains.what} trained",
     ]  # fmt: skip
     if kept.chosen is not None:

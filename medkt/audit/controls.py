@@ -15,7 +15,7 @@ from medkt.transfer.copies import copy_encoder, mark_adapted
 from medkt.transfer.learn import Learned, learn_from
 from medkt.transfer.learn_settings import LearnSettings
 from medkt.transfer.material import Material, drawn_starts, gather
-from medkt.transfer.vocabulary import Vocabulary
+from medkt.transfer.vocabulary import Vocabulary, named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -141,9 +141,9 @@ def _from_words(setting: Setting, described: Sequence[str]) -> DualEncoder:
 
 def _with_description(words: Vocabulary, described: tuple[str, ...]) -> Vocabulary:
     """The same name told with other captions."""
-    names = tuple(text for text in words.own if text not in words.described and not text.startswith("A "))
-    name = names[0]
-    return replace(words, described=described, own=(*(f"A {name} is {text}" for text in described), *names, *described))
+    told = (*words.described, *named(words.name, words.described))
+    names = tuple(text for text in words.own if text not in told)
+    return replace(words, described=described, own=(*named(words.name, described), *names, *described))
 
 
 def _shuffled(text: str, generator: torch.Generator) -> str:

@@ -186,6 +186,8 @@ class _Adam:
         if state.settings.clamp == "before_step":
             state.parameters = [one.clamp(0, 1) for one in state.parameters]
         gradients, similarity, _ = state.evaluate(state.parameters, stage)
+        if state.settings.clamp == "after_gradient":
+            state.parameters = [one.clamp(0, 1) for one in state.parameters]
         self._steps += 1
         grow1, grow2 = 1 - _BETA1**self._steps, 1 - _BETA2**self._steps
         for index, gradient in enumerate(gradients):
@@ -222,6 +224,8 @@ class _Lbfgs:
             gradients, similarity, loss = state.evaluate([leaf.detach() for leaf in self._leaves], stage)
             for leaf, gradient in zip(self._leaves, gradients, strict=True):
                 leaf.grad = gradient
+                if state.settings.clamp == "after_gradient":
+                    leaf.data.clamp_(0, 1)
             first.append(similarity)
             return loss
 

@@ -50,7 +50,7 @@ def learning_rate(settings: InversionSettings, step: int) -> float:
         return settings.lr
     if settings.annealing == "cosine":
         return _cosine(settings.lr, step, settings.steps)
-    last_upsize = settings.upsize_at[-1] if settings.upsize_at else 0
+    last_upsize = settings.upsize_at[-1] + 1 if settings.upsize_at else 0  # as the published code counts, from 1
     begun = max((first for first in settings.upsize_at if first <= step), default=0)
     return _cosine(settings.lr, step - begun, max(1, (settings.steps - last_upsize) // 3))
 

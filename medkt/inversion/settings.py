@@ -13,7 +13,7 @@ Optimiser = Literal["adam", "lbfgs"]
 Annealing = Literal["none", "cosine", "periodic"]
 Init = Literal["uniform", "normal"]
 Squash = Literal["none", "sigmoid", "tanh"]
-Clamp = Literal["before_step", "after_step", "never"]
+Clamp = Literal["after_gradient", "before_step", "after_step", "never"]
 Scope = Literal["image", "text"]
 Output = Literal["float", "stretched_8bit"]
 
@@ -43,7 +43,8 @@ class InversionSettings:
 
     annealing: Annealing = "none"
     """"none"; "cosine": from `lr` to 0 once over all steps; "periodic": begun anew at each upsize, half a period in
-    (steps - last upsize) // 3 steps, so that it comes back up: 1.5 periods in the last stage."""
+    (steps - last upsize - 1) // 3 steps, so that it comes back up: 1.5 periods in the last stage. The 1 is there because
+    the published code counts its steps from 1."""
 
     clip_norm: float | None = None
     """Upper bound of the gradient's Euclidean norm; None leaves it."""
@@ -56,7 +57,8 @@ class InversionSettings:
     """Side of the first image in pixels, at most the encoder's input; None is the encoder's input."""
 
     upsize_at: tuple[int, ...] = ()
-    """After how many steps the side is doubled (bicubic, at most to the encoder's input) and the optimiser begun anew."""
+    """After how many steps the side is doubled (bicubic, at most to the encoder's input) and the optimiser begun anew. A
+    code that counts its steps from 1 and doubles before step 900 doubles after 899."""
 
     pyramid: tuple[int, ...] = ()
     """Sides of the images that "multi_resolution" sums; () is 1, 2, 4, 8 ... and the encoder's input."""
@@ -110,7 +112,8 @@ class InversionSettings:
     """For "hidden": the state after this layer is optimised; None is the encoder's `default_layer`."""
 
     clamp: Clamp = "never"
-    """When the unknown is clipped to [0, 1]: "before_step", in the closure, as published; "after_step"; "never"."""
+    """When the unknown is clipped to [0, 1]: "after_gradient", as published: the gradient is taken of the image as it is,
+    then the image is clipped, then the optimiser steps; "before_step", before the gradient; "after_step"; "never"."""
 
     channels: int = 1
     """3 for colour, or 1: a grey image that the encoder sees three times."""

@@ -90,7 +90,7 @@ class FinetuneSettings:
     """Weight of the distance to the base's features of the concept's own images."""
 
     distill_by: Distance = "mse"
-    """"mse" of the features as they are, as in the authors' code; "cosine": 1 - cosine."""
+    """Of the unit features: "mse", their mean squared difference, as in the authors' code; "cosine": 1 - cosine."""
 
     rehearsal_batch: int = 20
     """Images of known concepts a step, where a `Rehearsal` is given."""
@@ -146,11 +146,14 @@ class Captions:
         own: for each concept its captions, each of which every image of it shall match; equally many for all.
         others: captions of known concepts, the negatives.
         of_image: for each image the index of its concept in `own`; empty where there is one concept.
+        caption_of_image: for each image which one of its concept's captions it shall match; empty where all. (Of another
+            concept in the batch, the loss `joint` then counts the caption of its first image.)
     """
 
     own: tuple[tuple[str, ...], ...]
     others: tuple[str, ...] = ()
     of_image: tuple[int, ...] = ()
+    caption_of_image: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         counts = sorted({len(captions) for captions in self.own})
@@ -161,6 +164,10 @@ class Captions:
         if any(not 0 <= index < len(self.own) for index in self.of_image):
             raise InputError(
                 f"`of_image` names concepts outside 0 to {len(self.own) - 1}: {sorted(set(self.of_image))}"
+            )
+        if any(not 0 <= index < counts[0] for index in self.caption_of_image):
+            raise InputError(
+                f"`caption_of_image` names captions outside 0 to {counts[0] - 1}: {sorted(set(self.caption_of_image))}"
             )
 
 
@@ -242,12 +249,16 @@ def finetune(
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Task:
-    """All that a step needs; `own` (concepts, captions, width), `others` (others, width) and `held` are unit vectors."""
+    """All that a step needs; `own` (concepts, captions, width), `others` (others, width) and `held` are unit vectors.
+
+    `matched` is the one caption of each image, None where an image matches all of its concept.
+    """
 
     student: DualEncoder
     images: Seen
     known: Seen | None
     concepts: Tensor
+    matched: Tensor | None
     captions: Captions
     own: Tensor
     others: Tensor
@@ -266,17 +277,17 @@ def _task(
     rehearsal: Rehearsal | None,
 ) -> _Task:
     own, others = _texts(student, captions, rehearsal)
-    by_cosine = settings.distill_by == "cosine"
     layer = None if _idle(settings, rehearsal) else frozen_layer(student, settings.trains)
     return _Task(
         student=student,
         images=look(student, images, layer, precision=settings.dtype),
         known=None if rehearsal is None else rehearsal.seen_to(student, layer, precision=settings.dtype),
         concepts=torch.tensor(captions.of_image or (0,) * len(images), device=images.device),
+        matched=torch.tensor(captions.caption_of_image, device=images.device) if captions.caption_of_image else None,
         captions=captions,
         own=own,
         others=others,
-        held=image_vectors(base, images, unit=by_cosine) if settings.distill else None,
+        held=image_vectors(base, images) if settings.distill else None,
         rehearsal=rehearsal,
         temperature=losses.temperature_of(settings.temperature, student.logit_scale),
         settings=settings,
@@ -336,14 +347,12 @@ def _terms(task: _Task, rows: Tensor, known: Tensor | None) -> dict[str, Tensor]
     unit = functional.normalize(features, dim=-1)
     own, others = _noisy_texts(task) if settings.text_dropout else (task.own, task.others)
     concepts = task.concepts[rows]
-    vectors = losses.Vectors(images=unit[: len(rows)], own=own[concepts], others=others, concepts=concepts)
+    mine = own[concepts] if task.matched is None else own[concepts, task.matched[rows]][:, None]
+    vectors = losses.Vectors(images=unit[: len(rows)], own=mine, others=others, concepts=concepts)
     terms = {"concept": losses.find(settings.loss)(vectors, task.temperature)}
     if task.held is not None:
-        held = task.held[rows]
-        by_cosine = settings.distill_by == "cosine"
-        terms["distill"] = (
-            feature_loss(unit[: len(rows)], held) if by_cosine else functional.mse_loss(features[: len(rows)], held)
-        )
+        apart = feature_loss if settings.distill_by == "cosine" else functional.mse_loss
+        terms["distill"] = apart(unit[: len(rows)], task.held[rows])
     if task.rehearsal is not None and known is not None:
         held, found = task.rehearsal.features[known], unit[len(rows) :]
         terms["feature"] = feature_loss(found, held)
@@ -435,8 +444,10 @@ def _endless(images: int, batch: int, generator: torch.Generator) -> Iterator[Te
 def _check(images: Tensor, captions: Captions) -> None:
     if not len(images):
         raise InputError("fine-tuning needs images, got none")
-    if captions.of_image and len(captions.of_image) != len(images):
-        raise InputError(f"`of_image` has {len(captions.of_image)} entries for {len(images)} images; give one for each")
+    for name in ("of_image", "caption_of_image"):
+        found = len(getattr(captions, name))
+        if found not in (0, len(images)):
+            raise InputError(f"`{name}` has {found} entries for {len(images)} images; give one for each")
 
 
 def _require_finite(total: Tensor, step: int, settings: FinetuneSettings) -> None:

@@ -122,7 +122,10 @@ def learn_from(
         views = _shown(encoder, held, settings, seed + 1)
         layer = frozen_layer(encoder, finetuning.trains)
         rehearsal = Rehearsal.of(encoder, views, material.vocabulary.others, layer=layer, precision=finetuning.dtype)
-    captions = Captions(own=(material.vocabulary.own,), others=material.vocabulary.others)
+    captions = Captions(
+        own=(material.vocabulary.own,), others=material.vocabulary.others,
+        caption_of_image=material.caption_of * settings.views if settings.words == "caption" else (),
+    )  # fmt: skip
     losses: list[float] = []
     choice: Choice | None = None
     if settings.choose and at is None:

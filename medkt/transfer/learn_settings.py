@@ -1,12 +1,14 @@
 """How a concept is learned, in one record; the presets in `configs/learn` fill it."""
 
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 from medkt.errors import SettingsError
 from medkt.inversion import InversionSettings
 from medkt.transfer.choose import ChoiceSettings
 from medkt.transfer.finetune import FinetuneSettings
 
+Words = Literal["all", "caption"]
 FAST = InversionSettings(dtype="bfloat16", channels_last=True)
 """The preset `fast` of inversion (`configs/inversion/fast.yaml`)."""
 
@@ -47,6 +49,10 @@ class LearnSettings:
     """A caption whose images come less near to it than this part of the best caption's is left out: the model cannot
     picture it, and its images show nothing. 0 keeps all."""
 
+    words: Words = "all"
+    """What an image of the concept shall match: "all" texts that name or describe it (`Vocabulary.own`); or "caption",
+    one text alone, as published: "A NAME is CAPTION" with the caption that the image was made from."""
+
     views: int = 4
     """Copies of each image for fine-tuning: the image itself, and others moved, mirrored and with noise."""
 
@@ -76,6 +82,7 @@ class LearnSettings:
             "warm_noise": self.warm_noise >= 0,
             "validation_images": self.validation_images >= 0,
             "pictured": 0 <= self.pictured < 1,
+            "words": self.words in get_args(Words),
             "views": self.views >= 1,
             "shift": 0 <= self.shift < 0.5,
             "noise": self.noise >= 0,

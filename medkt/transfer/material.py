@@ -36,6 +36,7 @@ class Material:
         inverted: of the concept's captions that are learned from.
         left_out: captions that the model cannot picture (`LearnSettings.pictured`).
         images: that are learned from.
+        caption_of: for each of them the caption in `vocabulary.described` that it was made from.
         rehearsal, validation, known_validation: images of known findings, and those that the choice is made with;
             None where the settings ask for none.
         seconds: that making them took; what came from the cache took none.
@@ -49,6 +50,7 @@ class Material:
     known_validation: Tensor | None
     seconds: float
     left_out: tuple[str, ...] = ()
+    caption_of: tuple[int, ...] = ()
 
 
 def gather(
@@ -82,8 +84,10 @@ def gather(
         known_validation = _flat(
             maker.make(stage, vocabulary.rehearsed, few, _REHEARSAL + _VALIDATION, settings.rehearsed_with)
         )
+    rows = _spread(inverted, settings.images)
     return Material(
-        vocabulary=vocabulary, inverted=inverted, images=_flat(inverted)[_spread(inverted, settings.images)],
+        vocabulary=vocabulary.by_caption() if settings.words == "caption" else vocabulary,
+        inverted=inverted, images=_flat(inverted)[rows], caption_of=tuple((rows // inverted.pixels.shape[1]).tolist()),
         rehearsal=rehearsal, validation=validation, known_validation=known_validation,
         seconds=time.perf_counter() - began, left_out=left_out,
     )  # fmt: skip
@@ -177,6 +181,8 @@ def _pictured(
     vocabulary: Vocabulary, inverted: Inverted, settings: LearnSettings
 ) -> tuple[Vocabulary, tuple[str, ...]]:
     """The vocabulary without captions whose images stay far from them, and those captions."""
+    if not settings.pictured:
+        return vocabulary, ()
     near = inverted.similarity.mean(dim=1)
     best = float(near.max())
     if best <= 0:

@@ -117,22 +117,18 @@ class Rehearsal:
         return self.seen if self.seen.layer == layer else look(encoder, self.pixels, layer, precision=precision)
 
 
-def image_vectors(
-    encoder: DualEncoder, pixels: Float[Tensor, "images 3 side side"], *, unit: bool = True
-) -> Float[Tensor, "images width"]:
-    """Features in float32 without a gradient, a few images at a time; unit vectors unless asked otherwise."""
-    return vectors_of(encoder, Seen(hidden=pixels, layer=None), unit=unit)
+def image_vectors(encoder: DualEncoder, pixels: Float[Tensor, "images 3 side side"]) -> Float[Tensor, "images width"]:
+    """Unit features in float32 without a gradient, a few images at a time."""
+    return vectors_of(encoder, Seen(hidden=pixels, layer=None))
 
 
-def vectors_of(
-    encoder: DualEncoder, seen: Seen, *, unit: bool = True, precision: Precision = "float32"
-) -> Float[Tensor, "images width"]:
+def vectors_of(encoder: DualEncoder, seen: Seen, *, precision: Precision = "float32") -> Float[Tensor, "images width"]:
     """As `image_vectors`, from where the images have been looked at."""
     starts = range(0, len(seen.hidden), _AT_ONCE)
     with torch.no_grad(), arithmetic(seen.hidden.device, precision):
         parts = [features_of(encoder, seen.hidden[start : start + _AT_ONCE], seen.layer) for start in starts]
     features = torch.cat(parts)
-    return functional.normalize(features, dim=-1) if unit else features
+    return functional.normalize(features, dim=-1)
 
 
 def text_vectors(encoder: DualEncoder, texts: tuple[str, ...]) -> Float[Tensor, "texts width"]:

@@ -21,6 +21,7 @@ from medkt.models.weights import weights_digest
 from medkt.transfer.choose import ChoiceSettings
 from medkt.transfer.delta import apply, from_bytes
 from medkt.transfer.finetune import FinetuneSettings
+from medkt.transfer.learn import learn_concept
 from medkt.transfer.learn_settings import FAST, LearnSettings
 
 QUICK = replace(FAST, steps=2)
@@ -101,6 +102,21 @@ def test_every_control_of_the_full_audit_is_made(made: LearnedConcept, encoder: 
     digests = {control.name: weights_digest(control.make(setting).module) for control in CONTROLS if not control.quick}
     assert set(digests) == {"normal studies", "no name", "other words", "shuffled words"}
     assert len({*digests.values(), weights_digest(encoder.module)}) == 5
+
+
+def test_every_control_is_made_where_an_image_matches_its_own_caption(encoder: SmallEncoder, cache: Path) -> None:
+    how = replace(QUICK, dtype="float32")
+    settings = replace(
+        SETTINGS, inversion=how, words="caption", rehearsal_images=0, validation_images=0, choose=False, warm=0.0,
+        finetune=replace(SETTINGS.finetune, loss="supcon", steps=2, dtype="float32"),
+    )  # fmt: skip
+    known = [load_concept(name) for name in KNOWN]
+    learned = learn_concept(
+        encoder, load_concept("us_phyllodes"), domain("ultrasound"), settings, known=known, cache=cache
+    )  # fmt: skip
+    setting = Setting(base=encoder, learned=learned, cache=cache)
+    digests = {control.name: weights_digest(control.make(setting).module) for control in CONTROLS}
+    assert len({*digests.values(), weights_digest(encoder.module), weights_digest(learned.encoder.module)}) == 9
 
 
 def test_more_forgetting_than_allowed_writes_nothing(encoder: SmallEncoder, cache: Path) -> None:

@@ -1,5 +1,6 @@
 """The loop on the shipped small encoder: what moves, what does not, and what it computes."""
 
+import itertools
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -125,6 +126,22 @@ def test_three_steps_of_the_published_recipe_against_a_plain_loop(encoder: DualE
     assert torch.allclose(found["image.head.project.bias"], bias, atol=1e-6)
 
 
+def test_each_image_matches_its_own_caption_alone(encoder: DualEncoder) -> None:
+    """As published: the loss of a batch with one text an image; as if the captions were those of two concepts."""
+    images, texts, mine = make_images(4), (CAPTION, "A moonlet is a dark ring"), (0, 1, 1, 0)
+    settings = FinetuneSettings(
+        loss="supcon", trains=LAST, steps=2, batch=4, shuffle=False, warm_up=0, temperature=0.07, distill=0.5
+    )
+    seen: list[Progress] = []
+    found = finetune(encoder, images, Captions(own=(texts,), caption_of_image=mine), settings, on_step=seen.append)
+    expected = supcon(image_vectors(encoder, images), text_vectors(encoder, texts)[list(mine)], temperature=0.07)
+    assert seen[0].terms["concept"] == pytest.approx(float(expected), abs=1e-4)
+    apart = finetune(encoder, images, Captions(own=((texts[0],), (texts[1],)), of_image=mine), settings)
+    assert weights_digest(found.module) == weights_digest(apart.module)
+    all_texts = finetune(encoder, images, Captions(own=(texts,)), settings)
+    assert weights_digest(all_texts.module) != weights_digest(found.module)
+
+
 @pytest.mark.parametrize(("optimiser", "of_small", "of_one"), [("adam", 3e-5, 3e-5), ("adamw", 1.2e-7, 6e-6)])
 def test_decay_alone_moves_weights_as_the_specification_measured(
     encoder: DualEncoder, optimiser: str, of_small: float, of_one: float
@@ -167,6 +184,19 @@ def test_distillation_holds_the_features_of_the_concepts_own_images(encoder: Dua
         assert seen[0].terms["distill"] == pytest.approx(0, abs=1e-6)
         assert seen[1].terms["distill"] > 0
         assert seen[1].loss == pytest.approx(seen[1].terms["concept"] + seen[1].terms["distill"], rel=1e-5)
+
+
+def test_distillation_by_mse_is_of_unit_features(encoder: DualEncoder) -> None:
+    images, apart = make_images(2), []
+    held = image_vectors(encoder, images)
+    settings = FinetuneSettings(steps=3, trains=LAST, distill=1.0, shuffle=False)
+
+    def after(step: Progress) -> None:
+        apart.append((float((image_vectors(step.encoder, images) - held).square().mean()), step.terms["distill"]))
+
+    finetune(encoder, images, WORDS, settings, on_step=after)
+    for (expected, _), (_, found) in itertools.pairwise(apart):  # a step's term is of the weights before it
+        assert found == pytest.approx(expected, rel=1e-3)
 
 
 def test_several_concepts_at_once(encoder: DualEncoder) -> None:
@@ -227,6 +257,8 @@ def test_bad_arguments(encoder: DualEncoder) -> None:
         finetune(encoder, images[:0], WORDS)
     with pytest.raises(InputError, match="`of_image` has 1 entries for 2 images"):
         finetune(encoder, images, Captions(own=((CAPTION,),), of_image=(0,)))
+    with pytest.raises(InputError, match="`caption_of_image` has 1 entries for 2 images"):
+        finetune(encoder, images, Captions(own=((CAPTION,),), caption_of_image=(0,)))
     with pytest.raises(SettingsError, match="2 equal captions"):
         finetune(encoder, images, WORDS, FinetuneSettings(loss="clip-inbatch"))
     with pytest.raises(SettingsError, match="drop_last leaves no batch: 2 images and a batch of 3"):
@@ -244,6 +276,8 @@ def test_bad_captions() -> None:
         Captions(own=(("a",), ("b",)))
     with pytest.raises(InputError, match=r"outside 0 to 1: \[0, 2\]"):
         Captions(own=(("a",), ("b",)), of_image=(0, 2))
+    with pytest.raises(InputError, match=r"names captions outside 0 to 1: \[0, 2\]"):
+        Captions(own=(("a", "b"),), caption_of_image=(0, 2))
 
 
 def test_texts_that_the_rehearsal_holds_are_not_embedded_again(

@@ -1,20 +1,23 @@
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from families import FULL
+from torch import Tensor
 
 from medkt.concepts import load_concept
 from medkt.config import resolve_learning
 from medkt.domains import domain
 from medkt.errors import InputError, SettingsError
+from medkt.inversion import invert_cached, normalised
 from medkt.models.small import load_small
 from medkt.models.small.dual_encoder import SmallEncoder
 from medkt.models.weights import weights_digest
 from medkt.transfer.choose import Candidate, ChoiceSettings
-from medkt.transfer.finetune import FinetuneSettings
+from medkt.transfer.finetune import Captions, FinetuneSettings
 from medkt.transfer.learn import Learned, learn_from
 from medkt.transfer.learn_settings import FAST, LearnSettings
 from medkt.transfer.material import Material, copies_of, drawn_starts, gather
@@ -88,6 +91,49 @@ def test_one_key_that_is_set_leaves_the_others_as_they_are_by_default() -> None:
         made = getattr(resolve_learning(LearnSettings, preset="fast", sets=[f"{part}.steps=6"]), part)
         assert made == replace(FAST, steps=6)
     assert resolve_learning(LearnSettings, preset="fast") == LearnSettings()
+
+
+@pytest.mark.parametrize("preset", ["kt-paper", "kt-code", "kt-medclip"])
+def test_published_presets_match_each_image_with_its_own_caption_alone(
+    preset: str, encoder: SmallEncoder, words: Vocabulary, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published = resolve_learning(LearnSettings, preset=preset)
+    how = replace(QUICK, dtype="float32")
+    shown = replace(published, inversion=how, images=3, validation_images=0)
+    given: list[tuple[Tensor, Captions]] = []
+    monkeypatch.setattr(
+        sys.modules[learn_from.__module__],
+        "finetune",
+        lambda base, images, captions, *_, **__: given.append((images, captions)) or base,
+    )
+    material = gather(encoder, words, shown, seed=0, cache=cache)
+    learn_from(encoder, material, shown, seed=0)
+    ((images, captions),) = given
+    first, second = words.described
+    assert captions.own == ((f"A phyllodes tumour is {first}", f"A phyllodes tumour is {second}"),)
+    assert captions.caption_of_image == (0, 0, 1)
+    for image, caption in zip(images, captions.caption_of_image, strict=True):
+        made = invert_cached(encoder, [words.described[caption]], how, images=2, seed=0, folder=cache)
+        assert any(torch.equal(image, normalised(encoder.spec, one)) for one in made.pixels[0])
+
+
+def test_own_presets_match_every_text_of_the_concept() -> None:
+    assert {resolve_learning(LearnSettings, preset=preset).words for preset in ("fast", "quick")} == {"all"}
+
+
+def test_copies_match_the_caption_of_their_image(
+    encoder: SmallEncoder, words: Vocabulary, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    how = replace(QUICK, dtype="float32")
+    settings = replace(
+        SETTINGS, words="caption", inversion=how, images=3, rehearsal_images=0, validation_images=0, choose=False, warm=0.0
+    )  # fmt: skip
+    given: list[Captions] = []
+    monkeypatch.setattr(
+        sys.modules[learn_from.__module__], "finetune", lambda base, _, captions, *__, **___: given.append(captions) or base
+    )  # fmt: skip
+    learn_from(encoder, gather(encoder, words, settings, seed=0, cache=cache), settings, seed=0)
+    assert given[0].caption_of_image == (0, 0, 1, 0, 0, 1)
 
 
 def test_the_base_stays_as_it_was(encoder: SmallEncoder, learned: Learned) -> None:
