@@ -1,5 +1,6 @@
 # make demo   install into .venv and segment a bundled study
 # make test   install into .venv, then every check and test that runs here in minutes
+# make faults damage inputs of every format for SECONDS_EACH, going on where it stopped; findings lie in FINDINGS
 # Nothing but Python 3.11 or later with pip and venv, and make, is needed.
 
 PYTHON ?= python3
@@ -8,7 +9,7 @@ BIN := $(VENV)/bin
 # MKL and OpenMP threads of each of the test workers; the machine's cores are shared among them
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test check unit wheel clean
+.PHONY: demo test check unit wheel faults clean
 
 $(VENV)/.core: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "medkt needs Python 3.11 or later")'
@@ -42,6 +43,16 @@ wheel: $(VENV)/.dev
 	rm -rf build/wheel && mkdir -p build/wheel
 	$(BIN)/python -m build --quiet --wheel --installer uv --outdir build/wheel .
 	$(BIN)/python tests/installed/run.py build/wheel
+
+SECONDS_EACH ?= 30
+SEED ?= 0
+FINDINGS ?= build/faults
+# Each attack of the bench for so long, then failing calls and whatever else is marked `faults`; both halves are always run
+faults: $(VENV)/.dev
+	status=0; \
+	PYTHONPATH=tests $(BIN)/python -m faults.bench run --seconds-each $(SECONDS_EACH) --seed $(SEED) --findings $(FINDINGS) || status=1; \
+	SECONDS_EACH=$(SECONDS_EACH) $(BIN)/python -m pytest -q -s -m faults tests/faults || status=1; \
+	exit $$status
 
 clean:
 	rm -rf build dist demo-output .pytest_cache .mypy_cache .ruff_cache .hypothesis

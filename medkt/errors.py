@@ -7,6 +7,12 @@ The message is for the terminal alone: it names files, and may quote them. What 
 `code`, for which `medkt.codes` has a sentence, and its `numbers`.
 """
 
+import re
+
+LONGEST = 4000  # characters of a message
+# of any kind, with the blanks around them: what a file or a library says may hold some, a message is one line
+_LINE_ENDS = re.compile(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
+
 
 class MedktError(Exception):
     """Base of every error raised on purpose. The command line shows it as one line, without a trace."""
@@ -15,8 +21,14 @@ class MedktError(Exception):
 
     def __init__(self, *words: object, code: str = "", **numbers: object) -> None:
         """`code` is a word of `medkt.codes.SENTENCES`, or "" where only the class is written down; `numbers` its sentence takes."""
-        super().__init__(*words)
+        super().__init__(*(_line(word) if isinstance(word, str) else word for word in words))
         self.code, self.numbers = code, numbers
+
+
+def _line(text: str) -> str:
+    """On one line that has an end, with its beginning and what to do: files and libraries may say lines, or megabytes."""
+    line = _LINE_ENDS.sub(" ", text[:LONGEST] + text[LONGEST:][-LONGEST:])
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1000]} ... {line[-900:]}"
 
 
 class InputError(MedktError, ValueError):

@@ -65,7 +65,10 @@ def _too_much(where: str) -> UnreadableError:
 
 
 def counting_loader(text: str, shown: str) -> Any:
-    """A safe loader of PyYAML that stops where a text holds too much, before it has built it."""
+    """A safe loader of PyYAML that stops where a text holds too much, before it has built it.
+
+    What a value makes PyYAML raise (a date without such a month, a number without digits) becomes a `yaml.YAMLError`.
+    """
     import yaml
 
     class Counting(yaml.SafeLoader):
@@ -82,6 +85,13 @@ def counting_loader(text: str, shown: str) -> Any:
             node = super().compose_node(parent, index)
             self.level -= 1
             return node
+
+        def construct_object(self, node: Any, deep: bool = False) -> Any:
+            try:
+                return super().construct_object(node, deep=deep)
+            except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+                kind = str(node.tag).rpartition(":")[2]
+                raise yaml.constructor.ConstructorError(None, None, f"no {kind}", node.start_mark) from error
 
     return Counting(text)
 

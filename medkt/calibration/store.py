@@ -4,25 +4,27 @@ A calibration comes from patients of one site. It is never put into a concept pa
 score of a single study, but quantiles, means and counts.
 """
 
+import hashlib
 import json
 import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from medkt.bounds import parse_json
+from medkt.bounds import parse_json, read_text
 from medkt.calibration.calibration import Calibration, CalibrationSettings
 from medkt.calibration.conformal import Tail
 from medkt.calibration.novelty import Novelty, Spread
 from medkt.calibration.probability import ProbabilityMap
 from medkt.calibration.scoring import ScoringKey
-from medkt.errors import InputError, OutputError, SettingsError
+from medkt.errors import InputError, MedktError, OutputError, SettingsError
 from medkt.io.atomic import write_atomically
+from medkt.io.guard import one_line
 from medkt.models.store import home
 from medkt.transfer.copies import ADAPTED
 
 FORMAT = "medkt calibration"
-VERSION = 1
+VERSION = 2  # 1 has no checksum
 SITE = "here"
 _SITE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -101,7 +103,7 @@ def write_calibration(calibration: Calibration, path: str | Path | None = None, 
     if target.exists() and not overwrite:
         raise OutputError(f"{target}: exists already; choose another name or say --overwrite")
     content = {"format": FORMAT, "version": VERSION, **asdict(calibration)}
-    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
+    text = json.dumps({**content, "sum": _sum(content)}, indent=1, allow_nan=False) + "\n"
     return write_atomically(target, lambda part: part.write_text(text, encoding="utf-8"))
 
 
@@ -109,23 +111,35 @@ def read_calibration(path: str | Path) -> Calibration:
     """Read what `write_calibration` wrote.
 
     Raises:
-        InputError: not there, damaged, of another format or of a later version.
+        InputError: not there, damaged, changed since, of another format or of a later version.
     """
     file = Path(path)
     try:
-        content = parse_json(file.read_text(encoding="utf-8"))
+        content = parse_json(read_text(file), str(path))
+    except MedktError:  # some are ValueErrors too
+        raise
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from error
     except ValueError as error:
         raise InputError(f"{path}: is not JSON ({error}); run `medkt calibrate` again") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise InputError(f"{path}: is no calibration of medkt's; give a file that `medkt calibrate` wrote")
-    if content.get("version") != VERSION:
-        raise InputError(f"{path}: version {content.get('version')!r}, this medkt reads {VERSION}; calibrate again")
+    version = content.get("version")
+    if type(version) is not int or not 1 <= version <= VERSION:
+        raise InputError(f"{path}: version {version!r}, this medkt reads 1 to {VERSION}; calibrate again")
     try:
-        return _made(content)
+        made = _made(content)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise InputError(f"{path}: is damaged ({error}); run `medkt calibrate` again") from error
+        raise InputError(f"{path}: is damaged ({one_line(str(error))}); run `medkt calibrate` again") from error
+    told = content.pop("sum", None)
+    if version > 1 and told != _sum(content):
+        raise InputError(f"{path}: was changed since it was written, or is damaged; run `medkt calibrate` again")
+    return made
+
+
+def _sum(content: dict[str, Any]) -> str:
+    """SHA-256 of all else that a calibration says, however it is laid out."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def _made(content: dict[str, Any]) -> Calibration:

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from medkt.bounds import parse_json
+from medkt.bounds.texts import LARGEST_RECORD, parse_json, read_text
 from medkt.datasets.polygon import fill_even_odd
 from medkt.datasets.rle import alternating_runs_to_mask, runs_from_characters
 from medkt.errors import InputError, UnreadableError
 from medkt.shapes import MaskPlane
 
+FARTHEST = 1e6  # pixels: no corner of an outline is further out; it is also no NaN
 HALF = 0.5  # COCO counts from the corner of the first pixel, we from its centre
 
 
@@ -35,7 +36,7 @@ def read_coco(path: Path) -> CocoFile:
         UnreadableError: no JSON. InputError: a part is missing, an id stands twice, an annotation is of no known image.
     """
     try:
-        raw = parse_json(path.read_text(encoding="utf-8"), str(path))
+        raw = parse_json(read_text(path, largest=LARGEST_RECORD), str(path))
     except FileNotFoundError as error:
         raise InputError(f"{path}: there is no such annotation file", code="outline") from error
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
@@ -105,6 +106,8 @@ def _outline(item: Mapping[str, Any], shown: str, rows: int, columns: int) -> Ma
     for numbers in drawn:  # parts of one object: their union
         if not isinstance(numbers, list) or len(numbers) < 6 or len(numbers) % 2:
             raise InputError(f"{shown}: a polygon is at least three x, y pairs; export it again", code="outline")
+        if not all(type(one) in (int, float) and abs(one) < FARTHEST for one in numbers):
+            raise InputError(f"{shown}: a polygon with a corner that is no number; export it again", code="outline")
         points = np.asarray(numbers, dtype=np.float64).reshape(-1, 2) - HALF
         mask |= fill_even_odd([points], rows=rows, columns=columns)
     return mask
@@ -116,6 +119,9 @@ def _by_id(entries: list[Any], needed: tuple[str, ...], shown: str) -> dict[int,
         missing = [key for key in ("id", *needed) if not isinstance(entry, dict) or key not in entry]
         if missing:
             raise InputError(f"{shown}[{number}]: no {missing[0]!r}; expected id, {', '.join(needed)}", code="outline")
+        wordy = [key for key in ("id", "image_id", "category_id") if key in entry and type(entry[key]) is not int]
+        if wordy:
+            raise InputError(f"{shown}[{number}]: {wordy[0]} is no whole number; export it again", code="outline")
         if entry["id"] in found:
             raise InputError(f"{shown}[{number}]: id {entry['id']} stands twice; give each its own", code="outline")
         found[entry["id"]] = entry

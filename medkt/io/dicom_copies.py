@@ -9,13 +9,14 @@ from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
-from pydicom import Dataset, dcmread
+from pydicom import Dataset
 
 from medkt.io.dicom_files import DicomFile, transfer_syntax
 from medkt.io.dicom_frames import frames_of
 from medkt.io.dicom_header import text
 from medkt.io.dicom_pixels import read_voxels
 from medkt.io.guard import reading
+from medkt.io.within import whole_dicom
 
 _PLACE = (
     "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns", "NumberOfFrames",
@@ -71,7 +72,7 @@ class _Known:
     def _stored(self) -> tuple[str, str]:
         """Transfer syntax and the voxels as they stand in the file."""
         with reading(self._file.shown, "reading the DICOM file"):
-            dataset = dcmread(self._file.path, force=True)
+            dataset = whole_dicom(self._file.path)
             voxels = [dataset.get(keyword) for keyword in _VOXELS]
             return transfer_syntax(dataset), _digest(*(bytes(part) for part in voxels if part is not None))
 

@@ -8,6 +8,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from medkt.bounds import budget
 from medkt.io.guard import reading
+from medkt.io.within import FileWithin
 
 _CHUNK = 1 << 20
 
@@ -18,7 +19,7 @@ def require_inflated_size(path: Path, shown: str) -> None:
     Raises:
         InputError: it becomes larger. UnreadableError: it is damaged.
     """
-    with reading(shown, "reading the DICOM header"), path.open("rb") as file:
+    with reading(shown, "reading the DICOM header"), FileWithin(path) as file:
         read_preamble(file, True)  # as the library will, so that both mean the same bytes
         if _read_file_meta_info(file).get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
             return

@@ -12,6 +12,7 @@ from medkt.bounds import require_regular
 from medkt.errors import UnreadableError
 from medkt.io.dicom_deflated import require_inflated_size
 from medkt.io.guard import reading
+from medkt.io.within import FileWithin
 
 # Objects that are no picture of a patient, by SOP class. The rest is told by what it holds.
 REFUSED: dict[str, str] = {
@@ -55,7 +56,7 @@ def header_and_pixels(path: Path, shown: str) -> tuple[Dataset, bool]:
     require_regular(path, shown)
     require_inflated_size(path, shown)
     with reading(shown, "reading the DICOM header"):
-        with path.open("rb") as file:
+        with FileWithin(path) as file:
             dataset = read_partial(file, at_pixels, force=True)
         for keyword in ("SOPClassUID", "Rows", "Columns"):
             dataset.get(keyword)  # decoded only when asked for; a damaged one shows here

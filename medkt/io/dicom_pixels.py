@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import DataElement, Dataset, dcmread
+from pydicom import DataElement, Dataset
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
@@ -23,6 +23,7 @@ from medkt.io.dicom_luts import modality_lut
 from medkt.io.dicom_mosaic import mosaic_of, require_blank, tile
 from medkt.io.dicom_padding import Padding
 from medkt.io.guard import reading
+from medkt.io.within import whole_dicom
 from medkt.shapes import Voxels
 
 Array = NDArray[Any]
@@ -166,7 +167,7 @@ def _decoded(file: DicomFile, numbers: list[int], warnings: dict[str, None]) -> 
     require_inflated_size(file.path, file.shown)
     _require_frame_size(file)
     with reading(file.shown, "reading the DICOM file"):
-        dataset = dcmread(file.path, force=True)
+        dataset = whole_dicom(file.path)
     if "PixelData" not in dataset:
         kind = (
             "floating-point pixels (a parametric map)"

@@ -1,5 +1,6 @@
 """DICOM SEG back in: frames to a mask on the grid of the image, or on a grid of its own."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
-from medkt.errors import GeometryMismatchError, UnsupportedError
+from medkt.bounds import budget
+from medkt.errors import GeometryMismatchError, UnreadableError, UnsupportedError
 from medkt.io.dicom_files import DicomFile
 from medkt.io.dicom_frames import Frame, frames_of
 from medkt.io.dicom_groups import functional
@@ -37,7 +39,7 @@ def read_seg(path: Path, shown: str, *, like: Image | None = None, choice: MaskC
         choice: the segment numbers, or where a fractional one is cut; nothing said means its only segment.
 
     Raises:
-        UnsupportedError: not a SEG, or a slide.
+        UnsupportedError: not a SEG, or a slide. UnreadableError: damaged, or pixels of another size than it says.
         InputError: no such segment, several and none chosen, or fractions and no threshold.
         GeometryMismatchError: a frame does not lie on a slice of the image.
     """
@@ -46,8 +48,14 @@ def read_seg(path: Path, shown: str, *, like: Image | None = None, choice: MaskC
         raise UnsupportedError(f"{shown}: is DICOM but no segmentation (SEG); give a SEG, NIfTI or PNG mask")
     if "TotalPixelMatrixRows" in header:
         raise UnsupportedError(f"{shown}: is the segmentation of a slide; medkt reads those of CR, DX, MG, CT, MR, US")
-    planes, rule = chosen_planes(path, header, shown, choice or MaskChoice())
     frames = frames_of([DicomFile(path=path, shown=shown, header=header)])
+    budget().require_bytes(len(frames) * math.prod(frames[0].size), shown)
+    planes, rule = chosen_planes(path, header, shown, choice or MaskChoice())
+    if planes.shape != (len(frames), *frames[0].size):
+        raise UnreadableError(
+            f"{shown}: its pixels are other than {len(frames)} frames of {frames[0].size[0]} rows and {frames[0].size[1]} "
+            "columns; export it again", code="damaged-header", rows=frames[0].size[0], columns=frames[0].size[1], frames=len(frames),
+        )  # fmt: skip
     if like is not None:
         values, geometry = _on_image(planes, frames, header, like, shown), like.geometry
     elif frames[0].position is not None:
@@ -117,9 +125,9 @@ def _on_own_grid(planes: Array, frames: list[Frame], header: Dataset, shown: str
     places = by_position(frames)
     first = places[0][0]
     along = np.array([float(place[0].position @ normal_of(first)) for place in places if place[0].position is not None])
-    if first.spacing is None or first.position is None or first.directions is None:
+    if first.spacing is None or first.position is None or first.directions is None or len(along) < len(places):
         raise GeometryMismatchError(
-            f"{shown}: the segmentation has no pixel spacing; give the image that it belongs to"
+            f"{shown}: the segmentation has no pixel spacing, or a frame without a place; give the image that it belongs to"
         )
     measures = functional(header, 1, "PixelMeasuresSequence")
     stated = number(measures, "SpacingBetweenSlices") if measures is not None else None  # empty slices may be left out
@@ -130,6 +138,7 @@ def _on_own_grid(planes: Array, frames: list[Frame], header: Dataset, shown: str
     affine[:3, 1] = first.directions[1] * first.spacing[0]
     affine[:3, 2] = first.directions[0] * first.spacing[1]
     affine[:3, 3] = first.position
+    budget().require_bytes((int(indices[-1]) + 1) * math.prod(first.size), shown)
     values = np.zeros((int(indices[-1]) + 1, *first.size), dtype=bool)
     for place, index in zip(places, indices, strict=True):
         for frame in place:

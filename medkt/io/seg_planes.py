@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import Dataset, dcmread
+from pydicom import Dataset
 
 from medkt.errors import InputError
 from medkt.io.dicom_frames import functional
@@ -13,6 +13,7 @@ from medkt.io.dicom_header import integer, items, number, text
 from medkt.io.guard import reading
 from medkt.io.mask_choice import MaskChoice
 from medkt.io.mask_values import SAY_THRESHOLD
+from medkt.io.within import whole_dicom
 
 LABELMAP = "1.2.840.10008.5.1.4.1.1.66.7"
 
@@ -27,7 +28,7 @@ def chosen_planes(path: Path, header: Dataset, shown: str, choice: MaskChoice) -
     """
     numbers = _asked(header, choice, shown)
     with reading(shown, "decoding the segmentation", explain=True):
-        stored = dcmread(path, force=True).pixel_array
+        stored = whole_dicom(path).pixel_array
     stored = stored.reshape((-1, *stored.shape[-2:]))
     if text(header, "SOPClassUID") == LABELMAP:
         _require_part(choice, shown)

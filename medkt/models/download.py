@@ -202,9 +202,9 @@ def _write(
     if resumed and part.validator(url) not in (None, validator):  # a server need not know If-Range
         part.drop()
         raise _BrokenOffError("the file changed at its publisher while it was fetched; it is begun anew")
-    length = response.headers.get("Content-Length")
+    length = _length(response)
     here = part.size if resumed else 0
-    total = here + int(length) if length else None
+    total = None if length is None else here + length
     try:
         _require_room(part.content.parent, (total or 0) - here)
         part.note.write_text(json.dumps({"url": url, "validator": validator}, allow_nan=False), encoding="utf-8")
@@ -219,6 +219,18 @@ def _write(
         raise OutputError(f"{part.content.parent} cannot be written: {error}") from error
     if total is not None and here < total:
         raise _BrokenOffError(f"{here} of {total} bytes came")
+
+
+def _length(response: HTTPResponse) -> int | None:
+    """How many bytes the server says it will send, None where it does not say.
+
+    Raises:
+        _BrokenOffError: it says no number: where the file ends could not be told.
+    """
+    stated = response.headers.get("Content-Length")
+    if stated and not (stated.isascii() and stated.isdecimal() and len(stated) < 20):
+        raise _BrokenOffError("the server states no length that is a number")
+    return int(stated) if stated else None
 
 
 def _validator(response: HTTPResponse) -> str | None:

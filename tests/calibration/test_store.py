@@ -90,6 +90,19 @@ def test_quantiles_that_were_tampered_with(tmp_path: Path) -> None:
         read_calibration(path)
 
 
+def test_a_digit_that_changed_is_seen(tmp_path: Path) -> None:
+    """Before, a rule with another quantile was read as if nothing had happened."""
+    path = write_calibration(rule(), tmp_path / "rule.json")
+    content = json.loads(path.read_text())
+    content["normals"]["scores"][-1] += 0.001
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match="was changed since it was written"):
+        read_calibration(path)
+    content["version"] = 1  # which knew no checksum
+    path.write_text(json.dumps(content))
+    assert read_calibration(path).normals.scores[-1] == content["normals"]["scores"][-1]
+
+
 def test_absent_files_and_full_places(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         read_calibration(tmp_path / "none.json")

@@ -1,0 +1,186 @@
+"""How medkt takes in an input, in this process: each door reads, and gives all of what it read.
+
+Imports stand inside, for a child takes only what its door needs.
+"""
+
+import hashlib
+import io
+from contextlib import redirect_stdout
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from medkt.cli.main import main
+from medkt.errors import InputError
+from medkt.spatial import Geometry
+
+
+def image(path: Path) -> object:
+    """Every kind of study."""
+    from medkt.io import read_image
+
+    read = read_image(path)
+    return _digest(read.values), *_placed(read.geometry), str(read.modality)
+
+
+def mask(path: Path) -> object:
+    from medkt.io import read_mask
+
+    read = read_mask(path)
+    return _digest(read.values), *_placed(read.geometry)
+
+
+def outlines(path: Path) -> object:
+    from medkt.datasets.rtstruct import read_rtstruct
+
+    affine = np.array([[0, 0, 0.7, -10.0], [0, 0.8, 0, 20.0], [2.5, 0, 0, 0], [0, 0, 0, 1]])
+    geometry = Geometry(affine=affine, shape=(3, 12, 10), unit="mm")
+    return _digest(read_rtstruct(path, geometry=geometry))
+
+
+def concepts(path: Path) -> object:
+    from medkt.concepts.captions import read_concepts
+
+    return read_concepts(path)
+
+
+def caption_list(path: Path) -> object:
+    from medkt.concepts.captions import convert_caption_list
+
+    return convert_caption_list(path, modality="cxr", licence="CC0-1.0", author="one", source="a list")
+
+
+def settings(path: Path) -> object:
+    from medkt.config import build, read_yaml
+    from medkt.segmentation.slicewise import SegmentationSettings
+
+    return build(SegmentationSettings, read_yaml(path))
+
+
+def protocol(path: Path) -> object:
+    from medkt.datasets.protocol import read_protocol
+
+    return read_protocol(path)
+
+
+def manifest(path: Path) -> object:
+    from medkt.datasets.manifest import read_manifest
+
+    return read_manifest(path, check_files=False).cases
+
+
+def coco(path: Path) -> object:
+    from medkt.datasets.coco import coco_mask
+
+    return _digest(coco_mask(path, "1", rows=12, columns=10))
+
+
+def rle(path: Path) -> object:
+    from medkt.datasets.rle import siim_mask
+
+    return _digest(siim_mask(path, "one", rows=12, columns=10))
+
+
+def layout(path: Path) -> object:
+    """A data set whose folder is named after its layout, with one of its describing files damaged."""
+    from medkt.datasets.builders import build_manifest
+
+    return len(build_manifest(path.name, path, checked=2).cases)
+
+
+def package(path: Path) -> object:
+    from medkt.concepts import read_package
+
+    read = read_package(path)
+    return [(one.concept, _sha(one.delta), one.recipe, one.audit, one.card) for one in read.learnt], read.base
+
+
+def tensors(path: Path) -> object:
+    from medkt.concepts.tensors import read_header
+
+    return read_header(path.read_bytes(), str(path))
+
+
+def calibration(path: Path) -> object:
+    from medkt.calibration.store import read_calibration
+
+    return asdict(read_calibration(path))
+
+
+def run(path: Path) -> object:
+    """A run's folder: whether it says of itself that it is whole, and then all that it holds."""
+    from medkt.cohort.folder import RunFolder
+    from medkt.cohort.ledger import Ledger
+    from medkt.cohort.query import query
+    from medkt.cohort.verify import verify_run
+
+    for words in (["batch", "status", str(path), "-q"], ["query", str(path), "SELECT * FROM failures", "-q"]):
+        with redirect_stdout(io.StringIO()):
+            main(words)
+    found = verify_run(path)
+    if not found.sound:
+        raise InputError("; ".join(found.problems)[:900])
+    with Ledger(RunFolder(path).ledger, read_only=True) as ledger:
+        outcomes = [one.plain() for one in ledger.outcomes()]
+    return outcomes, query([path], "SELECT * FROM results ORDER BY ALL").rows
+
+
+def table(path: Path) -> object:
+    """The result table of a run through a question, and through what a report reads."""
+    from medkt.cohort.query import query
+    from medkt.report.run.scores import read_scores
+
+    rows = query([path], "SELECT * FROM results ORDER BY ALL").rows
+    return rows, str(read_scores(path / "results.parquet"))
+
+
+def question(path: Path) -> object:
+    """A question that must neither write nor read; `path` has a run and the words."""
+    from medkt.cohort.query import query
+
+    before = _files(path)
+    try:
+        return query([path / "run"], (path / "question.sql").read_text(encoding="utf-8", errors="surrogateescape")).rows
+    finally:
+        if _files(path) != before:
+            raise AssertionError("a question changed a file")
+
+
+def weights(path: Path) -> object:
+    from medkt.models.weights import read_state, tensors_digest
+
+    return tensors_digest(read_state(path))
+
+
+def delta(path: Path) -> object:
+    from medkt.transfer.delta import from_bytes
+
+    made = from_bytes(path.read_bytes())
+    return made.base_digest if is_dataclass(made) else made
+
+
+def bundle(path: Path) -> object:
+    import os
+
+    from medkt.models.bundle import import_bundle
+
+    os.environ["MEDKT_HOME"] = str(path.parent / f"home-{os.getpid()}")
+    return [one.name for one in import_bundle(path)]
+
+
+def _placed(geometry: Geometry) -> tuple[Any, ...]:
+    return geometry.affine.round(9).tolist(), geometry.shape, str(geometry.unit)
+
+
+def _digest(values: np.ndarray[Any, Any]) -> str:
+    return f"{values.dtype} {values.shape} {_sha(np.ascontiguousarray(values).tobytes())}"
+
+
+def _sha(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _files(path: Path) -> dict[str, str]:
+    return {str(one): _sha(one.read_bytes()) for one in path.rglob("*") if one.is_file()}

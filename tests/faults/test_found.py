@@ -1,0 +1,120 @@
+"""What the bench found once, each as the smallest input that shows it."""
+
+import json
+import struct
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pydicom
+import pytest
+import yaml
+
+from medkt.bounds import parse_yaml
+from medkt.datasets.coco import coco_mask
+from medkt.errors import LONGEST, GeometryMismatchError, InputError, MedktError
+from medkt.io import read_image, read_mask
+from medkt.io.within import FileWithin
+
+from .bench import seeds
+from .bench.child import Limits, end_of
+from .bench.doors import image
+
+
+def _coco(path: Path, **changes: Any) -> Path:
+    drawn = {"id": 1, "image_id": 1, "category_id": 7, "segmentation": [[3, 2, 6, 2, 6, 6]], **changes}
+    entries = [{"id": 1, "file_name": "a.png", "width": 10, "height": 12}]
+    held = {"images": entries, "annotations": [drawn], "categories": [{"id": 7, "name": "cyst"}]}
+    path.write_text(json.dumps(held))
+    return path
+
+
+@pytest.mark.parametrize("key", ["id", "image_id", "category_id"])
+@pytest.mark.parametrize("value", [[1], {"a": 1}, "1", 1.0, True, None])
+def test_numbers_of_coco_that_are_none(key: str, value: object, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=f"{key} is no whole number"):
+        coco_mask(_coco(tmp_path / "a.json", **{key: value}), "1", rows=12, columns=10)
+
+
+@pytest.mark.parametrize("corner", ["6", None, [6], float("nan"), float("inf"), 1e9, True])
+def test_corners_of_an_outline_that_are_none(corner: object, tmp_path: Path) -> None:
+    path = _coco(tmp_path / "a.json", segmentation=[[3, 2, 6, 2, 6, corner]])
+    with pytest.raises(InputError, match="a corner that is no number"):
+        coco_mask(path, "1", rows=12, columns=10)
+
+
+@pytest.mark.parametrize(
+    "text", ["2001-13-45", "!!int ''", "!!bool maybe", "!!timestamp 1", "!!float x", "!!int 0x", "!!binary ü"]
+)
+def test_values_that_yaml_cannot_make(text: str) -> None:
+    with pytest.raises(yaml.YAMLError):
+        parse_yaml(f"x: {text}", "a.yaml")
+
+
+def test_a_message_is_one_line_with_an_end() -> None:
+    said = str(InputError("a.csv: got 'one\n two\r\n\x85three\u2028four' instead; say another"))
+    assert said == "a.csv: got 'one two three four' instead; say another"
+    long = str(MedktError("a.csv: got " + "x" * 10**7 + "; say another"))
+    assert len(long) <= LONGEST
+    assert (long[:7], long[-13:]) == ("a.csv: ", "; say another")
+
+
+def test_a_length_of_four_gigabytes_is_not_reserved(tmp_path: Path) -> None:
+    """A value in a header says that it has 4 GiB; Python would reserve them before it reads what there is."""
+    source = seeds.series(tmp_path)[0]
+    content = bytearray(next(source.iterdir()).read_bytes())
+    at = content.index(struct.pack("<HH", 0x0008, 0x0060))  # Modality
+    content[at + 4 : at + 8] = b"UT\0\0"
+    content[at + 8 : at + 12] = struct.pack("<I", 0xFFFFFFF0)
+    path = tmp_path / "long.dcm"
+    path.write_bytes(content)
+    with FileWithin(path) as file:
+        assert len(file.read(0xFFFFFFF0)) == len(content)
+    with pytest.raises(MedktError):
+        read_image(path)
+    end = end_of(image, path, Limits(memory_mib=1024))
+    assert end.verdict == "refused", end
+
+
+def _seg(tmp_path: Path) -> tuple[Path, pydicom.Dataset]:
+    path = seeds.segmentations(tmp_path)[0]
+    return path, pydicom.dcmread(path)
+
+
+def test_a_frame_of_a_segmentation_without_a_place(tmp_path: Path) -> None:
+    path, dataset = _seg(tmp_path)
+    del dataset.PerFrameFunctionalGroupsSequence[1].PlanePositionSequence
+    dataset.save_as(path)
+    with pytest.raises(GeometryMismatchError, match="a frame without a place"):
+        read_mask(path)
+
+
+def test_a_segmentation_in_colour_or_of_another_count(tmp_path: Path) -> None:
+    path, dataset = _seg(tmp_path)
+    dataset.SamplesPerPixel, dataset.PlanarConfiguration, dataset.PhotometricInterpretation = 3, 0, "RGB"
+    dataset.BitsAllocated = dataset.BitsStored = 8
+    dataset.HighBit = 7
+    dataset.PixelData = bytes(int(dataset.NumberOfFrames) * dataset.Rows * dataset.Columns * 3)
+    dataset.save_as(path)
+    with pytest.raises(MedktError):
+        read_mask(path)
+
+
+def test_a_segmentation_with_frames_a_kilometre_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The grid between them would be larger than any memory."""
+    monkeypatch.setenv("MEDKT_MAX_BYTES", "1MiB")
+    path, dataset = _seg(tmp_path)
+    groups = dataset.PerFrameFunctionalGroupsSequence
+    place = groups[-1].PlanePositionSequence[0]
+    place.ImagePositionPatient = [*place.ImagePositionPatient[:2], 1e7]
+    dataset.save_as(path)
+    with pytest.raises(InputError, match="MEDKT_MAX_BYTES"):
+        read_mask(path)
+
+
+def test_the_same_seed_gives_the_same_input(tmp_path: Path) -> None:
+    from .bench.damage import disturb, torn
+
+    content = bytes(range(256)) * 20
+    assert torn(content, Random("1 a 2")) == torn(content, Random("1 a 2"))
+    assert repr(disturb({"a": [1, {"b": 2}]}, Random("3"))) == repr(disturb({"a": [1, {"b": 2}]}, Random("3")))
