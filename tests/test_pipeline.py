@@ -223,6 +223,35 @@ def test_a_name_that_two_modalities_share_means_that_of_the_study(studies: Studi
         segment(studies["ct-series"], concepts=["pleural efusion"], model=pipeline)
 
 
+def test_the_window_of_the_settings_is_for_pictures_of_8_bits(studies: Studies) -> None:
+    """A published preset reads them as they are; what is none is shown by its modality, and a note says so."""
+    settings = replace(FAST, window="8-bit", presence=replace(FAST.presence, gate=False))
+    pipeline, note = bright_pipeline(settings), "the settings show pictures of 8 bits as they are (window=8-bit)"
+    picture, volume = (toolkit.read_image(studies[name]) for name in ("cxr-png", "ct-series"))
+    assert picture.values.dtype == np.uint8
+    shown = pipeline.segment(picture, [concept_from_text("a bright spot")], view=View(modality="cxr"))
+    (finding,) = shown.findings
+    assert finding.looked.intensity.name == "8-bit"
+    np.testing.assert_allclose(shown.plane(finding, 0), picture.values[0] / 255, atol=1e-6)
+    assert not any(note in warning for warning in shown.warnings)
+    record = record_of_result(shown, case="a", files={finding.concept.id: {}})
+    assert "255 wide at 127.5" in record["intensity"]
+    assert (record["settings"]["window"], record["findings"][0]["window"]) == ("8-bit", "8-bit")
+    by_hand = replace(pipeline, settings=replace(settings, window=None))
+    same = by_hand.segment(picture, [concept_from_text("a bright spot")], view=View(modality="cxr", window="8-bit"))
+    np.testing.assert_array_equal(same.saliency(same.findings[0]).values, shown.saliency(finding).values)
+    chosen = pipeline.segment(picture, [concept_from_text("a bright spot")], view=View(modality="cxr", window="90/100"))
+    assert chosen.findings[0].looked.intensity.width == 90
+    of_ct = pipeline.segment(volume, [concept_from_text("a bright spot")])
+    assert of_ct.findings[0].looked.intensity.name == "lung"
+    assert [note in warning for warning in of_ct.warnings].count(True) == 1
+    encoder, concept = pipeline.encoder, concept_from_text("a bright spot")
+    alone = explain(encoder, picture, concept, view=View(modality="cxr"), settings=settings)
+    np.testing.assert_array_equal(alone.values, shown.saliency(finding).values)
+    with pytest.raises(InputError, match="the window 8-bit is for grey levels of 8 bits"):
+        pipeline.segment(volume, [concept_from_text("a bright spot")], view=View(window="8-bit"))
+
+
 def test_a_window_of_the_users_is_for_every_concept(studies: Studies) -> None:
     concepts = [toolkit.load_concept("ct_nodule"), concept_from_text("a bright spot")]
     result = bright_pipeline(FAST).segment(

@@ -11,6 +11,7 @@ from medkt.calibration.scoring import Scorer, ScoringKey, scoring_key
 from medkt.calibration.store import SITE, find_calibration
 from medkt.concepts import Concept
 from medkt.pipeline import Pipeline, Progress, StudyResult, View
+from medkt.pipeline.look import with_window
 from medkt.pipeline.words import asked_of, domain_of, is_learnt
 from medkt.segmentation.presence import PresenceSettings
 from medkt.spatial import Image
@@ -61,7 +62,8 @@ def segment_calibrated(
     Raises:
         InputError: as `Pipeline.segment`, or a calibration's file is damaged.
     """
-    view = view or View()
+    # a calibration is of one way of showing; where the settings' window does not fit, the pipeline says so
+    view, _ = with_window(view or View(), image, pipeline.settings.window)
     taught = pipeline.taught or Taught.of(pipeline.encoder)
     kind = domain_of(image, view, [one for one in concepts if not is_learnt(taught, one)])
     asked = asked_of(taught, concepts, kind)

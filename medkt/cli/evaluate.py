@@ -134,6 +134,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise SettingsError(
             f"{given(arguments)[0]} goes with two folders of masks; in a manifest the column reference_key says which label"
         )
+    if protocol is not None and protocol.window:  # before what the user sets
+        arguments.set = [f"window={protocol.window}", *arguments.set]
     return _run_masks(arguments) if masks else _run_models(arguments, protocol)
 
 

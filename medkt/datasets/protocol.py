@@ -17,6 +17,7 @@ from medkt.resources import data_file
 
 TASKS = ("segmentation", "classification")
 UNITS = ("mm", "pixel")
+WINDOWS = ("", "8-bit")
 METRICS = ("dsc", "iou", "nsd", "nsd_slab", "hd95", "accuracy", "top1")
 
 
@@ -70,6 +71,8 @@ class Protocol:
         prompt: our own wording; "" for the concept's own prompt captions.
         published_prompt: where the wording of the published run is printed; a user who reproduces it gives that text.
         preset: the settings of the published pipeline, of `configs/presets`.
+        window: "8-bit" where the data set is one of pictures of 8 bits, which are read as they are; "" for the rule of the
+            modality. `--window` comes before it.
         preprocessing: what is done to an image before the model, in words.
         metrics: the columns.
         cases_stated: how many images the paper used, None where it does not say.
@@ -95,6 +98,7 @@ class Protocol:
     prompt: str = ""
     published_prompt: str = ""
     preset: str = ""
+    window: str = ""
     preprocessing: tuple[str, ...] = ()
     cases_stated: int | None = None
     published: Published | None = None
@@ -104,6 +108,7 @@ class Protocol:
     def __post_init__(self) -> None:
         known = (
             ("task", self.task, TASKS), ("layout", self.layout, tuple(BUILDERS)), ("modality", self.modality, DOMAINS),
+            ("window", self.window, WINDOWS),
             *((f"metrics[{n}].name", metric.name, METRICS) for n, metric in enumerate(self.metrics)),
         )  # fmt: skip
         for key, value, allowed in known:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from medkt.domains.domain import Domain
-from medkt.domains.intensity import Intensity, from_percentiles, from_range
+from medkt.domains.intensity import EIGHT_BIT, Intensity, from_percentiles, from_range
 from medkt.domains.percentiles import extent
 from medkt.spatial import Image
 
@@ -18,7 +18,7 @@ class CT(Domain):
 
     def intensity(self, image: Image, *, window: str | None = None) -> Intensity:
         """As `Domain.intensity`; a picture is shown as stored, since no window fits values that are not HU."""
-        if not is_picture(image):
+        if not is_picture(image) or window == EIGHT_BIT:
             return Domain.intensity(self, image, window=window)
         if window is not None:
             self._window(window)  # a misspelt name is an error also where no window is used

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from medkt.concepts import Concept, concepts, load_concept, mentions
 from medkt.domains.extent import Extent
-from medkt.domains.intensity import Intensity, from_display
+from medkt.domains.intensity import EIGHT_BIT, Intensity, from_display, from_eight_bits
 from medkt.domains.known import named_by
 from medkt.errors import SettingsError, UnknownNameError
 from medkt.spatial import Image, Planes
@@ -120,14 +120,16 @@ class Domain(ABC):
         Args:
             image: the whole volume; of large ones only a sparse sample is looked at.
             window: a named window of this domain, "width/level" in the image's own values ("1500/-600"), "file" for
-                the file's own, or None for the domain's rule.
+                the file's own, "8-bit" for a picture of 8 bits as it is, or None for the domain's rule.
 
         Raises:
             UnknownNameError: the domain has no window of this name; the message lists those it has.
-            InputError: the image holds NaN or infinity.
+            InputError: the image holds NaN or infinity, or is no picture of 8 bits and was asked to be shown as one.
         """
         if window is None:
             return self._default_intensity(image)
+        if window == EIGHT_BIT:
+            return from_eight_bits(image)
         if window == "file":
             return from_display(image) or self._default_intensity(image)
         return _from_window(window, self._window(window), image)

@@ -12,13 +12,14 @@ import numpy as np
 from jaxtyping import Shaped
 from numpy.typing import NDArray
 
-from medkt.domains.percentiles import percentiles
+from medkt.domains.percentiles import extent, percentiles
 from medkt.errors import InputError, SettingsError
 from medkt.shapes import Plane, Voxels
 from medkt.spatial import Image
 
 Function = Literal["LINEAR", "LINEAR_EXACT", "SIGMOID", "TABLE", "CONSTANT"]
 FUNCTIONS: tuple[Function, ...] = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
+EIGHT_BIT = "8-bit"  # the window of published settings, which were made with pictures of 8 bits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -93,6 +94,28 @@ def from_percentiles(
         ends = (min(0.0, ends[0]), ends[1])  # one value beside zeros, as in a drawn mask
     name = f"percentiles {low:g}-{high:g} of {what}"
     return from_range(name, *ends, source=source, inverted=inverted)
+
+
+def is_eight_bit(image: Image) -> bool:
+    """Whether the values are stored grey levels of 8 bits, and so the same numbers in every picture of that image."""
+    return bool(image.values.dtype == np.uint8)
+
+
+def from_eight_bits(image: Image) -> Intensity:
+    """The rule that shows 0 as 0 and 255 as 1, whatever levels occur.
+
+    Raises:
+        InputError: the image has other values than grey levels of 8 bits.
+    """
+    if not is_eight_bit(image):
+        low, high = extent(real_voxels(image))
+        raise InputError(
+            f"the window {EIGHT_BIT} is for grey levels of 8 bits, and these values go from {low:g} to {high:g}; leave the "
+            "window to the modality, or give one as width/level"
+        )
+    return from_range(
+        EIGHT_BIT, 0, 255, source="a picture of 8 bits as it is: 255 wide at 127.5", inverted=image.display.inverted
+    )
 
 
 def real_voxels(image: Image) -> Voxels:

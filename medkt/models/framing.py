@@ -11,6 +11,7 @@ from typing import Literal, cast, get_args
 import numpy as np
 import torch
 from jaxtyping import Float
+from PIL import Image as Picture
 from torch import Tensor
 from torch.nn import functional
 
@@ -40,6 +41,7 @@ class Framing:
         pad_top, pad_left: where the plane begins on the canvas.
         resized_rows, resized_columns: of the canvas after resizing, in the square's pixels.
         cut_top, cut_left: where the square begins on the resized canvas.
+        eight_bit: whether the plane becomes a picture of 8 bits first and is resized as one, as public code does.
     """
 
     rows: int
@@ -54,6 +56,7 @@ class Framing:
     resized_columns: int
     cut_top: int
     cut_left: int
+    eight_bit: bool = False
 
     @property
     def scale_xy(self) -> tuple[float, float]:
@@ -69,7 +72,8 @@ class Framing:
     def image(self, plane: Plane) -> Tensor:
         """The plane on the square: (1, 3, size, size) float32 in [0, 1], grey in each channel, not normalised.
 
-        Resized by the antialiased bicubic filter that Pillow uses; what lies beside the plane is black.
+        Resized by the antialiased bicubic filter that Pillow uses; what lies beside the plane is black. With `eight_bit`
+        by Pillow itself, which rounds to whole grey levels after the columns and again after the rows.
 
         Args:
             plane: (rows, columns), intensities already windowed to [0, 1].
@@ -79,6 +83,8 @@ class Framing:
             NumericalError: NaN or infinity.
         """
         self._check(plane)
+        if self.eight_bit:
+            return self._by_pillow(plane)
         below = self.canvas_rows - self.pad_top - self.rows
         right = self.canvas_columns - self.pad_left - self.columns
         pixels = torch.from_numpy(np.ascontiguousarray(plane))[None, None]
@@ -90,6 +96,19 @@ class Framing:
         rows = slice(self.cut_top, self.cut_top + self.size)
         columns = slice(self.cut_left, self.cut_left + self.size)
         return canvas[:, :, rows, columns].clamp(0.0, 1.0).repeat(1, 3, 1, 1)
+
+    def _by_pillow(self, plane: Plane) -> Tensor:
+        canvas = np.zeros((self.canvas_rows, self.canvas_columns), dtype=np.uint8)
+        rows, columns = (
+            slice(first, first + side) for first, side in zip((self.pad_top, self.pad_left), plane.shape, strict=True)
+        )
+        canvas[rows, columns] = np.rint(np.clip(plane, 0, 1) * 255)
+        picture = Picture.fromarray(canvas).resize(
+            (self.resized_columns, self.resized_rows), Picture.Resampling.BICUBIC
+        )
+        box = (self.cut_left, self.cut_top, self.cut_left + self.size, self.cut_top + self.size)
+        square = torch.from_numpy(np.array(picture.crop(box), dtype=np.float32) / 255)
+        return square[None, None].repeat(1, 3, 1, 1)
 
     def points(self, points_xy: PointsXY) -> PointsXY:
         """Points of the plane on the square; beyond 0..size-1 where the plane is cut off."""
@@ -128,7 +147,7 @@ class Framing:
             raise InputError(f"a plane for a model must be windowed to [0, 1], got {low:g} to {high:g}")
 
 
-def frame_plane(rows: int, columns: int, size: int, policy: str) -> Framing:
+def frame_plane(rows: int, columns: int, size: int, policy: str, *, eight_bit: bool = False) -> Framing:
     """The framing of a plane by a named policy.
 
     Args:
@@ -138,6 +157,8 @@ def frame_plane(rows: int, columns: int, size: int, policy: str) -> Framing:
         policy: "letterbox": the whole plane fitted, centred, the rest black; "canvas": the same but a plane smaller
             than the square keeps its size (MedCLIP); "crop": the shortest side fitted, the middle cut out (CLIP,
             BiomedCLIP; what lies beyond is not seen); "squash": both sides fitted, aspect ratio lost.
+        eight_bit: as the image processors of public code: a picture of 8 bits before and after resizing, and a middle
+            that cannot be cut out evenly begins half a pixel earlier; else half to even.
 
     Raises:
         InputError: a side is not positive.
@@ -154,6 +175,8 @@ def frame_plane(rows: int, columns: int, size: int, policy: str) -> Framing:
     known = cast(Policy, policy)
     canvas = _canvas(rows, columns, size, known)
     resized = _resized(rows, columns, size) if known == "crop" else (size, size)
+    spare = [side - size for side in resized]
+    cut = [over // 2 for over in spare] if eight_bit else [round(over / 2) for over in spare]
     return Framing(
         rows=rows,
         columns=columns,
@@ -165,14 +188,15 @@ def frame_plane(rows: int, columns: int, size: int, policy: str) -> Framing:
         pad_left=(canvas[1] - columns) // 2,
         resized_rows=resized[0],
         resized_columns=resized[1],
-        cut_top=round((resized[0] - size) / 2),
-        cut_left=round((resized[1] - size) / 2),
+        cut_top=cut[0],
+        cut_left=cut[1],
+        eight_bit=eight_bit,
     )
 
 
-def prepare(spec: EncoderSpec, plane: Plane) -> tuple[Tensor, Framing]:
+def prepare(spec: EncoderSpec, plane: Plane, *, eight_bit: bool = False) -> tuple[Tensor, Framing]:
     """A plane as `spec`'s model wants it: (1, 3, size, size) normalised pixels, and the framing that leads back."""
-    framing = frame_plane(plane.shape[0], plane.shape[1], spec.input_size, spec.framing)
+    framing = frame_plane(plane.shape[0], plane.shape[1], spec.input_size, spec.framing, eight_bit=eight_bit)
     return normalise(framing.image(plane), spec), framing
 
 

@@ -1,7 +1,7 @@
 """Which planes of a study are looked at, and how each is shown to the models."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from medkt.concepts import Concept
 from medkt.domains import Domain
-from medkt.domains.intensity import Intensity
+from medkt.domains.intensity import Intensity, is_eight_bit
 from medkt.errors import InputError
 from medkt.shapes import Plane
 from medkt.spatial import Geometry, Image, Planes, SaliencyMap, planes_of
@@ -126,6 +126,22 @@ def look_at(image: Image, kind: Domain, view: View, *, window: str | None = None
         positions=tuple((number - numbers[0]) // stride for number in numbers),
         count=count, region=_region(image, planes),
     )  # fmt: skip
+
+
+def with_window(view: View, image: Image, window: str | None) -> tuple[View, tuple[str, ...]]:
+    """The view with the window of the settings, and what to know of it; a window of the user's own comes before it.
+
+    Published settings were made with pictures of 8 bits. What has other values (HU, a film of 12 bits) has no such window:
+    it is shown by the rule of its modality, and a sentence says so.
+    """
+    if window is None or view.window is not None:
+        return view, ()
+    if is_eight_bit(image):
+        return replace(view, window=window), ()
+    return view, (
+        f"the settings show pictures of 8 bits as they are (window={window}); this study is none and is shown by the rule "
+        "of its modality",
+    )
 
 
 def _region(image: Image, planes: Planes) -> tuple[int, int, int, int] | None:

@@ -15,7 +15,7 @@ from medkt.io.masks import read_chosen, require_held
 from medkt.models.encoder import DualEncoder
 from medkt.models.registry import load_encoder
 from medkt.pipeline.load import resolve_device, segmenter_with_facts
-from medkt.pipeline.look import View, look_at, shown_plane, spacing_in_mm, windows_of
+from medkt.pipeline.look import View, look_at, shown_plane, spacing_in_mm, windows_of, with_window
 from medkt.pipeline.result import ModelFacts, StudyResult, encoder_facts, finding_of, score_finding, too_small
 from medkt.pipeline.words import (
     asked_of,
@@ -154,13 +154,14 @@ class Pipeline:
             NumericalError: a step gave NaN.
         """
         began = time.perf_counter()
-        view = view or View()
+        view, shown = with_window(view or View(), image, self.settings.window)
         taught = self.taught or Taught.of(self.encoder)
         kind = domain_of(image, view, [one for one in concepts if not is_learnt(taught, one)])
         asked = asked_of(taught, concepts, kind)
         settings = settled(self.settings, kind, self.encoder)
         warnings = [
             *image.provenance.warnings,
+            *shown,
             *check_plausible(image, kind),
             *misplaced(asked, kind),
             *contradicted(asked, image, kind),

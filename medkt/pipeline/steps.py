@@ -10,7 +10,7 @@ import numpy as np
 from medkt.concepts import Concept
 from medkt.domains import detect_domain, domain
 from medkt.models.encoder import DualEncoder
-from medkt.pipeline.look import View, look_at, shown_plane, spacing_in_mm
+from medkt.pipeline.look import View, look_at, shown_plane, spacing_in_mm, with_window
 from medkt.pipeline.result import saliency_of
 from medkt.pipeline.run import settled
 from medkt.pipeline.words import domain_of, require_words, texts_of
@@ -33,9 +33,10 @@ def explain(
     """The saliency map of a concept on a study, of every plane looked at, whether or not the finding is there."""
     settings = settings or SegmentationSettings()
     require_words([concept], encoder)
-    kind = domain_of(image, view or View(), [concept])
+    view, _ = with_window(view or View(), image, settings.window)
+    kind = domain_of(image, view, [concept])
     settings = settled(replace(settings, presence=replace(settings.presence, gate=False)), kind, encoder)
-    looked = look_at(image, kind, view or View(), window=kind.window_for(concept))
+    looked = look_at(image, kind, view, window=kind.window_for(concept))
     (found,) = segment_planes(
         encoder, None, looked.positions, partial(shown_plane, image, looked), [texts_of(kind, concept)], settings,
         spacing_mm=spacing_in_mm(image, looked.planes),
@@ -67,7 +68,7 @@ def mask_from(
 ) -> Mask:
     """What a segmenter outlines for prompts on planes, as one mask; no agreement between planes is asked for."""
     settings = settings or SegmentationSettings()
-    view = view or View()
+    view, _ = with_window(view or View(), image, settings.window)
     kind = domain(view.modality) if view.modality else detect_domain(image)
     planes, intensity = planes_of(image.geometry, view.axis), kind.intensity(image, window=view.window)
     values = np.zeros(image.geometry.shape, dtype=bool)

@@ -18,11 +18,13 @@ from medkt.saliency.relevance import RelevanceSettings, combined, patch_features
 from medkt.saliency.specificity import Specificity, specificity
 from medkt.saliency.targets import NONSENSE_TEXT, Target, embed_texts
 from medkt.shapes import Plane
+from medkt.spatial.nearest import corner_nearest
 
 Resize = Literal["bilinear", "published"]
 
 NORMAL_CAPTION = "the normal caption"
 
+_WITHOUT_PADDING = ("crop", "squash")
 _PUBLISHED_LEVELS = 255  # the published maps are stored as 8-bit pictures before anything reads them
 
 
@@ -46,7 +48,9 @@ class PlaneMap:
         """The map over the plane, stretched to [0, 1]; a constant map is 0 everywhere.
 
         "bilinear" goes from the grid to the plane in one step. "published" repeats MedCLIP-SAMv2: bilinear to the
-        model's square, stretched there, nearest to the plane, and rounded to 8 bits.
+        model's square, stretched to [0, 1] there, nearest over the whole plane, and rounded to 8 bits. Its authors do
+        so although their model's square is the plane's middle: on an oblong plane the map is then beside its place,
+        see `published_shift_px`. Under a framing with padding, which they do not use, it goes where it belongs.
         """
         if resize == "bilinear":
             seen = self.framing.home(np.ones((1, 1), dtype=np.float32)) > 0
@@ -56,7 +60,8 @@ class PlaneMap:
             ]  # what is cut off is no part of the range
             return plane
         square = stretched(_bilinear(self.values, self.framing.size))
-        return np.round(_nearest_home(square, self.framing) * _PUBLISHED_LEVELS).astype(np.float32) / _PUBLISHED_LEVELS
+        home = _over_whole_plane if self.framing.policy in _WITHOUT_PADDING else _nearest_home
+        return np.round(home(square, self.framing) * _PUBLISHED_LEVELS).astype(np.float32) / _PUBLISHED_LEVELS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -67,9 +72,16 @@ class Prepared:
     framing: Framing
 
 
-def prepare_plane(encoder: DualEncoder, plane: Plane) -> Prepared:
-    """A plane in [0, 1] as the encoder wants it, on the encoder's device."""
-    pixels, framing = prepare(encoder.spec, plane)
+def published_shift_px(framing: Framing) -> float:
+    """How far from its place a map lies at most that "published" brings onto the plane, in the plane's pixels; mostly 0."""
+    if framing.policy != "crop":
+        return 0.0
+    return abs(framing.rows - framing.columns) / 2
+
+
+def prepare_plane(encoder: DualEncoder, plane: Plane, *, eight_bit: bool = False) -> Prepared:
+    """A plane in [0, 1] as the encoder wants it, on the encoder's device; for `eight_bit` see `frame_plane`."""
+    pixels, framing = prepare(encoder.spec, plane, eight_bit=eight_bit)
     device = next(encoder.module.parameters()).device
     return Prepared(pixels=pixels[0].to(device), framing=framing)
 
@@ -173,6 +185,13 @@ def _bilinear(values: Float32[np.ndarray, "rows columns"], side: int) -> Float32
         0, 0
     ].numpy()
     return enlarged
+
+
+def _over_whole_plane(square: Float32[np.ndarray, "side side"], framing: Framing) -> Plane:
+    taken: Plane = square[
+        np.ix_(corner_nearest(framing.rows, framing.size), corner_nearest(framing.columns, framing.size))
+    ]
+    return taken
 
 
 def _nearest_home(square: Float32[np.ndarray, "side side"], framing: Framing) -> Plane:

@@ -6,7 +6,7 @@ The network is `segment_anything.modeling.Sam` of any size, built and loaded in 
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from PIL import Image as Picture
 from torch import Tensor
 from torch.nn import functional
@@ -24,7 +24,7 @@ class SamSegmenter:
 
     Framing "corner" (SAM): the longer side to the input's size, black below and to the right, RGB 0 to 255 by the
     network's mean and deviation. Framing "squash" (MedSAM): both sides to the input's size, aspect ratio lost,
-    stretched to [0, 1].
+    stretched to [0, 1]; its probabilities, not its logits, are brought to the plane, without a stop at the input's size.
     """
 
     def __init__(self, sam: Sam, preprocessing: SamPreprocessing | None = None, *, name: str = "sam") -> None:
@@ -113,9 +113,20 @@ class SamSegmenter:
             dense_prompt_embeddings=dense,
             multimask_output=multimask,
         )
+        inside = self._over_plane(logits, embedding) if self._squash else self._cut_to_plane(logits, embedding)
+        return inside.cpu().numpy(), ious[0].float().cpu().numpy()
+
+    def _cut_to_plane(self, logits: Tensor, embedding: Embedding) -> Bool[Tensor, "candidates rows columns"]:
+        """SAM: logits to the input's square, cut to the part that the plane fills, from there to the plane."""
         size = (embedding.input_rows, embedding.input_columns)
-        logits = sam.postprocess_masks(logits, size, (embedding.rows, embedding.columns))
-        return (logits[0] > self._threshold).cpu().numpy(), ious[0].float().cpu().numpy()
+        found: Tensor = self._sam.postprocess_masks(logits, size, (embedding.rows, embedding.columns))
+        return found[0] > self._threshold
+
+    def _over_plane(self, logits: Tensor, embedding: Embedding) -> Bool[Tensor, "candidates rows columns"]:
+        """MedSAM: probabilities first, and these straight from the decoder's grid to the plane."""
+        size = (embedding.rows, embedding.columns)
+        share = functional.interpolate(torch.sigmoid(logits.float()), size, mode="bilinear", align_corners=False)
+        return share[0] > torch.sigmoid(torch.tensor(self._threshold))
 
     def _to_input(self, points_xy: np.ndarray, embedding: Embedding) -> Float[Tensor, "points 2"]:
         scale = (embedding.input_columns / embedding.columns, embedding.input_rows / embedding.rows)

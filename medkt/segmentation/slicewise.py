@@ -35,7 +35,14 @@ from torch import Tensor
 from medkt.errors import InputError, SettingsError
 from medkt.models.encoder import DualEncoder
 from medkt.saliency.bottleneck import frozen
-from medkt.saliency.explain import PlaneMap, Resize, explain_planes, nonsense_target, prepare_plane
+from medkt.saliency.explain import (
+    PlaneMap,
+    Resize,
+    explain_planes,
+    nonsense_target,
+    prepare_plane,
+    published_shift_px,
+)  # fmt: skip
 from medkt.saliency.m2ib import M2IBSettings
 from medkt.saliency.relevance import RelevanceSettings
 from medkt.saliency.targets import ConceptTexts, Target, embed_targets
@@ -47,10 +54,16 @@ from medkt.segmentation.volume import Piece, VolumeSettings, disagreement, linke
 from medkt.shapes import MaskPlane, Plane
 
 CheckWords = Literal["every", "best", "off"]
+Pixels = Literal["float", "8-bit"]
+Window = Literal["8-bit"]
 ShowPlane = Callable[[int], Plane]
 Progress = Callable[[str, int, int], None]
 
 _ENCODED_AT_ONCE = 8  # planes in one pass for presence
+_SHIFTED = (
+    "as published, the map of the picture's middle square is stretched over the whole picture (map.resize=published): it "
+    "lies up to {shift:g} pixels beside what it is of; map.resize=bilinear puts it in its place"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +71,12 @@ class MapSettings:
     """Which slices get a map, and how it comes onto the plane."""
 
     resize: Resize = "bilinear"
-    """"bilinear": from the token grid to the plane in one step; "published": by MedCLIP-SAMv2's detours."""
+    """"bilinear": from the token grid to the plane in one step; "published": by MedCLIP-SAMv2's detours, which lay the map
+    of the picture's middle square over the whole picture, beside its place where the picture is oblong."""
+
+    pixels: Pixels = "float"
+    """What the encoder is shown for a map: "float", resized exactly; "8-bit", resized by Pillow as a picture of 8 bits whose
+    middle square begins half a pixel earlier where it cannot be cut out evenly (published)."""
 
     check_words: CheckWords = "every"
     """Compare the map with those of a nonsense text and of the normal caption in "every" slice looked at, in the "best"
@@ -70,6 +88,8 @@ class MapSettings:
     def __post_init__(self) -> None:
         if self.resize not in get_args(Resize) or self.check_words not in get_args(CheckWords):
             raise SettingsError(f"map: unknown resize {self.resize!r} or check_words {self.check_words!r}")
+        if self.pixels not in get_args(Pixels):
+            raise SettingsError(f"map: unknown pixels {self.pixels!r}; known: {', '.join(get_args(Pixels))}")
         if self.max_slices is not None and self.max_slices < 1:
             raise SettingsError(f"map: max_slices is at least 1, got {self.max_slices}")
 
@@ -77,6 +97,10 @@ class MapSettings:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentationSettings:
     """Everything between an encoder and a mask."""
+
+    window: Window | None = None
+    """How values are shown where `--window` does not say: "8-bit": pictures of 8 bits as they are (255 wide at 127.5), and
+    others by their modality's rule with a note; None: by their modality's rule."""
 
     m2ib: M2IBSettings = field(default_factory=M2IBSettings)
     """How maps are made."""
@@ -99,11 +123,19 @@ class SegmentationSettings:
     choice: ChoiceSettings = field(default_factory=ChoiceSettings)
     """Which of the segmenter's candidates is taken."""
 
-    keep_largest: int | None = None
-    """The most connected parts of a slice's final mask that are kept, the largest first; None keeps all."""
+    keep_largest: int | Literal["coarse"] | None = None
+    """The most connected parts of a slice's final mask that are kept, the largest first; "coarse": as many as the coarse
+    mask has (published); None keeps all."""
 
     volume: VolumeSettings = field(default_factory=VolumeSettings)
     """How slices are made to agree."""
+
+    def __post_init__(self) -> None:
+        if self.window not in (None, *get_args(Window)):
+            raise SettingsError(f"unknown window {self.window!r} of the settings; known: {', '.join(get_args(Window))}")
+        keep = self.keep_largest
+        if keep not in (None, "coarse") and (not isinstance(keep, int) or isinstance(keep, bool) or keep < 1):
+            raise SettingsError(f"keep_largest is at least 1, or coarse, got {self.keep_largest!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -233,7 +265,7 @@ def segment_planes(
             prompts, chosen = masks[k]
             slices[k].append(_slice_result(index, scores[k], maps[k], prompts, chosen))
             strong = scores[k] >= settings.presence.threshold or not settings.presence.gate
-            pieces[k] += _pieces([c.chosen.mask for c in chosen], index, strong, settings)
+            pieces[k] += _pieces(chosen, index, strong, settings)
         _report(progress, "maps", done + 1, len(union))
     return tuple(
         _concept_result(target.id, decision, slices[k], pieces[k], looked_at[k], indices, shape, settings)
@@ -243,7 +275,7 @@ def segment_planes(
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Found:
-    component: Component
+    components: list[Component]
     predicted_iou: tuple[float, ...]
     chosen: Chosen
 
@@ -264,7 +296,7 @@ class _Study:
         """Maps and masks of several concepts on one plane, by the concept's number."""
         every = self.settings.map.check_words == "every"
         checked = [k for k in targets if every or (self.settings.map.check_words == "best" and k in best)]
-        prepared = prepare_plane(self.encoder, plane)
+        prepared = prepare_plane(self.encoder, plane, eight_bit=self.settings.map.pixels == "8-bit")
         maps: dict[int, PlaneMap] = {}
         for group, check in ((checked, True), ([k for k in targets if k not in checked], False)):
             if group:
@@ -300,7 +332,7 @@ class _Study:
             return []
         if self.segmenter is None or embedding is None:
             taken = [Chosen(mask=part.mask, predicted_iou=None, how="coarse") for part in parts]
-            return [_Found(component=p, predicted_iou=(), chosen=c) for p, c in zip(parts, taken, strict=True)]
+            return [_Found(components=[p], predicted_iou=(), chosen=c) for p, c in zip(parts, taken, strict=True)]
         candidates = self.segmenter.masks(embedding, prompts, self.settings.choice.multimask)
         groups = [parts] if self.settings.prompts.boxes == "one" else [[part] for part in parts]
         found = []
@@ -308,7 +340,7 @@ class _Study:
             coarse = np.logical_or.reduce([part.mask for part in group])
             ious = tuple(float(iou) for iou in candidates.predicted_iou[candidates.region == region])
             chosen = choose(candidates, coarse, region, self.settings.choice)
-            found.append(_Found(component=group[0], predicted_iou=ious, chosen=chosen))
+            found.append(_Found(components=group, predicted_iou=ious, chosen=chosen))
         return found
 
 
@@ -347,12 +379,14 @@ def _slices_to_look_at(presence: Presence, indices: Sequence[int], settings: Seg
     return {int(indices[k]): float(presence.scores[k]) for k in passing[: settings.map.max_slices]}
 
 
-def _pieces(masks: Sequence[MaskPlane], index: int, strong: bool, settings: SegmentationSettings) -> list[Piece]:
+def _pieces(found: Sequence[_Found], index: int, strong: bool, settings: SegmentationSettings) -> list[Piece]:
     """A slice's masks as one union, cut into connected parts."""
-    if not masks:
+    if not found:
         return []
-    union = np.logical_or.reduce(list(masks))
-    whole = ThresholdSettings(order="area", keep=settings.keep_largest)
+    union = np.logical_or.reduce([one.chosen.mask for one in found])
+    coarse = sum(len(one.components) for one in found)
+    keep = coarse if settings.keep_largest == "coarse" else settings.keep_largest
+    whole = ThresholdSettings(order="area", keep=keep, ties=settings.threshold.ties)
     parts = components(union, union.astype(np.float32), whole, pixel_area_mm2=None)
     return [Piece.of(part.mask, index, strong=strong) for part in parts]
 
@@ -360,7 +394,7 @@ def _pieces(masks: Sequence[MaskPlane], index: int, strong: bool, settings: Segm
 def _slice_result(index: int, score: float, map_: PlaneMap, prompts: Prompts, found: list[_Found]) -> SliceResult:
     regions = tuple(
         Region(
-            confidence=f.component.confidence,
+            confidence=f.components[0].confidence,
             predicted_iou=f.predicted_iou,
             chosen_iou=f.chosen.predicted_iou,
             how=f.chosen.how,
@@ -408,6 +442,9 @@ def _warnings(
         warnings.append(
             f"{passing} slices may hold the finding, the {len(looked_at)} best were looked at (map.max_slices)"
         )
+    if settings.map.resize == "published" and slices:
+        shift = published_shift_px(slices[0].map.framing)
+        warnings += [_SHIFTED.format(shift=shift)] if shift else []
     if any(region.how == "coarse" for s in slices for region in s.regions if region.predicted_iou):
         warnings.append(
             "no candidate of the segmenter agreed with the map in some region; the coarse mask stands there"

@@ -2,7 +2,7 @@
 
 The published code clusters 8-bit values with k-means. In one dimension the best 2-means partition is Otsu's threshold
 (both minimise the sum of squares within the two classes), and a histogram of 256 levels has only 255 thresholds: here
-all are tried, in whole numbers, so the result is exact and has no seed.
+all are tried, in whole numbers, so the result is exact and has no seed. Where theirs stops short of it is in `kmeans`.
 """
 
 from dataclasses import dataclass
@@ -13,10 +13,13 @@ from jaxtyping import Bool, Float32, Int
 from scipy import ndimage
 
 from medkt.errors import InputError, NumericalError, SettingsError
+from medkt.segmentation.kmeans import published_level
 from medkt.shapes import MaskPlane, Plane
+from medkt.spatial.nearest import corner_nearest
 
-Method = Literal["otsu", "kmeans", "fixed"]
+Method = Literal["otsu", "kmeans", "kmeans++", "fixed"]
 Order = Literal["confidence", "mass", "area"]
+Ties = Literal["first", "all"]
 
 LEVELS = 256
 
@@ -27,13 +30,14 @@ class ThresholdSettings:
 
     method: Method = "otsu"
     """"otsu": the best of all 255 thresholds; "kmeans": Lloyd's iteration from the two ends of the range, which may
-    stop early in another partition; "fixed": `value`."""
+    stop early in another partition; "kmeans++": as MedCLIP-SAMv2 was run, with ten starts, a seed and a tolerance, so that
+    it may stop a level short; "fixed": `value`."""
 
     value: float = 0.3
     """The fixed threshold; a pixel is foreground above it."""
 
     side: int | None = None
-    """Find the mask on a square of this side, resized by nearest neighbour there and back (published: 256)."""
+    """Find the mask on a square of this side, resized by OpenCV's nearest neighbour there and back (published: 256)."""
 
     min_area_mm2: float = 0.0
     """Smaller components are dropped. Not applied where the spacing is unknown."""
@@ -50,9 +54,14 @@ class ThresholdSettings:
     order: Order = "confidence"
     """Which come first: highest mean ("confidence"), highest sum ("mass") or largest ("area")."""
 
+    ties: Ties = "first"
+    """Of components that are as good as the last one kept: the "first" in reading order, or "all" (published)."""
+
     def __post_init__(self) -> None:
         if self.method not in get_args(Method) or self.order not in get_args(Order):
             raise SettingsError(f"unknown threshold method {self.method!r} or order {self.order!r}")
+        if self.ties not in get_args(Ties):
+            raise SettingsError(f"unknown threshold ties {self.ties!r}; known: {', '.join(get_args(Ties))}")
         checks = {
             "value": 0 <= self.value <= 1,
             "side": self.side is None or self.side >= 2,
@@ -95,8 +104,9 @@ def coarse_mask(map_: Plane, settings: ThresholdSettings) -> MaskPlane:
     _require_unit_range(map_)
     if settings.side is None:
         return _foreground(map_, settings)
-    small = map_[np.ix_(_nearest(settings.side, map_.shape[0]), _nearest(settings.side, map_.shape[1]))]
-    there = np.ix_(_nearest(map_.shape[0], settings.side), _nearest(map_.shape[1], settings.side))
+    side, (rows, columns) = settings.side, map_.shape
+    small = map_[np.ix_(corner_nearest(side, rows), corner_nearest(side, columns))]
+    there = np.ix_(corner_nearest(rows, side), corner_nearest(columns, side))
     mask: MaskPlane = _foreground(small, settings)[there]
     return mask
 
@@ -105,6 +115,8 @@ def components(
     mask: MaskPlane, map_: Plane, settings: ThresholdSettings, *, pixel_area_mm2: float | None
 ) -> list[Component]:
     """The 8-connected regions that are large and sure enough, first the best; ties by place, in reading order.
+
+    With `ties` "all" there may be more than `keep`.
 
     Args:
         mask: from `coarse_mask`.
@@ -124,7 +136,11 @@ def components(
         and (pixel_area_mm2 is None or c.area * pixel_area_mm2 >= settings.min_area_mm2)
         and c.confidence >= settings.min_confidence
     ]
-    return sorted(kept, key=lambda c: (-getattr(c, settings.order), _first_pixel(c)))[: settings.keep]
+    ordered = sorted(kept, key=lambda c: (-getattr(c, settings.order), _first_pixel(c)))
+    if settings.ties == "first" or settings.keep is None or settings.keep >= len(ordered):
+        return ordered[: settings.keep]
+    last = getattr(ordered[settings.keep - 1], settings.order)
+    return [c for c in ordered if getattr(c, settings.order) >= last]
 
 
 def _first_pixel(component: Component) -> tuple[int, int]:
@@ -174,17 +190,14 @@ def kmeans_level(counts: Int[np.ndarray, " levels"]) -> int | None:
 def _foreground(map_: Plane, settings: ThresholdSettings) -> MaskPlane:
     if settings.method == "fixed":
         return map_ > np.float32(settings.value)
-    counts = histogram(map_)
-    level = otsu_level(counts) if settings.method == "otsu" else kmeans_level(counts)
+    if settings.method == "kmeans++":
+        level = published_level(np.rint(map_ * np.float32(LEVELS - 1)).astype(np.int64).ravel())
+    else:
+        level = otsu_level(histogram(map_)) if settings.method == "otsu" else kmeans_level(histogram(map_))
     if level is None:
         return np.zeros(map_.shape, dtype=bool)
     mask: MaskPlane = np.rint(map_ * np.float32(LEVELS - 1)) > level
     return mask
-
-
-def _nearest(to: int, of: int) -> Int[np.ndarray, " to"]:
-    """For each of `to` cells the cell out of `of` that its centre falls in."""
-    return (np.arange(to) * 2 + 1) * of // (2 * to)
 
 
 def _component(

@@ -39,6 +39,15 @@ def test_every_data_set_of_the_paper_has_one() -> None:
             assert protocol.label_tuned
 
 
+def test_data_sets_of_8_bits_are_shown_as_they_are() -> None:
+    assert {name for name in protocols() if load_protocol(name).window == "8-bit"} == {
+        "busi",
+        "udiat",
+        "siim",
+        "chexpert",
+    }
+
+
 def test_published_values_as_printed() -> None:
     found = {(v.dataset, v.condition, v.metric): v.value for v in published_table("segmentation")}
     assert len(found) == 84

@@ -9,8 +9,9 @@ import pytest
 from medkt.concepts import Caption, Concept, concept_from_text, concepts, load_concept, mentions
 from medkt.datasets.phantom.finding import findings_of
 from medkt.domains import Domain, domain, domains
-from medkt.errors import SettingsError, UnknownNameError
+from medkt.errors import InputError, SettingsError, UnknownNameError
 from medkt.spatial import Geometry, Image, planes_of
+from medkt.spatial.image import Display
 
 EVERY = tuple(domains().values())
 
@@ -100,6 +101,25 @@ def test_windows_by_name_by_numbers_and_by_the_file() -> None:
         ct.intensity(image, window="0/40")
     with pytest.raises(UnknownNameError, match="for MRI; known: none, it is shown by percentiles"):
         domain("mri").intensity(image, window="lung")
+
+
+@pytest.mark.parametrize("kind", EVERY, ids=lambda one: one.name)
+@pytest.mark.parametrize("inverted", [False, True])
+def test_a_picture_of_8_bits_can_be_shown_as_it_is(kind: Domain, inverted: bool) -> None:
+    """255 wide at 127.5, whatever levels occur and whatever the modality would do; then inverted where the file asks."""
+    grey = np.random.default_rng(1).integers(60, 190, (1, 9, 14), dtype=np.uint8)
+    image = replace(_ct(grey), display=Display(inverted=inverted))
+    rule = kind.intensity(image, window="8-bit")
+    assert (rule.name, rule.centre, rule.width) == ("8-bit", 127.5, 255)
+    assert "0 to 255 shown as 0 to 1 (a picture of 8 bits as it is: 255 wide at 127.5)" in rule.description
+    shown = grey[0].astype(np.float32) / 255
+    np.testing.assert_allclose(rule.apply(grey[0]), 1 - shown if inverted else shown, atol=1e-6)
+    for values in (grey.astype(np.int16) * 8 - 900, grey.astype(np.float32), grey.astype(np.uint16)):
+        low, high = values.min(), values.max()
+        with pytest.raises(
+            InputError, match=f"8-bit is for grey levels of 8 bits, and these .* {low:g} to {high:g}; leave"
+        ):
+            kind.intensity(_ct(values), window="8-bit")
 
 
 def test_a_concept_names_its_window() -> None:

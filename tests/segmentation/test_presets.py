@@ -28,9 +28,13 @@ def test_medclip_samv2_as_published(name: str, beta: float, layer: int, seed: in
     assert (found.m2ib.noise, found.m2ib.target, found.m2ib.map_from) == ("unit", "cosine", "last_forward")
     assert (found.threshold.side, found.threshold.keep, found.threshold.order) == (256, 1, "area")
     assert (found.prompts.use, found.prompts.boxes, found.choice.multimask) == ("boxes", "one", False)
-    assert (found.keep_largest, found.presence.gate, found.map.resize) == (1, False, "published")
+    assert (found.threshold.method, found.threshold.ties) == ("kmeans++", "all")
+    assert (found.keep_largest, found.presence.gate, found.map.resize) == ("coarse", False, "published")
+    assert (found.window, found.map.pixels) == ("8-bit", "8-bit")
 
 
 def test_m2ib_as_published() -> None:
-    found = resolve(SegmentationSettings, preset="m2ib").m2ib
+    settings = resolve(SegmentationSettings, preset="m2ib")
+    assert (settings.window, settings.map.pixels, settings.map.resize) == ("8-bit", "8-bit", "bilinear")
+    found = settings.m2ib
     assert (found.beta, found.layer, found.steps, found.samples, found.compress_leading) == (0.1, 9, 10, 10, True)

@@ -114,6 +114,30 @@ def test_medsam_squashes_stretches_and_takes_boxes_only() -> None:
     assert torch.isfinite(segmenter.embed(np.full((9, 5), 0.5, np.float32)).features).all()
 
 
+@pytest.mark.parametrize(("rows", "columns"), [(48, 80), (150, 37), (1, 9)])
+def test_medsam_brings_probabilities_to_the_plane_without_a_stop(rows: int, columns: int) -> None:
+    """Assembled from segment_anything's own modules: sigmoid on the decoder's grid, bilinear to the plane, above one half."""
+    sam, plane, prompts = make_sam(), make_plane(rows, columns), make_prompts()
+    segmenter = SamSegmenter(sam, MEDSAM)
+    embedding = segmenter.embed(plane)
+    found = segmenter.masks(embedding, prompts, False)
+    assert found.masks.shape == (2, rows, columns)
+    both_ways = []
+    for region, box in enumerate(prompts.boxes_xyxy.astype(np.float64)):
+        scaled = torch.tensor(box / [columns, rows, columns, rows] * SIDE, dtype=torch.float32)[None, None]
+        with torch.no_grad():
+            sparse, dense = sam.prompt_encoder(points=None, boxes=scaled, masks=None)
+            low, _ = sam.mask_decoder(
+                image_embeddings=embedding.features, image_pe=sam.prompt_encoder.get_dense_pe(),
+                sparse_prompt_embeddings=sparse, dense_prompt_embeddings=dense, multimask_output=False,
+            )  # fmt: skip
+            share = torch.nn.functional.interpolate(torch.sigmoid(low), (rows, columns), mode="bilinear")
+            other = sam.postprocess_masks(low, (SIDE, SIDE), (rows, columns)) > 0
+        np.testing.assert_array_equal(found.masks[region], share[0, 0].numpy() > 0.5)
+        both_ways.append((share[0, 0] > 0.5, other[0, 0]))
+    assert rows == 1 or any(not torch.equal(*pair) for pair in both_ways)  # SAM's own order is another mask
+
+
 def test_medsam_scales_a_box_along_each_axis() -> None:
     sam = make_sam()
     segmenter, boxes = SamSegmenter(sam, MEDSAM), []

@@ -5,13 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from bright_spots import BoxFiller, BrightSpots
+from drawing import forced
 
 from medkt.errors import InputError, SettingsError
 from medkt.saliency.m2ib import M2IBSettings
 from medkt.saliency.targets import ConceptTexts
 from medkt.segmentation.presence import PresenceSettings
-from medkt.segmentation.prompts import PromptSettings
-from medkt.segmentation.segmenter import ChoiceSettings
+from medkt.segmentation.prompts import Prompts, PromptSettings
+from medkt.segmentation.segmenter import Candidates, ChoiceSettings, Embedding
 from medkt.segmentation.slicewise import MapSettings, SegmentationSettings, segment_planes
 from medkt.segmentation.threshold import ThresholdSettings
 from medkt.segmentation.volume import VolumeSettings
@@ -200,6 +201,37 @@ def test_one_box_around_all_and_the_largest_part_kept() -> None:
     assert len(result.pieces) == 1
     assert mask[14:22, 9:15].all()
     assert not mask[40:44].any()
+
+
+def test_as_many_parts_are_kept_as_the_coarse_mask_has() -> None:
+    """Three blobs, two of equal area, come out of one box; and of as many boxes as the coarse mask has parts."""
+    drawn = np.zeros((48, 64), dtype=bool)
+    drawn[2:6, 2:6] = drawn[20:24, 30:34] = drawn[40:42, 50:52] = True
+
+    class Drawn(BoxFiller):
+        def masks(self, embedding: Embedding, prompts: Prompts, multimask: bool) -> Candidates:
+            found = super().masks(embedding, prompts, False)
+            return replace(found, masks=np.repeat(drawn[None], len(found.masks), axis=0))
+
+    plane = make_plane(spot=False)
+    plane[8:16, 8:16] = plane[32:40, 48:56] = 0.95
+    choice = ChoiceSettings(multimask=False, min_overlap=0.0, max_part=1.0, fallback="best")
+    for boxes in ("one", "each"):
+        for keep_coarse, keep, ties, kept in (
+            (1, "coarse", "first", 1), (1, "coarse", "all", 2), (2, "coarse", "first", 2), (1, None, "first", 3), (1, 2, "all", 2),
+        ):  # fmt: skip
+            cut = ThresholdSettings(method="fixed", value=0.2, keep=keep_coarse, order="area", ties=ties)
+            prompts = PromptSettings(boxes=boxes)
+            settings = replace(SETTINGS, threshold=cut, prompts=prompts, choice=choice, keep_largest=keep)
+            (result,) = run([plane], settings, Drawn())
+            assert len(result.pieces) == kept
+    for wrong in (0, True, "all"):
+        with pytest.raises(SettingsError, match=f"keep_largest is at least 1, or coarse, got {wrong!r}"):
+            forced(SegmentationSettings, keep_largest=wrong)
+    with pytest.raises(SettingsError, match="unknown window 'lung' of the settings; known: 8-bit"):
+        forced(SegmentationSettings, window="lung")
+    with pytest.raises(SettingsError, match="unknown pixels 'exact'; known: float, 8-bit"):
+        forced(MapSettings, pixels="exact")
 
 
 def test_what_cannot_be_done_is_said() -> None:

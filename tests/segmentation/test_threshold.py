@@ -1,5 +1,7 @@
 """Thresholds against brute force, components typed as text."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from drawing import forced, mask, plane
@@ -86,13 +88,29 @@ def test_a_drawn_map_is_cut_where_a_reader_would() -> None:
     assert (coarse_mask(map_, ThresholdSettings()) == mask("..... ..##. ..##. .....")).all()
 
 
-def test_the_published_square_goes_there_and_back() -> None:
+def test_the_published_square_goes_there_and_back_as_opencv_does() -> None:
+    """A cell takes what its corner falls in: the mask moves by up to a cell of the square, away from the beginning."""
     map_ = np.zeros((10, 30), dtype=np.float32)
     map_[2:6, 9:18] = 1.0
-    found = coarse_mask(map_, ThresholdSettings(side=256))
-    assert (found == (map_ > 0)).all()
-    small = coarse_mask(map_, ThresholdSettings(side=2))
-    assert (small == np.array([[True] * 30] * 5 + [[False] * 30] * 5)).all() or small.shape == map_.shape
+    small = [[map_[int(i * 10 / 256), int(j * 30 / 256)] for j in range(256)] for i in range(256)]
+    there = [[small[int(i * 256 / 10)][int(j * 256 / 30)] > 0 for j in range(30)] for i in range(10)]
+    assert (coarse_mask(map_, ThresholdSettings(side=256)) == np.array(there)).all()
+    assert (coarse_mask(map_, ThresholdSettings(side=320, method="fixed", value=0.5)) == (map_ > 0)).sum() >= 290
+    assert coarse_mask(map_, ThresholdSettings(side=2)).shape == map_.shape
+
+
+def test_components_as_good_as_the_last_one_kept_stay_where_they_are_asked_for() -> None:
+    drawn = mask("##.#. ##.#. ..... #..## ...##")
+    map_ = drawn.astype(np.float32)
+    for keep, first, every in ((1, 1, 2), (2, 2, 2), (3, 3, 3), (4, 4, 4), (9, 4, 4)):
+        settings = ThresholdSettings(order="area", keep=keep)
+        assert len(components(drawn, map_, settings, pixel_area_mm2=None)) == first
+        found = components(drawn, map_, replace(settings, ties="all"), pixel_area_mm2=None)
+        assert len(found) == every
+        assert [part.area for part in found] == [4, 4, 2, 1][:every]
+    assert len(components(drawn, map_, ThresholdSettings(ties="all"), pixel_area_mm2=None)) == 4
+    with pytest.raises(SettingsError, match="unknown threshold ties 'some'; known: first, all"):
+        forced(ThresholdSettings, ties="some")
 
 
 def test_histogram_rounds_to_the_nearest_level() -> None:
