@@ -66,6 +66,8 @@ SENTENCES: Mapping[str, str] = {
     "frames-described": "{frames} frames, but {described} are described; the header is damaged",
     "frames-missing": "{missing} frames are missing; the file is truncated",
     "pixels-damaged": "the pixels are cut or damaged",
+    "decoder-died": "its decoder crashed (signal or exit code {ended}): the pixels are damaged",
+    "decoder-slow": "decoding took longer than {seconds} s (MEDKT_DECODE_SECONDS)",
     "irregular-stack": "{slices} slices do not make a regular grid",
     "slices-missing": "{missing} slices are missing",
     "no-spacing": "{slices} slices with positions but without PixelSpacing",

@@ -80,7 +80,7 @@ def kind_of(error: BaseException, stage: str = "") -> FailureKind:
 
     An error that medkt does not raise on purpose is a `crash`: a bug of ours or of a library.
     """
-    if _is_memory(error) or _is_memory(error.__cause__):
+    if _is_memory(error) or _is_memory(error.__cause__) or getattr(error, "code", "") == "memory":
         return "memory"
     if isinstance(error, GeometryError):
         return "geometry"

@@ -15,6 +15,7 @@ from pydicom import Dataset
 
 from medkt.errors import GeometryError, IncompleteError
 from medkt.io.dicom_account import account_of
+from medkt.io.dicom_apart import expect
 from medkt.io.dicom_copies import without_copies
 from medkt.io.dicom_files import DIRECTORY, DicomFile, FoundFiles, find_files
 from medkt.io.dicom_frames import Frame, frames_of
@@ -64,7 +65,7 @@ def read_dicom(
         IncompleteError: something is lost and `allow_incomplete` is not set; the message names it.
         InputError: one of its kinds, see `medkt.errors`; the message is one line.
     """
-    found = find_files(path, shown, listing)
+    found = find_files(path, shown, listing, met=expect)
     files, copies = without_copies(choose_series(found.pictures, series, shown))
     chosen = choose_volume(frames_of(files), volume, shown)
     first = files[chosen.frames[0].file].header

@@ -1,7 +1,7 @@
 """From what the user points at to headers: a file, a folder, a DICOMDIR."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -60,13 +60,16 @@ class FoundFiles:
     whole: bool = False
 
 
-def find_files(path: Path, shown: str, listing: Listing | None = None) -> FoundFiles:
+def find_files(
+    path: Path, shown: str, listing: Listing | None = None, *, met: Callable[[Dataset, int], None] | None = None
+) -> FoundFiles:
     """The DICOM pictures in a file, in a folder and all folders below, or named by a DICOMDIR.
 
     Args:
         path: the file or folder.
         shown: how to name it in messages.
         listing: what lies in the folder, where that is known already (an archive, unpacked).
+        met: told of the first header that is read, and of how many files there are.
 
     Raises:
         InputError: no DICOM there. IncompleteError: none that can be read.
@@ -81,11 +84,11 @@ def find_files(path: Path, shown: str, listing: Listing | None = None) -> FoundF
             raise InputError(
                 f"{shown}: no DICOM file in this folder; give the file itself for NIfTI and pictures", code="no-dicom"
             )
-        found = _read_all(listed, shown)
+        found = _read_all(listed, shown, met=met)
     else:
         file = _opened(path, shown)
         if "DirectoryRecordSequence" in file.header:
-            found = _read_all(_named_by_directory(file.header, path, shown), shown, _records(file.header))
+            found = _read_all(_named_by_directory(file.header, path, shown), shown, _records(file.header), met=met)
         else:
             found = _sorted_out([file], Listing(files=[]), [])
     if not found.pictures and found.lost:
@@ -98,7 +101,13 @@ def find_files(path: Path, shown: str, listing: Listing | None = None) -> FoundF
     return found
 
 
-def _read_all(listed: Listing, shown: str, records: Sequence[Absent] | None = None) -> FoundFiles:
+def _read_all(
+    listed: Listing,
+    shown: str,
+    records: Sequence[Absent] | None = None,
+    *,
+    met: Callable[[Dataset, int], None] | None,
+) -> FoundFiles:
     """Headers of all files; one that cannot be read is lost, for it may belong to any series."""
     files: list[DicomFile] = []
     lost = list(listed.lost)
@@ -112,6 +121,8 @@ def _read_all(listed: Listing, shown: str, records: Sequence[Absent] | None = No
             lost.append(Lost(name=entry.name, reason=CUT_HEADER))
         else:
             files.append(file)
+            if len(files) == 1 and met is not None:
+                met(file.header, len(listed.files))
     whole = Listing(files=listed.files, passed=listed.passed, lost=lost)
     found = _sorted_out(files, whole, lost, whole=True)
     damaged = {one.name.lower() for one in lost}

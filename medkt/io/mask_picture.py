@@ -15,7 +15,7 @@ from PIL import Image as Pillow
 
 from medkt.errors import InputError
 from medkt.io.guard import reading
-from medkt.io.raster import raster_kind, read_channels
+from medkt.io.raster_channels import raster_kind, read_channels
 
 Array = NDArray[Any]
 JPEG_TINT = 16  # levels by which the channels of a grey JPEG may differ

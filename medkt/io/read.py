@@ -11,7 +11,8 @@ from medkt.io.archive import unpacked
 from medkt.io.dicom_start import looks_like_dicom
 from medkt.io.entries import Listing, said
 from medkt.io.nifti import nifti_magic, read_nifti
-from medkt.io.raster import raster_kind, read_raster
+from medkt.io.raster import read_raster
+from medkt.io.raster_channels import raster_kind
 from medkt.spatial.completeness import Completeness
 from medkt.spatial.image import Image
 

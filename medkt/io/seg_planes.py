@@ -7,7 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
+from medkt.bounds import budget
 from medkt.errors import InputError
+from medkt.io.apart import Conversation, goes_apart, request_for
+from medkt.io.dicom_apart import bytes_of_a_frame, is_encoded
 from medkt.io.dicom_frames import functional
 from medkt.io.dicom_header import integer, items, number, text
 from medkt.io.guard import reading
@@ -27,8 +30,7 @@ def chosen_planes(path: Path, header: Dataset, shown: str, choice: MaskChoice) -
         InputError: no such segment, several and none chosen, fractions without a threshold, or a threshold without them.
     """
     numbers = _asked(header, choice, shown)
-    with reading(shown, "decoding the segmentation", explain=True):
-        stored = whole_dicom(path).pixel_array
+    stored = _stored(path, header, shown)
     stored = stored.reshape((-1, *stored.shape[-2:]))
     if text(header, "SOPClassUID") == LABELMAP:
         _require_part(choice, shown)
@@ -39,6 +41,28 @@ def chosen_planes(path: Path, header: Dataset, shown: str, choice: MaskChoice) -
         if len(_known(header)) > 1 and (item is None or integer(item, "ReferencedSegmentNumber") not in numbers):
             planes[n] = False
     return planes, f"{_rule(numbers)}{cut}"
+
+
+def stored_planes(path: Path, shown: str) -> Array:
+    """The pixels as they are stored, decoded here.
+
+    Raises:
+        UnreadableError: damaged.
+    """
+    with reading(shown, "decoding the segmentation", explain=True):
+        return np.asarray(whole_dicom(path).pixel_array)
+
+
+def _stored(path: Path, header: Dataset, shown: str) -> Array:
+    """The same, in a process apart where a native codec decodes it: segmentations are seldom encoded so."""
+    if not is_encoded(header) or not goes_apart(large=False, strange=True):
+        return stored_planes(path, shown)
+    picture = bytes_of_a_frame(header)
+    whole = picture * (integer(header, "NumberOfFrames") or 1) + path.stat().st_size
+    budget().require_bytes(whole, shown)
+    with Conversation([request_for("segmentation", path, shown, picture=picture, whole=whole)]) as apart:
+        found = [said.array for said in apart.answers() if said.array is not None]
+    return found[0]
 
 
 def _known(header: Dataset) -> dict[int, str]:

@@ -253,12 +253,12 @@ def test_a_tiff_whose_pages_are_a_circle_or_whose_sides_are_not_there(tmp_path: 
 
 
 def test_colour_becomes_grey_in_strips_with_the_same_values(monkeypatch: pytest.MonkeyPatch) -> None:
-    from medkt.io.dicom_pixels import luma
+    from medkt.io.luma import luma
 
     colour = np.random.default_rng(0).integers(0, 256, (37, 53, 4), dtype=np.uint8)
     whole = np.rint(colour[..., :3].astype(np.float64) @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
     for pixels in (1 << 20, 53 * 4, 1):
-        monkeypatch.setattr("medkt.io.dicom_pixels._ROWS_AT_ONCE", pixels)
+        monkeypatch.setattr("medkt.io.luma._ROWS_AT_ONCE", pixels)
         np.testing.assert_array_equal(luma(colour, "RGB"), whole)
     large = np.zeros((3000, 3000, 4), np.uint8)
     monkeypatch.undo()

@@ -161,6 +161,7 @@ def test_jpeg_ls_that_charls_refuses_is_asked_of_the_next_decoder_and_said(
     failing: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("medkt.io.dicom_jpeg_ls._FILLED_END", b"never")
+    monkeypatch.setenv("MEDKT_DECODE_APART", "never")  # in the process that is changed here
     image = read_image(failing / "jpegls_refused_MR1_JLSL")
     assert int(image.values.sum()) == 126140037
     assert any("pyjpegls does not read it, gdcm does" in warning for warning in image.provenance.warnings)

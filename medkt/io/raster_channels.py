@@ -1,0 +1,157 @@
+"""The file of a picture to all its channels. What is large or strange is decoded in a process apart, see `apart`."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+
+from medkt.bounds import budget, require_regular
+from medkt.errors import AmbiguousInputError, UnreadableError, UnsupportedError
+from medkt.io.apart import LARGE, Conversation, goes_apart, request_for
+from medkt.io.guard import one_line, reading
+from medkt.io.volume_number import counted
+
+Array = NDArray[Any]
+Channels = tuple[Array, tuple[str, ...], tuple[str, ...]]
+
+_STARTS = {
+    b"\x89PNG": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"II+\0": "TIFF",
+    b"BM": "BMP",
+}
+ORIENTATION = 0x0112  # EXIF tag
+MOST_PIXELS = 400_000_000  # 20,000 x 20,000; larger pictures are slides, not radiology
+_BOUNDED = (1, 32773)  # TIFF: not compressed, PackBits; the others unpack to whatever their bytes say
+
+
+def raster_kind(start: bytes) -> str | None:
+    """Which of "PNG", "JPEG", "TIFF" and "BMP" begins with these bytes, None for no picture."""
+    return next((kind for mark, kind in _STARTS.items() if start.startswith(mark)), None)
+
+
+def read_channels(path: Path, shown: str, *, volume: int | str | None = None) -> Channels:
+    """All channels of a picture, (rows, columns) or (rows, columns, channels), with steps and warnings; as `read_raster`."""
+    require_regular(path, shown)
+    picture, strange = _size(path, shown, volume)
+    if not goes_apart(large=picture >= LARGE, strange=strange):
+        return channels_here(path, shown, volume)
+    whole = picture + path.stat().st_size
+    asked = request_for("picture", path, shown, picture=picture, whole=whole, volume=volume)
+    with Conversation([asked]) as apart:
+        (said,) = apart.answers()
+    assert said.array is not None
+    return said.array, tuple(map(str, said.header["steps"])), tuple(map(str, said.header["notes"]))
+
+
+def channels_here(path: Path, shown: str, volume: int | str | None) -> Channels:
+    """The same, decoded in this process."""
+    return (_read_tiff if _kind(path, shown) == "TIFF" else _read_pillow)(path, shown, volume)
+
+
+def _kind(path: Path, shown: str) -> str | None:
+    with reading(shown, "opening the picture"), path.open("rb") as file:
+        return raster_kind(file.read(8))
+
+
+def _size(path: Path, shown: str, volume: int | str | None) -> tuple[int, bool]:
+    """Bytes once decoded, as the header has it, and whether what unpacks it knows no bound; nothing where it is damaged."""
+    try:
+        if _kind(path, shown) != "TIFF":
+            with reading(shown, "opening the picture"), _opened(path, shown) as picture:
+                return picture.width * picture.height * _bytes_of_a_pixel(picture.mode), False
+        import tifffile
+
+        with reading(shown, "opening the TIFF"), tifffile.TiffFile(path) as file:
+            page: Any = file.pages[volume - 1 if isinstance(volume, int) and 0 < volume <= len(file.pages) else 0]
+            size = int(page.size) * page.dtype.itemsize * (1 if page.colormap is None else 6)
+            return size, int(page.compression) not in _BOUNDED
+    except (UnreadableError, UnsupportedError):  # whoever decodes it says so
+        return 0, False
+
+
+def _read_pillow(path: Path, shown: str, volume: int | str | None) -> Channels:
+    with reading(shown, "decoding the picture", explain=True), _opened(path, shown) as picture:
+        if picture.width * picture.height > MOST_PIXELS:
+            raise UnsupportedError(
+                f"{shown}: {picture.width}x{picture.height} pixels is too large; crop or shrink it",
+                code="too-large",
+                width=picture.width,
+                height=picture.height,
+            )
+        if getattr(picture, "n_frames", 1) > 1:
+            raise UnsupportedError(f"{shown}: is an animation; save the frame that you need")
+        counted(volume, 1, shown, what="page")
+        budget().require_bytes(picture.width * picture.height * _bytes_of_a_pixel(picture.mode), shown)
+        turned = _number(picture.getexif().get(ORIENTATION, 1))
+        mode = picture.mode
+        pixels = np.asarray(_expanded(picture))
+    notes = (f"EXIF asks to turn the picture (orientation {turned}): not done",) if turned not in (0, 1) else ()
+    return pixels, (f"picture of mode {mode} read",), notes
+
+
+def _opened(path: Path, shown: str) -> Pillow.Image:
+    """The picture, of which only the header is read.
+
+    Raises:
+        UnsupportedError: more pixels than Pillow takes for harmless.
+    """
+    try:
+        return Pillow.open(path)
+    except Pillow.DecompressionBombError as error:
+        raise UnsupportedError(f"{shown}: is too large ({one_line(str(error))}); crop or shrink it") from error
+
+
+def _bytes_of_a_pixel(mode: str) -> int:
+    """Of an array with all channels; palettes become colour with alpha at most."""
+    return {"1": 1, "L": 1, "I": 4, "F": 4, "LA": 2, "RGB": 3}.get(mode, 2 if mode.startswith("I;") else 4)
+
+
+def _expanded(picture: Pillow.Image) -> Pillow.Image:
+    """Palettes and bits as grey levels or colour; the rest as it is."""
+    if picture.mode in ("P", "PA"):
+        return picture.convert("RGBA" if "transparency" in picture.info or picture.mode == "PA" else "RGB")
+    if picture.mode == "1":
+        return picture.convert("L")
+    return picture.convert("RGB") if picture.mode in ("CMYK", "YCbCr", "LAB", "HSV") else picture
+
+
+def _read_tiff(path: Path, shown: str, volume: int | str | None) -> Channels:
+    import tifffile
+
+    with reading(shown, "decoding the TIFF", explain=True), tifffile.TiffFile(path) as file:
+        pages = len(file.pages)
+        if pages > 1 and volume is None:
+            raise AmbiguousInputError(
+                f"{shown}: {pages} pages; choose one with --volume 1 to {pages}", code="several-volumes", volumes=pages
+            )
+        page: Any = file.pages[(counted(volume, pages, shown, what="page") or 1) - 1]
+        if page.imagewidth * page.imagelength > MOST_PIXELS:
+            raise UnsupportedError(
+                f"{shown}: {page.imagewidth}x{page.imagelength} pixels is too large; crop or shrink it",
+                code="too-large",
+                width=page.imagewidth,
+                height=page.imagelength,
+            )
+        budget().require_bytes(int(page.size) * page.dtype.itemsize * (1 if page.colormap is None else 6), shown)
+        pixels = page.asarray()
+        if page.colormap is not None:
+            pixels = np.moveaxis(page.colormap[:, pixels], 0, -1)
+        inverted = page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
+        turned = _number(page.tags.valueof(ORIENTATION, 1))
+        planar = pixels.ndim == 3 and page.planarconfig == 2
+    pixels = np.moveaxis(pixels, 0, -1) if planar else pixels
+    pixels = pixels.astype(np.uint8) * 255 if pixels.dtype == bool else pixels
+    notes = (f"the file asks to turn the picture (orientation {turned}): not done",) if turned != 1 else ()
+    if inverted and pixels.dtype.kind == "u":
+        return np.iinfo(pixels.dtype).max - pixels, ("TIFF read", "white is zero: inverted"), notes
+    return pixels, ("TIFF read",), notes
+
+
+def _number(found: object) -> int:
+    """The orientation; 1, which turns nothing, where the file has words in its place."""
+    return int(found) if isinstance(found, int) else 1
