@@ -41,6 +41,13 @@ def bytes_of_a_frame(header: Dataset) -> int:
     return math.prod(sides) * -(-(integer(header, "BitsAllocated") or 1) // 8)
 
 
+def _allowed_frame(file: DicomFile) -> int:
+    """Bytes of one decoded frame, which the budget allows: whoever decodes it allocates it whole."""
+    count = bytes_of_a_frame(file.header)
+    budget().require_bytes(count, file.shown)
+    return count
+
+
 def expect(header: Dataset, files: int) -> None:
     """Start the process apart while the other headers of a series are read, where this one lets expect that it is needed."""
     count = files * (integer(header, "NumberOfFrames") or 1)
@@ -54,7 +61,11 @@ class Decoding:
     """The frames of a series, file after file, from here or from the process apart."""
 
     def __init__(self, files: Sequence[DicomFile], numbers: Mapping[int, list[int]]) -> None:
-        """`numbers` are those of the frames that are wanted (from 1) by index of the file, in the order of asking."""
+        """`numbers` are those of the frames that are wanted (from 1) by index of the file, in the order of asking.
+
+        Raises:
+            InputError: a frame of a file that goes apart is larger than the budget.
+        """
         self._files, self._numbers = files, numbers
         encoded = [index for index in numbers if is_encoded(files[index].header)]
         whole = sum(len(numbers[index]) * bytes_of_a_frame(files[index].header) for index in encoded)
@@ -82,7 +93,7 @@ class Decoding:
             yield from _answers(self._conversation, warnings)
             return
         file, numbers = self._files[index], self._numbers[index]
-        budget().require_bytes(bytes_of_a_frame(file.header), file.shown)  # whoever decodes it allocates it whole
+        _allowed_frame(file)
         dataset = pixels_of(file.path, file.shown)
         require_decoder(dataset, file.shown)
         if not is_encoded(dataset) or not goes_apart(large=False, strange=True):
@@ -97,7 +108,7 @@ class Decoding:
 
     def _request(self, index: int) -> dict[str, Any]:
         file, numbers = self._files[index], self._numbers[index]
-        picture = bytes_of_a_frame(file.header)
+        picture = _allowed_frame(file)
         whole = picture * len(numbers) + file.path.stat().st_size
         return request_for("dicom", file.path, file.shown, picture=picture, whole=whole, numbers=numbers)
 
