@@ -8,7 +8,7 @@ from medkt.io.dicom_header import integer
 from medkt.io.dicom_jpeg import jpeg_header
 from medkt.io.guard import reading
 
-_J2K = b"\xff\x4f\xff\x51"  # a codestream begins with SIZ (ITU T.800 A.5.1)
+_J2K = b"\xff\x4f\xff\x51"  # a codestream begins with its sizes (ITU T.800 A.5.1)
 _BOX, _LATEST_BOX = b"jp2c", 4096  # of a JP2 file, which some writers put around it
 _EVERY_POINT = b"\x01\x01"  # of the grid there is a sample; other steps are not ordinary
 

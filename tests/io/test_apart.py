@@ -26,8 +26,8 @@ from medkt.errors import InputError, MedktError, SettingsError, UnreadableError,
 from medkt.io import apart, write_dicom_seg
 from medkt.io.apart_wire import EndedError, heard, packed, raised, told
 from medkt.io.dicom_streams import stream_header
+from medkt.io.masks import read_mask
 from medkt.io.read import read_image
-from medkt.io.read_mask import read_mask
 from medkt.spatial import Image, Mask
 
 
