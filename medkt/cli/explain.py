@@ -1,9 +1,10 @@
-"""`medkt explain`: where in a study the words point, and whether the map depends on the words at all."""
+"""`medkt explain`: where in a study the words point, whether the map depends on the words at all, and on which."""
 
 import argparse
 import json
 from pathlib import Path
 
+from medkt.cli.say_words import say_words
 from medkt.cli.segment import (
     add_models,
     add_reading,
@@ -36,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     prepare_folder(arguments.output)
     require_no_result(arguments.output, overwrite=arguments.overwrite)
     # the map is the answer here, so no presence decision stands before it
-    arguments.set = ["presence.gate=false", *arguments.set]
+    arguments.set = ["presence.gate=false", "text_map.use=best", *arguments.set]
     pipeline = pipeline_of(arguments)
     with progress(arguments.quiet or arguments.json, arguments.input.name) as tick:
         result = segment_one(pipeline, arguments.input, wanted, arguments, tick)
@@ -49,6 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     for finding in result.findings:
         depends = "not checked" if finding.specificity is None else f"{finding.specificity:.2f}"
         print(f"{finding.concept.name}: score {finding.found.presence.score:.2f}, depends on the words: {depends}")
+        say_words(finding)
     say_notes(result.warnings)
     print(f"  {written.folder}: {', '.join(written.files)}")
     return 0

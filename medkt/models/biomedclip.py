@@ -20,6 +20,7 @@ from transformers import BertConfig, BertModel
 from medkt.models.dual import TwoTowers, spec_of
 from medkt.models.encoder import EncoderSpec, Tokens
 from medkt.models.records import ModelRecord
+from medkt.models.text_layers import TextPieces, TextState, bert_states, require_text_layer, run_layers
 from medkt.models.weights import checked_digest, load_state, read_state
 from medkt.models.wordpiece import WordPieces, read_word_pieces
 
@@ -130,6 +131,30 @@ class BiomedClipEncoder(TwoTowers):
         """Tokens to (texts, width) projected features, not normalised. Padding is masked and has no effect."""
         hidden = self._model.text.transformer(input_ids=tokens.ids, attention_mask=tokens.mask.long())
         features: Tensor = self._model.text.proj(hidden.last_hidden_state[:, 0])
+        return features
+
+    @property
+    def text_layers(self) -> int:
+        return len(self._model.text.transformer.encoder.layer)
+
+    @property
+    def default_text_layer(self) -> int:
+        """MedCLIP-SAMv2's, 9 of 0 to 11."""
+        return min(9, self.text_layers - 1)
+
+    def pieces(self, text: str) -> TextPieces:
+        """The word pieces of one text, [CLS] before and [SEP] after."""
+        return self._word_pieces.pieces(text)
+
+    def text_prefix(self, ids: Tensor, layer: int) -> TextState:
+        """(1, tokens) ids without padding to what stands after BERT's layer `layer`."""
+        require_text_layer(layer, self.text_layers, self.spec.name)
+        return TextState(hidden=bert_states(self._model.text.transformer, ids, layer)[-1])
+
+    def text_suffix(self, hidden: Tensor, state: TextState, layer: int) -> Tensor:
+        """From that hidden state to (rows, width) projected features."""
+        later = run_layers(self._model.text.transformer, hidden, layer + 1, self.text_layers)
+        features: Tensor = self._model.text.proj([hidden, *later][-1][:, 0])
         return features
 
     def _prefix(self, pixels: Tensor, layer: int) -> Tensor:

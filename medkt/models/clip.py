@@ -17,6 +17,7 @@ from medkt.errors import WeightsError
 from medkt.models.dual import TwoTowers, spec_of
 from medkt.models.encoder import EncoderSpec, Tokens
 from medkt.models.records import ModelRecord
+from medkt.models.text_layers import TextPieces, TextState, require_text_layer
 from medkt.models.weights import checked_digest, load_state, read_state
 
 # A file that was saved with the text tower as a module of its own (open_clip's CustomTextCLIP).
@@ -99,6 +100,45 @@ class ClipEncoder(TwoTowers):
         features: Tensor = self._clip.encode_text(tokens.ids)
         return features
 
+    @property
+    def text_layers(self) -> int:
+        return len(self._clip.transformer.resblocks)
+
+    @property
+    def default_text_layer(self) -> int:
+        """M2IB's own, 9 of 0 to 11."""
+        return min(9, self.text_layers - 1)
+
+    def pieces(self, text: str) -> TextPieces:
+        """The byte pairs of one text between the start and the end token, in the text as the tokenizer cleans it."""
+        tokenizer = _tokenizer()
+        cleaned = tokenizer.clean_fn(text)
+        found: list[tuple[str, tuple[int, int] | None]] = [("<start_of_text>", None)]
+        for match in tokenizer.pat.finditer(cleaned):
+            found += _pairs_in(tokenizer, match.group(), match.start())
+        found = [*found[: self.spec.text_length - 1], ("<end_of_text>", None)]
+        return TextPieces(text=cleaned, names=tuple(n for n, _ in found), spans=tuple(s for _, s in found))
+
+    def text_prefix(self, ids: Tensor, layer: int) -> TextState:
+        """(1, tokens) ids, the end token last, to what stands after block `layer` of the text tower."""
+        require_text_layer(layer, self.text_layers, self.spec.name)
+        clip = self._clip
+        hidden = clip.token_embedding(ids) + clip.positional_embedding[: ids.shape[1]]
+        return TextState(hidden=self._text_blocks(hidden, 0, layer + 1))
+
+    def text_suffix(self, hidden: Tensor, state: TextState, layer: int) -> Tensor:
+        """From that hidden state to (rows, width) projected features; the last token is the end token."""
+        hidden = self._text_blocks(hidden, layer + 1, self.text_layers)
+        features: Tensor = self._clip.ln_final(hidden)[:, -1] @ self._clip.text_projection
+        return features
+
+    def _text_blocks(self, hidden: Tensor, first: int, end: int) -> Tensor:
+        tokens = hidden.shape[1]
+        causal = self._clip.attn_mask[:tokens, :tokens].to(hidden)  # no token looks at those after it
+        for block in self._clip.transformer.resblocks[first:end]:
+            hidden = block(hidden, attn_mask=causal)
+        return hidden
+
     def _prefix(self, pixels: Tensor, layer: int) -> Tensor:
         visual = self._clip.visual
         patches = visual.conv1(pixels).flatten(2).transpose(1, 2)  # (images, patches, width)
@@ -171,6 +211,23 @@ def plain_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     if len(plain) != len(state):
         raise WeightsError("the file holds the text tower twice, with and without the prefix 'text.'")
     return plain
+
+
+def _pairs_in(tokenizer: SimpleTokenizer, word: str, start: int) -> list[tuple[str, tuple[int, int] | None]]:
+    """The byte pairs of one match of the tokenizer's pattern, each with the characters that it touches.
+
+    Pairs are made of bytes: where a character of several bytes is cut, both pieces touch it.
+    """
+    character_of = [index for index, letter in enumerate(word) for _ in letter.encode("utf-8")]
+    pieces = tokenizer.bpe("".join(tokenizer.byte_encoder[byte] for byte in word.encode("utf-8"))).split(" ")
+    found: list[tuple[str, tuple[int, int] | None]] = []
+    done = 0
+    for piece in pieces:
+        length = len(piece.removesuffix("</w>"))
+        touched = character_of[done : done + length]
+        found.append((piece, (start + touched[0], start + touched[-1] + 1)))
+        done += length
+    return found
 
 
 @cache

@@ -21,6 +21,7 @@ from medkt.models.dual import TwoTowers, spec_of
 from medkt.models.encoder import EncoderSpec, Tokens
 from medkt.models.records import ModelRecord
 from medkt.models.swin import Swin, SwinSize, relative_positions
+from medkt.models.text_layers import TextPieces, TextState, bert_states, require_text_layer, run_layers
 from medkt.models.weights import checked_digest, load_state, read_state
 from medkt.models.wordpiece import WordPieces, read_word_pieces
 
@@ -122,7 +123,11 @@ class _TextTower(nn.Module):
     def forward(self, ids: Tensor, mask: Tensor, positions: Tensor) -> Tensor:
         """Ids and attention mask (texts, length) to features, averaged over layers 1, 2, last and over `positions`."""
         states = self.model(input_ids=ids, attention_mask=mask.long(), output_hidden_states=True).hidden_states
-        layers = (states[1] + states[2] + states[-1]) / 3  # states[0] is what goes into layer 1
+        return self.pooled(states[1], states[2], states[-1], positions)  # states[0] is what goes into layer 1
+
+    def pooled(self, first: Tensor, second: Tensor, last: Tensor, positions: Tensor) -> Tensor:
+        """The three layers' mean over `positions`, projected."""
+        layers = (first + second + last) / 3
         counted = positions.to(layers.dtype)[:, :, None]
         features: Tensor = self.projection_head((layers * counted).sum(1) / counted.sum(1))
         return features
@@ -184,6 +189,32 @@ class MedClipEncoder(TwoTowers):
         positions = tokens.mask if self.text_pooling == "masked" else torch.ones_like(tokens.mask)
         features: Tensor = text(tokens.ids, tokens.mask, positions)
         return features
+
+    @property
+    def text_layers(self) -> int:
+        return len(self._model.text_model.model.encoder.layer)
+
+    @property
+    def default_text_layer(self) -> int:
+        """The first: the feature is made of layers 1, 2 and last, and past a later gate the first ones go untouched."""
+        return 0
+
+    def pieces(self, text: str) -> TextPieces:
+        """The word pieces of one text, [CLS] before and [SEP] after."""
+        return self._word_pieces.pieces(text)
+
+    def text_prefix(self, ids: Tensor, layer: int) -> TextState:
+        """(1, tokens) ids without padding to what stands after BERT's layer `layer`, and the pooled layers before it."""
+        require_text_layer(layer, self.text_layers, self.spec.name)
+        states = bert_states(self._model.text_model.model, ids, layer)
+        return TextState(hidden=states[-1], beside=tuple(states[1:-1][:2]))
+
+    def text_suffix(self, hidden: Tensor, state: TextState, layer: int) -> Tensor:
+        """From that hidden state to (rows, width) projected features."""
+        text = self._model.text_model
+        later = run_layers(text.model, hidden, layer + 1, self.text_layers)
+        first, second = [*state.beside, hidden, *later][:2]
+        return text.pooled(first, second, [hidden, *later][-1], torch.ones(hidden.shape[:2], device=hidden.device))
 
     def _prefix(self, pixels: Tensor, layer: int) -> Tensor:
         return self._model.vision_model.prefix(pixels, layer)

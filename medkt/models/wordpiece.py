@@ -9,6 +9,7 @@ from tokenizers.normalizers import BertNormalizer
 
 from medkt.errors import WeightsError
 from medkt.models.encoder import Tokens
+from medkt.models.text_layers import TextPieces, pieces_of
 
 
 class WordPieces:
@@ -46,6 +47,10 @@ class WordPieces:
             mask[row, : len(encoding.ids)] = True
         cut = tuple(bool(encoding.overflowing) for encoding in encodings)
         return Tokens(ids=ids.to(device), mask=mask.to(device), truncated=cut)
+
+    def pieces(self, text: str) -> TextPieces:
+        """What one text is read as, cut where `__call__` cuts it."""
+        return pieces_of(self._tokenizer.encode(text), text)
 
 
 def read_word_pieces(folder: Path, length: int, entries: int) -> WordPieces:

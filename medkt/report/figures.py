@@ -9,6 +9,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.patches import Rectangle
 
 from medkt.shapes import MaskPlane, Plane
@@ -16,9 +17,10 @@ from medkt.shapes import MaskPlane, Plane
 _WIDTH = 3.2  # inches of one picture's place
 _TITLE, _CAPTION = 0.3, 0.25  # inches above and below a picture
 _GAP, _FOOT = 0.1, 0.35  # inches between two pictures, and for the footer
-_DPI = 110
-_BACKGROUND = "#101216"
-_TEXT = "#e8e8e8"
+DPI = 110
+BACKGROUND = "#101216"
+TEXT = "#e8e8e8"
+_UNKNOWN = "\N{WHITE SQUARE}"  # for a character that the font has not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -53,7 +55,7 @@ def draw_panels(panels: Sequence[Panel], *, footer: str) -> bytes:
     height = min(max(_WIDTH * ratio, 1.2), 2.5 * _WIDTH)
     row_height = _TITLE + height + _CAPTION
     wide, high = 3 * _WIDTH, len(panels) * row_height + _FOOT
-    figure = Figure(figsize=(wide, high), facecolor=_BACKGROUND)
+    figure = Figure(figsize=(wide, high), facecolor=BACKGROUND)
     FigureCanvasAgg(figure)
     for number, panel in enumerate(panels):
         # every place is known beforehand: matplotlib's own layout draws the figure twice more to find it
@@ -61,21 +63,22 @@ def draw_panels(panels: Sequence[Panel], *, footer: str) -> bytes:
         size = (_WIDTH - _GAP) / wide, height / high
         row = [figure.add_axes((((column * _WIDTH + _GAP / 2) / wide), bottom / high, *size)) for column in range(3)]
         _draw_row(row, panel)
-    figure.text(0.5, 0.05 / high, footer, color=_TEXT, ha="center", va="bottom", fontsize=6.5)
+    figure.text(0.5, 0.05 / high, footer, color=TEXT, ha="center", va="bottom", fontsize=6.5)
     buffer = BytesIO()
     # the software line that matplotlib would add changes with its version, and with it the bytes
-    figure.savefig(buffer, format="png", dpi=_DPI, facecolor=_BACKGROUND, metadata={"Software": None})
+    figure.savefig(buffer, format="png", dpi=DPI, facecolor=BACKGROUND, metadata={"Software": None})
     return buffer.getvalue()
 
 
 def _draw_row(row: Sequence[Axes], panel: Panel) -> None:
-    titles = (panel.title, "where the words point", "outline and boxes")
+    title = drawable(panel.title)
+    titles = (title, "where the words point", "outline and boxes")
     for axis, title in zip(row, titles, strict=True):
         axis.imshow(panel.plane, cmap="gray", vmin=0.0, vmax=1.0, aspect=panel.aspect, interpolation="nearest")
         axis.set_axis_off()
-        size = 8 if title is panel.title else 7
+        size = 8 if title is titles[0] else 7
         axis.text(
-            0.5, 1.01, title, color=_TEXT, fontsize=size, ha="center", va="bottom", transform=axis.transAxes,
+            0.5, 1.01, title, color=TEXT, fontsize=size, ha="center", va="bottom", transform=axis.transAxes,
             parse_math=False,
         )  # fmt: skip
     if panel.saliency is not None and float(panel.saliency.max()) > 0:
@@ -88,7 +91,7 @@ def _draw_row(row: Sequence[Axes], panel: Panel) -> None:
     for x0, y0, x1, y1 in panel.boxes_xyxy:
         box = Rectangle((x0 - 0.5, y0 - 0.5), x1 - x0, y1 - y0, fill=False, edgecolor="#4fc3f7", linewidth=0.8)
         row[2].add_patch(box)
-    row[1].text(0.5, -0.02, panel.caption, color=_TEXT, fontsize=7, ha="center", va="top", transform=row[1].transAxes)
+    row[1].text(0.5, -0.02, panel.caption, color=TEXT, fontsize=7, ha="center", va="top", transform=row[1].transAxes)
 
 
 def _outline(axis: Axes, mask: MaskPlane, colour: tuple[float, ...], style: str) -> None:
@@ -99,3 +102,9 @@ def _outline(axis: Axes, mask: MaskPlane, colour: tuple[float, ...], style: str)
         axis.contour(columns, rows, padded, levels=[0.5], colors=[colour], linewidths=1.1, linestyles=style)
         axis.set_xlim(-0.5, mask.shape[1] - 0.5)
         axis.set_ylim(mask.shape[0] - 0.5, -0.5)
+
+
+def drawable(text: str) -> str:
+    """The text with a square for every character that the pictures' font has not."""
+    known = get_font(findfont(FontProperties())).get_charmap()
+    return "".join(letter if ord(letter) in known or letter == " " else _UNKNOWN for letter in text)

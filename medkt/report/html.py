@@ -25,6 +25,8 @@ th { font-weight: 600; } td.number, th.number { text-align: right; }
 .seen { color: var(--seen); font-weight: 600; } .quiet { color: var(--quiet); }
 img { max-width: 100%; border-radius: .4rem; } pre { overflow-x: auto; background: var(--soft); padding: .6rem; }
 ul.warnings li { margin: .2rem 0; }
+.words { font-size: 1.1rem; line-height: 2.1; margin-bottom: .2rem; }
+.words span { padding: .15rem .35rem; border-radius: .25rem; } .words .inside { outline: 1.5px solid currentColor; }
 </style>
 </head>
 <body>
@@ -95,6 +97,35 @@ finding's colour with the boxes (blue) that the segmenter was given{% if result.
 {% if result.orientation not in ("as stored", "single plane") %}The patient's right is on the left of an axial or coronal picture.{% endif %}</p>
 {% for picture in pictures %}
 <p><img src="data:image/png;base64,{{ picture.data }}" alt="{{ picture.alt }}"></p>
+{% endfor %}
+{% endif %}
+
+{% if result.findings | selectattr("text_maps") | list %}
+<h2>Words that the score rests on</h2>
+<p class="quiet">Each prompt by itself, held against the plane that scores highest: the darker the shade, the more of the word has
+to pass for the text to go on matching the image; framed words are the text's foreground. Nats are summed over the pieces that a
+word is read as; its weight is by nats a piece, lest a word weigh more for being cut small. Special tokens stand apart. "Depends on the image" compares
+with the same text before a picture of noise: 0 is the same map, whatever is seen. "Agrees with itself" compares two halves of the
+noise drawn: near 1 it has no part in the map.</p>
+{% for f in result.findings if f.text_maps %}
+<h3>{{ f.name }}{% if result.planes > 1 %}, plane {{ f.text_maps.plane }}{% endif %}</h3>
+{% for text in f.text_maps.texts %}
+<p class="words" dir="auto">{% for one in text.words %}<span{% if one.inside %} class="inside"{% endif %}
+ style="background: rgba(235, 130, 35, {{ (0.75 * one.unit) | round(3) }})" title="{{ one.nats | figure(2) }} nats">{{ one.word }}</span> {% endfor %}
+{% if text.cut_off %}<span class="quiet">(cut off here)</span>{% endif %}</p>
+<details><summary>depends on the image {{ text.depends_on_image | figure(2) }}, agrees with itself
+{{ text.agrees_with_itself | figure(2) }}; cosine {{ text.cosine | figure(3) }}, with noise {{ text.cosine_of_control | figure(3) }}; the numbers</summary>
+<table>
+<thead><tr><th>Word</th><th class="number">Pieces</th><th class="number">Nats</th><th class="number">Weight, 0 to 1</th><th>Foreground ({{ f.text_maps.mask_rule }})</th></tr></thead>
+<tbody>
+{% for one in text.words %}<tr><td dir="auto">{{ one.word }}</td><td class="number">{{ one.pieces }}</td><td class="number">{{ one.nats | figure(2) }}</td>
+<td class="number">{{ one.unit | figure(2) }}</td><td>{{ "yes" if one.inside else "no" }}</td></tr>
+{% endfor %}{% for one in text.tokens if one.special %}<tr class="quiet"><td>{{ one.token }}, special</td><td class="number"></td>
+<td class="number">{{ one.nats | figure(2) }}</td><td class="number"></td><td></td></tr>
+{% endfor %}</tbody>
+</table>
+</details>
+{% endfor %}
 {% endfor %}
 {% endif %}
 

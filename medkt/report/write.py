@@ -31,10 +31,11 @@ from medkt.report.formats import Formats as Formats
 from medkt.report.html import render_report
 from medkt.report.plain import as_plain
 from medkt.report.sizes import axes_text, measures_record, size_text
+from medkt.report.words import WORDS_FILE, draw_words, words_record
 from medkt.spatial.modality import written_modality
 
 RECORD = "result.json"
-OTHER_FILES = ("overlay.png", "report.html", "settings.yaml")
+OTHER_FILES = ("overlay.png", WORDS_FILE, "report.html", "settings.yaml")
 # presets whose numbers their authors chose on labelled images of the same data set
 LABEL_TUNED = frozenset({"medclip-samv2-brain", "medclip-samv2-breast"})
 MOST_PANELS = 12  # rows of the picture; further findings are in the tables only
@@ -246,6 +247,9 @@ def _write_all(
     text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     (folder / RECORD).write_text(text, encoding="utf-8")
     names = ", ".join(finding.concept.name for finding in result.findings[:MOST_PANELS])
+    mapped = [(one["name"], one["text_maps"]) for one in record["findings"] if one["text_maps"]]
+    if mapped:
+        (folder / WORDS_FILE).write_bytes(draw_words(mapped, footer=footer))
     page = render_report(record, settings=settings, pictures={f"Image, saliency and outline of {names}": picture})
     (folder / "report.html").write_text(page, encoding="utf-8")
     return record
@@ -283,6 +287,7 @@ def _finding_record(
         "reason": found.presence.reason,
         "calibration": _calibration_record(finding, decided),
         "specificity": None if finding.specificity is None else round(finding.specificity, 4),
+        "text_maps": words_record(finding),
         "slice_disagreement": None if found.disagreement is None else round(found.disagreement, 4),
         "pieces_dropped": found.dropped,
         "measures": measures_record(measures),

@@ -17,8 +17,9 @@ asked in the same call, and two texts about one image see the same noise, so the
 
 import hashlib
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, get_args
 
 import numpy as np
@@ -170,10 +171,9 @@ def m2ib_maps(
     seeds = [content_seed(image) for image in pixels] if seeds is None else list(seeds)
     with torch.inference_mode(False), torch.enable_grad(), frozen(encoder.module):
         hidden = _hidden_states(encoder, pixels, layer)
-        problem = _Problem(
-            encoder=encoder,
-            layer=layer,
-            grid=encoder.grid(layer),
+        problem = Problem(
+            suffix=partial(encoder.image_suffix, layer=layer),
+            leading=encoder.grid(layer).leading,
             hidden=hidden,
             scale=_noise_scale(hidden, encoder.grid(layer), settings),
             similarity=similarity,
@@ -181,8 +181,8 @@ def m2ib_maps(
             settings=settings,
         )
         runs = itertools.product(range(len(pixels)), range(len(targets)), range(settings.noise_seeds))
-        outcomes = [_solve(problem, chunk) for chunk in _chunks(runs, settings)]
-    return _gather(outcomes, problem, concepts=len(targets))
+        outcomes = [solve(problem, chunk) for chunk in chunks(runs, settings)]
+    return _gather(outcomes, problem, encoder.grid(layer), concepts=len(targets))
 
 
 def content_seed(image: Tensor) -> int:
@@ -217,7 +217,7 @@ Run = tuple[int, int, int]  # (image, concept, noise seed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Similarity:
+class Likeness:
     """(concepts, width) wanted, (concepts, contrasts, width) contrasts padded with zeros, their mask, and the rule."""
 
     wanted: Tensor
@@ -225,6 +225,15 @@ class _Similarity:
     known: Tensor
     rule: Contrast | None
     logit_scale: float
+
+    @classmethod
+    def cosine(cls, wanted: Float[Tensor, "concepts width"]) -> "Likeness":
+        """The cosine with each of these unit vectors, told apart from nothing."""
+        none = wanted[:, None]
+        return cls(
+            wanted=wanted, contrasts=none, known=torch.zeros(none.shape[:2], dtype=torch.bool, device=wanted.device),
+            rule=None, logit_scale=1.0,
+        )  # fmt: skip
 
     def of(self, features: Float[Tensor, "runs samples width"], concepts: Tensor) -> Float[Tensor, "runs samples"]:
         units = features / features.norm(dim=-1, keepdim=True).clamp_min(_COSINE_EPS)
@@ -242,26 +251,42 @@ class _Similarity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Problem:
-    encoder: DualEncoder
-    layer: int
-    grid: TokenGrid
-    hidden: Tensor  # (images, tokens, channels)
+class Problem:
+    """Gates to be opened and closed: of images that are to go on matching concepts, or of a text for images.
+
+    Attributes:
+        suffix: from gated states (rows, tokens, channels) to features (rows, width).
+        leading: how many tokens `compress_leading` is about.
+        hidden: (images, tokens, channels), what is gated.
+        scale, similarity, seeds, settings: of the noise, of the match, of each image, of the method.
+        called: what the two sides are called in an error.
+    """
+
+    suffix: Callable[[Tensor], Tensor]
+    leading: int
+    hidden: Tensor
     scale: NoiseScale
-    similarity: _Similarity
+    similarity: Likeness
     seeds: list[int]
     settings: M2IBSettings
+    called: tuple[str, str] = ("image", "concept")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Outcome:
+class Outcome:
+    """What came of one run: nats of each gate (tokens, channels) and the loss of each step."""
+
     run: Run
-    capacity: Tensor  # (tokens, channels)
+    capacity: Tensor
     losses: list[float]
 
 
-def _solve(problem: _Problem, runs: list[Run]) -> list[_Outcome]:
-    """Adam on the gates of several runs at once. Runs share a forward pass and nothing else."""
+def solve(problem: Problem, runs: list[Run]) -> list[Outcome]:
+    """Adam on the gates of several runs at once. Runs share a forward pass and nothing else.
+
+    Raises:
+        NumericalError: a loss is NaN or infinite.
+    """
     settings, device = problem.settings, problem.hidden.device
     images = torch.tensor([image for image, _, _ in runs], device=device)
     concepts = torch.tensor([concept for _, concept, _ in runs], device=device)
@@ -278,7 +303,7 @@ def _solve(problem: _Problem, runs: list[Run]) -> list[_Outcome]:
     for step in range(1, updates + 1):
         noise = torch.stack([next(stream) for stream in streams]).to(device)  # (runs, samples, tokens, channels)
         loss, gradient = _loss_and_gradient(problem, concepts, hidden, standardised, alpha, mean, std, noise)
-        _keep_losses(losses, loss, runs)
+        _keep_losses(losses, loss, runs, problem.called)
         _keep_converged(stopped, losses, alpha, settings)
         if len(stopped) == len(runs):
             break
@@ -288,11 +313,11 @@ def _solve(problem: _Problem, runs: list[Run]) -> list[_Outcome]:
         alpha = alpha - settings.lr / (1 - _ADAM_BETA1**step) * first / denominator
     gates = torch.stack([stopped.get(index, alpha[index]) for index in range(len(runs))])
     kept = capacity(standardised, gates)
-    return [_Outcome(run=run, capacity=kept[index], losses=losses[index]) for index, run in enumerate(runs)]
+    return [Outcome(run=run, capacity=kept[index], losses=losses[index]) for index, run in enumerate(runs)]
 
 
 def _loss_and_gradient(
-    problem: _Problem,
+    problem: Problem,
     concepts: Tensor,
     hidden: Tensor,
     standardised: Tensor,
@@ -302,15 +327,15 @@ def _loss_and_gradient(
     noise: Tensor,
 ) -> tuple[Tensor, Tensor]:
     """(runs,) losses and the gradient for alpha, (runs, tokens, channels)."""
-    grid, settings = problem.grid, problem.settings
+    settings, first = problem.settings, problem.leading
     gate = alpha.detach().requires_grad_(True)
     mixed = pass_through(hidden[:, None], gate[:, None], mean[:, None] + std[:, None] * noise)
     cost = capacity(standardised, gate)
-    if not settings.compress_leading and grid.leading:
-        leading = hidden[:, None, : grid.leading].expand(-1, settings.samples, -1, -1)
-        mixed = torch.cat([leading, mixed[:, :, grid.leading :]], dim=2)
-        cost = cost[:, grid.leading :]
-    features = problem.encoder.image_suffix(mixed.flatten(0, 1), problem.layer).float()
+    if not settings.compress_leading and first:
+        leading = hidden[:, None, :first].expand(-1, settings.samples, -1, -1)
+        mixed = torch.cat([leading, mixed[:, :, first:]], dim=2)
+        cost = cost[:, first:]
+    features = problem.suffix(mixed.flatten(0, 1)).float()
     similarity = problem.similarity.of(features.reshape(len(alpha), settings.samples, -1), concepts).mean(dim=1)
     beta = BETA if settings.beta is None else settings.beta
     loss = beta * cost.mean(dim=(1, 2)) - similarity
@@ -318,11 +343,11 @@ def _loss_and_gradient(
     return loss.detach(), gradient
 
 
-def _keep_losses(losses: list[list[float]], loss: Tensor, runs: list[Run]) -> None:
+def _keep_losses(losses: list[list[float]], loss: Tensor, runs: list[Run], called: tuple[str, str]) -> None:
     for history, value, (image, concept, _) in zip(losses, loss.tolist(), runs, strict=True):
         if not np.isfinite(value):
             raise NumericalError(
-                f"M2IB's loss is {value} at step {len(history) + 1} for image {image} and concept {concept}: "
+                f"M2IB's loss is {value} at step {len(history) + 1} for {called[0]} {image} and {called[1]} {concept}: "
                 "the encoder's features overflow; run it in float32, or with a smaller lr"
             )
         history.append(value)
@@ -356,24 +381,25 @@ def _layer(encoder: DualEncoder, settings: M2IBSettings) -> int:
     return layer
 
 
-def _similarity(targets: Sequence[Target], settings: M2IBSettings, logit_scale: float) -> _Similarity:
+def _similarity(targets: Sequence[Target], settings: M2IBSettings, logit_scale: float) -> Likeness:
     wanted = torch.stack([target.wanted for target in targets])
     rows = [target.contrasts for target in targets]
     most = max(1, *(len(row) for row in rows))
     contrasts = torch.stack([functional.pad(row, (0, 0, 0, most - len(row))) for row in rows])
     known = torch.tensor([[index < len(row) for index in range(most)] for row in rows], device=wanted.device)
     rule = settings.contrast if settings.target == "margin" else None
-    return _Similarity(wanted=wanted, contrasts=contrasts, known=known, rule=rule, logit_scale=logit_scale)
+    return Likeness(wanted=wanted, contrasts=contrasts, known=known, rule=rule, logit_scale=logit_scale)
 
 
-def _chunks(runs: Iterator[Run], settings: M2IBSettings) -> Iterator[list[Run]]:
+def chunks(runs: Iterator[Run], settings: M2IBSettings) -> Iterator[list[Run]]:
+    """The runs in groups that go through the network together, within `rows_at_once`."""
     at_once = max(1, settings.rows_at_once // settings.samples)
     while chunk := list(itertools.islice(runs, at_once)):
         yield chunk
 
 
-def _gather(outcomes: list[list[_Outcome]], problem: _Problem, *, concepts: int) -> MapResult:
-    grid, settings, images = problem.grid, problem.settings, len(problem.hidden)
+def _gather(outcomes: list[list[Outcome]], problem: Problem, grid: TokenGrid, *, concepts: int) -> MapResult:
+    settings, images = problem.settings, len(problem.hidden)
     maps = np.zeros((images, concepts, grid.rows, grid.columns), dtype=np.float32)
     losses = np.full((images, concepts, settings.noise_seeds, settings.steps), np.nan, dtype=np.float32)
     steps = np.zeros((images, concepts), dtype=np.int64)

@@ -24,7 +24,7 @@ holds a few planes at a time, and of each slice looked at a map on the token gri
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -46,11 +46,13 @@ from medkt.saliency.explain import (
 from medkt.saliency.m2ib import M2IBSettings
 from medkt.saliency.relevance import RelevanceSettings
 from medkt.saliency.targets import ConceptTexts, Target, embed_targets
+from medkt.saliency.text_map import TextMapSettings
 from medkt.segmentation.presence import Presence, PresenceSettings, decide_presence
 from medkt.segmentation.prompts import Prompts, PromptSettings, prompts_of
 from medkt.segmentation.segmenter import ChoiceSettings, Chosen, Embedding, Segmenter, choose
 from medkt.segmentation.threshold import Component, ThresholdSettings, coarse_mask, components
 from medkt.segmentation.volume import Piece, VolumeSettings, disagreement, linked, planes_of_pieces
+from medkt.segmentation.words import FoundWords, no_words, words_of
 from medkt.shapes import MaskPlane, Plane
 
 CheckWords = Literal["every", "best", "off"]
@@ -107,6 +109,9 @@ class SegmentationSettings:
 
     relevance: RelevanceSettings = field(default_factory=RelevanceSettings)
     """How the patches' own fit to the words enters the maps."""
+
+    text_map: TextMapSettings = field(default_factory=TextMapSettings)
+    """Which words a score rests on."""
 
     presence: PresenceSettings = field(default_factory=PresenceSettings)
     """When a finding counts as there."""
@@ -188,6 +193,7 @@ class ConceptResult:
         shape: (rows, columns) of a plane.
         resize: how `maps` come onto the plane.
         warnings: what a reader should know.
+        words: which words the score rests on; None where that was not asked, or the encoder cannot say.
     """
 
     concept: str
@@ -199,6 +205,7 @@ class ConceptResult:
     shape: tuple[int, int]
     resize: Resize
     warnings: tuple[str, ...]
+    words: FoundWords | None = None
 
     def masks(self) -> Iterator[tuple[int, MaskPlane]]:
         """(slice index, mask) of each slice that holds some of the finding, in order."""
@@ -230,7 +237,7 @@ def segment_planes(
         concepts: at least one, with different ids.
         settings: None takes the defaults.
         spacing_mm: (row, column) step of a plane, or None where the unit is the pixel.
-        progress: called with ("presence" or "maps", done, all).
+        progress: called with ("presence", "words" or "maps", done, all).
 
     Raises:
         InputError: no slice, no concept, or planes of different sizes.
@@ -245,6 +252,10 @@ def segment_planes(
         decide_presence(features, target, settings.presence, logit_scale=encoder.logit_scale, indices=indices)
         for target in targets
     ]
+    words: list[FoundWords | None] = []
+    for concept, decision in zip(concepts, decisions, strict=True):
+        words.append(_words(encoder, concept, decision, indices, show, settings))
+        _report(progress if words[-1] is not None else None, "words", len(words), len(concepts))
     looked_at = [_slices_to_look_at(decision, indices, settings) for decision in decisions]
     study = _Study(
         encoder=encoder,
@@ -268,7 +279,11 @@ def segment_planes(
             pieces[k] += _pieces(chosen, index, strong, settings)
         _report(progress, "maps", done + 1, len(union))
     return tuple(
-        _concept_result(target.id, decision, slices[k], pieces[k], looked_at[k], indices, shape, settings)
+        _with_words(
+            _concept_result(target.id, decision, slices[k], pieces[k], looked_at[k], indices, shape, settings),
+            words[k],
+            no_words(encoder) if settings.text_map.use != "none" else None,
+        )
         for k, (target, decision) in enumerate(zip(targets, decisions, strict=True))
     )
 
@@ -379,6 +394,22 @@ def _slices_to_look_at(presence: Presence, indices: Sequence[int], settings: Seg
     return {int(indices[k]): float(presence.scores[k]) for k in passing[: settings.map.max_slices]}
 
 
+def _words(
+    encoder: DualEncoder,
+    concept: ConceptTexts,
+    presence: Presence,
+    indices: Sequence[int],
+    show: ShowPlane,
+    settings: SegmentationSettings,
+) -> FoundWords | None:
+    """Of the slice that scores highest, the first of equal ones, whether or not the finding is judged to be there."""
+    if settings.text_map.use == "none" or no_words(encoder):
+        return None
+    best = int(indices[int(np.argmax(presence.scores))])
+    image = prepare_plane(encoder, show(best)).pixels
+    return words_of(encoder, image, best, concept.prompts, settings.m2ib, settings.text_map, settings.threshold)
+
+
 def _pieces(found: Sequence[_Found], index: int, strong: bool, settings: SegmentationSettings) -> list[Piece]:
     """A slice's masks as one union, cut into connected parts."""
     if not found:
@@ -426,6 +457,10 @@ def _concept_result(
         resize=settings.map.resize,
         warnings=_warnings(presence, slices, looked_at, settings),
     )
+
+
+def _with_words(result: ConceptResult, words: FoundWords | None, why_not: str | None) -> ConceptResult:
+    return replace(result, words=words, warnings=result.warnings if why_not is None else (*result.warnings, why_not))
 
 
 def _warnings(

@@ -1,5 +1,6 @@
 """`medkt explain`: the map of every plane, whether or not the finding is there, and what is said about it."""
 
+import html
 import json
 from pathlib import Path
 
@@ -50,6 +51,45 @@ def test_json(medkt: Command, bright: None, studies: Studies, tmp_path: Path) ->
     assert said["folder"] == str(tmp_path)
     record = json.loads((tmp_path / "result.json").read_text())
     assert {key: said[key] for key in record} == record
+
+
+def test_the_words_that_a_score_rests_on(medkt: Command, studies: Studies, tmp_path: Path) -> None:
+    prompts = ("a bright round spot, ill-defined", "spot <b>\u0643\u062a\u0644\u0629</b> \u80ba")
+    words = [option for prompt in prompts for option in ("-p", prompt)]
+    few = ("--set", "text_map.noise_seeds=2")
+    ran = medkt("explain", "-i", studies["us"], "-o", tmp_path, "-c", "us_cyst", *words, *QUICK, *few)
+    assert ran.code == 0
+    record = json.loads((tmp_path / "result.json").read_text())
+    page = (tmp_path / "report.html").read_text()
+    assert (tmp_path / "words.png").read_bytes().startswith(b"\x89PNG")
+    assert len(record["findings"]) == 3
+    for finding in record["findings"]:
+        maps = finding["text_maps"]
+        assert (maps["plane"], maps["layer"], maps["mask_rule"]) == (0, 0, "otsu")
+        assert [one["text"] for one in maps["texts"]] == finding["prompts"]
+        for text in maps["texts"]:
+            own = [one for one in text["tokens"] if not one["special"]]
+            for number, word in enumerate(text["words"]):
+                tokens = [one["nats"] for one in own if one["word"] == number]
+                assert sum(tokens) == pytest.approx(word["nats"], abs=1e-3)
+                assert len(tokens) == word["pieces"]
+                assert f"{word['word'][:24]} " in ran.out or text is not maps["texts"][0]
+                assert f">{html.escape(word['word'])}</span>" in page
+            assert [one["special"] for one in text["tokens"]] == [True, *[False] * len(own), True]
+    first = record["findings"][1]["text_maps"]["texts"][0]
+    assert [one["word"] for one in first["words"]] == ["a", "bright", "round", "spot", ",", "ill-defined"]
+    assert f"depends on the image: {first['depends_on_image']:.2f}" in ran.out
+    assert "1 more text in result.json" in ran.out  # of the concept's four
+
+
+def test_segment_makes_no_text_maps_unless_asked(
+    medkt: Command, bright: None, studies: Studies, tmp_path: Path
+) -> None:
+    for number, asked in enumerate(((), ("--set", "text_map.use=best"))):
+        ran = medkt("segment", "-i", studies["us"], "-o", tmp_path / str(number), *BRIGHT, *QUICK, *asked)
+        assert json.loads((tmp_path / str(number) / "result.json").read_text())["findings"][0]["text_maps"] is None
+        assert ("no text maps: the text tower of 'bright-spots' cannot be cut" in ran.err) is bool(asked)
+        assert not (tmp_path / str(number) / "words.png").exists()
 
 
 def test_a_result_is_not_replaced_unless_asked(medkt: Command, bright: None, studies: Studies, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from medkt.bounds import parse_json
 from medkt.errors import UnknownNameError, WeightsError
 from medkt.models.encoder import EncoderSpec, TokenGrid, Tokens
 from medkt.models.small.towers import Towers, TowerSettings
+from medkt.models.text_layers import TextPieces, TextState, pieces_of, require_text_layer
 
 WEIGHTS = Path(__file__).resolve().parent / "weights"
 """The folder of the shipped files."""
@@ -66,6 +67,38 @@ class SmallEncoder:
 
     def encode_text(self, tokens: Tokens) -> Tensor:
         made: Tensor = self._towers.text(tokens.ids, tokens.mask)
+        return made
+
+    @property
+    def text_layers(self) -> int:
+        return len(self._towers.text.blocks)
+
+    @property
+    def default_text_layer(self) -> int:
+        """The first of two: behind the last, a text is a mean of tokens that no longer look at each other."""
+        return 0
+
+    def pieces(self, text: str) -> TextPieces:
+        """The byte pairs of one text between the begin and the end token."""
+        encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        encoding.truncate(self._spec.text_length - 2)
+        return pieces_of(encoding, text, special=[str(self._tokenizer.id_to_token(one)) for one in (BEGIN, END)])
+
+    def text_prefix(self, ids: Tensor, layer: int) -> TextState:
+        """(1, tokens) ids without padding to what stands after block `layer` of the text tower."""
+        require_text_layer(layer, self.text_layers, self._spec.name)
+        hidden = self._towers.text.embed(ids)
+        for block in list(self._towers.text.blocks)[: layer + 1]:
+            hidden = block(hidden)
+        return TextState(hidden=hidden)
+
+    def text_suffix(self, hidden: Tensor, state: TextState, layer: int) -> Tensor:
+        """From that hidden state to (rows, width) projected features."""
+        for block in list(self._towers.text.blocks)[layer + 1 :]:
+            hidden = block(hidden)
+        made: Tensor = self._towers.text.pooled(
+            hidden, torch.ones(hidden.shape[:2], dtype=torch.bool, device=hidden.device)
+        )
         return made
 
     def grid(self, layer: int) -> TokenGrid:

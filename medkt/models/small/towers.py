@@ -122,9 +122,20 @@ class TextTower(nn.Module):
     def forward(
         self, ids: Int[Tensor, "texts length"], mask: Bool[Tensor, "texts length"]
     ) -> Float[Tensor, "texts embedding"]:
-        x = self.word(ids) + self.position[:, : ids.shape[1]]
+        x = self.embed(ids)
         for block in self.blocks:
             x = block(x, mask[:, None, None, :])
+        return self.pooled(x, mask)
+
+    def embed(self, ids: Int[Tensor, "texts length"]) -> Float[Tensor, "texts length width"]:
+        """What goes into the first block."""
+        made: Tensor = self.word(ids) + self.position[:, : ids.shape[1]]
+        return made
+
+    def pooled(
+        self, x: Float[Tensor, "texts length width"], mask: Bool[Tensor, "texts length"]
+    ) -> Float[Tensor, "texts embedding"]:
+        """What comes out of the last block in the joint space, not normalised."""
         x = self.norm(x) * mask[..., None]
         made: Tensor = self.project(x.sum(1) / mask.sum(1, keepdim=True).clamp(min=1))
         return made
