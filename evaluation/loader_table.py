@@ -19,7 +19,7 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "models"))
 
-import oracles
+import by_hand
 import published
 
 from medkt.models.records import record_of
@@ -67,7 +67,7 @@ def clip_case(name: str, heads: int, text_heads: int, *, openai: bool, **size: i
 
     def features(state: dict[str, Tensor], pixels: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
         plain = {key: value for key, value in state.items() if value.is_floating_point()}
-        image, text = oracles.clip_features(plain, pixels, ids, heads=heads, text_heads=text_heads, quick_gelu=openai)
+        image, text = by_hand.clip_features(plain, pixels, ids, heads=heads, text_heads=text_heads, quick_gelu=openai)
         return image, text
 
     return Case(
@@ -95,8 +95,8 @@ def biomedclip_case(*, converted: bool) -> Case:
         layout="Hugging Face conversion" if converted else "OpenCLIP",
         against="plain functions",
         make=make,
-        image=lambda state, pixels: oracles.biomedclip_image(reference(state), pixels, layers=12, heads=12),
-        text=lambda state, tokens: oracles.biomedclip_text(reference(state), tokens.ids, 12, tokens.mask),
+        image=lambda state, pixels: by_hand.biomedclip_image(reference(state), pixels, layers=12, heads=12),
+        text=lambda state, tokens: by_hand.biomedclip_text(reference(state), tokens.ids, 12, tokens.mask),
     )
 
 
@@ -108,14 +108,14 @@ def medclip_case(name: str) -> Case:
 
     def text(state: dict[str, Tensor], tokens: Any) -> Tensor:
         alone = [tokens.ids[row, kept][None] for row, kept in enumerate(tokens.mask)]
-        return torch.cat([oracles.medclip_text(state, ids, 12) for ids in alone])
+        return torch.cat([by_hand.medclip_text(state, ids, 12) for ids in alone])
 
     return Case(
         name=name,
         layout="authors', transformers 4.24 names",
         against="transformers 5 SwinModel, plain BERT" if swin else "torchvision resnet50, plain BERT",
         make=lambda: published.medclip_checkpoint(shapes),
-        image=(lambda s, p: oracles.medclip_swin_image(s, p, 96, heads)) if swin else oracles.medclip_resnet_image,
+        image=(lambda s, p: by_hand.medclip_swin_image(s, p, 96, heads)) if swin else by_hand.medclip_resnet_image,
         text=text,
     )
 
@@ -130,7 +130,7 @@ def sam_case(name: str, heads: int, whole: tuple[int, ...], **size: int) -> Case
 
     def image(state: dict[str, Tensor], pixels: Tensor) -> Tensor:
         plain = {key.removeprefix(prefix): value for key, value in state.items()}
-        embedding: Tensor = oracles.sam_embedding(plain, pixels, heads, whole)
+        embedding: Tensor = by_hand.sam_embedding(plain, pixels, heads, whole)
         return embedding
 
     layout = "Meta, 'module.' before every name" if prefix else "Meta"

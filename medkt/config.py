@@ -24,7 +24,7 @@ def presets(folder: str = "presets") -> tuple[str, ...]:
     """The names of the presets that ship with medkt in a folder of `configs`, sorted.
 
     Args:
-        folder: "presets" (of segmentation), "inversion", "transfer" or "learn".
+        folder: "presets" (of segmentation), "inversion", "transfer", "learn" or "classification".
     """
     return tuple(sorted(path.stem for path in data_file(f"configs/{folder}").glob("*.yaml")))
 

@@ -12,6 +12,7 @@ from medkt.cli.threads import add_threads, use_threads
 if TYPE_CHECKING:
     from medkt.concepts import Concept
     from medkt.pipeline import Classification, View
+    from medkt.segmentation.zero_shot import ClassSettings
     from medkt.transfer.packages import Taught
 
 
@@ -25,12 +26,30 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-normal", action="store_true", help="compare the findings with each other only, not with a normal study"
     )
+    add_rule(parser)
     parser.add_argument(
         "-m", "--model", default="small", help="the encoder: a name of `medkt models list`, or a weights file"
     )
     parser.add_argument("-d", "--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: %(default)s)")
     add_threads(parser)
     parser.add_argument("--json", action="store_true", help="one JSON line a study on stdout")
+
+
+def add_rule(parser: argparse.ArgumentParser) -> None:
+    """`--rule`, for every command that tells classes apart."""
+    parser.add_argument(
+        "--rule", default="default", metavar="NAME",
+        help="how prompts become a share: default (their mean direction), largest or mean (over their cosines), medclip or "
+        "medclip-ensemble (the same as MedCLIP's own classifier has it, on MedCLIP alone)",
+    )  # fmt: skip
+
+
+def rule_of(arguments: argparse.Namespace) -> "ClassSettings":
+    """The settings of the rule that the options name."""
+    from medkt.config import resolve
+    from medkt.segmentation.zero_shot import ClassSettings
+
+    return resolve(ClassSettings, preset=arguments.rule, folder="classification")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -43,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     from medkt.saliency import KeptTexts, texts_kept
     from medkt.transfer.packages import Taught
 
-    wanted = wanted_of(arguments)
+    wanted, settings = wanted_of(arguments), rule_of(arguments)
     use_threads(arguments)
     encoder = load_encoder(arguments.model, device=resolve_device(arguments.device))
     taught = Taught.of(encoder, packages_of(arguments), together=arguments.together)
@@ -54,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
     for path in arguments.input:
         try:
             with texts_kept(kept):
-                result = _classified(path, wanted, taught, view, arguments)
+                result = _classified(path, wanted, taught, view, settings, arguments)
             _say(path, result, as_json=arguments.json)
         except MedktError as error:
             if len(arguments.input) == 1:
@@ -74,6 +93,7 @@ def _classified(
     wanted: "tuple[Concept | str | Path, ...]",
     taught: "Taught",
     view: "View",
+    settings: "ClassSettings",
     arguments: argparse.Namespace,
 ) -> "Classification":
     from medkt.errors import InputError
@@ -90,8 +110,9 @@ def _classified(
     try:
         with progress(arguments.quiet or arguments.json, path.name) as tick:
             return classify(
-                image, concepts=wanted, model=taught, view=view, normal=not arguments.no_normal, progress=tick
-            )
+                image, concepts=wanted, model=taught, view=view, normal=not arguments.no_normal, settings=settings,
+                progress=tick,
+            )  # fmt: skip
     except InputError as error:
         raise type(error)(f"{path}: {error}") from error
 
@@ -132,6 +153,7 @@ def record_of(result: "Classification") -> dict[str, Any]:
             for one in result.scores
         ],
         "encoder": as_plain(result.encoder),
+        "settings": as_plain(result.settings),
         "threads": torch.get_num_threads(),
         "warnings": list(result.warnings),
     }

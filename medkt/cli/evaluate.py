@@ -126,6 +126,8 @@ def run(arguments: argparse.Namespace) -> int:
     protocol = _protocol(arguments)
     if arguments.classify or (protocol is not None and protocol.task == "classification"):
         return run_classes(arguments, protocol)
+    if arguments.rule != "default":
+        raise SettingsError("--rule is for classes that are told apart; masks have --preset")
     if arguments.apart:
         raise SettingsError("--apart is for classes that are told apart; masks are asked of each concept's own encoder")
     if not masks and (arguments.patients or arguments.patient_pattern):

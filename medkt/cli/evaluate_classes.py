@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from medkt.cohort.progress import Summary
     from medkt.cohort.work import Shard
     from medkt.datasets.protocol import Protocol
+    from medkt.segmentation.zero_shot import ClassSettings
 
 # options that mean nothing where no mask is made, with what they are when nobody gives them
 OF_MASKS: Mapping[str, object] = {
@@ -38,6 +39,9 @@ OF_MASKS: Mapping[str, object] = {
 
 def add_classes(parser: argparse.ArgumentParser) -> None:
     """The options of this task alone."""
+    from medkt.cli.classify import add_rule
+
+    add_rule(parser)
     parser.add_argument(
         "--classify", action="store_true",
         help="with --manifest: tell the classes of its column class_name apart, and make no masks",
@@ -57,6 +61,7 @@ class _Task:
     classes: "tuple[ClassWords, ...]"
     protocol: str | None
     plan: "Callable[..., Plan]"
+    settings: "ClassSettings"
 
 
 def run_classes(arguments: argparse.Namespace, protocol: "Protocol | None") -> int:
@@ -86,6 +91,7 @@ def _require_fitting(arguments: argparse.Namespace) -> None:
 
 
 def _task(arguments: argparse.Namespace, protocol: "Protocol | None") -> _Task:
+    from medkt.cli.classify import rule_of
     from medkt.cli.segment import modality_of, packages_of
     from medkt.cohort.classes import (
         classes_of_manifest,
@@ -97,7 +103,7 @@ def _task(arguments: argparse.Namespace, protocol: "Protocol | None") -> _Task:
     from medkt.errors import SettingsError
     from medkt.pipeline import concept_in
 
-    asked = asked_of(arguments)
+    asked, settings = asked_of(arguments), rule_of(arguments)
     given = [asked.concepts[name] for name in asked.own]
     if protocol is not None:
         if arguments.prompt:
@@ -107,13 +113,15 @@ def _task(arguments: argparse.Namespace, protocol: "Protocol | None") -> _Task:
             )
         classes = classes_of_protocol(protocol, given)
         plan = partial(plan_of_classes, protocol, arguments.data, classes=classes)
-        return _Task(asked=asked, classes=classes, protocol=protocol.name, plan=plan)
+        if protocol.window == "8-bit":
+            settings = replace(settings, window="8-bit")
+        return _Task(asked=asked, classes=classes, protocol=protocol.name, plan=plan, settings=settings)
     survey = survey_classes(arguments.manifest)
     modality = modality_of(arguments) or survey.modality
     only = bool(arguments.prompt) or len(packages_of(arguments)) < len(set(arguments.concept))
     classes = classes_of_manifest(survey, given, only=only, load=lambda name: concept_in(name, modality))
     plan = partial(plan_of_class_manifest, arguments.manifest, survey, classes=classes)
-    return _Task(asked=asked, classes=classes, protocol=None, plan=plan)
+    return _Task(asked=asked, classes=classes, protocol=None, plan=plan, settings=settings)
 
 
 def _run_arm(
@@ -129,7 +137,7 @@ def _run_arm(
     factory = ClassRunnerFactory(
         classes=task.classes, model=arguments.model, device=arguments.device, view=view_of(arguments),
         regrid=arguments.regrid, allow_incomplete=arguments.allow_incomplete, packages=tuple(task.asked.packages) if learnt else (),
-        together=arguments.together and learnt, apart=arguments.apart and learnt,
+        together=arguments.together and learnt, apart=arguments.apart and learnt, settings=task.settings,
     )  # fmt: skip
     folder = RunFolder(shard_folder(path, shard))
     folder.make()
@@ -147,6 +155,7 @@ def _identity(task: _Task, plan: "Plan", factory: "ClassRunnerFactory", *, learn
     from medkt.cohort.classes import classes_record
     from medkt.cohort.studies import concept_digest
     from medkt.report.plain import as_plain
+    from medkt.segmentation.zero_shot import ClassSettings
 
     packages = [task.asked.packages[path] for path in factory.packages]
     taught = {"packages": packages, "together": factory.together, "apart": factory.apart}
@@ -164,5 +173,6 @@ def _identity(task: _Task, plan: "Plan", factory: "ClassRunnerFactory", *, learn
         "protocol": task.protocol,
         "learnt": learnt,
         **(taught if packages else {}),
+        **({} if task.settings == ClassSettings() else {"settings": as_plain(task.settings)}),
         **({"allow_incomplete": True} if factory.allow_incomplete else {}),
     }

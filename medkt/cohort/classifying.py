@@ -1,7 +1,8 @@
 """The runner of a classification: which of the classes' words fits each image best, with the models loaded once.
 
-Zero-shot, as Radford and others (2021) do it: a class stands for the mean direction of its prompts, and an image is of
-the class whose share in the softmax of the cosines is highest. "Normal" is no class unless the data set says so.
+Zero-shot, as Radford and others (2021) do it: a class stands for the mean direction of its prompts (or by another rule, see
+`medkt.segmentation.zero_shot`), and an image is of the class whose share in the softmax of the cosines is highest. "Normal"
+is no class unless the data set says so.
 """
 
 import math
@@ -21,6 +22,7 @@ from medkt.models.registry import load_encoder
 from medkt.pipeline import Classification, ConceptScore, View, classify, resolve_device
 from medkt.pipeline.words import require_words
 from medkt.saliency import KeptTexts, texts_kept
+from medkt.segmentation.zero_shot import ClassSettings
 from medkt.spatial import Image
 from medkt.transfer.packages import Taught
 
@@ -40,6 +42,7 @@ class ClassRunnerFactory:
         together: sum what several packages teach into one encoder.
         apart: ask each learnt class of its own encoder and the others of the base, as `medkt classify` does. Else all
             classes are asked of the taught encoder, where there is one, as publications do: so what it forgot shows.
+        settings: how prompts and pictures become shares.
     """
 
     classes: tuple[ClassWords, ...]
@@ -51,6 +54,7 @@ class ClassRunnerFactory:
     packages: tuple[Path, ...] = ()
     together: bool = False
     apart: bool = False
+    settings: ClassSettings = field(default_factory=ClassSettings)
 
     def __call__(self) -> "ClassRunner":
         """Load the encoder; the worker's threads are those that its environment allows."""
@@ -106,7 +110,9 @@ class ClassRunner:
         view = replace(self.asked.view, modality=work.case.modality or self.asked.view.modality)
         concepts = [one.concept for one in self.asked.classes]
         with texts_kept(self.texts):
-            return classify(image, concepts=concepts, model=self.answers, view=view, normal=False)
+            return classify(
+                image, concepts=concepts, model=self.answers, view=view, normal=False, settings=self.asked.settings
+            )
 
     def write(self, work: Work, result: Classification) -> Sequence[Row]:
         return [row_of_classes(self.asked.classes, result, true=work.concepts[0])]

@@ -7,6 +7,7 @@ what a text means to the model depends on its neighbours. Here each text stands 
 """
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast, get_args
@@ -164,6 +165,12 @@ class MedClipEncoder(TwoTowers):
         self._model = module
         self._word_pieces = word_pieces
         self.text_pooling: TextPooling = text_pooling
+
+    def pooled(self, text_pooling: TextPooling) -> "MedClipEncoder":
+        """The same model, of the same weights, with another pooling of texts; this one stays as it is."""
+        other = copy(self)
+        other.text_pooling = text_pooling
+        return other
 
     @property
     def logit_scale(self) -> float:

@@ -1,7 +1,7 @@
 """Which of several findings fits a study best, without a map."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from medkt.io import read_image
 from medkt.models.encoder import DualEncoder
 from medkt.models.registry import load_encoder
 from medkt.pipeline.load import resolve_device
-from medkt.pipeline.look import Looked, View, look_at, shown_plane, windows_of
+from medkt.pipeline.look import Looked, View, look_at, shown_plane, windows_of, with_window
 from medkt.pipeline.result import EncoderFacts, encoder_facts
 from medkt.pipeline.run import Pipeline, Progress, meeting
 from medkt.pipeline.words import (
@@ -31,7 +31,7 @@ from medkt.pipeline.words import (
     word_notes,
 )  # fmt: skip
 from medkt.saliency.targets import ConceptTexts
-from medkt.segmentation.zero_shot import score_planes
+from medkt.segmentation.zero_shot import ClassSettings, score_planes
 from medkt.spatial import Image
 from medkt.transfer.packages import Taught, TaughtFacts, is_package
 
@@ -44,7 +44,7 @@ class ConceptScore:
         concept: None for what is normal.
         name: the concept's, "normal", or "normal (PART)" where the concepts belong to several parts of the body.
         learnt: whether the score is that of an encoder which was taught the concept.
-        texts: its prompts, whose mean direction was compared.
+        texts: its prompts, which were compared by the rule of the settings.
         planes: indices of those looked at.
         cosines: (planes,) float32, -1 to 1.
         probabilities: (planes,) float32, its share in the softmax over all concepts asked and what is normal.
@@ -78,13 +78,14 @@ class ConceptScore:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Classification:
-    """Zero-shot scores of one study: the concepts in the order asked, then what is normal."""
+    """Zero-shot scores of one study: the concepts in the order asked, then what is normal; by which settings."""
 
     image: Image
     domain: Domain
     scores: tuple[ConceptScore, ...]
     encoder: EncoderFacts
     warnings: tuple[str, ...]
+    settings: ClassSettings = field(default_factory=ClassSettings)
 
 
 def classify(
@@ -97,12 +98,13 @@ def classify(
     normal: bool = True,
     together: bool = False,
     device: str = "auto",
+    settings: ClassSettings | None = None,
     progress: Progress | None = None,
 ) -> Classification:
     """Say which of several findings fits a study best, without any map; the same as the command `medkt classify`.
 
-    A finding stands for the mean direction of its prompts, each a unit vector; shares are the softmax of its cosines at
-    the encoder's logit scale. They compare the texts that were asked with each other and are no probability of disease. A
+    A finding stands for the mean direction of its prompts, each a unit vector, unless the settings have another rule; shares
+    are the softmax of its cosines at the encoder's logit scale. They compare the texts that were asked with each other and are no probability of disease. A
     learnt concept has its share from the encoder that was taught it, so that shares need not sum to 1.
 
     Args:
@@ -114,6 +116,7 @@ def classify(
         normal: whether the domain's captions of a study without a finding are one of the choices.
         together: as for `Pipeline.with_packages`.
         device: see `Pipeline.load`.
+        settings: how prompts and pictures become shares; None takes the defaults.
         progress: told ("presence", planes done, planes in all).
 
     Raises:
@@ -126,11 +129,11 @@ def classify(
     taught = _taught_of(model, packages, together=together, device=device)
     wanted = wanted_in(concepts, prompts, taught=taught, modality=view.modality if view else None)
     if isinstance(source, Image):
-        return _classified(taught, source, wanted, view or View(), normal=normal, progress=progress)
+        return _classified(taught, source, wanted, view or View(), settings, normal=normal, progress=progress)
     require_words(wanted, taught.base)
     image = read_image(source)
     try:
-        return _classified(taught, image, wanted, view or View(), normal=normal, progress=progress)
+        return _classified(taught, image, wanted, view or View(), settings, normal=normal, progress=progress)
     except (InputError, NumericalError) as error:
         raise type(error)(f"{source}: {error}") from error
 
@@ -164,10 +167,13 @@ def _classified(
     image: Image,
     concepts: Sequence[Concept | str | Path],
     view: View,
+    settings: ClassSettings | None,
     *,
     normal: bool,
     progress: Progress | None,
 ) -> Classification:
+    settings = settings or ClassSettings()
+    view, shown = with_window(view, image, settings.window)
     kind = domain_of(image, view, [one for one in concepts if not is_learnt(taught, one)])
     asked = asked_of(taught, concepts, kind)
     if len(asked) < 2 and not normal:
@@ -176,6 +182,7 @@ def _classified(
         )
     warnings = [
         *image.provenance.warnings,
+        *shown,
         *check_plausible(image, kind),
         *misplaced(asked, kind),
         *contradicted(asked, image, kind),
@@ -194,13 +201,13 @@ def _classified(
             facts += [taught.facts(route, [choice.texts.id for choice in of_route], encoder)] if route else []
             for choice in of_route:
                 if choice.texts.id not in scores:
-                    scores |= _scored(encoder, choices, choice, image, looks[choice.window], progress)
+                    scores |= _scored(encoder, choices, choice, image, looks[choice.window], settings, progress)
     warnings += [warning for looked in looks.values() for warning in looked.intensity.warnings]
     codes = {name: tuple(notes) for name, notes in noted.items()}
     return Classification(
         image=image, domain=kind,
         scores=tuple(replace(scores[one.texts.id], words_notes=codes.get(one.texts.id, ())) for one in choices),
-        encoder=encoder_facts(taught.base, facts), warnings=tuple(dict.fromkeys(warnings)),
+        encoder=encoder_facts(taught.base, facts), warnings=tuple(dict.fromkeys(warnings)), settings=settings,
     )  # fmt: skip
 
 
@@ -237,12 +244,14 @@ def _scored(
     like: _Choice,
     image: Image,
     looked: Looked,
+    settings: ClassSettings,
     progress: Progress | None,
 ) -> dict[str, ConceptScore]:
     """The scores of all choices that share encoder, window and normal captions with one of them."""
     texts = [choice.texts for choice in choices if choice.concept is not None]
     texts += [like.normal] if like.normal is not None else []
-    found = score_planes(encoder, looked.positions, partial(shown_plane, image, looked), texts, progress=progress)
+    show = partial(shown_plane, image, looked)
+    found = score_planes(encoder, looked.positions, show, texts, settings, progress=progress)
     column = {one.id: place for place, one in enumerate(texts)}
     group = (like.route, like.window, like.normal and like.normal.id)
     return {

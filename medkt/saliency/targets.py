@@ -1,12 +1,15 @@
 """What a map is asked about: the words of each concept as directions in the encoder's space.
 
-Every text is embedded once for a study; within `texts_kept`, once for all studies.
+Every text is embedded once for a study; within `texts_kept`, once for all studies. It stands alone, so that its numbers do
+not depend on its neighbours, unless the encoder is asked for just that (MedCLIP's padded pooling): then the texts that belong
+together are embedded together, as the captions of one concept.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -19,6 +22,18 @@ from medkt.saliency.bottleneck import frozen
 
 # A text that fits no radiology study, and a map that looks the same under it does not listen to words.
 NONSENSE_TEXT = "a red bicycle leaning against a wooden fence"
+
+
+@runtime_checkable
+class PoolsTexts(Protocol):
+    """An encoder with several ways from a text's tokens to one vector; with "padded" the texts beside it have a part."""
+
+    text_pooling: str
+
+
+def pads(encoder: DualEncoder) -> bool:
+    """Whether a text's feature depends on the longest text that is embedded with it."""
+    return isinstance(encoder, PoolsTexts) and encoder.text_pooling == "padded"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,35 +83,48 @@ class Target:
 def embed_targets(encoder: DualEncoder, concepts: Sequence[ConceptTexts]) -> tuple[Target, ...]:
     """The concepts' directions, in the order given. Texts that occur several times are embedded once.
 
+    Of an encoder that pads, the prompts of a concept are embedded together, and so are its normal captions; each confusable
+    one, which is of another finding, by itself.
+
     Raises:
         NumericalError: the encoder returns a text feature that is not finite, or zero.
     """
+    if pads(encoder):
+        return tuple(_target_of(c, lambda captions: embed_texts(encoder, captions)) for c in concepts)
     texts = list(dict.fromkeys(text for c in concepts for text in (*c.prompts, *c.normal, *c.confusable)))
     features = embed_texts(encoder, texts)
     row = {text: index for index, text in enumerate(texts)}
+    return tuple(_target_of(c, lambda captions: features[[row[text] for text in captions]]) for c in concepts)
 
-    def rows(captions: tuple[str, ...]) -> Tensor:
-        return features[[row[text] for text in captions]]
 
-    return tuple(
-        Target(
-            id=c.id,
-            wanted=_mean_direction(rows(c.prompts)),
-            normal=_mean_direction(rows(c.normal)) if c.normal else None,
-            confusable=rows(c.confusable),
-        )
-        for c in concepts
+def _target_of(concept: ConceptTexts, rows: Callable[[tuple[str, ...]], Tensor]) -> Target:
+    wanted = rows(concept.prompts)
+    apart = [rows((text,)) for text in concept.confusable]
+    return Target(
+        id=concept.id,
+        wanted=_mean_direction(wanted),
+        normal=_mean_direction(rows(concept.normal)) if concept.normal else None,
+        confusable=torch.cat(apart) if apart else wanted[:0],
     )
 
 
 @dataclass(frozen=True, slots=True)
 class KeptTexts:
-    """Unit features of texts, by encoder and text; for encoders whose weights do not change while it is in use."""
+    """Unit features of texts, by encoder and text; for encoders whose weights do not change while it is in use.
+
+    Of an encoder that pads, by the texts that were embedded together.
+    """
 
     rows: dict[tuple[int, str, str], Tensor] = field(default_factory=dict)
+    together: dict[tuple[int, str, tuple[str, ...]], Tensor] = field(default_factory=dict)
 
     def embed(self, encoder: DualEncoder, texts: Sequence[str]) -> Float[Tensor, "texts width"]:
         """As `embed_texts`; those that are here already are taken from here."""
+        if pads(encoder):
+            key = (id(encoder.module), encoder.spec.digest, tuple(texts))
+            if key not in self.together:
+                self.together[key] = _embedded(encoder, texts)
+            return self.together[key]
         # a difference may lie over a module: then it is the same module, and its digest is another
         keys = {text: (id(encoder.module), encoder.spec.digest, text) for text in texts}
         new = [text for text, key in keys.items() if key not in self.rows]
@@ -130,9 +158,13 @@ def embed_texts(encoder: DualEncoder, texts: Sequence[str]) -> Float[Tensor, "te
 
 
 def _embedded(encoder: DualEncoder, texts: Sequence[str]) -> Float[Tensor, "texts width"]:
-    """Each text by itself: its last digits shall not depend on which texts stand beside it, here or in another run."""
+    """Each text by itself: its last digits shall not depend on which texts stand beside it, here or in another run.
+
+    Unless the encoder pads: then they stand beside each other in the order given.
+    """
+    batches = [list(texts)] if pads(encoder) else [[text] for text in texts]
     with torch.no_grad(), frozen(encoder.module):  # dropout would give another target each time
-        features = torch.cat([encoder.encode_text(encoder.tokenize([text])).float() for text in texts])
+        features = torch.cat([encoder.encode_text(encoder.tokenize(batch)).float() for batch in batches])
     lengths = features.norm(dim=-1)
     for text, length in zip(texts, lengths.tolist(), strict=True):
         if not 0 < length < float("inf"):  # also False for NaN

@@ -360,9 +360,16 @@ class _Study:
 
 
 def features_of_planes(
-    encoder: DualEncoder, indices: Sequence[int], show: ShowPlane, progress: Progress | None
+    encoder: DualEncoder,
+    indices: Sequence[int],
+    show: ShowPlane,
+    progress: Progress | None,
+    *,
+    eight_bit: bool = False,
 ) -> tuple[Float[Tensor, "slices width"], tuple[int, int]]:
     """Image features of every plane, in small batches, and the planes' common shape (rows, columns).
+
+    For `eight_bit` see `frame_plane`.
 
     Raises:
         InputError: the planes differ in size.
@@ -374,7 +381,7 @@ def features_of_planes(
         for index in indices[start : start + _ENCODED_AT_ONCE]:
             plane = show(index)
             shapes.add(plane.shape)
-            batch.append(prepare_plane(encoder, plane).pixels)
+            batch.append(prepare_plane(encoder, plane, eight_bit=eight_bit).pixels)
         with torch.no_grad(), frozen(encoder.module):
             features.append(encoder.encode_image(torch.stack(batch)).float())
         _report(progress, "presence", min(start + _ENCODED_AT_ONCE, len(indices)), len(indices))

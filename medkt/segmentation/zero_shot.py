@@ -1,11 +1,14 @@
 """Which of several texts fits a plane best: cosines, and their softmax at the encoder's own logit scale.
 
 A text stands for the mean direction of its prompts, each a unit vector (Radford and others, Learning Transferable
-Visual Models From Natural Language Supervision, 2021, section 3.1.4).
+Visual Models From Natural Language Supervision, 2021, section 3.1.4), unless another rule is asked for by name: MedCLIP's
+classifier takes the largest logit over a class's prompts, or with "ensemble" their mean (Wang and others, MedCLIP, 2022).
+These are other numbers, not other words for the same: the mean of logits counts how well the prompts agree with each other.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 import torch
@@ -15,8 +18,48 @@ from torch.nn import functional
 
 from medkt.errors import InputError, NumericalError, SettingsError
 from medkt.models.encoder import DualEncoder
-from medkt.saliency.targets import ConceptTexts, embed_targets
-from medkt.segmentation.slicewise import Progress, ShowPlane, features_of_planes
+from medkt.saliency.targets import ConceptTexts, embed_targets, embed_texts
+from medkt.segmentation.slicewise import Pixels, Progress, ShowPlane, Window, features_of_planes
+
+Rule = Literal["direction", "largest", "mean"]
+TextPooling = Literal["own", "padded"]
+
+
+@runtime_checkable
+class Padded(Protocol):
+    """An encoder that can pool a text's tokens as MedCLIP's authors do."""
+
+    def pooled(self, text_pooling: Literal["single", "masked", "padded"]) -> DualEncoder:
+        """The same model with another pooling of texts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassSettings:
+    """How prompts and pictures become shares."""
+
+    rule: Rule = "direction"
+    """What a class's cosine is: that with the mean "direction" of its prompts, the "largest" over them, or their "mean"."""
+
+    text_pooling: TextPooling = "own"
+    """How a text's tokens become one vector: the encoder's "own" way, each text by itself; "padded": MedCLIP's, with the
+    prompts of a class in one batch, so that padding up to the longest has a part in each."""
+
+    window: Window | None = None
+    """How values are shown; see `SegmentationSettings`."""
+
+    pixels: Pixels = "float"
+    """How a picture is resized; see `MapSettings`."""
+
+    def __post_init__(self) -> None:
+        known: dict[str, tuple[object, ...]] = {
+            "rule": get_args(Rule), "text_pooling": get_args(TextPooling), "window": (None, *get_args(Window)),
+            "pixels": get_args(Pixels),
+        }  # fmt: skip
+        for name, allowed in known.items():
+            if getattr(self, name) not in allowed:
+                raise SettingsError(
+                    f"unknown {name} {getattr(self, name)!r} of a classification; known: {', '.join(map(str, allowed))}"
+                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -37,6 +80,7 @@ def score_planes(
     indices: Sequence[int],
     show: ShowPlane,
     texts: Sequence[ConceptTexts],
+    settings: ClassSettings | None = None,
     *,
     progress: Progress | None = None,
 ) -> ZeroShot:
@@ -47,22 +91,51 @@ def score_planes(
         indices: of the planes.
         show: gives the plane (rows, columns) float32 in [0, 1] of an index.
         texts: at least two, with different ids; only their prompts are used.
+        settings: None takes the defaults; their window is for whoever shows the planes.
         progress: called with ("presence", done, all).
 
     Raises:
         InputError: no plane.
-        SettingsError: fewer than two texts, or two with one id.
+        SettingsError: fewer than two texts, or two with one id; padded pooling of an encoder that has none.
         NumericalError: a feature is not finite, or zero.
     """
     if len(texts) < 2 or len({text.id for text in texts}) < len(texts):
         raise SettingsError(f"scores compare two texts or more, each with its own id; got {_listed(texts)}")
     if not len(indices):
         raise InputError("there is no plane to score")
-    features, _ = features_of_planes(encoder, indices, show, progress)
-    wanted = torch.stack([target.wanted for target in embed_targets(encoder, texts)])
-    cosines = _units(features, indices, encoder) @ wanted.T
+    settings = settings or ClassSettings()
+    encoder = _pooled(encoder, settings.text_pooling)
+    eight_bit = settings.pixels == "8-bit"
+    features, _ = features_of_planes(encoder, indices, show, progress, eight_bit=eight_bit)
+    images = _units(features, indices, encoder)
+    if settings.rule == "direction":
+        cosines = images @ torch.stack([target.wanted for target in embed_targets(encoder, texts)]).T
+    else:
+        cosines = class_cosines(images, [embed_texts(encoder, text.prompts) for text in texts], settings.rule)
     shares = torch.softmax(encoder.logit_scale * cosines, dim=-1)
     return ZeroShot(cosines=cosines.cpu().numpy(), probabilities=shares.cpu().numpy())
+
+
+def class_cosines(
+    images: Float[Tensor, "planes width"], prompts: Sequence[Float[Tensor, "_ width"]], rule: Literal["largest", "mean"]
+) -> Float[Tensor, "planes classes"]:
+    """The largest or the mean cosine over each class's prompts; all rows of unit length.
+
+    A logit is a cosine times one number above 0, so the largest and the mean of logits are these times that number.
+    """
+    found = [images @ texts.T for texts in prompts]
+    return torch.stack([one.amax(dim=1) if rule == "largest" else one.mean(dim=1) for one in found], dim=1)
+
+
+def _pooled(encoder: DualEncoder, text_pooling: TextPooling) -> DualEncoder:
+    if text_pooling == "own":
+        return encoder
+    if not isinstance(encoder, Padded):
+        raise SettingsError(
+            f"the encoder {encoder.spec.name!r} has no padded pooling of texts: that is MedCLIP's (medclip-swin, "
+            "medclip-resnet); take another rule, such as largest or mean"
+        )
+    return encoder.pooled("padded")
 
 
 def _units(

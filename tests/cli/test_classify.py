@@ -40,6 +40,23 @@ def test_a_table(medkt: Command, studies: Studies) -> None:
     assert sum(float(row.split()[-2]) for row in rows) == pytest.approx(1, abs=0.002)
 
 
+def test_a_rule_by_name(medkt: Command, studies: Studies) -> None:
+    words = ("classify", "-i", studies["us"], "-p", "a bright spot", "-p", "something dark", "--no-normal", "--json")
+    usual, named, mean = (
+        json.loads(medkt(*words, *more).out) for more in ((), ("--rule", "default"), ("--rule", "mean"))
+    )
+    assert usual == named
+    assert usual["settings"] == {"rule": "direction", "text_pooling": "own", "window": None, "pixels": "float"}
+    assert mean["settings"]["rule"] == "mean"
+    assert mean["scores"] == usual["scores"]  # one prompt each: every rule is the same
+    ran = medkt(*words, "--rule", "medclip")
+    assert ran.code == 2
+    assert "'bright-spots' has no padded pooling of texts: that is MedCLIP's" in ran.err
+    ran = medkt(*words, "--rule", "best")
+    assert ran.code == 2
+    assert "no classification preset 'best'; known: default, largest, mean, medclip, medclip-ensemble" in ran.err
+
+
 def test_a_volume_names_the_plane(medkt: Command, studies: Studies) -> None:
     ran = medkt("classify", "-i", studies["ct-series"], "-p", "a bright spot")
     titles, row = ran.out.splitlines()[1:3]

@@ -248,6 +248,7 @@ def test_a_protocol_asks_one_question_of_every_case(tmp_path: Path) -> None:
         (("--protocol", "chexpert", "--data", "x", "-o", "c", "--together", "--apart"), "give one of the two"),
         (("--protocol", "busi", "--data", "x", "-o", "c", "--classify"), "--classify goes with --manifest"),
         (("--manifest", "{tmp}/a.csv", "-c", "ct_nodule", "-o", "c", "--apart"), "--apart is for classes"),
+        (("--manifest", "{tmp}/a.csv", "-c", "ct_nodule", "-o", "c", "--rule", "mean"), "--rule is for classes"),
         (("--manifest", "{tmp}/a.csv", "--classify", "-o", "c"), "case 1, column class_name: empty"),
         (
             ("--protocol", "busi", "--data", "x", "-o", "c", "-p", "a disc", "-p", "a ring"),

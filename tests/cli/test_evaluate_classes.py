@@ -80,6 +80,7 @@ def test_a_published_data_set(folder: Path, tmp_path: Path, medkt: Command) -> N
         "chexpert",
         "Edema",
     )
+    assert identity["settings"] == {"rule": "direction", "text_pooling": "own", "window": "8-bit", "pixels": "float"}
     table = (run / "results.parquet").read_bytes()
     page = medkt("report", run, *FEW[:2])
     assert page.code == 0, page.err

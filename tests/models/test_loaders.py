@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import oracles
+import by_hand
 import published
 import pytest
 import torch
@@ -167,7 +167,7 @@ def test_clip_against_transformers(tmp_path: Path, quick_gelu: bool) -> None:
     encoder, pixels = load_small_clip(tmp_path, quick_gelu=quick_gelu), make_pixels()
     tokens = encoder.tokenize(TEXTS)
     state = published.fill(CLIP_SHAPES)
-    image, text = oracles.clip_features(state, pixels, tokens.ids, heads=4, text_heads=3, quick_gelu=quick_gelu)
+    image, text = by_hand.clip_features(state, pixels, tokens.ids, heads=4, text_heads=3, quick_gelu=quick_gelu)
     torch.testing.assert_close(encoder.encode_image(pixels), image, atol=TOLERANCE, rtol=0)
     torch.testing.assert_close(encoder.encode_text(tokens), text, atol=TOLERANCE, rtol=0)
 
@@ -222,8 +222,8 @@ def test_clip_with_the_text_tower_as_a_module(tmp_path: Path) -> None:
 def test_biomedclip_against_plain_functions(tmp_path: Path, converted: bool) -> None:
     encoder, pixels = load_small_biomedclip(tmp_path, converted=converted), make_pixels()
     state, tokens = published.biomedclip_checkpoint(**BIOMED), encoder.tokenize(TEXTS)
-    image = oracles.biomedclip_image(state, pixels, layers=3, heads=3)
-    text = oracles.biomedclip_text(state, tokens.ids, 3, tokens.mask)
+    image = by_hand.biomedclip_image(state, pixels, layers=3, heads=3)
+    text = by_hand.biomedclip_text(state, tokens.ids, 3, tokens.mask)
     torch.testing.assert_close(encoder.encode_image(pixels), image, atol=TOLERANCE, rtol=0)
     torch.testing.assert_close(encoder.encode_text(tokens), text, atol=TOLERANCE, rtol=0)
 
@@ -231,7 +231,7 @@ def test_biomedclip_against_plain_functions(tmp_path: Path, converted: bool) -> 
 @torch.no_grad()
 def test_medclip_swin_against_transformers(tmp_path: Path) -> None:
     encoder, pixels = load_small_medclip(tmp_path), make_pixels()
-    image = oracles.medclip_swin_image(medclip_state("medclip-swin"), pixels, 8, HEADS)
+    image = by_hand.medclip_swin_image(medclip_state("medclip-swin"), pixels, 8, HEADS)
     torch.testing.assert_close(encoder.encode_image(pixels), image, atol=TOLERANCE, rtol=0)
     assert [encoder.grid(layer).rows for layer in range(4)] == [56, 28, 14, 7]
 
@@ -239,7 +239,7 @@ def test_medclip_swin_against_transformers(tmp_path: Path) -> None:
 @torch.no_grad()
 def test_medclip_resnet_against_torchvision(tmp_path: Path) -> None:
     encoder, pixels = load_small_medclip(tmp_path, "medclip-resnet"), make_pixels()
-    image = oracles.medclip_resnet_image(medclip_state("medclip-resnet"), pixels)
+    image = by_hand.medclip_resnet_image(medclip_state("medclip-resnet"), pixels)
     torch.testing.assert_close(encoder.encode_image(pixels), image, atol=TOLERANCE, rtol=0)
 
 
@@ -252,10 +252,10 @@ def test_sam_against_transformers(tmp_path: Path) -> None:
 
     model = module._load(weights, record_of("medsam"), "cpu", lambda: _build_sam(16, 2, 2, [1]))
     pixels = torch.randn(1, 3, 1024, 1024, generator=torch.Generator().manual_seed(1))
-    embedding = oracles.sam_embedding(state, pixels, 2, (1,))
+    embedding = by_hand.sam_embedding(state, pixels, 2, (1,))
     torch.testing.assert_close(model.image_encoder(pixels), embedding, atol=TOLERANCE, rtol=TOLERANCE)
     points, labels = torch.tensor([[300.0, 500.0], [20.0, 40.0]]), torch.tensor([1, 0])
-    masks, quality = oracles.sam_masks(state, embedding, points, labels, 2, (1,))
+    masks, quality = by_hand.sam_masks(state, embedding, points, labels, 2, (1,))
     sparse, dense = model.prompt_encoder(points=(points[None], labels[None]), boxes=None, masks=None)
     places = model.prompt_encoder.get_dense_pe()
     model.mask_decoder.double()

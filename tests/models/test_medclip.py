@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+import by_hand
 import numpy as np
-import oracles
 import published
 import pytest
 import torch
@@ -11,10 +11,13 @@ from PIL import Image as PILImage
 from test_loaders import MEDCLIP_SIZE, load_small_medclip, medclip_state, save
 from tokenizers import Tokenizer
 
+from medkt.config import resolve
 from medkt.errors import SettingsError
 from medkt.models.framing import prepare
 from medkt.models.medclip import load_medclip
 from medkt.models.records import record_of
+from medkt.saliency.targets import ConceptTexts, embed_targets, texts_kept
+from medkt.segmentation.zero_shot import ClassSettings, score_planes
 
 TEXTS = ("small effusion", "no finding of a small tumour left")
 
@@ -24,7 +27,7 @@ def test_a_text_alone_is_the_mean_over_three_layers_and_all_tokens(tmp_path: Pat
     encoder, state = load_small_medclip(tmp_path), medclip_state("medclip-swin")
     features = encoder.encode_text(encoder.tokenize(TEXTS))
     small, effusion = 5 + published.WORDS.index("small"), 5 + published.WORDS.index("effusion")
-    alone = oracles.medclip_text(state, torch.tensor([[2, small, effusion, 3]]), heads=3)
+    alone = by_hand.medclip_text(state, torch.tensor([[2, small, effusion, 3]]), heads=3)
     torch.testing.assert_close(features[:1], alone, atol=1e-5, rtol=0)
 
 
@@ -41,9 +44,75 @@ def test_padded_pooling_is_the_authors_own(tmp_path: Path) -> None:
     tokens = encoder.tokenize(TEXTS)
     assert tokens.mask.sum(1).tolist() == [4, 9]
     features = encoder.encode_text(tokens)
-    torch.testing.assert_close(features, oracles.medclip_text(state, tokens.ids, 3, tokens.mask), atol=1e-5, rtol=0)
+    torch.testing.assert_close(features, by_hand.medclip_text(state, tokens.ids, 3, tokens.mask), atol=1e-5, rtol=0)
     alone = encoder.encode_text(encoder.tokenize(TEXTS[:1]))
     assert float((features[:1] - alone).abs().max()) > 1e-3  # the longer neighbour has moved it
+
+
+PROMPTS = {
+    "a": ("small effusion", "no finding of a small tumour left", "effusion"),
+    "b": ("tumour", "x-ray of a tumour"),
+}
+
+
+@torch.no_grad()
+def test_padding_has_a_part_where_the_texts_of_a_concept_are_embedded(tmp_path: Path) -> None:
+    """A concept's prompts stand in one batch, its normal captions in another, what is confusable each alone."""
+    state, encoder = medclip_state("medclip-swin"), load_small_medclip(tmp_path)
+
+    def together(*texts: str) -> torch.Tensor:
+        tokens = encoder.tokenize(texts)
+        features = by_hand.medclip_text(state, tokens.ids, 3, tokens.mask)
+        return features / features.norm(dim=1, keepdim=True)
+
+    def direction(units: torch.Tensor) -> torch.Tensor:
+        return units.mean(0) / units.mean(0).norm()
+
+    asked = [
+        ConceptTexts(id=name, prompts=texts, normal=PROMPTS["a"][:2], confusable=PROMPTS["b"])
+        for name, texts in PROMPTS.items()
+    ]
+    padded = encoder.pooled("padded")
+    assert (encoder.text_pooling, padded.text_pooling, padded.module is encoder.module) == ("single", "padded", True)
+    with texts_kept() as kept:  # one store for both poolings
+        for _ in range(2):
+            alone, found = embed_targets(encoder, asked), embed_targets(padded, asked)
+        assert (len(kept.rows), len(kept.together)) == (5, 5)
+    for one, concept in zip(found, asked, strict=True):
+        torch.testing.assert_close(one.wanted, direction(together(*concept.prompts)), atol=2e-5, rtol=0)
+        torch.testing.assert_close(one.normal, direction(together(*PROMPTS["a"][:2])), atol=2e-5, rtol=0)
+        torch.testing.assert_close(one.confusable, torch.cat([together(t) for t in PROMPTS["b"]]), atol=2e-5, rtol=0)
+    for one, concept in zip(alone, asked, strict=True):
+        by_itself = torch.cat([together(text) for text in concept.prompts])
+        torch.testing.assert_close(one.wanted, direction(by_itself), atol=2e-5, rtol=0)
+    assert float((alone[0].wanted - found[0].wanted).abs().max()) > 1e-3
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["medclip", "medclip-ensemble"])
+def test_the_classifier_of_the_authors_by_name(name: str, tmp_path: Path) -> None:
+    """Assembled here: 8 bits by Pillow on a black square, texts padded to the longest of their class, one logit a prompt."""
+    state, encoder = medclip_state("medclip-swin"), load_small_medclip(tmp_path)
+    grey = np.random.default_rng(3).integers(0, 256, (90, 301), dtype=np.uint8)
+    settings = resolve(ClassSettings, preset=name, folder="classification")
+    asked = [ConceptTexts(id=one, prompts=texts) for one, texts in PROMPTS.items()]
+    found = score_planes(encoder, [0], lambda _: grey.astype(np.float32) / 255, asked, settings)
+    square = PILImage.new("L", (301, 301))
+    square.paste(PILImage.fromarray(grey), (0, (301 - 90) // 2))
+    pixels = np.asarray(square.resize((224, 224), PILImage.Resampling.BICUBIC), dtype=np.float32) / 255
+    pixels = (torch.from_numpy(pixels) - encoder.spec.mean[0]) / encoder.spec.std[0]
+    image = encoder.encode_image(pixels[None, None].repeat(1, 3, 1, 1))[0]
+    expected = []
+    for texts in PROMPTS.values():
+        tokens = encoder.tokenize(texts)
+        features = by_hand.medclip_text(state, tokens.ids, 3, tokens.mask)
+        logits = [float(image @ one / image.norm() / one.norm()) * encoder.logit_scale for one in features]
+        expected.append(max(logits) if name == "medclip" else sum(logits) / len(logits))
+    np.testing.assert_allclose(found.cosines[0] * encoder.logit_scale, expected, atol=2e-4)
+    shares = np.exp(np.array(expected) - max(expected))
+    np.testing.assert_allclose(found.probabilities[0], shares / shares.sum(), atol=1e-4)
+    usual = score_planes(encoder, [0], lambda _: grey.astype(np.float32) / 255, asked)
+    assert np.abs(usual.cosines - found.cosines).max() > 1e-3
 
 
 def test_unknown_pooling_is_refused(tmp_path: Path) -> None:

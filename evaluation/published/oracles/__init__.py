@@ -16,6 +16,8 @@ from oracles.inversion import (
     inversion_clip,
     inversion_clip_begun,
 )
+from oracles.maps import postprocessing, published_map
+from oracles.medclip import medclip
 from oracles.metrics import metrics
 
 Check = Callable[[Path], Iterable[Difference]]
@@ -24,6 +26,9 @@ CHECKS: dict[str, Check] = {
     "inversion_biomedclip.npz": inversion_biomedclip,
     "finetune.npz": finetune,
     "finetune.npz, loss alone": infonce,
+    "published_map.npz": published_map,
+    "postprocessing.npz": postprocessing,
+    "medclip/classifier.npz": medclip,
     "metrics.npz": metrics,
 }
 
