@@ -62,6 +62,8 @@ def header_and_pixels(path: Path, shown: str) -> tuple[Dataset, bool]:
             dataset.get(keyword)  # decoded only when asked for; a damaged one shows here
     if "SOPClassUID" not in dataset and "Rows" not in dataset and "DirectoryRecordSequence" not in dataset:
         raise UnreadableError(f"{shown}: is not a DICOM file, or is cut off within its header", code="not-dicom")
+    if file.short and not met and "Image Storage" not in _class_name(dataset):  # of a picture, reading it says so
+        raise UnreadableError(f"{shown}: is cut off within its header; export it again", code="not-dicom")
     return dataset, bool(met)
 
 
@@ -164,8 +166,12 @@ def class_modality(dataset: Dataset) -> str:
 
 def is_cut_picture(dataset: Dataset) -> bool:
     """Whether it is of a class for images and says no size: the file ends before it does."""
-    name = getattr(value(dataset, "SOPClassUID"), "name", "")
+    name = _class_name(dataset)
     return name.endswith("Image Storage") and None in (integer(dataset, "Rows"), integer(dataset, "Columns"))
+
+
+def _class_name(dataset: Dataset) -> str:
+    return str(getattr(value(dataset, "SOPClassUID"), "name", ""))
 
 
 def kind_of(dataset: Dataset, *, has_pixels: bool = True) -> str | None:

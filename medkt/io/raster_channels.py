@@ -49,8 +49,15 @@ def read_channels(path: Path, shown: str, *, volume: int | str | None = None) ->
 
 
 def channels_here(path: Path, shown: str, volume: int | str | None) -> Channels:
-    """The same, decoded in this process."""
-    return (_read_tiff if _kind(path, shown) == "TIFF" else _read_pillow)(path, shown, volume)
+    """The same, decoded in this process.
+
+    Raises:
+        UnreadableError: no rows or no columns, as a TIFF may say.
+    """
+    found = (_read_tiff if _kind(path, shown) == "TIFF" else _read_pillow)(path, shown, volume)
+    if found[0].ndim not in (2, 3) or not found[0].size:
+        raise UnreadableError(f"{shown}: holds pixels of shape {found[0].shape}, which is no picture; export it again")
+    return found
 
 
 def _kind(path: Path, shown: str) -> str | None:

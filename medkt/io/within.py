@@ -8,19 +8,29 @@ from typing import Any
 from pydicom import Dataset, dcmread
 
 _SMALL = 1 << 16
+_ELEMENT = 8  # bytes of a tag, its kind and its length; none of them are left at the end of a sound file
 
 
 class FileWithin(io.BufferedReader):
-    """A binary file whose `read` never asks for more than there is left; Python would reserve four gigabytes for four bytes."""
+    """A binary file whose `read` never asks for more than there is left; Python would reserve four gigabytes for four bytes.
+
+    Attributes:
+        short: whether less was left than was asked for, other than the eight bytes with which the next element begins.
+    """
 
     def __init__(self, path: Path) -> None:
         super().__init__(io.FileIO(path))
         self._size = os.fstat(self.fileno()).st_size
+        self.short = False
 
     def read(self, size: Any = -1, /) -> bytes:
         if size is not None and size > _SMALL:
-            size = min(size, max(0, self._size - self.tell()))
-        return super().read(size)
+            left = max(0, self._size - self.tell())
+            self.short = self.short or left < size
+            return super().read(min(size, left))
+        found = super().read(size)
+        self.short = self.short or (size is not None and len(found) < size != _ELEMENT)
+        return found
 
 
 def whole_dicom(path: Path) -> Dataset:

@@ -202,7 +202,7 @@ def _write(
     if resumed and part.validator(url) not in (None, validator):  # a server need not know If-Range
         part.drop()
         raise _BrokenOffError("the file changed at its publisher while it was fetched; it is begun anew")
-    length = _length(response)
+    length = _length(response.headers.get("Content-Length"))
     here = part.size if resumed else 0
     total = None if length is None else here + length
     try:
@@ -221,13 +221,12 @@ def _write(
         raise _BrokenOffError(f"{here} of {total} bytes came")
 
 
-def _length(response: HTTPResponse) -> int | None:
-    """How many bytes the server says it will send, None where it does not say.
+def _length(stated: str | None) -> int | None:
+    """How many bytes the server says it will send, by its header, None where it does not say.
 
     Raises:
         _BrokenOffError: it says no number: where the file ends could not be told.
     """
-    stated = response.headers.get("Content-Length")
     if stated and not (stated.isascii() and stated.isdecimal() and len(stated) < 20):
         raise _BrokenOffError("the server states no length that is a number")
     return int(stated) if stated else None

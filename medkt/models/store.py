@@ -114,6 +114,10 @@ def read_manifest(folder: Path) -> Installed:
         content = parse_json((folder / MANIFEST).read_text(encoding="utf-8"))
         files = {name: StoredFile(**entry) for name, entry in content["files"].items()}
         found = Installed(name=content["name"], folder=folder, weights=content["weights"], files=files)
+        if not all(
+            isinstance(word, str) for word in (found.name, found.weights, *(one.sha256 for one in files.values()))
+        ):
+            raise TypeError("a name or digest that is no text")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsError(f"{folder / MANIFEST} is missing or damaged ({error}): pull or import again") from error
     for name in (found.weights, *files):

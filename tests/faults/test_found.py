@@ -6,15 +6,18 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
 import pydicom
 import pytest
+import tifffile
 import yaml
 
 from medkt.bounds import parse_yaml
 from medkt.datasets.coco import coco_mask
-from medkt.errors import LONGEST, GeometryMismatchError, InputError, MedktError
+from medkt.errors import LONGEST, GeometryMismatchError, InputError, MedktError, UnreadableError, WeightsError
 from medkt.io import read_image, read_mask
 from medkt.io.within import FileWithin
+from medkt.models.store import read_manifest
 
 from .bench import seeds
 from .bench.child import Limits, end_of
@@ -118,3 +121,48 @@ def test_the_same_seed_gives_the_same_input(tmp_path: Path) -> None:
     content = bytes(range(256)) * 20
     assert torn(content, Random("1 a 2")) == torn(content, Random("1 a 2"))
     assert repr(disturb({"a": [1, {"b": 2}]}, Random("3"))) == repr(disturb({"a": [1, {"b": 2}]}, Random("3")))
+
+
+@pytest.mark.parametrize("size", [(0, 7), (7, 0)])
+def test_a_tiff_without_columns_or_rows(size: tuple[int, int], tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.ones((3, 5), np.uint8))
+    content = bytearray(path.read_bytes())
+    for tag, value in zip((257, 256), size, strict=True):
+        at = content.index(struct.pack("<H", tag), 8)
+        content[at + 8 : at + 12] = struct.pack("<I", value)
+    path.write_bytes(content)
+    for reader in (read_image, read_mask):
+        with pytest.raises(UnreadableError):
+            reader(path)
+
+
+def test_a_directory_that_is_cut_loses_no_slices_silently(tmp_path: Path) -> None:
+    """Before, the files that the rest of a DICOMDIR still named were read as the whole series."""
+    disc = seeds.directories(tmp_path)[0]
+    path = disc / "DICOMDIR"
+    content = path.read_bytes()
+    assert read_image(path).values.shape[0] == seeds.SMALL["shape"][0]
+    for share in (0.5, 0.7, 0.9, 0.99):
+        path.write_bytes(content[: int(len(content) * share)])
+        with pytest.raises(UnreadableError, match=r"cut off within its header|failed"):
+            read_image(path)
+
+
+@pytest.mark.parametrize("changes", [{"weights": 3}, {"name": None}, {"weights": ["a"]}, {"sha256": 5}])
+def test_a_store_whose_names_are_none(changes: dict[str, Any], tmp_path: Path) -> None:
+    path = seeds.stores(tmp_path)[0]
+    written = json.loads((path / "medkt.json").read_text())
+    for key, value in changes.items():
+        (written if key in written else written["files"]["model.pth"])[key] = value
+    (path / "medkt.json").write_text(json.dumps(written))
+    with pytest.raises(WeightsError, match="is missing or damaged"):
+        read_manifest(path)
+
+
+@pytest.mark.parametrize("stated", ["many", "-5", "9" * 30, "1e3", "\u0661"])
+def test_a_server_whose_length_is_none(stated: str) -> None:
+    from medkt.models.download import _BrokenOffError, _length
+
+    with pytest.raises(_BrokenOffError, match="no length that is a number"):
+        _length(stated)

@@ -109,9 +109,10 @@ def _all() -> list[Attack]:
 
     binary = {"cut": (CUT, True), "bits": (FLIPPED, False), "blocks": (TORN, False)}
     add("DICOM", seeds.dicom, doors.image, {"elements": (_elements, False), **binary})
-    add("DICOM, compressed", seeds.compressed, doors.image, binary)
+    add("DICOM, compressed", seeds.compressed, doors.image, {"elements": (_elements, False), **binary})
     add("DICOM, real", seeds.real_dicom, doors.image, binary)
     add("DICOM, folder", seeds.series, doors.image, {"elements": (one_of(_elements), False), "cut": (one_of(CUT), True), "blocks": (one_of(TORN), False)})  # fmt: skip
+    add("DICOMDIR", seeds.directories, doors.directory, {"elements": (one_of(_elements), False), "cut": (one_of(CUT), True), "blocks": (one_of(TORN), False)})  # fmt: skip
     add("DICOM SEG", seeds.segmentations, doors.mask, {"elements": (_elements, False), **binary})
     add("RTSTRUCT", seeds.structures, doors.outlines, {"elements": (_elements, False), **binary})
     add("NIfTI", seeds.nifti, doors.image, {"header": (headed, False), **binary})
@@ -129,6 +130,8 @@ def _all() -> list[Attack]:
     add("layouts", seeds.layouts, doors.layout, {"words": (in_layout, False)})
     guarded = {"cut": (CUT, True), "bits": (FLIPPED, True), "blocks": (TORN, True)}
     add("package", seeds.packages, doors.package, {"members": (in_package, False), **guarded})
+    add("signatures", seeds.signed, doors.signed, {how: (one_of(change), True) for how, (change, _) in guarded.items()})
+    add("store", seeds.stores, doors.store, {"values": (one_of(in_json), False), "cut": (one_of(CUT), True)})
     add("safetensors", seeds.safetensors, doors.tensors, {"header": (in_tensors, False), "cut": (CUT, True), "blocks": (TORN, False)})  # fmt: skip
     for name in ("ledger", "outcomes", "tables", "record"):
         add(name, seeds.runs, doors.run, {how: (in_run(name, change), name != "record") for how, (change, _) in guarded.items()}, heavy=True)  # fmt: skip

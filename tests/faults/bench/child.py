@@ -158,6 +158,7 @@ def _prepare(limits: Limits) -> int:
         os.dup2(noise, stream)
     sys.stdout, sys.stderr = (os.fdopen(os.dup(noise), "w", buffering=1) for _ in range(2))
     os.environ["MEDKT_MAX_BYTES"] = limits.budget
+    os.environ.setdefault("MEDKT_DECODE_APART", "never")  # this is a process apart, and a codec's crash is to be seen
     warnings.resetwarnings()
     logging.raiseExceptions = False
     _set_up_logging(quiet=False, verbose=False)

@@ -130,12 +130,18 @@ def _damage(holder: list[Node], at: int, random: Random) -> None:
     elif kind == 6 and isinstance(node.value, list):
         node.value = random.choice(([], node.value * 2, node.value * 300, node.value[:-1], [[]], b"\0" * 8))
     elif kind == 7 and random.random() < 0.3:
-        deep = [Node(node.tag, "SQ", [])]
-        for _ in range(random.choice((3, 60, 1200))):
-            deep = [Node(0x00081140, "SQ", [deep])]
-        holder[at] = deep[0]
+        node.kind, node.value = "SQ", _nested(random.choice((3, 60, 1200)))
     else:
         node.value = other_value(node, random)
+
+
+def _nested(levels: int) -> bytes:
+    """A sequence in a sequence and so on."""
+    body = b""
+    for _ in range(levels):
+        inside = struct.pack("<HH", 0x0008, 0x1140) + b"SQ\0\0" + struct.pack("<I", len(body)) + body
+        body = struct.pack("<HHI", 0xFFFE, 0xE000, len(inside)) + inside
+    return body
 
 
 def other_value(node: Node, random: Random) -> bytes:

@@ -161,6 +161,27 @@ def delta(path: Path) -> object:
     return made.base_digest if is_dataclass(made) else made
 
 
+def directory(path: Path) -> object:
+    """A folder with a DICOMDIR."""
+    return image(path / "DICOMDIR")
+
+
+def signed(path: Path) -> object:
+    """A folder with a signed package and the key that is trusted."""
+    from medkt.concepts.signature import verify
+
+    found = verify(path / "one.medkt", trusted=[path / "key.pub"], require_signature=True)
+    return found.fingerprint, found.signer, package(path / "one.medkt")
+
+
+def store(path: Path) -> object:
+    """The folder of a model as it was pulled."""
+    from medkt.models.store import read_manifest
+
+    read = read_manifest(path)
+    return read.name, read.weights, sorted(read.files.items())
+
+
 def bundle(path: Path) -> object:
     import os
 

@@ -310,6 +310,52 @@ def packages(folder: Path) -> list[Path]:
     return [folder / "one.medkt"]
 
 
+def signed(folder: Path) -> list[Path]:
+    """A package that a fixed key has signed, and that key."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from medkt.concepts.signature import sign
+
+    key = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
+    plain = serialization.NoEncryption()
+    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    (folder / "key").write_bytes(private)
+    (folder / "signed").mkdir()
+    (folder / "signed" / "key.pub").write_bytes(public)
+    sign(packages(folder / "signed")[0], folder / "key")
+    return [folder / "signed"]
+
+
+def directories(folder: Path) -> list[Path]:
+    """A disc with a DICOMDIR."""
+    import tempfile
+
+    from pydicom.fileset import FileSet
+    from pydicom.uid import UID
+
+    files = FileSet()
+    first = files._stage["t"]
+    files.UID = UID("1.2.3.4.5.6")
+    for path in sorted(series(folder / "of")[0].iterdir()):
+        files.add(path)
+    files.write(folder / "disc")
+    for stage in (first, files._stage["t"]):  # pydicom leaves it to the garbage collector, which warns
+        if isinstance(stage, tempfile.TemporaryDirectory):
+            stage.cleanup()
+    return [folder / "disc"]
+
+
+def stores(folder: Path) -> list[Path]:
+    """What a pull leaves beside the weights."""
+    entry = {"sha256": "ab" * 32, "size": 7, "source": "https://example.org/model.pth", "stated": True}
+    (folder / "sam-vit-b").mkdir()
+    written = {"name": "sam-vit-b", "weights": "model.pth", "files": {"model.pth": entry}}
+    (folder / "sam-vit-b" / "medkt.json").write_text(json.dumps(written))
+    return [folder / "sam-vit-b"]
+
+
 def safetensors(folder: Path) -> list[Path]:
     _found("concepts")
     from making import safetensors as as_bytes
