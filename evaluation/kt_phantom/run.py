@@ -10,10 +10,8 @@ Conditions: "base"; "base, by description": asked by the description itself, wit
 its place chosen without labels); the audit's controls; "noise starts": fast with every inversion started from noise;
 "whole way": the fine-tuned weights after the last step, whatever the choice; "packaged": fast as a `.medkt` file keeps
 it, at low rank; "real N": the same fine-tuning, to its last step, on N phantom images of the finding instead of inverted
-ones (an upper bound: they need N labelled images); "kt-paper, N steps": images as the paper makes them in N steps (it took
-5,000), fine-tuned as the paper does, and "kt-paper images, N steps" fine-tuned as ours. "seconds" are of the processor and
-of all that the condition had to make: begin with an empty cache (MEDKT_CACHE) and --seeds 1 --control-seeds 0
---paper-steps 5000 to compare `fast` with the paper's way.
+ones (an upper bound: they need N labelled images). "seconds" are of the processor and of all that the condition had to make:
+begin with an empty cache (MEDKT_CACHE) to compare them. The paper's own way stands in `published.py`.
 
 Accuracy is by bare name (the mean direction of the name and the domain's templates with it) among the known findings of
 the domain and the new one; "known" is the accuracy on phantoms of the known findings with the new name among the choices.
@@ -61,7 +59,6 @@ def main() -> None:
     parser.add_argument("--each", type=int, default=50, help="test phantoms of the finding")
     parser.add_argument("--each-known", type=int, default=20, help="test phantoms of each known finding")
     parser.add_argument("--studies", type=int, default=6, help="phantoms of a finding that are segmented")
-    parser.add_argument("--paper-steps", type=int, default=0, help="steps of the paper's inversion; 0 leaves it out")
     parser.add_argument("--part", default="1/1", help="which of the findings: 1/2 takes every other one")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
@@ -74,9 +71,6 @@ def main() -> None:
     for seed in range(arguments.seeds):  # seeds outside, so that a run cut short is complete for the first ones
         for bench in benches:
             bench.run(seed, rows)
-    if arguments.paper_steps:
-        for bench in benches:
-            bench.paper(arguments.paper_steps, rows)
 
 
 class Bench:
@@ -94,52 +88,28 @@ class Bench:
 
     def run(self, seed: int, rows: Rows) -> None:
         """Every condition of one seed."""
-        self._row(rows, "base", seed, lambda: self.base)
-        learned = self._learned(seed)
-        self._row(rows, "fast", seed, learned)
+        self.row(rows, "base", seed, lambda: self.base)
+        learned = self.learned(seed)
+        self.row(rows, "fast", seed, learned)
         if not seed:
-            self._row(rows, DESCRIBED, seed, lambda: self.base)
+            self.row(rows, DESCRIBED, seed, lambda: self.base)
         for control in CONTROLS:
             if control.name == "noise images" or seed < self.arguments.control_seeds:
                 make = control.make
-                self._row(
+                self.row(
                     rows,
                     control.name,
                     seed,
                     lambda make=make: make(Setting(base=self.base, learned=learned.kept(), cache=None)),
                 )
         if seed < self.arguments.control_seeds:
-            self._row(rows, "whole way", seed, lambda: self._further(learned.kept()))
-            self._row(rows, "packaged", seed, lambda: self._packaged(learned.kept()))
-            self._row(rows, "noise starts", seed, lambda: self._from_noise(seed))
+            self.row(rows, "whole way", seed, lambda: self._further(learned.kept()))
+            self.row(rows, "packaged", seed, lambda: self._packaged(learned.kept()))
+            self.row(rows, "noise starts", seed, lambda: self._from_noise(seed))
             for count in REAL:
-                self._row(rows, f"real {count}", seed, lambda count=count: self._real(learned.kept(), count))
+                self.row(rows, f"real {count}", seed, lambda count=count: self._real(learned.kept(), count))
 
-    def paper(self, steps: int, rows: Rows) -> None:
-        """The paper's way, one seed: its own fine-tuning, then ours on its images."""
-        settings = resolve_learning(LearnSettings, preset="kt-paper")
-        upsizes = tuple(max(1, at * steps // settings.inversion.steps) for at in settings.inversion.upsize_at)
-        settings = replace(
-            settings, validation_images=0, inversion=replace(settings.inversion, steps=steps, upsize_at=upsizes)
-        )
-        words = vocabulary_of(self.task.concept, self.task.domain, known=self.task.known)
-        first = replace(words, described=words.described[:1])
-
-        def own() -> DualEncoder:
-            material = gather(self.base, first, settings, seed=0)
-            return learn_from(self.base, material, settings, seed=0).encoder
-
-        def ours() -> DualEncoder:
-            material = gather(self.base, first, settings, seed=0)
-            mine = gather(self.base, words, self.settings, seed=0)
-            return learn_from(
-                self.base, replace(mine, images=material.images), self.settings, seed=0, at=self._end()
-            ).encoder
-
-        self._row(rows, f"kt-paper, {steps} steps", 0, own, whole=True)
-        self._row(rows, f"kt-paper images, {steps} steps", 0, ours)
-
-    def _learned(self, seed: int) -> Once:
+    def learned(self, seed: int) -> Once:
         def make() -> Learned:
             words = vocabulary_of(self.task.concept, self.task.domain, known=self.task.known)
             material = gather(self.base, words, self.settings, seed=seed)
@@ -147,7 +117,7 @@ class Bench:
 
         return Once(make)
 
-    def _end(self) -> Candidate:
+    def end(self) -> Candidate:
         """The end of fine-tuning, where nothing is chosen."""
         rate, steps = self.settings.finetune.learning_rate, self.settings.finetune.steps or 0
         return Candidate(
@@ -178,10 +148,10 @@ class Bench:
     def _again(self, learned: Learned, material: Material) -> DualEncoder:
         """The same fine-tuning to its last step; what the base knows of the rehearsal images is there already."""
         return learn_from(
-            self.base, material, self.settings, seed=learned.seed, at=self._end(), rehearsal=learned.rehearsal
+            self.base, material, self.settings, seed=learned.seed, at=self.end(), rehearsal=learned.rehearsal
         ).encoder
 
-    def _row(
+    def row(
         self, rows: Rows, condition: str, seed: int, make: Callable[[], DualEncoder], *, whole: bool = False
     ) -> None:
         key: dict[str, Any] = {"finding": self.task.finding.id, "condition": condition, "seed": seed}
