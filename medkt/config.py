@@ -18,6 +18,7 @@ from medkt.errors import SettingsError, UnknownNameError, UnreadableError
 from medkt.resources import data_file
 
 T = TypeVar("T")
+_LEARN_PARTS = {"inversion": "inversion", "finetune": "transfer"}  # part of a learning: folder of its presets
 
 
 def presets(folder: str = "presets") -> tuple[str, ...]:
@@ -40,7 +41,45 @@ def read_preset(name: str, folder: str = "presets") -> Mapping[str, Any]:
         kind = "" if folder == "presets" else f"{folder} "
         raise UnknownNameError(f"no {kind}preset {name!r}; known: {', '.join(known)}")
     values = read_yaml(data_file(f"configs/{folder}/{name}.yaml"))
-    return {key: value for key, value in values.items() if key not in ("about", "source")}
+    return {key: value for key, value in values.items() if key not in ("about", "source", "sources")}
+
+
+def preset_sources(name: str, folder: str = "presets") -> Mapping[str, str]:
+    """Where each value of a shipped preset is from, by its path ("trains.what"): a place in a paper, or a file of public code.
+
+    A preset that names no source a value has that of the whole for each. For the folder "learn" those of the two presets
+    that it names come too, as `resolve_learning` has their values ("inversion.lr").
+
+    Raises:
+        UnknownNameError: lists the presets there are.
+    """
+    values = dict(read_preset(name, folder))
+    file = read_yaml(data_file(f"configs/{folder}/{name}.yaml"))
+    found = dict.fromkeys(_paths(values), str(file["source"]))
+    found |= {key: str(source) for source, keys in file.get("sources", {}).items() for key in keys}
+    if folder == "learn":
+        for part, of in _LEARN_PARTS.items():
+            found |= {f"{part}.{key}": source for key, source in preset_sources(values[f"{part}_preset"], of).items()}
+            del found[f"{part}_preset"]
+    return found
+
+
+def sources_of(settings: object, original: object, sources: Mapping[str, str]) -> Mapping[str, str]:
+    """The sources that still hold: of values that are the preset's own; of a value that was changed it says so.
+
+    Args:
+        settings: as they are used.
+        original: the preset alone.
+        sources: of the preset (`preset_sources`).
+    """
+
+    def at(whole: object, path: str) -> object:
+        for name in path.split("."):
+            whole = getattr(whole, name)
+        return whole
+
+    kept = {path: at(settings, path) == at(original, path) for path in sources}
+    return {path: source if kept[path] else "given for this run" for path, source in sources.items()}
 
 
 def read_yaml(path: Path) -> Mapping[str, Any]:
@@ -146,8 +185,7 @@ def resolve_learning(kind: type[T], *, preset: str, file: Path | None = None, se
         SettingsError: a key or value is wrong; says the file where it stands in one.
     """
     values = dict(read_preset(preset, "learn"))
-    parts = {"inversion": "inversion", "finetune": "transfer"}
-    named = {part: read_preset(values.pop(f"{part}_preset"), folder) for part, folder in parts.items()}
+    named = {part: read_preset(values.pop(f"{part}_preset"), folder) for part, folder in _LEARN_PARTS.items()}
     # so that one key that is set leaves the others as they are by default
     named |= {part: read_preset("fast", "inversion") for part in ("judged_with", "rehearsed_with")}
     return _overlaid(kind, merge(named, values), file, sets)
@@ -162,6 +200,15 @@ def _overlaid(kind: type[T], values: Mapping[str, Any], file: Path | None, sets:
         except SettingsError as error:
             raise SettingsError(f"{file}: {error}") from error
     return build(kind, merge(values, parse_overrides(sets)))
+
+
+def _paths(values: Mapping[str, Any], where: str = "") -> list[str]:
+    """The paths of all values of nested mappings."""
+    found = []
+    for key, value in values.items():
+        path = _join(where, key)
+        found += _paths(value, path) if isinstance(value, Mapping) else [path]
+    return found
 
 
 def _join(where: str, key: object) -> str:

@@ -6,9 +6,20 @@ from typing import Literal
 
 import pytest
 
-from medkt.config import build, merge, parse_overrides, read_preset, read_yaml, resolve
+from medkt.config import (
+    build,
+    merge,
+    parse_overrides,
+    preset_sources,
+    presets,
+    read_preset,
+    read_yaml,
+    resolve,
+    sources_of,
+)
 from medkt.errors import SettingsError, UnknownNameError
 from medkt.report.plain import as_plain
+from medkt.resources import data_file
 
 
 @dataclass(frozen=True)
@@ -101,3 +112,37 @@ def test_bad_files_are_refused_with_their_line(tmp_path: Path) -> None:
 def test_an_unknown_preset_lists_the_known() -> None:
     with pytest.raises(UnknownNameError, match=r"known: .*medclip-samv2"):
         read_preset("medclip-samv3")
+
+
+PUBLISHED = [
+    (folder, name)
+    for folder in ("inversion", "transfer", "learn")
+    for name in presets(folder)
+    if name.startswith(("kt-", "kazemi"))
+]
+
+
+@pytest.mark.parametrize(("folder", "name"), PUBLISHED)
+def test_every_value_of_a_published_preset_has_one_source(folder: str, name: str) -> None:
+    listed = [key for keys in read_yaml(data_file(f"configs/{folder}/{name}.yaml"))["sources"].values() for key in keys]
+    assert len(listed) == len(set(listed))
+    paths = []
+    for key, value in read_preset(name, folder).items():
+        paths += [f"{key}.{inner}" for inner in value] if isinstance(value, dict) else [key]
+    assert sorted(listed) == sorted(paths)
+
+
+def test_sources_of_a_learning_are_those_of_its_parts_too() -> None:
+    found = preset_sources("kt-code", "learn")
+    assert "counts from 1" in found["inversion.upsize_at"]
+    assert found["finetune.weight_decay"].endswith("transfer/biomedclip_finetune.py")
+    assert "finetune_preset" not in found
+    own = preset_sources("fast", "inversion")
+    assert set(own) == {"dtype", "channels_last"}
+    assert set(own.values()) == {read_yaml(data_file("configs/inversion/fast.yaml"))["source"]}
+
+
+def test_a_changed_value_is_no_longer_its_presets() -> None:
+    sources = {"limit": "a table", "inner.beta": "an equation"}
+    changed = Outer(limit=3, inner=Inner(layers=(9,)))
+    assert sources_of(changed, Outer(), sources) == {"limit": "given for this run", "inner.beta": "an equation"}

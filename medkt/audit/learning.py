@@ -1,7 +1,7 @@
 """`medkt learn`: a concept, learned with several seeds, audited, and written as one file."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ class LearnedConcept:
         kept: which of them the difference is from.
         audit: what was gained and forgotten; None where none was asked for.
         base_licence: of the weights that the difference belongs to.
+        sources: where the settings' values are from, by path; empty where none were given.
     """
 
     concept: Concept
@@ -45,6 +46,7 @@ class LearnedConcept:
     kept: int
     audit: Audit | None
     base_licence: str
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def recipe(self) -> Mapping[str, Any]:
@@ -52,6 +54,7 @@ class LearnedConcept:
         one = self.learned[self.kept]
         return {
             "settings": _plain(asdict(one.settings)),
+            "sources": dict(self.sources),
             "seeds": [each.seed for each in self.learned],
             "seed kept": one.seed,
             "known findings": list(one.material.vocabulary.known),
@@ -86,6 +89,7 @@ def learn(
     delta: DeltaSettings | None = None,
     known: Sequence[Concept] | None = None,
     cache: Path | None = None,
+    sources: Mapping[str, str] | None = None,
     progress: Ticker | None = None,
 ) -> LearnedConcept:
     """Learn with every seed, keep the best by the label-free rule, and audit.
@@ -101,6 +105,7 @@ def learn(
         delta: how the difference is kept.
         known: what the model is taken to know; None takes the domain's findings.
         cache: of inverted images.
+        sources: where the settings' values are from (`medkt.config.sources_of`), for the record.
         progress: told (stage, steps done, steps in all).
 
     Raises:
@@ -134,7 +139,7 @@ def learn(
         _require_kept(concept, found, max_forgetting)
     return LearnedConcept(
         concept=concept, domain=domain, base=encoder, encoder=applied, delta=difference, learned=tuple(judged), kept=kept,
-        audit=found, base_licence=encoder.spec.licence,
+        audit=found, base_licence=encoder.spec.licence, sources=sources or {},
     )  # fmt: skip
 
 

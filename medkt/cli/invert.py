@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     require_words(wanted, roles=("inversion", "prompt"))
     texts = texts_of(wanted)
 
-    from medkt.config import resolve
+    from medkt.config import preset_sources, resolve, sources_of
     from medkt.errors import OutputError
     from medkt.inversion import InversionSettings, invert, invert_cached
     from medkt.inversion.write import RECORD, write_inversion
@@ -71,7 +71,11 @@ def run(arguments: argparse.Namespace) -> int:
         found = make(encoder, texts, settings, images=arguments.images, seed=arguments.seed, progress=tick)
     facts = {"name": encoder.spec.name, "digest": encoder.spec.digest, "weights_sha256": weights_digest(encoder.module)}
     facts["licence"] = encoder.spec.licence
-    record = write_inversion(found, arguments.output, encoder=facts, overwrite=arguments.overwrite)
+    original = resolve(InversionSettings, preset=arguments.preset, folder="inversion")
+    sources = sources_of(settings, original, preset_sources(arguments.preset, "inversion"))
+    record = write_inversion(
+        found, arguments.output, encoder=facts, overwrite=arguments.overwrite, preset=arguments.preset, sources=sources
+    )
     if arguments.json:
         print(json.dumps({**record, "folder": str(arguments.output), "notes": notes}, allow_nan=False))
         return 0

@@ -88,13 +88,15 @@ def run(arguments: argparse.Namespace) -> int:
     require_words([concept], roles=ROLES)  # what needs no model, before one is loaded
 
     from medkt.audit import learn
-    from medkt.config import resolve_learning
+    from medkt.config import preset_sources, resolve_learning, sources_of
     from medkt.models.registry import load_encoder
     from medkt.pipeline import resolve_device
     from medkt.transfer.delta import DeltaSettings
     from medkt.transfer.learn_settings import LearnSettings
 
     settings = resolve_learning(LearnSettings, preset=arguments.preset, file=arguments.settings, sets=arguments.set)
+    original = resolve_learning(LearnSettings, preset=arguments.preset)
+    sources = sources_of(settings, original, preset_sources(arguments.preset, "learn"))
     encoder = load_encoder(arguments.model, device=resolve_device(arguments.device))
     notes = _notes(encoder, concept, kind)
     say_notes(notes)
@@ -102,7 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
     with progress(arguments.quiet or arguments.json, f"learning {concept.name}") as tick:
         made = learn(
             encoder, concept, kind, settings, seeds=range(arguments.seed, arguments.seed + arguments.seeds),
-            level=arguments.audit, max_forgetting=arguments.max_forgetting, cache=arguments.cache,
+            level=arguments.audit, max_forgetting=arguments.max_forgetting, cache=arguments.cache, sources=sources,
             delta=DeltaSettings(kind="full", storage="float32") if arguments.delta == "full" else None, progress=tick,
         )  # fmt: skip
     seconds = time.perf_counter() - began

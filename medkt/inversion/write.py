@@ -25,7 +25,13 @@ RECORD = "inversion.json"
 
 
 def write_inversion(
-    found: Inverted, folder: Path, *, encoder: Mapping[str, str], overwrite: bool = False
+    found: Inverted,
+    folder: Path,
+    *,
+    encoder: Mapping[str, str],
+    overwrite: bool = False,
+    preset: str = "",
+    sources: Mapping[str, str] | None = None,
 ) -> Mapping[str, Any]:
     """Write `images.safetensors`, `<text>_<image>.png`, `sheet.png` and, last, `inversion.json`; its content is returned.
 
@@ -37,6 +43,8 @@ def write_inversion(
         folder: made if absent.
         encoder: what the record says of it, such as its name and digest.
         overwrite: replace an earlier inversion there.
+        preset: whose settings were used or changed; "" for none.
+        sources: where its values are from (`medkt.config.sources_of`).
 
     Raises:
         OutputError: an inversion is there already, or the folder cannot be written.
@@ -72,6 +80,8 @@ def write_inversion(
         "algorithm": ALGORITHM,
         "encoder": dict(encoder),
         "settings": asdict(found.settings),
+        "preset": preset,
+        "sources": dict(sources or {}),
         "seed": found.seed,
         "first_image": found.first,
         "seconds": round(found.seconds, 3),

@@ -51,7 +51,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def made(encoder: SmallEncoder, cache: Path) -> LearnedConcept:
     known = [load_concept(name) for name in KNOWN]
     return learn(
-        encoder, load_concept("us_phyllodes"), domain("ultrasound"), SETTINGS, seeds=(0, 1), known=known, cache=cache
+        encoder, load_concept("us_phyllodes"), domain("ultrasound"), SETTINGS, seeds=(0, 1), known=known, cache=cache,
+        sources={"finetune.loss": "a paper"},
     )  # fmt: skip
 
 
@@ -73,6 +74,7 @@ def test_a_package_gives_the_encoder_that_was_judged(
     delta = from_bytes(package.learnt[0].delta)
     assert weights_digest(apply(encoder, delta).module) == weights_digest(made.encoder.module)
     assert package.learnt[0].recipe["seeds"] == [0, 1]
+    assert package.learnt[0].recipe["sources"] == {"finetune.loss": "a paper"}
     assert "Not a medical device" in package.learnt[0].card
 
 

@@ -31,8 +31,20 @@ def test_words_to_images(medkt: Command, toy: Toy, tmp_path: Path) -> None:
     record = json.loads((tmp_path / "out" / "inversion.json").read_text())
     assert [text["text"] for text in record["texts"]] == ["a round bright spot", "a ring"]
     assert (record["settings"]["steps"], record["seed"], record["encoder"]["name"]) == (2, 0, "toy")
+    assert (record["preset"], record["sources"]["dtype"]) == ("fast", record["sources"]["channels_last"])
     assert load_file(tmp_path / "out" / "images.safetensors")["pixels"].shape == (2, 2, 3, 16, 16)
     assert str(tmp_path) not in json.dumps(record)
+
+
+def test_the_record_names_the_source_of_each_published_value(medkt: Command, toy: Toy, tmp_path: Path) -> None:
+    short = ("--set", "steps=2", "--set", "upsize_at=[]", "--images", "1")
+    ran = medkt("invert", *WORDS, "--preset", "kt-code", *short, "-o", tmp_path / "out", "--json")
+    assert ran.code == 0, ran.err
+    record = json.loads((tmp_path / "out" / "inversion.json").read_text())
+    assert record["preset"] == "kt-code"
+    assert record["sources"]["clamp"] == record["sources"]["lr"]
+    assert record["sources"]["lr"].endswith("transfer/biomedclip_invert.py")
+    assert record["sources"]["steps"] == record["sources"]["upsize_at"] == "given for this run"
 
 
 def test_a_second_run_reads_the_cache(medkt: Command, toy: Toy, tmp_path: Path) -> None:
