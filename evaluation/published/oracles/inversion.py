@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -90,12 +91,14 @@ def replayed(
     return Trace(losses=np.array(losses), rates=rates, images=images, small=small, final=final[0] if final else None)
 
 
+@cache
 def of_clip(folder: Path, *, steps: int | None = None) -> tuple[Trace, Mapping[str, Any]]:
     """`kazemi` on the small CLIP, one image of 13 views; and what the public code gave."""
     oracle = np.load(folder / "inversion_clip.npz", allow_pickle=False)
     return replayed(models.clip(folder), oracle, _short("kazemi", upsize_at=(15, 30)), steps=steps), oracle
 
 
+@cache
 def of_biomedclip(folder: Path, *, steps: int | None = None) -> tuple[Trace, Mapping[str, Any]]:
     """`kt-code` on the small BiomedCLIP, two images of one view; and what the public code gave."""
     oracle = np.load(folder / "inversion_biomedclip.npz", allow_pickle=False)
