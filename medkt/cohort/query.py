@@ -75,14 +75,17 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
 def _attach(database: Any, runs: Sequence[RunFolder]) -> None:
     """The tables of all runs by their names, with a column `run` where there are several."""
     import pyarrow as pa
-    from pyarrow.dataset import dataset
+    from pyarrow.dataset import ParquetFileFormat, ParquetFragmentScanOptions, dataset
 
+    checked = ParquetFileFormat(
+        default_fragment_scan_options=ParquetFragmentScanOptions(page_checksum_verification=True)
+    )
     for name in TABLES:
         parts = []
         for number, run in enumerate(runs):
             path = run.require_table(name)
             try:
-                rows = dataset(path, format="parquet")
+                rows = dataset(path, format=checked)
                 database.register(f"{name}_{number}", rows)
             except (pa.ArrowException, OSError) as error:
                 raise InputError(f"{path}: is damaged; write the tables anew by going on with the run") from error

@@ -7,17 +7,21 @@ from random import Random
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pydicom
 import pytest
 import tifffile
 import yaml
+from pyarrow.parquet import read_table, write_table
 
 from medkt.bounds import parse_yaml
+from medkt.cohort.query import query
 from medkt.datasets.coco import coco_mask
 from medkt.errors import LONGEST, GeometryMismatchError, InputError, MedktError, UnreadableError, WeightsError
 from medkt.io import read_image, read_mask
 from medkt.io.within import FileWithin
 from medkt.models.store import read_manifest
+from medkt.report.run.scores import read_scores
 
 from .bench import seeds
 from .bench.child import Limits, end_of
@@ -166,3 +170,48 @@ def test_a_server_whose_length_is_none(stated: str) -> None:
 
     with pytest.raises(_BrokenOffError, match="no length that is a number"):
         _length(stated)
+
+
+def _scored(tmp_path: Path) -> Path:
+    return seeds.tables(tmp_path)[0] / "results.parquet"
+
+
+def test_a_report_reads_no_table_that_was_changed(tmp_path: Path) -> None:
+    """Before, `report` and `compare` showed the changed numbers; `query` looked at the digest."""
+    table = _scored(tmp_path)
+    held = read_table(table)
+    write_table(held.set_column(held.schema.get_field_index("dsc"), "dsc", pa.array([0.97] * held.num_rows)), table)
+    with pytest.raises(UnreadableError, match="is not as the run wrote it"):
+        read_scores(table)
+
+
+def test_a_page_of_a_table_with_another_bit_is_refused(tmp_path: Path) -> None:
+    """Also where the record states no digest: each page has its checksum."""
+    table = _scored(tmp_path)
+    (table.parent / "run.json").unlink()
+    content = bytearray(table.read_bytes())
+    content[content.index(b"case-000") + 7] ^= 1
+    table.write_bytes(content)
+    with pytest.raises(UnreadableError, match="cannot be read"):
+        read_scores(table)
+    with pytest.raises(MedktError):
+        query([table.parent], "SELECT * FROM results")
+
+
+@pytest.mark.parametrize("name", ["dsc", "score", "infinite", "patient", "outcome", "concept"])
+@pytest.mark.parametrize(
+    "made",
+    [pa.array([" "] * 20), pa.array([1.5] * 20), pa.array([[1]] * 20), pa.array([b"\xff\x00"] * 20), pa.array([{"a": 1}] * 20)],
+)  # fmt: skip
+def test_columns_of_other_kinds(name: str, made: pa.Array, tmp_path: Path) -> None:
+    table = _scored(tmp_path)
+    (table.parent / "run.json").unlink()
+    held = read_table(table)
+    at = held.schema.get_field_index(name)
+    write_table(held.append_column(name, made) if at < 0 else held.set_column(at, name, made), table)
+    words, numbers = pa.types.is_string(made.type), pa.types.is_floating(made.type)
+    if numbers or (words and name not in ("dsc", "score")):
+        assert read_scores(table).rows == held.num_rows
+    else:
+        with pytest.raises(UnreadableError, match="column"):
+            read_scores(table)

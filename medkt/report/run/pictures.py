@@ -70,7 +70,7 @@ def cases_to_look_at(run: Path, scores: Scores, *, count: int = 3) -> tuple[Case
 
 def _names(run: Path) -> NDArray[np.object_]:
     held = open_table(run / "results.parquet", needed=(CASE,), by=(), kept=lambda _: False)
-    names: NDArray[np.object_] = held.column(CASE).to_numpy()
+    names: NDArray[np.object_] = held.column(CASE).cast("string").to_numpy()
     return names
 
 

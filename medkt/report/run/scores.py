@@ -1,5 +1,6 @@
 """The result table of a run as columns: a million rows as NumPy arrays, never as Python objects."""
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from jaxtyping import Bool, Float64, Int64
 from numpy.typing import NDArray
 
 from medkt.errors import InputError, SettingsError, UnreadableError
+from medkt.models.digest import sha256_of
 from medkt.report.run.columns import CASE, asked_column, renamed
 from medkt.statistics import NOT_STATED
 
@@ -147,8 +149,8 @@ def open_table(
     """A result table as Arrow holds it, with the columns `needed` and `by`, and others where `kept` says so.
 
     Raises:
-        InputError: there is no such table, or it has no row. UnreadableError: it is damaged or no table of medkt.
-        SettingsError: a column of `by` is not there; lists those that are.
+        InputError: there is no such table, or it has no row. UnreadableError: it is damaged, was changed since the run wrote
+            it, or is no table of medkt. SettingsError: a column of `by` is not there; lists those that are.
     """
     import pyarrow as pa
     from pyarrow.parquet import ParquetFile
@@ -157,8 +159,9 @@ def open_table(
         raise InputError(
             f"{table.parent}: has no table {table.name}; it is no run of `medkt batch` or `medkt evaluate`, or not ended yet"
         )
+    require_as_written(table)
     try:
-        file = ParquetFile(table)
+        file = ParquetFile(table, page_checksum_verification=True)
         stored = renamed(table, file.schema_arrow.names)
         names = list(stored)
         _require_columns(table, names, needed, by)
@@ -171,7 +174,44 @@ def open_table(
         raise UnreadableError(f"{table}: cannot be read; it is damaged or no Parquet file") from error
     if not held.num_rows:
         raise InputError(f"{table}: holds no row; no case has ended yet")
+    _require_plain(table, held)
     return held
+
+
+def require_as_written(table: Path) -> None:
+    """That a table has the digest that the record of its run states, where it states one.
+
+    Raises:
+        UnreadableError: it has another.
+    """
+    try:
+        told = json.loads((table.parent / "run.json").read_text(encoding="utf-8"))["tables"][table.name]
+    except (OSError, ValueError, KeyError, TypeError):  # a run of an earlier version, or none
+        return
+    if told != sha256_of(table):
+        raise UnreadableError(
+            f"{table}: is not as the run wrote it (its digest is another): changed, damaged, or the run was ended while it wrote; "
+            "going on with the run writes it anew"
+        )
+
+
+def _require_plain(table: Path, held: Any) -> None:
+    """That columns are words, numbers and yes or no.
+
+    Raises:
+        UnreadableError: one is of another kind, or its words are no text.
+    """
+    import pyarrow as pa
+    from pyarrow import types as kinds
+
+    known = (kinds.is_string, kinds.is_boolean, kinds.is_integer, kinds.is_floating, kinds.is_null)
+    odd = [one.name for one in held.schema if not any(is_kind(one.type) for is_kind in known)]
+    if odd:
+        raise UnreadableError(f"{table}: column {odd[0]} is of a kind that no result table of medkt has")
+    try:
+        held.validate(full=True)
+    except pa.ArrowException as error:
+        raise UnreadableError(f"{table}: holds words that are no text; it is damaged") from error
 
 
 def _kept(name: str) -> bool:
@@ -205,7 +245,7 @@ def coded(table: Any, name: str, *, otherwise: str = "", empty: str = "") -> Cod
             return coded(table, otherwise)
         return Coded(codes=np.zeros(table.num_rows, dtype=np.int64), words=(empty,))
     words = table.column(name).cast(pa.string())
-    words = pc.coalesce(words, table.column(otherwise)) if otherwise else pc.fill_null(words, empty)
+    words = pc.coalesce(words, table.column(otherwise).cast(pa.string())) if otherwise else pc.fill_null(words, empty)
     if empty:
         words = pc.if_else(pc.equal(words, ""), empty, words)
     packed = words.combine_chunks().dictionary_encode()
@@ -215,21 +255,29 @@ def coded(table: Any, name: str, *, otherwise: str = "", empty: str = "") -> Cod
 
 
 def numbers(table: Any, name: str) -> NDArray[np.float64]:
-    """A column of numbers, NaN where there is none."""
+    """A column of numbers, NaN where there is none.
+
+    Raises:
+        UnreadableError: it holds words.
+    """
     import pyarrow as pa
 
     if name not in table.column_names:
         return np.full(table.num_rows, np.nan)
-    values: NDArray[np.float64] = table.column(name).cast(pa.float64()).to_numpy()
+    try:
+        values: NDArray[np.float64] = table.column(name).cast(pa.float64()).to_numpy()
+    except pa.ArrowException as error:
+        raise UnreadableError(f"the column {name} of a result table holds words, not numbers; it is damaged") from error
     return values
 
 
 def _with_infinite(table: Any, name: str) -> NDArray[np.float64]:
+    import pyarrow as pa
     import pyarrow.compute as pc
 
     values = numbers(table, name)
     if "infinite" not in table.column_names:
         return values
-    names = pc.fill_null(table.column("infinite"), "")
+    names = pc.fill_null(table.column("infinite").cast(pa.string()), "")
     listed = pc.match_substring(pc.binary_join_element_wise("", names, "", " "), f" {name} ")
     return np.where(listed.to_numpy(), np.inf, values)

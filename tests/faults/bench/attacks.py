@@ -27,6 +27,7 @@ from .formats import (
     in_pickle,
     in_run,
     in_tensors,
+    in_unlisted_table,
     in_yaml,
 )
 
@@ -136,7 +137,7 @@ def _all() -> list[Attack]:
     for name in ("ledger", "outcomes", "tables", "record"):
         add(name, seeds.runs, doors.run, {how: (in_run(name, change), name != "record") for how, (change, _) in guarded.items()}, heavy=True)  # fmt: skip
     add("ledger", seeds.runs, doors.run, {"rows": (in_ledger, True)}, heavy=True)
-    add("tables", seeds.tables, doors.table, {"columns": (one_table(in_parquet), False), "bits of scores": (one_table(FLIPPED), True)})  # fmt: skip
+    add("tables", seeds.tables, doors.table, {"columns": (in_unlisted_table, False), "bits of scores": (one_table(FLIPPED), True)})  # fmt: skip
     add("questions, SQL", seeds.tables, doors.question, {"hostile": (hostile.question, False)})
     add("download", seeds.caption_lists, hostile.fetched, {"hostile server": (hostile.server, False)})
     heavy = {"cut": (CUT, True), "bits": (FLIPPED, False), "blocks": (TORN, False)}

@@ -124,6 +124,17 @@ def in_parquet(seed: Path, number: int, random: Random, folder: Path) -> Path:
     return target
 
 
+def in_unlisted_table(seed: Path, number: int, random: Random, folder: Path) -> Path:
+    """The table of results of a run whose record states no digests, with other columns."""
+    target = folder / seed.name
+    shutil.copytree(seed, target)
+    record = json.loads((target / "run.json").read_text())
+    (target / "run.json").write_text(json.dumps({**record, "tables": {}}))
+    (folder / "of").mkdir()
+    in_parquet(target / "results.parquet", number, random, folder / "of").replace(target / "results.parquet")
+    return target
+
+
 def _other_column(count: int, random: Random) -> Any:
     import pyarrow as pa
 

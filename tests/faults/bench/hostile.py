@@ -162,7 +162,7 @@ def fetched(path: Path) -> object:
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         os.environ.pop(name, None)
     digest = hashlib.sha256(CONTENT).hexdigest()
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(plan["answers"])) as served:
+    with _Server(("127.0.0.1", 0), _handler(plan["answers"])) as served:
         thread = threading.Thread(target=served.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
         url = f"http://127.0.0.1:{served.server_port}/model.pth"
@@ -173,6 +173,11 @@ def fetched(path: Path) -> object:
     if plan["stated"] and (place / "model.pth").read_bytes() != CONTENT:
         raise AssertionError("another file than its digest states")
     return found
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """What the client did to it is not of interest."""
 
 
 def _handler(answers: list[dict[str, Any]]) -> type[http.server.BaseHTTPRequestHandler]:

@@ -393,8 +393,12 @@ def tables(folder: Path) -> list[Path]:
     """A run with a table of scores."""
     from run_tables import make_outcomes, row, write_run
 
+    from medkt.cohort.folder import RunFolder
+
     rows = [row(dsc=n / 20, iou=n / 30, predicted="cyst", site=f"site {n % 3}") for n in range(20)]
-    return [write_run(folder / "run", make_outcomes(rows))]
+    made = RunFolder(write_run(folder / "run", make_outcomes(rows)))
+    made.note_tables(sorted(made.path.glob("*.parquet")))
+    return [made.path]
 
 
 def checkpoints(folder: Path) -> list[Path]:
