@@ -413,7 +413,7 @@ def _words(
     if settings.text_map.use == "none" or no_words(encoder):
         return None
     best = int(indices[int(np.argmax(presence.scores))])
-    image = prepare_plane(encoder, show(best)).pixels
+    image = prepare_plane(encoder, show(best), eight_bit=settings.map.pixels == "8-bit").pixels
     return words_of(encoder, image, best, concept.prompts, settings.m2ib, settings.text_map, settings.threshold)
 
 

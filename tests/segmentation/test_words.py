@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from bright_spots import BoxFiller, BrightSpots
 
 from medkt.models.small import load_small
@@ -13,7 +14,7 @@ from medkt.saliency.m2ib import M2IBSettings
 from medkt.saliency.targets import ConceptTexts
 from medkt.saliency.text_map import TextMap, TextMapSettings, text_maps
 from medkt.segmentation.presence import PresenceSettings
-from medkt.segmentation.slicewise import SegmentationSettings, segment_planes
+from medkt.segmentation.slicewise import MapSettings, SegmentationSettings, segment_planes
 from medkt.segmentation.threshold import ThresholdSettings
 from medkt.segmentation.words import inside_of
 
@@ -60,7 +61,8 @@ def test_where_no_word_stands_out_none_counts() -> None:
     )
 
 
-def test_the_words_are_held_against_the_plane_that_scores_highest_and_each_prompt_by_itself() -> None:
+@pytest.mark.parametrize("pixels", ["float", "8-bit"])
+def test_the_words_are_held_against_the_plane_that_scores_highest_and_each_prompt_by_itself(pixels: str) -> None:
     encoder = load_small()
     planes = np.random.default_rng(1).random((3, 24, 20), dtype=np.float32) * np.array([0.2, 1, 0.6])[:, None, None]
     planes = planes.astype(np.float32)
@@ -69,7 +71,7 @@ def test_the_words_are_held_against_the_plane_that_scores_highest_and_each_promp
         ConceptTexts(id="b", prompts=("a bright mass",)),
     ]
     settings = SegmentationSettings(
-        m2ib=M2IBSettings(steps=3, samples=2), text_map=TextMapSettings(use="best", noise_seeds=2),
+        m2ib=M2IBSettings(steps=3, samples=2), map=MapSettings(pixels=pixels), text_map=TextMapSettings(use="best", noise_seeds=2),
         presence=PresenceSettings(rule="cosine", threshold=2.0, weak=2.0),  # nothing is there: no map of any plane
     )  # fmt: skip
     seen: list[tuple[str, int, int]] = []
@@ -82,7 +84,11 @@ def test_the_words_are_held_against_the_plane_that_scores_highest_and_each_promp
         assert not result.slices
         assert result.words is not None
         assert (result.words.index, result.words.rule) == (best, "otsu")
-        image = prepare_plane(encoder, planes[best - 4]).pixels
+        image, other = (
+            prepare_plane(encoder, planes[best - 4], eight_bit=(pixels == "8-bit") is here).pixels
+            for here in (True, False)
+        )
+        assert not torch.equal(image, other)
         expected = text_maps(encoder, image, concept.prompts, settings.m2ib, settings.text_map)
         for found, one in zip(result.words.maps, expected, strict=True):
             np.testing.assert_array_equal(found.nats, one.nats)

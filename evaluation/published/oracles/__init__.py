@@ -16,12 +16,15 @@ from oracles.inversion import (
     inversion_clip,
     inversion_clip_begun,
 )
+from oracles.m2ib import m2ib_biomedclip, m2ib_clip
 from oracles.maps import postprocessing, published_map
 from oracles.medclip import medclip
 from oracles.metrics import metrics
 
 Check = Callable[[Path], Iterable[Difference]]
 CHECKS: dict[str, Check] = {
+    "m2ib_biomedclip.npz": m2ib_biomedclip,
+    "m2ib_clip.npz": m2ib_clip,
     "inversion_clip.npz": inversion_clip,
     "inversion_biomedclip.npz": inversion_biomedclip,
     "finetune.npz": finetune,
