@@ -1,6 +1,6 @@
 """Presence scores turned into decisions with stated error rates, for one site; and what is unlike all that it knows."""
 
-from medkt.calibration.apply import CalibratedResult, segment_calibrated
+from medkt.calibration.apply import CalibratedResult, keys_of, segment_calibrated
 from medkt.calibration.assessment import Assessment, assess
 from medkt.calibration.calibration import Calibration, CalibrationSettings, Decision, calibrate
 from medkt.calibration.cases import ScoredCases, domain_of_cases, score_cases
@@ -34,6 +34,7 @@ __all__ = [
     "domain_of_cases",
     "find_calibration",
     "fit_novelty",
+    "keys_of",
     "lacking",
     "read_calibration",
     "require_fit",

@@ -1,6 +1,6 @@
 """Segmentation with the site's calibrations: each concept that has one is decided by it before anything is outlined."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from medkt.calibration.calibration import Calibration, Decision
 from medkt.calibration.scoring import Scorer, ScoringKey, scoring_key
 from medkt.calibration.store import SITE, find_calibration
 from medkt.concepts import Concept
-from medkt.pipeline import Pipeline, Progress, StudyResult, View
+from medkt.pipeline import Pipeline, Progress, Study, StudyResult, View, study_of
 from medkt.pipeline.look import with_window
 from medkt.pipeline.words import asked_of, domain_of, is_learnt
 from medkt.segmentation.presence import PresenceSettings
@@ -42,6 +42,7 @@ def segment_calibrated(
     view: View | None = None,
     site: str = SITE,
     find: Find | None = None,
+    before: Callable[[Study], None] | None = None,
     progress: Progress | None = None,
 ) -> CalibratedResult:
     """As `Pipeline.segment`, with the calibration of each concept where this site has one for exactly these settings.
@@ -57,7 +58,8 @@ def segment_calibrated(
         view: how the study is read and cut.
         site: whose calibrations are used.
         find: gives the calibration of a key, or None; None looks in medkt's own folder.
-        progress: see `Pipeline.segment`.
+        before: see `Pipeline.segment`.
+        progress: see there.
 
     Raises:
         InputError: as `Pipeline.segment`, or a calibration's file is damaged.
@@ -68,6 +70,8 @@ def segment_calibrated(
     kind = domain_of(image, view, [one for one in concepts if not is_learnt(taught, one)])
     asked = asked_of(taught, concepts, kind)
     presence = pipeline.settings.presence
+    if before is not None:
+        before(study_of(taught, image, asked, pipeline.settings, view))
     decisions: dict[str, Decision] = {}
     thresholds: dict[str, float] = {}
     for concept in asked:
@@ -89,6 +93,15 @@ def segment_calibrated(
     if others := [one for one in asked if one.id not in decisions]:
         parts.append(pipeline.segment(image, others, view=view, progress=progress))
     return CalibratedResult(result=_joined(parts, asked, decisions, presence), decisions=decisions)
+
+
+def keys_of(pipeline: Pipeline, study: Study, view: View) -> Iterator[ScoringKey]:
+    """The key of the calibration that each concept of a study is decided by."""
+    view, _ = with_window(view, study.image, pipeline.settings.window)
+    taught = pipeline.taught or Taught.of(pipeline.encoder)
+    for concept in study.asked:
+        with taught.encoder(taught.route(concept.id)) as encoder:
+            yield scoring_key(encoder, concept, study.kind, settings=pipeline.settings.presence, view=view)
 
 
 def _with_threshold(pipeline: Pipeline, threshold: float) -> Pipeline:

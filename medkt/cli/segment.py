@@ -10,13 +10,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medkt.cli.ahead import Ahead
+from medkt.cli.dry_run import add_dry_run, plan_segment
 from medkt.cli.mask_options import add_mask_choice, choice_of, given
 from medkt.cli.threads import add_threads, use_threads
 
 if TYPE_CHECKING:
     from medkt.calibration import Calibration, ScoringKey
     from medkt.concepts import Concept
-    from medkt.pipeline import Pipeline, Progress, StudyResult, View
+    from medkt.pipeline import Pipeline, Progress, Study, StudyResult, View
     from medkt.report.formats import Formats
     from medkt.report.write import Decided
     from medkt.segmentation.slicewise import SegmentationSettings
@@ -55,6 +57,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--overwrite", action="store_true", help="replace results that are there already")
     parser.add_argument("--json", action="store_true", help="one JSON line a study on stdout")
+    add_dry_run(parser)
 
 
 def add_seg(parser: argparse.ArgumentParser) -> None:
@@ -157,6 +160,8 @@ def run(arguments: argparse.Namespace) -> int:
     choice_of(arguments)
     require_each_once(arguments.input)
     names = kept_names(arguments.input) if arguments.keep_names else ("",) * len(arguments.input)
+    if arguments.dry_run:
+        return plan_segment(arguments, wanted, names)
     prepare_folder(arguments.output)
     if not several:  # of several the folders are named after what is in the files
         require_no_result(arguments.output, overwrite=arguments.overwrite)
@@ -168,8 +173,9 @@ def run(arguments: argparse.Namespace) -> int:
         try:
             if several and own:
                 require_no_result(arguments.output / own, overwrite=arguments.overwrite)
+            ahead = Ahead(arguments, pipeline, str(path.name))
             with texts_kept(kept), progress(arguments.quiet or arguments.json, str(path.name)) as tick:
-                result, decided = _segmented(pipeline, path, wanted, arguments, tick)
+                result, decided = _segmented(pipeline, path, wanted, arguments, ahead.told(tick), ahead.before)
             result, name = done.noted(result, own, path)
             folder = arguments.output / name if several else arguments.output
             written = write_result(
@@ -303,8 +309,9 @@ def segment_one(
     arguments: argparse.Namespace,
     tick: "Progress",
     check: "Callable[[Image], None] | None" = None,
+    before: "Callable[[Study], None] | None" = None,
 ) -> Any:
-    """Read one study and segment it; `check` sees the image before anything is computed."""
+    """Read one study and segment it; `check` sees the image, `before` what is asked of it, before anything is computed."""
     result = pipeline.segment_file(
         path,
         concepts,
@@ -314,6 +321,7 @@ def segment_one(
         regrid=arguments.regrid,
         allow_incomplete=arguments.allow_incomplete,
         check=check,
+        before=before,
         progress=tick,
     )
     if getattr(arguments, "reference", None):
@@ -327,6 +335,7 @@ def _segmented(
     concepts: "tuple[Concept | str | Path, ...]",
     arguments: argparse.Namespace,
     tick: "Progress",
+    before: "Callable[[Study], None]",
 ) -> "tuple[StudyResult, Decided | None]":
     """As `segment_one`; with `--site` presence is decided by that site's calibrations."""
     import time
@@ -338,11 +347,11 @@ def _segmented(
 
     check = formats_of(arguments).require_some
     if arguments.site is None:
-        return segment_one(pipeline, path, concepts, arguments, tick, check), None
+        return segment_one(pipeline, path, concepts, arguments, tick, check, before), None
     used: dict[str, Calibration] = {}
 
     def find(key: "ScoringKey") -> "Calibration":
-        used[key.concept] = _calibration_for(key, arguments.site)
+        used[key.concept] = calibration_for(key, arguments.site)
         return used[key.concept]
 
     began = time.perf_counter()
@@ -357,7 +366,14 @@ def _segmented(
     try:
         check(image)
         done = segment_calibrated(
-            pipeline, image, concepts, view=view_of(arguments), site=arguments.site, find=find, progress=tick
+            pipeline,
+            image,
+            concepts,
+            view=view_of(arguments),
+            site=arguments.site,
+            find=find,
+            before=before,
+            progress=tick,
         )
     except (InputError, NumericalError) as error:
         raise type(error)(f"{path}: {error}") from error
@@ -367,7 +383,7 @@ def _segmented(
     return result, Decided(site=arguments.site, decisions=done.decisions, calibrations=used)
 
 
-def _calibration_for(key: "ScoringKey", site: str) -> "Calibration":
+def calibration_for(key: "ScoringKey", site: str) -> "Calibration":
     """The site's calibration for exactly this key.
 
     Raises:

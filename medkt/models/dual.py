@@ -39,7 +39,9 @@ class TwoTowers(ABC):
 
     @property
     def device(self) -> torch.device:
-        return next(self._module.parameters()).device
+        """Where texts and images go; the processor, for a model without numbers (see `medkt.models.headers`)."""
+        device = next(self._module.parameters()).device
+        return torch.device("cpu") if device.type == "meta" else device
 
     def score(self, pixels: Tensor, tokens: Tokens) -> Tensor:
         """(images, texts) cosine in [-1, 1]."""

@@ -23,10 +23,14 @@ from torch import Tensor, nn
 from medkt.errors import WeightsError
 from medkt.models import store, torchscript
 from medkt.models.digest import sha256_of
+from medkt.models.headers import are_only_headers_wanted
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
 _PREFIXES = ("module.", "model.")
 _SHOWN = 10
+_CONSTANT = (
+    4096  # entries of at most so many numbers are read also where only headers are wanted: constants are among them
+)
 _ASKS_FOR_CODE = re.compile(r"GLOBAL|asks for|unrecognized function|Unsupported class|Can only build")
 
 State = dict[str, Tensor]
@@ -52,7 +56,8 @@ def read_state(path: Path) -> State:
     """
     if not path.is_file():
         raise WeightsError(f"{path} is not a file")
-    content = _unwrap(_read(path))
+    with torch.device("cpu"):  # also where a model is being built without numbers
+        content = _unwrap(_read(path))
     odd = [str(name) for name, value in content.items() if not isinstance(value, Tensor)]
     if odd or not content:
         found = f"holds entries that are no tensors: {_listed(odd)}" if odd else "is empty"
@@ -61,7 +66,7 @@ def read_state(path: Path) -> State:
     for prefix in _PREFIXES:
         if all(name.startswith(prefix) for name in state):
             state = {name.removeprefix(prefix): value for name, value in state.items()}
-    return state
+    return _without_numbers(state) if are_only_headers_wanted() else state
 
 
 def load_state(module: nn.Module, state: Mapping[str, Tensor], harmless: Mapping[str, Tensor], source: str) -> Loaded:
@@ -86,18 +91,21 @@ def load_state(module: nn.Module, state: Mapping[str, Tensor], harmless: Mapping
     ]
     if problems:
         raise WeightsError(f"{source} does not fit {type(module).__name__}: " + "; ".join(problems))
-    if broken := [name for name, value in kept.items() if not bool(torch.isfinite(value).all())]:
-        raise WeightsError(f"{source} holds NaN or infinity in {_listed(broken)}")
-    module.load_state_dict(kept, strict=True)
+    if not are_only_headers_wanted():
+        if broken := [name for name, value in kept.items() if not bool(torch.isfinite(value).all())]:
+            raise WeightsError(f"{source} holds NaN or infinity in {_listed(broken)}")
+        module.load_state_dict(kept, strict=True)
     return Loaded(keys=len(kept), parameters=sum(p.numel() for p in module.parameters()), dropped=dropped)
 
 
 def checked_digest(weights: Path, published: str | None = None) -> str:
-    """The file's SHA-256, compared with what its publisher, or the manifest beside it, says.
+    """The file's SHA-256, compared with what its publisher, or the manifest beside it, says; "" where only headers are wanted.
 
     Raises:
         WeightsError: it is another.
     """
+    if are_only_headers_wanted():
+        return ""
     digest = sha256_of(weights)
     expected = store.stated_digest(weights) or published
     if expected is not None and digest != expected:
@@ -156,12 +164,20 @@ def _without_harmless(
         found = state.get(name)
         if found is None:
             continue
-        if found.shape != expected.shape or not torch.equal(found.to(torch.float64), expected.to(torch.float64)):
+        if found.shape != expected.shape or not (expected.is_meta or _equal(found, expected)):
             raise WeightsError(
                 f"{source}: {name} is a constant of this architecture and has another shape or value in the file"
             )
     kept = {name: value for name, value in state.items() if name not in harmless}
     return kept, tuple(name for name in state if name in harmless)
+
+
+def _equal(found: Tensor, expected: Tensor) -> bool:
+    return torch.equal(found.to(torch.float64), expected.to(torch.float64))
+
+
+def _without_numbers(state: State) -> State:
+    return {name: value if value.numel() <= _CONSTANT else value.to("meta") for name, value in state.items()}
 
 
 def _other_shapes(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:

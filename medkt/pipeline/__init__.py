@@ -14,8 +14,9 @@ from medkt.pipeline.classification import Classification, ConceptScore, classify
 from medkt.pipeline.load import load_segmenter, resolve_device
 from medkt.pipeline.look import Looked, View, look_at
 from medkt.pipeline.result import EncoderFacts, FindingResult, ModelFacts, StudyResult, score_finding
-from medkt.pipeline.run import Pipeline, Progress, segment, settled
+from medkt.pipeline.run import Pipeline, Progress, segment
 from medkt.pipeline.steps import explain, mask_from, prompts_from
+from medkt.pipeline.study import Study, settled, study_of
 from medkt.pipeline.words import asked_of, concept_in, concept_or_name, wanted_in
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "ModelFacts",
     "Pipeline",
     "Progress",
+    "Study",
     "StudyResult",
     "View",
     "asked_of",
@@ -42,5 +44,6 @@ __all__ = [
     "score_finding",
     "segment",
     "settled",
+    "study_of",
     "wanted_in",
 ]

@@ -18,7 +18,8 @@ from medkt.models.registry import load_encoder
 from medkt.pipeline.load import resolve_device
 from medkt.pipeline.look import Looked, View, look_at, shown_plane, windows_of, with_window
 from medkt.pipeline.result import EncoderFacts, encoder_facts
-from medkt.pipeline.run import Pipeline, Progress, meeting
+from medkt.pipeline.run import Pipeline, Progress
+from medkt.pipeline.study import meeting
 from medkt.pipeline.words import (
     asked_of,
     contradicted,

@@ -1,13 +1,13 @@
 """The models, loaded once, and any number of studies through them."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 from medkt.concepts import Concept, Package
-from medkt.domains import Domain, check_plausible
 from medkt.errors import InputError, NumericalError, SettingsError
 from medkt.io import read_image
 from medkt.io.mask_choice import MaskChoice
@@ -15,20 +15,10 @@ from medkt.io.masks import read_chosen, require_held
 from medkt.models.encoder import DualEncoder
 from medkt.models.registry import load_encoder
 from medkt.pipeline.load import resolve_device, segmenter_with_facts
-from medkt.pipeline.look import View, look_at, shown_plane, spacing_in_mm, windows_of, with_window
+from medkt.pipeline.look import View, shown_plane, spacing_in_mm
 from medkt.pipeline.result import ModelFacts, StudyResult, encoder_facts, finding_of, score_finding, too_small
-from medkt.pipeline.words import (
-    asked_of,
-    contradicted,
-    domain_of,
-    is_learnt,
-    misplaced,
-    require_words,
-    sentences_of,
-    texts_of,
-    wanted_in,
-    word_notes,
-)  # fmt: skip
+from medkt.pipeline.study import Study, study_of
+from medkt.pipeline.words import require_words, texts_of, wanted_in
 from medkt.segmentation.segmenter import Segmenter
 from medkt.segmentation.slicewise import ConceptResult, SegmentationSettings, segment_planes
 from medkt.spatial import Image, Mask
@@ -118,11 +108,12 @@ class Pipeline:
         regrid: bool = False,
         allow_incomplete: bool = False,
         check: Callable[[Image], None] | None = None,
+        before: Callable[[Study], None] | None = None,
         progress: Progress | None = None,
     ) -> StudyResult:
         """Read a study and segment it; `series` to `allow_incomplete` are those of `medkt.read_image`.
 
-        `check` is called with the image before anything is computed; what it raises ends the work.
+        `check` is called with the image before anything is computed; what it raises ends the work. `before` as for `segment`.
         """
         require_words(concepts, self.encoder)
         began = time.perf_counter()
@@ -131,7 +122,7 @@ class Pipeline:
         try:
             if check is not None:
                 check(image)
-            result = self.segment(image, concepts, view=view, progress=progress)
+            result = self.segment(image, concepts, view=view, before=before, progress=progress)
         except (InputError, NumericalError) as error:
             raise type(error)(f"{path}: {error}") from error
         return replace(result, seconds={"read": seconds, **result.seconds})
@@ -142,9 +133,12 @@ class Pipeline:
         concepts: Sequence[Concept | str | Path],
         *,
         view: View | None = None,
+        before: Callable[[Study], None] | None = None,
         progress: Progress | None = None,
     ) -> StudyResult:
         """Look for several concepts in one study; a name that several modalities share means that of the study's.
+
+        `before` is told what is asked of the study before a model computes anything.
 
         Raises:
             AmbiguousInputError: the image does not say its modality and neither does `view`.
@@ -154,31 +148,20 @@ class Pipeline:
             NumericalError: a step gave NaN.
         """
         began = time.perf_counter()
-        view, shown = with_window(view or View(), image, self.settings.window)
         taught = self.taught or Taught.of(self.encoder)
-        kind = domain_of(image, view, [one for one in concepts if not is_learnt(taught, one)])
-        asked = asked_of(taught, concepts, kind)
-        settings = settled(self.settings, kind, self.encoder)
-        warnings = [
-            *image.provenance.warnings,
-            *shown,
-            *check_plausible(image, kind),
-            *misplaced(asked, kind),
-            *contradicted(asked, image, kind),
-        ]
-        require_words(asked, self.encoder)
-        noted = {concept.id: word_notes(self.encoder, concept, kind) for concept in asked}
-        warnings += [said for concept in asked for said in sentences_of(concept, noted[concept.id])]
-        warnings += meeting(taught, asked)
-        looks = {window: look_at(image, kind, view, window=window) for window in windows_of(kind, asked)}
+        study = study_of(taught, image, concepts, self.settings, view)
+        kind, settings, looks = study.kind, study.settings, study.looks
+        if before is not None:
+            before(study)
         prepared = time.perf_counter()
         found: dict[str, ConceptResult] = {}
         facts: list[TaughtFacts] = []
-        for route, of_route in _routes(taught, asked).items():
+        for route, of_route in groupby(study.groups(taught), key=lambda group: group[0]):
             with taught.encoder(route) as encoder:
-                facts += [taught.facts(route, [concept.id for concept in of_route], encoder)] if route else []
-                for window in windows_of(kind, of_route):
-                    group = [concept for concept in of_route if kind.window_for(concept) == window]
+                groups = list(of_route)
+                together = [concept.id for _, _, group in groups for concept in group]
+                facts += [taught.facts(route, together, encoder)] if route else []
+                for _, window, group in groups:
                     looked = looks[window]
                     results = segment_planes(
                         encoder, self.segmenter, looked.positions, partial(shown_plane, image, looked),
@@ -188,9 +171,10 @@ class Pipeline:
                     found.update({result.concept: result for result in results})
         done = time.perf_counter()
         findings = tuple(
-            finding_of(image, looks[kind.window_for(c)], c, texts_of(kind, c), found[c.id], tuple(noted[c.id]))
-            for c in asked
+            finding_of(image, looks[kind.window_for(c)], c, texts_of(kind, c), found[c.id], tuple(study.noted[c.id]))
+            for c in study.asked
         )
+        warnings = list(study.warnings)
         warnings += [warning for looked in looks.values() for warning in looked.intensity.warnings]
         warnings += [f"{f.concept.name}: {w}" for f in findings for w in (*f.found.warnings, *too_small(f))]
         return StudyResult(
@@ -256,23 +240,3 @@ def segment(
     if isinstance(source, Image):
         return pipeline.segment(source, wanted, view=view)
     return pipeline.segment_file(Path(source), wanted, view=view)
-
-
-def settled(settings: SegmentationSettings, kind: Domain, encoder: DualEncoder) -> SegmentationSettings:
-    """Settings with what they leave open filled in: from the domain, then from the encoder."""
-    m2ib, own = settings.m2ib, kind.saliency
-    layers = (m2ib.layer, own.layer, encoder.spec.default_layer)
-    beta = own.beta if m2ib.beta is None else m2ib.beta
-    return replace(settings, m2ib=replace(m2ib, beta=beta, layer=next(k for k in layers if k is not None)))
-
-
-def _routes(taught: Taught, concepts: Iterable[Concept]) -> Mapping[str, list[Concept]]:
-    """The concepts by the encoder that they are asked of."""
-    routes: dict[str, list[Concept]] = {}
-    for concept in concepts:
-        routes.setdefault(taught.route(concept.id), []).append(concept)
-    return routes
-
-
-def meeting(taught: Taught, asked: Iterable[Concept]) -> tuple[str, ...]:
-    return taught.notes if any(taught.route(concept.id) for concept in asked) else ()

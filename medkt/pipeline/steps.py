@@ -12,7 +12,7 @@ from medkt.domains import detect_domain, domain
 from medkt.models.encoder import DualEncoder
 from medkt.pipeline.look import View, look_at, shown_plane, spacing_in_mm, with_window
 from medkt.pipeline.result import saliency_of
-from medkt.pipeline.run import settled
+from medkt.pipeline.study import settled
 from medkt.pipeline.words import domain_of, require_words, texts_of
 from medkt.segmentation.prompts import Prompts, prompts_of
 from medkt.segmentation.segmenter import Segmenter, choose

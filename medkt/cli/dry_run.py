@@ -1,0 +1,143 @@
+"""`--dry-run`: what a command would do, how long it would take and how much memory, and nothing done."""
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medkt.cli.threads import use_threads
+
+if TYPE_CHECKING:
+    from medkt.concepts import Concept
+    from medkt.estimates.machine import Timer
+    from medkt.estimates.segment import StudyPlan
+    from medkt.estimates.words import Section
+    from medkt.estimates.work import Costs
+    from medkt.pipeline import Pipeline
+    from medkt.transfer.packages import Taught
+
+HELP = "only say what would be done, how long it would take and how much memory; what would be refused is refused"
+
+
+def add_dry_run(parser: argparse.ArgumentParser) -> None:
+    """`--dry-run`."""
+    parser.add_argument("--dry-run", action="store_true", help=HELP)
+
+
+def say_plan(sections: "Sequence[Section]", values: Mapping[str, Any], *, as_json: bool) -> None:
+    """The plan on standard output, for a person or a machine."""
+    from medkt.estimates.words import text_of
+
+    if as_json:
+        print(json.dumps({"dry_run": True, **values}, allow_nan=False))
+    else:
+        print(text_of(sections))
+
+
+def require_place(folder: Path) -> None:
+    """That a folder could be made or written, without making it.
+
+    Raises:
+        OutputError: it could not.
+    """
+    from medkt.errors import OutputError
+
+    there = next(one for one in (folder, *folder.absolute().parents) if one.exists())
+    why = (
+        "Not a directory" if not there.is_dir() else "" if os.access(there, os.W_OK | os.X_OK) else "Permission denied"
+    )
+    if why:
+        raise OutputError(f"{folder}: cannot be written ({why}); choose another output folder")
+
+
+def timer_of(device: str, threads: int) -> "Timer":
+    """How fast this machine computes with the options of a command."""
+    from functools import partial
+
+    from medkt.estimates.machine import measured_rates
+    from medkt.pipeline import resolve_device
+
+    return partial(measured_rates, device=str(resolve_device(device)), threads=threads)
+
+
+def plan_segment(arguments: argparse.Namespace, wanted: "Sequence[Concept | str | Path]", names: Sequence[str]) -> int:
+    """Say what `medkt segment` would do with each study; 4 where some would be refused and others not."""
+    from medkt.cli.segment import packages_of, pipeline_of, settings_of
+    from medkt.errors import MedktError
+    from medkt.estimates.models import planned_encoder, planned_segmenter
+    from medkt.estimates.segment import SegmentPlan, costs_of
+    from medkt.pipeline.words import require_words
+    from medkt.report.write import require_no_result
+    from medkt.transfer.packages import Taught
+
+    use_threads(arguments)
+    require_place(arguments.output)
+    if len(arguments.input) == 1:
+        require_no_result(arguments.output, overwrite=arguments.overwrite)
+    encoder_plan, encoder = planned_encoder(arguments.model)
+    segmenter = planned_segmenter(arguments.segmenter, encoder.spec.family, settings_of(arguments))
+    # whether a package or a calibration belongs to these weights is known from the weights alone
+    pipeline = pipeline_of(arguments) if packages_of(arguments) or arguments.site else None
+    taught = (pipeline and pipeline.taught) or Taught.of(pipeline.encoder if pipeline else encoder)
+    require_words(wanted, encoder)
+    costs = costs_of(encoder_plan.name, segmenter.name, timer_of(arguments.device, arguments.threads))
+    loading = 0.0 if pipeline else float(encoder_plan.bytes + segmenter.bytes)
+    studies: dict[str, StudyPlan] = {}
+    failures: list[MedktError] = []
+    for path, own in zip(arguments.input, names, strict=True):
+        try:
+            if len(arguments.input) > 1 and own:
+                require_no_result(arguments.output / own, overwrite=arguments.overwrite)
+            studies[str(path)] = _study(arguments, path, wanted, taught, costs, pipeline, loading)
+        except MedktError as error:
+            if len(arguments.input) == 1:
+                raise
+            failures.append(error)
+            print(f"medkt: {' '.join(str(error).split())}", file=sys.stderr)
+    plan = SegmentPlan(
+        studies=studies, models=(encoder_plan, segmenter), started=time.process_time(), output=str(arguments.output),
+        output_state="is there" if arguments.output.exists() else "would be made", refused=len(failures),
+    )  # fmt: skip
+    say_plan(plan.sections(), plan.as_json(), as_json=arguments.json)
+    return 0 if not failures else 4 if studies else failures[0].exit_code
+
+
+def _study(
+    arguments: argparse.Namespace,
+    path: Path,
+    wanted: "Sequence[Concept | str | Path]",
+    taught: "Taught",
+    costs: "Costs | None",
+    pipeline: "Pipeline | None",
+    loading: float,
+) -> "StudyPlan":
+    """The plan of one study; refuses what segmenting it would refuse before its models compute."""
+    from medkt.cli.mask_options import choice_of
+    from medkt.cli.segment import calibration_for, formats_of, settings_of, view_of
+    from medkt.errors import InputError, NumericalError
+    from medkt.estimates.segment import plan_study
+    from medkt.io import read_image
+    from medkt.pipeline import study_of
+    from medkt.pipeline.run import reference_of
+
+    image = read_image(
+        path, series=arguments.series, volume=arguments.volume, regrid=arguments.regrid,
+        allow_incomplete=arguments.allow_incomplete,
+    )  # fmt: skip
+    try:
+        formats_of(arguments).require_some(image)
+        study = study_of(taught, image, wanted, settings_of(arguments), view_of(arguments))
+        if arguments.site and pipeline is not None:
+            from medkt.calibration import keys_of
+
+            for key in keys_of(pipeline, study, view_of(arguments)):
+                calibration_for(key, arguments.site)
+    except (InputError, NumericalError) as error:
+        raise type(error)(f"{path}: {error}") from error
+    if arguments.reference:
+        reference_of(image, arguments.reference, choice_of(arguments))
+    return plan_study(study, taught, costs, loading=loading, calibrated=bool(arguments.site))

@@ -1,0 +1,112 @@
+"""What is asked of a study, and where it is looked for: all that is known, and refused, before a model computes anything."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from medkt.concepts import Concept
+from medkt.concepts.meaning import Code
+from medkt.domains import Domain, check_plausible
+from medkt.models.encoder import DualEncoder
+from medkt.pipeline.look import Looked, View, look_at, windows_of, with_window
+from medkt.pipeline.words import (
+    asked_of,
+    contradicted,
+    domain_of,
+    is_learnt,
+    misplaced,
+    require_words,
+    sentences_of,
+    word_notes,
+)  # fmt: skip
+from medkt.segmentation.slicewise import SegmentationSettings
+from medkt.spatial import Image
+from medkt.transfer.packages import Taught
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Study:
+    """An image and what is asked of it.
+
+    Attributes:
+        image: the study.
+        kind: what it is taken as.
+        asked: the concepts, each once.
+        settings: with what they leave open filled in.
+        noted: by concept id, what a reader has to know of its words.
+        looks: by window, which planes are looked at and how they are shown.
+        warnings: what is known so far.
+    """
+
+    image: Image
+    kind: Domain
+    asked: tuple[Concept, ...]
+    settings: SegmentationSettings
+    noted: Mapping[str, Mapping[Code, str]]
+    looks: Mapping[str | None, Looked]
+    warnings: tuple[str, ...]
+
+    def groups(self, taught: Taught) -> tuple[tuple[str, str | None, tuple[Concept, ...]], ...]:
+        """(route, window, concepts): those that go through one encoder in one window are looked for together."""
+        return tuple(
+            (route, window, tuple(concept for concept in of_route if self.kind.window_for(concept) == window))
+            for route, of_route in routes_of(taught, self.asked).items()
+            for window in windows_of(self.kind, of_route)
+        )
+
+
+def study_of(
+    taught: Taught,
+    image: Image,
+    concepts: Sequence[Concept | str | Path],
+    settings: SegmentationSettings,
+    view: View | None = None,
+) -> Study:
+    """What is asked of an image; of the encoder only its tokenizer and its description are used.
+
+    Raises:
+        AmbiguousInputError: the image does not say its modality and neither does `view`.
+        UnknownNameError: a concept is given by a name that nothing has.
+        InputError: nothing to look at, a concept of another modality, an unusable image, or a text of which the encoder
+            knows no word.
+    """
+    view, shown = with_window(view or View(), image, settings.window)
+    kind = domain_of(image, view, [one for one in concepts if not is_learnt(taught, one)])
+    asked = asked_of(taught, concepts, kind)
+    warnings = [
+        *image.provenance.warnings,
+        *shown,
+        *check_plausible(image, kind),
+        *misplaced(asked, kind),
+        *contradicted(asked, image, kind),
+    ]
+    require_words(asked, taught.base)
+    noted = {concept.id: word_notes(taught.base, concept, kind) for concept in asked}
+    warnings += [said for concept in asked for said in sentences_of(concept, noted[concept.id])]
+    warnings += meeting(taught, asked)
+    looks = {window: look_at(image, kind, view, window=window) for window in windows_of(kind, asked)}
+    return Study(
+        image=image, kind=kind, asked=asked, settings=settled(settings, kind, taught.base), noted=noted, looks=looks,
+        warnings=tuple(warnings),
+    )  # fmt: skip
+
+
+def settled(settings: SegmentationSettings, kind: Domain, encoder: DualEncoder) -> SegmentationSettings:
+    """Settings with what they leave open filled in: from the domain, then from the encoder."""
+    m2ib, own = settings.m2ib, kind.saliency
+    layers = (m2ib.layer, own.layer, encoder.spec.default_layer)
+    beta = own.beta if m2ib.beta is None else m2ib.beta
+    return replace(settings, m2ib=replace(m2ib, beta=beta, layer=next(k for k in layers if k is not None)))
+
+
+def routes_of(taught: Taught, concepts: Iterable[Concept]) -> Mapping[str, list[Concept]]:
+    """The concepts by the encoder that they are asked of."""
+    routes: dict[str, list[Concept]] = {}
+    for concept in concepts:
+        routes.setdefault(taught.route(concept.id), []).append(concept)
+    return routes
+
+
+def meeting(taught: Taught, asked: Iterable[Concept]) -> tuple[str, ...]:
+    """How the differences of one encoder meet, where any of the concepts is asked of it."""
+    return taught.notes if any(taught.route(concept.id) for concept in asked) else ()
