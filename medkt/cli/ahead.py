@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from medkt.estimates.learn import LearnPlan
     from medkt.estimates.pace import Pace
     from medkt.pipeline import Pipeline, Progress, Study
 
+FIRST_PART = 0.05  # of a stage of learning, after which it is measured
 SAID_FROM_S = 20.0  # what is left after the first part is said where it is longer
 
 
@@ -61,6 +63,39 @@ class Ahead:
                 from medkt.estimates.words import duration
 
                 self._say(f"{self._name}: the first of {total} slices is done; about {duration(left)} left")
+
+        return also
+
+
+class Stages:
+    """Says of a learning how long it will take, and once more when its first part is done; nothing where `quiet`."""
+
+    def __init__(self, quiet: bool, say: Callable[[str], None] | None = None) -> None:
+        self._quiet, self._say = quiet, say or _on_stderr
+        self._pace: Pace | None = None
+        self._told = False
+
+    def expect(self, plan: "LearnPlan") -> None:
+        """Say what is expected, and begin to count."""
+        from medkt.estimates.pace import Pace
+
+        self._say(f"{plan.concept}: {plan.line()}")
+        self._pace = Pace(plan.expected)
+        self._pace.begin()
+
+    def told(self, tick: "Progress") -> "Progress":
+        """The same, and after the first images what is left is said."""
+
+        def also(stage: str, done: int, total: int) -> None:
+            tick(stage, done, total)
+            if self._pace is None or not done:
+                return
+            left = self._pace.left(stage, done, total)
+            if not self._told and done >= FIRST_PART * total and left >= SAID_FROM_S:
+                from medkt.estimates.words import duration
+
+                self._told = True
+                self._say(f"{stage}: {done} of {total} steps are done; about {duration(left)} left for all")
 
         return also
 

@@ -27,6 +27,7 @@ from medkt.cli.cohort_options import (
     run_plan,
     salt_of,
 )
+from medkt.cli.dry_run import add_dry_run, plan_batch
 
 ACTIONS = ("run", "status", "retry", "merge", "verify")
 
@@ -55,6 +56,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--partial", action="store_true", help="merge what there is, though cases or shards are missing"
     )
     parser.add_argument("--json", action="store_true", help="JSON lines on stdout: start, case, progress, end")
+    add_dry_run(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -77,6 +79,8 @@ def _run(arguments: argparse.Namespace) -> int:
     shard = require_work(arguments)
     asked = asked_of(arguments)
     folder = RunFolder(shard_folder(arguments.output, shard))
+    if arguments.dry_run:
+        return plan_batch(arguments, folder, asked, shard)
     folder.make()
     plan = manifest_plan_of(arguments, asked, folder, shard, arguments.keep_column)
     factory = factory_of(arguments, folder, asked)

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 from medkt.cli.threads import use_threads
 
 if TYPE_CHECKING:
+    from medkt.cli.cohort_options import Asked
+    from medkt.cohort.folder import RunFolder
+    from medkt.cohort.work import Shard, Work
     from medkt.concepts import Concept
     from medkt.estimates.machine import Timer
     from medkt.estimates.segment import StudyPlan
@@ -141,3 +144,51 @@ def _study(
     if arguments.reference:
         reference_of(image, arguments.reference, choice_of(arguments))
     return plan_study(study, taught, costs, loading=loading, calibrated=bool(arguments.site))
+
+
+def plan_batch(arguments: argparse.Namespace, folder: "RunFolder", asked: "Asked", shard: "Shard") -> int:
+    """Say what `medkt batch` would do; what it would refuse before its workers start is refused."""
+    from dataclasses import replace
+
+    from medkt.cli.cohort_options import factory_of, identity_of
+    from medkt.cohort.plan import plan_of
+    from medkt.datasets.reference import read_case_image, reference_mask
+    from medkt.estimates.batch import BatchPlan, sampled
+    from medkt.estimates.models import planned_encoder, planned_segmenter
+    from medkt.estimates.segment import costs_of, plan_study
+    from medkt.pipeline import study_of
+    from medkt.pipeline.words import require_words
+    from medkt.transfer.packages import Taught
+
+    use_threads(arguments)
+    require_place(folder.path)
+    plan = plan_of(
+        arguments.manifest, concepts=asked.identify, asked=asked.own, shard=shard, keep_ids=arguments.keep_ids,
+        columns=arguments.keep_column,
+    )  # fmt: skip
+    factory = factory_of(arguments, folder, asked)
+    ended = folder.ended(identity_of(arguments, asked, plan, factory), accept_versions=arguments.accept_versions)
+    encoder_plan, encoder = planned_encoder(arguments.model, real=bool(factory.packages))
+    segmenter = planned_segmenter(arguments.segmenter, encoder.spec.family, factory.settings)
+    require_words(factory.concepts.values(), encoder)
+    taught = Taught.of(encoder, list(factory.packages), together=factory.together)
+    costs = costs_of(encoder_plan.name, segmenter.name, timer_of(arguments.device, arguments.threads))
+    loading = encoder_plan.bytes + segmenter.bytes
+
+    def look(work: "Work") -> "StudyPlan":
+        image = read_case_image(work.case, regrid=factory.regrid, allow_incomplete=factory.allow_incomplete)
+        factory.formats.require_some(image)
+        if work.case.has_mask:
+            reference_mask(work.case, image=image)
+        view = replace(factory.view, modality=work.case.modality or factory.view.modality)
+        study = study_of(taught, image, [factory.concepts[name] for name in work.concepts], factory.settings, view)
+        return plan_study(study, taught, costs, loading=loading, calibrated=bool(factory.site))
+
+    cases, read, studies, refused = sampled(plan, look)
+    found = BatchPlan(
+        cases=cases, ended=ended, read=read, studies=studies, refused=refused, models=(encoder_plan, segmenter),
+        workers=arguments.workers, threads=arguments.threads, started=time.process_time(), output=str(folder.path),
+        output_state="is there" if folder.path.exists() else "would be made", notes=plan.notes,
+    )  # fmt: skip
+    say_plan(found.sections(), found.as_json(), as_json=arguments.json)
+    return 0

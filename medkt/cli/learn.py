@@ -7,13 +7,18 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medkt.cli.ahead import Stages
+from medkt.cli.dry_run import add_dry_run, say_plan
 from medkt.cli.segment import modality_of, progress, say_notes
 
 if TYPE_CHECKING:
     from medkt.audit import LearnedConcept
     from medkt.concepts import Concept
     from medkt.domains import Domain
+    from medkt.estimates.learn import LearnPlan
+    from medkt.estimates.models import ModelPlan
     from medkt.models.encoder import DualEncoder
+    from medkt.transfer.learn_settings import LearnSettings
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +72,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--overwrite", action="store_true", help="replace a package that is there already")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    add_dry_run(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -97,15 +103,20 @@ def run(arguments: argparse.Namespace) -> int:
     settings = resolve_learning(LearnSettings, preset=arguments.preset, file=arguments.settings, sets=arguments.set)
     original = resolve_learning(LearnSettings, preset=arguments.preset)
     sources = sources_of(settings, original, preset_sources(arguments.preset, "learn"))
+    if arguments.dry_run:
+        return _dry_run(arguments, concept, kind, settings)
     encoder = load_encoder(arguments.model, device=resolve_device(arguments.device))
     notes = _notes(encoder, concept, kind)
     say_notes(notes)
+    ahead = Stages(arguments.quiet)
+    if not arguments.quiet:
+        ahead.expect(_plan(arguments, concept, kind, settings, encoder, notes))
     began = time.perf_counter()
     with progress(arguments.quiet or arguments.json, f"learning {concept.name}") as tick:
         made = learn(
             encoder, concept, kind, settings, seeds=range(arguments.seed, arguments.seed + arguments.seeds),
             level=arguments.audit, max_forgetting=arguments.max_forgetting, cache=arguments.cache, sources=sources,
-            delta=DeltaSettings(kind="full", storage="float32") if arguments.delta == "full" else None, progress=tick,
+            delta=DeltaSettings(kind="full", storage="float32") if arguments.delta == "full" else None, progress=ahead.told(tick),
         )  # fmt: skip
     seconds = time.perf_counter() - began
     try:
@@ -117,6 +128,66 @@ def run(arguments: argparse.Namespace) -> int:
         raise OutputError(f"{target}: cannot be written ({error.strerror}); choose another folder") from error
     _say(made, target, package.digest, seconds, notes, as_json=arguments.json)
     return 0
+
+
+def _dry_run(arguments: argparse.Namespace, concept: "Concept", kind: "Domain", settings: "LearnSettings") -> int:
+    """Say what would be learned and how long that takes; weights are loaded only where the cache may hold their images."""
+    from medkt.concepts.concept import ROLES
+    from medkt.estimates.models import planned_encoder
+    from medkt.inversion.cache import cache_folder
+    from medkt.pipeline.words import require_words
+
+    kept = any((arguments.cache or cache_folder()).glob("*.safetensors"))
+    model, encoder = planned_encoder(arguments.model, real=kept)
+    require_words([concept], encoder, roles=ROLES)
+    notes = _notes(encoder, concept, kind)
+    plan = _plan(arguments, concept, kind, settings, encoder, notes, model=model, started=time.process_time())
+    say_plan(plan.sections(), plan.as_json(), as_json=arguments.json)
+    return 0
+
+
+def _plan(
+    arguments: argparse.Namespace,
+    concept: "Concept",
+    kind: "Domain",
+    settings: "LearnSettings",
+    encoder: "DualEncoder",
+    notes: list[str],
+    *,
+    model: "ModelPlan | None" = None,
+    started: float = 0.0,
+) -> "LearnPlan":
+    """What will be done; `model` and `started` where nothing is loaded yet."""
+    from medkt.cli.dry_run import timer_of
+    from medkt.estimates.learn import Learning, plan_learn
+    from medkt.estimates.models import ModelPlan
+    from medkt.estimates.passes import encoder_passes
+    from medkt.inversion.cache import cache_folder
+    from medkt.transfer.trainable import frozen_layer
+    from medkt.transfer.vocabulary import vocabulary_of
+    from medkt.transfer.wanted import Wanted
+
+    passes, place = encoder_passes(encoder.spec.name), arguments.cache or cache_folder()
+    words, kept = vocabulary_of(concept, kind), any(place.glob("*.safetensors"))
+
+    def found(wanted: Wanted) -> int:
+        return wanted.cached(encoder, words, arguments.cache) if kept else 0
+
+    learning = Learning(
+        vocabulary=words, settings=settings, seeds=range(arguments.seed, arguments.seed + arguments.seeds),
+        level=arguments.audit, layer=frozen_layer(encoder, settings.finetune.trains), found=found,
+    )  # fmt: skip
+    here = model or ModelPlan(kind="encoder", name=encoder.spec.name, source="loaded", bytes=0)
+    return plan_learn(
+        learning, here, passes, timer_of(arguments.device, _threads()), concept=concept.id, output=str(arguments.output),
+        cache=str(place), notes=notes, loading=here.bytes, started=started,
+    )  # fmt: skip
+
+
+def _threads() -> int:
+    import torch
+
+    return torch.get_num_threads()
 
 
 def _target(path: Path, *, overwrite: bool) -> Path:

@@ -175,16 +175,39 @@ class RunFolder:
         wanted = json.loads(json.dumps(identity, allow_nan=False))  # as it reads back
         with self._locked():  # of two runs that begin at once, one is refused
             if self.record.exists():
-                record = self.read()
-                require_schema(record, where=self.path)
+                record = self._require(wanted, accept_versions=accept_versions)
                 had = record["identity"]
-                require_same(*_settings_of(had, wanted), where=self.path)
-                if not accept_versions:
-                    _require_versions(record.get("software", {"medkt": had.get("medkt")}), where=self.path)
                 concepts = {"concepts": had["concepts"] | wanted.get("concepts", {})} if had.get("concepts") else {}
                 self._replace_record(record, {"identity": {**had, **wanted, **concepts}})
                 return
             self.write_record({"identity": wanted, "software": software(), "models": None, "made_with": {}})
+
+    def ended(self, identity: Mapping[str, Any], *, accept_versions: bool = False) -> int:
+        """How many cases of the run that is here have ended, 0 where there is none; nothing is written.
+
+        Raises:
+            SettingsError: `claim` would refuse to go on with it.
+        """
+        if not self.record.exists():
+            return 0
+        self._require(json.loads(json.dumps(identity, allow_nan=False)), accept_versions=accept_versions)
+        if not self.ledger.exists():
+            return 0
+        from medkt.cohort.ledger import Ledger
+
+        with Ledger(self.ledger, read_only=True) as ledger:
+            counts = ledger.counts()
+        return counts["done"] + counts["failed"]
+
+    def _require(self, wanted: Mapping[str, Any], *, accept_versions: bool) -> dict[str, Any]:
+        """The record of the run that is here, if one of that identity goes on with it."""
+        record = self.read()
+        require_schema(record, where=self.path)
+        had = record["identity"]
+        require_same(*_settings_of(had, wanted), where=self.path)
+        if not accept_versions:
+            _require_versions(record.get("software", {"medkt": had.get("medkt")}), where=self.path)
+        return record
 
     def claim_models(self, facts: Mapping[str, Any], *, accept_versions: bool = False) -> None:
         """Note which models the workers have loaded, or check that they are those of the run.

@@ -112,11 +112,11 @@ class Printer:
     def __init__(self, *, out: Stream | None = None, stream: Stream | None = None, quiet: bool = False) -> None:
         self._out, self._stream, self._quiet = out or sys.stderr, stream, quiet
         self._live = self._out.isatty()
-        self._pace, self._shown = Pace(), 0.0
+        self._pace, self._shown, self._ended_before = Pace(), 0.0, 0
         self.words: dict[int, str] = {}  # of the first failures, by their place in the manifest, for the terminal alone
 
     def begin(self, summary: Summary) -> None:
-        self._pace.note(summary.ended, time.monotonic())
+        self._ended_before = summary.ended
         self._tell("start", summary.plain())
         if summary.ended:
             self._say(f"going on: {summary.ended} of {summary.total} cases have ended already")
@@ -126,6 +126,8 @@ class Printer:
         self._say(text)
 
     def ended(self, outcome: Outcome, words: str = "") -> None:
+        if not self._pace.times:  # loading the models is no part of the pace: it begins with the first case
+            self._pace.note(self._ended_before, time.monotonic() - sum(outcome.seconds.values()))
         if words:
             self.words[outcome.number] = words
             if len(self.words) > WORDS_KEPT:
@@ -139,7 +141,8 @@ class Printer:
         if now - self._shown < (SHOWN_EVERY_S if self._live else LOGGED_EVERY_S):
             return
         self._shown = now
-        self._pace.note(summary.ended, now)
+        if self._pace.times:
+            self._pace.note(summary.ended, now)
         remaining = summary.total - summary.ended
         left = self._pace.left_s(remaining)
         self._tell(

@@ -33,13 +33,20 @@ Timer = Callable[[tuple[int, int], bool], Rates]
 """Gives the rates of a network whose states have (tokens, channels); with True also in bfloat16."""
 
 
-def measured_rates(state: tuple[int, int], half: bool = False, *, device: str = "cpu", threads: int = 1) -> Rates:
+def measured_rates(
+    state: tuple[int, int],
+    half: bool = False,
+    *,
+    device: str = "cpu",
+    threads: int = 1,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Rates:
     """How fast this machine goes through a network of that width; each width is measured once in a process."""
-    return _measured(min(state[0], 256), state[1], half, device, threads)
+    return _measured(min(state[0], 256), state[1], half, device, threads, clock)
 
 
 @cache
-def _measured(tokens: int, width: int, half: bool, device: str, threads: int) -> Rates:
+def _measured(tokens: int, width: int, half: bool, device: str, threads: int, clock: Callable[[], float]) -> Rates:
     import torch
 
     from medkt.models.precision import arithmetic
@@ -68,10 +75,10 @@ def _measured(tokens: int, width: int, half: bool, device: str, threads: int) ->
     # the gradient of attention is twice its forward pass and a half, that of a matrix product with fixed weights once
     both = AT_ONCE * tokens * width * (48.0 * width + 14.0 * tokens)
     wait = torch.cuda.synchronize if where.type == "cuda" else None
-    slow = both / seconds_of(back, wait)
+    slow = both / seconds_of(back, wait, clock)
     return Rates(
-        forward=work / seconds_of(forward, wait), back=slow,
-        half=both / seconds_of(back_in_half, wait) if half else slow,
+        forward=work / seconds_of(forward, wait, clock), back=slow,
+        half=both / seconds_of(back_in_half, wait, clock) if half else slow,
     )  # fmt: skip
 
 

@@ -71,13 +71,12 @@ def invert_cached(
     """
     settings, began = settings or InversionSettings(), time.perf_counter()
     require_texts(texts, images, 0)
-    place = folder or cache_folder()
     weights = weights_digest(encoder.module)
     found = []
     for index, text in enumerate(texts):
-        own = None if start is None else start[index : index + 1] if len(start) == len(texts) else start
+        own = _start_of(start, index, len(texts))
         key = entry_key(encoder.spec.name, weights, text, settings, images=images, seed=seed, start=own)
-        path = place / f"{sha256_of_json(key)}.safetensors"
+        path = _path_of(key, folder)
         kept = _read(path, key, text, settings, seed)
         if kept is None:
             kept = invert(
@@ -89,6 +88,35 @@ def invert_cached(
             progress("from the cache", (index + 1) * settings.steps, len(texts) * settings.steps)
         found.append(kept)
     return _joined(found, device_of(encoder), time.perf_counter() - began)
+
+
+def cached(
+    encoder: DualEncoder | Matcher,
+    texts: Sequence[str],
+    settings: InversionSettings,
+    *,
+    images: int,
+    seed: int = 0,
+    start: Tensor | None = None,
+    folder: Path | None = None,
+) -> tuple[bool, ...]:
+    """Whether the images of each text are in the cache; arguments as for `invert_cached`. Nothing is read of an entry."""
+    weights = weights_digest(encoder.module)
+    keys = [
+        entry_key(
+            encoder.spec.name, weights, text, settings, images=images, seed=seed, start=_start_of(start, index, len(texts))
+        )
+        for index, text in enumerate(texts)
+    ]  # fmt: skip
+    return tuple(_path_of(key, folder).is_file() for key in keys)
+
+
+def _start_of(start: Tensor | None, index: int, texts: int) -> Tensor | None:
+    return None if start is None else start[index : index + 1] if len(start) == texts else start
+
+
+def _path_of(key: dict[str, object], folder: Path | None) -> Path:
+    return (folder or cache_folder()) / f"{sha256_of_json(key)}.safetensors"
 
 
 def entry_key(

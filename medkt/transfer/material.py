@@ -22,9 +22,9 @@ from medkt.transfer.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
 Ticker = Callable[[str, int, int], None]
-_VALIDATION = 1_000_003  # added to a seed, so that validation images have none of the seeds that training uses
-_WARM = 2_000_003  # the same for images that start from a drawn study
-_REHEARSAL = 17  # one seed for the rehearsal images of every concept and run, so that a base model makes them once
+VALIDATION = 1_000_003  # added to a seed, so that validation images have none of the seeds that training uses
+WARM = 2_000_003  # the same for images that start from a drawn study
+REHEARSAL = 17  # one seed for the rehearsal images of every concept and run, so that a base model makes them once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -69,7 +69,7 @@ def gather(
     if settings.rehearsal_images:
         stage = "images of known findings"
         count, how = settings.rehearsal_images, settings.rehearsed_with
-        rehearsal = _flat(maker.partly_warm(stage, vocabulary.rehearsed, count, _REHEARSAL, how))
+        rehearsal = _flat(maker.partly_warm(stage, vocabulary.rehearsed, count, REHEARSAL, how))
     stage, described, how = "images of the concept", vocabulary.described, settings.inversion
     inverted = maker.partly_warm(stage, described, _each(settings.images, described), seed, how)
     vocabulary, left_out = _pictured(vocabulary, inverted, settings)
@@ -80,9 +80,9 @@ def gather(
     if settings.validation_images:
         each, few = _each(settings.validation_images, described), -(-settings.validation_images // 2)
         stage = "images to judge by"
-        validation = _flat(maker.make(stage, described, each, seed + _VALIDATION, settings.judged_with))
+        validation = _flat(maker.make(stage, described, each, seed + VALIDATION, settings.judged_with))
         known_validation = _flat(
-            maker.make(stage, vocabulary.rehearsed, few, _REHEARSAL + _VALIDATION, settings.rehearsed_with)
+            maker.make(stage, vocabulary.rehearsed, few, REHEARSAL + VALIDATION, settings.rehearsed_with)
         )
     rows = _spread(inverted, settings.images)
     return Material(
@@ -126,9 +126,9 @@ class _Maker:
         warm = round(images * settings.warm) if drawn else 0
         parts = [self.make(stage, texts, images - warm, seed, how)] if warm < images else []
         if drawn and warm:
-            start = drawn_starts(drawn, texts, warm, seed + _WARM, side=self.encoder.spec.input_size)
+            start = drawn_starts(drawn, texts, warm, seed + WARM, side=self.encoder.spec.input_size)
             from_there = replace(how, init="normal", init_std=settings.warm_noise)
-            parts.append(self.make(stage, texts, warm, seed + _WARM, from_there, start))
+            parts.append(self.make(stage, texts, warm, seed + WARM, from_there, start))
         return _side_by_side(parts)
 
 

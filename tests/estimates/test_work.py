@@ -24,7 +24,7 @@ from medkt.transfer.packages import Taught
 
 from .counting import CountedEncoder, CountedPatches
 
-OFF = ("presence.gate=false", "m2ib.steps=3", "m2ib.samples=2")
+OFF = ("presence.gate=false", "presence.rule=cosine", "m2ib.steps=3", "m2ib.samples=2")
 WORDS = ("a bright spot", "a dark spot", "a bright mass")
 SETTINGS = {
     "default": (),
@@ -93,7 +93,7 @@ def test_features_of_patches_are_counted_where_there_are_some(names: tuple[str, 
 
 
 def test_an_absent_finding_costs_no_map() -> None:
-    settings = resolve(SegmentationSettings, preset="default", sets=["presence.threshold=2.0", *OFF[1:]])
+    settings = resolve(SegmentationSettings, preset="default", sets=["presence.threshold=2.0", *OFF[2:]])
     plain = bright_pipeline(settings)
     pipeline = replace(plain, encoder=CountedEncoder(plain.encoder))
     taught, image = Taught.of(pipeline.encoder), volume()

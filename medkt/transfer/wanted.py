@@ -1,0 +1,78 @@
+"""Which images a learning asks for, said before one is made: what `material.gather` makes, or finds in the cache."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from torch import Tensor
+
+from medkt.inversion import InversionSettings
+from medkt.inversion.cache import cached
+from medkt.models.encoder import DualEncoder
+from medkt.transfer.learn_settings import LearnSettings
+from medkt.transfer.material import REHEARSAL, VALIDATION, WARM, drawn_starts
+from medkt.transfer.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Images of some texts that are made alike.
+
+    Attributes:
+        stage: as progress calls it.
+        texts: each inverted by itself.
+        images: of each text.
+        seed: of the first of them.
+        how: they are made.
+        warm: whether they start from drawn studies.
+    """
+
+    stage: str
+    texts: tuple[str, ...]
+    images: int
+    seed: int
+    how: InversionSettings
+    warm: bool = False
+
+    def cached(self, encoder: DualEncoder, vocabulary: Vocabulary, folder: Path | None) -> int:
+        """How many of the texts need not be inverted, for their images are in the cache; the encoder has its weights."""
+        start: Tensor | None = None
+        if self.warm and vocabulary.drawn:
+            start = drawn_starts(vocabulary.drawn, self.texts, self.images, self.seed, side=encoder.spec.input_size)
+        found = cached(encoder, self.texts, self.how, images=self.images, seed=self.seed, start=start, folder=folder)
+        return sum(found)
+
+
+def wanted_images(vocabulary: Vocabulary, settings: LearnSettings, *, seed: int) -> tuple[Wanted, ...]:
+    """What `gather` asks for in its order, where the model can picture every caption."""
+    made: list[Wanted] = []
+    described, rehearsed, how = vocabulary.described, vocabulary.rehearsed, settings.rehearsed_with
+    drawn = vocabulary.drawn is not None
+    if count := settings.rehearsal_images:
+        made += _partly_warm("images of known findings", rehearsed, count, REHEARSAL, how, settings, drawn=drawn)
+    each = -(-settings.images // len(described))
+    made += _partly_warm("images of the concept", described, each, seed, settings.inversion, settings, drawn=drawn)
+    if count := settings.validation_images:
+        stage, few = "images to judge by", -(-count // 2)
+        each = -(-count // len(described))
+        made.append(Wanted(stage=stage, texts=described, images=each, seed=seed + VALIDATION, how=settings.judged_with))
+        made.append(Wanted(stage=stage, texts=rehearsed, images=few, seed=REHEARSAL + VALIDATION, how=how))
+    return tuple(made)
+
+
+def _partly_warm(
+    stage: str,
+    texts: tuple[str, ...],
+    images: int,
+    seed: int,
+    how: InversionSettings,
+    settings: LearnSettings,
+    *,
+    drawn: bool,
+) -> Iterator[Wanted]:
+    warm = round(images * settings.warm) if drawn else 0
+    if warm < images:
+        yield Wanted(stage=stage, texts=texts, images=images - warm, seed=seed, how=how)
+    if warm:
+        from_there = replace(how, init="normal", init_std=settings.warm_noise)
+        yield Wanted(stage=stage, texts=texts, images=warm, seed=seed + WARM, how=from_there, warm=True)
