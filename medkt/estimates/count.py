@@ -98,7 +98,7 @@ def _of_fused_attention(operation: Any, args: Sequence[Any]) -> float:
         return 0.0
     query, key = (args[0], args[1]) if forward else (args[1], args[2])
     batch, heads, rows, channels = query.shape
-    return (4.0 if forward else 8.0) * batch * heads * rows * key.shape[-2] * channels
+    return float((4 if forward else 8) * batch * heads * rows * key.shape[-2] * channels)
 
 
 class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]

@@ -16,7 +16,7 @@ from medkt.saliency.relevance import PatchEncoder
 from medkt.saliency.targets import NONSENSE_TEXT, ConceptTexts
 from medkt.transfer.packages import Taught
 
-WRITE_S = 2.0  # of the page and the picture, whatever the study
+WRITE_S = 0.4  # of the page and the picture, whatever the study
 WRITE_S_A_VOXEL = 3.2e-8  # of mask, map and measures of a finding (evaluation/results/memory_flat.md)
 HELD_A_VOXEL = 8  # bytes beside the image while a finding is written: the map, and the file made of it
 MASK_A_VOXEL = 1
