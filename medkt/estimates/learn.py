@@ -6,7 +6,7 @@ from typing import Any
 
 from medkt.estimates.machine import Rates, Timer, free_memory, used_memory
 from medkt.estimates.models import ModelPlan
-from medkt.estimates.passes import EncoderPasses
+from medkt.estimates.passes import EncoderPasses, Pass
 from medkt.estimates.segment import LOADED_A_SECOND
 from medkt.estimates.words import Seconds, Section, duration, rounded, size, too_large
 from medkt.estimates.work import BETWEEN
@@ -248,7 +248,7 @@ def _images(learning: Learning) -> tuple[int, int, int]:
     return s.images * s.views, known, each + few
 
 
-def _trained(passes: EncoderPasses, layer: int | None) -> Any:
+def _trained(passes: EncoderPasses, layer: int | None) -> Pass:
     return passes.image_and_back if layer is None else passes.after_and_back[layer]
 
 
@@ -286,10 +286,10 @@ def _said(stage: Stage) -> str:
 def _slow_half(settings: LearnSettings, rates: Rates) -> tuple[str, ...]:
     """A note where this processor computes the settings' bfloat16 more slowly than float32."""
     parts = {
-        "inversion": settings.inversion, "judged_with": settings.judged_with, "rehearsed_with": settings.rehearsed_with,
-        "finetune": settings.finetune,
+        "inversion": settings.inversion.dtype, "judged_with": settings.judged_with.dtype,
+        "rehearsed_with": settings.rehearsed_with.dtype, "finetune": settings.finetune.dtype,
     }  # fmt: skip
-    slow = [name for name, one in parts.items() if one.dtype == "bfloat16"]
+    slow = [name for name, precision in parts.items() if precision == "bfloat16"]
     if not slow or rates.half >= SLOW_HALF * rates.back:
         return ()
     sets = " ".join(f"--set {name}.dtype=float32" for name in slow)
