@@ -19,6 +19,7 @@ from whole_line import bright_pipeline
 
 from medkt.cohort.studies import plane_scores
 from medkt.concepts import concept_from_text
+from medkt.config import resolve
 from medkt.datasets.phantom.study import write_study
 from medkt.io import read_image, read_mask
 from medkt.io.write_nifti import write_nifti_mask, write_saliency_nifti
@@ -104,6 +105,24 @@ def test_the_type_of_the_voxels_changes_nothing(kind: str, tmp_path: Path, pipel
     np.testing.assert_allclose(first.pop("sizes"), other["sizes"], rtol=1e-12)
     for name, values in first.items():
         np.testing.assert_array_equal(other[name], values, err_msg=name)
+
+
+def test_the_words_are_weighed_the_same_in_every_order(tmp_path: Path) -> None:
+    """By the shipped model, whose text tower can be cut; nothing is there, so that no map of the image costs time."""
+    path = write_study(tmp_path, domain="mri", seed=3, format="nifti", **FINE["mri"])
+    asked = ("text_map.use=best", "m2ib.steps=4", "presence.rule=cosine", "presence.threshold=2", "presence.weak=2")
+    pipeline = Pipeline.load("small", settings=resolve(SegmentationSettings, sets=asked))
+    found = []
+    for order in (ORDERS[0], ORDERS[29]):
+        image = read_image(write_in_order(path, order, tmp_path / "turned.nii"))
+        (finding,) = pipeline.segment(image, [BRIGHT], view=View(modality="mri")).findings
+        words = finding.found.words
+        assert words is not None
+        found.append((finding.looked.number(words.index), words.maps[0]))
+    (plane, first), (other_plane, other) = found
+    assert plane == other_plane
+    np.testing.assert_array_equal(first.nats, other.nats)
+    np.testing.assert_array_equal(first.control, other.control)
 
 
 def test_planes_are_named_by_where_they_lie_in_the_file(tmp_path: Path, pipeline: Pipeline) -> None:
