@@ -54,7 +54,7 @@ class Times(Silent):
     def __init__(self) -> None:
         self.at: list[tuple[float, float]] = []
 
-    def ended(self, outcome: Outcome) -> None:
+    def ended(self, outcome: Outcome, words: str = "") -> None:
         if outcome.state != "done":
             raise SystemExit(f"a case failed: {outcome.kind}, {outcome.message}")
         self.mark()

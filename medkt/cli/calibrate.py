@@ -111,9 +111,10 @@ def run(arguments: argparse.Namespace) -> int:
     check = scored["check"].each_image_once().one_a_patient() if "check" in scored else None
     second = {} if check is None else {"check_normals": check.of(False), "check_findings": check.of(True)}
     assessment = assess(calibration, own.of(False), own.of(True), **second)
-    written = write_calibration(calibration, arguments.output, overwrite=arguments.overwrite)
     if arguments.figure:
         _draw(arguments.figure, calibration, assessment, own)
+    # last: where it is there, everything is
+    written = write_calibration(calibration, arguments.output, overwrite=arguments.overwrite)
     _say(calibration, assessment, [*_notes(scored, own), *calibration.notes], written, as_json=arguments.json)
     return 0
 

@@ -111,7 +111,9 @@ def run(arguments: argparse.Namespace) -> int:
     """One of the ways to come by masks or classes, then the statistics."""
     from medkt.cohort.merge import arms_below
     from medkt.errors import SettingsError
+    from medkt.statistics import BootstrapSettings
 
+    BootstrapSettings(resamples=arguments.resamples)  # what it refuses is refused before the work
     masks = arguments.reference is not None or arguments.prediction is not None
     modes = [arguments.run is not None, arguments.manifest is not None, masks, arguments.protocol is not None]
     if sum(modes) != 1:
@@ -167,7 +169,7 @@ def _run_masks(arguments: argparse.Namespace) -> int:
     factory = MaskRunnerFactory(scoring=_scoring(arguments, None), **choices)
     folder.claim({**_masks_identity(plan, factory), **of_work(arguments)}, accept_versions=arguments.accept_versions)
     done = run_plan(arguments, folder, plan, factory, folder.salt(arguments.salt))
-    return _say(arguments, {"": arguments.output}, [done])
+    return exit_code(done) if done.stopped else _say(arguments, {"": arguments.output}, [done])
 
 
 def _masks_identity(plan: "Plan", factory: "MaskRunnerFactory") -> dict[str, Any]:

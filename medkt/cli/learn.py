@@ -14,6 +14,7 @@ from medkt.cli.segment import modality_of, progress, say_notes
 if TYPE_CHECKING:
     from medkt.audit import LearnedConcept
     from medkt.concepts import Concept
+    from medkt.concepts.package import Package
     from medkt.domains import Domain
     from medkt.estimates.learn import LearnPlan
     from medkt.estimates.models import ModelPlan
@@ -77,7 +78,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Learn, audit, and write the package, its page with pictures, and the contact sheet."""
-    from medkt.errors import OutputError, SettingsError
+    from medkt.errors import SettingsError
 
     target = _target(arguments.output, overwrite=arguments.overwrite)
     if arguments.seeds < 1:
@@ -119,13 +120,7 @@ def run(arguments: argparse.Namespace) -> int:
             delta=DeltaSettings(kind="full", storage="float32") if arguments.delta == "full" else None, progress=ahead.told(tick),
         )  # fmt: skip
     seconds = time.perf_counter() - began
-    try:
-        package = made.save(target)
-        _write_beside(made, target)
-    except OSError as error:
-        if isinstance(error, OutputError):
-            raise
-        raise OutputError(f"{target}: cannot be written ({error.strerror}); choose another folder") from error
+    package = _write(made, target)
     _say(made, target, package.digest, seconds, notes, as_json=arguments.json)
     return 0
 
@@ -220,14 +215,16 @@ def _concept_and_domain(arguments: argparse.Namespace) -> "tuple[Concept, Domain
     return concept, domain(name)
 
 
-def _write_beside(made: "LearnedConcept", target: Path) -> None:
-    """The page with pictures, which a package never holds."""
+def _write(made: "LearnedConcept", target: Path) -> "Package":
+    """The package, and beside it the page with pictures, which a package never holds; both or none."""
     from medkt.audit.card import as_page
     from medkt.audit.pictures import pictures_of
-    from medkt.io.atomic import write_atomically
+    from medkt.io.together import files_together
 
-    page = as_page(made, pictures_of(made)).encode("utf-8")
-    write_atomically(target.with_suffix(".html"), lambda part: part.write_bytes(page))
+    page = target.with_suffix(".html").name
+    with files_together(target.parent, (page, target.name)) as hidden:
+        (hidden / page).write_text(as_page(made, pictures_of(made)), encoding="utf-8")
+        return made.save(hidden / target.name)
 
 
 def _notes(encoder: "DualEncoder", concept: "Concept", kind: "Domain") -> list[str]:

@@ -53,7 +53,14 @@ class Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     with any_console(), signals_end():
-        return _command(list(sys.argv[1:] if argv is None else argv))
+        try:
+            return _command(list(sys.argv[1:] if argv is None else argv))
+        except KeyboardInterrupt:  # also while a command's own libraries are loaded
+            print("medkt: interrupted", file=sys.stderr)
+            return 130
+        except Ended as signal:
+            print(f"medkt: {signal.word}", file=sys.stderr)
+            return signal.exit_code
 
 
 def _command(argv: list[str]) -> int:
@@ -80,12 +87,6 @@ def _run(run: object, arguments: argparse.Namespace) -> int:
     except MedktError as error:
         print(f"medkt: {' '.join(str(error).split())}", file=sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:
-        print("medkt: interrupted", file=sys.stderr)
-        return 130
-    except Ended as signal:
-        print(f"medkt: {signal.word}", file=sys.stderr)
-        return signal.exit_code
     except BrokenPipeError:  # the reader of our stdout went away (`| head`): nobody is left to tell
         sys.stderr.close()
         return 141

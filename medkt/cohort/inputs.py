@@ -7,8 +7,10 @@ The digits are keyed with the run's salt, so that they tell nobody what the file
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 from medkt.datasets.case import Case
@@ -27,33 +29,46 @@ def fingerprint(case: Case, asked: Any, salt: bytes, *, strict: bool = False) ->
         salt: of the run.
         strict: over the bytes of the files; else over sizes and times.
     """
-    whole = hashlib.blake2b(key=salt[:64], digest_size=12)
+    whole = _keyed(salt[:64]).copy()
     said = (
         case.series, case.volume, case.slice_index, case.image_kind, case.reference_kind, case.reference_key, case.modality,
         asked,
     )  # fmt: skip
-    whole.update(json.dumps(said, ensure_ascii=True, allow_nan=False).encode())
+    whole.update(_as_json(said).encode())
     try:
         for path in (case.image, *case.references):
-            for name, file in _files(path):
-                state = _digest(file) if strict and os.path.isfile(file) else _state(file)  # a pipe has no end
+            for name, file, found in _files(str(path)):
+                of_bytes = strict and stat.S_ISREG(found.st_mode)  # a pipe has no end
+                state = _digest(file) if of_bytes else f"{found.st_size} {found.st_mtime_ns}"
                 whole.update(f"\0{name}\0{state}".encode(errors="surrogateescape"))
     except OSError:
         return ABSENT
     return whole.hexdigest()
 
 
-def _files(path: Path) -> Iterator[tuple[str, str]]:
-    """Every file that reading `path` may open, by a name that does not depend on where it lies."""
-    if path.name.upper() == "DICOMDIR":
-        path = path.parent
-    if path.is_dir():
-        yield from _below(str(path), "")
+@lru_cache(maxsize=4)
+def _keyed(key: bytes) -> "hashlib.blake2b":
+    return hashlib.blake2b(key=key, digest_size=12)
+
+
+_as_json = json.JSONEncoder(ensure_ascii=True, allow_nan=False).encode  # made once: of a million rows it is felt
+
+
+def _files(path: str) -> Iterator[tuple[str, str, os.stat_result]]:
+    """Every file that reading `path` may open, by a name that does not depend on where it lies; each is asked for once."""
+    if path[-8:].upper() == "DICOMDIR" and os.path.basename(path).upper() == "DICOMDIR":
+        path = os.path.dirname(path) or "."
+    found = os.stat(path)
+    if stat.S_ISDIR(found.st_mode):
+        for name, file in _below(path, ""):
+            yield name, file, os.stat(file)
         return
-    yield "", str(path)
+    yield "", path, found
     for beside in _beside(path):
-        if os.path.isfile(beside):
-            yield "beside", beside
+        with suppress(OSError):  # most have none
+            found = os.stat(beside)
+            if stat.S_ISREG(found.st_mode):
+                yield "beside", beside, found
 
 
 def _below(folder: str, prefix: str) -> Iterator[tuple[str, str]]:
@@ -68,19 +83,13 @@ def _below(folder: str, prefix: str) -> Iterator[tuple[str, str]]:
             yield f"{prefix}{entry.name}", entry.path
 
 
-def _beside(path: Path) -> Iterator[str]:
+def _beside(text: str) -> Iterator[str]:
     """Files that belong to another one: the two halves of a pair, and the sidecar of a NIfTI file."""
-    text = str(path)
     lower = text.lower()
     for one, other in ((".hdr", ".img"), (".img", ".hdr"), (".nii.gz", ".json"), (".nii", ".json")):
         if lower.endswith(one):
             yield text[: -len(one)] + other
             return
-
-
-def _state(file: str) -> str:
-    found = os.stat(file)
-    return f"{found.st_size} {found.st_mtime_ns}"
 
 
 def _digest(file: str) -> str:

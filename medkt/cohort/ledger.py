@@ -336,7 +336,9 @@ _TWICE = "the manifest names a case id twice; every case needs an id of its own"
 
 
 def _is_other_file(error: Exception) -> bool:
-    return any(words in str(error) for words in ("no such table", "no such column", "already exists"))
+    return any(
+        words in str(error) for words in ("no such table", "no such column", "already exists", "there is already")
+    )
 
 
 def _opened(path: Path, how: str) -> sqlite3.Connection:

@@ -13,6 +13,7 @@ from whole_line import Command, bright_pipeline
 from medkt.cohort.folder import RunFolder
 from medkt.cohort.masks import MaskRunnerFactory, plan_of_masks
 from medkt.cohort.plan import plan_of
+from medkt.cohort.progress import Summary
 from medkt.cohort.protocols import plan_of_protocol, scoring_of_protocol
 from medkt.cohort.scoring import Scoring, columns_of
 from medkt.cohort.studies import StudyRunner, StudyRunnerFactory
@@ -268,3 +269,23 @@ def test_what_is_refused(words: tuple[str, ...], says: str, tmp_path: Path, medk
     assert ran.code == 2
     assert says in ran.err
     assert len(ran.err.splitlines()) == 1
+
+
+def test_a_stopped_evaluation_of_masks_says_so_and_gives_no_statistics(
+    folders: tuple[Path, Path], tmp_path: Path, medkt: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before, statistics of the cases that had ended, or "holds no row", with the code of bad input."""
+    states = {"pending": 4, "running": 0, "done": 0, "failed": 0}
+    stopped = Summary(total=4, states=states, failures={}, stopped="terminated")
+    monkeypatch.setattr("medkt.cli.evaluate.run_plan", lambda *words: stopped)
+    words = ("evaluate", "--reference", folders[0], "--prediction", folders[1], "-o", tmp_path / "run", "-c", "lesion")
+    ran = medkt(*words)
+    assert (ran.code, ran.err, ran.out) == (143, "medkt: terminated; the same command goes on from here\n", "")
+    assert not (tmp_path / "run" / "evaluation.csv").exists()
+
+
+def test_too_few_draws_are_refused_before_the_work(folders: tuple[Path, Path], tmp_path: Path, medkt: Command) -> None:
+    words = ("evaluate", "--reference", folders[0], "--prediction", folders[1], "-o", tmp_path / "run", "-c", "lesion")
+    ran = medkt(*words, "--resamples", "99")
+    assert (ran.code, ran.err) == (2, "medkt: a bootstrap needs at least 100 resamples, got 99\n")
+    assert not (tmp_path / "run").exists()

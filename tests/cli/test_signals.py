@@ -48,6 +48,27 @@ def test_a_signal_ends_a_command_and_what_is_temporary_goes(
     assert signal.getsignal(number) == before
 
 
+@pytest.mark.parametrize(
+    ("number", "code", "word"), [(signal.SIGTERM, 143, "terminated"), (signal.SIGINT, 130, "interrupted")]
+)
+def test_a_signal_while_a_command_is_loaded_is_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    number: signal.Signals,
+    code: int,
+    word: str,
+) -> None:
+    """Libraries take seconds to load; a trace was all that was said then."""
+
+    def load(name: str) -> None:
+        os.kill(os.getpid(), number)
+        time.sleep(5)
+
+    monkeypatch.setattr(command_line, "import_module", load)
+    assert command_line.main(["segment", "-o", "x"]) == code
+    assert capsys.readouterr().err == f"medkt: {word}\n"
+
+
 def test_nohup_keeps_a_command_alive() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
