@@ -121,7 +121,7 @@ def _parquet(path: Path) -> Iterator[tuple[int, list[str]]]:
                 for cells in zip(*columns, strict=True):
                     number += 1
                     yield number, [_text(cell) for cell in cells]
-    except (ArrowException, OSError) as error:
+    except (ArrowException, OSError, UnicodeDecodeError) as error:
         raise UnreadableError(f"{path}: is no Parquet file, or is damaged; write it again") from error
 
 

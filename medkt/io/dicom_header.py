@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pydicom import Dataset, Sequence
+from pydicom.datadict import dictionary_VR
 from pydicom.filereader import read_partial
 from pydicom.tag import BaseTag, Tag
 
@@ -73,6 +74,8 @@ def value(dataset: Dataset, keyword: str) -> Any:
         found = dataset.get(keyword)
     except Exception:  # the library decodes here and raises whatever the bytes make it raise
         return None
+    if isinstance(found, Sequence) and dictionary_VR(keyword) != "SQ":
+        return None  # in the place of a word or number; as text it may take hours, for each level is indented anew
     return None if found is None or (hasattr(found, "__len__") and len(found) == 0) else found
 
 

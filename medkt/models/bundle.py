@@ -3,11 +3,14 @@
 A bundle is a zip file with `bundle.json`, which holds the SHA-256 of every file in it, and `models/<name>/<file>`.
 """
 
+import errno
 import json
+import lzma
 import os
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterable
 from dataclasses import asdict
 from hashlib import sha256 as new_sha256
@@ -16,7 +19,7 @@ from typing import Any
 
 from medkt.bounds import parse_json, require_regular
 from medkt.concepts.signature import BUNDLE, require_valid, signature_over, signer_in, trusted_keys
-from medkt.errors import InputError, OutputError, WeightsError
+from medkt.errors import InputError, MedktError, OutputError, WeightsError
 from medkt.models import store
 from medkt.models.digest import sha256_of
 from medkt.models.records import ModelRecord, record_of
@@ -132,9 +135,22 @@ def import_bundle(
             for entry in index["models"]:
                 _require_vouched(entry, path, signer=signer, accept_unpublished=accept_unpublished)
             return [_import_model(archive, entry, path, signer) for entry in index["models"]]
-    except (zipfile.BadZipFile, KeyError, TypeError, ValueError, AttributeError) as error:
-        if isinstance(error, WeightsError):
-            raise
+    except MedktError:  # some are ValueErrors or OSErrors too
+        raise
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        EOFError,
+        RuntimeError,
+        OSError,
+    ) as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise  # of the disk, not of a place that the archive names
         raise WeightsError(f"{path} is no bundle of models, or damaged: {error}") from error
 
 

@@ -215,3 +215,30 @@ def test_columns_of_other_kinds(name: str, made: pa.Array, tmp_path: Path) -> No
     else:
         with pytest.raises(UnreadableError, match="column"):
             read_scores(table)
+
+
+def test_a_sequence_in_the_place_of_a_word(tmp_path: Path) -> None:
+    """A thousand levels deep; as text they took hours and all memory."""
+    from .bench.dicom_tree import Node, _nested, tree_of, written
+
+    path = next(seeds.series(tmp_path)[0].iterdir())
+    start, nodes = tree_of(path)
+    for keyword in (0x00080060, 0x00080008, 0x00280004):  # Modality, ImageType, PhotometricInterpretation
+        changed = [Node(one.tag, "SQ", _nested(1200)) if one.tag == keyword else one for one in nodes]
+        deep = tmp_path / "deep.dcm"
+        deep.write_bytes(written(start, changed))
+        end = end_of(image, deep, Limits(memory_mib=1024, seconds=10))
+        assert end.verdict in ("done", "refused"), end
+
+
+def test_a_bundle_packed_in_no_known_way(tmp_path: Path) -> None:
+    from medkt.models.bundle import import_bundle
+
+    path = seeds.bundles(tmp_path)[0]
+    content = bytearray(path.read_bytes())
+    at = content.rindex(b"PK\x01\x02", 0, content.rindex(b"PK\x01\x02"))
+    content[at + 10] = 77  # method
+    content[8] = 77
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match="no bundle of models, or damaged"):
+        import_bundle(path)
