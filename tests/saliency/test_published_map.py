@@ -57,7 +57,7 @@ def test_a_map_of_a_padded_square_goes_where_it_belongs() -> None:
         assert published_shift_px(frame_plane(*shape, 224, policy)) == shift
 
 
-@pytest.mark.parametrize(("rows", "columns"), [(328, 503), (503, 328), (61, 40), (24, 24)])
+@pytest.mark.parametrize(("rows", "columns"), [(328, 503), (36, 32), (32, 36), (24, 24)])
 def test_a_picture_of_8_bits_is_framed_by_pillow(rows: int, columns: int) -> None:
     grey = np.random.default_rng(columns).integers(0, 256, (rows, columns), dtype=np.uint8)
     short, size = min(rows, columns), 24
