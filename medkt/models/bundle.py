@@ -54,7 +54,7 @@ def bring(record: ModelRecord, path: Path) -> store.Installed:
         WeightsError: the files do not hold this model.
         OutputError: the store cannot be written.
     """
-    from medkt.models.recognise import weights_in  # imports torch, as does the trial below
+    from medkt.models.recognise import require_model, weights_in  # imports torch, as does the trial below
     from medkt.models.registry import build
 
     if not record.files:
@@ -65,6 +65,7 @@ def bring(record: ModelRecord, path: Path) -> store.Installed:
     require_regular(weights)
     if weights.stat().st_size > LARGEST_WEIGHTS:
         raise WeightsError(f"{weights} is larger than {LARGEST_WEIGHTS >> 30} GiB; no model that medkt knows is")
+    require_model(record, weights)
     beside = [weights.parent / name for name in _TOKENIZERS] if len(record.files) > 1 else []
     with store.assembling(record.name) as folder:
         for file in (weights, *(file for file in beside if file.is_file())):
@@ -156,6 +157,9 @@ def import_bundle(
 
 def _index(archive: zipfile.ZipFile, path: Path) -> bytes:
     """The bytes of the index, once the sizes that the archive states fit the disk."""
+    names = [member.filename for member in archive.infolist()]
+    if len(set(names)) != len(names):  # programs differ in which of the two they read
+        raise WeightsError(f"{path}: two of its members have one name; it is not to be trusted")
     largest = max(
         (member.file_size for member in archive.infolist() if member.filename in (_INDEX, _SIGNATURE)), default=0
     )

@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from torch import Tensor
-
 from medkt.errors import AmbiguousInputError, WeightsError
 from medkt.models import store
+from medkt.models.containers import Shape
 from medkt.models.records import Kind, ModelRecord, record_of
-from medkt.models.weights import read_state
+from medkt.models.weights import shapes_in
 
 _SUFFIXES = (".safetensors", ".bin", ".pt", ".pth")
 
@@ -26,7 +25,25 @@ def recognise(path: Path, kind: Kind) -> tuple[ModelRecord, Path]:
         if path.is_dir() or path.name == known.weights:
             return record_of(known.name, kind), folder / known.weights
     weights = weights_in(path)
-    return record_of(_name(read_state(weights), weights, kind), kind), weights
+    return record_of(_name(shapes_in(weights), weights, kind), kind), weights
+
+
+def require_model(record: ModelRecord, weights: Path) -> None:
+    """That the names and shapes in a file are those of this model, before one is built for it.
+
+    Raises:
+        WeightsError: they are of another, or of none.
+    """
+    shapes = shapes_in(weights)
+    try:
+        found = {_name(shapes, weights, record.kind)}
+    except AmbiguousInputError:  # a CLIP that does not say whose: the user has just said it
+        variant = _variant(shapes)
+        found = {f"clip-{variant}", f"openclip-{variant}-laion2b"}
+    if found & {"sam-vit-b", "medsam"}:
+        found = {"sam-vit-b", "medsam"}  # of one architecture
+    if record.name not in found:
+        raise WeightsError(f"{weights} holds {' or '.join(sorted(found))}, not {record.name}; name what it is")
 
 
 def weights_in(path: Path) -> Path:
@@ -46,7 +63,7 @@ def weights_in(path: Path) -> Path:
     return found[0]
 
 
-def _name(state: Mapping[str, Tensor], weights: Path, kind: Kind) -> str:
+def _name(state: Mapping[str, Shape], weights: Path, kind: Kind) -> str:
     name = _encoder(state, weights) if kind == "encoder" else _segmenter(state, weights)
     if name is None:
         some = ", ".join(list(state)[:3])
@@ -54,7 +71,7 @@ def _name(state: Mapping[str, Tensor], weights: Path, kind: Kind) -> str:
     return name
 
 
-def _encoder(state: Mapping[str, Tensor], weights: Path) -> str | None:
+def _encoder(state: Mapping[str, Shape], weights: Path) -> str | None:
     if "visual.trunk.cls_token" in state or "vision_model.embeddings.class_embedding" in state:
         return "biomedclip" if _is_biomedclip(state) else None
     if "vision_model.model.embeddings.patch_embeddings.projection.weight" in state:
@@ -64,13 +81,12 @@ def _encoder(state: Mapping[str, Tensor], weights: Path) -> str | None:
     return _clip(state, weights) if "visual.conv1.weight" in state and "visual.proj" in state else None
 
 
-def _is_biomedclip(state: Mapping[str, Tensor]) -> bool:
+def _is_biomedclip(state: Mapping[str, Shape]) -> bool:
     return "text.proj.0.weight" in state or "text_projection.fc1.weight" in state
 
 
-def _clip(state: Mapping[str, Tensor], weights: Path) -> str | None:
-    width, _, patch, _ = state["visual.conv1.weight"].shape
-    variant = {(768, 32): "vit-b-32", (768, 16): "vit-b-16", (1024, 14): "vit-l-14"}.get((width, patch))
+def _clip(state: Mapping[str, Shape], weights: Path) -> str | None:
+    variant = _variant(state)
     if variant is None:
         return None
     if "input_resolution" in state:  # only OpenAI keeps it among the weights
@@ -81,10 +97,16 @@ def _clip(state: Mapping[str, Tensor], weights: Path) -> str | None:
     )
 
 
-def _segmenter(state: Mapping[str, Tensor], weights: Path) -> str | None:
+def _variant(state: Mapping[str, Shape]) -> str | None:
+    width, _, patch, _ = (*state["visual.conv1.weight"], 0, 0, 0, 0)[:4]
+    return {(768, 32): "vit-b-32", (768, 16): "vit-b-16", (1024, 14): "vit-l-14"}.get((width, patch))
+
+
+def _segmenter(state: Mapping[str, Shape], weights: Path) -> str | None:
     places = state.get("image_encoder.pos_embed")
     if places is None:
         return None
-    if places.shape[-1] == 768 and "medsam" in weights.name.lower():
+    width = places[-1] if places else 0
+    if width == 768 and "medsam" in weights.name.lower():
         return "medsam"
-    return {768: "sam-vit-b", 1024: "sam-vit-l", 1280: "sam-vit-h"}.get(places.shape[-1])
+    return {768: "sam-vit-b", 1024: "sam-vit-l", 1280: "sam-vit-h"}.get(width)

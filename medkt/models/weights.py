@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import safetensors
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from medkt.errors import WeightsError
 from medkt.models import store, torchscript
+from medkt.models.containers import Shape, require_sound, safetensors_shapes
 from medkt.models.digest import sha256_of
 from medkt.models.headers import are_only_headers_wanted
 
@@ -34,6 +35,7 @@ _CONSTANT = (
 _ASKS_FOR_CODE = re.compile(r"GLOBAL|asks for|unrecognized function|Unsupported class|Can only build")
 
 State = dict[str, Tensor]
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +58,7 @@ def read_state(path: Path) -> State:
     """
     if not path.is_file():
         raise WeightsError(f"{path} is not a file")
+    require_sound(path)
     with torch.device("cpu"):  # also where a model is being built without numbers
         content = _unwrap(_read(path))
     odd = [str(name) for name, value in content.items() if not isinstance(value, Tensor)]
@@ -63,6 +66,26 @@ def read_state(path: Path) -> State:
         found = f"holds entries that are no tensors: {_listed(odd)}" if odd else "is empty"
         raise WeightsError(f"{path} is not a state dict: it {found}")
     state = {str(name): value for name, value in content.items()}
+    wide = [
+        name for name, value in state.items() if value.numel() * value.element_size() > value.untyped_storage().nbytes()
+    ]
+    if wide:
+        raise WeightsError(f"{path}: entries say more values than they hold: {_listed(wide)}; it is not to be trusted")
+    return _without_prefixes(state)
+
+
+def shapes_in(path: Path) -> dict[str, Shape]:
+    """The shape of every entry by its name as `read_state` gives it; of a safetensors file no value is read.
+
+    Raises:
+        WeightsError: as `read_state`.
+    """
+    if path.suffix != ".safetensors" or not path.is_file():
+        return {name: tuple(value.shape) for name, value in read_state(path).items()}
+    return _without_prefixes(dict(safetensors_shapes(path)))
+
+
+def _without_prefixes(state: dict[str, Value]) -> dict[str, Value]:
     for prefix in _PREFIXES:
         if all(name.startswith(prefix) for name in state):
             state = {name.removeprefix(prefix): value for name, value in state.items()}

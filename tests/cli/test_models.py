@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from segment_anything.build_sam import _build_sam
 
 from medkt.cli import models
@@ -254,6 +255,15 @@ def test_sizes_are_looked_at_before_a_model_is_built(tmp_path: Path, monkeypatch
         medkt_models("import", str(bundle))
 
 
+def test_a_bundle_with_two_indices_is_refused(tmp_path: Path) -> None:
+    """One reader would see the first, another the last."""
+    bundle = forged(tmp_path)
+    with zipfile.ZipFile(bundle, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.writestr("bundle.json", b"{}")
+    with pytest.raises(WeightsError, match="two of its members have one name; it is not to be trusted"):
+        medkt_models("import", str(bundle), "--accept-unpublished")
+
+
 def test_export_of_what_has_changed(tmp_path: Path) -> None:
     (install("sam-vit-b") / "w.pth").write_bytes(b"changed")
     with pytest.raises(WeightsError, match=r"cannot be exported: w\.pth is changed"):
@@ -269,8 +279,9 @@ def test_import_refuses_what_does_not_load(tmp_path: Path, monkeypatch: pytest.M
     torch.save({"stranger": torch.zeros(1)}, tmp_path / "x.pth")
     with pytest.raises(WeightsError, match="holds no segmenter that medkt knows; its entries begin with stranger"):
         medkt_models("import", str(tmp_path / "x.pth"))
+    torch.save({"image_encoder.pos_embed": torch.zeros(1, 1, 1, 768)}, tmp_path / "y.pth")
     with pytest.raises(WeightsError, match="does not fit Sam"):
-        medkt_models("import", "sam-vit-b", str(tmp_path / "x.pth"))
+        medkt_models("import", "sam-vit-b", str(tmp_path / "y.pth"))
     assert store.installed("sam-vit-b") is None
     with pytest.raises(InputError, match="does not exist"):
         medkt_models("import", "sam-vit-b", str(tmp_path / "none.pth"))
@@ -284,7 +295,9 @@ def test_import_brings_weights_and_tokenizer(tmp_path: Path, monkeypatch: pytest
     tried = []
     monkeypatch.setattr(registry, "build", lambda record, weights: tried.append((record.name, weights.name)))
     (tmp_path / "mine").mkdir()
-    for name in ("model.safetensors", "vocab.txt", "unrelated.csv"):
+    mark = "vision_model.model.embeddings.patch_embeddings.projection.weight"
+    save_file({mark: torch.zeros(1, 3, 4, 4)}, tmp_path / "mine" / "model.safetensors")
+    for name in ("vocab.txt", "unrelated.csv"):
         (tmp_path / "mine" / name).write_text(name)
     assert medkt_models("import", "medclip-swin", str(tmp_path / "mine")) == 0
     found = store.installed("medclip-swin")
