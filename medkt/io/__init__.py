@@ -7,7 +7,7 @@ from medkt.lazy import names_of
 _WHERE = {
     "read_image": "medkt.io.read",
     "read_mask": "medkt.io.masks",
-    "seg_refusal": "medkt.io.write_seg_source",
+    "seg_refusal": "medkt.io.write_seg",
     "write_dicom_seg": "medkt.io.write_seg",
     "write_nifti_mask": "medkt.io.write_nifti",
     "write_png_mask": "medkt.io.write_png",
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from medkt.io.write_nifti import write_nifti_mask as write_nifti_mask
     from medkt.io.write_nifti import write_saliency_nifti as write_saliency_nifti
     from medkt.io.write_png import write_png_mask as write_png_mask
+    from medkt.io.write_seg import seg_refusal as seg_refusal
     from medkt.io.write_seg import write_dicom_seg as write_dicom_seg
-    from medkt.io.write_seg_source import seg_refusal as seg_refusal
 
 __getattr__ = names_of(__name__, _WHERE, globals())

@@ -4,15 +4,18 @@ Binary, one segment a concept, frames without mask left out. Patient and study a
 no description, comment, operator or institution of the source is.
 """
 
+import math
 import re
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import highdicom as hd
 import numpy as np
 from pydicom import Dataset
+from pydicom.datadict import dictionary_VR
 from pydicom.sr.codedict import codes
 from pydicom.valuerep import DA, TM
 
@@ -106,6 +109,58 @@ def write_dicom_seg(
         native = seg_source(image)
     except InputError as error:
         raise type(error)(f"{path}: {error}") from error
+    try:
+        seg = _made(masks, concepts, image, native, every_frame=every_frame)
+    except UnsupportedError as error:
+        raise UnsupportedError(f"{path}: {error}", code="no-seg") from error
+    return write_atomically(path, lambda temporary: _save(seg, temporary))
+
+
+def seg_refusal(image: Image) -> str | None:
+    """Why no DICOM SEG can be written of this image, in words; None where one can.
+
+    One without a voxel inside is made, so that whatever stops the writer is known before anything is computed.
+    """
+    try:
+        native = seg_source(image)
+        empty = Mask(values=np.zeros(image.geometry.shape, dtype=bool), geometry=image.geometry)
+        _made([empty], [_Trial()], image, native)
+    except InputError as error:
+        return str(error)
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Words:
+    """A code of the trial."""
+
+    value: str
+    scheme: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Trial:
+    """A finding that no SEG is kept of."""
+
+    id: str = "trial"
+    name: str = "trial"
+    category: Term = field(
+        default_factory=lambda: _Words(value="49755003", scheme="SCT", meaning="Morphologic abnormality")
+    )
+    type: Term | None = None
+    region: Term | None = None
+    colour: tuple[int, int, int] = (0, 0, 0)
+
+
+def _made(
+    masks: Sequence[Mask], concepts: Sequence[Finding], image: Image, native: DicomNative, *, every_frame: bool = False
+) -> Dataset:
+    """The SEG in memory.
+
+    Raises:
+        UnsupportedError: the source headers hold what nothing can be made of.
+    """
     segments = [_segment(number, concept) for number, concept in enumerate(concepts, 1)]
     try:
         with warnings.catch_warnings(record=True):  # about values of the source, which are not ours to mend
@@ -115,10 +170,10 @@ def write_dicom_seg(
             _take_over_study(seg, native.datasets[0])
     except Exception as error:  # the source headers may hold anything, and highdicom says so in many ways
         raise UnsupportedError(
-            f"{path}: no SEG can be made of this series ({type(error).__name__}: {one_line(str(error))}); write NIfTI",
+            f"no SEG can be made of this series ({type(error).__name__}: {one_line(str(error))}); write NIfTI",
             code="no-seg",
         ) from error
-    return write_atomically(path, lambda temporary: _save(seg, temporary))
+    return seg
 
 
 def _save(seg: Dataset, path: Path) -> None:
@@ -157,7 +212,7 @@ def _one_picture(native: DicomNative) -> Dataset:
     source = Dataset()
     lossy = [dataset for dataset in native.datasets if text(dataset, "LossyImageCompression") == "01"]
     for keyword in (*_IDENTITY, *_HISTORY):
-        found = value((lossy or native.datasets)[0], keyword)
+        found = _numeric((lossy or native.datasets)[0], keyword)
         if found is not None:
             setattr(source, keyword, found)
     source.SOPClassUID = SINGLE_PICTURE
@@ -165,6 +220,27 @@ def _one_picture(native: DicomNative) -> Dataset:
     for keyword in _STUDY:  # empty for highdicom, whose complaints would quote a name; `_take_over_study` fills them in
         setattr(source, keyword, "")
     return source
+
+
+def _numeric(dataset: Dataset, keyword: str) -> Any:
+    """The value; of what should be numbers, those that are, None where there is none."""
+    found = value(dataset, keyword)
+    if dictionary_VR(keyword) not in ("DS", "IS") or found is None:
+        return found
+    sound = [
+        one
+        for part in ([found] if isinstance(found, str | float | int) else found)
+        if (one := _number(part)) is not None
+    ]
+    return [f"{one:.10g}" for one in sound] or None
+
+
+def _number(found: object) -> float | None:
+    try:
+        number = float(str(found))
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _label(concepts: Sequence[Finding]) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.uid import UID, generate_uid
 
-from medkt.errors import GeometryError, InputError, UnsupportedError
+from medkt.errors import GeometryError, UnsupportedError
 from medkt.io.dicom_groups import functional
 from medkt.io.dicom_header import integer, numbers, text
 from medkt.io.native import DicomNative
@@ -36,15 +36,6 @@ class SourceFrame:
     many: bool
     position: NDArray[np.float64]
     placed: bool
-
-
-def seg_refusal(image: Image) -> str | None:
-    """Why no DICOM SEG can be written of this image, in words; None where one can. Nothing is computed."""
-    try:
-        seg_source(image)
-    except InputError as error:
-        return str(error)
-    return None
 
 
 def seg_source(image: Image) -> DicomNative:

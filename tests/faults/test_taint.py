@@ -38,6 +38,10 @@ QUICK = (
     "presence.gate=false",
 )
 FEW = ("--resamples", "100")
+LITTLE = {
+    "inversion.steps": 2, "judged_with.steps": 2, "rehearsed_with.steps": 2, "images": 2, "rehearsal_images": 1,
+    "validation_images": 1, "views": 1, "pictured": 0.0, "finetune.steps": 2, "finetune.learning_rate": 0.001, "choose": "false",
+}  # fmt: skip
 RAISED = {
     "crash": RuntimeError(TAINT), "value": ValueError(TAINT), "key": KeyError(TAINT), "memory": MemoryError(TAINT),
     "weights": WeightsError(TAINT), "number": NumericalError(TAINT),
@@ -148,7 +152,9 @@ def test_evaluation_with_references_that_do_not_fit(places: Path, medkt: Command
     ran = medkt("evaluate", "--manifest", listed, "-o", run, "--json", *QUICK, *FEW)
     assert ran.code == 4, ran.err
     failures = json.loads(medkt("batch", "status", run, "--json").out)["failures"]
-    assert sum(failures.values()) >= 5, failures
+    # a mask without the label that is asked for is an empty one, which is no failure; grid, mask, coco, rle, rtstruct are
+    assert failures == {"unreadable": 4, "unsupported": 1}
+    assert sum('"status": "done"' in line for line in ran.out.splitlines()) == 4
     require_untainted(spoken(ran.out))
     assert require_untainted(written(places)) > 30
 
@@ -186,6 +192,57 @@ def test_segment_and_classify_of_every_study(places: Path, medkt: Command) -> No
     assert ran.code == 0, ran.err
     require_untainted(spoken(ran.out))
     assert require_untainted(written(places)) > 20
+
+
+def test_maps_comparisons_and_volumes(places: Path, medkt: Command) -> None:
+    """What is made of studies one by one, and of runs that are there; the volumes' pixels are the study's own."""
+    inputs, out = places / f"in {FILE}", places / "out"
+    cases = sound(inputs)
+    for number, case in enumerate(cases):
+        words = ("-i", case.image, "-o", out / f"map {number}", "-p", "a bright spot", "--modality", case.modality)
+        ran = medkt("explain", *words, "--json", *QUICK[:6])
+        assert ran.code == 0, ran.err
+        require_untainted(spoken(ran.out))
+    listed = write_manifest(cases, inputs / f"{FILE}.csv")
+    for run, margin in (("one", "0.1"), ("two", "0.2")):
+        more = ("--set", f"prompts.margin={margin}")
+        ran = medkt("evaluate", "--manifest", listed, "-o", out / run, *QUICK, *FEW, *more)
+        assert ran.code == 0, ran.err
+        require_untainted(iter([("out", ran.out.encode()), ("err", ran.err.encode())]))
+    for command in (
+        ("compare", out / "one", out / "two", "-o", out / "both.html", *FEW),
+        ("report", out / "one", "--volumes", listed, *FEW),
+        ("batch", "verify", out / "one"),
+    ):
+        ran = medkt(*command)
+        assert ran.code == 0, ran.err
+        require_untainted(iter([("out", ran.out.encode()), ("err", ran.err.encode())]))
+    assert (out / "one" / "report_files").is_dir()
+    assert require_untainted(written(places)) > 60
+
+
+def test_a_learning(places: Path, medkt: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of words in a file that is named after a patient: package, page, log and the cache of images."""
+    monkeypatch.undo()
+    for name, value in {"MEDKT_HOME": "home", "MEDKT_CACHE": "home/cache", "TMPDIR": "temporary"}.items():
+        monkeypatch.setenv(name, str(places / value))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    folder = places / f"in {FILE}"
+    folder.mkdir()
+    words = folder / f"{FILE}.yaml"
+    said = ("--name", "Pale ring", "--caption", "a pale ring", "--licence", "CC0-1.0", "--author", "me")
+    ran = medkt("concept", "new", "--modality", "ultrasound", *said, "-o", words)
+    assert ran.code == 0, ran.err
+    few = [f"{name}={value}" for name, value in LITTLE.items()]
+    options = [word for one in few for word in ("--set", one)]
+    ran = medkt("learn", words, "-o", places / "out" / "ring.medkt", *options, "--json", "-v")
+    assert ran.code == 0, ran.err
+    require_untainted(iter([("out", ran.out.encode()), ("err", ran.err.encode())]))
+    assert require_untainted(written(places)) > 3
+    ran = medkt("invert", "-c", words, "-o", places / "out" / "images", "--set", "steps=2", "--json")
+    assert ran.code == 0, ran.err
+    require_untainted(iter([("out", ran.out.encode())]))
+    require_untainted(written(places))
 
 
 def test_calibration(places: Path, medkt: Command) -> None:
