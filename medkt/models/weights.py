@@ -71,7 +71,8 @@ def read_state(path: Path) -> State:
     ]
     if wide:
         raise WeightsError(f"{path}: entries say more values than they hold: {_listed(wide)}; it is not to be trusted")
-    return _without_prefixes(state)
+    state = _without_prefixes(state)
+    return _without_numbers(state) if are_only_headers_wanted() else state
 
 
 def shapes_in(path: Path) -> dict[str, Shape]:
@@ -89,7 +90,7 @@ def _without_prefixes(state: dict[str, Value]) -> dict[str, Value]:
     for prefix in _PREFIXES:
         if all(name.startswith(prefix) for name in state):
             state = {name.removeprefix(prefix): value for name, value in state.items()}
-    return _without_numbers(state) if are_only_headers_wanted() else state
+    return state
 
 
 def load_state(module: nn.Module, state: Mapping[str, Tensor], harmless: Mapping[str, Tensor], source: str) -> Loaded:
