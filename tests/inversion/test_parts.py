@@ -57,6 +57,12 @@ def test_periodic_annealing_as_measured_in_the_specification() -> None:
     assert learning_rate(KT, 4999) == pytest.approx(0, abs=1e-6)
 
 
+def test_a_period_is_counted_as_the_published_code_counts() -> None:
+    code = dataclasses.replace(KT, upsize_at=(899, 1799))  # told 900 and 1800, counted from 1: (5000 - 1800) // 3
+    assert learning_rate(code, 1799 + 1066) == pytest.approx(0, abs=1e-12)
+    assert learning_rate(code, 1799 + 533) == pytest.approx(0.05)
+
+
 @pytest.mark.parametrize("annealing", ["cosine", "periodic"])
 def test_annealing_is_torchs_scheduler(annealing: Any) -> None:
     settings = InversionSettings(annealing=annealing, steps=30, lr=0.1)
