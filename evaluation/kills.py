@@ -243,7 +243,7 @@ def forked(words: Sequence[object], log: Path) -> Forked:
 
 
 def rounds_of(command: Command, inputs: Path, root: Path, rounds: int, rng: random.Random) -> Counted:
-    counted, scratch, folder = Counted(), Path(tempfile.gettempdir()), root / "disturbed"
+    counted, folder = Counted(), root / "disturbed"
     calm = root / "calm"
     calm.mkdir(parents=True)
     command.before(inputs, calm)
@@ -265,7 +265,7 @@ def rounds_of(command: Command, inputs: Path, root: Path, rounds: int, rng: rand
             counted.ended += 1
             found = command.results(folder)
             counted.differ += [name for name in {**wanted, **found} if wanted.get(name) != found.get(name)]
-            counted.left += _left(folder, scratch)
+            counted.left += _left(folder)
     return counted
 
 
@@ -285,13 +285,19 @@ def _one(
     if "Traceback" in said or not (code == 0 or killed):
         counted.said.append(f"code {code}: {said[-300:]}")
     if killed and kill is not None and kill[0] == signal.SIGTERM:
-        counted.left += [f"after SIGTERM: {name}" for name in _left(folder, Path(tempfile.gettempdir()))]
+        counted.left += [f"after SIGTERM: {name}" for name in _left(folder)]
     return code == 0
 
 
-def _left(folder: Path, scratch: Path) -> list[str]:
+def _left(folder: Path) -> list[str]:
     found = [one.name for one in folder.rglob("*") if any(word in one.name for word in LEFT)]
-    return found + [f"temporary: {one.name}" for one in scratch.iterdir()]
+    return found + temporary()
+
+
+def temporary() -> list[str]:
+    """What lies in the temporary folder, but for torch's own of compiled code, which holds nothing of a study."""
+    names = sorted(one.name for one in Path(tempfile.gettempdir()).iterdir())
+    return [f"temporary: {name}" for name in names if not name.startswith("torchinductor_")]
 
 
 def _table(counted: dict[str, Counted], seed: int) -> str:
