@@ -57,7 +57,8 @@ def _study(task: Task, n: int) -> tuple[Image, Mask]:
         drawn = DRAWERS[name].draw_plane("unnamed", rng, side=SIDE, attributes=task.finding.draw(rng))
     else:
         drawn = DRAWERS[name].draw_plane(task.finding.id, rng, side=SIDE)
-    geometry = Geometry(affine=np.diag([SPACING_MM, SPACING_MM, SPACING_MM, 1.0]), shape=(1, SIDE, SIDE), unit="mm")
+    affine = np.diag([SPACING_MM, SPACING_MM, SPACING_MM, 1.0])[[2, 1, 0, 3]]  # columns to the left, rows to the back
+    geometry = Geometry(affine=affine, shape=(1, SIDE, SIDE), unit="mm")
     values = np.rint(drawn.plane * 255).astype(np.uint8)[None]
     return Image(values=values, geometry=geometry, provenance=Provenance()), Mask(
         values=drawn.mask[None], geometry=geometry
