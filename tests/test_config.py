@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+import yaml
 
 from medkt.config import (
     build,
@@ -19,7 +20,7 @@ from medkt.config import (
 )
 from medkt.errors import SettingsError, UnknownNameError
 from medkt.report.plain import as_plain
-from medkt.resources import data_file
+from medkt.resources import data_file, data_yaml
 
 
 @dataclass(frozen=True)
@@ -146,3 +147,9 @@ def test_a_changed_value_is_no_longer_its_presets() -> None:
     sources = {"limit": "a table", "inner.beta": "an equation"}
     changed = Outer(limit=3, inner=Inner(layers=(9,)))
     assert sources_of(changed, Outer(), sources) == {"limit": "given for this run", "inner.beta": "an equation"}
+
+
+@pytest.mark.parametrize("name", ["models.yaml", "phantom/findings.yaml", "domains/ct.yaml", "domains/ultrasound.yaml"])
+def test_what_ships_is_the_same_by_either_loader_of_yaml(name: str) -> None:
+    text = data_file(f"configs/{name}").read_text(encoding="utf-8")
+    assert data_yaml(f"configs/{name}") == yaml.safe_load(text)

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import yaml
-
-from medkt.resources import data_file
+from medkt.resources import data_yaml
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +93,7 @@ def asked() -> Asked:
 
 @cache
 def _raw() -> Any:
-    return yaml.safe_load(data_file("radiology_captions/lint.yaml").read_text(encoding="utf-8"))
+    return data_yaml("radiology_captions/lint.yaml")
 
 
 @cache

@@ -6,8 +6,6 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-import yaml
-
 from medkt.domains.ct import CT
 from medkt.domains.cxr import CXR
 from medkt.domains.domain import Domain, Percentiles, SaliencyDefaults, SliceRule, Window, Words
@@ -15,7 +13,7 @@ from medkt.domains.extent import Extent, require_extent
 from medkt.domains.mri import MRI
 from medkt.domains.ultrasound import Ultrasound
 from medkt.errors import AmbiguousInputError, SettingsError, UnknownNameError, UnsupportedError
-from medkt.resources import data_file
+from medkt.resources import data_yaml
 from medkt.spatial import Image
 from medkt.spatial.modality import written_modality
 
@@ -84,8 +82,8 @@ def _advice(image: Image) -> str:
 
 
 def _load(name: str) -> Domain:
-    path = data_file(f"configs/domains/{name}.yaml")
-    raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    path = f"configs/domains/{name}.yaml"
+    raw = data_yaml(path)
     if set(raw) != _KEYS:
         wrong = ", ".join(sorted(set(raw) ^ _KEYS))
         raise SettingsError(f"{path}: unknown or missing keys: {wrong}")

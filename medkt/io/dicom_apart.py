@@ -15,6 +15,7 @@ from medkt.io.dicom_decode import PREFERRED, NoPixelsError, decode, pixels_of, r
 from medkt.io.dicom_files import DicomFile, transfer_syntax
 from medkt.io.dicom_header import integer
 from medkt.io.dicom_jpeg import needs_jpeg12
+from medkt.io.dicom_plain import plain_plane
 from medkt.io.dicom_streams import as_stated
 
 Array = NDArray[Any]
@@ -94,6 +95,10 @@ class Decoding:
             return
         file, numbers = self._files[index], self._numbers[index]
         _allowed_frame(file)
+        plane = _as_it_is(file) if numbers == [1] else None
+        if plane is not None:
+            yield plane, False
+            return
         dataset = pixels_of(file.path, file.shown)
         require_decoder(dataset, file.shown)
         if not is_encoded(dataset) or not goes_apart(large=False, strange=True):
@@ -111,6 +116,12 @@ class Decoding:
         picture = _allowed_frame(file)
         whole = picture * len(numbers) + file.path.stat().st_size
         return request_for("dicom", file.path, file.shown, picture=picture, whole=whole, numbers=numbers)
+
+
+def _as_it_is(file: DicomFile) -> Array | None:
+    """The only frame of a file whose pixels lie there as they are, None of any other file."""
+    budget().require_bytes(file.path.stat().st_size, file.shown)
+    return plain_plane(file.path, file.header, file.element, transfer_syntax(file.header), file.shown)
 
 
 def _answers(conversation: Conversation, warnings: dict[str, None]) -> Decoded:

@@ -9,6 +9,7 @@ from pydicom import Dataset
 
 from medkt.errors import IncompleteError, InputError, UnreadableError, UnsupportedError
 from medkt.io.dicom_header import header_and_pixels, is_cut_picture, items, kind_of, text, value
+from medkt.io.dicom_plain import PixelElement, pixel_element
 from medkt.io.entries import Entry, Listing, Lost, dicom_of, listing_of, said
 
 DIRECTORY = "a directory of files (DICOMDIR)"
@@ -19,7 +20,7 @@ CUT_HEADER = "cut or damaged within the header"
 class DicomFile:
     """One file: where it lies, how to name it in messages, its header without voxels, and whether it has voxels.
 
-    `folder` is the name of its folder, "" where the file itself was given.
+    `folder` is the name of its folder, "" where the file itself was given; `element` is where its voxels lie as they are.
     """
 
     path: Path
@@ -27,6 +28,7 @@ class DicomFile:
     header: Dataset
     has_pixels: bool = True
     folder: str = ""
+    element: PixelElement | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,8 +134,9 @@ def _read_all(
 
 
 def _opened(path: Path, shown: str, folder: str = "") -> DicomFile:
-    header, has_pixels = header_and_pixels(path, shown)
-    return DicomFile(path=path, shown=shown, header=header, has_pixels=has_pixels, folder=folder)
+    elements: list[PixelElement | None] = [None]
+    header, has_pixels = header_and_pixels(path, shown, lambda file: elements.append(pixel_element(file)))
+    return DicomFile(path=path, shown=shown, header=header, has_pixels=has_pixels, folder=folder, element=elements[-1])
 
 
 def _sorted_out(files: list[DicomFile], listed: Listing, lost: list[Lost], *, whole: bool = False) -> FoundFiles:

@@ -1,8 +1,9 @@
 """Header values out of files that may hold anything, without a trace from the library and without quoting a patient."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from pydicom import Dataset, Sequence
 from pydicom.datadict import dictionary_VR
@@ -41,8 +42,8 @@ def read_header(path: Path, shown: str) -> Dataset:
     return header_and_pixels(path, shown)[0]
 
 
-def header_and_pixels(path: Path, shown: str) -> tuple[Dataset, bool]:
-    """Everything before the pixel data, and whether there is pixel data.
+def header_and_pixels(path: Path, shown: str, at: Callable[[BinaryIO], None] | None = None) -> tuple[Dataset, bool]:
+    """Everything before the pixel data, and whether there is pixel data; `at` is given the open file where that begins.
 
     Raises:
         UnreadableError: not DICOM or damaged.
@@ -59,6 +60,8 @@ def header_and_pixels(path: Path, shown: str) -> tuple[Dataset, bool]:
     with reading(shown, "reading the DICOM header"):
         with FileWithin(path) as file:
             dataset = read_partial(file, at_pixels, force=True)
+            if met and at is not None:
+                at(file)
         for keyword in ("SOPClassUID", "Rows", "Columns"):
             dataset.get(keyword)  # decoded only when asked for; a damaged one shows here
     if "SOPClassUID" not in dataset and "Rows" not in dataset and "DirectoryRecordSequence" not in dataset:

@@ -43,10 +43,27 @@ def modality_lut(header: Dataset, frame_number: int, shown: str) -> tuple[Callab
     if (slope, intercept) == (1.0, 0.0):
         return (lambda stored: stored), "identity"
     if slope.is_integer() and intercept.is_integer():
-        return (lambda stored: smallest(stored.astype(np.int64) * int(slope) + int(intercept))), "whole"
+        return (lambda stored: scaled(stored, int(slope), int(intercept))), "whole"
     # in the precision in which NIfTI keeps them, so that a converted study has the same values
     slope, intercept = float(np.float32(slope)), float(np.float32(intercept))
     return (lambda stored: (stored * np.float64(slope) + intercept).astype(np.float32)), "real"
+
+
+def scaled(stored: Array, slope: int, intercept: int) -> Array:
+    """`stored * slope + intercept`, whole numbers, in the type of `smallest`.
+
+    The ends of the stored values say which type that is; what overflows in it on the way comes back by the end, for its
+    numbers go round (modulo 2 to the number of bits).
+    """
+    ends = [int(end) * slope + intercept for end in (stored.min(), stored.max())]
+    kind = next((one for one in _CONTAINERS if np.iinfo(one).min <= min(ends) and max(ends) <= np.iinfo(one).max), None)
+    if kind is None:
+        return smallest(stored.astype(np.int64) * slope + intercept)
+    values = stored.astype(kind)
+    if slope != 1:
+        values *= np.array(slope % (1 << 64), np.uint64).astype(kind)
+    values += np.array(intercept % (1 << 64), np.uint64).astype(kind)
+    return values
 
 
 def smallest(whole: Array) -> Array:

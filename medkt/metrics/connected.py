@@ -8,6 +8,7 @@ import numpy as np
 import scipy
 from jaxtyping import Int
 
+from medkt.metrics.overlap import joint_box
 from medkt.spatial import Mask
 
 NEIGHBOURS = {6: 1, 18: 2, 26: 3}  # of a voxel, to the rank that SciPy asks for
@@ -25,4 +26,8 @@ def label_lesions(mask: Mask, *, connectivity: int = CONNECTIVITY) -> Labels:
     structure = scipy.ndimage.generate_binary_structure(3, NEIGHBOURS[connectivity])
     if mask.geometry.stack == "time":
         structure[[0, 2]] = False
-    return np.asarray(scipy.ndimage.label(mask.values, structure=structure)[0], dtype=np.int64)
+    labels = np.zeros(mask.values.shape, np.int64)
+    box = joint_box(mask.values, mask.values)
+    if mask.values[box].size:  # SciPy has no answer for a box without a voxel
+        labels[box] = scipy.ndimage.label(mask.values[box], structure=structure)[0]
+    return labels

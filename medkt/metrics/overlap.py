@@ -35,7 +35,8 @@ def iou(*, reference: BoolArray, prediction: BoolArray) -> float:
 def joint_box(reference: BoolArray, prediction: BoolArray) -> tuple[slice, ...]:
     """The smallest box that holds both masks; of two empty ones a box without a voxel."""
     axes = range(reference.ndim)
-    seen = [_seen_along(reference, axis) | _seen_along(prediction, axis) for axis in axes]
+    masks = (reference,) if reference is prediction else (reference, prediction)
+    seen = [np.any([_seen_along(mask, axis) for mask in masks], axis=0) for axis in axes]
     held = [np.flatnonzero(one) for one in seen]
     return tuple(slice(int(one[0]), int(one[-1]) + 1) if len(one) else slice(0) for one in held)
 

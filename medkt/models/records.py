@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal
 
-import yaml
-
 from medkt.errors import SettingsError, UnknownNameError
-from medkt.resources import data_file
+from medkt.resources import data_file, data_yaml
 
+FILE = "configs/models.yaml"
 Kind = Literal["encoder", "segmenter"]
 
 
@@ -91,10 +90,15 @@ class ModelRecord:
 
 
 @cache
+def _content() -> Any:
+    return data_yaml(FILE)
+
+
+@cache
 def records(kind: Kind) -> Mapping[str, ModelRecord]:
     """Every model of a kind, by name, in the order of the file."""
-    file = data_file("configs/models.yaml")
-    content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    file = data_file(FILE)
+    content = _content()
     licences = {name: Licence(**entry) for name, entry in content["licences"].items()}
     made = {}
     for name, entry in content[kind + "s"].items():

@@ -9,6 +9,8 @@ QUICK = [
     "--set", "inversion.steps=2", "--set", "judged_with.steps=2", "--set", "rehearsed_with.steps=2", "--set", "images=2", "--set", "rehearsal_images=1",
     "--set", "validation_images=1", "--set", "views=1", "--set", "pictured=0.0", "--set", "finetune.steps=2",
     "--set", "finetune.learning_rate=0.001", "--set", "choose=false",
+    # 32 bits: where a processor has no arithmetic of 16 bits that takes ten times as long and tests nothing else
+    "--set", "inversion.dtype=float32", "--set", "judged_with.dtype=float32", "--set", "rehearsed_with.dtype=float32",
 ]  # fmt: skip
 
 

@@ -6,10 +6,9 @@ from functools import cache
 from typing import Any, Literal
 
 import numpy as np
-import yaml
 
 from medkt.errors import UnknownNameError
-from medkt.resources import data_file
+from medkt.resources import data_yaml
 from medkt.shapes import MaskPlane, Plane
 
 DomainName = Literal["cxr", "ct", "mri", "ultrasound"]
@@ -86,7 +85,7 @@ class PhantomPlane:
 @cache
 def findings() -> Mapping[str, Finding]:
     """Every finding by id, in file order."""
-    raw = yaml.safe_load(data_file("configs/phantom/findings.yaml").read_text(encoding="utf-8"))
+    raw = data_yaml("configs/phantom/findings.yaml")
     made: dict[str, Finding] = {}
     for row in raw["findings"]:
         lists = {key: tuple(row.get(key, ())) for key in ("size", "place", "synonyms")}
