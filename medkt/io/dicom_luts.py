@@ -59,10 +59,10 @@ def scaled(stored: Array, slope: int, intercept: int) -> Array:
     kind = next((one for one in _CONTAINERS if np.iinfo(one).min <= min(ends) and max(ends) <= np.iinfo(one).max), None)
     if kind is None:
         return smallest(stored.astype(np.int64) * slope + intercept)
-    values = stored.astype(kind)
+    values: Array = stored.astype(kind)
     if slope != 1:
-        values *= np.array(slope % (1 << 64), np.uint64).astype(kind)
-    values += np.array(intercept % (1 << 64), np.uint64).astype(kind)
+        np.multiply(values, np.array(slope % (1 << 64), np.uint64).astype(kind), out=values)
+    np.add(values, np.array(intercept % (1 << 64), np.uint64).astype(kind), out=values)
     return values
 
 

@@ -59,7 +59,7 @@ def test_a_volume_without_spacing_warns() -> None:
 def test_a_misspelt_key_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     raw = yaml.safe_load(data_file("configs/domains/ct.yaml").read_text())
     path = tmp_path / "ct.yaml"
-    monkeypatch.setattr(registry, "data_file", lambda _: path)
+    monkeypatch.setattr(registry, "data_yaml", lambda _: yaml.safe_load(path.read_text()))
     path.write_text(yaml.safe_dump({**raw, "sclices": 1}))
     with pytest.raises(SettingsError, match=r"ct\.yaml: unknown or missing keys: sclices"):
         registry._load("ct")

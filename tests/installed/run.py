@@ -26,7 +26,7 @@ def main(folder: Path) -> int:
         for name in TESTED:
             source = HERE.parent / name
             (shutil.copytree if source.is_dir() else shutil.copy)(source, tests / name)
-        options = ["-q", "-p", "no:cacheprovider", "-W", "error", "--rootdir", str(tests)]
+        options = ["-q", "-n", "2", "-p", "no:cacheprovider", "-W", "error", "--rootdir", str(tests)]
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
         environment["MEDKT_INSTALLED"] = str(root / "env")
         return subprocess.call([str(python), "-m", "pytest", *options, str(tests)], cwd=root, env=environment)
