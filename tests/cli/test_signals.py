@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,16 @@ import pytest
 from medkt.cli import main as command_line
 from medkt.cli.signals import Ended, signals_end
 from medkt.io.scratch import PREFIX, scratch_folder
+
+
+@pytest.fixture(autouse=True)
+def _as_a_terminal_sets_them() -> Iterator[None]:
+    """Under nohup a hang-up is ignored from the start, by these tests and by what they start."""
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, signal.SIG_DFL) for number in numbers]
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize(("number", "word"), [(signal.SIGTERM, "terminated"), (signal.SIGHUP, "hung up")])
