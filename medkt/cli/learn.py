@@ -104,6 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = resolve_learning(LearnSettings, preset=arguments.preset, file=arguments.settings, sets=arguments.set)
     original = resolve_learning(LearnSettings, preset=arguments.preset)
     sources = sources_of(settings, original, preset_sources(arguments.preset, "learn"))
+    settings = settings.on(resolve_device(arguments.device))
     if arguments.dry_run:
         return _dry_run(arguments, concept, kind, settings)
     encoder = load_encoder(arguments.model, device=resolve_device(arguments.device))

@@ -69,7 +69,8 @@ def invert_cached(
         OutputError: the cache cannot be written.
         Otherwise as `invert`.
     """
-    settings, began = settings or InversionSettings(), time.perf_counter()
+    began = time.perf_counter()
+    settings = (settings or InversionSettings()).on(device_of(encoder))
     require_texts(texts, images, 0)
     weights = weights_digest(encoder.module)
     found = []
@@ -101,7 +102,7 @@ def cached(
     folder: Path | None = None,
 ) -> tuple[bool, ...]:
     """Whether the images of each text are in the cache; arguments as for `invert_cached`. Nothing is read of an entry."""
-    weights = weights_digest(encoder.module)
+    settings, weights = settings.on(device_of(encoder)), weights_digest(encoder.module)
     keys = [
         entry_key(
             encoder.spec.name, weights, text, settings, images=images, seed=seed, start=_start_of(start, index, len(texts))

@@ -98,12 +98,12 @@ def invert(
         SettingsError: the settings do not go with this encoder.
         NumericalError: features, a loss or an image are NaN or infinite.
     """
-    settings = settings or InversionSettings()
+    device = device_of(encoder)
+    settings = (settings or InversionSettings()).on(device)
     began = time.perf_counter()
     require_texts(texts, images, first)
     if settings.parametrisation == "hidden":
         raise SettingsError('inversion: parametrisation "hidden" makes no images; use medkt.inversion.invert_hidden')
-    device = device_of(encoder)
     with torch.inference_mode(False), torch.enable_grad(), frozen(encoder.module):
         base = None if start is None else _checked_start(start, len(texts), images, settings).to(device)
         fit = fit_of(encoder, texts, settings)

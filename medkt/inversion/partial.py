@@ -100,6 +100,7 @@ def invert_hidden(
     if settings.gram and references is None:
         raise InputError("inversion: gram needs reference images; give some, or set gram to 0")
     device = device_of(encoder)
+    settings = settings.on(device)
     with torch.inference_mode(False), torch.enable_grad(), frozen(encoder.module):
         fit = fit_of(encoder, texts, settings, layer)
         style = (

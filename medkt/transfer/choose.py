@@ -161,7 +161,7 @@ def choose(
         InputError: the base gives every known image the new name.
         MedktError: as `finetune`.
     """
-    settings, choice = settings or FinetuneSettings(), choice or ChoiceSettings()
+    settings, choice = (settings or FinetuneSettings()).on(images.device), choice or ChoiceSettings()
     asked = _Asked(encoder, validation, settings.trains)
     search = _Search(asked, choice, on_candidate)
 

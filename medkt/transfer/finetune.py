@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from medkt.errors import InputError, NumericalError, SettingsError
 from medkt.models.encoder import DualEncoder
-from medkt.models.precision import Precision, arithmetic
+from medkt.models.precision import Precision, arithmetic, settled
 from medkt.transfer import losses
 from medkt.transfer.copies import copy_encoder, mark_adapted
 from medkt.transfer.rehearsal import (
@@ -106,7 +106,8 @@ class FinetuneSettings:
 
     dtype: Precision = "float32"
     """Of the image tower's arithmetic, in layers that train and in those that do not; weights, losses and the optimiser
-    stay float32. "bfloat16" is about twice as fast where the processor has it, and slower where it has not."""
+    stay float32. "bfloat16" is about twice as fast where the processor has instructions for it, and up to thirty times
+    slower where it has not; "auto" goes by that, and the record says which it was."""
 
     seed: int = 0
     """Of the order of images, LoRA's start and the text dropout."""
@@ -136,6 +137,10 @@ class FinetuneSettings:
         for name, good in checks.items():
             if not good:
                 raise SettingsError(f"fine-tuning setting {name} cannot be {getattr(self, name)!r}")
+
+    def on(self, device: torch.device) -> "FinetuneSettings":
+        """The same with the precision that "auto" is on a device."""
+        return replace(self, dtype=settled(self.dtype, device))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,7 +235,7 @@ def finetune(
         UnknownNameError: no such loss.
         NumericalError: the loss is NaN or infinite.
     """
-    settings = settings or FinetuneSettings()
+    settings = (settings or FinetuneSettings()).on(images.device)
     losses.find(settings.loss)
     _check(images, captions)
     student = copy_encoder(encoder)

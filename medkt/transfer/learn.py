@@ -115,6 +115,7 @@ def learn_from(
         progress: told (stage, steps done, steps in all).
     """
     began = time.perf_counter()
+    settings = settings.on(material.images.device)
     finetuning = replace(settings.finetune, seed=seed)
     images = _shown(encoder, material.images, settings, seed)
     held = material.rehearsal

@@ -1,7 +1,9 @@
 """How a concept is learned, in one record; the presets in `configs/learn` fill it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
+
+import torch
 
 from medkt.errors import SettingsError
 from medkt.inversion import InversionSettings
@@ -9,7 +11,7 @@ from medkt.transfer.choose import ChoiceSettings
 from medkt.transfer.finetune import FinetuneSettings
 
 Words = Literal["all", "caption"]
-FAST = InversionSettings(dtype="bfloat16", channels_last=True)
+FAST = InversionSettings(dtype="auto", channels_last=True)
 """The preset `fast` of inversion (`configs/inversion/fast.yaml`)."""
 
 
@@ -65,7 +67,7 @@ class LearnSettings:
     mirror: bool = True
     """Whether every second copy is mirrored left to right. Switch off for findings that belong to one side."""
 
-    finetune: FinetuneSettings = field(default_factory=lambda: FinetuneSettings(dtype="bfloat16"))
+    finetune: FinetuneSettings = field(default_factory=lambda: FinetuneSettings(dtype="auto"))
     """How the image tower is trained."""
 
     choose: bool = True
@@ -92,3 +94,8 @@ class LearnSettings:
                 raise SettingsError(f"learning setting {name} cannot be {getattr(self, name)!r}")
         if self.choose and not self.validation_images:
             raise SettingsError("learning: the choice needs images to ask about; set validation_images above 0")
+
+    def on(self, device: torch.device) -> "LearnSettings":
+        """The same with the precision that each "auto" is on a device."""
+        parts = ("inversion", "judged_with", "rehearsed_with", "finetune")
+        return replace(self, **{part: getattr(self, part).on(device) for part in parts})

@@ -65,7 +65,7 @@ def test_every_preset_can_be_read() -> None:
 
 
 def test_fast_is_the_default_in_half_precision() -> None:
-    assert settings_of("fast") == InversionSettings(dtype="bfloat16", channels_last=True)
+    assert settings_of("fast") == InversionSettings(dtype="auto", channels_last=True)
 
 
 def test_what_was_published() -> None:

@@ -44,7 +44,7 @@ def test_published_numbers(name: str, rate: float, batch: int, epochs: int) -> N
 
 
 def test_the_default_preset_is_the_default_in_half_precision() -> None:
-    assert read("default") == FinetuneSettings(dtype="bfloat16")
+    assert read("default") == FinetuneSettings(dtype="auto")
 
 
 @pytest.mark.parametrize(("name", "encoder"), [("kt-vilt", "ViLT"), ("kt-coca", "CoCa")])
