@@ -47,6 +47,7 @@ LEARN = tuple(
         "inversion.steps=4", "judged_with.steps=2", "rehearsed_with.steps=2", "images=2", "rehearsal_images=1",
         "validation_images=1", "views=1", "pictured=0.0", "finetune.steps=4", "choice.every=4", "choice.max_forgetting=1.0",
         "choice.learning_rates=[0.001]",
+        *(f"{part}.dtype=float32" for part in ("inversion", "judged_with", "rehearsed_with", "finetune")),  # much faster on CPUs
     )
     for word in ("--set", setting)
 )  # fmt: skip

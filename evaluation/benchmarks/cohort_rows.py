@@ -58,7 +58,7 @@ def make(folder: RunFolder, cases: int) -> None:
     studies.mkdir()
     for number in range(1, cases + 1):
         os.close(os.open(studies / f"c{number}.nii.gz", os.O_CREAT | os.O_WRONLY))
-    made = {number: inputs for number, _, inputs in _plan(folder).present(SALT, look=True)}
+    made = {number: inputs for number, _, _, inputs in _plan(folder).present(SALT, look=True)}
     files = [(folder.workers / f"worker-{index}.jsonl").open("wb") for index in range(FILES)]
     for number in range(1, cases + 1):
         if number % 100 != 50:  # those are left

@@ -10,7 +10,7 @@ from medkt.cohort.protocols import digest_of_cases, require_columns
 from medkt.cohort.work import Shard
 from medkt.concepts import Concept, load_concept
 from medkt.datasets.case import Case
-from medkt.datasets.manifest import MissingFiles, iterate_manifest
+from medkt.datasets.manifest import MissingFiles, iterate_files, iterate_manifest
 from medkt.datasets.protocol import Protocol
 from medkt.errors import InputError, SettingsError, UnknownNameError
 from medkt.models.digest import sha256_of
@@ -222,7 +222,8 @@ def plan_of_class_manifest(
     def cases() -> Iterator[Case]:
         return (replace(case, concept=case.class_name) for case in iterate_manifest(manifest, check_files=False))
 
-    return replace(_plan(cases, survey.digest, classes, shard, keep_ids, columns), notes=survey.notes)
+    plan = _plan(cases, survey.digest, classes, shard, keep_ids, columns)
+    return replace(plan, notes=survey.notes, files=lambda: iterate_files(manifest))
 
 
 def classes_record(classes: Sequence[ClassWords]) -> list[dict[str, Any]]:

@@ -145,19 +145,22 @@ def run_cohort(
 def _take_stock(folder: RunFolder, plan: Plan, ledger: Ledger, salt: bytes, watcher: Watcher) -> int:
     """Which cases there are, what came of them so far, and which are to be done again. Gives how many there are."""
     files = folder.outcome_files()
-    total = ledger.plan(plan.present(salt, look=bool(files) or ledger.total() > 0))
+    rows = plan.rows_digest(salt)
+    known = ledger.knows(rows)
+    total = 0 if known else ledger.plan(plan.present(salt, look=bool(files) or ledger.total() > 0), rows=rows)
     for file in files:
         for _ in ledger.collect(file):
             pass
     ledger.set_back()
+    total = ledger.changed(plan.changed(ledger.ended(), salt)) if known else total
     changed, gone = ledger.compare()
     without = ledger.without_folder(set(os.listdir(folder.cases)))
-    rows = sum(what == "row" for _, what in ledger.gone())
+    left = sum(what == "row" for _, what in ledger.gone())
     for count, words in (
         (changed, "done again: what they were made from has changed"),
         (without, "done again: their folders are gone"),
         (gone, "kept as they are though their files are gone; gone.csv lists them"),
-        (rows, "of earlier are not in the manifest any more and count no more; gone.csv lists them"),
+        (left, "of earlier are not in the manifest any more and count no more; gone.csv lists them"),
     ):
         if count:
             watcher.noted(f"{count} cases {'are ' if words[0] in 'dk' else ''}{words}")

@@ -1,14 +1,15 @@
 """What a case was made from, as a few digits: whether its files are still those, and its row still says the same.
 
 By default a file is known by its size and the time it was last changed, which costs no reading; with `strict` by its bytes.
-The digits are keyed with the run's salt, so that they tell nobody what the files are called.
+The digits are keyed with the run's salt, so that they tell nobody what the files are called. Those of the row come first
+and those of the files after them: a run that goes on with the same manifest need look at the files alone.
 """
 
 import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any
@@ -21,7 +22,7 @@ BLOCK = 1 << 20
 
 
 def fingerprint(case: Case, asked: Any, salt: bytes, *, strict: bool = False) -> str:
-    """24 hexadecimal digits over the files of a case and what its row says; `ABSENT` where a file is not there.
+    """48 hexadecimal digits over what the row of a case says and its files; `ABSENT` where a file is not there.
 
     Args:
         case: of the manifest.
@@ -29,46 +30,66 @@ def fingerprint(case: Case, asked: Any, salt: bytes, *, strict: bool = False) ->
         salt: of the run.
         strict: over the bytes of the files; else over sizes and times.
     """
-    whole = _keyed(salt[:64]).copy()
+    return joined(of_row(case, asked, salt), of_files(paths_of(case), salt, strict=strict))
+
+
+def joined(row: str, files: str) -> str:
+    """The digits of both parts as one."""
+    return files if files == ABSENT else row + files
+
+
+def paths_of(case: Case) -> tuple[str, ...]:
+    """What is read of a case: its image and its references."""
+    return (str(case.image), *map(str, case.references))
+
+
+def of_row(case: Case, asked: Any, salt: bytes) -> str:
+    """24 hexadecimal digits over what a row says, but for where its files are."""
     said = (
         case.series, case.volume, case.slice_index, case.image_kind, case.reference_kind, case.reference_key, case.modality,
         asked,
     )  # fmt: skip
+    whole = _keyed(salt[:64], b"row").copy()
     whole.update(_as_json(said).encode())
+    return whole.hexdigest()
+
+
+def of_files(paths: Iterable[str], salt: bytes, *, strict: bool = False) -> str:
+    """24 hexadecimal digits over all files that reading these paths may open; `ABSENT` where one is not there."""
+    whole = _keyed(salt[:64], b"files").copy()
     try:
-        for path in (case.image, *case.references):
-            for name, file, found in _files(str(path)):
+        for path in paths:
+            for name, file, found in _opened_by(path):
                 of_bytes = strict and stat.S_ISREG(found.st_mode)  # a pipe has no end
                 state = _digest(file) if of_bytes else f"{found.st_size} {found.st_mtime_ns}"
-                whole.update(f"\0{name}\0{state}".encode(errors="surrogateescape"))
+                whole.update(f"\0{name}\0{state}".encode("utf-8", "surrogateescape"))
     except OSError:
         return ABSENT
     return whole.hexdigest()
 
 
-@lru_cache(maxsize=4)
-def _keyed(key: bytes) -> "hashlib.blake2b":
-    return hashlib.blake2b(key=key, digest_size=12)
+@lru_cache(maxsize=8)
+def _keyed(key: bytes, part: bytes) -> "hashlib.blake2b":
+    return hashlib.blake2b(key=key, digest_size=12, person=part)
 
 
 _as_json = json.JSONEncoder(ensure_ascii=True, allow_nan=False).encode  # made once: of a million rows it is felt
 
 
-def _files(path: str) -> Iterator[tuple[str, str, os.stat_result]]:
+def _opened_by(path: str) -> Iterable[tuple[str, str, os.stat_result]]:
     """Every file that reading `path` may open, by a name that does not depend on where it lies; each is asked for once."""
     if path[-8:].upper() == "DICOMDIR" and os.path.basename(path).upper() == "DICOMDIR":
         path = os.path.dirname(path) or "."
     found = os.stat(path)
     if stat.S_ISDIR(found.st_mode):
-        for name, file in _below(path, ""):
-            yield name, file, os.stat(file)
-        return
-    yield "", path, found
-    for beside in _beside(path):
-        with suppress(OSError):  # most have none
-            found = os.stat(beside)
-            if stat.S_ISREG(found.st_mode):
-                yield "beside", beside, found
+        return ((name, file, os.stat(file)) for name, file in _below(path, ""))
+    beside = _beside(path)
+    if beside and os.access(beside, os.F_OK):  # most have none; of a million cases an error for each is felt
+        with suppress(OSError):
+            other = os.stat(beside)
+            if stat.S_ISREG(other.st_mode):
+                return (("", path, found), ("beside", beside, other))
+    return (("", path, found),)
 
 
 def _below(folder: str, prefix: str) -> Iterator[tuple[str, str]]:
@@ -83,13 +104,16 @@ def _below(folder: str, prefix: str) -> Iterator[tuple[str, str]]:
             yield f"{prefix}{entry.name}", entry.path
 
 
-def _beside(text: str) -> Iterator[str]:
-    """Files that belong to another one: the two halves of a pair, and the sidecar of a NIfTI file."""
-    lower = text.lower()
-    for one, other in ((".hdr", ".img"), (".img", ".hdr"), (".nii.gz", ".json"), (".nii", ".json")):
-        if lower.endswith(one):
-            yield text[: -len(one)] + other
-            return
+_PAIRS = ((".nii.gz", ".json"), (".nii", ".json"), (".hdr", ".img"), (".img", ".hdr"))
+
+
+def _beside(text: str) -> str:
+    """A file that belongs to another one: the other half of a pair, the sidecar of a NIfTI file; "" for none."""
+    end = text[-7:].lower()
+    for one, other in _PAIRS:
+        if end.endswith(one):
+            return text[: -len(one)] + other
+    return ""
 
 
 def _digest(file: str) -> str:

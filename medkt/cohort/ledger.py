@@ -25,12 +25,13 @@ from medkt.io.scratch import scratch_folder
 STATES = ("pending", "running", "done", "failed")
 AT_ONCE = 2000  # outcomes of a worker's file in one transaction
 
-VERSION = 2
+VERSION = 3
 _TABLES = """
 CREATE TABLE IF NOT EXISTS cases (
     key TEXT PRIMARY KEY, number INTEGER NOT NULL, state TEXT NOT NULL DEFAULT 'pending',
     kind TEXT NOT NULL DEFAULT '', round INTEGER NOT NULL DEFAULT 0, tries INTEGER NOT NULL DEFAULT 0,
-    inputs TEXT NOT NULL DEFAULT '', result TEXT NOT NULL DEFAULT '', gone TEXT NOT NULL DEFAULT ''
+    inputs TEXT NOT NULL DEFAULT '', result TEXT NOT NULL DEFAULT '', gone TEXT NOT NULL DEFAULT '',
+    row TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX IF NOT EXISTS by_state ON cases (state, kind);
 CREATE TABLE IF NOT EXISTS outcomes (key TEXT PRIMARY KEY, payload TEXT NOT NULL);
@@ -48,6 +49,7 @@ INSERT INTO outcomes SELECT key, payload FROM outcomes_1 JOIN cases_1 USING (num
 DROP TABLE outcomes_1;
 DROP TABLE cases_1;
 """
+_SECOND = "ALTER TABLE cases ADD COLUMN row TEXT NOT NULL DEFAULT '';"
 _COUNTED = "gone <> 'row'"  # cases whose row left the manifest are kept, and counted nowhere
 
 
@@ -85,10 +87,10 @@ class Ledger:
         return int(self._database.execute("PRAGMA user_version").fetchone()[0])
 
     def _make_tables(self) -> None:
-        earlier = self._version() < VERSION and bool(
-            self._database.execute("SELECT 1 FROM sqlite_master WHERE name = 'outcomes'").fetchone()
-        )
-        script = f"{_EARLIER}{_TABLES}{_TAKEN_OVER}" if earlier else _TABLES
+        version = self._version()
+        earlier = bool(self._database.execute("SELECT 1 FROM sqlite_master WHERE name = 'outcomes'").fetchone())
+        script = f"{_EARLIER}{_TABLES}{_TAKEN_OVER}" if earlier and version < 2 else _TABLES
+        script += _SECOND if earlier and version == 2 else ""
         self._database.executescript(f"BEGIN IMMEDIATE;{script}PRAGMA user_version = {VERSION};COMMIT;")
 
     # ---- cases
@@ -109,45 +111,71 @@ class Ledger:
                 raise InputError(_TWICE) from error
         return self.total()
 
-    def plan(self, cases: Iterable[tuple[int, str, str]]) -> int:
-        """The cases as the manifest has them now: number, key and what they are made from. Gives how many there are.
+    def plan(self, cases: Iterable[tuple[int, str, str, str]], *, rows: str = "") -> int:
+        """The cases as the manifest has them now: number, key, digits of the row, inputs. Gives how many there are.
 
         New ones are put in as pending; those that are there keep their state and take the number; those whose row is gone
-        count no more, and count again once it is back.
+        count no more, and count again once it is back. `rows` says what all digits of rows depend on: see `knows`.
 
         Raises:
             InputError: two cases have one key.
         """
         with self._transaction():
-            self._database.execute("DROP TABLE IF EXISTS present")
-            self._database.execute("CREATE TEMP TABLE present (number INTEGER, key TEXT PRIMARY KEY, inputs TEXT)")
+            self._make_present()
             try:
-                self._database.executemany("INSERT INTO present VALUES (?, ?, ?)", cases)
+                self._database.executemany("INSERT INTO present VALUES (?, ?, ?, ?)", cases)
             except sqlite3.IntegrityError as error:
                 raise InputError(_TWICE) from error
             self._database.execute(
-                "INSERT INTO cases (key, number) SELECT key, number FROM present WHERE true "
-                "ON CONFLICT (key) DO UPDATE SET number = excluded.number, gone = '' "
-                "WHERE number <> excluded.number OR gone <> ''"
+                "INSERT INTO cases (key, number, row) SELECT key, number, row FROM present WHERE true "
+                "ON CONFLICT (key) DO UPDATE SET number = excluded.number, row = excluded.row, gone = '' "
+                "WHERE number <> excluded.number OR row <> excluded.row OR gone <> ''"
             )
             self._database.execute("UPDATE cases SET gone = 'row' WHERE key NOT IN (SELECT key FROM present)")
+            self.remember("rows", rows)
         return self.total()
 
+    def knows(self, rows: str) -> bool:
+        """Whether the cases were planned from these rows, so that their numbers and the digits of their rows still hold."""
+        return rows != "" and self.fact("rows") == rows
+
+    def ended(self) -> Iterator[tuple[int, str, str, str]]:
+        """Number, key, digits of the row, and what it was made from, of each case that has an outcome, by number."""
+        wanted = (
+            f"SELECT number, key, row, inputs FROM cases WHERE state IN ('done', 'failed') AND {_COUNTED} AND inputs <> '' "
+            "ORDER BY number"
+        )
+        with self._said():
+            yield from self._database.execute(wanted)
+
+    def changed(self, cases: Iterable[tuple[str, str]]) -> int:
+        """In the place of `plan`: key and inputs as they are now of those cases alone that have others. Gives how many there are."""
+        with self._transaction():
+            self._make_present()
+            self._database.executemany("INSERT INTO present VALUES (0, ?, '', ?)", cases)
+            self._database.execute("UPDATE cases SET gone = '' WHERE gone = 'inputs'")
+        return self.total()
+
+    def _make_present(self) -> None:
+        self._database.execute("DROP TABLE IF EXISTS present")
+        self._database.execute(
+            "CREATE TEMP TABLE present (number INTEGER, key TEXT PRIMARY KEY, row TEXT, inputs TEXT)"
+        )
+
     def compare(self) -> tuple[int, int]:
-        """After `plan`: cases with other inputs than they were done with are pending again, in a new round; gives how many.
+        """After `plan` or `changed`: cases with other inputs than they were done with are pending again, in a new round; gives how many.
 
         Those whose inputs are gone keep their outcome, and are noted (`gone`); the second number.
         """
-        ended = f"state IN ('done', 'failed') AND {_COUNTED} AND cases.inputs <> ''"
-        now = "SELECT 1 FROM present WHERE present.key = cases.key AND present.inputs"
+        ended = f"present.key = cases.key AND state IN ('done', 'failed') AND {_COUNTED} AND cases.inputs <> ''"
         with self._transaction():
             changed = self._database.execute(
                 "UPDATE cases SET state = 'pending', kind = '', round = round + 1, tries = 0 "
-                f"WHERE {ended} AND EXISTS ({now} <> cases.inputs AND present.inputs NOT IN ('', ?))",
+                f"FROM present WHERE {ended} AND present.inputs <> cases.inputs AND present.inputs NOT IN ('', ?)",
                 (ABSENT,),
             ).rowcount
             gone = self._database.execute(
-                f"UPDATE cases SET gone = 'inputs' WHERE {ended} AND inputs <> ? AND EXISTS ({now} = ?)",
+                f"UPDATE cases SET gone = 'inputs' FROM present WHERE {ended} AND cases.inputs <> ? AND present.inputs = ?",
                 (ABSENT, ABSENT),
             ).rowcount
         return int(changed), int(gone)
@@ -165,7 +193,8 @@ class Ledger:
     def gone(self) -> Iterator[tuple[str, str]]:
         """Key of each case whose row or inputs are gone, and which of them ("row", "inputs"), sorted by key."""
         with self._said():
-            yield from self._database.execute("SELECT key, gone FROM cases WHERE gone <> '' ORDER BY key")
+            # few are, so that these are sorted (+), and not all looked up in the order of their keys
+            yield from self._database.execute("SELECT key, gone FROM cases WHERE gone <> '' ORDER BY +key")
 
     def total(self) -> int:
         """How many cases there are."""

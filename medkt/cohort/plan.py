@@ -4,17 +4,19 @@ import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from medkt.about import __version__
 from medkt.bounds import parse_json
-from medkt.cohort.inputs import fingerprint
+from medkt.cohort.inputs import fingerprint, joined, of_files, of_row, paths_of
 from medkt.cohort.work import Shard, Work, pseudonym
 from medkt.datasets.case import Case
-from medkt.datasets.manifest import MissingFiles, iterate_manifest
+from medkt.datasets.manifest import MissingFiles, iterate_files, iterate_manifest
 from medkt.errors import SettingsError
 from medkt.io.atomic import write_atomically
-from medkt.models.digest import sha256_of
+from medkt.models.digest import sha256_of, sha256_of_json
 from medkt.report.run.columns import kept
 
 KNOWN_COLUMNS = ("split", "class_name", "present")  # of the manifest's own, those that may go into the table
@@ -37,6 +39,7 @@ class Plan:
         notes: what looks wrong, said before the work begins; kept with the run, so it names no path.
         strict: files are known by their bytes, and not by size and time.
         of_masks: the cases are two folders of masks, whose owner looks at the terminal.
+        files: gives the files of each case in the same order, in less time than `cases`; None where they take as long.
     """
 
     cases: Callable[[], Iterable[Case]]
@@ -51,6 +54,7 @@ class Plan:
     notes: tuple[str, ...] = ()
     of_masks: bool = False
     strict: bool = False
+    files: Callable[[], Iterable[tuple[str, ...]]] | None = None
 
     def numbered(self, wanted: Collection[int]) -> Iterator[tuple[int, Case]]:
         """The cases of these numbers, as the manifest has them."""
@@ -61,10 +65,37 @@ class Plan:
         for number, case in self._cases():
             yield number, self._key(case, salt)
 
-    def present(self, salt: bytes, *, look: bool) -> Iterator[tuple[int, str, str]]:
-        """Number and key of every case, and with `look` what its files and its row are now (else ""), for the ledger."""
+    def rows_digest(self, salt: bytes) -> str:
+        """SHA-256 of all that the digits of the rows depend on; "" where the cases come from no file."""
+        if self.files is None:
+            return ""
+        names = {"asked": self.asked, "columns": self.columns, "own": self.own_columns, "shard": str(self.shard)}
+        settings = {**names, "concepts": sorted(self.concepts.items()), "keep_ids": self.keep_ids, "medkt": __version__}
+        return sha256_of_json({**settings, "manifest": self.digest, "salt": hashlib.sha256(salt).hexdigest()})
+
+    def present(self, salt: bytes, *, look: bool) -> Iterator[tuple[int, str, str, str]]:
+        """Number, key and digits of the row of every case, and with `look` its inputs as they are now (else "")."""
         for number, case in self._cases():
-            yield number, self._key(case, salt), self._inputs(case, number, salt) if look else ""
+            row = of_row(case, self._asked(case, number, salt), salt)
+            inputs = joined(row, of_files(paths_of(case), salt, strict=self.strict)) if look else ""
+            yield number, self._key(case, salt), row, inputs
+
+    def changed(self, ended: Iterable[tuple[int, str, str, str]], salt: bytes) -> Iterator[tuple[str, str]]:
+        """Key and inputs as they are now of each of these cases whose inputs were others; looks at files alone.
+
+        Args:
+            ended: number, key, digits of the row and earlier inputs of cases, by number; of rows as they are now.
+            salt: of the run.
+        """
+        files, at = iter(self.files() if self.files is not None else ()), 0
+        for number, key, row, before in ended:
+            paths = next(islice(files, number - at - 1, None), None)
+            if paths is None:  # the manifest was cut in this moment
+                return
+            at = number
+            now = joined(row, of_files(paths, salt, strict=self.strict))
+            if now != before:
+                yield key, now
 
     def works(self, salt: bytes, wanted: Mapping[int, tuple[int, int]]) -> Iterator[Work]:
         """The cases whose number is wanted, with the round they are in.
@@ -80,8 +111,10 @@ class Plan:
                 )  # fmt: skip
 
     def _inputs(self, case: Case, number: int, salt: bytes) -> str:
-        asked = [self._concepts(case, number), self._columns(case, salt)]
-        return fingerprint(case, asked, salt, strict=self.strict)
+        return fingerprint(case, self._asked(case, number, salt), salt, strict=self.strict)
+
+    def _asked(self, case: Case, number: int, salt: bytes) -> list[Any]:
+        return [self._concepts(case, number), self._columns(case, salt)]
 
     def _cases(self) -> Iterator[tuple[int, Case]]:
         return ((n, case) for n, case in enumerate(self.cases(), start=1) if self.shard.holds(case.case_id))
@@ -140,7 +173,7 @@ def plan_of(
     return Plan(
         cases=lambda: iterate_manifest(manifest, check_files=False), digest=digest, concepts=seen,
         asked=tuple(asked), shard=shard or Shard(), keep_ids=keep_ids, columns=tuple(columns),
-        patients_stated=found["patients"], notes=tuple(found["notes"]),
+        patients_stated=found["patients"], notes=tuple(found["notes"]), files=lambda: iterate_files(manifest),
     )  # fmt: skip
 
 
