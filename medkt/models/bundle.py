@@ -6,9 +6,7 @@ A bundle is a zip file with `bundle.json`, which holds the SHA-256 of every file
 import errno
 import json
 import lzma
-import os
 import shutil
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -20,6 +18,7 @@ from typing import Any
 from medkt.bounds import parse_json, require_regular
 from medkt.concepts.signature import BUNDLE, require_valid, signature_over, signer_in, trusted_keys
 from medkt.errors import InputError, MedktError, OutputError, WeightsError
+from medkt.io.parts import part_beside
 from medkt.models import store
 from medkt.models.digest import sha256_of
 from medkt.models.records import ModelRecord, record_of
@@ -88,12 +87,7 @@ def export(names: Iterable[str], path: Path, key: Path | None = None) -> list[st
     """
     models = [_sound(name) for name in names]
     index = {"format": _FORMAT, "version": 1, "models": [_described(model) for model in models]}
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-        os.close(handle)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error}") from error
-    staging = Path(name)
+    staging = part_beside(path.parent)  # what an export that was killed has left goes
     try:
         with zipfile.ZipFile(staging, "w", zipfile.ZIP_STORED) as archive:  # weights do not get smaller
             content = json.dumps(index, indent=2, allow_nan=False).encode()

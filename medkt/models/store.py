@@ -1,15 +1,15 @@
 """The folder where model weights are kept: `MEDKT_HOME`, or the user's cache folder.
 
 A model is a folder `models/<name>` that holds its files and `medkt.json`, which says where each file came from and its
-SHA-256. A folder appears complete or not at all: it is put together beside its place and moved there. Nothing here
-opens a network connection; `medkt.models.download` does, for `medkt models pull` alone.
+SHA-256. A folder appears complete or not at all: it is put together beside its place and moved there. Over an earlier
+copy its files take their places one by one; whoever looks for the model next finishes what a killed process left of that.
+Nothing here opens a network connection; `medkt.models.download` does, for `medkt models pull` alone.
 """
 
 import json
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -18,6 +18,8 @@ from typing import Literal
 
 from medkt.bounds import parse_json
 from medkt.errors import OutputError, SettingsError, UnknownNameError, WeightsError
+from medkt.io.moves import is_moving, move_files
+from medkt.io.parts import part_beside, sweep_parts
 from medkt.models.digest import sha256_of
 from medkt.models.records import ModelRecord, record_of
 
@@ -101,6 +103,7 @@ def installed(name: str) -> Installed | None:
         WeightsError: its manifest is damaged.
     """
     folder = folder_of(name)
+    sweep_parts(folder)  # of a process that was killed among the files of a new copy
     return read_manifest(folder) if (folder / MANIFEST).is_file() else None
 
 
@@ -181,7 +184,8 @@ def assembling(name: str) -> Iterator[Path]:
     place = folder_of(name)
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=place.parent))
+        staging = part_beside(place.parent)
+        staging.mkdir(0o700)
     except OSError as error:
         raise OutputError(f"the store {place.parent} cannot be written: {error}; set MEDKT_HOME elsewhere") from error
     try:
@@ -202,18 +206,17 @@ def write_manifest(folder: Path, name: str, weights: str, files: Mapping[str, St
 
 
 def _replace(staging: Path, place: Path) -> None:
-    # A folder cannot be moved onto one that holds files, so an earlier copy steps aside and comes back on failure.
-    staging.chmod(0o755)  # mkdtemp keeps others out; a shared MEDKT_HOME lets them read
+    """A folder cannot be moved onto one that holds files, and an earlier copy must outlive a kill: its files are replaced."""
+    staging.chmod(0o755)  # until now it keeps others out; a shared MEDKT_HOME lets them read
     if not place.exists():
         staging.rename(place)
         return
-    aside = Path(tempfile.mkdtemp(prefix=f".{place.name}-old-", dir=place.parent))
+    sweep_parts(place)
+    names, earlier = ([one.name for one in folder.iterdir() if one.is_file()] for folder in (staging, place))
+    hidden = part_beside(place)
     try:
-        place.rename(aside / place.name)
-        try:
-            staging.rename(place)
-        except OSError:
-            (aside / place.name).rename(place)
-            raise
+        staging.rename(hidden)
+        move_files(hidden, sorted(names, key=lambda name: (name == MANIFEST, name)), earlier=earlier)
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        if not is_moving(hidden):
+            shutil.rmtree(hidden, ignore_errors=True)
