@@ -47,7 +47,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="[NAME] PATH",
         help="a file or folder, after the name of the model if it is not plain",
     )
-
+    action.add_argument(
+        "--as", dest="model", metavar="MODEL",
+        help="the model that it is, of `medkt models list`; NAME may then be one of your own, as for weights that you trained",
+    )  # fmt: skip
     action.add_argument(
         "--trusted", type=Path, nargs="+", default=[], metavar="KEY",
         help="public keys of sites, or folders of *.pub; a folder `trust` in medkt's own folder (MEDKT_HOME) is always read",
@@ -84,9 +87,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
+    from medkt.models import store
     from medkt.models.records import records
 
-    entries = [_entry(record) for kind in ("encoder", "segmenter") for record in records(kind).values()]
+    entries = [_entry(record, record.name) for kind in ("encoder", "segmenter") for record in records(kind).values()]
+    entries += [_own_entry(name) for name in store.own_names()]
     if args.json:
         print(json.dumps(entries, indent=2, allow_nan=False))
         return 0
@@ -95,18 +100,27 @@ def _list(args: argparse.Namespace) -> int:
 
     table = Table("name", "kind", "model", "licence of the weights", "here")
     for entry in entries:
-        table.add_row(entry["name"], entry["kind"], entry["title"], entry["licence"], entry["state"])
+        here = f"{entry['state']}: {entry['recognised']}" if entry["recognised"] else entry["state"]
+        table.add_row(entry["name"], entry["kind"], entry["title"], entry["licence"], here)
     Console(file=drawing_on(sys.stdout), width=None if sys.stdout.isatty() else 140).print(table)
     return 0
 
 
-def _entry(record: "medkt.models.records.ModelRecord") -> dict[str, Any]:
+def _own_entry(name: str) -> dict[str, Any]:
+    from medkt.models import store
+    from medkt.models.records import record_of
+
+    return _entry(record_of(store.read_manifest(store.folder_of(name)).model), name)
+
+
+def _entry(record: "medkt.models.records.ModelRecord", name: str) -> dict[str, Any]:
     from medkt.models import store
 
-    found = store.installed(record.name) if record.files else None
+    found = store.installed(name) if record.files else None
     state = "ships with medkt" if not record.files else "yes" if found else "no"
     return {
-        "name": record.name,
+        "name": name,
+        "model": record.name,
         "kind": record.kind,
         "title": record.title,
         "licence": record.licence.title,
@@ -114,6 +128,7 @@ def _entry(record: "medkt.models.records.ModelRecord") -> dict[str, Any]:
         "extra": record.extra,
         "citation": record.citation,
         "state": state,
+        "recognised": found.recognised or None if found else None,
         "folder": str(found.folder) if found else None,
         "bytes": sum(file.size for file in found.files.values()) if found else None,
     }
@@ -141,19 +156,26 @@ def _verify(args: argparse.Namespace) -> int:
     from medkt.models.records import record_of, records
 
     here = [name for kind in ("encoder", "segmenter") for name in records(kind) if store.installed(name)]
-    findings = []
-    for name in args.names or here:
-        found = store.installed(record_of(name).name)
+    own, recognised, findings = store.own_names(), {}, []
+    for name in args.names or (*here, *own):
+        found = store.installed(name if name in own else record_of(name).name)
         if found is None:
             raise WeightsError(f"{name} is not in {store.folder_of(name)}: pull or import it first")
+        recognised[found.name] = found.recognised
         findings += store.verify(found)
     if args.json:
         rows = [
-            {"model": f.model, "file": f.file, "state": f.state, "stated": f.stated, "vouched_by": _voucher(f) or None}
+            {
+                "model": f.model, "recognised": recognised[f.model] or None, "file": f.file, "state": f.state,
+                "stated": f.stated, "vouched_by": _voucher(f) or None,
+            }
             for f in findings
-        ]
+        ]  # fmt: skip
         print(json.dumps(rows, indent=2, allow_nan=False))
     else:
+        for name, words in recognised.items():
+            if words:
+                print(f"{name} was recognised as {words}")
         for finding in findings:
             print(f"{finding.state:8} {finding.model}/{finding.file}: {_voucher(finding) or 'nobody vouches for it'}")
     return 0 if all(finding.state == "ok" for finding in findings) else 2
@@ -186,11 +208,17 @@ def _import(args: argparse.Namespace) -> int:
     if len(args.what) > 2:
         raise InputError(f"import takes a path, or a name and a path, got {len(args.what)} arguments")
     path = Path(args.what[-1])
-    if len(args.what) == 1 and is_bundle(path):
+    name = args.what[0] if len(args.what) == 2 else None
+    if name is None and is_bundle(path):
+        if args.model:
+            raise InputError(f"{path} is a bundle, which says itself what its models are: leave --as out")
         imported = import_bundle(path, trusted=[*args.trusted, *_trusted()], accept_unpublished=args.accept_unpublished)
     else:
-        imported = [bring(record_of(args.what[0]) if len(args.what) == 2 else _recognised(path), path)]
+        said = args.model or name
+        imported = [bring(record_of(said) if said else _recognised(path), path, name)]
     for found in imported:
+        if found.recognised:
+            print(f"{found.name}: recognised as {found.recognised}; stored as {found.model}")
         unknown = [name for name, file in found.files.items() if not (file.stated or file.signer)]
         print(found.folder)
         if unknown:
@@ -223,6 +251,9 @@ def _path(args: argparse.Namespace) -> int:
     from medkt.models import store
     from medkt.models.records import record_of
 
+    if args.name in store.own_names():
+        print(store.folder_of(args.name))
+        return 0
     record = record_of(args.name)
     if record.files:
         store.weights_path(record)  # says how to bring the model if it is not here

@@ -5,8 +5,7 @@ pairs, 2023. The image tower is timm's ViT-B/16, the text tower BERT with its fi
 Everything comes from one folder: the weights and tokenizer.json (or vocab.txt). No hub, no remote code.
 """
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +18,7 @@ from transformers import BertConfig, BertModel
 
 from medkt.models.dual import TwoTowers, spec_of
 from medkt.models.encoder import EncoderSpec, Tokens
+from medkt.models.hugging_face import biomedclip_layout, constants, is_hugging_face
 from medkt.models.records import ModelRecord
 from medkt.models.text_layers import TextPieces, TextState, bert_states, require_text_layer, run_layers
 from medkt.models.weights import checked_digest, load_state, read_state
@@ -191,7 +191,11 @@ def load_biomedclip(
     size = size or BiomedClipSize()
     module = BiomedClip(size, record.input_size)
     state = read_state(weights)
-    load_state(module, from_hugging_face(state) if is_hugging_face(state) else state, harmless(size), str(weights))
+    if is_hugging_face(state):
+        places = constants(module.visual.trunk.pos_embed.shape[1], size.positions, token_types=True)
+        load_state(module, state, places, str(weights), biomedclip_layout)
+    else:
+        load_state(module, state, harmless(size), str(weights))
     module.eval().to(device)
     word_pieces = read_word_pieces(weights.parent, record.text_length, size.vocabulary)
     return BiomedClipEncoder(module, spec_of(record, digest), record.grid, word_pieces)
@@ -200,73 +204,3 @@ def load_biomedclip(
 def harmless(size: BiomedClipSize) -> dict[str, Tensor]:
     """The running numbers that older transformers saved with BERT."""
     return {"text.transformer.embeddings.position_ids": torch.arange(size.positions)[None]}
-
-
-def is_hugging_face(state: Mapping[str, Tensor]) -> bool:
-    """Whether the entries have the names of the Hugging Face conversion."""
-    return "visual_projection.weight" in state and "text_projection.fc1.weight" in state
-
-
-# (the conversion's name, OpenCLIP's), tried in this order; the attention of the ViT is joined apart.
-_NAMES: tuple[tuple[str, str], ...] = (
-    (r"vision_model\.embeddings\.patch_embedding\.(\w+)", r"visual.trunk.patch_embed.proj.\1"),
-    (r"vision_model\.encoder\.layers\.(\d+)\.layer_norm([12])\.(\w+)", r"visual.trunk.blocks.\1.norm\2.\3"),
-    (r"vision_model\.encoder\.layers\.(\d+)\.self_attn\.out_proj\.(\w+)", r"visual.trunk.blocks.\1.attn.proj.\2"),
-    (r"vision_model\.encoder\.layers\.(\d+)\.mlp\.(\w+)\.(\w+)", r"visual.trunk.blocks.\1.mlp.\2.\3"),
-    (r"vision_model\.post_layernorm\.(\w+)", r"visual.trunk.norm.\1"),
-    (r"visual_projection\.weight", r"visual.head.proj.weight"),
-    (r"text_model\.embeddings\.position_ids", r"text.transformer.embeddings.position_ids"),
-    (r"text_model\.embeddings\.layer_norm\.(\w+)", r"text.transformer.embeddings.LayerNorm.\1"),
-    (r"text_model\.embeddings\.token_embedding\.(\w+)", r"text.transformer.embeddings.word_embeddings.\1"),
-    (
-        r"text_model\.embeddings\.(position|token_type)_embedding\.(\w+)",
-        r"text.transformer.embeddings.\1_embeddings.\2",
-    ),
-    (r"text_model\.encoder\.layers\.(\d+)\.self_attn\.q_proj\.(\w+)", r"\1.attention.self.query.\2"),
-    (r"text_model\.encoder\.layers\.(\d+)\.self_attn\.k_proj\.(\w+)", r"\1.attention.self.key.\2"),
-    (r"text_model\.encoder\.layers\.(\d+)\.self_attn\.v_proj\.(\w+)", r"\1.attention.self.value.\2"),
-    (r"text_model\.encoder\.layers\.(\d+)\.self_attn\.out_proj\.(\w+)", r"\1.attention.output.dense.\2"),
-    (r"text_model\.encoder\.layers\.(\d+)\.layer_norm1\.(\w+)", r"\1.attention.output.LayerNorm.\2"),
-    (r"text_model\.encoder\.layers\.(\d+)\.mlp\.fc1\.(\w+)", r"\1.intermediate.dense.\2"),
-    (r"text_model\.encoder\.layers\.(\d+)\.mlp\.fc2\.(\w+)", r"\1.output.dense.\2"),
-    (r"text_model\.encoder\.layers\.(\d+)\.layer_norm2\.(\w+)", r"\1.output.LayerNorm.\2"),
-    (r"text_projection\.fc1\.weight", r"text.proj.0.weight"),
-    (r"text_projection\.fc2\.weight", r"text.proj.2.weight"),
-)
-
-
-def from_hugging_face(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The entries of the Hugging Face conversion under OpenCLIP's names; what is not known keeps its own."""
-    converted: dict[str, Any] = {}
-    for name, value in state.items():
-        if not re.fullmatch(r"vision_model\.encoder\.layers\.\d+\.self_attn\.[qkv]_proj\.\w+", name):
-            converted[_open_clip_name(name)] = value
-    leading = converted.pop("vision_model.embeddings.class_embedding", None)
-    if leading is not None:
-        converted["visual.trunk.cls_token"] = leading[None, None]
-    places = converted.pop("vision_model.embeddings.position_embedding.weight", None)
-    if places is not None:
-        converted["visual.trunk.pos_embed"] = places[None]
-    return {**converted, **_joined_attention(state)}
-
-
-def _open_clip_name(name: str) -> str:
-    for pattern, replacement in _NAMES:
-        match = re.fullmatch(pattern, name)
-        if match:
-            new = match.expand(replacement)
-            return f"text.transformer.encoder.layer.{new}" if new[0].isdigit() else new
-    return name
-
-
-def _joined_attention(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The three attention matrices of a ViT block as timm keeps them: in one, query, key, value from the top."""
-    joined: dict[str, Tensor] = {}
-    for name in state:
-        match = re.fullmatch(r"vision_model\.encoder\.layers\.(\d+)\.self_attn\.q_proj\.(\w+)", name)
-        if match:
-            parts = [state.get(name.replace("q_proj", f"{part}_proj")) for part in "qkv"]
-            present = [part for part in parts if part is not None]
-            # With a part missing the matrix comes out too small, which `load_state` reports with its name.
-            joined[f"visual.trunk.blocks.{match[1]}.attn.qkv.{match[2]}"] = torch.cat(present)
-    return joined

@@ -9,7 +9,7 @@ import lzma
 import shutil
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from hashlib import sha256 as new_sha256
 from pathlib import Path
@@ -21,7 +21,7 @@ from medkt.errors import InputError, MedktError, OutputError, WeightsError
 from medkt.io.parts import part_beside
 from medkt.models import store
 from medkt.models.digest import sha256_of
-from medkt.models.records import ModelRecord, record_of
+from medkt.models.records import ModelRecord, record_of, records
 
 _INDEX = "bundle.json"
 _SIGNATURE = "signature.json"
@@ -41,15 +41,16 @@ def is_bundle(path: Path) -> bool:
         return _INDEX in archive.namelist()
 
 
-def bring(record: ModelRecord, path: Path) -> store.Installed:
+def bring(record: ModelRecord, path: Path, name: str | None = None) -> store.Installed:
     """Copy a model that the user has into the store, once it has been loaded without an error.
 
     Args:
         record: the model that it is.
         path: its weights file, with the tokenizer files beside it if it needs them, or the folder of both.
+        name: what it shall be called there, where it is not the published model but one of its kind; the record's by default.
 
     Raises:
-        InputError: the model ships with medkt.
+        InputError: the model ships with medkt, or the name is no name or another model's.
         WeightsError: the files do not hold this model.
         OutputError: the store cannot be written.
     """
@@ -58,15 +59,16 @@ def bring(record: ModelRecord, path: Path) -> store.Installed:
 
     if not record.files:
         raise InputError(f"{record.name} ships with medkt: there is nothing to import")
+    name = _own_name(name, record)
     if not path.exists():
         raise InputError(f"{path} does not exist")
     weights = weights_in(path)
     require_regular(weights)
     if weights.stat().st_size > LARGEST_WEIGHTS:
         raise WeightsError(f"{weights} is larger than {LARGEST_WEIGHTS >> 30} GiB; no model that medkt knows is")
-    require_model(record, weights)
+    recognised = require_model(record, weights)
     beside = [weights.parent / name for name in _TOKENIZERS] if len(record.files) > 1 else []
-    with store.assembling(record.name) as folder:
+    with store.assembling(name) as folder:
         for file in (weights, *(file for file in beside if file.is_file())):
             shutil.copyfile(file, folder / file.name)
         build(record, folder / weights.name)
@@ -74,8 +76,18 @@ def bring(record: ModelRecord, path: Path) -> store.Installed:
             file.name: _stored(file, str((weights.parent / file.name).resolve()), record)
             for file in sorted(folder.iterdir())
         }
-        store.write_manifest(folder, record.name, weights.name, files)
-    return store.read_manifest(store.folder_of(record.name))
+        store.write_manifest(folder, name, weights.name, files, model=record.name, recognised=recognised)
+    return store.read_manifest(store.folder_of(name))
+
+
+def _own_name(name: str | None, record: ModelRecord) -> str:
+    if name is None or name == record.name:
+        return record.name
+    if not store.OWN_NAME.fullmatch(name):
+        raise InputError(f"{name!r} is no name for a model: use small letters, digits, - and _, at most 64")
+    if name in (*records("encoder"), *records("segmenter")):
+        raise InputError(f"{name!r} is another model than {record.name}: give what you have a name of its own")
+    return name
 
 
 def export(names: Iterable[str], path: Path, key: Path | None = None) -> list[store.Installed]:
@@ -195,7 +207,7 @@ def _signer(archive: zipfile.ZipFile, content: bytes, path: Path, trusted: Itera
 
 def _require_vouched(entry: dict[str, Any], path: Path, *, signer: str, accept_unpublished: bool) -> None:
     """That the weights are those that their publisher states, where one does, or that a trusted site signed them."""
-    record = record_of(entry["name"])
+    record = _record_in(entry)
     if not record.files:
         raise WeightsError(f"{path} brings {record.name}, which ships with medkt")
     stated = {file.name: file.sha256 for file in record.files if file.sha256 and file.member is None}
@@ -209,7 +221,8 @@ def _require_vouched(entry: dict[str, Any], path: Path, *, signer: str, accept_u
 
 
 def _import_model(archive: zipfile.ZipFile, entry: dict[str, Any], path: Path, signer: str) -> store.Installed:
-    record = record_of(entry["name"])
+    record = _record_in(entry)
+    own = _own_name(entry["name"], record)
     files = {
         name: store.StoredFile(
             sha256=str(file["sha256"]), size=int(file["size"]), source=str(file["source"]),
@@ -217,16 +230,24 @@ def _import_model(archive: zipfile.ZipFile, entry: dict[str, Any], path: Path, s
         )
         for name, file in entry["files"].items()
     }  # fmt: skip
-    with store.assembling(record.name) as folder:
+    with store.assembling(own) as folder:
         for name, file in files.items():
             if Path(name).name != name or name in ("", ".", "..", store.MANIFEST):
                 raise WeightsError(f"{path} names a file outside its folder: {name!r}")
-            digest = _unpack(archive, f"models/{record.name}/{name}", folder / name)
+            digest = _unpack(archive, f"models/{own}/{name}", folder / name)
             if digest != file.sha256:
-                raise WeightsError(f"{path}: {record.name}/{name} has the SHA-256 {digest}, expected {file.sha256}")
-        store.write_manifest(folder, record.name, entry["weights"], files)
+                raise WeightsError(f"{path}: {own}/{name} has the SHA-256 {digest}, expected {file.sha256}")
+        said = {"model": record.name, "recognised": entry.get("recognised", "")}
+        store.write_manifest(folder, own, entry["weights"], files, **said)
         store.read_manifest(folder)
-    return store.read_manifest(store.folder_of(record.name))
+    return store.read_manifest(store.folder_of(own))
+
+
+def _record_in(entry: Mapping[str, Any]) -> ModelRecord:
+    """What a bundle says that an entry of it is; bundles of before say its name alone."""
+    if not all(isinstance(entry.get(key, ""), str) for key in ("name", "model", "recognised")):
+        raise TypeError("a name that is no text")
+    return record_of(entry.get("model", entry["name"]))
 
 
 def _unpack(archive: zipfile.ZipFile, member: str, destination: Path) -> str:
@@ -239,8 +260,7 @@ def _unpack(archive: zipfile.ZipFile, member: str, destination: Path) -> str:
 
 
 def _sound(name: str) -> store.Installed:
-    record = record_of(name)
-    found = store.installed(record.name)
+    found = store.installed(name if name in store.own_names() else record_of(name).name)
     if found is None:
         raise WeightsError(f"{name} is not in the store: pull or import it first")
     if bad := [finding for finding in store.verify(found) if finding.state != "ok"]:
@@ -251,7 +271,8 @@ def _sound(name: str) -> store.Installed:
 def _described(model: store.Installed) -> dict[str, Any]:
     kept = ("sha256", "size", "source", "stated")  # who signed what it came in says nothing of this bundle
     files = {name: {key: asdict(file)[key] for key in kept} for name, file in model.files.items()}
-    return {"name": model.name, "weights": model.weights, "files": files}
+    kind = {"model": model.model, "recognised": model.recognised}
+    return {"name": model.name, **kind, "weights": model.weights, "files": files}
 
 
 def _stored(file: Path, source: str, record: ModelRecord) -> store.StoredFile:

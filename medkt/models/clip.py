@@ -16,6 +16,7 @@ from torch import Tensor
 from medkt.errors import WeightsError
 from medkt.models.dual import TwoTowers, spec_of
 from medkt.models.encoder import EncoderSpec, Tokens
+from medkt.models.hugging_face import clip_layout, constants, is_hugging_face, require_activation
 from medkt.models.records import ModelRecord
 from medkt.models.text_layers import TextPieces, TextState, require_text_layer
 from medkt.models.weights import checked_digest, load_state, read_state
@@ -174,7 +175,7 @@ def build_clip(size: ClipSize, input_size: int = 224, text_length: int = 77) -> 
 def load_clip(
     weights: Path, record: ModelRecord, device: "str | torch.device" = "cpu", *, size: ClipSize | None = None
 ) -> ClipEncoder:
-    """A CLIP from OpenAI's file (a TorchScript archive, of which only the tensors are read) or OpenCLIP's.
+    """A CLIP from OpenAI's file (a TorchScript archive, of which only the tensors are read), OpenCLIP's or Hugging Face's.
 
     Args:
         weights: the checkpoint.
@@ -188,7 +189,13 @@ def load_clip(
     digest = checked_digest(weights, record.files[0].sha256 if weights.name == record.files[0].name else None)
     size = size or SIZES[record.architecture]
     module = build_clip(size, record.input_size, record.text_length)
-    load_state(module, plain_names(read_state(weights)), harmless(record, size), str(weights))
+    state = read_state(weights)
+    if is_hugging_face(state):
+        require_activation(weights, quick_gelu=size.quick_gelu)
+        places = constants(len(module.visual.positional_embedding), record.text_length, token_types=False)
+        load_state(module, state, places, str(weights), clip_layout)
+    else:
+        load_state(module, plain_names(state), harmless(record, size), str(weights))
     module.eval().to(device)
     return ClipEncoder(module, spec_of(record, digest), record.grid)
 

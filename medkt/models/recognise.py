@@ -6,8 +6,10 @@ from pathlib import Path
 from medkt.errors import AmbiguousInputError, WeightsError
 from medkt.models import store
 from medkt.models.containers import Shape
-from medkt.models.records import Kind, ModelRecord, record_of
-from medkt.models.weights import shapes_in
+from medkt.models.families import Family, described, nearest, variant_of
+from medkt.models.hugging_face import is_hugging_face, stated_activation
+from medkt.models.records import Kind, ModelRecord, record_of, records
+from medkt.models.weights import entries_in, shapes_in
 
 _SUFFIXES = (".safetensors", ".bin", ".pt", ".pth")
 
@@ -23,18 +25,19 @@ def recognise(path: Path, kind: Kind) -> tuple[ModelRecord, Path]:
     if (folder / store.MANIFEST).is_file():
         known = store.read_manifest(folder)
         if path.is_dir() or path.name == known.weights:
-            return record_of(known.name, kind), folder / known.weights
+            return record_of(known.model, kind), folder / known.weights
     weights = weights_in(path)
     return record_of(_name(shapes_in(weights), weights, kind), kind), weights
 
 
-def require_model(record: ModelRecord, weights: Path) -> None:
-    """That the names and shapes in a file are those of this model, before one is built for it.
+def require_model(record: ModelRecord, weights: Path) -> str:
+    """What the names and shapes in a file say that it is, in words; they must be those of this model, before one is built for it.
 
     Raises:
         WeightsError: they are of another, or of none.
     """
-    shapes = shapes_in(weights)
+    entries = entries_in(weights)
+    shapes = entries.shapes
     try:
         found = {_name(shapes, weights, record.kind)}
     except AmbiguousInputError:  # a CLIP that does not say whose: the user has just said it
@@ -43,7 +46,13 @@ def require_model(record: ModelRecord, weights: Path) -> None:
     if found & {"sam-vit-b", "medsam"}:
         found = {"sam-vit-b", "medsam"}  # of one architecture
     if record.name not in found:
-        raise WeightsError(f"{weights} holds {' or '.join(sorted(found))}, not {record.name}; name what it is")
+        likeness = described(shapes)
+        raise WeightsError(
+            f"{weights} holds {' or '.join(sorted(found))}, not {record.name}{f': it looks like {likeness}' if likeness else ''}; "
+            "name what it is"
+        )
+    taken_off = f", taken out of {' and '.join(repr(one) for one in entries.taken_off)}" if entries.taken_off else ""
+    return f"{described(shapes)}, {len(shapes)} entries{taken_off}"
 
 
 def weights_in(path: Path) -> Path:
@@ -63,33 +72,29 @@ def weights_in(path: Path) -> Path:
     return found[0]
 
 
-def _name(state: Mapping[str, Shape], weights: Path, kind: Kind) -> str:
-    name = _encoder(state, weights) if kind == "encoder" else _segmenter(state, weights)
-    if name is None:
-        some = ", ".join(list(state)[:3])
-        raise WeightsError(f"{weights} holds no {kind} that medkt knows; its entries begin with {some}")
+def _name(shapes: Mapping[str, Shape], weights: Path, kind: Kind) -> str:
+    family = nearest(shapes)
+    name = _record_name(family, shapes, weights) if family is not None else None
+    if name is None or name not in records(kind):
+        likeness = described(shapes)
+        some = f"it looks like {likeness}" if likeness else f"its entries begin with {', '.join(list(shapes)[:3])}"
+        raise WeightsError(f"{weights} holds no {kind} that medkt knows; {some}")
     return name
 
 
-def _encoder(state: Mapping[str, Shape], weights: Path) -> str | None:
-    if "visual.trunk.cls_token" in state or "vision_model.embeddings.class_embedding" in state:
-        return "biomedclip" if _is_biomedclip(state) else None
-    if "vision_model.model.embeddings.patch_embeddings.projection.weight" in state:
-        return "medclip-swin"
-    if "vision_model.model.conv1.weight" in state:
-        return "medclip-resnet"
-    return _clip(state, weights) if "visual.conv1.weight" in state and "visual.proj" in state else None
+def _record_name(family: Family, shapes: Mapping[str, Shape], weights: Path) -> str | None:
+    variant = variant_of(family, shapes)
+    if family.family == "clip":
+        return _clip(variant, shapes, weights) if variant else None
+    if family.family == "sam":
+        return "medsam" if variant == "vit-b" and "medsam" in weights.name.lower() else f"sam-{variant}"
+    return family.family or None
 
 
-def _is_biomedclip(state: Mapping[str, Shape]) -> bool:
-    return "text.proj.0.weight" in state or "text_projection.fc1.weight" in state
-
-
-def _clip(state: Mapping[str, Shape], weights: Path) -> str | None:
-    variant = _variant(state)
-    if variant is None:
-        return None
-    if "input_resolution" in state:  # only OpenAI keeps it among the weights
+def _clip(variant: str, shapes: Mapping[str, Shape], weights: Path) -> str:
+    if "input_resolution" in shapes:  # only OpenAI keeps it among the weights
+        return f"clip-{variant}"
+    if is_hugging_face(shapes) and stated_activation(weights) == "quick_gelu":
         return f"clip-{variant}"
     raise AmbiguousInputError(
         f"{weights} holds a CLIP {variant}, but not whether it computes OpenAI's quick GELU: say so by "
@@ -97,16 +102,6 @@ def _clip(state: Mapping[str, Shape], weights: Path) -> str | None:
     )
 
 
-def _variant(state: Mapping[str, Shape]) -> str | None:
-    width, _, patch, _ = (*state["visual.conv1.weight"], 0, 0, 0, 0)[:4]
-    return {(768, 32): "vit-b-32", (768, 16): "vit-b-16", (1024, 14): "vit-l-14"}.get((width, patch))
-
-
-def _segmenter(state: Mapping[str, Shape], weights: Path) -> str | None:
-    places = state.get("image_encoder.pos_embed")
-    if places is None:
-        return None
-    width = places[-1] if places else 0
-    if width == 768 and "medsam" in weights.name.lower():
-        return "medsam"
-    return {768: "sam-vit-b", 1024: "sam-vit-l", 1280: "sam-vit-h"}.get(width)
+def _variant(shapes: Mapping[str, Shape]) -> str | None:
+    family = nearest(shapes)
+    return variant_of(family, shapes) if family is not None else None

@@ -4,12 +4,14 @@ Nothing is registered by importing: `BUILDERS` below is all there is, and what i
 `configs/models.yaml`. Nothing is downloaded: weights come from the store (`medkt models pull`) or from the user.
 """
 
+import logging
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medkt.errors import MissingDependencyError, UnknownNameError
+from medkt.errors import AmbiguousInputError, MissingDependencyError, UnknownNameError
 from medkt.models import store
 from medkt.models.records import Kind, ModelRecord, record_of, records
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     import torch
 
     import medkt.models.encoder
+
+log = logging.getLogger(__name__)
 
 # Family to "module:function". A function takes (weights, record, device); the small models, which ship with medkt,
 # take the device alone. Named by strings so that only the family in use is imported.
@@ -76,19 +80,40 @@ def build(record: ModelRecord, weights: Path | None, device: "str | torch.device
 
 
 def find(name_or_path: str | Path, kind: Kind) -> tuple[ModelRecord, Path | None]:
-    """The record and the weights file that a name or a path means; no file for a model that ships with medkt."""
-    if str(name_or_path) in records(kind):
-        record = record_of(str(name_or_path), kind)
+    """The record and the weights file that a name or a path means; no file for a model that ships with medkt.
+
+    A name is that of a model, or one that the user gave to a model in the store.
+    """
+    name, path = str(name_or_path), Path(name_or_path)
+    if name in records(kind):
+        record = record_of(name, kind)
         return record, store.weights_path(record) if record.files else None
-    path = Path(name_or_path)
+    if name in store.own_names():
+        if path.exists():
+            raise AmbiguousInputError(
+                f"{name!r} is a model in the store and a path here: write {path.resolve()} for that"
+            )
+        return _own(name, kind)
     if not path.exists():
-        raise UnknownNameError(
-            f"{str(name_or_path)!r} is neither a known {kind} nor a path that exists; known: {', '.join(records(kind))}"
-        )
+        known = ", ".join((*records(kind), *store.own_names()))
+        raise UnknownNameError(f"{name!r} is neither a known {kind} nor a path that exists; known: {known}")
     from medkt.models.recognise import recognise  # imports torch
 
     recognised: tuple[ModelRecord, Path] = recognise(path, kind)
+    _say_once(name, recognised[0].title)
     return recognised
+
+
+def _own(name: str, kind: Kind) -> tuple[ModelRecord, Path]:
+    found = store.read_manifest(store.folder_of(name))
+    if found.model not in records(kind):
+        raise UnknownNameError(f"{name!r} in the store is {found.model}, which is no {kind}")
+    return record_of(found.model, kind), found.folder / found.weights
+
+
+@cache
+def _say_once(path: str, title: str) -> None:
+    log.warning("%s is taken for %s", path, title)
 
 
 def _load(name_or_path: str | Path, kind: Kind, device: "str | torch.device") -> Any:

@@ -8,6 +8,7 @@ Nothing here opens a network connection; `medkt.models.download` does, for `medk
 
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
@@ -21,9 +22,11 @@ from medkt.errors import OutputError, SettingsError, UnknownNameError, WeightsEr
 from medkt.io.moves import is_moving, move_files
 from medkt.io.parts import part_beside, sweep_parts
 from medkt.models.digest import sha256_of
-from medkt.models.records import ModelRecord, record_of
+from medkt.models.records import ModelRecord, record_of, records
 
 MANIFEST = "medkt.json"
+OWN_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+"""What a user may call a model in the store: no path, and no file's name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +50,23 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installed:
-    """A model in the store: its folder, which file holds the weights, and every file by name."""
+    """A model in the store.
+
+    Attributes:
+        name: of its folder: that of the model, or one that the user gave it.
+        folder: where it lies.
+        weights: which file holds the weights.
+        files: every file by name.
+        model: the name of the model that it is, of `medkt models list`.
+        recognised: what its weights were recognised as when they were brought, in words; "" where they were pulled.
+    """
 
     name: str
     folder: Path
     weights: str
     files: Mapping[str, StoredFile]
+    model: str
+    recognised: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +121,16 @@ def installed(name: str) -> Installed | None:
     return read_manifest(folder) if (folder / MANIFEST).is_file() else None
 
 
+def own_names() -> tuple[str, ...]:
+    """The models in the store under names that the user gave them, sorted."""
+    place = home() / "models"
+    folders = sorted(place.iterdir()) if place.is_dir() else []
+    known = {*records("encoder"), *records("segmenter")}
+    return tuple(
+        one.name for one in folders if OWN_NAME.fullmatch(one.name) and one.name not in known and installed(one.name)
+    )
+
+
 def read_manifest(folder: Path) -> Installed:
     """The manifest of a model folder.
 
@@ -116,10 +140,12 @@ def read_manifest(folder: Path) -> Installed:
     try:
         content = parse_json((folder / MANIFEST).read_text(encoding="utf-8"))
         files = {name: StoredFile(**entry) for name, entry in content["files"].items()}
-        found = Installed(name=content["name"], folder=folder, weights=content["weights"], files=files)
-        if not all(
-            isinstance(word, str) for word in (found.name, found.weights, *(one.sha256 for one in files.values()))
-        ):
+        found = Installed(
+            name=content["name"], folder=folder, weights=content["weights"], files=files,
+            model=content.get("model", content["name"]), recognised=content.get("recognised", ""),
+        )  # fmt: skip
+        words = (found.name, found.weights, found.model, found.recognised, *(one.sha256 for one in files.values()))
+        if not all(isinstance(word, str) for word in words):
             raise TypeError("a name or digest that is no text")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsError(f"{folder / MANIFEST} is missing or damaged ({error}): pull or import again") from error
@@ -155,7 +181,7 @@ def stated_digest(weights: Path) -> str | None:
 def verify(found: Installed) -> list[Finding]:
     """Every file of a model hashed again; `stated` is found anew, for what lies beside a file does not vouch for it."""
     findings = []
-    published = published_of(found.name)
+    published = published_of(found.model)
     for name, entry in found.files.items():
         path = found.folder / name
         state: Literal["ok", "changed", "missing"] = "missing"
@@ -199,9 +225,14 @@ def assembling(name: str) -> Iterator[Path]:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def write_manifest(folder: Path, name: str, weights: str, files: Mapping[str, StoredFile]) -> None:
-    """Write what `read_manifest` reads."""
-    content = {"name": name, "weights": weights, "files": {file: asdict(entry) for file, entry in files.items()}}
+def write_manifest(
+    folder: Path, name: str, weights: str, files: Mapping[str, StoredFile], *, model: str = "", recognised: str = ""
+) -> None:
+    """Write what `read_manifest` reads; the model is the name itself where none is given."""
+    content = {
+        "name": name, "model": model or name, "recognised": recognised, "weights": weights,
+        "files": {file: asdict(entry) for file, entry in files.items()},
+    }  # fmt: skip
     (folder / MANIFEST).write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 

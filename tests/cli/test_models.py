@@ -90,8 +90,11 @@ def test_verify(capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     assert medkt_models("verify", "--json") == 2
     assert json.loads(capsys.readouterr().out) == [
-        {"model": "sam-vit-b", "file": "w.pth", "state": "missing", "stated": False, "vouched_by": None}
-    ]
+        {
+            "model": "sam-vit-b", "recognised": None, "file": "w.pth", "state": "missing", "stated": False,
+            "vouched_by": None,
+        }
+    ]  # fmt: skip
     with pytest.raises(WeightsError, match="medsam is not in"):
         medkt_models("verify", "medsam")
 

@@ -30,7 +30,8 @@ NOT_RUN = Counter(
         "docs/get_started.md": 1,
         "docs/how_to/evaluate.md": 2,
         "docs/how_to/share_a_learnt_concept.md": 5,
-        "docs/how_to/use_biomedclip_offline.md": 3,
+        "docs/how_to/bring_weights.md": 1,
+        "docs/how_to/use_biomedclip_offline.md": 2,
         "docs/how_to/when_a_codec_is_missing.md": 1,
         "docs/tutorials/teach_a_finding.md": 3,
     }

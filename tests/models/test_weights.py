@@ -1,7 +1,7 @@
 """Checkpoint files of every kind, sound and not."""
 
 import zipfile
-from argparse import Namespace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ def test_safetensors_and_the_old_format(tmp_path: Path) -> None:
 
 
 def test_a_pickle_that_needs_code_is_refused(tmp_path: Path) -> None:
-    torch.save({"state_dict": STATE, "options": Namespace(lr=1)}, tmp_path / "x.pt")
+    torch.save({"state_dict": STATE, "options": Fraction(1, 3)}, tmp_path / "x.pt")
     with pytest.raises(
         WeightsError, match=r"pickle that needs code to be run.*weights_only=False.*save the state dict"
     ):

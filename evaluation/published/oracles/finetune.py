@@ -1,6 +1,5 @@
 """Fine-tuning, ten images and one caption, three steps; and the loss and its gradient alone."""
 
-import itertools
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -15,8 +14,8 @@ from torch import Tensor
 
 from medkt.config import resolve
 from medkt.inversion import normalised
-from medkt.models.biomedclip import from_hugging_face
 from medkt.models.encoder import DualEncoder
+from medkt.models.hugging_face import biomedclip_layout
 from medkt.transfer.finetune import Captions, FinetuneSettings
 from medkt.transfer.finetune import finetune as tune
 from medkt.transfer.losses import supcon
@@ -87,11 +86,9 @@ def _moved(
 ) -> tuple[Tensor, Tensor]:
     """How far each recorded weight moved, here and there, one after another."""
     named = {name.removeprefix(f"{run}/"): value for name, value in recorded.items() if name.startswith(f"{run}/")}
-    for name, value in list(named.items()):  # the three of attention stand in one here; those not recorded are NaN
-        for one, other in itertools.permutations(("q_proj", "k_proj", "v_proj"), 2):
-            named.setdefault(name.replace(one, other), torch.full_like(value, torch.nan))
-    before, wanted = encoder.module.state_dict(), from_hugging_face(named)
-    found = torch.cat([(after[name] - before[name]).flatten().double() for name in wanted])
-    expected = torch.cat([value.flatten().double() / 1e5 for value in wanted.values()])
-    known = ~expected.isnan()
-    return found[known], expected[known]
+    moved: dict[str, Tensor] = {}
+    for name, before in encoder.module.state_dict().items():
+        moved.update(biomedclip_layout(name, after[name] - before))  # under the names of the recording
+    found = torch.cat([moved[name].flatten().double() for name in named])
+    expected = torch.cat([value.flatten().double() / 1e5 for value in named.values()])
+    return found, expected
