@@ -117,9 +117,9 @@ def test_an_unknown_preset_lists_the_known() -> None:
 
 PUBLISHED = [
     (folder, name)
-    for folder in ("inversion", "transfer", "learn")
+    for folder in ("inversion", "transfer", "learn", "presets", "classification")
     for name in presets(folder)
-    if name.startswith(("kt-", "kazemi"))
+    if name.startswith(("kt-", "kazemi", "m2ib", "medclip"))
 ]
 
 

@@ -5,8 +5,8 @@ say, and a box is filled with what is bright in it. So masks are not empty and t
 the shipped models take them by `Pipeline.load` as a user does.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -108,11 +108,12 @@ def load_bright(
     device: str = "auto",
     settings: SegmentationSettings | None = None,
     preset: str = "default",
+    as_published: Mapping[str, Any] | None = None,
     packages: Sequence[Any] = (),
     together: bool = False,
 ) -> Pipeline:
     """Stands in for `Pipeline.load`."""
-    return bright_pipeline(settings, preset)
+    return replace(bright_pipeline(settings, preset), as_published=as_published or {})
 
 
 def options_of(name: str) -> tuple[str, ...]:

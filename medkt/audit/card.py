@@ -150,6 +150,7 @@ def _recipe(one: "LearnedConcept") -> str:
             f"{kept.chosen.interpolation:g} chosen without labels among {len(kept.candidates)} candidates"
         )
     parts.append(f"seeds {', '.join(str(each.seed) for each in one.learned)}, the difference of seed {kept.seed} kept")
+    parts += [str(one.as_published["words"])] if one.as_published else []
     parts.append(f"{one.delta.kind}, {one.delta.size / 1e6:.2f} MB")
     return "; ".join(parts) + "."
 

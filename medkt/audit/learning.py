@@ -35,6 +35,7 @@ class LearnedConcept:
         audit: what was gained and forgotten; None where none was asked for.
         base_licence: of the weights that the difference belongs to.
         sources: where the settings' values are from, by path; empty where none were given.
+        as_published: how the settings stand to a published way; empty where none was asked for.
     """
 
     concept: Concept
@@ -47,6 +48,7 @@ class LearnedConcept:
     audit: Audit | None
     base_licence: str
     sources: Mapping[str, str] = field(default_factory=dict)
+    as_published: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def recipe(self) -> Mapping[str, Any]:
@@ -55,6 +57,7 @@ class LearnedConcept:
         return {
             "settings": _plain(asdict(one.settings)),
             "sources": dict(self.sources),
+            **({"as_published": _plain(self.as_published)} if self.as_published else {}),
             "seeds": [each.seed for each in self.learned],
             "seed kept": one.seed,
             "known findings": list(one.material.vocabulary.known),
@@ -90,6 +93,7 @@ def learn(
     known: Sequence[Concept] | None = None,
     cache: Path | None = None,
     sources: Mapping[str, str] | None = None,
+    as_published: Mapping[str, Any] | None = None,
     progress: Ticker | None = None,
 ) -> LearnedConcept:
     """Learn with every seed, keep the best by the label-free rule, and audit.
@@ -106,6 +110,7 @@ def learn(
         known: what the model is taken to know; None takes the domain's findings.
         cache: of inverted images.
         sources: where the settings' values are from (`medkt.config.sources_of`), for the record.
+        as_published: how they stand to a published way, for the record.
         progress: told (stage, steps done, steps in all).
 
     Raises:
@@ -139,7 +144,7 @@ def learn(
         _require_kept(concept, found, max_forgetting)
     return LearnedConcept(
         concept=concept, domain=domain, base=encoder, encoder=applied, delta=difference, learned=tuple(judged), kept=kept,
-        audit=found, base_licence=encoder.spec.licence, sources=sources or {},
+        audit=found, base_licence=encoder.spec.licence, sources=sources or {}, as_published=as_published or {},
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from medkt.calibration.calibration import Calibration, Decision
 from medkt.calibration.scoring import Scorer, ScoringKey, scoring_key
 from medkt.calibration.store import SITE, find_calibration
 from medkt.concepts import Concept
+from medkt.errors import SettingsError
 from medkt.pipeline import Pipeline, Progress, Study, StudyResult, View, study_of
 from medkt.pipeline.look import with_window
 from medkt.pipeline.words import asked_of, domain_of, is_learnt
@@ -96,7 +97,13 @@ def segment_calibrated(
 
 
 def keys_of(pipeline: Pipeline, study: Study, view: View) -> Iterator[ScoringKey]:
-    """The key of the calibration that each concept of a study is decided by."""
+    """The key of the calibration that each concept of a study is decided by.
+
+    Raises:
+        SettingsError: only some of a concept's prompts are asked.
+    """
+    if pipeline.settings.texts != "all":
+        raise SettingsError("calibrations are of all prompts of a concept: they need settings of texts=all")
     view, _ = with_window(view, study.image, pipeline.settings.window)
     taught = pipeline.taught or Taught.of(pipeline.encoder)
     for concept in study.asked:

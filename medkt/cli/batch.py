@@ -28,6 +28,7 @@ from medkt.cli.cohort_options import (
     salt_of,
 )
 from medkt.cli.dry_run import add_dry_run, plan_batch
+from medkt.cli.published import settle
 
 ACTIONS = ("run", "status", "retry", "merge", "verify")
 
@@ -76,6 +77,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from medkt.cohort.folder import RunFolder
     from medkt.cohort.merge import shard_folder
 
+    settle(arguments, "batch", "segmentation")
     shard = require_work(arguments)
     asked = asked_of(arguments)
     folder = RunFolder(shard_folder(arguments.output, shard))
@@ -83,7 +85,7 @@ def _run(arguments: argparse.Namespace) -> int:
         return plan_batch(arguments, folder, asked, shard)
     folder.make()
     plan = manifest_plan_of(arguments, asked, folder, shard, arguments.keep_column)
-    factory = factory_of(arguments, folder, asked)
+    factory = factory_of(arguments, folder, asked, command="batch")
     salt = salt_of(folder, arguments.output, arguments.salt)
     folder.claim(identity_of(arguments, asked, plan, factory), accept_versions=arguments.accept_versions)
     return exit_code(run_plan(arguments, folder, plan, factory, salt))

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medkt.cli.published import SETTINGS_ONLY, Given, add_as_published, say_settings, settle, standing_of
 from medkt.cli.segment import add_reading, add_words, packages_of, progress, say_notes, view_of, wanted_of
 from medkt.cli.threads import add_threads, use_threads
 
@@ -27,18 +28,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--no-normal", action="store_true", help="compare the findings with each other only, not with a normal study"
     )
     add_rule(parser)
+    add_as_published(parser)
     parser.add_argument(
         "-m", "--model", default="small", help="the encoder: a name of `medkt models list`, or a weights file"
     )
     parser.add_argument("-d", "--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: %(default)s)")
     add_threads(parser)
     parser.add_argument("--json", action="store_true", help="one JSON line a study on stdout")
+    parser.add_argument("--dry-run", action="store_true", help=SETTINGS_ONLY)
 
 
 def add_rule(parser: argparse.ArgumentParser) -> None:
     """`--rule`, for every command that tells classes apart."""
     parser.add_argument(
-        "--rule", default="default", metavar="NAME",
+        "--rule", default="default", action=Given, metavar="NAME",
         help="how prompts become a share: default (their mean direction), largest or mean (over their cosines), medclip or "
         "medclip-ensemble (the same as MedCLIP's own classifier has it, on MedCLIP alone)",
     )  # fmt: skip
@@ -62,7 +65,12 @@ def run(arguments: argparse.Namespace) -> int:
     from medkt.saliency import KeptTexts, texts_kept
     from medkt.transfer.packages import Taught
 
-    wanted, settings = wanted_of(arguments), rule_of(arguments)
+    settle(arguments, "classify", "classification")
+    settings = rule_of(arguments)
+    stands = standing_of(arguments, "classify", "classification", settings, own={"no_normal": False, "window": None})
+    if arguments.dry_run:
+        return say_settings(stands, as_json=arguments.json)
+    wanted = wanted_of(arguments)
     use_threads(arguments)
     encoder = load_encoder(arguments.model, device=resolve_device(arguments.device))
     taught = Taught.of(encoder, packages_of(arguments), together=arguments.together)
@@ -74,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
         try:
             with texts_kept(kept):
                 result = _classified(path, wanted, taught, view, settings, arguments)
-            _say(path, result, as_json=arguments.json)
+            _say(path, result, stands.as_json(), as_json=arguments.json)
         except MedktError as error:
             if len(arguments.input) == 1:
                 raise
@@ -159,9 +167,10 @@ def record_of(result: "Classification") -> dict[str, Any]:
     }
 
 
-def _say(path: Path, result: "Classification", *, as_json: bool) -> None:
+def _say(path: Path, result: "Classification", published: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps({"status": "done", "input_path": str(path), **record_of(result)}, allow_nan=False))
+        record = {**record_of(result), "as_published": published or None}
+        print(json.dumps({"status": "done", "input_path": str(path), **record}, allow_nan=False))
         return
     from medkt.io.guard import one_line
 
@@ -174,4 +183,4 @@ def _say(path: Path, result: "Classification", *, as_json: bool) -> None:
         where = f"{one.planes[one.best]:>8}" if volume else ""
         learnt = "  learnt" if one.learnt else ""
         print(f"  {name:<{width}}{one.probability:>7.3f}{one.cosine:>9.3f}{where}{learnt}")
-    say_notes(result.warnings)
+    say_notes([*result.warnings, *([published["words"]] if published else [])])

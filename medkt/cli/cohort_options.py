@@ -206,13 +206,14 @@ def factory_of(
     *,
     learnt: bool = True,
     scoring: "Scoring | None" = None,
+    command: str = "evaluate",
 ) -> "StudyRunnerFactory":
     """What each worker makes its models of; `learnt=False` leaves the packages' weights out, and asks their words.
 
     Raises:
         SettingsError: options that do not go together.
     """
-    from medkt.cli.segment import formats_of, require_deciding, settings_of, view_of
+    from medkt.cli.segment import formats_of, published_of, require_deciding, settings_of, view_of
     from medkt.cohort.scoring import Scoring
     from medkt.cohort.studies import StudyRunnerFactory
 
@@ -220,8 +221,8 @@ def factory_of(
     require_deciding(arguments, settings)
     return StudyRunnerFactory(
         run=folder, concepts=dict(asked.concepts), model=arguments.model, segmenter=arguments.segmenter,
-        device=arguments.device, settings=settings, preset=arguments.preset, view=view_of(arguments), regrid=arguments.regrid,
-        allow_incomplete=arguments.allow_incomplete,
+        device=arguments.device, settings=settings, preset=arguments.preset, as_published=published_of(arguments, command),
+        view=view_of(arguments), regrid=arguments.regrid, allow_incomplete=arguments.allow_incomplete,
         formats=formats_of(arguments), packages=tuple(asked.packages) if learnt else (),
         together=arguments.together and learnt, site=arguments.site or "", scoring=scoring or Scoring(),
     )  # fmt: skip
@@ -245,6 +246,7 @@ def identity_of(
         "concepts": {name: concept_digest(concept) for name, concept in sorted(factory.concepts.items())},
         "asked": list(plan.asked),
         "preset": factory.preset,
+        **({"as_published": as_plain(factory.as_published)} if factory.as_published else {}),
         "settings": as_plain(factory.settings),
         "view": as_plain(factory.view),
         "regrid": factory.regrid,

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medkt.cli.published import WINDOW, settings_section, settings_values, standing_of
 from medkt.cli.threads import use_threads
 
 if TYPE_CHECKING:
@@ -105,7 +106,12 @@ def plan_segment(arguments: argparse.Namespace, wanted: "Sequence[Concept | str 
         studies=studies, models=(encoder_plan, segmenter), started=time.process_time(), output=str(arguments.output),
         output_state="is there" if arguments.output.exists() else "would be made", refused=len(failures),
     )  # fmt: skip
-    say_plan(plan.sections(), plan.as_json(), as_json=arguments.json)
+    found = standing_of(arguments, "segment", "segmentation", settings_of(arguments), own=WINDOW)
+    say_plan(
+        [*plan.sections(), settings_section(found)],
+        {**plan.as_json(), **settings_values(found)},
+        as_json=arguments.json,
+    )
     return 0 if not failures else 4 if studies else failures[0].exit_code
 
 
@@ -166,7 +172,7 @@ def plan_batch(arguments: argparse.Namespace, folder: "RunFolder", asked: "Asked
         arguments.manifest, concepts=asked.identify, asked=asked.own, shard=shard, keep_ids=arguments.keep_ids,
         columns=arguments.keep_column,
     )  # fmt: skip
-    factory = factory_of(arguments, folder, asked)
+    factory = factory_of(arguments, folder, asked, command="batch")
     ended = folder.ended(identity_of(arguments, asked, plan, factory), accept_versions=arguments.accept_versions)
     encoder_plan, encoder = planned_encoder(arguments.model, real=bool(factory.packages))
     segmenter = planned_segmenter(arguments.segmenter, encoder.spec.family, factory.settings)
@@ -190,5 +196,10 @@ def plan_batch(arguments: argparse.Namespace, folder: "RunFolder", asked: "Asked
         workers=arguments.workers, threads=arguments.threads, started=time.process_time(), output=str(folder.path),
         output_state="is there" if folder.path.exists() else "would be made", notes=plan.notes,
     )  # fmt: skip
-    say_plan(found.sections(), found.as_json(), as_json=arguments.json)
+    stands = standing_of(arguments, "batch", "segmentation", factory.settings, own=WINDOW)
+    say_plan(
+        [*found.sections(), settings_section(stands)],
+        {**found.as_json(), **settings_values(stands)},
+        as_json=arguments.json,
+    )
     return 0

@@ -37,6 +37,7 @@ from medkt.cli.cohort_options import (
 )
 from medkt.cli.evaluate_classes import add_classes, run_classes
 from medkt.cli.mask_options import SIDES, add_mask_choice, choice_of, given
+from medkt.cli.published import SETTINGS_ONLY, WINDOW, say_settings, settle, standing_of
 from medkt.cli.say_classes import say_classes, tells_classes
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_work(parser)
     add_privacy(parser)
     parser.add_argument("--json", action="store_true", help="JSON lines on stdout: the batch's, then the statistics")
+    parser.add_argument("--dry-run", action="store_true", help=SETTINGS_ONLY)
 
 
 def _add_statistics(parser: argparse.ArgumentParser) -> None:
@@ -109,6 +111,7 @@ def _add_statistics(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """One of the ways to come by masks or classes, then the statistics."""
+    from medkt.cli.segment import settings_of
     from medkt.cohort.merge import arms_below
     from medkt.errors import SettingsError
     from medkt.statistics import BootstrapSettings
@@ -118,12 +121,14 @@ def run(arguments: argparse.Namespace) -> int:
     modes = [arguments.run is not None, arguments.manifest is not None, masks, arguments.protocol is not None]
     if sum(modes) != 1:
         raise SettingsError(f"say what to evaluate, one of: {MODES}")
+    if (modes[0] or masks) and (arguments.as_published or arguments.dry_run):
+        raise SettingsError("--as-published and --dry-run go with --manifest or --protocol; here no model is asked")
     if arguments.classify and arguments.manifest is None:
         raise SettingsError("--classify goes with --manifest; a protocol says itself what its task is")
     if modes[0]:
         runs = arms_below(arguments.run) or {"": arguments.run}
         return say_classes(arguments, runs) if tells_classes(runs) else _say(arguments, runs)
-    if arguments.output is None:
+    if arguments.output is None and not arguments.dry_run:
         raise SettingsError("say where the run goes: -o RUN")
     protocol = _protocol(arguments)
     if arguments.classify or (protocol is not None and protocol.task == "classification"):
@@ -140,7 +145,13 @@ def run(arguments: argparse.Namespace) -> int:
         )
     if protocol is not None and protocol.window:  # before what the user sets
         arguments.set = [f"window={protocol.window}", *arguments.set]
-    return _run_masks(arguments) if masks else _run_models(arguments, protocol)
+    if masks:
+        return _run_masks(arguments)
+    settle(arguments, "evaluate", "segmentation")
+    if arguments.dry_run:
+        found = standing_of(arguments, "evaluate", "segmentation", settings_of(arguments), own=WINDOW)
+        return say_settings(found, as_json=arguments.json)
+    return _run_models(arguments, protocol)
 
 
 def _run_masks(arguments: argparse.Namespace) -> int:

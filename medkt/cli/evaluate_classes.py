@@ -18,9 +18,11 @@ from medkt.cli.cohort_options import (
     salt_of,
     shard_exit,
 )
+from medkt.cli.published import WINDOW, say_settings, settle, standing_of
 from medkt.cli.say_classes import by_of, say_classes
 
 if TYPE_CHECKING:
+    from medkt.as_published import Standing
     from medkt.cohort.classes import ClassWords
     from medkt.cohort.classifying import ClassRunnerFactory
     from medkt.cohort.plan import Plan
@@ -67,6 +69,9 @@ class _Task:
 def run_classes(arguments: argparse.Namespace, protocol: "Protocol | None") -> int:
     """Base alone; or, where something learnt is given, base and then KT over the same cases."""
     _require_fitting(arguments)
+    settle(arguments, "evaluate", "classification")
+    if arguments.dry_run:
+        return say_settings(_stands(arguments, _settings(arguments, protocol)), as_json=arguments.json)
     shard = require_work(arguments)
     task = _task(arguments, protocol)
     arm = partial(_run_arm, arguments, task, shard=shard)
@@ -90,8 +95,18 @@ def _require_fitting(arguments: argparse.Namespace) -> None:
         raise SettingsError("--together asks one encoder of all classes, --apart several; give one of the two")
 
 
-def _task(arguments: argparse.Namespace, protocol: "Protocol | None") -> _Task:
+def _settings(arguments: argparse.Namespace, protocol: "Protocol | None") -> "ClassSettings":
     from medkt.cli.classify import rule_of
+
+    settings = rule_of(arguments)
+    return replace(settings, window="8-bit") if protocol is not None and protocol.window == "8-bit" else settings
+
+
+def _stands(arguments: argparse.Namespace, settings: "ClassSettings") -> "Standing":
+    return standing_of(arguments, "evaluate", "classification", settings, own=WINDOW)
+
+
+def _task(arguments: argparse.Namespace, protocol: "Protocol | None") -> _Task:
     from medkt.cli.segment import modality_of, packages_of
     from medkt.cohort.classes import (
         classes_of_manifest,
@@ -103,7 +118,7 @@ def _task(arguments: argparse.Namespace, protocol: "Protocol | None") -> _Task:
     from medkt.errors import SettingsError
     from medkt.pipeline import concept_in
 
-    asked, settings = asked_of(arguments), rule_of(arguments)
+    asked, settings = asked_of(arguments), _settings(arguments, protocol)
     given = [asked.concepts[name] for name in asked.own]
     if protocol is not None:
         if arguments.prompt:
@@ -113,8 +128,6 @@ def _task(arguments: argparse.Namespace, protocol: "Protocol | None") -> _Task:
             )
         classes = classes_of_protocol(protocol, given)
         plan = partial(plan_of_classes, protocol, arguments.data, classes=classes)
-        if protocol.window == "8-bit":
-            settings = replace(settings, window="8-bit")
         return _Task(asked=asked, classes=classes, protocol=protocol.name, plan=plan, settings=settings)
     survey = survey_classes(arguments.manifest)
     modality = modality_of(arguments) or survey.modality
@@ -139,11 +152,13 @@ def _run_arm(
         regrid=arguments.regrid, allow_incomplete=arguments.allow_incomplete, packages=tuple(task.asked.packages) if learnt else (),
         together=arguments.together and learnt, apart=arguments.apart and learnt, settings=task.settings,
     )  # fmt: skip
+    stands = _stands(arguments, task.settings).as_json()
+    published = {"as_published": stands} if stands else {}
     folder = RunFolder(shard_folder(path, shard))
     folder.make()
     made = salt_of(folder, path, salt)
     folder.claim(
-        {**_identity(task, plan, factory, learnt=learnt), **of_work(arguments)},
+        {**_identity(task, plan, factory, learnt=learnt), **published, **of_work(arguments)},
         accept_versions=arguments.accept_versions,
     )
     return run_plan(arguments, folder, plan, factory, made)

@@ -4,6 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
+from medkt.cli.published import SETTINGS_ONLY, WINDOW, say_settings, settle, standing_of
 from medkt.cli.say_words import say_words
 from medkt.cli.segment import (
     add_models,
@@ -13,9 +14,13 @@ from medkt.cli.segment import (
     progress,
     say_notes,
     segment_one,
+    settings_of,
     wanted_of,
 )
 from medkt.cli.threads import add_threads
+
+# the map is the answer here, so no presence decision stands before it
+FORCED = ("presence.gate=false", "text_map.use=best")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -27,18 +32,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_threads(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace results that are there already")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    parser.add_argument("--dry-run", action="store_true", help=SETTINGS_ONLY)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the saliency of every plane looked at, whether or not the finding is judged to be there."""
     from medkt.report.write import Formats, case_name, prepare_folder, require_no_result, write_result
 
+    settle(arguments, "explain", "segmentation")
+    arguments.set = [*FORCED, *arguments.set]
+    if arguments.dry_run:
+        found = standing_of(arguments, "explain", "segmentation", settings_of(arguments), forced=FORCED, own=WINDOW)
+        return say_settings(found, as_json=arguments.json)
     wanted = wanted_of(arguments)
     prepare_folder(arguments.output)
     require_no_result(arguments.output, overwrite=arguments.overwrite)
-    # the map is the answer here, so no presence decision stands before it
-    arguments.set = ["presence.gate=false", "text_map.use=best", *arguments.set]
-    pipeline = pipeline_of(arguments)
+    pipeline = pipeline_of(arguments, "explain", forced=FORCED)
     with progress(arguments.quiet or arguments.json, arguments.input.name) as tick:
         result = segment_one(pipeline, arguments.input, wanted, arguments, tick)
     written = write_result(

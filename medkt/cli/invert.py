@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from medkt.cli.published import SETTINGS_ONLY, Given, add_as_published, say_settings, settle, standing_of
 from medkt.cli.segment import add_words, modality_of, progress, say_notes
 
 if TYPE_CHECKING:
@@ -30,22 +31,28 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preset",
         default="fast",
+        action=Given,
         metavar="NAME",
         help="fast, kazemi, kt-paper, kt-code, kt-medclip (default: %(default)s)",
     )
+    add_as_published(parser)
     parser.add_argument("--settings", type=Path, metavar="YAML", help="a file of settings over the preset")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="one setting, such as steps=50")
-    parser.add_argument("--images", type=int, default=10, metavar="N", help="of each text (default: %(default)s)")
+    parser.add_argument(
+        "--images", type=int, default=10, action=Given, metavar="N", help="of each text (default: %(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of all random numbers (default: %(default)s)")
     parser.add_argument("--no-cache", action="store_true", help="neither read nor keep images in the cache")
     parser.add_argument("--overwrite", action="store_true", help="replace an inversion that is there already")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    parser.add_argument("--dry-run", action="store_true", help=SETTINGS_ONLY)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Invert every caption; each is kept in the cache once it is done, so that a second run goes on."""
     from medkt.pipeline.words import require_words
 
+    settle(arguments, "invert", "inversion")
     wanted = _concepts(arguments)
     require_words(wanted, roles=("inversion", "prompt"))
     texts = texts_of(wanted)
@@ -61,6 +68,9 @@ def run(arguments: argparse.Namespace) -> int:
     settings = resolve(
         InversionSettings, preset=arguments.preset, folder="inversion", file=arguments.settings, sets=arguments.set
     )
+    stands = standing_of(arguments, "invert", "inversion", settings, own={"images": 10})
+    if arguments.dry_run:
+        return say_settings(stands, as_json=arguments.json)
     if (arguments.output / RECORD).exists() and not arguments.overwrite:
         raise OutputError(f"{arguments.output}: holds an inversion already; choose another folder or say --overwrite")
     encoder = load_encoder(arguments.model, device=resolve_device(arguments.device))
@@ -74,13 +84,15 @@ def run(arguments: argparse.Namespace) -> int:
     original = resolve(InversionSettings, preset=arguments.preset, folder="inversion")
     sources = sources_of(settings, original, preset_sources(arguments.preset, "inversion"))
     record = write_inversion(
-        found, arguments.output, encoder=facts, overwrite=arguments.overwrite, preset=arguments.preset, sources=sources
-    )
+        found, arguments.output, encoder=facts, overwrite=arguments.overwrite, preset=arguments.preset, sources=sources,
+        as_published=stands.as_json(),
+    )  # fmt: skip
     if arguments.json:
         print(json.dumps({**record, "folder": str(arguments.output), "notes": notes}, allow_nan=False))
         return 0
     for text, similarity in zip(found.texts, found.similarity.mean(dim=1).tolist(), strict=True):
         print(f"{text}: mean similarity {similarity:.3f} of {arguments.images} images")
+    say_notes([stands.words] if arguments.as_published else [])
     print(f"  {arguments.output}: images.safetensors, {RECORD}, sheet.png and a PNG of each image")
     return 0
 

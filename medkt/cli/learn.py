@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from medkt.cli.ahead import Stages
 from medkt.cli.dry_run import add_dry_run, say_plan
+from medkt.cli.published import Given, add_as_published, settings_section, settings_values, settle, standing_of
 from medkt.cli.segment import modality_of, progress, say_notes
 
 if TYPE_CHECKING:
+    from medkt.as_published import Standing
     from medkt.audit import LearnedConcept
     from medkt.concepts import Concept
     from medkt.concepts.package import Package
@@ -40,9 +42,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preset",
         default="fast",
+        action=Given,
         metavar="NAME",
         help="fast, quick, kt-paper, kt-code or kt-medclip (default: %(default)s)",
     )
+    add_as_published(parser)
     parser.add_argument("--settings", type=Path, metavar="YAML", help="a file of settings over the preset")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="one setting, such as inversion.steps=50"
@@ -66,7 +70,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="write nothing where a larger share of known images, inverted ones, gets another name (such as 0.05)",
     )  # fmt: skip
     parser.add_argument(
-        "--delta", choices=("low-rank", "full"), default="low-rank", help="how the weights are kept (default: low-rank)"
+        "--delta",
+        choices=("low-rank", "full"),
+        default="low-rank",
+        action=Given,
+        help="how the weights are kept (default: low-rank)",
     )
     parser.add_argument(
         "--cache", type=Path, metavar="FOLDER", help="of inverted images (default: MEDKT_CACHE or medkt's own)"
@@ -80,6 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Learn, audit, and write the package, its page with pictures, and the contact sheet."""
     from medkt.errors import SettingsError
 
+    settle(arguments, "learn", "learn")
     target = _target(arguments.output, overwrite=arguments.overwrite)
     if arguments.seeds < 1:
         raise SettingsError(f"--seeds is 1 or more, got {arguments.seeds}")
@@ -104,9 +113,10 @@ def run(arguments: argparse.Namespace) -> int:
     settings = resolve_learning(LearnSettings, preset=arguments.preset, file=arguments.settings, sets=arguments.set)
     original = resolve_learning(LearnSettings, preset=arguments.preset)
     sources = sources_of(settings, original, preset_sources(arguments.preset, "learn"))
+    stands = standing_of(arguments, "learn", "learn", settings, own={"delta": "low-rank"})
     settings = settings.on(resolve_device(arguments.device))
     if arguments.dry_run:
-        return _dry_run(arguments, concept, kind, settings)
+        return _dry_run(arguments, concept, kind, settings, stands)
     encoder = load_encoder(arguments.model, device=resolve_device(arguments.device))
     notes = _notes(encoder, concept, kind)
     say_notes(notes)
@@ -117,7 +127,7 @@ def run(arguments: argparse.Namespace) -> int:
     with progress(arguments.quiet or arguments.json, f"learning {concept.name}") as tick:
         made = learn(
             encoder, concept, kind, settings, seeds=range(arguments.seed, arguments.seed + arguments.seeds),
-            level=arguments.audit, max_forgetting=arguments.max_forgetting, cache=arguments.cache, sources=sources,
+            level=arguments.audit, max_forgetting=arguments.max_forgetting, cache=arguments.cache, sources=sources, as_published=stands.as_json(),
             delta=DeltaSettings(kind="full", storage="float32") if arguments.delta == "full" else None, progress=ahead.told(tick),
         )  # fmt: skip
     seconds = time.perf_counter() - began
@@ -126,7 +136,9 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _dry_run(arguments: argparse.Namespace, concept: "Concept", kind: "Domain", settings: "LearnSettings") -> int:
+def _dry_run(
+    arguments: argparse.Namespace, concept: "Concept", kind: "Domain", settings: "LearnSettings", stands: "Standing"
+) -> int:
     """Say what would be learned and how long that takes; weights are loaded only where the cache may hold their images."""
     from medkt.concepts.concept import ROLES
     from medkt.estimates.models import planned_encoder
@@ -138,7 +150,8 @@ def _dry_run(arguments: argparse.Namespace, concept: "Concept", kind: "Domain", 
     require_words([concept], encoder, roles=ROLES)
     notes = _notes(encoder, concept, kind)
     plan = _plan(arguments, concept, kind, settings, encoder, notes, model=model, started=time.process_time())
-    say_plan(plan.sections(), plan.as_json(), as_json=arguments.json)
+    sections = [*plan.sections(), settings_section(stands)]
+    say_plan(sections, {**plan.as_json(), **settings_values(stands)}, as_json=arguments.json)
     return 0
 
 

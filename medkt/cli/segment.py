@@ -4,7 +4,7 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from medkt.cli.ahead import Ahead
 from medkt.cli.dry_run import add_dry_run, plan_segment
 from medkt.cli.mask_options import add_mask_choice, choice_of, given
+from medkt.cli.published import WINDOW, Given, add_as_published, settle, standing_of
 from medkt.cli.threads import add_threads, use_threads
 
 if TYPE_CHECKING:
@@ -133,7 +134,10 @@ def add_models(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--segmenter", default=None, help="the segmenter (default: small with small, else sam-vit-b)")
     parser.add_argument("-d", "--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: %(default)s)")
-    parser.add_argument("--preset", default="default", metavar="NAME", help="default, m2ib, medclip-samv2 ...")
+    parser.add_argument(
+        "--preset", default="default", action=Given, metavar="NAME", help="default, m2ib, medclip-samv2 ..."
+    )
+    add_as_published(parser)
     parser.add_argument("--settings", type=Path, metavar="YAML", help="a file of settings over the preset")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="one setting, such as m2ib.beta=0.2"
@@ -150,6 +154,7 @@ def run(arguments: argparse.Namespace) -> int:
     from medkt.saliency import KeptTexts, texts_kept
 
     formats = formats_of(arguments)
+    settle(arguments, "segment", "segmentation")
     require_deciding(arguments, settings_of(arguments))
     wanted = wanted_of(arguments)
     several = len(arguments.input) > 1
@@ -248,8 +253,8 @@ def packages_of(arguments: argparse.Namespace) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in arguments.concept if Path(name).suffix == ".medkt"))
 
 
-def pipeline_of(arguments: argparse.Namespace) -> "Pipeline":
-    """The models and settings that the options name."""
+def pipeline_of(arguments: argparse.Namespace, command: str = "segment", *, forced: Sequence[str] = ()) -> "Pipeline":
+    """The models and settings that the options name; `command` and `forced` as for `published_of`."""
     from medkt.pipeline import Pipeline
 
     use_threads(arguments)
@@ -260,6 +265,7 @@ def pipeline_of(arguments: argparse.Namespace) -> "Pipeline":
         device=arguments.device,
         settings=settings_of(arguments),
         preset=arguments.preset,
+        as_published=published_of(arguments, command, forced=forced),
     )
     packages = packages_of(arguments)
     return pipeline.with_packages(packages, together=arguments.together) if packages else pipeline
@@ -271,6 +277,20 @@ def settings_of(arguments: argparse.Namespace) -> "SegmentationSettings":
     from medkt.segmentation.slicewise import SegmentationSettings
 
     return resolve(SegmentationSettings, preset=arguments.preset, file=arguments.settings, sets=arguments.set)
+
+
+def published_of(arguments: argparse.Namespace, command: str, *, forced: Sequence[str] = ()) -> dict[str, Any]:
+    """What records say of the published way that was asked for; {} where none was.
+
+    Args:
+        arguments: after `settle`.
+        command: that is run.
+        forced: assignments of the command itself.
+    """
+    if arguments.as_published is None:
+        return {}
+    settings = settings_of(arguments)
+    return standing_of(arguments, command, "segmentation", settings, forced=forced, own=WINDOW).as_json()
 
 
 def modality_of(arguments: argparse.Namespace) -> str | None:
@@ -299,6 +319,11 @@ def require_deciding(arguments: argparse.Namespace, settings: "SegmentationSetti
         raise SettingsError(
             "--site decides presence, and with presence.gate=false (a preset may say so) nothing is decided; add "
             "--set presence.gate=true, or leave --site out"
+        )
+    if arguments.site is not None and settings.texts != "all":
+        raise SettingsError(
+            "--site decides presence by calibrations, which are of all prompts of a concept, and with texts=first (a preset "
+            "may say so) one is asked; add --set texts=all, or leave --site out"
         )
 
 

@@ -53,7 +53,7 @@ class StudyRunnerFactory:
     Attributes:
         run: whose folder `cases` the results go into.
         concepts: all that any case asks for, by id.
-        model, segmenter, device, settings, preset: as for `Pipeline.load`.
+        model, segmenter, device, settings, preset, as_published: as for `Pipeline.load`.
         view, regrid, allow_incomplete: as for `Pipeline.segment_file`; a case's own modality comes before the view's.
         formats: what is written of each case.
         packages: `.medkt` files of learnt concepts; their concepts are among `concepts` too.
@@ -69,6 +69,7 @@ class StudyRunnerFactory:
     device: str = "auto"
     settings: SegmentationSettings
     preset: str = "default"
+    as_published: Mapping[str, Any] = field(default_factory=dict)
     view: View = field(default_factory=View)
     regrid: bool = False
     allow_incomplete: bool = False
@@ -85,7 +86,7 @@ class StudyRunnerFactory:
         torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
         pipeline = Pipeline.load(
             self.model, segmenter=self.segmenter, device=self.device, settings=self.settings, preset=self.preset,
-            packages=self.packages, together=self.together,
+            as_published=self.as_published, packages=self.packages, together=self.together,
         )  # fmt: skip
         require_words(self.concepts.values(), pipeline.encoder)
         rules = SiteRules.read(self.site, pipeline, self.concepts.values(), self.view) if self.site else None

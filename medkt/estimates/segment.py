@@ -249,7 +249,7 @@ def works_of(study: Study, taught: Taught, *, calibrated: bool = False) -> tuple
     if calibrated:
         groups = tuple((route, window, (one,)) for route, window, group in groups for one in group)
     for route, window, group in groups:
-        texts = [texts_of(study.kind, concept) for concept in group]
+        texts = [texts_of(study.kind, concept, study.settings.texts) for concept in group]
         new = [text for text in _texts(texts) if (route, text) not in kept]
         kept |= {(route, text) for text in new}
         planes = len(study.looks[window].positions)

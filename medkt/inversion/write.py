@@ -32,6 +32,7 @@ def write_inversion(
     overwrite: bool = False,
     preset: str = "",
     sources: Mapping[str, str] | None = None,
+    as_published: Mapping[str, Any] | None = None,
 ) -> Mapping[str, Any]:
     """Write `images.safetensors`, `<text>_<image>.png`, `sheet.png` and, last, `inversion.json`; its content is returned.
 
@@ -45,6 +46,7 @@ def write_inversion(
         overwrite: replace an earlier inversion there.
         preset: whose settings were used or changed; "" for none.
         sources: where its values are from (`medkt.config.sources_of`).
+        as_published: how they stand to a published way; None where none was asked for.
 
     Raises:
         OutputError: an inversion is there already, or the folder cannot be written.
@@ -82,6 +84,7 @@ def write_inversion(
         "settings": asdict(found.settings),
         "preset": preset,
         "sources": dict(sources or {}),
+        "as_published": dict(as_published) if as_published else None,
         "seed": found.seed,
         "first_image": found.first,
         "seconds": round(found.seconds, 3),

@@ -1,7 +1,8 @@
 """What was found in one study, and which models found it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -79,6 +80,7 @@ class StudyResult:
         settings, preset: of the steps between encoder and mask; what was left to the domain or encoder is filled in.
         warnings: what a reader should know.
         seconds: by step.
+        as_published: how the settings stand to a published way; empty where none was asked for.
     """
 
     image: Image
@@ -90,6 +92,7 @@ class StudyResult:
     preset: str
     warnings: tuple[str, ...]
     seconds: Mapping[str, float]
+    as_published: Mapping[str, Any] = field(default_factory=dict)
 
     def plane(self, finding: FindingResult, position: int) -> Plane:
         """The plane at a position as the models saw it, (rows, columns) in [0, 1]; only the region where there is one."""

@@ -1,11 +1,12 @@
 """The models, loaded once, and any number of studies through them."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from medkt.concepts import Concept, Package
 from medkt.errors import InputError, NumericalError, SettingsError
@@ -35,6 +36,7 @@ class Pipeline:
         encoder: as it was loaded.
         segmenter, segmenter_facts: the segmenter, and which it is.
         settings, preset: of the steps, and the name under which they are recorded.
+        as_published: for the record, how they stand to a published way; empty where none was asked for.
         taught: the learnt concepts over that encoder; None for none.
     """
 
@@ -43,6 +45,7 @@ class Pipeline:
     segmenter_facts: ModelFacts
     settings: SegmentationSettings = field(default_factory=SegmentationSettings)
     preset: str = "default"
+    as_published: Mapping[str, Any] = field(default_factory=dict)
     taught: Taught | None = None
 
     @classmethod
@@ -54,6 +57,7 @@ class Pipeline:
         device: str = "auto",
         settings: SegmentationSettings | None = None,
         preset: str = "default",
+        as_published: Mapping[str, Any] | None = None,
         packages: Sequence[str | Path | Package] = (),
         together: bool = False,
     ) -> "Pipeline":
@@ -65,6 +69,7 @@ class Pipeline:
             device: "auto", "cpu", "cuda", "cuda:N" or "mps".
             settings: None takes the defaults.
             preset: the name under which the settings are recorded.
+            as_published: for the record, as `medkt.as_published.Standing.as_json` gives it.
             packages: `.medkt` files of learnt concepts, as for `with_packages`.
             together: see there.
 
@@ -78,7 +83,7 @@ class Pipeline:
         loaded, facts = segmenter_with_facts(name, where)
         return cls(
             encoder=encoder, segmenter=loaded, segmenter_facts=facts,
-            settings=settings or SegmentationSettings(), preset=preset,
+            settings=settings or SegmentationSettings(), preset=preset, as_published=as_published or {},
         ).with_packages(packages, together=together)  # fmt: skip
 
     def with_packages(self, packages: Sequence[str | Path | Package], *, together: bool = False) -> "Pipeline":
@@ -165,20 +170,27 @@ class Pipeline:
                     looked = looks[window]
                     results = segment_planes(
                         encoder, self.segmenter, looked.positions, partial(shown_plane, image, looked),
-                        [texts_of(kind, concept) for concept in group], settings,
+                        [texts_of(kind, concept, settings.texts) for concept in group], settings,
                         spacing_mm=spacing_in_mm(image, looked.planes), progress=progress,
                     )  # fmt: skip
                     found.update({result.concept: result for result in results})
         done = time.perf_counter()
         findings = tuple(
-            finding_of(image, looks[kind.window_for(c)], c, texts_of(kind, c), found[c.id], tuple(study.noted[c.id]))
+            finding_of(
+                image,
+                looks[kind.window_for(c)],
+                c,
+                texts_of(kind, c, settings.texts),
+                found[c.id],
+                tuple(study.noted[c.id]),
+            )
             for c in study.asked
         )
         warnings = list(study.warnings)
         warnings += [warning for looked in looks.values() for warning in looked.intensity.warnings]
         warnings += [f"{f.concept.name}: {w}" for f in findings for w in (*f.found.warnings, *too_small(f))]
         return StudyResult(
-            image=image, domain=kind, findings=findings, settings=settings, preset=self.preset,
+            image=image, domain=kind, findings=findings, settings=settings, preset=self.preset, as_published=self.as_published,
             encoder=encoder_facts(self.encoder, facts), segmenter=self.segmenter_facts,
             warnings=tuple(dict.fromkeys(warnings)),
             seconds={"prepare": prepared - began, "models": done - prepared, "measure": time.perf_counter() - done},

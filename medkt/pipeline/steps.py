@@ -38,7 +38,7 @@ def explain(
     settings = settled(replace(settings, presence=replace(settings.presence, gate=False)), kind, encoder)
     looked = look_at(image, kind, view, window=kind.window_for(concept))
     (found,) = segment_planes(
-        encoder, None, looked.positions, partial(shown_plane, image, looked), [texts_of(kind, concept)], settings,
+        encoder, None, looked.positions, partial(shown_plane, image, looked), [texts_of(kind, concept, settings.texts)], settings,
         spacing_mm=spacing_in_mm(image, looked.planes),
     )  # fmt: skip
     return saliency_of(image, looked, found)

@@ -13,6 +13,7 @@ from medkt.errors import AmbiguousInputError, InputError, SettingsError, Unknown
 from medkt.models.encoder import DualEncoder
 from medkt.pipeline.look import View
 from medkt.saliency.targets import ConceptTexts
+from medkt.segmentation.slicewise import Texts
 from medkt.spatial import Image
 from medkt.transfer.packages import Taught, is_package
 
@@ -81,10 +82,14 @@ def domain_of(image: Image, view: View, concepts: Iterable[Concept | str | Path]
     return detect_domain(image)
 
 
-def texts_of(kind: Domain, concept: Concept) -> ConceptTexts:
+def texts_of(kind: Domain, concept: Concept, which: Texts = "all") -> ConceptTexts:
+    """What a study is compared with for a concept; `which` of its prompts is `SegmentationSettings.texts`."""
     normal = kind.words_for(concept).normal
     others = tuple(text for text in kind.contrast_texts(concept) if text not in normal)
-    return ConceptTexts(id=concept.id, prompts=kind.prompts(concept), normal=normal, confusable=others)
+    prompts = kind.prompts(concept)
+    return ConceptTexts(
+        id=concept.id, prompts=prompts[:1] if which == "first" else prompts, normal=normal, confusable=others
+    )
 
 
 def wanted_in(

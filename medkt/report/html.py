@@ -156,7 +156,8 @@ encoder so taught: SHA-256 {{ taught.adapted_digest }}</span></td></tr>
 <tr><th>Segmenter</th><td>{{ result.models.segmenter.name }}<br>
 <span class="quiet">SHA-256 {{ result.models.segmenter.digest or "none" }}</span></td></tr>
 <tr><th>Digest of the input</th><td class="quiet">SHA-256 {{ result.input.digest }}</td></tr>
-<tr><th>Settings</th><td>{{ result.preset }}{% if result.label_tuned %}, <strong>tuned on labels</strong>{% endif %}</td></tr>
+<tr><th>Settings</th><td>{{ result.preset }}{% if result.label_tuned %}, <strong>tuned on labels</strong>{% endif %}{% if result.as_published %}<br>
+{{ result.as_published.words }}{% endif %}</td></tr>
 <tr><th>Seconds</th><td>{% for name, value in result.seconds.items() %}{{ name }} {{ value | figure(2) }}{{ ", " if not loop.last }}{% endfor %}</td></tr>
 </tbody>
 </table>

@@ -218,6 +218,7 @@ def record_of_result(
         ],
         "models": {"encoder": as_plain(result.encoder), "segmenter": as_plain(result.segmenter)},
         "preset": result.preset,
+        "as_published": as_plain(result.as_published) or None,
         "label_tuned": result.preset in LABEL_TUNED,
         "settings": as_plain(result.settings),
         "threads": torch.get_num_threads(),

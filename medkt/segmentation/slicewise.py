@@ -58,6 +58,7 @@ from medkt.shapes import MaskPlane, Plane
 CheckWords = Literal["every", "best", "off"]
 Pixels = Literal["float", "8-bit"]
 Window = Literal["8-bit"]
+Texts = Literal["all", "first"]
 ShowPlane = Callable[[int], Plane]
 Progress = Callable[[str, int, int], None]
 
@@ -104,6 +105,10 @@ class SegmentationSettings:
     """How values are shown where `--window` does not say: "8-bit": pictures of 8 bits as they are (255 wide at 127.5), and
     others by their modality's rule with a note; None: by their modality's rule."""
 
+    texts: Texts = "all"
+    """Which of a concept's prompts a study is compared with: the mean direction of "all" of them, templates with its name
+    among them; or the "first" alone, as published work has one sentence."""
+
     m2ib: M2IBSettings = field(default_factory=M2IBSettings)
     """How maps are made."""
 
@@ -138,6 +143,8 @@ class SegmentationSettings:
     def __post_init__(self) -> None:
         if self.window not in (None, *get_args(Window)):
             raise SettingsError(f"unknown window {self.window!r} of the settings; known: {', '.join(get_args(Window))}")
+        if self.texts not in get_args(Texts):
+            raise SettingsError(f"unknown texts {self.texts!r} of the settings; known: {', '.join(get_args(Texts))}")
         keep = self.keep_largest
         if keep not in (None, "coarse") and (not isinstance(keep, int) or isinstance(keep, bool) or keep < 1):
             raise SettingsError(f"keep_largest is at least 1, or coarse, got {self.keep_largest!r}")
