@@ -15,6 +15,8 @@ from medkt.io.guard import reading
 from medkt.spatial.image import Display
 
 Array = NDArray[Any]
+LARGEST_RESCALE = 2**31 - 1
+"""Of slope and intercept, so that what 32 stored bits become fits a whole number of 64."""
 _CONTAINERS = (np.int16, np.uint16, np.int32, np.uint32, np.int64)
 
 
@@ -24,7 +26,7 @@ def modality_lut(header: Dataset, frame_number: int, shown: str) -> tuple[Callab
     Whole slope and intercept keep whole numbers, in the smallest type that holds them; all else becomes float32.
 
     Raises:
-        UnreadableError: a slope of zero or a damaged table.
+        UnreadableError: a slope of zero, one beyond `LARGEST_RESCALE`, or a damaged table.
     """
     sequence = items(header, "ModalityLUTSequence")
     if sequence and not is_empty(sequence[0]):
@@ -40,6 +42,10 @@ def modality_lut(header: Dataset, frame_number: int, shown: str) -> tuple[Callab
     slope, intercept = 1.0 if slope is None else slope, 0.0 if intercept is None else intercept
     if slope == 0:
         raise UnreadableError(f"{shown}: the rescale slope is 0, so every voxel would be the same; repair the header")
+    if max(abs(slope), abs(intercept)) > LARGEST_RESCALE:
+        raise UnreadableError(
+            f"{shown}: rescale slope {slope:g} and intercept {intercept:g} give values that nothing measures; repair the header"
+        )
     if (slope, intercept) == (1.0, 0.0):
         return (lambda stored: stored), "identity"
     if slope.is_integer() and intercept.is_integer():

@@ -109,6 +109,15 @@ def test_slope_zero_is_refused(tmp_path: Path) -> None:
         read_image(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "given", [{"RescaleSlope": "1e308"}, {"RescaleIntercept": "-1e30"}, {"RescaleSlope": "2147483648.5"}]
+)
+def test_a_rescaling_that_nothing_measures_is_refused(tmp_path: Path, given: dict[str, str]) -> None:
+    write_series(tmp_path, VALUES, **{"RescaleSlope": "1", "RescaleIntercept": "0", **given})
+    with pytest.raises(UnreadableError, match="values that nothing measures"):
+        read_image(tmp_path)
+
+
 def test_signed_values_of_twelve_bits(tmp_path: Path) -> None:
     wanted = np.array([[-2048, -1, 0], [5, 2047, 7]], dtype=np.int16)
     dirty = (wanted.astype(np.uint16) & 0x0FFF) | 0x4000  # overlays used to lie in the unused bits
