@@ -102,6 +102,16 @@ def _require_frame(header: Dataset, number: int, geometry: Geometry, shown: str)
 
 
 def _contours(header: Dataset, number: int, shown: str) -> list[Points3]:
+    """The outlines of one structure; none where it was listed and not drawn.
+
+    Raises:
+        UnreadableError: the file ends before the sequence of outlines, which every structure set has (C.8.8.6, type 1).
+    """
+    if "ROIContourSequence" not in header:
+        raise UnreadableError(
+            f"{shown}: names structures and ends before their outlines (ROIContourSequence); export it again",
+            code="outline",
+        )
     found: list[Points3] = []
     for drawn in items(header, "ROIContourSequence"):
         if integer(drawn, "ReferencedROINumber") != number:

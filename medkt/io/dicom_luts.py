@@ -12,11 +12,10 @@ from medkt.io.dicom_groups import functional
 from medkt.io.dicom_header import integer, items, number, text, value
 from medkt.io.dicom_regions import region_to_show
 from medkt.io.guard import reading
+from medkt.io.rescaling import keeps_whole
 from medkt.spatial.image import Display
 
 Array = NDArray[Any]
-LARGEST_RESCALE = 2**31 - 1
-"""Of slope and intercept, so that what 32 stored bits become fits a whole number of 64."""
 _CONTAINERS = (np.int16, np.uint16, np.int32, np.uint32, np.int64)
 
 
@@ -26,7 +25,7 @@ def modality_lut(header: Dataset, frame_number: int, shown: str) -> tuple[Callab
     Whole slope and intercept keep whole numbers, in the smallest type that holds them; all else becomes float32.
 
     Raises:
-        UnreadableError: a slope of zero, one beyond `LARGEST_RESCALE`, or a damaged table.
+        UnreadableError: a slope of zero, values that would be infinite, or a damaged table.
     """
     sequence = items(header, "ModalityLUTSequence")
     if sequence and not is_empty(sequence[0]):
@@ -42,13 +41,9 @@ def modality_lut(header: Dataset, frame_number: int, shown: str) -> tuple[Callab
     slope, intercept = 1.0 if slope is None else slope, 0.0 if intercept is None else intercept
     if slope == 0:
         raise UnreadableError(f"{shown}: the rescale slope is 0, so every voxel would be the same; repair the header")
-    if max(abs(slope), abs(intercept)) > LARGEST_RESCALE:
-        raise UnreadableError(
-            f"{shown}: rescale slope {slope:g} and intercept {intercept:g} give values that nothing measures; repair the header"
-        )
     if (slope, intercept) == (1.0, 0.0):
         return (lambda stored: stored), "identity"
-    if slope.is_integer() and intercept.is_integer():
+    if keeps_whole(slope, intercept, shown):
         return (lambda stored: scaled(stored, int(slope), int(intercept))), "whole"
     # in the precision in which NIfTI keeps them, so that a converted study has the same values
     slope, intercept = float(np.float32(slope)), float(np.float32(intercept))

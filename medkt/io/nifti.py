@@ -8,6 +8,7 @@ import gzip
 import io
 import math
 import re
+import struct
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ from medkt.io.digest import digest_of
 from medkt.io.guard import reading
 from medkt.io.native import NiftiNative
 from medkt.io.nifti_statements import bytes_beyond, notes_on
+from medkt.io.rescaling import keeps_whole
 from medkt.io.volume_number import counted
 from medkt.shapes import Affine
 from medkt.spatial.completeness import Completeness
@@ -45,6 +47,9 @@ _TURNED = [2, 1, 0, 3]  # (i, j, k, 1) <-> (k, j, i, 1)
 _PACKED_NAMES = (".gz", ".bz2", ".zst")
 _MILLIMETRES = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}  # xyzt_units & 7: unknown, metre, millimetre, micrometre
 _CHUNK = 1 << 24
+_LAYOUTS = tuple(  # byte order; length of the header; place of the magic; where it says where voxels begin, and as what
+    (order, *rest) for order in "<>" for rest in ((348, 344, 108, "f"), (540, 4, 168, "q"))
+)
 _CLASSES = {  # of nibabel, which is loaded where a file is NIfTI
     b"n+1\0": "Nifti1Image",
     b"ni1\0": "Nifti1Pair",
@@ -194,6 +199,7 @@ def _holder(path: Path, shown: str) -> "FileHolder":
     with path.open("rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
     if not packed and path.suffix.lower() not in _PACKED_NAMES:
+        _require_extensions(path, shown)
         return FileHolder(filename=str(path))
     if not packed:  # nibabel goes by the name: it would unpack what is not packed
         budget().require_bytes(path.stat().st_size, shown)
@@ -205,6 +211,32 @@ def _holder(path: Path, shown: str) -> "FileHolder":
             held.write(chunk)
     held.seek(0)
     return FileHolder(filename=str(path), fileobj=held)
+
+
+def _require_extensions(path: Path, shown: str) -> None:
+    """That each header extension ends within the file: nibabel takes as much memory as a length says before it reads.
+
+    Four bytes after the header say whether there are any; each begins with its own length. They go on up to the voxels, in
+    the header of a pair up to its end (NIfTI-1.1, extended header; NIfTI-2).
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(540)
+        layout = next((one for one in _LAYOUTS if head[:4] == struct.pack(f"{one[0]}i", one[1])), None)
+        if layout is None:
+            return
+        order, place, magic, at, kind = layout
+        voxels = struct.unpack_from(order + kind, head, at)[0] if head[magic : magic + 2] == b"n+" else size
+        file.seek(place)
+        has_some = file.read(4)[:1] not in (b"", b"\0")
+        place += 4
+        while has_some and place + 16 <= min(voxels, size):
+            file.seek(place)
+            place += max(16, struct.unpack(f"{order}i", file.read(4))[0])
+            if place > size:
+                raise UnreadableError(
+                    f"{shown}: an extension of its header ends at byte {place} of {size}; it is cut off or damaged, export it again"
+                )
 
 
 def _length(holder: "FileHolder") -> int:
@@ -263,8 +295,9 @@ def _values(stored: Any, volume: int | str | None, shown: str) -> tuple[Array, t
     raw = np.ascontiguousarray(raw, dtype=_native_type(raw.dtype))
     if (slope, inter) == (1.0, 0.0):
         return raw, ()
-    steps = (f"scaling applied ({'whole' if slope.is_integer() and inter.is_integer() else 'real'})",)
-    if raw.dtype.kind in "iu" and slope.is_integer() and inter.is_integer():
+    whole = keeps_whole(slope, inter, shown)
+    steps = (f"scaling applied ({'whole' if whole else 'real'})",)
+    if raw.dtype.kind in "iu" and whole:
         return _smallest(raw.astype(np.int64) * int(slope) + int(inter)), steps
     return (raw * np.float64(slope) + inter).astype(np.float64 if raw.dtype == np.float64 else np.float32), steps
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import nibabel
 import numpy as np
 import pyarrow as pa
 import pydicom
@@ -25,7 +26,7 @@ from medkt.report.run.scores import read_scores
 
 from .bench import seeds
 from .bench.child import Limits, end_of
-from .bench.doors import image
+from .bench.doors import image, outlines
 
 
 def _coco(path: Path, **changes: Any) -> Path:
@@ -242,3 +243,43 @@ def test_a_bundle_packed_in_no_known_way(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(WeightsError, match="no bundle of models, or damaged"):
         import_bundle(path)
+
+
+def test_a_structure_set_that_is_cut_before_its_outlines(tmp_path: Path) -> None:
+    (path,) = seeds.structures(tmp_path)
+    whole = pydicom.dcmread(path)
+    assert "ROIContourSequence" in whole
+    del whole.ROIContourSequence
+    whole.save_as(path)
+    with pytest.raises(UnreadableError, match="ends before their outlines"):
+        outlines(path)
+
+
+@pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image])
+@pytest.mark.parametrize("packed", [False, True])
+def test_extensions_of_a_nifti_header_are_read_where_they_lie_within_it(
+    tmp_path: Path, kind: type[Any], packed: bool
+) -> None:
+    values = np.arange(60, dtype=np.int16).reshape(3, 4, 5)
+    stored = kind(values, np.eye(4))
+    for words in (b"first", b"second, longer than the first one by some", b""):
+        stored.header.extensions.append(nibabel.nifti1.Nifti1Extension("comment", words))
+    path = tmp_path / ("a.nii.gz" if packed else "a.nii")
+    stored.to_filename(path)
+    assert np.array_equal(read_image(path).values, values.T)
+
+
+@pytest.mark.parametrize(("kind", "order"), [(nibabel.Nifti1Image, "<"), (nibabel.Nifti2Image, ">")])
+@pytest.mark.parametrize("length", [2**31 - 16, 4096])
+def test_a_nifti_extension_of_gigabytes_is_not_reserved(
+    tmp_path: Path, kind: type[Any], order: str, length: int
+) -> None:
+    swapped = kind(np.zeros((3, 4, 5), np.int16), np.eye(4), kind.header_class().as_byteswapped(order))
+    swapped.header.extensions.append(nibabel.nifti1.Nifti1Extension("comment", b"words"))
+    swapped.to_filename(tmp_path / "a.nii")
+    content = bytearray((tmp_path / "a.nii").read_bytes())
+    place = 352 if kind is nibabel.Nifti1Image else 544
+    content[place : place + 4] = struct.pack(f"{order}i", length)
+    (tmp_path / "a.nii").write_bytes(content)
+    with pytest.raises(UnreadableError, match="an extension of its header ends at byte"):
+        read_image(tmp_path / "a.nii")

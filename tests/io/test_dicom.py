@@ -110,12 +110,19 @@ def test_slope_zero_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", [{"RescaleSlope": "1e308"}, {"RescaleIntercept": "-1e30"}, {"RescaleSlope": "2147483648.5"}]
+    "given", [{"RescaleSlope": "1e308"}, {"RescaleIntercept": "-1e30"}, {"RescaleSlope": "1.5e29"}]
 )
 def test_a_rescaling_that_nothing_measures_is_refused(tmp_path: Path, given: dict[str, str]) -> None:
     write_series(tmp_path, VALUES, **{"RescaleSlope": "1", "RescaleIntercept": "0", **given})
     with pytest.raises(UnreadableError, match="values that nothing measures"):
         read_image(tmp_path)
+
+
+def test_a_rescaling_too_large_for_whole_numbers_gives_real_ones(tmp_path: Path) -> None:
+    write_series(tmp_path, VALUES, RescaleSlope="4294967296", RescaleIntercept="0")
+    image = read_image(tmp_path)
+    assert image.values.dtype == np.float32
+    assert np.array_equal(image.values, VALUES.astype(np.float64) * 2.0**32)
 
 
 def test_signed_values_of_twelve_bits(tmp_path: Path) -> None:

@@ -189,6 +189,14 @@ def test_whole_scaling_keeps_whole_numbers(tmp_path: Path) -> None:
     assert np.array_equal(read.values, ijk().transpose(2, 1, 0) * 2 - 1024)
 
 
+def test_a_scaling_too_large_for_whole_numbers(tmp_path: Path) -> None:
+    read = read_image(scaled(tmp_path / "a.nii", 2.0**40, 0))
+    assert read.values.dtype == np.float32
+    assert np.array_equal(read.values, ijk().transpose(2, 1, 0) * 2.0**40)
+    with pytest.raises(UnreadableError, match="values that nothing measures"):
+        read_image(scaled(tmp_path / "b.nii", 2, 1e38))
+
+
 @pytest.mark.parametrize(("unit", "factor", "warned"), [(2, 1, 0), (1, 1000, 0), (3, 0.001, 0), (0, 1, 1), (10, 1, 0)])
 def test_units_of_length(unit: int, factor: float, warned: int, tmp_path: Path) -> None:
     image = read_image(save(tmp_path / "a.nii", ijk(), oblique(), unit=unit))
