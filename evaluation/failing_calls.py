@@ -28,6 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from kills import LEFT, Forked, draw, folder_of, run_of, temporary
 
 import medkt.audit
@@ -36,7 +37,9 @@ from medkt.audit import LearnedConcept
 from medkt.cli.main import main as main_of_medkt
 from medkt.concepts import Base, load_concept, write_package
 from medkt.datasets.phantom.study import write_study
-from medkt.transfer.delta import to_bytes
+from medkt.models.registry import load_encoder
+from medkt.transfer.copies import copy_encoder
+from medkt.transfer.delta import make_delta, to_bytes
 
 KINDS = ("open", "write", "fsync", "rename", "link", "mkdir", "flock", "unlink", "truncate")  # as in failing_calls.c
 ERRORS = {
@@ -171,7 +174,7 @@ COMMANDS = {
         once=True,
     ),
     "invert": Command(
-        lambda i, f: ("invert", "us_cyst", "-o", f / "out", "--set", "steps=2", "--images", 1, "--overwrite"),
+        lambda i, f: ("invert", "-c", "us_cyst", "-o", f / "out", "--set", "steps=2", "--images", 1, "--overwrite"),
         lambda f: dict.fromkeys(folder_of(f / "out"), b""),
     ),
     "calibrate": Command(
@@ -337,7 +340,8 @@ def make_inputs(bench: Bench) -> None:
         assert bench.fork(words, log, None, told) == 0, log.read_text()
     earlier = ("segment", "-i", bench.inputs / "images/1.png", "-p", "a dark disc", "--modality", "ultrasound")
     assert bench.fork((*earlier, "-o", bench.inputs / "out", *CHEAP), log, None, told) == 0, log.read_text()
-    learn_once(bench)
+    for package, concept in (("a", "us_phyllodes"), ("b", "us_cyst")):
+        write_taught(bench.inputs / f"{package}.medkt", concept)
     assert bench.fork(("concept", "sign", "--new-key", bench.inputs / "site.key"), log, None, told) == 0
 
 
@@ -351,13 +355,19 @@ def learn_once(bench: Bench) -> None:
         return learnt[0]
 
     medkt.audit.learn = learn
-    words = ("learn", "us_phyllodes", "-o", bench.inputs / "a.medkt", "--cache", bench.inputs / "cache", *LEARN)
+    words = ("learn", "us_phyllodes", "-o", bench.inputs / "learnt.medkt", "--cache", bench.inputs / "cache", *LEARN)
     assert main_of_medkt(list(map(str, words))) == 0
-    (made,) = learnt
-    base = Base(name=made.delta.base_name, digest=made.delta.base_digest)
-    write_package(
-        bench.inputs / "b.medkt", concept=load_concept("us_cyst"), delta=to_bytes(made.delta), recipe={}, base=base
-    )
+
+
+def write_taught(path: Path, concept: str) -> None:
+    """A package that shifts one weight of the small model."""
+    base = load_encoder("small")
+    adapted = copy_encoder(base)
+    with torch.no_grad():
+        next(one for one in adapted.module.parameters() if one.ndim == 2).mul_(1.01)
+    delta = make_delta(base, adapted)
+    told = Base(name=delta.base_name, digest=delta.base_digest)
+    write_package(path, concept=load_concept(concept), delta=to_bytes(delta), recipe={}, base=told)
 
 
 def _table(counted: dict[str, Counted], seconds: float, seed: int) -> str:
@@ -403,8 +413,6 @@ def main() -> int:
     parser.add_argument("--write", type=Path)
     arguments = parser.parse_args()
     library = _loaded()
-    import torch  # what commands load, loaded once
-
     import medkt.cohort.studies
     import medkt.io.write_seg
     import medkt.report.run.page  # noqa: F401
@@ -421,6 +429,8 @@ def main() -> int:
         make_inputs(bench)
         for which in arguments.only or COMMANDS:
             rng = random.Random(f"{arguments.seed} {which}")
+            if which == "learn":
+                learn_once(bench)
             counted[which] = bench.attack(which, COMMANDS[which], arguments.seconds_each, rng)
             print(which, dict(counted[which].moments), dict(counted[which].outcomes), file=sys.stderr, flush=True)
     table = _table(counted, arguments.seconds_each, arguments.seed)

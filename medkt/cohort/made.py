@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ def digest_of_folder(folder: Path) -> str:
     return whole.hexdigest()
 
 
+@cache
 def _version(name: str) -> str:
     try:
         return version(name)

@@ -5,6 +5,7 @@ A few moments of each kind of call are tried; `SECONDS_EACH=60 pytest -m faults 
 
 import os
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -201,3 +202,19 @@ def test_a_run_in_a_folder_that_cannot_be_written_is_read(
         bytes(40)
     )  # a log that holds nothing of use
     assert main(["batch", "status", str(root / "run")]) == 0
+
+
+BENCH = Path(__file__).parents[2] / "evaluation" / "failing_calls.py"
+
+
+@pytest.mark.faults
+@pytest.mark.skipif(not BENCH.is_file() or shutil.which("cc") is None, reason="needs the checkout and a C compiler")
+def test_every_command_on_a_system_whose_calls_fail() -> None:
+    """All commands that write, and calls of every library: SQLite's and Arrow's too."""
+    seconds = os.environ.get("SECONDS_EACH", "0")
+    if not float(seconds):
+        pytest.skip("takes as long as SECONDS_EACH says, for each command")
+    words = [sys.executable, str(BENCH), "--seconds-each", seconds]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=BENCH.parents[1])
+    print(done.stdout)
+    assert done.returncode == 0, done.stdout + done.stderr[-4000:]
