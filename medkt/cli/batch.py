@@ -15,6 +15,7 @@ from pathlib import Path
 from medkt.cli.cohort_options import (
     SOME_FAILED,
     add_privacy,
+    add_prompts,
     add_reading,
     add_site,
     add_work,
@@ -52,6 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_site(parser)
     add_work(parser)
     add_privacy(parser)
+    add_prompts(parser)
     parser.add_argument("--kind", default="", metavar="LIST", help="retry only failures of these kinds, with commas")
     parser.add_argument(
         "--partial", action="store_true", help="merge what there is, though cases or shards are missing"

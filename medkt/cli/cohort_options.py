@@ -190,10 +190,49 @@ def manifest_plan_of(
     """The cases of `--manifest`; with it `asked` holds every concept that any of them asks for."""
     from medkt.cohort.plan import plan_of
 
-    return plan_of(
+    plan = plan_of(
         arguments.manifest, concepts=asked.identify, asked=asked.own, shard=shard, keep_ids=arguments.keep_ids,
         columns=columns, cache=folder.path / "manifest.json",
     )  # fmt: skip
+    return worded(arguments, plan)
+
+
+def add_prompts(parser: argparse.ArgumentParser) -> None:
+    """Sentences of single images."""
+    parser.add_argument(
+        "--prompts", type=Path, metavar="FILE",
+        help="a sentence for each image, asked beside the concept's own words in rows of its own: JSON {file name: sentence}, or "
+        "CSV with file and prompt",
+    )  # fmt: skip
+    parser.add_argument(
+        "--prompts-missing", choices=("refuse", "own"), default="refuse",
+        help="images without a sentence there: refuse them beforehand, or ask them in the concept's own words alone",
+    )  # fmt: skip
+
+
+def worded(arguments: argparse.Namespace, plan: "Plan") -> "Plan":
+    """The plan, with the sentences of `--prompts` where they are given.
+
+    Raises:
+        SettingsError: beside learnt concepts or a site, which know the concepts' own words alone.
+        InputError: as `Plan.with_prompts`, or the file is unusable.
+    """
+    if arguments.prompts is None:
+        return plan
+    from medkt.cli.segment import packages_of
+    from medkt.datasets.prompts import read_prompts
+    from medkt.errors import SettingsError
+
+    if packages_of(arguments) or arguments.site:
+        raise SettingsError(
+            "--prompts: a learnt concept and a site's calibration are of a concept's own words; leave --prompts out, or .medkt "
+            "files and --site"
+        )
+    prompts = read_prompts(arguments.prompts, missing=arguments.prompts_missing)
+    if not arguments.quiet:
+        known = prompts.published_as or "not a known published file"
+        print(f"medkt: {arguments.prompts}: {known}; rows of its sentences are stamped oracle_prompt", file=sys.stderr)
+    return plan.with_prompts(prompts)
 
 
 # ---- what does the work
@@ -253,6 +292,7 @@ def identity_of(
         "formats": as_plain(factory.formats),
         "ids": "the manifest's" if plan.keep_ids else "pseudonyms",
         "columns": list(plan.columns),
+        **({"prompts": plan.prompts.as_json()} if plan.prompts else {}),
         **(learnt if factory.packages else {}),
         **({"site": factory.site} if factory.site else {}),
         **({"allow_incomplete": True} if factory.allow_incomplete else {}),

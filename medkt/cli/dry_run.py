@@ -156,8 +156,9 @@ def plan_batch(arguments: argparse.Namespace, folder: "RunFolder", asked: "Asked
     """Say what `medkt batch` would do; what it would refuse before its workers start is refused."""
     from dataclasses import replace
 
-    from medkt.cli.cohort_options import factory_of, identity_of
+    from medkt.cli.cohort_options import factory_of, identity_of, worded
     from medkt.cohort.plan import plan_of
+    from medkt.cohort.studies import concepts_of
     from medkt.datasets.reference import read_case_image, reference_mask
     from medkt.estimates.batch import BatchPlan, sampled
     from medkt.estimates.models import planned_encoder, planned_segmenter
@@ -172,6 +173,7 @@ def plan_batch(arguments: argparse.Namespace, folder: "RunFolder", asked: "Asked
         arguments.manifest, concepts=asked.identify, asked=asked.own, shard=shard, keep_ids=arguments.keep_ids,
         columns=arguments.keep_column,
     )  # fmt: skip
+    plan = worded(arguments, plan)
     factory = factory_of(arguments, folder, asked, command="batch")
     ended = folder.ended(identity_of(arguments, asked, plan, factory), accept_versions=arguments.accept_versions)
     encoder_plan, encoder = planned_encoder(arguments.model, real=bool(factory.packages))
@@ -187,7 +189,7 @@ def plan_batch(arguments: argparse.Namespace, folder: "RunFolder", asked: "Asked
         if work.case.has_mask:
             reference_mask(work.case, image=image)
         view = replace(factory.view, modality=work.case.modality or factory.view.modality)
-        study = study_of(taught, image, [factory.concepts[name] for name in work.concepts], factory.settings, view)
+        study = study_of(taught, image, concepts_of(work, factory.concepts), factory.settings, view)
         return plan_study(study, taught, costs, loading=loading, calibrated=bool(factory.site))
 
     cases, read, studies, refused = sampled(plan, look)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from medkt.cli.cohort_options import (
     Asked,
     add_privacy,
+    add_prompts,
     add_reading,
     add_site,
     add_work,
@@ -34,6 +35,7 @@ from medkt.cli.cohort_options import (
     run_plan,
     salt_of,
     shard_exit,
+    worded,
 )
 from medkt.cli.evaluate_classes import add_classes, run_classes
 from medkt.cli.mask_options import SIDES, add_mask_choice, choice_of, given
@@ -83,6 +85,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_site(parser)
     add_work(parser)
     add_privacy(parser)
+    add_prompts(parser)
     parser.add_argument("--json", action="store_true", help="JSON lines on stdout: the batch's, then the statistics")
     parser.add_argument("--dry-run", action="store_true", help=SETTINGS_ONLY)
 
@@ -121,8 +124,10 @@ def run(arguments: argparse.Namespace) -> int:
     modes = [arguments.run is not None, arguments.manifest is not None, masks, arguments.protocol is not None]
     if sum(modes) != 1:
         raise SettingsError(f"say what to evaluate, one of: {MODES}")
-    if (modes[0] or masks) and (arguments.as_published or arguments.dry_run):
-        raise SettingsError("--as-published and --dry-run go with --manifest or --protocol; here no model is asked")
+    if (modes[0] or masks) and (arguments.as_published or arguments.dry_run or arguments.prompts):
+        raise SettingsError(
+            "--as-published, --prompts and --dry-run go with --manifest or --protocol; here no model is asked"
+        )
     if arguments.classify and arguments.manifest is None:
         raise SettingsError("--classify goes with --manifest; a protocol says itself what its task is")
     if modes[0]:
@@ -279,9 +284,10 @@ def _plan(
         return manifest_plan_of(arguments, asked, folder, shard, columns)
     # the user's words or learnt concept, else the protocol's words: the same question to both arms
     concept = asked.own[0] if asked.own else asked.identify(protocol.concept)
-    return plan_of_protocol(
+    plan = plan_of_protocol(
         protocol, arguments.data, concept=concept, shard=shard, keep_ids=arguments.keep_ids, columns=columns
     )
+    return worded(arguments, plan)
 
 
 def _scoring(arguments: argparse.Namespace, protocol: "Protocol | None") -> "Scoring":

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 OF_MASKS: Mapping[str, object] = {
     "metrics": None, "tolerance": None, "empty": "standard", "resample_to_reference": False, "site": None,
     "label": None, "threshold": None, "reference_label": None, "prediction_label": None, "reference_threshold": None,
-    "prediction_threshold": None, "patients": None, "patient_pattern": None, "segmenter": None, "preset": "default", "settings": None, "set": [], "format": "nifti,png",
+    "prediction_threshold": None, "patients": None, "patient_pattern": None, "segmenter": None, "preset": "default", "prompts": None, "settings": None, "set": [], "format": "nifti,png",
 }  # fmt: skip
 
 

@@ -92,7 +92,7 @@ def failure(work: Work, why: Failure, seconds: Mapping[str, float] | None = None
     """The outcome of a case that failed: a row without numbers for each concept that was asked."""
     return Outcome(
         key=work.key, number=work.number, round=work.round, state="failed", kind=why.kind, code=why.code,
-        numbers=why.numbers, rows=tuple({**work.columns, "concept": concept} for concept in work.concepts), seconds=seconds or {},
+        numbers=why.numbers, rows=tuple({**work.columns, **work.said_of(concept), "concept": concept} for concept in work.concepts), seconds=seconds or {},
         inputs=work.inputs,
     )  # fmt: skip
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from medkt.cohort.inputs import fingerprint, joined, of_files, of_row, paths_of
 from medkt.cohort.work import Shard, Work, pseudonym
 from medkt.datasets.case import Case
 from medkt.datasets.manifest import MissingFiles, iterate_files, iterate_manifest
+from medkt.datasets.prompts import PromptFile
 from medkt.errors import SettingsError
 from medkt.io.atomic import write_atomically
 from medkt.models.digest import sha256_of, sha256_of_json
@@ -39,6 +40,7 @@ class Plan:
         notes: what looks wrong, said before the work begins; kept with the run, so it names no path.
         strict: files are known by their bytes, and not by size and time.
         of_masks: the cases are two folders of masks, whose owner looks at the terminal.
+        prompts: sentences of single images, asked beside the concept; None for none.
         files: gives the files of each case in the same order, in less time than `cases`; None where they take as long.
     """
 
@@ -55,6 +57,22 @@ class Plan:
     of_masks: bool = False
     strict: bool = False
     files: Callable[[], Iterable[tuple[str, ...]]] | None = None
+    prompts: PromptFile | None = None
+
+    def with_prompts(self, prompts: PromptFile) -> "Plan":
+        """The same cases, each asked in the sentence of its image too.
+
+        Raises:
+            InputError: images without a sentence, unless they are allowed; one name that fits several images.
+            SettingsError: a case asks for several concepts.
+        """
+        without = prompts.require(case.image for _, case in self._cases())
+        for number, case in self._cases():
+            prompts.asked(case.image, self._concepts(case, number))
+        note = (
+            f"{without} images have no sentence in the file of prompts and are asked in the concept's own words alone"
+        )
+        return replace(self, prompts=prompts, notes=(*self.notes, *((note,) if without else ())))
 
     def numbered(self, wanted: Collection[int]) -> Iterator[tuple[int, Case]]:
         """The cases of these numbers, as the manifest has them."""
@@ -105,9 +123,12 @@ class Plan:
         """
         for number, case in self._cases():
             if number in wanted:
+                asked = self._concepts(case, number)
+                worded = self.prompts.asked(case.image, asked) if self.prompts else None
                 yield Work(
-                    key=self._key(case, salt), number=number, case=case, concepts=self._concepts(case, number),
+                    key=self._key(case, salt), number=number, case=case, concepts=(*asked, *(worded or {})),
                     columns=self._columns(case, salt), round=wanted[number][0], inputs=self._inputs(case, number, salt),
+                    worded=worded,
                 )  # fmt: skip
 
     def _inputs(self, case: Case, number: int, salt: bytes) -> str:

@@ -15,6 +15,7 @@ from medkt.cohort.scoring import Scoring, columns_of, facts_of_mask
 from medkt.cohort.site import SiteRules
 from medkt.cohort.work import Work
 from medkt.concepts import Concept
+from medkt.datasets.prompts import oracle_concept
 from medkt.datasets.reference import read_case_image, reference_mask
 from medkt.errors import OutputError
 from medkt.inversion.invert import device_of
@@ -131,17 +132,17 @@ class StudyRunner:
             result, decided = self._segmented(work, image)
         if reference is None:
             return result, decided
-        (finding,) = result.findings
-        case = self.asked.scoring.score(
-            reference=reference, prediction=result.mask(finding), sure=plane_scores(result, finding)
-        )
-        scored = replace(finding, case=case, reference=reference)
-        return replace(result, findings=(scored,)), decided
+        return replace(result, findings=tuple(self._scored(result, one, reference) for one in result.findings)), decided
+
+    def _scored(self, result: StudyResult, finding: FindingResult, reference: Mask) -> FindingResult:
+        sure = plane_scores(result, finding)
+        case = self.asked.scoring.score(reference=reference, prediction=result.mask(finding), sure=sure)
+        return replace(finding, case=case, reference=reference)
 
     def _segmented(self, work: Work, image: Image) -> Segmented:
         asked, rules = self.asked, self.rules
         view = replace(asked.view, modality=work.case.modality or asked.view.modality)
-        concepts = [asked.concepts[name] for name in work.concepts]
+        concepts = concepts_of(work, asked.concepts)
         if rules is None:
             return self.pipeline.segment(image, concepts, view=view), None
         used: dict[str, Calibration] = {}
@@ -158,7 +159,7 @@ class StudyRunner:
         part = part_beside(self.asked.run.cases)
         written = write_result(result, part, formats=self.asked.formats, name=work.key, decided=decided)
         rows = [
-            row_of(written.record, record, finding.case, finding.reference)
+            {**row_of(written.record, record, finding.case, finding.reference), **work.said_of(finding.concept.id)}
             for record, finding in zip(written.record["findings"], result.findings, strict=True)
         ]
         target = self.asked.run.clear_case(work.key)
@@ -167,6 +168,15 @@ class StudyRunner:
         except OSError as error:
             raise OutputError(f"{target}: cannot be written ({error.strerror}); check space and permission") from error
         return rows
+
+
+def concepts_of(work: Work, concepts: Mapping[str, Concept]) -> list[Concept]:
+    """What is asked of a case; those that are worded for its image alone are made here."""
+    worded = work.worded or {}
+    return [
+        oracle_concept(concepts[worded[name][0]], worded[name][1]) if name in worded else concepts[name]
+        for name in work.concepts
+    ]
 
 
 def row_of(

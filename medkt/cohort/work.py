@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from medkt.datasets.case import Case
+from medkt.datasets.prompts import prompt_source
 from medkt.errors import SettingsError
 
 PSEUDONYM_DIGITS = 20  # 80 bits: among a million cases two alike are not to be expected
@@ -24,6 +25,7 @@ class Work:
         case: the row of the manifest.
         concepts: ids of what is looked for; one where there is a reference.
         columns: what goes into the result table beside the numbers (sex, scanner, a patient's pseudonym).
+        worded: id -> (a concept's id, the sentence of this image), of concepts that are asked in other words too.
         inputs: what its files and its row are, see `inputs`.
         round: how often the case was set back by `retry`; a later round's outcome replaces an earlier one's.
     """
@@ -35,6 +37,11 @@ class Work:
     columns: Mapping[str, str] = field(default_factory=dict, repr=False)
     round: int = 0
     inputs: str = ""
+    worded: Mapping[str, tuple[str, str]] | None = field(default=None, repr=False)
+
+    def said_of(self, concept: str) -> dict[str, str | bool]:
+        """What the result table says of a row's words; nothing where there are no sentences of single images."""
+        return {} if self.worded is None else prompt_source(concept, self.worded)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ import yaml
 from medkt.about import NOT_A_MEDICAL_DEVICE, __version__
 from medkt.bounds import parse_json
 from medkt.calibration import Calibration, Decision
+from medkt.datasets.prompts import ORACLE
 from medkt.errors import MedktError, OutputError
 from medkt.io import write_nifti_mask, write_png_mask, write_saliency_nifti
 from medkt.io.guard import one_line
@@ -278,6 +279,7 @@ def _finding_record(
         "name": finding.concept.name,
         "concept_digest": finding.concept.digest,
         "prompts": list(finding.texts.prompts),
+        "oracle_prompt": finding.concept.source == ORACLE,
         "words_notes": list(finding.words_notes),
         "normal_captions": list(finding.texts.normal),
         "contrast_captions": list(finding.texts.confusable),

@@ -28,6 +28,7 @@ NOT_RUN = Counter(
     {
         "README.md": 2,
         "docs/get_started.md": 1,
+        "docs/how_to/as_published.md": 1,  # needs a data set and the authors' file
         "docs/how_to/evaluate.md": 2,
         "docs/how_to/share_a_learnt_concept.md": 5,
         "docs/how_to/bring_weights.md": 1,

@@ -201,6 +201,9 @@ def _facts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     digest = identity.get("manifest") or identity.get("masks")
     facts += [("digest of the cases", f"SHA-256 {digest}")] if digest else []
     facts += [("preset", str(identity["preset"]))] if "preset" in identity else []
+    if prompts := identity.get("prompts"):
+        stamp = "oracle_prompt: chosen for single images by somebody who may have known what they show"
+        facts.append(("sentences of images", f"{prompts['published_as']}, SHA-256 {prompts['sha256']}; {stamp}"))
     facts += [("as published", str(identity["as_published"]["words"]))] if "as_published" in identity else []
     return [(name, value) for name, value in facts if value]
 
