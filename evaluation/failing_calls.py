@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from kills import LEFT, Forked, draw, folder_of, run_of, temporary
+from kills import LEFT, Forked, draw, folder_of, temporary
 
 import medkt.audit
 from medkt.about import __version__
@@ -110,10 +110,6 @@ def _copied(*parts: str) -> Callable[[Path, Path], None]:
                 shutil.copy2(inputs / part, folder / part)
 
     return copy
-
-
-def _tables(name: str) -> Callable[[Path], dict[str, bytes]]:
-    return lambda folder: run_of(folder / name)
 
 
 def _out(folder: Path) -> dict[str, bytes]:
@@ -203,9 +199,6 @@ COMMANDS = {
     "batch status": Command(lambda i, f: ("batch", "status", f / "run"), _files(), _copied("run")),
     "batch verify": Command(lambda i, f: ("batch", "verify", f / "run"), _files(), _copied("run")),
     "batch retry": Command(lambda i, f: ("batch", "retry", f / "run"), _files(), _copied("run")),
-    "batch merge": Command(
-        lambda i, f: ("batch", "merge", i / "run", i / "other", "-o", f / "whole"), _tables("whole")
-    ),
     "concept new": Command(
         lambda i, f: ("concept", "new", "--modality", "ct", "--name", "ring", "-o", f / "ring.yaml"),
         _files("ring.yaml"),

@@ -61,10 +61,14 @@ def new_key(path: str | Path) -> tuple[Path, str]:
     passphrase = os.environ.get(PASSPHRASE, "").encode()
     encryption = serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
-    _write_new(private_path, pem, 0o600)
     public = key.public_key()
     spki = serialization.PublicFormat.SubjectPublicKeyInfo
-    _write_new(public_path, public.public_bytes(serialization.Encoding.PEM, spki), 0o644)
+    _write_new(private_path, pem, 0o600)
+    try:
+        _write_new(public_path, public.public_bytes(serialization.Encoding.PEM, spki), 0o644)
+    except BaseException:
+        private_path.unlink(missing_ok=True)  # made a moment ago, and signs nothing yet
+        raise
     return public_path, fingerprint_of(public)
 
 
@@ -221,9 +225,13 @@ def _write_new(path: Path, content: bytes, mode: int) -> None:
     try:
         # the permission is there before the key is
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        except BaseException:
+            path.unlink(missing_ok=True)  # half a key would stand in the way of the next try
+            raise
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror}); check the folder and permission") from error

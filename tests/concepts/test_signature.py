@@ -1,5 +1,6 @@
 """Who vouches for a package: keys, signing, and whom a reader trusts."""
 
+import os
 import stat
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from making import package_file
 from medkt.concepts import read_package
 from medkt.concepts.container import read_container, write_container
 from medkt.concepts.signature import PASSPHRASE, new_key, sign, signer_of, trusted_keys, verify
-from medkt.errors import InputError, SettingsError, UnreadableError, WeightsError
+from medkt.errors import InputError, OutputError, SettingsError, UnreadableError, WeightsError
 
 
 @pytest.fixture
@@ -136,3 +137,24 @@ def test_the_signature_is_plain_ed25519(signed: Path) -> None:
     key = ed25519.Ed25519PublicKey.from_public_bytes(bytes.fromhex(signature["public_key"]))
     manifest = read_container(signed)["manifest.json"]
     key.verify(bytes.fromhex(signature["signature"]), b"medkt concept package, manifest:\n" + manifest)
+
+
+@pytest.mark.parametrize(("call", "at"), [("fsync", 1), ("fsync", 2), ("open", 1), ("open", 2)])
+def test_a_key_that_could_not_be_written_stands_in_nobodys_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, at: int
+) -> None:
+    """Before, half a pair stayed, and the next try was told that a key is never overwritten."""
+    real, calls = getattr(os, call), [0]
+
+    def fail(*words: object, **named: object) -> object:
+        calls[0] += 1
+        if calls[0] == at:
+            raise OSError(28, "No space left on device")
+        return real(*words, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, call, fail)
+        with pytest.raises(OutputError, match="No space left"):
+            new_key(tmp_path / "site.key")
+    assert list(tmp_path.iterdir()) == []
+    new_key(tmp_path / "site.key")
