@@ -251,7 +251,7 @@ def _path(args: argparse.Namespace) -> int:
     from medkt.models import store
     from medkt.models.records import record_of
 
-    if args.name in store.own_names():
+    if store.is_own_name(args.name):
         print(store.folder_of(args.name))
         return 0
     record = record_of(args.name)

@@ -260,7 +260,7 @@ def _unpack(archive: zipfile.ZipFile, member: str, destination: Path) -> str:
 
 
 def _sound(name: str) -> store.Installed:
-    found = store.installed(name if name in store.own_names() else record_of(name).name)
+    found = store.installed(name if store.is_own_name(name) else record_of(name).name)
     if found is None:
         raise WeightsError(f"{name} is not in the store: pull or import it first")
     if bad := [finding for finding in store.verify(found) if finding.state != "ok"]:

@@ -17,6 +17,7 @@ _NAMES = (
     *(f"{module}.{name}" for module in ("pathlib", "pathlib._local")  # of Python 3.13
       for name in ("Path", "PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath")),
     *(f"numpy.{core}.multiarray.{name}" for core in ("core", "_core") for name in ("scalar", "_reconstruct")),
+    "datetime.datetime",
     "numpy.dtype",
     "numpy.ndarray",
 )  # fmt: skip

@@ -88,7 +88,7 @@ def find(name_or_path: str | Path, kind: Kind) -> tuple[ModelRecord, Path | None
     if name in records(kind):
         record = record_of(name, kind)
         return record, store.weights_path(record) if record.files else None
-    if name in store.own_names():
+    if store.is_own_name(name):
         if path.exists():
             raise AmbiguousInputError(
                 f"{name!r} is a model in the store and a path here: write {path.resolve()} for that"

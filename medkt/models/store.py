@@ -121,14 +121,17 @@ def installed(name: str) -> Installed | None:
     return read_manifest(folder) if (folder / MANIFEST).is_file() else None
 
 
+def is_own_name(name: str) -> bool:
+    """Whether the user gave this name to a model in the store; its manifest is not read."""
+    known = name in records("encoder") or name in records("segmenter")
+    return not known and bool(OWN_NAME.fullmatch(name)) and (folder_of(name) / MANIFEST).is_file()
+
+
 def own_names() -> tuple[str, ...]:
     """The models in the store under names that the user gave them, sorted."""
     place = home() / "models"
     folders = sorted(place.iterdir()) if place.is_dir() else []
-    known = {*records("encoder"), *records("segmenter")}
-    return tuple(
-        one.name for one in folders if OWN_NAME.fullmatch(one.name) and one.name not in known and installed(one.name)
-    )
+    return tuple(one.name for one in folders if is_own_name(one.name))
 
 
 def read_manifest(folder: Path) -> Installed:

@@ -103,7 +103,7 @@ def _read_state(path: Path) -> tuple[State, tuple[str, ...]]:
         content, wrappers = _unwrap(_read(path), path)
     odd = [str(name) for name, value in content.items() if not isinstance(value, Tensor)]
     if odd or not content:
-        found = f"holds entries that are no tensors: {_listed(odd)}" if odd else "is empty"
+        found = f"holds entries that are no tensors: {_listed(odd)}; save the weights alone" if odd else "is empty"
         raise WeightsError(f"{path} is not a state dict: it {found}")
     state = {str(name): value for name, value in content.items()}
     wide = [
@@ -210,7 +210,9 @@ def _refused(path: Path, error: pickle.UnpicklingError) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """What torch's unpickler objects to, out of its long advice; otherwise the first line of a message."""
+    """What torch's unpickler objects to, out of its long advice to run the file after all; otherwise the first line of a message."""
+    if asked := re.search(r"GLOBAL ([\w.]+\w)", str(error)):
+        return f"it asks for {asked[1]}"
     said = re.search(r"WeightsUnpickler error: ([^\n]*)", str(error))
     return said[1] if said else (str(error).strip().splitlines() or [type(error).__name__])[0]
 

@@ -1,6 +1,8 @@
 """Checkpoints as users have them: in the layouts of others, wrapped, with a training script's options, in half precision."""
 
 import argparse
+import datetime
+import os
 import pickle
 import re
 import threading
@@ -46,7 +48,12 @@ State = dict[str, Tensor]
 def options() -> argparse.Namespace:
     """What a training script keeps of its command line."""
     return argparse.Namespace(
-        lr=1e-5, out=Path("/somewhere"), best=np.float64(0.5), curve=np.arange(3.0), more=argparse.Namespace(seed=1)
+        begun=datetime.datetime(2024, 1, 1),
+        lr=1e-5,
+        out=Path("/somewhere"),
+        best=np.float64(0.5),
+        curve=np.arange(3.0),
+        more=argparse.Namespace(seed=1),
     )
 
 
@@ -288,6 +295,7 @@ def test_options_do_not_bring_code(tmp_path: Path, old: bool) -> None:
     mark = tmp_path / "mark"
     attacks: tuple[Any, ...] = (
         argparse.Namespace(lr=_Calls(mark.touch)),
+        argparse.Namespace(lr=_Calls(os.system, f"touch {mark}")),
         argparse.Namespace(lr=_Calls(eval, f"open({str(mark)!r}, 'w')")),
         _Calls(getattr, argparse.Namespace(), "__class__"),
         Fraction(1, 3),
@@ -298,6 +306,8 @@ def test_options_do_not_bring_code(tmp_path: Path, old: bool) -> None:
         with pytest.raises(WeightsError, match="needs code to be run") as raised:
             read_state(tmp_path / "x.pt")
         assert "\n" not in str(raised.value)
+        assert "arbitrary code" not in str(raised.value)  # torch's advice to run the file after all
+    assert "it asks for fractions.Fraction" in str(raised.value)
     assert not mark.exists()
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import published
 import pytest
 import torch
-from test_loaders import BIOMED, BIOMED_SIZE
+from test_loaders import BIOMED, BIOMED_SIZE, make_pixels
+from transformers import CLIPConfig, CLIPModel
 
 from medkt.cli import models
 from medkt.errors import AmbiguousInputError, InputError, MedktError, UnknownNameError, WeightsError
@@ -142,3 +143,38 @@ def test_a_bundle_gives_no_name_that_is_anothers(tmp_path: Path, changed: dict[s
     with pytest.raises(MedktError, match=says):
         medkt_models("import", str(tmp_path / "b.zip"), "--accept-unpublished")
     assert not list(store.home().rglob("w.pt"))
+
+
+def test_a_damaged_model_of_ones_own_stands_in_nobodys_way(tmp_path: Path) -> None:
+    folder = store.folder_of("kt-mass")
+    folder.mkdir(parents=True)
+    (folder / store.MANIFEST).write_text("{")
+    assert registry.find("small", "encoder")[1] is None
+    with pytest.raises(UnknownNameError, match=r"'none' is neither a known encoder .*, kt-mass$"):
+        registry.find("none", "encoder")
+    with pytest.raises(WeightsError, match=r"medkt\.json is missing or damaged .*: pull or import again"):
+        registry.find("kt-mass", "encoder")
+
+
+@pytest.mark.full_size
+@torch.no_grad()
+def test_a_clip_of_hugging_face_at_its_published_size_through_the_door(tmp_path: Path) -> None:
+    """ViT-B/32 as transformers builds it, halved, of several processors, with a training's options and config.json."""
+    torch.manual_seed(0)
+    model = CLIPModel(CLIPConfig()).eval().half()
+    state = {f"module.{name}": value for name, value in model.state_dict().items()}
+    torch.save({"epoch": 1, "model": state, "args": argparse.Namespace(lr=1e-5)}, tmp_path / "pytorch_model.bin")
+    model.config.save_pretrained(tmp_path)
+    assert medkt_models("import", str(tmp_path / "pytorch_model.bin")) == 0
+    found = store.installed("clip-vit-b-32")
+    assert found is not None
+    assert found.recognised.startswith(
+        "CLIP ViT-B/32 in Hugging Face layout, 398 entries, taken out of 'model' and 'module.'"
+    )
+    encoder, pixels = registry.load_encoder("clip-vit-b-32"), make_pixels(1)
+    model.float()
+    image = model.visual_projection(model.vision_model(pixels).pooler_output)
+    torch.testing.assert_close(encoder.encode_image(pixels), image, atol=1e-5, rtol=1e-5)
+    tokens = encoder.tokenize(["a chest radiograph"])
+    text = model.text_projection(model.text_model(tokens.ids).pooler_output)
+    torch.testing.assert_close(encoder.encode_text(tokens), text, atol=1e-5, rtol=1e-5)
