@@ -7,7 +7,7 @@ from typing import Any
 
 from medkt.datasets.case import Case
 from medkt.datasets.manifest import Manifest
-from medkt.errors import InputError, UnknownNameError
+from medkt.errors import InputError, UnknownNameError, UnreadableError
 
 CHECKED = 20  # cases of which the files are read before anything is computed
 
@@ -47,8 +47,19 @@ def build_manifest(layout: str, root: str | Path, *, checked: int | None = CHECK
     """
     if layout not in BUILDERS:
         raise UnknownNameError(f"no layout {layout!r}; known: {', '.join(BUILDERS)}")
-    manifest: Manifest = import_module(BUILDERS[layout]).build(root, **options)
+    manifest = _built(layout, root, options)
     check_files(manifest.cases, count=checked)
+    return manifest
+
+
+def _built(layout: str, root: str | Path, options: dict[str, Any]) -> Manifest:
+    """What the layout's own `build` gives; what a table of the data set calls files may be no name of a file."""
+    try:
+        manifest: Manifest = import_module(BUILDERS[layout]).build(root, **options)
+    except UnicodeDecodeError as error:
+        raise UnreadableError(f"{root}: a table of the layout {layout} is not UTF-8 text ({error.reason})") from error
+    except OSError as error:
+        raise InputError(f"{error.filename or root}: cannot be read ({error.strerror}); check the data set") from error
     return manifest
 
 

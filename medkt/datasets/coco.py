@@ -47,6 +47,9 @@ def read_coco(path: Path) -> CocoFile:
                 f"{path}: no list {part!r}; a COCO file has images, annotations and categories", code="outline"
             )
     images = _by_id(raw["images"], ("file_name", "width", "height"), f"{path}, images")
+    for number, entry in images.items():
+        if not isinstance(entry["file_name"], str):
+            raise InputError(f"{path}: file_name of image {number} is no text; name the picture", code="outline")
     categories = {
         number: str(item["name"])
         for number, item in _by_id(raw["categories"], ("name",), f"{path}, categories").items()

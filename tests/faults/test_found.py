@@ -17,6 +17,7 @@ from pyarrow.parquet import read_table, write_table
 
 from medkt.bounds import parse_yaml
 from medkt.cohort.query import query
+from medkt.datasets.builders import build_manifest
 from medkt.datasets.coco import coco_mask
 from medkt.errors import LONGEST, GeometryMismatchError, InputError, MedktError, UnreadableError, WeightsError
 from medkt.io import read_image, read_mask
@@ -283,3 +284,20 @@ def test_a_nifti_extension_of_gigabytes_is_not_reserved(
     (tmp_path / "a.nii").write_bytes(content)
     with pytest.raises(UnreadableError, match="an extension of its header ends at byte"):
         read_image(tmp_path / "a.nii")
+
+
+def test_layouts_whose_tables_name_no_files(tmp_path: Path) -> None:
+    folders = {path.name: path for path in seeds.layouts(tmp_path)}
+    (folders["bids"] / "participants.tsv").write_bytes(b"participant_id\tsex\n\xffsub-01\tF\n")
+    with pytest.raises(UnreadableError, match="a table of the layout bids is not UTF-8"):
+        build_manifest("bids", folders["bids"])
+    table = folders["unitochest"] / "train" / "train_dataset.csv"
+    table.write_text(table.read_text().replace("p1_e1_s1", "x" * 300))
+    with pytest.raises(InputError, match="cannot be read"):
+        build_manifest("unitochest", folders["unitochest"])
+    notes = folders["coco"] / "annotations.json"
+    held = json.loads(notes.read_text())
+    held["images"][0]["file_name"] = {"a": 1}
+    notes.write_text(json.dumps(held))
+    with pytest.raises(InputError, match="file_name of image 1 is no text"):
+        build_manifest("coco", folders["coco"])
