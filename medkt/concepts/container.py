@@ -101,7 +101,7 @@ def _members(file: object, path: str) -> dict[str, bytes]:
                     raise UnreadableError(f"{path}: {entry.filename} is compressed; a package is stored as it is")
             _check_members({entry.filename: entry.file_size for entry in entries}, path)
             return {entry.filename: archive.read(entry) for entry in entries}
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, struct.error) as error:
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, struct.error, UnicodeDecodeError) as error:
         raise UnreadableError(f"{path}: is no package, or damaged ({error}); fetch it again") from error
 
 

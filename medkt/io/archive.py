@@ -128,7 +128,7 @@ def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path, pa
                 sink.write(block)
     except OSError as error:
         raise OutputError(f"{path}: cannot be unpacked ({error.strerror}); make space where the results go") from error
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError):
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, UnicodeDecodeError):
         return False
     return left == 0
 

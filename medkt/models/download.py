@@ -10,6 +10,7 @@ import shutil
 import time
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256 as new_sha256
@@ -288,7 +289,7 @@ def _extract(archive: Path, member: str, destination: Path) -> None:
             _require_room(destination.parent, found[0].file_size)
             with opened.open(found[0]) as source, destination.open("wb") as target:
                 shutil.copyfileobj(source, target, _CHUNK)
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeDecodeError) as error:
         raise WeightsError(f"what was downloaded for {member} is no zip archive: {error}") from error
 
 

@@ -2,6 +2,7 @@
 
 import json
 import struct
+import zipfile
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -17,10 +18,12 @@ from pyarrow.parquet import read_table, write_table
 
 from medkt.bounds import parse_yaml
 from medkt.cohort.query import query
+from medkt.concepts import read_package
 from medkt.datasets.builders import build_manifest
 from medkt.datasets.coco import coco_mask
 from medkt.errors import LONGEST, GeometryMismatchError, InputError, MedktError, UnreadableError, WeightsError
 from medkt.io import read_image, read_mask
+from medkt.io.archive import unpacked
 from medkt.io.within import FileWithin
 from medkt.models.store import read_manifest
 from medkt.report.run.scores import read_scores
@@ -301,3 +304,30 @@ def test_layouts_whose_tables_name_no_files(tmp_path: Path) -> None:
     notes.write_text(json.dumps(held))
     with pytest.raises(InputError, match="file_name of image 1 is no text"):
         build_manifest("coco", folders["coco"])
+
+
+def test_a_package_with_a_name_that_is_no_text(tmp_path: Path) -> None:
+    (path,) = seeds.packages(tmp_path)
+    content = path.read_bytes()
+    name = zipfile.ZipFile(path).namelist()[0].encode()
+    changed = content.replace(name, b"\xff" + name[1:])
+    flagged = bytearray(changed)
+    for mark, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = -1
+        while (at := flagged.find(mark, at + 1)) >= 0:
+            flagged[at + flags + 1] |= 0x08  # the bit that says UTF-8
+    path.write_bytes(flagged)
+    with pytest.raises(UnreadableError, match="no package, or damaged"):
+        read_package(path)
+
+
+def test_a_member_of_an_archive_with_a_name_that_is_no_text_is_lost(tmp_path: Path) -> None:
+    path = tmp_path / "study.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("a.png", "\u00e9.png"):
+            archive.writestr(name, b"some bytes of a picture")
+    content = path.read_bytes().replace("\u00e9".encode(), b"\xc3\x28", 1)  # in the member's own header alone
+    path.write_bytes(content)
+    with unpacked(path) as (_, listing):
+        assert [entry.name for entry in listing.files] == ["a.png"]
+        assert len(listing.lost) == 1
