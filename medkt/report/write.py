@@ -36,7 +36,8 @@ from medkt.report.words import WORDS_FILE, draw_words, words_record
 from medkt.spatial.modality import written_modality
 
 RECORD = "result.json"
-OTHER_FILES = ("overlay.png", WORDS_FILE, "report.html", "settings.yaml")
+ALWAYS = ("overlay.png", "report.html", "settings.yaml")
+OTHER_FILES = (*ALWAYS, WORDS_FILE)
 # presets whose numbers their authors chose on labelled images of the same data set
 LABEL_TUNED = frozenset({"medclip-samv2-brain", "medclip-samv2-breast"})
 MOST_PANELS = 12  # rows of the picture; further findings are in the tables only
@@ -91,10 +92,12 @@ def require_no_result(folder: Path, *, overwrite: bool) -> None:
     """Pass silently where a result may be written.
 
     Raises:
-        OutputError: a result stands there already and `overwrite` is not set.
+        OutputError: a result stands there already and `overwrite` is not set, or another file has the name of one that
+            every result has.
     """
     if (folder / RECORD).exists() and not overwrite:
         raise OutputError(f"{folder}: holds a result already; choose another folder or say --overwrite")
+    _require_free(folder, ALWAYS)
 
 
 def write_result(
@@ -135,14 +138,20 @@ def write_result(
     return Written(folder=folder, files=tuple(files), record=record, summary=summarise(record))
 
 
-def _move_all(hidden: Path, folder: Path, files: Sequence[str]) -> None:
-    """Put the new files in the place of an earlier result's; where that fails, everything is as it was."""
+def _require_free(folder: Path, files: Sequence[str]) -> tuple[str, ...]:
+    """The files of an earlier result, which may go; a foreign file under one of the names is an error."""
     earlier = _files_of_result(folder)
     foreign = [file for file in files if (folder / file).exists() and file not in earlier]
     if foreign:
         raise OutputError(
             f"{folder / foreign[0]}: stands there and is not of an earlier result; choose another output folder"
         )
+    return earlier
+
+
+def _move_all(hidden: Path, folder: Path, files: Sequence[str]) -> None:
+    """Put the new files in the place of an earlier result's; where that fails, everything is as it was."""
+    earlier = _require_free(folder, files)
     move_files(hidden, sorted(files, key=lambda name: name == RECORD), earlier=earlier)
 
 

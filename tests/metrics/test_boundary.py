@@ -11,6 +11,7 @@ from scipy.spatial import KDTree
 
 from medkt.metrics import assd, average_distances, boundary, hausdorff, measure_surfaces, surface_dice
 from medkt.metrics.boundary import boundary_of, distances_between
+from medkt.metrics.far import far_distances
 
 # by another implementation (MONAI's elements and distances, in single precision), on the masks of `_noise`
 FROZEN = json.loads((Path(__file__).parent / "frozen_surfaces.json").read_text())
@@ -93,26 +94,36 @@ def _same(a: np.ndarray, b: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("row", FROZEN, ids=lambda row: "x".join(map(str, row["shape"])))
-def test_tree_and_transform_give_the_same(row: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tree_and_boxes_give_the_same(row: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     masks = _noise(row["seed"], tuple(row["shape"]), row["fill"])
     start, end = (boundary_of(mask, [float(step) for step in row["spacing"]]) for mask in masks)
     monkeypatch.setattr(boundary, "TREE_US", 0.0)
     by_tree = distances_between(start, end)
     monkeypatch.setattr(boundary, "TREE_US", 1e9)
     monkeypatch.setattr(boundary, "FEW", 0)
-    monkeypatch.setattr(KDTree, "query", _sampled_only(KDTree.query))
+    monkeypatch.delattr(KDTree, "query")
     np.testing.assert_allclose(distances_between(start, end), by_tree, rtol=1e-12, atol=1e-12)
 
 
-def _sampled_only(query: Any) -> Any:
-    """A tree that answers the sample alone, so that distances have to come from elsewhere."""
-    calls = iter((True,))
+def test_surfaces_far_apart_are_searched_in_boxes_and_near_ones_by_a_tree(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ball around another one half as large; and around one that touches it."""
+    places = np.stack(np.meshgrid(*[np.linspace(-1, 1, 60)] * 3, indexing="ij"))
+    radius = np.linalg.norm(places, axis=0)
+    large, small, near = radius < 0.9, radius < 0.3, np.linalg.norm(places * 1.02, axis=0) < 0.9
+    outer, inner, other = (boundary_of(mask, (1.0, 0.9, 0.8)) for mask in (large, small, near))
+    asked: list[int] = []
 
-    def answer(tree: Any, points: np.ndarray) -> Any:
-        assert next(calls, False), "the tree was asked after the sample"
-        return query(tree, points)
+    def seen(asking: np.ndarray, points: np.ndarray) -> np.ndarray:
+        asked.append(len(asking))
+        return far_distances(asking, points)
 
-    return answer
+    monkeypatch.setattr(boundary, "far_distances", seen)
+    monkeypatch.setattr(boundary, "BOXES_US", 1.0)  # as if the volume were larger
+    found = distances_between(inner, outer)
+    np.testing.assert_allclose(found, KDTree(outer.points()).query(inner.points())[0], rtol=1e-12)
+    assert asked == [len(inner.corners)]
+    distances_between(outer, other)
+    assert len(asked) == 1
 
 
 def test_shared_elements_are_no_distance_away_and_nothing_is_infinitely_far() -> None:
