@@ -149,7 +149,7 @@ def rows(folder: Path, only: str) -> Iterator[Row]:
     ):
 
         def run(name: str = name, kind: str = kind, finding: str = finding) -> Row:
-            study = write_study(folder / name, domain=kind, finding=finding, seed=3, format="dicom")  # type: ignore[arg-type]
+            study = write_study(folder / name, domain=kind, finding=finding, seed=11, format="dicom")  # type: ignore[arg-type]
             return segmented(f"small, {name}", small(), study, kind, finding, folder / f"{name}-out")
 
         films[name] = run
@@ -169,7 +169,7 @@ def rows(folder: Path, only: str) -> Iterator[Row]:
     )  # fmt: skip
     films["ct, gate off"] = lambda: segmented(
         "small, CT, gate off", small("presence.gate=false"),
-        write_study(folder / "ct2", domain="ct", finding="ct_nodule", seed=4, format="dicom"), "ct", "ct_nodule", folder / "o2",
+        write_study(folder / "ct2", domain="ct", finding="ct_nodule", seed=12, format="dicom"), "ct", "ct_nodule", folder / "o2",
     )  # fmt: skip
     for name, make in films.items():
         if not only or name == only:

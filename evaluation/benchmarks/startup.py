@@ -43,7 +43,9 @@ def jobs(folder: Path) -> dict[str, list[str]]:
     """A small job of each command, by what it is; `folder` is filled by those that come first."""
     pictures = ["--reference", f"{folder}/reference", "--prediction", f"{folder}/prediction"]
     volumes = ["--reference", f"{folder}/reference3", "--prediction", f"{folder}/prediction3"]
+    other = ["--reference", f"{folder}/reference", "--prediction", f"{folder}/reference"]
     study = f"{folder}/study/image.png"
+    film = ["--modality", "cxr"]  # a picture does not say what it is
     return {
         "`--help`": ["--help"],
         "`concepts`": ["concepts"],
@@ -54,13 +56,25 @@ def jobs(folder: Path) -> dict[str, list[str]]:
         "`evaluate`, 1 volume of 40 x 40 x 10": ["evaluate", *volumes, "-o", f"{folder}/volumes"],
         "`evaluate RUN`": ["evaluate", f"{folder}/run"],
         "`report RUN`": ["report", f"{folder}/run"],
-        "`compare RUN RUN`": ["compare", f"{folder}/run", f"{folder}/run"],
+        "`evaluate` of the other run": ["evaluate", *other, "-o", f"{folder}/other"],
+        "`compare RUN RUN`": ["compare", f"{folder}/run", f"{folder}/other"],
         "`query RUN`": ["query", f"{folder}/run", "SELECT count(*) FROM results"],
         "`batch status RUN`": ["batch", "status", f"{folder}/run"],
         "`doctor`": ["doctor"],
-        "`segment`": ["segment", "-i", study, "-c", "cxr_nodule", "-o", f"{folder}/segmented"],
-        "`explain`": ["explain", "-i", study, "-c", "cxr_nodule", "-o", f"{folder}/explained"],
-        "`classify`": ["classify", "-i", study, "-c", "cxr_nodule", "-c", "cxr_effusion", "-o", f"{folder}/classified"],
+        "`segment`": ["segment", "-i", study, *film, "-c", "cxr_nodule", "-o", f"{folder}/segmented"],
+        "`explain`": ["explain", "-i", study, *film, "-c", "cxr_nodule", "-o", f"{folder}/explained"],
+        "`classify`": [
+            "classify",
+            "-i",
+            study,
+            *film,
+            "-c",
+            "cxr_nodule",
+            "-c",
+            "cxr_effusion",
+            "-o",
+            f"{folder}/classified",
+        ],
         "`batch`, 1 study": [
             "batch",
             "run",
@@ -68,6 +82,7 @@ def jobs(folder: Path) -> dict[str, list[str]]:
             f"{folder}/studies.csv",
             "-c",
             "cxr_nodule",
+            *film,
             "-o",
             f"{folder}/batch",
         ],

@@ -160,5 +160,5 @@ def _looked_at(points: NDArray[np.float64], others: NDArray[np.float64], steps: 
     looked = 0
     for point in sample:
         away = np.sqrt(sum((column - x) ** 2 for column, x in zip(columns, point, strict=True)))
-        looked += np.count_nonzero(away <= away.min() + 2 * float(np.mean(steps)))
+        looked += int(np.count_nonzero(away <= away.min() + 2 * float(np.mean(steps))))
     return looked * len(points) / len(sample)
