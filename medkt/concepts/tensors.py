@@ -62,7 +62,7 @@ def read_header(content: bytes, shown: str) -> TensorHeader:
         entries = {name: _entry(value) for name, value in raw.items()}
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise UnreadableError(f"{shown}: the safetensors header is damaged ({error}); make it again") from error
-    if not all(isinstance(text, str) for text in (*metadata, *metadata.values())):
+    if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
         raise UnreadableError(f"{shown}: the safetensors metadata must be texts; make it again")
     _check_cover(entries, len(content) - 8 - length, shown)
     return TensorHeader(metadata=metadata, entries=entries, begin=8 + length)

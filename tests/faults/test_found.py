@@ -19,6 +19,7 @@ from pyarrow.parquet import read_table, write_table
 from medkt.bounds import parse_yaml
 from medkt.cohort.query import query
 from medkt.concepts import read_package
+from medkt.concepts.tensors import read_header
 from medkt.datasets.builders import build_manifest
 from medkt.datasets.coco import coco_mask
 from medkt.errors import LONGEST, GeometryMismatchError, InputError, MedktError, UnreadableError, WeightsError
@@ -331,3 +332,10 @@ def test_a_member_of_an_archive_with_a_name_that_is_no_text_is_lost(tmp_path: Pa
     with unpacked(path) as (_, listing):
         assert [entry.name for entry in listing.files] == ["a.png"]
         assert len(listing.lost) == 1
+
+
+@pytest.mark.parametrize("metadata", [1, "words", ["words"], None, {"a": 1}])
+def test_metadata_of_safetensors_that_are_no_texts(metadata: object) -> None:
+    header = json.dumps({"__metadata__": metadata}).encode()
+    with pytest.raises(UnreadableError, match="metadata must be texts"):
+        read_header(len(header).to_bytes(8, "little") + header, "it")
