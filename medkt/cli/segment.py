@@ -345,13 +345,29 @@ def segment_one(
         volume=arguments.volume,
         regrid=arguments.regrid,
         allow_incomplete=arguments.allow_incomplete,
-        check=check,
+        check=_checked(arguments, check),
         before=before,
         progress=tick,
     )
     if getattr(arguments, "reference", None):
         result = pipeline.score(result, arguments.reference, choice_of(arguments))
     return result
+
+
+def _checked(
+    arguments: argparse.Namespace, check: "Callable[[Image], None] | None" = None
+) -> "Callable[[Image], None]":
+    """`check`, and that a reference can be scored against, before the models compute and not after."""
+
+    def also(image: "Image") -> None:
+        if check is not None:
+            check(image)
+        if getattr(arguments, "reference", None):
+            from medkt.pipeline.run import reference_of
+
+            reference_of(image, arguments.reference, choice_of(arguments))
+
+    return also
 
 
 def _segmented(
@@ -389,7 +405,7 @@ def _segmented(
     )
     seconds = time.perf_counter() - began
     try:
-        check(image)
+        _checked(arguments, check)(image)
         done = segment_calibrated(
             pipeline,
             image,

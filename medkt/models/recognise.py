@@ -74,7 +74,8 @@ def weights_in(path: Path) -> Path:
 
 def _name(shapes: Mapping[str, Shape], weights: Path, kind: Kind) -> str:
     family = nearest(shapes)
-    name = _record_name(family, shapes, weights) if family is not None else None
+    loads = {record.family for record in records(kind).values()}
+    name = _record_name(family, shapes, weights) if family is not None and family.family in loads else None
     if name is None or name not in records(kind):
         likeness = described(shapes)
         some = f"it looks like {likeness}" if likeness else f"its entries begin with {', '.join(list(shapes)[:3])}"

@@ -100,7 +100,6 @@ def find(name_or_path: str | Path, kind: Kind) -> tuple[ModelRecord, Path | None
     from medkt.models.recognise import recognise  # imports torch
 
     recognised: tuple[ModelRecord, Path] = recognise(path, kind)
-    _say_once(name, recognised[0].title)
     return recognised
 
 
@@ -111,6 +110,13 @@ def _own(name: str, kind: Kind) -> tuple[ModelRecord, Path]:
     return record_of(found.model, kind), found.folder / found.weights
 
 
+def say_what_it_is(name_or_path: str | Path, record: ModelRecord) -> None:
+    """Say what a weights file was taken for, once it could be loaded; of a name that is known."""
+    name = str(name_or_path)
+    if name not in records(record.kind) and not store.is_own_name(name):
+        _say_once(name, record.title)
+
+
 @cache
 def _say_once(path: str, title: str) -> None:
     log.warning("%s is taken for %s", path, title)
@@ -118,7 +124,9 @@ def _say_once(path: str, title: str) -> None:
 
 def _load(name_or_path: str | Path, kind: Kind, device: "str | torch.device") -> Any:
     record, weights = find(name_or_path, kind)
-    return build(record, weights, device)
+    made = build(record, weights, device)
+    say_what_it_is(name_or_path, record)
+    return made
 
 
 def _builder(record: ModelRecord) -> Callable[..., Any]:

@@ -14,7 +14,7 @@ import torch
 
 from medkt.errors import SettingsError
 from medkt.models.records import ModelRecord
-from medkt.models.registry import find
+from medkt.models.registry import find, say_what_it_is
 from medkt.models.sam_parts import Sam, sam_model_registry
 from medkt.models.weights import checked_digest, load_state, read_state
 
@@ -72,7 +72,9 @@ def load_sam(
     if weights is None:
         raise SettingsError(f"{record.name} ships with medkt: load it with medkt.models.registry.load_segmenter_model")
     digest = _digest(weights, record)
-    return _load(weights, record, device, build), preprocessing_of(record, digest)
+    model = _load(weights, record, device, build)
+    say_what_it_is(name_or_path, record)
+    return model, preprocessing_of(record, digest)
 
 
 def load_sam_weights(weights: Path, record: ModelRecord, device: "str | torch.device" = "cpu") -> Sam:

@@ -19,6 +19,7 @@ from medkt.pipeline.words import (
     sentences_of,
     word_notes,
 )  # fmt: skip
+from medkt.saliency.m2ib import layer_of
 from medkt.segmentation.slicewise import SegmentationSettings
 from medkt.spatial import Image
 from medkt.transfer.packages import Taught
@@ -69,6 +70,7 @@ def study_of(
         UnknownNameError: a concept is given by a name that nothing has.
         InputError: nothing to look at, a concept of another modality, an unusable image, or a text of which the encoder
             knows no word.
+        SettingsError: the encoder has no such layer.
     """
     view, shown = with_window(view or View(), image, settings.window)
     kind = domain_of(image, view, [one for one in concepts if not is_learnt(taught, one)])
@@ -96,7 +98,8 @@ def settled(settings: SegmentationSettings, kind: Domain, encoder: DualEncoder) 
     m2ib, own = settings.m2ib, kind.saliency
     layers = (m2ib.layer, own.layer, encoder.spec.default_layer)
     beta = own.beta if m2ib.beta is None else m2ib.beta
-    return replace(settings, m2ib=replace(m2ib, beta=beta, layer=next(k for k in layers if k is not None)))
+    m2ib = replace(m2ib, beta=beta, layer=next(k for k in layers if k is not None))
+    return replace(settings, m2ib=replace(m2ib, layer=layer_of(encoder, m2ib)))
 
 
 def routes_of(taught: Taught, concepts: Iterable[Concept]) -> Mapping[str, list[Concept]]:

@@ -166,7 +166,7 @@ def m2ib_maps(
         raise InputError(f"M2IB needs an image and a concept, got {len(pixels)} images and {len(targets)} concepts")
     if seeds is not None and len(seeds) != len(pixels):
         raise InputError(f"M2IB needs one seed an image, got {len(seeds)} seeds for {len(pixels)} images")
-    layer = _layer(encoder, settings)
+    layer = layer_of(encoder, settings)
     similarity = _similarity(targets, settings, encoder.logit_scale)
     seeds = [content_seed(image) for image in pixels] if seeds is None else list(seeds)
     with torch.inference_mode(False), torch.enable_grad(), frozen(encoder.module):
@@ -372,7 +372,12 @@ def _noise_scale(hidden: Tensor, grid: TokenGrid, settings: M2IBSettings) -> Noi
     return NoiseScale.unit(hidden) if settings.noise == "unit" else NoiseScale.of_features(hidden, grid.leading)
 
 
-def _layer(encoder: DualEncoder, settings: M2IBSettings) -> int:
+def layer_of(encoder: DualEncoder, settings: M2IBSettings) -> int:
+    """The layer behind which the gates stand; None is the encoder's own.
+
+    Raises:
+        SettingsError: the encoder has no such layer.
+    """
     layer = encoder.spec.default_layer if settings.layer is None else settings.layer
     if layer >= encoder.spec.layers:
         raise SettingsError(
