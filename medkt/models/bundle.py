@@ -35,10 +35,13 @@ _TOKENIZERS = ("tokenizer.json", "vocab.txt")
 
 def is_bundle(path: Path) -> bool:
     """Whether a file is a bundle that `export` made."""
-    if not path.is_file() or not zipfile.is_zipfile(path):
+    if not path.is_file():
         return False
-    with zipfile.ZipFile(path) as archive:
-        return _INDEX in archive.namelist()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _INDEX in archive.namelist()
+    except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError):  # whoever reads it as weights says what it is
+        return False
 
 
 def bring(record: ModelRecord, path: Path, name: str | None = None) -> store.Installed:

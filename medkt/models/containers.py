@@ -37,8 +37,20 @@ def require_sound(path: Path) -> None:
     """
     if path.suffix == ".safetensors":
         safetensors_shapes(path)
-    elif zipfile.is_zipfile(path):
+    elif is_zip(path):
         _require_sound_zip(path)
+
+
+def is_zip(path: Path) -> bool:
+    """Whether a checkpoint is a zip, as it is in the newer format of torch.
+
+    Raises:
+        WeightsError: its end is that of a zip in several volumes, which zipfile refuses to tell.
+    """
+    try:
+        return zipfile.is_zipfile(path)
+    except zipfile.BadZipFile as error:
+        raise _damaged(path, str(error)) from error
 
 
 def safetensors_shapes(path: Path) -> Mapping[str, Shape]:

@@ -7,6 +7,7 @@ Published checkpoints are pickles, and a pickle can run code. Files are read wit
 import hashlib
 import pickle
 import re
+import struct
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from torch import Tensor, nn
 
 from medkt.errors import WeightsError
 from medkt.models import store, torchscript
-from medkt.models.containers import Shape, require_sound, safetensors_shapes
+from medkt.models.containers import Shape, is_zip, require_sound, safetensors_shapes
 from medkt.models.digest import sha256_of
 from medkt.models.families import described
 from medkt.models.headers import are_only_headers_wanted
@@ -192,8 +193,17 @@ def _read(path: Path) -> Any:
         raise WeightsError(_refused(path, error)) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
         raise WeightsError(f"{path} is damaged or no checkpoint ({_reason(error)})") from error
-    except (zipfile.BadZipFile, safetensors.SafetensorError) as error:
+    except (
+        zipfile.BadZipFile,
+        safetensors.SafetensorError,
+        struct.error,
+        AssertionError,
+    ) as error:  # of torch's own reader
         raise WeightsError(f"{path} is damaged or no checkpoint ({_reason(error)})") from error
+    except MemoryError as error:  # a damaged length asks for what no file holds; a sound one is mapped and not copied
+        raise WeightsError(
+            f"{path} asks for more memory than there is; it is damaged, or larger than this machine"
+        ) from error
 
 
 def _refused(path: Path, error: pickle.UnpicklingError) -> str:
@@ -218,7 +228,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _read_pickle(path: Path) -> Any:
-    zipped = zipfile.is_zipfile(path)
+    zipped = is_zip(path)
     if zipped and torchscript.is_torchscript(path):
         return torchscript.read_state(path)
     return load_inert(path, mmap=zipped)

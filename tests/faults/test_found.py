@@ -3,6 +3,7 @@
 import json
 import struct
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pydicom
 import pytest
 import tifffile
+import torch
 import yaml
 from pyarrow.parquet import read_table, write_table
 
@@ -27,6 +29,7 @@ from medkt.io import read_image, read_mask
 from medkt.io.archive import unpacked
 from medkt.io.within import FileWithin
 from medkt.models.store import read_manifest
+from medkt.models.weights import read_state
 from medkt.report.run.scores import read_scores
 
 from .bench import seeds
@@ -339,3 +342,40 @@ def test_metadata_of_safetensors_that_are_no_texts(metadata: object) -> None:
     header = json.dumps({"__metadata__": metadata}).encode()
     with pytest.raises(UnreadableError, match="metadata must be texts"):
         read_header(len(header).to_bytes(8, "little") + header, "it")
+
+
+@pytest.mark.parametrize("number", range(40))
+def test_a_checkpoint_of_the_old_format_with_a_changed_byte_is_read_or_refused(tmp_path: Path, number: int) -> None:
+    path = tmp_path / "a.pt"
+    torch.save({"weight": torch.arange(6.0), "bias": torch.zeros(2)}, path, _use_new_zipfile_serialization=False)
+    content = bytearray(path.read_bytes())
+    content[(number * 37) % len(content)] ^= 1 << number % 8
+    path.write_bytes(content)
+    with suppress(WeightsError):  # no other error
+        assert read_state(path)
+
+
+@pytest.mark.parametrize("error", [AssertionError("storage key"), struct.error("a buffer of 4 bytes"), MemoryError()])
+def test_what_torch_raises_of_a_damaged_checkpoint_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    path = tmp_path / "a.pt"
+    torch.save({"weight": torch.zeros(2)}, path)
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(torch, "load", fail)
+    with pytest.raises(WeightsError, match="damaged"):
+        read_state(path)
+
+
+def test_a_checkpoint_that_ends_as_a_zip_of_several_volumes(tmp_path: Path) -> None:
+    path = tmp_path / "a.pt"
+    torch.save({"weight": torch.zeros(2)}, path)
+    content = bytearray(path.read_bytes())
+    end = content.rindex(b"PK\x05\x06")
+    locator = b"PK\x06\x07" + struct.pack("<IQI", 0, 0, 2)
+    path.write_bytes(content[:end] + locator + content[end:])
+    with pytest.raises(WeightsError, match="multiple disks"):
+        read_state(path)
