@@ -344,6 +344,7 @@ def test_metadata_of_safetensors_that_are_no_texts(metadata: object) -> None:
         read_header(len(header).to_bytes(8, "little") + header, "it")
 
 
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol:UserWarning")  # of torch, and then it refuses the file
 @pytest.mark.parametrize("number", range(40))
 def test_a_checkpoint_of_the_old_format_with_a_changed_byte_is_read_or_refused(tmp_path: Path, number: int) -> None:
     path = tmp_path / "a.pt"

@@ -10,6 +10,7 @@ words     a message of several lines or of no end, or words of a library on the 
 silent    something was read that differs from the sound input, although the damage can be seen (see `attacks`)
 """
 
+import faulthandler
 import importlib
 import json
 import logging
@@ -140,6 +141,7 @@ def _live(door: Door, path: Path, writer: int, limits: Limits) -> NoReturn:
     """The child: it reads, says what came of it, and ends without anything of its parent's being done."""
     try:
         os.setpgid(0, 0)
+        faulthandler.disable()  # pytest's, which would print the crash that is looked for
         noise = _prepare(limits)
         os.write(writer, f"{_resident_mib()}\n".encode())
         end = _read(door, path)
