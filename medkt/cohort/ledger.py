@@ -284,10 +284,10 @@ class Ledger:
         with self._said():
             for number, payload in self._database.execute(wanted):
                 try:
-                    outcome = Outcome.from_line(payload)
+                    outcome = replace(Outcome.from_line(payload), number=int(number))
                 except (ValueError, KeyError, TypeError) as error:
                     raise self._damaged(error) from error
-                yield replace(outcome, number=int(number))
+                yield outcome
 
     def require_sound(self) -> None:
         """Go through the whole file.

@@ -77,9 +77,11 @@ class Outcome:
         """The outcome that `line` made.
 
         Raises:
-            ValueError: its checksum is not that of the rest.
+            ValueError: its checksum is not that of the rest, or it is no mapping.
         """
         values = json.loads(line)
+        if not isinstance(values, dict):
+            raise ValueError("is no mapping")
         body, _, told = (line.encode() if isinstance(line, str) else line).rstrip().rpartition(_SUM)
         summed = values.pop("sum", None)
         if "inputs" in values and (summed is None or told != _sum(body) + b'"}'):  # earlier runs have no checksum

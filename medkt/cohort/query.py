@@ -15,6 +15,7 @@ from medkt.report.run.columns import renamed
 
 MEMORY = "1GB"  # beyond it DuckDB says so; it may write nothing to the disk
 ROWS_AT_ONCE = 1000
+MOST_ROWS = 2_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +43,24 @@ def query(runs: Sequence[Path], sql: str) -> Answer:
         _attach(database, [RunFolder(run) for run in runs])
         try:
             asked = database.execute(statement)
-            rows = asked.fetchall()
+            rows = _bounded(asked)
         except duckdb.Error as error:
             raise SettingsError(f"the query cannot be answered: {_first_line(error)}") from error
         return Answer(columns=tuple(column[0] for column in asked.description or ()), rows=rows)
+
+
+def _bounded(asked: Any) -> list[tuple[Any, ...]]:
+    """The rows of an answer that a person or a program can hold; SQL can ask for any number of them.
+
+    Raises:
+        SettingsError: they are more than `MOST_ROWS`.
+    """
+    rows: list[tuple[Any, ...]] = []
+    while some := asked.fetchmany(ROWS_AT_ONCE):
+        rows += some
+        if len(rows) > MOST_ROWS:
+            raise SettingsError(f"the answer has more than {MOST_ROWS} rows; ask for sums and means, or add LIMIT")
+    return rows
 
 
 def _select_of(sql: str) -> Any:
@@ -89,6 +104,10 @@ def _attach(database: Any, runs: Sequence[RunFolder]) -> None:
                 database.register(f"{name}_{number}", rows)
             except (pa.ArrowException, OSError) as error:
                 raise InputError(f"{path}: is damaged; write the tables anew by going on with the run") from error
+            if not all(rows.schema.names):
+                raise InputError(
+                    f"{path}: is damaged, a column has no name; write the tables anew by going on with the run"
+                )
             columns = renamed(path, rows.schema.names)
             parts.append(_select(run, f"{name}_{number}", columns, several=len(runs) > 1))
         database.execute(f"CREATE VIEW {name} AS {' UNION ALL BY NAME '.join(parts)}")

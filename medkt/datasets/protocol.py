@@ -204,7 +204,7 @@ def _checked(raw: Any, kind: type, where: str, given: tuple[str, ...] = ()) -> M
         if value is not None and (not isinstance(value, wanted) or isinstance(value, bool)):
             raise SettingsError(f"{where}, {key}: expected {wanted[0].__name__}, got {value!r}")
     for key, one in known.items():
-        if key not in raw and one.default is MISSING and one.default_factory is MISSING:
+        if raw.get(key) is None and one.default is MISSING and one.default_factory is MISSING:
             raise SettingsError(f"{where}: no key {key!r}")
     return {key: float(value) if key == "tolerance" else value for key, value in raw.items() if value is not None}
 

@@ -179,8 +179,8 @@ def _receive(
         if validator:
             request.add_header("If-Range", validator)
     try:
-        with _opener().open(request, timeout=_TIMEOUT_S) as response:
-            _write(cast(HTTPResponse, response), url, part, progress, until)
+        with _opened(request, url) as response:
+            _write(response, url, part, progress, until)
     except HTTPError as error:
         _answer_to(error, url, part)
     except URLError as error:
@@ -190,6 +190,15 @@ def _receive(
         ) from error
     except (HTTPException, ConnectionError, TimeoutError) as error:
         raise _BrokenOffError(str(error) or type(error).__name__) from error
+
+
+def _opened(request: urllib.request.Request, url: str) -> HTTPResponse:
+    try:
+        return cast(HTTPResponse, _opener().open(request, timeout=_TIMEOUT_S))
+    except WeightsError:  # which is a ValueError too
+        raise
+    except ValueError as error:  # of the address of a redirection
+        raise WeightsError(f"{url} leads to an address that is none ({error}); bring the file by hand") from error
 
 
 def _write(
@@ -250,7 +259,7 @@ def _read(response: HTTPResponse) -> bytes:
     # A socket's errors are OSErrors, as are the disk's; they are told apart here.
     try:
         return response.read1(_CHUNK)  # what has come: a server that trickles is not waited for by the megabyte
-    except (HTTPException, OSError) as error:
+    except (HTTPException, OSError, OverflowError) as error:  # the last where a part says that it is larger than memory
         raise _BrokenOffError(str(error) or type(error).__name__) from error
 
 

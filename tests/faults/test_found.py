@@ -19,18 +19,30 @@ import yaml
 from pyarrow.parquet import read_table, write_table
 
 from medkt.bounds import parse_yaml
+from medkt.cohort.outcomes import Outcome
 from medkt.cohort.query import query
 from medkt.concepts import read_package
 from medkt.concepts.tensors import read_header
 from medkt.datasets.builders import build_manifest
 from medkt.datasets.coco import coco_mask
-from medkt.errors import LONGEST, GeometryMismatchError, InputError, MedktError, UnreadableError, WeightsError
+from medkt.datasets.protocol import read_protocol
+from medkt.errors import (
+    LONGEST,
+    GeometryMismatchError,
+    InputError,
+    MedktError,
+    SettingsError,
+    UnreadableError,
+    WeightsError,
+)
 from medkt.io import read_image, read_mask
 from medkt.io.archive import unpacked
 from medkt.io.within import FileWithin
+from medkt.models.digest import sha256_of
 from medkt.models.store import read_manifest
 from medkt.models.weights import read_state
 from medkt.report.run.scores import read_scores
+from medkt.resources import data_file
 
 from .bench import seeds
 from .bench.child import Limits, end_of
@@ -380,3 +392,37 @@ def test_a_checkpoint_that_ends_as_a_zip_of_several_volumes(tmp_path: Path) -> N
     path.write_bytes(content[:end] + locator + content[end:])
     with pytest.raises(WeightsError, match="multiple disks"):
         read_state(path)
+
+
+@pytest.mark.parametrize("line", ["1", "2.5", "null", '"words"', "[]"])
+def test_an_outcome_that_is_no_mapping(line: str) -> None:
+    with pytest.raises(ValueError, match="no mapping"):
+        Outcome.from_line(line)
+
+
+def test_a_table_with_a_column_without_a_name(tmp_path: Path) -> None:
+    table = _scored(tmp_path)
+    held, before = read_table(table), sha256_of(table)
+    write_table(held.append_column("", pa.array([1.0] * held.num_rows)), table)
+    record = (table.parent / "run.json").read_text()
+    assert before in record
+    (table.parent / "run.json").write_text(record.replace(before, sha256_of(table)))
+    with pytest.raises(InputError, match="a column has no name"):
+        query([table.parent], "SELECT * FROM results")
+
+
+def test_an_answer_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before, the rows of `range(100000000000)` were gathered until the memory was gone."""
+    table = _scored(tmp_path)
+    monkeypatch.setattr("medkt.cohort.query.MOST_ROWS", 5000)
+    assert len(query([table.parent], "SELECT * FROM range(5000)").rows) == 5000
+    with pytest.raises(SettingsError, match="more than 5000 rows"):
+        query([table.parent], "SELECT * FROM range(100000000000)")
+
+
+@pytest.mark.parametrize("key", ["modality", "title", "layout"])
+def test_a_key_of_a_protocol_without_a_value(key: str, tmp_path: Path) -> None:
+    held = yaml.safe_load(data_file("configs/protocols/busi.yaml").read_text())
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump({**held, key: None}))
+    with pytest.raises(SettingsError, match=f"no key '{key}'"):
+        read_protocol(tmp_path / "own.yaml")

@@ -309,3 +309,20 @@ def test_a_damaged_manifest_is_told(server: Server) -> None:
     (found.folder / store.MANIFEST).write_text(json.dumps({"name": "x", "weights": "../../x", "files": {}}))
     with pytest.raises(WeightsError, match="names a file outside its folder"):
         store.installed("sam-vit-b")
+
+
+def test_a_redirection_to_no_address(server: Server) -> None:
+    server.redirect = "http://[::1"
+    with pytest.raises(WeightsError, match="leads to an address that is none"):
+        bring(make_record(server))
+
+
+def test_a_part_that_says_it_is_larger_than_memory(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A chunk of 2^70 bytes: Python's reader cannot even ask for so many."""
+
+    def fail(*_: Any) -> bytes:
+        raise OverflowError("cannot fit 'int' into an index-sized integer")
+
+    monkeypatch.setattr("http.client.HTTPResponse.read1", fail)
+    with pytest.raises(WeightsError, match="broke off"):
+        bring(make_record(server))
