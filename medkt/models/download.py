@@ -197,7 +197,7 @@ def _opened(request: urllib.request.Request, url: str) -> HTTPResponse:
         return cast(HTTPResponse, _opener().open(request, timeout=_TIMEOUT_S))
     except WeightsError:  # which is a ValueError too
         raise
-    except ValueError as error:  # of the address of a redirection
+    except (ValueError, OverflowError) as error:  # of the address of a redirection, and of what is sent with it
         raise WeightsError(f"{url} leads to an address that is none ({error}); bring the file by hand") from error
 
 
