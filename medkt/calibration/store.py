@@ -139,7 +139,9 @@ def read_calibration(path: str | Path) -> Calibration:
 
 def _sum(content: dict[str, Any]) -> str:
     """SHA-256 of all else that a calibration says, however it is laid out."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(
+        json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+    ).hexdigest()
 
 
 def _made(content: dict[str, Any]) -> Calibration:

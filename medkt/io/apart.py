@@ -160,7 +160,7 @@ class _Process:
         environment = {**os.environ, VARIABLE: "never"}
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _CHILD, json.dumps(sys.path)], env=environment,
+                [sys.executable, "-c", _CHILD, json.dumps(sys.path, allow_nan=False)], env=environment,
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             )  # fmt: skip
         except OSError as error:
@@ -178,7 +178,7 @@ class _Process:
     def ask(self, request: Mapping[str, Any]) -> None:
         assert self._process.stdin is not None
         with suppress(OSError):  # it has died: the answer says so
-            self._process.stdin.write(json.dumps(request).encode() + b"\n")
+            self._process.stdin.write(json.dumps(request, allow_nan=False).encode() + b"\n")
             self._process.stdin.flush()
 
     def answer(self, seconds: int) -> Said:

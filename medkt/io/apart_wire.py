@@ -58,7 +58,7 @@ def packed(header: dict[str, Any], array: Array | None = None) -> tuple[bytes, A
     if array is not None:
         array = np.ascontiguousarray(array)
         header = {**header, "dtype": array.dtype.str, "shape": list(array.shape)}
-    words = json.dumps(header).encode()
+    words = json.dumps(header, allow_nan=False).encode()
     return len(words).to_bytes(_LENGTH, "big") + words, array
 
 

@@ -107,8 +107,8 @@ def studys(scores: list[float], indices: list[int], s: PresenceSettings) -> floa
 
 
 def nearest(to: int, of: int) -> list[int]:
-    """The cell that each new cell's centre falls into."""
-    return [int((k + 0.5) / to * of) for k in range(to)]
+    """The cell that each new cell's upper left corner falls into, as OpenCV has it."""
+    return [min(int(k * (1 / (to / of))), of - 1) for k in range(to)]
 
 
 def foreground(map_: np.ndarray, s: ThresholdSettings) -> np.ndarray:

@@ -80,7 +80,8 @@ def test_known_findings_are_made_once_for_all_seeds_and_cached_images_cost_nothi
 def test_seconds_are_passes_over_speed() -> None:
     passes = encoder_passes("small")
     assert passes is not None
-    learning = Learning(vocabulary=words(), settings=settings_of(), seeds=[0], level="none", layer=3)
+    half = settings_of("inversion.dtype=bfloat16")
+    learning = Learning(vocabulary=words(), settings=half, seeds=[0], level="none", layer=3)
     stage = stages_of(learning, passes, rates)[1]
     assert (stage.name, stage.images, stage.steps) == ("images of the concept", 10, 4 * 12)
     work = 10 * 12 * passes.image_and_back.flops / 1e9 + 10 * passes.image.flops / 1e10
@@ -94,6 +95,7 @@ def test_a_dry_run_of_learning_writes_nothing(
     monkeypatch.setattr(machine, "_measured", lambda *_: Rates(forward=1e10, back=1e10, half=1e9))
     monkeypatch.setattr(inversion_cache, "invert", None)
     command = ["learn", "us_phyllodes", "-o", str(tmp_path / "x.medkt"), "--cache", str(tmp_path / "kept"), "--dry-run"]
+    command += ["--set", "finetune.dtype=bfloat16"]  # whatever this processor has
     assert main([*command, "--json"]) == 0
     plan = json.loads(capsys.readouterr().out)
     names = ["images of known findings", "images of the concept", "images to judge by", "fine-tuning", "controls"]

@@ -189,7 +189,7 @@ def test_a_model_that_pictures_nothing_keeps_its_best_caption(
 
     base = load_small()
     base.__class__ = Averse
-    bare = replace(SETTINGS, rehearsal_images=0, validation_images=0, choose=False)
+    bare = replace(SETTINGS, rehearsal_images=0, validation_images=0, choose=False, pictured=0.5)
     found = gather(base, words, bare, seed=0, cache=cache / "averse")
     assert len(found.vocabulary.described) == 1
     assert "pictures none of the captions" in caplog.text
