@@ -30,7 +30,7 @@ def test_it_is_read_or_refused(name: str, tmp_path: Path) -> None:
     contents = st.binary(max_size=60) | pieces.map(lambda text: text.encode("utf-8", "surrogatepass"))
     path = tmp_path / name
 
-    @settings(max_examples=60, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=30, suppress_health_check=list(HealthCheck))
     @given(contents)
     def read(content: bytes) -> None:
         path.write_bytes(content)

@@ -9,7 +9,7 @@ from .bench.attacks import ATTACKS, Attack
 from .bench.going import go
 
 SEED = 0
-EACH = 3  # inputs of an attack; half as many where they take long
+EACH = 2  # inputs of an attack; half as many where they take long
 GROUPS = [list(alike) for _, alike in groupby(ATTACKS, key=lambda attack: (attack.sound, attack.door))]
 
 
