@@ -226,6 +226,8 @@ def _require_extensions(path: Path, shown: str) -> None:
         if layout is None:
             return
         order, place, magic, at, kind = layout
+        if len(head) < place:  # nibabel says that the header is cut
+            return
         voxels = struct.unpack_from(order + kind, head, at)[0] if head[magic : magic + 2] == b"n+" else size
         file.seek(place)
         has_some = file.read(4)[:1] not in (b"", b"\0")

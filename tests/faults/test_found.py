@@ -426,3 +426,13 @@ def test_a_key_of_a_protocol_without_a_value(key: str, tmp_path: Path) -> None:
     (tmp_path / "own.yaml").write_text(yaml.safe_dump({**held, key: None}))
     with pytest.raises(SettingsError, match=f"no key '{key}'"):
         read_protocol(tmp_path / "own.yaml")
+
+
+@pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image])
+@pytest.mark.parametrize("length", [4, 110, 200, 347, 351, 400])
+def test_a_nifti_that_is_cut_in_its_header(tmp_path: Path, kind: type[Any], length: int) -> None:
+    path = tmp_path / "a.nii"
+    kind(np.zeros((3, 4, 5), np.int16), np.eye(4)).to_filename(path)
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(MedktError):
+        read_image(path)
