@@ -160,7 +160,10 @@ def _dimensions(header: Dataset, content: Dataset) -> dict[str, Value]:
     values = value(content, "DimensionIndexValues")
     if values is None or len(names) < 2:
         return {}
-    pairs = zip(names, [values] if isinstance(values, int) else list(values), strict=False)
+    found = [values] if isinstance(values, int) else list(values)
+    if not all(isinstance(one, int) for one in found):
+        return {}
+    pairs = zip(names, found, strict=False)
     return {f"{COUNTED} {n}": float(index) for n, (name, index) in enumerate(pairs, 1) if not _of_place(name)}
 
 

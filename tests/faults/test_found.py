@@ -436,3 +436,15 @@ def test_a_nifti_that_is_cut_in_its_header(tmp_path: Path, kind: type[Any], leng
     path.write_bytes(path.read_bytes()[:length])
     with pytest.raises(MedktError):
         read_image(path)
+
+
+def test_dimension_indices_that_are_no_numbers(tmp_path: Path) -> None:
+    path, dataset = _seg(tmp_path)
+    for frame in dataset.PerFrameFunctionalGroupsSequence:
+        content = frame.FrameContentSequence[0]
+        del content.DimensionIndexValues
+        content.add_new(0x00209157, "LO", "one\\two")
+    dataset.save_as(path)
+    with suppress(MedktError):
+        assert read_image(path) is not None
+    assert read_mask(path).values.any()
