@@ -12,11 +12,10 @@ from medkt.io.dicom_groups import functional
 from medkt.io.dicom_header import integer, items, number, text, value
 from medkt.io.dicom_regions import region_to_show
 from medkt.io.guard import reading
-from medkt.io.rescaling import keeps_whole
+from medkt.io.rescaling import CONTAINERS, keeps_whole, smallest
 from medkt.spatial.image import Display
 
 Array = NDArray[Any]
-_CONTAINERS = (np.int16, np.uint16, np.int32, np.uint32, np.int64)
 
 
 def modality_lut(header: Dataset, frame_number: int, shown: str) -> tuple[Callable[[Array], Array], str]:
@@ -57,7 +56,7 @@ def scaled(stored: Array, slope: int, intercept: int) -> Array:
     numbers go round (modulo 2 to the number of bits).
     """
     ends = [int(end) * slope + intercept for end in (stored.min(), stored.max())]
-    kind = next((one for one in _CONTAINERS if np.iinfo(one).min <= min(ends) and max(ends) <= np.iinfo(one).max), None)
+    kind = next((one for one in CONTAINERS if np.iinfo(one).min <= min(ends) and max(ends) <= np.iinfo(one).max), None)
     if kind is None:
         return smallest(stored.astype(np.int64) * slope + intercept)
     values: Array = stored.astype(kind)
@@ -65,15 +64,6 @@ def scaled(stored: Array, slope: int, intercept: int) -> Array:
         np.multiply(values, np.array(slope % (1 << 64), np.uint64).astype(kind), out=values)
     np.add(values, np.array(intercept % (1 << 64), np.uint64).astype(kind), out=values)
     return values
-
-
-def smallest(whole: Array) -> Array:
-    """Whole numbers in the smallest type of 16 bits or more that holds them."""
-    low, high = int(whole.min()), int(whole.max())
-    for kind in _CONTAINERS:
-        if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
-            return whole.astype(kind)
-    return whole
 
 
 def is_empty(item: Dataset) -> bool:

@@ -29,7 +29,7 @@ from medkt.io.digest import digest_of
 from medkt.io.guard import reading
 from medkt.io.native import NiftiNative
 from medkt.io.nifti_statements import bytes_beyond, notes_on
-from medkt.io.rescaling import keeps_whole
+from medkt.io.rescaling import keeps_whole, smallest
 from medkt.io.volume_number import counted
 from medkt.shapes import Affine
 from medkt.spatial.completeness import Completeness
@@ -300,7 +300,7 @@ def _values(stored: Any, volume: int | str | None, shown: str) -> tuple[Array, t
     whole = keeps_whole(slope, inter, shown)
     steps = (f"scaling applied ({'whole' if whole else 'real'})",)
     if raw.dtype.kind in "iu" and whole:
-        return _smallest(raw.astype(np.int64) * int(slope) + int(inter)), steps
+        return smallest(raw.astype(np.int64) * int(slope) + int(inter)), steps
     return (raw * np.float64(slope) + inter).astype(np.float64 if raw.dtype == np.float64 else np.float32), steps
 
 
@@ -316,13 +316,6 @@ def _native_type(kind: np.dtype[Any]) -> np.dtype[Any]:
     if kind.kind == "f" and kind.itemsize > 8:
         return np.dtype(np.float64)
     return kind.newbyteorder("=")
-
-
-def _smallest(whole: Array) -> Array:
-    for kind in (np.int16, np.uint16, np.int32, np.uint32):
-        if np.iinfo(kind).min <= whole.min() and whole.max() <= np.iinfo(kind).max:
-            return whole.astype(kind)
-    return whole
 
 
 def _luma(raw: Array) -> Array:

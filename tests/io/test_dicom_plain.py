@@ -17,7 +17,8 @@ from pydicom.uid import (
 
 from medkt.errors import IncompleteError, InputError
 from medkt.io import dicom_apart, read_image
-from medkt.io.dicom_luts import scaled, smallest
+from medkt.io.dicom_luts import scaled
+from medkt.io.rescaling import smallest
 
 Array = NDArray[Any]
 
