@@ -112,8 +112,9 @@ def test_a_concept_is_shown_in_its_own_window(studies: Studies) -> None:
 
 def test_the_domain_says_where_m2ib_starts_and_the_user_has_the_last_word() -> None:
     kind, encoder = domain("ct"), bright_pipeline().encoder
-    mild = replace(kind, saliency=replace(kind.saliency, beta=0.3, layer=5))
     assert settled(SegmentationSettings(), kind, encoder).m2ib.layer == encoder.spec.default_layer
+    encoder.spec = replace(encoder.spec, layers=12)
+    mild = replace(kind, saliency=replace(kind.saliency, beta=0.3, layer=5))
     own = settled(SegmentationSettings(), mild, encoder).m2ib
     preset = settled(resolve(SegmentationSettings, preset="m2ib"), mild, encoder).m2ib
     said = settled(resolve(SegmentationSettings, preset="m2ib", sets=["m2ib.beta=0.7"]), mild, encoder).m2ib

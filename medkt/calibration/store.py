@@ -128,11 +128,11 @@ def read_calibration(path: str | Path) -> Calibration:
     if type(version) is not int or not 1 <= version <= VERSION:
         raise InputError(f"{path}: version {version!r}, this medkt reads 1 to {VERSION}; calibrate again")
     try:
-        made = _made(content)
+        made, told = _made(content), content.pop("sum", None)
+        sound = version == 1 or told == _sum(content)  # NaN and infinity are ValueErrors here
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise InputError(f"{path}: is damaged ({one_line(str(error))}); run `medkt calibrate` again") from error
-    told = content.pop("sum", None)
-    if version > 1 and told != _sum(content):
+    if not sound:
         raise InputError(f"{path}: was changed since it was written, or is damaged; run `medkt calibrate` again")
     return made
 

@@ -116,3 +116,11 @@ def test_a_home_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("MEDKT_HOME", str(tmp_path / "file"))
     with pytest.raises(OutputError, match="set MEDKT_HOME elsewhere"):
         write_calibration(rule())
+
+
+def test_a_number_that_json_has_not(tmp_path: Path) -> None:
+    path = write_calibration(rule(), tmp_path / "rule.json")
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, "more": float("nan")}))
+    with pytest.raises(InputError, match=r"is damaged \(Out of range float"):
+        read_calibration(path)
