@@ -28,7 +28,7 @@ from medkt.pipeline.look import shown_plane, windows_of
 from medkt.pipeline.words import texts_of
 from medkt.saliency.targets import embed_targets
 from medkt.segmentation.presence import PresenceSettings, decide_presence
-from medkt.segmentation.slicewise import _features
+from medkt.segmentation.slicewise import features_of_planes
 from medkt.spatial import Image
 
 RULES = {
@@ -86,7 +86,7 @@ def _decisions(name: str, image: Image) -> Iterator[tuple[str, dict[str, bool]]]
     concepts = [load_concept(finding.id) for finding in findings_of(name)]  # type: ignore[arg-type]
     for window in windows_of(kind, concepts):
         looked = look_at(image, kind, View(step_mm=0), window=window)
-        features, _ = _features(encoder, looked.positions, partial(shown_plane, image, looked), None)
+        features, _ = features_of_planes(encoder, looked.positions, partial(shown_plane, image, looked), None)
         for concept in (one for one in concepts if kind.window_for(one) == window):
             (target,) = embed_targets(encoder, [texts_of(kind, concept)])
             decide = partial(

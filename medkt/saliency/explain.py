@@ -34,7 +34,7 @@ class PlaneMap:
 
     Attributes:
         concept: its id.
-        values: (grid rows, grid columns) float32, 0 or more: nats per place, or without unit where patches were used.
+        values: (grid rows, grid columns) float32, 0 or more: nats per place (`m2ib.reading`), or without unit where patches were used.
         framing: the way from the grid to the plane.
         specificity: how far the map depends on the words; None where that was not asked.
     """

@@ -37,6 +37,7 @@ Noise = Literal["unit", "feature"]
 Similarity = Literal["cosine", "margin"]
 Contrast = Literal["mean", "logsumexp"]
 MapFrom = Literal["last_forward", "final"]
+Reading = Literal["capacity", "openness"]
 
 _ADAM_BETA1, _ADAM_BETA2, _ADAM_EPS = 0.9, 0.999, 1e-8  # torch.optim.Adam's defaults, which the published code keeps
 BETA = 0.1  # of the published command lines, where nothing else is said
@@ -88,6 +89,10 @@ class M2IBSettings:
     map_from: MapFrom = "last_forward"
     """"last_forward": the gates before the last update, as published; "final": after it."""
 
+    reading: Reading = "capacity"
+    """What of the gates is the map: the "capacity" left in each place, in nats and summed over channels, as published, which
+    also grows with the square of the hidden state; or their mean "openness", from 0 to 1, which does not."""
+
     seed: int = 0
     """Of the noise, together with the image."""
 
@@ -110,6 +115,7 @@ class M2IBSettings:
             "target": self.target in get_args(Similarity),
             "contrast": self.contrast in get_args(Contrast),
             "map_from": self.map_from in get_args(MapFrom),
+            "reading": self.reading in get_args(Reading),
             "noise_seeds": self.noise_seeds >= 1,
             "tolerance": self.tolerance >= 0,
             "rows_at_once": self.rows_at_once >= 1,
@@ -125,7 +131,8 @@ class MapResult:
     """What M2IB found.
 
     Attributes:
-        maps: (images, concepts, grid rows, grid columns) float32, nats per place, 0 or more, not normalised.
+        maps: (images, concepts, grid rows, grid columns) float32, 0 or more, not normalised: nats per place, or with the
+            reading "openness" the mean openness of the place's gates, at most 1.
         grid: how the places lie on the input square.
         losses: (images, concepts, steps) float32, mean over the noise seeds; NaN for a step that was not run.
         steps_run: (images, concepts), the most steps that any noise seed took.
@@ -274,10 +281,11 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Outcome:
-    """What came of one run: nats of each gate (tokens, channels) and the loss of each step."""
+    """What came of one run: nats and openness (0 to 1) of each gate, (tokens, channels), and the loss of each step."""
 
     run: Run
     capacity: Tensor
+    openness: Tensor
     losses: list[float]
 
 
@@ -312,8 +320,11 @@ def solve(problem: Problem, runs: list[Run]) -> list[Outcome]:
         denominator = (second / (1 - _ADAM_BETA2**step)).sqrt_().add_(_ADAM_EPS)
         alpha = alpha - settings.lr / (1 - _ADAM_BETA1**step) * first / denominator
     gates = torch.stack([stopped.get(index, alpha[index]) for index in range(len(runs))])
-    kept = capacity(standardised, gates)
-    return [Outcome(run=run, capacity=kept[index], losses=losses[index]) for index, run in enumerate(runs)]
+    kept, opened = capacity(standardised, gates), torch.sigmoid(gates)
+    return [
+        Outcome(run=run, capacity=kept[index], openness=opened[index], losses=losses[index])
+        for index, run in enumerate(runs)
+    ]
 
 
 def _loss_and_gradient(
@@ -410,10 +421,14 @@ def _gather(outcomes: list[list[Outcome]], problem: Problem, grid: TokenGrid, *,
     steps = np.zeros((images, concepts), dtype=np.int64)
     for outcome in itertools.chain.from_iterable(outcomes):
         image, concept, seed = outcome.run
-        places = outcome.capacity[grid.leading :].sum(dim=1).reshape(grid.rows, grid.columns)
+        places = _read(outcome, settings.reading)[grid.leading :].reshape(grid.rows, grid.columns)
         maps[image, concept] += places.cpu().numpy() / settings.noise_seeds
         losses[image, concept, seed, : len(outcome.losses)] = outcome.losses
         steps[image, concept] = max(steps[image, concept], len(outcome.losses))
     if not np.isfinite(maps).all():
         raise NumericalError("M2IB gave a map with NaN or infinity; run it in float32, or with a smaller lr")
     return MapResult(maps=maps, grid=grid, losses=losses.mean(axis=2), steps_run=steps)
+
+
+def _read(outcome: Outcome, reading: Reading) -> Float[Tensor, " tokens"]:
+    return outcome.capacity.sum(dim=1) if reading == "capacity" else outcome.openness.mean(dim=1)

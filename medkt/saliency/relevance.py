@@ -43,15 +43,16 @@ class RelevanceSettings:
     """How much of the contrast texts' mean cosine is taken off the words' own: 0 nothing, 1 all of it."""
 
     power: float = 1.0
-    """The stretched capacity is raised to this before it is multiplied: below 1 it weighs less."""
+    """The stretched map of the bottleneck is raised to this before it is multiplied: below 1 it weighs less, at 0 the patches'
+    fit stands alone."""
 
     def __post_init__(self) -> None:
         if self.use not in get_args(Use):
             raise SettingsError(f"unknown relevance {self.use!r}; known: {', '.join(get_args(Use))}")
         if self.contrast < 0:
             raise SettingsError(f"relevance: contrast is 0 or more, got {self.contrast}")
-        if self.power <= 0:
-            raise SettingsError(f"relevance: power is above 0, got {self.power}")
+        if self.power < 0:
+            raise SettingsError(f"relevance: power is 0 or more, got {self.power}")
 
 
 def patch_features(
@@ -89,7 +90,7 @@ def combined(
     fit: Float32[np.ndarray, "patch_rows patch_columns"],
     settings: RelevanceSettings,
 ) -> Float32[np.ndarray, "rows columns"]:
-    """Both stretched to [0, 1] and multiplied, on the bottleneck's grid; no unit."""
+    """Both stretched to [0, 1] and multiplied, on the bottleneck's grid; no unit. At power 0 the fit alone."""
     if fit.shape != capacity.shape:
         resized = functional.interpolate(
             torch.from_numpy(fit)[None, None], capacity.shape, mode="bilinear", align_corners=False, antialias=True

@@ -46,7 +46,7 @@ def fit(feature: Tensor, target: Target, settings: M2IBSettings, scale: float) -
 
 
 def plain_map(encoder: TinyViT | TinyStages, image: Tensor, target: Target, s: M2IBSettings, image_seed: int) -> Tensor:
-    """(rows, columns): the mean over the seeds of the capacity in each place, in float32 as it is run."""
+    """(rows, columns): the mean over the seeds of what each place's gates let through, in float32 as it is run."""
     layer = encoder.spec.default_layer if s.layer is None else s.layer
     grid, maps = encoder.grid(layer), []
     with torch.no_grad():
@@ -74,8 +74,10 @@ def plain_map(encoder: TinyViT | TinyStages, image: Tensor, target: Target, s: M
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
-        kept = plain_capacity(alpha.detach(), hidden, mean, std)
-        maps.append(kept[grid.leading :].sum(dim=1).reshape(grid.rows, grid.columns))
+        kept = plain_capacity(alpha.detach(), hidden, mean, std).sum(dim=1)
+        if s.reading == "openness":
+            kept = (1 / (1 + torch.exp(-alpha.detach()))).sum(dim=1) / hidden.shape[1]
+        maps.append(kept[grid.leading :].reshape(grid.rows, grid.columns))
     return torch.stack(maps).mean(dim=0)
 
 
@@ -118,6 +120,10 @@ def test_a_map_is_that_of_the_plain_account(
     for target, got in zip(targets, found.maps[0], strict=True):
         wanted = plain_map(encoder, image()[0], target, settings, 11)
         np.testing.assert_allclose(got, wanted.detach().numpy(), rtol=2e-3, atol=2e-3, err_msg=target.id)
+    opened = replace(settings, reading="openness")
+    got = m2ib_maps(encoder, image(), targets[-1:], opened, seeds=[11]).maps[0, 0]
+    wanted = plain_map(encoder, image()[0], targets[-1], opened, 11)
+    np.testing.assert_allclose(got, wanted.detach().numpy(), rtol=2e-3, atol=2e-4)
 
 
 @pytest.mark.parametrize("way", WAYS)

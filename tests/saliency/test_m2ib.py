@@ -217,6 +217,16 @@ def test_long_runs_and_large_steps_stay_finite() -> None:
         assert np.isfinite(found.maps).all()
 
 
+def test_openness_is_a_share_and_does_not_grow_with_the_hidden_state() -> None:
+    encoder, targets = TinyViT(), make_targets(TinyViT(), "a mass")
+    blind = replace(PUBLISHED, beta=0.0, steps=1)  # every gate as it starts
+    opened = m2ib_maps(encoder, make_images(1), targets, replace(blind, reading="openness")).maps
+    np.testing.assert_allclose(opened, 1 / (1 + np.exp(-5.0)), rtol=1e-6)
+    assert np.ptp(m2ib_maps(encoder, make_images(1), targets, blind).maps) > 1  # nats of the same gates
+    trained = m2ib_maps(encoder, make_images(1), targets, replace(PUBLISHED, reading="openness", noise_seeds=2)).maps
+    assert 0 <= trained.min() < trained.max() <= 1
+
+
 def test_content_decides_the_noise() -> None:
     first, second = make_images(2)
     assert content_seed(first) == content_seed(first.clone())
@@ -243,3 +253,10 @@ def test_what_cannot_be_done_is_said() -> None:
 def test_settings_out_of_range_are_refused(name: str, value: float) -> None:
     with pytest.raises(SettingsError, match=f"M2IB setting {name} cannot be {value}"):
         M2IBSettings(**{name: value})
+
+
+def test_a_reading_that_there_is_not_is_refused() -> None:
+    settings = M2IBSettings()
+    object.__setattr__(settings, "reading", "nats")
+    with pytest.raises(SettingsError, match="M2IB setting reading cannot be 'nats'"):
+        settings.__post_init__()

@@ -41,6 +41,8 @@ def test_maps_are_multiplied_on_the_bottlenecks_grid() -> None:
     np.testing.assert_allclose(found, [[0.0, 0.5], [0.25, 0.125]], atol=1e-6)
     softer = combined(capacity, fit, RelevanceSettings(power=0.5))
     np.testing.assert_allclose(softer, [[0.0, 0.5], [0.5, 0.25 * 0.5**0.5]], atol=1e-6)
+    alone = combined(capacity, fit, RelevanceSettings(power=0.0))  # the fit, wherever the bottleneck is 0 too
+    np.testing.assert_allclose(alone, [[0.0, 0.5], [1.0, 0.25]], atol=1e-6)
     coarse = combined(np.ones((4, 4), np.float32) * np.arange(4, dtype=np.float32), fit, RelevanceSettings())
     assert coarse.shape == (4, 4)
 
@@ -74,8 +76,8 @@ def test_unusable_patches_and_settings_are_refused(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(encoder, "dense", lambda pixels: torch.full((1, 4, 4, 10), float("nan")))
     with pytest.raises(NumericalError, match="'tiny-stages' gives NaN or infinity for a patch"):
         patch_features(encoder, torch.zeros(1, 3, 32, 32), RelevanceSettings())
-    with pytest.raises(SettingsError, match="power is above 0, got 0"):
-        RelevanceSettings(power=0.0)
+    with pytest.raises(SettingsError, match=r"power is 0 or more, got -0.1"):
+        RelevanceSettings(power=-0.1)
     with pytest.raises(SettingsError, match="contrast is 0 or more, got -1"):
         RelevanceSettings(contrast=-1.0)
     settings = RelevanceSettings()

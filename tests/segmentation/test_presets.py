@@ -26,6 +26,7 @@ def test_medclip_samv2_as_published(name: str, beta: float, layer: int, seed: in
     assert (found.m2ib.beta, found.m2ib.layer, found.m2ib.seed) == (beta, layer, seed)
     assert (found.m2ib.steps, found.m2ib.samples, found.m2ib.lr, found.m2ib.alpha0) == (10, 10, 1.0, 5.0)
     assert (found.m2ib.noise, found.m2ib.target, found.m2ib.map_from) == ("unit", "cosine", "last_forward")
+    assert found.m2ib.reading == "capacity"
     assert (found.threshold.side, found.threshold.keep, found.threshold.order) == (256, 1, "area")
     assert (found.prompts.use, found.prompts.boxes, found.choice.multimask) == ("boxes", "one", False)
     assert (found.threshold.method, found.threshold.ties) == ("kmeans++", "all")
