@@ -13,7 +13,7 @@ import numpy.typing as npt
 from jaxtyping import Int16
 from scipy import ndimage
 
-from medkt.datasets.phantom.finding import Attributes, PhantomPlane
+from medkt.datasets.phantom.finding import Attributes, PhantomPlane, TwoLesions
 from medkt.datasets.phantom.lesion import (
     Coordinate,
     Lesion,
@@ -68,6 +68,29 @@ def draw_plane(
     return PhantomPlane(
         plane=plane, mask=mask, domain="ct", finding=finding, attributes=study.attributes, context=context
     )
+
+
+def draw_both(first: Attributes, second: Attributes, rng: np.random.Generator, *, side: int = 128) -> TwoLesions:
+    """One axial plane through a lesion of each look, wherever they fall in it; see `two.draw_two`.
+
+    The second lies at the first one's level, whatever its own place says; `share_a_level` tells whether that is no lie.
+    """
+    one = make_study("unnamed", rng, first)
+    lesions = _draw_lesions(second, one.body, rng, level=one.lesions[0].centre[0])
+    other = replace(one, attributes=second, lesions=lesions, hu_change=_draw_change(second, one.body, rng))
+    window = _joint_window(first, second, rng)
+    noise_hu = float(rng.uniform(22, 55) if window == "lung" else rng.uniform(9, 20))
+    both = replace(one, window=window, noise_hu=noise_hu, beside=(other,))
+    z_mm = float(np.mean([study.lesions[0].centre[0] for study in (one, other)]))
+    masks = (one.mask_plane(z_mm, side), other.mask_plane(z_mm, side))
+    plane = display(both.hu_plane(z_mm, side), window)
+    return TwoLesions(plane=plane, masks=masks, domain="ct", attributes=(first, second))
+
+
+def share_a_level(first: Attributes, second: Attributes) -> bool:
+    """Whether one axial plane can show both where their places say; most places are no levels."""
+    levels = {place for place in (first.place, second.place) if place in _LEVEL_MM}
+    return len(levels) < 2
 
 
 def display(hu: npt.NDArray[Any], window: str) -> Plane:
@@ -134,6 +157,14 @@ def _draw_window(finding: str, attributes: Attributes | None, rng: np.random.Gen
     else:
         soft = 0.12 if attributes.intensity == "bright" else 0.0  # only solid tissue can be seen in a soft window
     return "soft" if rng.random() < soft else "lung"
+
+
+def _joint_window(first: Attributes, second: Attributes, rng: np.random.Generator) -> str:
+    """The window that shows both: the soft one where both are solid or calcified and either asks for it."""
+    looks = (first, second)
+    if any(look.intensity in ("faint", "dark") for look in looks):
+        return "lung"
+    return "soft" if "soft" in [_draw_window("unnamed", look, rng) for look in looks] else "lung"
 
 
 def _soft(depth: Points, width_mm: float = _BLUR_MM) -> Values:
@@ -370,6 +401,8 @@ class ChestCT:
     fluid: Fluid | None = None
     in_lung: bool = True
     hu_change: "_Change | None" = None
+    beside: tuple["ChestCT", ...] = ()
+    """Studies of the same body whose lesions are drawn too; masks are this study's own."""
     extent_mm: Mapping[str, tuple[float, float]] = field(
         default_factory=lambda: {
             "z": Z_RANGE_MM,
@@ -392,7 +425,8 @@ class ChestCT:
         """HU at one level on the grid of these rows' y and these columns' x, in mm."""
         y, x = ys[:, None], xs[None, :]
         hu, lung = self.body.hu(z_mm, y, x)
-        hu = self._with_finding(hu, lung, z_mm, y, x)
+        for study in (self, *self.beside):
+            hu = study._with_finding(hu, lung, z_mm, y, x)
         rng = np.random.default_rng((self.seed, round((z_mm + 1000.0) * 100)))
         pitch = float(abs(ys[1] - ys[0])) if len(ys) > 1 else 1.0
         hu = np.asarray(ndimage.gaussian_filter(hu, 1.1 / pitch, truncate=3.0), np.float32)
@@ -507,10 +541,11 @@ def _draw_nodes(attributes: Attributes, rng: np.random.Generator) -> tuple[Lesio
     return tuple(nodes)
 
 
-def _draw_lesions(attributes: Attributes, body: Body, rng: np.random.Generator) -> tuple[Lesion, ...]:
+def _draw_lesions(
+    attributes: Attributes, body: Body, rng: np.random.Generator, *, level: float | None = None
+) -> tuple[Lesion, ...]:
     if attributes.number == "many":
         return _draw_scattered(attributes, body, rng)
-    level: float | None = None
     lesions = []
     for _ in range(draw_number(attributes.number, rng)):
         radius = min(draw_radius(attributes.size, rng), 0.15) * FIELD_MM

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from medkt.datasets.phantom.finding import Attributes, PhantomPlane
+from medkt.datasets.phantom.finding import Attributes, PhantomPlane, TwoLesions
 from medkt.datasets.phantom.lesion import (
     INTENSITY,
     Lesion,
@@ -68,6 +68,15 @@ def draw_plane(
     plane = _expose(film + chest.cover(rng), chest, rng)
     context = {"view": "frontal"}
     return PhantomPlane(plane=plane, mask=mask, domain="cxr", finding=finding, attributes=attributes, context=context)
+
+
+def draw_both(first: Attributes, second: Attributes, rng: np.random.Generator, *, side: int = 128) -> TwoLesions:
+    """One radiograph with a lesion of each look, wherever they fall; see `two.draw_two`."""
+    chest = Chest.draw(rng, side)
+    film, one = _with_lesions(chest.film(rng), chest, first, rng)
+    film, other = _with_lesions(film, chest, second, rng)
+    plane = _expose(film + chest.cover(rng), chest, rng)
+    return TwoLesions(plane=plane, masks=(one, other), domain="cxr", attributes=(first, second))
 
 
 def _require(attributes: Attributes | None) -> Attributes:

@@ -82,6 +82,16 @@ class PhantomPlane:
     context: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TwoLesions:
+    """One phantom image with two different lesions: a plane as in `PhantomPlane`, and of each lesion its mask and look."""
+
+    plane: Plane
+    masks: tuple[MaskPlane, MaskPlane]
+    domain: DomainName
+    attributes: tuple[Attributes, Attributes]
+
+
 @cache
 def findings() -> Mapping[str, Finding]:
     """Every finding by id, in file order."""

@@ -10,7 +10,7 @@ from math import cos, pi, sin
 
 import numpy as np
 
-from medkt.datasets.phantom.finding import Attributes, PhantomPlane, find
+from medkt.datasets.phantom.finding import Attributes, PhantomPlane, TwoLesions, find
 from medkt.datasets.phantom.head import (
     Grid,
     Head,
@@ -51,6 +51,8 @@ class MriStudy:
     contrast: float
     subdural: Subdural | None
     noise_seed: int
+    beside: tuple["MriStudy", ...] = ()
+    """Studies of the same head whose lesions are drawn too; masks are this study's own."""
 
     @property
     def context(self) -> Mapping[str, str]:
@@ -97,6 +99,9 @@ class MriStudy:
             weight, profile = self._lesions(z, y, x)
             weight = weight * parts.inside
             values = towards(values, self._target(profile), weight)
+        for study in self.beside:
+            others, profile = study._lesions(z, y, x)
+            values = towards(values, study._target(profile), others * parts.inside)
         return np.maximum(values * (1 + head.bias_strength * head.bias(z, y, x)), 0), np.asarray(weight >= 0.5)
 
     def _target(self, profile: Grid | float) -> Grid | float:
@@ -168,6 +173,19 @@ def make_study(
     )  # fmt: skip
 
 
+def draw_both(first: Attributes, second: Attributes, rng: np.random.Generator, *, side: int = 128) -> TwoLesions:
+    """One axial plane with a lesion of each look, wherever they fall; see `two.draw_two`."""
+    one = make_study("unnamed", rng, first)
+    second = _with_side(second, rng)
+    other = replace(
+        one, attributes=second, contrast=_contrast(one.head, second.intensity, rng),
+        lesions=_draw_lesions(one.head, second, rng, one.level_mm, one.side_mm, 0.0, others=one.lesions),
+    )  # fmt: skip
+    plane, mask = replace(one, beside=(other,)).render(one.level_mm, *one.axes_mm(side))
+    masks = (mask, other.mask_plane(one.level_mm, side))
+    return TwoLesions(plane=display(plane), masks=masks, domain="mri", attributes=(one.attributes or first, second))
+
+
 def _contrast(head: Head, intensity: str, rng: np.random.Generator) -> float:
     brain = 0.5 * (head.tissues["grey"] + head.tissues["white"])
     gain = float(rng.uniform(0.85, 1.15))
@@ -194,8 +212,9 @@ def _draw_subdural(rng: np.random.Generator, level_mm: float, attributes: Attrib
 
 
 def _draw_lesions(
-    head: Head, attributes: Attributes, rng: np.random.Generator, level_mm: float, side_mm: float, spread_mm: float
-) -> tuple[Lesion, ...]:
+    head: Head, attributes: Attributes, rng: np.random.Generator, level_mm: float, side_mm: float, spread_mm: float,
+    *, others: tuple[Lesion, ...] = (),
+) -> tuple[Lesion, ...]:  # fmt: skip
     count = draw_number(attributes.number, rng)
     lesions: list[Lesion] = []
     for number in range(count):
@@ -207,7 +226,7 @@ def _draw_lesions(
             + float(rng.uniform(-0.3, 0.3)) * radius
             + (float(rng.uniform(-1, 1)) * spread_mm if number else 0.0)
         )
-        y, x, room = _place(head, attributes, rng, z, radius, lesions)
+        y, x, room = _place(head, attributes, rng, z, radius, [*others, *lesions])
         if room < 1.1 and len(lesions) >= 8:
             continue  # the place is full
         lesions.append(make_lesion(attributes, rng, centre=(z, y, x), radius=radius, outward=(0.0, y, x)))

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float32
 from scipy import ndimage
 
-from medkt.datasets.phantom.finding import Attributes, PhantomPlane, find
+from medkt.datasets.phantom.finding import Attributes, PhantomPlane, TwoLesions, find
 from medkt.datasets.phantom.lesion import Lesion, draw_free_attributes, draw_number, draw_radius, make_lesion
 from medkt.datasets.phantom.texture import smooth_noise, speckle
 from medkt.errors import NumericalError, UnknownNameError
@@ -25,6 +25,7 @@ _DEPTH: Mapping[str, tuple[float, float]] = {"superficial": (0.15, 0.3), "middle
 SEEN = 5e-4  # the least part of an image that a finding covers
 SIDE_MM = 40.0  # how deep and how wide an image reaches
 _NO_ECHO = 0.035  # the brightness of clear fluid
+_BEAM = 0.04  # the least gap, as a fraction of the side, between two lesions that lie side by side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,11 +191,7 @@ def draw_plane(
     """
     attributes = _attributes(finding, rng, attributes)
     breast = _draw_breast(rng)
-    axis = (np.arange(side, dtype=np.float32) + np.float32(0.5)) / np.float32(side)
-    y, x = np.meshgrid(axis, axis, indexing="ij")
-    base, levels = _tissue(breast, rng, side, y)
-    if breast.ribs:
-        levels = levels + _ribs(rng, y, x, breast.muscle)
+    y, x, base, levels = _anatomy(breast, rng, side)
     field = _field(breast, y, x)
     mask = np.zeros((side, side), bool)
     if attributes is not None:
@@ -207,14 +204,59 @@ def draw_plane(
         else:
             raise NumericalError(f"no lesion of {finding} covers a pixel at side {side}: use a larger side")
         levels = _towards(levels * (1 + drawn.behind), drawn.level, drawn.weight)
+    return PhantomPlane(
+        plane=_shown(breast, levels, rng, y, field), mask=mask, domain="ultrasound", finding=finding, attributes=attributes,
+        context={"view": "sector" if breast.sector else "linear", "spacing_mm": SIDE_MM / side},
+    )  # fmt: skip
+
+
+def draw_both(first: Attributes, second: Attributes, rng: np.random.Generator, *, side: int = 128) -> TwoLesions:
+    """One image with a lesion of each look, wherever they fall, neither of them below the other if there is room; see
+    `two.draw_two`.
+    """
+    breast = _draw_breast(rng)
+    y, x, base, levels = _anatomy(breast, rng, side)
+    field = _field(breast, y, x)
+    masks = []
+    for attributes, lesions in zip((first, second), _place_both(breast, first, second, rng), strict=True):
+        drawn = _draw_lesions(lesions, attributes, rng, y, x, base)
+        levels = _towards(levels * (1 + drawn.behind), drawn.level, drawn.weight)
+        masks.append(drawn.mask & field)
+    plane = _shown(breast, levels, rng, y, field)
+    return TwoLesions(plane=plane, masks=(masks[0], masks[1]), domain="ultrasound", attributes=(first, second))
+
+
+def _place_both(
+    breast: _Breast, first: Attributes, second: Attributes, rng: np.random.Generator
+) -> tuple[list[Lesion], list[Lesion]]:
+    """The first of some placings in which no lesion lies in the other's beam, else that with the widest gap."""
+    tried: list[tuple[float, tuple[list[Lesion], list[Lesion]]]] = []
+    for _ in range(12):
+        both = _place_lesions(breast, first, rng), _place_lesions(breast, second, rng)
+        gap = min(abs(a.centre[2] - b.centre[2]) - a.radius - b.radius for a in both[0] for b in both[1])
+        tried.append((gap, both))
+        if gap > _BEAM:
+            break
+    return max(tried, key=lambda one: one[0])[1]
+
+
+def _anatomy(breast: _Breast, rng: np.random.Generator, side: int) -> tuple[Map, Map, Map, Map]:
+    """Every pixel's (y, x), and the brightness there without and with strands and ribs."""
+    axis = (np.arange(side, dtype=np.float32) + np.float32(0.5)) / np.float32(side)
+    y, x = np.meshgrid(axis, axis, indexing="ij")
+    base, levels = _tissue(breast, rng, side, y)
+    if breast.ribs:
+        levels = levels + _ribs(rng, y, x, breast.muscle)
+    return y, x, base, levels
+
+
+def _shown(breast: _Breast, levels: Map, rng: np.random.Generator, y: Map, field: MaskPlane) -> Plane:
+    """The image as the machine shows it, marks included."""
     plane = _scan(breast, levels, rng, y)
     plane *= field
     if rng.random() < 0.2:
         _burn_in(plane, rng)
-    return PhantomPlane(
-        plane=plane, mask=mask, domain="ultrasound", finding=finding, attributes=attributes,
-        context={"view": "sector" if breast.sector else "linear", "spacing_mm": SIDE_MM / side},
-    )  # fmt: skip
+    return plane
 
 
 def _towards(values: Map, target: Map, membership: Map) -> Map:
