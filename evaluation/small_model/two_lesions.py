@@ -1,0 +1,132 @@
+"""Maps and masks of two lesions in one picture, and of single ones, for each way to make a map.
+
+What the segmenter gives is that of the shipped one, whichever encoder is asked. Every question is a sentence in a frame that no
+training report has; single lesions are asked for by their concept. The decision about presence is off, so that every map is compared.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from kept import Kept
+
+from medkt.concepts import Concept, concept_from_text, load_concept
+from medkt.datasets.phantom.drawers import DRAWERS
+from medkt.datasets.phantom.finding import DOMAINS, DomainName, findings_of
+from medkt.domains.registry import domain as domain_of
+from medkt.examine import KINDS, draw_cases, landing
+from medkt.metrics import dice
+from medkt.models.encoder import DualEncoder
+from medkt.saliency.m2ib import M2IBSettings
+from medkt.saliency.relevance import RelevanceSettings
+from medkt.saliency.targets import ConceptTexts
+from medkt.segmentation.presence import PresenceSettings
+from medkt.segmentation.segmenter import Segmenter
+from medkt.segmentation.slicewise import ConceptResult, MapSettings, SegmentationSettings, segment_planes
+from medkt.shapes import MaskPlane, Plane
+
+SIDE = 256  # of the pictures, in pixels
+SEEDS = {"choosing": 18_001, "reporting": 18_000}
+LINE = SegmentationSettings(presence=PresenceSettings(gate=False), map=MapSettings(check_words="off"))
+PUBLISHED = replace(
+    LINE, m2ib=M2IBSettings(beta=0.1, steps=10, samples=3, target="cosine"), relevance=RelevanceSettings(use="none")
+)
+"""Ten steps as published, three noise samples where the authors have ten."""
+
+
+def _but(line: SegmentationSettings, **m2ib: object) -> SegmentationSettings:
+    return replace(line, m2ib=replace(line.m2ib, **m2ib))  # type: ignore[arg-type]
+
+
+CANDIDATES = {
+    "default": LINE,
+    "default, feature noise": _but(LINE, noise="feature"),
+    "default, openness": _but(LINE, reading="openness"),
+    "patches alone": replace(_but(LINE, steps=1, samples=1), relevance=RelevanceSettings(power=0.0)),
+}
+"""What may be the default of `small`: the bottleneck as it is now, with other noise, read otherwise, or left out."""
+MAPS = {
+    "M2IB, published": PUBLISHED,
+    "M2IB, feature noise": _but(PUBLISHED, noise="feature"),
+    "M2IB, openness": _but(PUBLISHED, reading="openness"),
+    **CANDIDATES,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Models:
+    """What is measured, and under which name (the first digits of its weights)."""
+
+    encoder: DualEncoder
+    segmenter: Segmenter
+    name: str
+
+
+def measure_two(models: Models, kept: Kept, half: str, maps: Sequence[str], *, each: int) -> None:
+    """Both questions about every picture of a half, each kind and domain `each` times; lines that are there stay."""
+    for kind in KINDS:
+        for case in draw_cases(kind, each=each, side=SIDE, seed=SEEDS[half]):
+            concepts = [concept_from_text(text, modality=case.domain) for text in case.sentences]
+            texts = [replace(_texts(case.domain, one), id=str(place)) for place, one in enumerate(concepts)]
+            for name in maps:
+                same = {"encoder": models.name, "half": half, "map": name, "key": case.key}
+                if kept.has(**same, question=0):
+                    continue
+                found = _found(models, case.plane, texts, MAPS[name])
+                kept.add([
+                    same | {"question": place, **_scores(found[place], case.masks[place], case.masks[1 - place])}
+                    for place in (0, 1)
+                ])  # fmt: skip
+            print(half, case.key, flush=True)
+
+
+def measure_single(models: Models, kept: Kept, half: str, maps: Sequence[str], *, each: int) -> None:
+    """Every finding by itself, `each` times, asked for by its concept."""
+    for key, name, finding, plane, mask in _singles(half, each):
+        texts = [_texts(name, load_concept(finding))]
+        for map_ in maps:
+            same = {"encoder": models.name, "half": half, "map": map_, "key": key}
+            if not kept.has(**same):
+                (found,) = _found(models, plane, texts, MAPS[map_])
+                kept.add([same | {"dsc": dice(reference=mask, prediction=_mask(found, mask))}])
+        print(half, key, flush=True)
+
+
+def _singles(half: str, each: int) -> Iterator[tuple[str, DomainName, str, Plane, MaskPlane]]:
+    for name in DOMAINS:
+        for place, finding in enumerate(findings_of(name)):
+            for number in range(each):
+                rng = np.random.default_rng((SEEDS[half], len(KINDS), DOMAINS.index(name), place, number))
+                drawn = DRAWERS[name].draw_plane(finding.id, rng, side=SIDE)
+                if drawn.mask.any():
+                    kind = "held-out" if finding.held_out else "known"
+                    yield f"single {kind}/{finding.id}/{number}", name, finding.id, drawn.plane, drawn.mask
+
+
+def _texts(name: DomainName, concept: Concept) -> ConceptTexts:
+    kind = domain_of(name)
+    normal = kind.words_for(concept).normal
+    others = tuple(text for text in kind.contrast_texts(concept) if text not in normal)
+    return ConceptTexts(id=concept.id, prompts=kind.prompts(concept), normal=normal, confusable=others)
+
+
+def _found(
+    models: Models, plane: Plane, texts: Sequence[ConceptTexts], settings: SegmentationSettings
+) -> tuple[ConceptResult, ...]:
+    shown = plane.astype(np.float32)
+    return segment_planes(models.encoder, models.segmenter, [0], lambda _: shown, texts, settings, spacing_mm=None)
+
+
+def _scores(found: ConceptResult, own: MaskPlane, other: MaskPlane) -> dict[str, float]:
+    lies = landing(dict(found.maps())[0], own=own, other=other)
+    mask = _mask(found, own)
+    return {
+        "mean": lies.by_mean,
+        "maximum": lies.by_maximum,
+        "own": dice(reference=own, prediction=mask),
+        "other": dice(reference=other, prediction=mask),
+    }
+
+
+def _mask(found: ConceptResult, like: MaskPlane) -> MaskPlane:
+    return dict(found.masks()).get(0, np.zeros_like(like))

@@ -1,0 +1,265 @@
+"""The pages of `words.py`: shares and means with intervals, and differences over the same pictures."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+from kept import Kept
+from two_lesions import CANDIDATES, MAPS
+
+from medkt.datasets.phantom.finding import DOMAINS
+from medkt.examine import ROWS, difference, share, won
+from medkt.statistics import Interval, bootstrap_interval
+
+Row = dict[str, float]
+MOST_LOST = 0.01  # of the DSC of single lesions, that a better map may cost
+SAID = {
+    "brightness": "brightness, light or dark",
+    "number": "one, a few or many",
+    "side": "left or right",
+    "position": "place: upper or lower, deep or superficial",
+    "negation": '"no ..." before what is there, or left out',
+    "order": "two lesions, their places exchanged",
+    "binding": "two lesions, their shapes exchanged",
+    "chimera": "one of two lesions with the other's shape",
+    "modality": "another modality",
+}
+
+
+def words_page(kept: Kept, names: Mapping[str, str], commit: str) -> str:
+    """Shares of pairs whose right sentence is nearer, by row and encoder."""
+    wins = {name: _wins(kept, encoder) for name, encoder in names.items()}
+    lines = [
+        "# Word swaps: which sentence is of this picture?",
+        "",
+        f"Written by `python evaluation/small_model/words.py tables` at {commit}. Two sentences that differ in one thing, and a drawn",
+        "picture that decides between them; the share of pairs whose right sentence has the higher cosine. Guessing gets 0.50.",
+        "Intervals are Wilson's, 95 %. The frames of the sentences and the pictures are none of training's; `medkt/examine/swaps.py`",
+        "says how each row is drawn.",
+        "",
+        *(f"- {name}: encoder `{encoder}`" for name, encoder in names.items()),
+        "",
+    ]
+    others = list(names)[1:]
+    head = ["what is swapped", *names, *(f"{name} - shipped" for name in others)]
+    lines += _table(head, (_words_row(row, wins, others) for row in ROWS))
+    lines += ["", "Shipped, by domain:", ""]
+    lines += _table(["", *DOMAINS], (_by_domain(row, wins["shipped"]) for row in ROWS))
+    return "\n".join(lines) + "\n"
+
+
+def _wins(kept: Kept, encoder: str) -> dict[str, float]:
+    rows = list(kept.of(encoder=encoder))
+    values = won(np.array([row["margin"] for row in rows], np.float64))
+    return {str(row["key"]): float(value) for row, value in zip(rows, values, strict=True)}
+
+
+def _starting(wins: Mapping[str, float], start: str) -> dict[str, float]:
+    return {key: value for key, value in wins.items() if key.startswith(start)}
+
+
+def _words_row(row: str, wins: Mapping[str, Mapping[str, float]], others: Sequence[str]) -> list[str]:
+    own = {name: _starting(found, f"{row}/") for name, found in wins.items()}
+    cells = [f"{_cell(share(np.array(list(one.values()))), 2)}, n={len(one)}" if one else "-" for one in own.values()]
+    apart = [_cell(difference(own["shipped"], own[name]), 2, sign=True) if own[name] else "-" for name in others]
+    return [SAID.get(row, row), *cells, *apart]
+
+
+def _by_domain(row: str, wins: Mapping[str, float]) -> list[str]:
+    found = [list(_starting(wins, f"{row}/{domain}/").values()) for domain in DOMAINS]
+    return [row, *(f"{np.mean(one):.2f} (n={len(one)})" if one else "-" for one in found)]
+
+
+def two_lesions_page(kept: Kept, names: Mapping[str, str], commit: str) -> str:
+    """Every map on the reporting half, the choice on the choosing half, and encoders beside each other."""
+    shipped = names["shipped"]
+    lines = [
+        "# Two lesions in one picture, one of them described",
+        "",
+        f"Written by `python evaluation/small_model/words.py tables` at {commit}. Each picture is asked two questions, one a lesion.",
+        "Right by mean: the map's mean is larger in the own mask than in the other; by maximum: its largest value lies on the own",
+        "lesion or less than a token beside it (guessing gets less than a half). DSC is of the mask that the line makes of the map, with the",
+        "lesion that was asked for and with the other. Single lesions are other pictures, asked for by their concept. Presence is not",
+        "decided; M2IB alone has ten steps and three noise samples. Intervals: 95 %, bootstrap over pictures.",
+        "",
+        *(f"- {name}: encoder `{encoder}`" for name, encoder in names.items()),
+    ]
+    for name, encoder in names.items():
+        lines += ["", f"## Maps of the {name} encoder, reporting half", "", *_maps_table(kept, encoder, "reporting")]
+        lines += ["", f"Right by mean / by maximum, by kind ({name}):", "", *_kinds_table(kept, encoder)]
+        lines += [
+            "",
+            f"Less the default, over the same pictures ({name}):",
+            "",
+            *_differences(kept, encoder, "reporting"),
+        ]
+    lines += ["", "## Which default, on the choosing half", "", *_choice(kept, shipped)]
+    for name in list(names)[1:]:
+        lines += ["", f"## {name} less shipped, over the same pictures", "", *_encoders(kept, shipped, names[name])]
+    return "\n".join(lines) + "\n"
+
+
+FIGURES: Mapping[str, Callable[[Row], float]] = {
+    "right by mean": lambda row: row["mean"],
+    "right by maximum": lambda row: row["maximum"],
+    "DSC own": lambda row: row["own"],
+    "DSC other": lambda row: row["other"],
+    "mask nearer to own": lambda row: float(row["own"] > row["other"]),
+}
+SCORE = "score"
+
+
+def _two(kept: Kept, encoder: str, half: str, map_: str, kind: str = "") -> dict[tuple[str, float], Row]:
+    rows = kept.of(encoder=encoder, half=half, map=map_)
+    return {(row["key"], row["question"]): row for row in rows if "own" in row and row["key"].startswith(kind)}  # type: ignore[index, attr-defined, misc]
+
+
+def _single(kept: Kept, encoder: str, half: str, map_: str, kind: str = "single ") -> dict[tuple[str, float], Row]:
+    rows = kept.of(encoder=encoder, half=half, map=map_)
+    return {(row["key"], 0.0): row for row in rows if "dsc" in row and row["key"].startswith(kind)}  # type: ignore[attr-defined, misc]
+
+
+def _over(rows: Mapping[tuple[str, float], Row], figure: Callable[[Row], float]) -> Interval:
+    """The mean and its interval over pictures."""
+    return bootstrap_interval(np.array([figure(row) for row in rows.values()]), np.array([key for key, _ in rows]))
+
+
+def _apart(
+    one: Mapping[tuple[str, float], Row], other: Mapping[tuple[str, float], Row], figure: Callable[[Row], float]
+) -> Interval:
+    """The second less the first, over what both were asked."""
+    both = sorted(set(one) & set(other))
+    return bootstrap_interval(
+        np.array([figure(other[key]) - figure(one[key]) for key in both]), np.array([key for key, _ in both])
+    )
+
+
+def _score(row: Row) -> float:
+    return row["mean"] + row["own"] - row["other"]
+
+
+def _dsc(row: Row) -> float:
+    return row["dsc"]
+
+
+def _measured(kept: Kept, encoder: str, half: str) -> list[str]:
+    return [name for name in MAPS if _two(kept, encoder, half, name)]
+
+
+def _maps_table(kept: Kept, encoder: str, half: str) -> Iterator[str]:
+    def cells(map_: str) -> list[str]:
+        rows = _two(kept, encoder, half, map_)
+        found = [_cell(_over(rows, figure)) for figure in FIGURES.values()]
+        singles = [_single(kept, encoder, half, map_, f"single {kind}/") for kind in ("known", "held-out")]
+        alone = [f"{_cell(_over(one, _dsc))}, n={len(one)}" if one else "-" for one in singles]
+        return [map_, f"{len({key for key, _ in rows})} / {len(rows)}", *found, *alone]
+
+    head = ["map", "pictures / questions", *FIGURES, "single, known: DSC", "single, held out: DSC"]
+    yield from _table(head, (cells(name) for name in _measured(kept, encoder, half)))
+
+
+def _kinds_table(kept: Kept, encoder: str) -> Iterator[str]:
+    groups = {
+        "free": ("free/", None),
+        "known": ("known/", None),
+        "held out asked for": ("held-out/", 0),
+        "known beside it": ("held-out/", 1),
+    }
+
+    def cells(map_: str) -> list[str]:
+        found = []
+        for kind, question in groups.values():
+            rows = _two(kept, encoder, "reporting", map_, kind)
+            rows = {key: row for key, row in rows.items() if question in (None, key[1])}
+            mean, most = (np.mean([figure(row) for row in rows.values()]) for figure in list(FIGURES.values())[:2])
+            found.append(f"{mean:.2f} / {most:.2f} (n={len(rows)})")
+        return [map_, *found]
+
+    yield from _table(["map", *groups], (cells(name) for name in _measured(kept, encoder, "reporting")))
+
+
+def _differences(kept: Kept, encoder: str, half: str) -> Iterator[str]:
+    own = _two(kept, encoder, half, "default")
+
+    def cells(map_: str) -> list[str]:
+        rows = _two(kept, encoder, half, map_)
+        figures = [FIGURES["right by mean"], FIGURES["right by maximum"], lambda row: row["own"] - row["other"]]
+        alone = [
+            _apart(_single(kept, encoder, half, "default", kind), _single(kept, encoder, half, map_, kind), _dsc)
+            for kind in ("single known/", "single held-out/")
+        ]
+        return [map_, *(_cell(one, sign=True) for one in (*(_apart(own, rows, figure) for figure in figures), *alone))]
+
+    head = [
+        "map",
+        "right by mean",
+        "right by maximum",
+        "DSC own - other",
+        "single, known: DSC",
+        "single, held out: DSC",
+    ]
+    yield from _table(head, (cells(name) for name in _measured(kept, encoder, half) if name != "default"))
+
+
+def _choice(kept: Kept, encoder: str) -> Iterator[str]:
+    half = "choosing"
+    own, alone = _two(kept, encoder, half, "default"), _single(kept, encoder, half, "default")
+    gains, costs, scores = {}, {}, {}
+    for name in CANDIDATES:
+        rows = _two(kept, encoder, half, name)
+        if rows:
+            scores[name] = _over(rows, _score)
+            gains[name] = _apart(own, rows, _score)
+            costs[name] = _apart(alone, _single(kept, encoder, half, name), _dsc)
+    yield from (
+        "The score is the share right by mean, plus DSC on the own lesion less DSC on the other. The rule stands at the head of",
+        f"`words.py`: the best score, whose gain has its interval above 0 and which costs single lesions at most {MOST_LOST}.",
+        "",
+    )
+    head = [
+        "candidate",
+        "pictures",
+        "score",
+        "gain over the default",
+        "single lesions: DSC less the default's",
+        "passes",
+    ]
+    passed = [
+        name for name in scores if name != "default" and gains[name].low > 0 and costs[name].estimate >= -MOST_LOST
+    ]
+    yield from _table(head, (
+        [name, str(len({key for key, _ in _two(kept, encoder, half, name)})), _cell(one), _cell(gains[name], sign=True),
+         _cell(costs[name], sign=True), "-" if name == "default" else "yes" if name in passed else "no"]
+        for name, one in scores.items()
+    ))  # fmt: skip
+    best = max(passed, key=lambda name: scores[name].estimate, default="")
+    yield ""
+    yield f"Chosen: **{best}**." if best else "None passes: the default stays as it is."
+
+
+def _encoders(kept: Kept, first: str, second: str) -> Iterator[str]:
+    def cells(map_: str) -> list[str]:
+        both = [_two(kept, one, "reporting", map_) for one in (first, second)]
+        alone = [
+            _apart(_single(kept, first, "reporting", map_, kind), _single(kept, second, "reporting", map_, kind), _dsc)
+            for kind in ("single known/", "single held-out/")
+        ]
+        found = [_apart(both[0], both[1], figure) for figure in FIGURES.values()]
+        return [map_, *(_cell(one, sign=True) for one in (*found, *alone))]
+
+    head = ["map", *FIGURES, "single, known: DSC", "single, held out: DSC"]
+    yield from _table(head, (cells(name) for name in _measured(kept, second, "reporting")))
+
+
+def _cell(found: Interval, digits: int = 3, *, sign: bool = False) -> str:
+    if np.isnan(found.estimate):
+        return "-"
+    estimate, low, high = (
+        f"{value:{'+' if sign else ''}.{digits}f}" for value in (found.estimate, found.low, found.high)
+    )
+    return f"{estimate} ({low} to {high})"
+
+
+def _table(head: Sequence[str], rows: Iterator[list[str]]) -> Iterator[str]:
+    yield "| " + " | ".join(head) + " |"
+    yield "|---" * len(head) + "|"
+    yield from ("| " + " | ".join(row) + " |" for row in rows)

@@ -1,0 +1,110 @@
+"""What the small model understands of a sentence: word swaps, and two lesions of which one is described.
+
+    python evaluation/small_model/words.py words                     # 120 pairs a row
+    python evaluation/small_model/words.py choose                    # the choosing half, for the default of the map
+    python evaluation/small_model/words.py report                    # the reporting half, every map
+    python evaluation/small_model/words.py tables                    # results/words.md and results/two_lesions.md
+
+Lines are kept in `results/` as they are measured; a second run goes on where the first ended. With `--weights FOLDER` another
+encoder is asked about the same pictures, and `tables --names new=FOLDER` sets it beside the shipped one, paired.
+
+How the default of `small` is chosen, written down before anything was measured. On the choosing half each of
+`two_lesions.CANDIDATES` has a score: the share of questions whose map lies on the right lesion by mean, plus the mean DSC on the own
+lesion less that on the other. The one with the best score becomes the default if (1) its DSC of single lesions, known and held-out
+together, is not lower than the present default's by more than 0.01 in the mean of paired differences, and (2) the 95 % interval of
+its score's paired difference from the present default's lies above 0. A candidate that fails gives way to the next best; if none is
+left the default stays. What is reported is the other half.
+"""
+
+import argparse
+import subprocess
+from pathlib import Path
+
+import torch
+from kept import Kept
+from two_lesions import CANDIDATES, MAPS, Models, measure_single, measure_two
+from word_pages import two_lesions_page, words_page
+
+from medkt.examine import ROWS, draw_pairs, margins
+from medkt.models.small import load_small, load_small_segmenter
+from medkt.models.small.dual_encoder import WEIGHTS
+from medkt.segmentation.sam import SamSegmenter
+
+RESULTS = Path(__file__).resolve().parent / "results"
+
+
+def main() -> None:
+    """Measure, or write the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("words", "choose", "report", "tables"))
+    parser.add_argument("--weights", type=Path, default=WEIGHTS, help="a folder of an encoder's files")
+    parser.add_argument(
+        "--names", nargs="*", default=[], metavar="NAME=FOLDER", help="tables: encoders beside the shipped"
+    )
+    parser.add_argument("--pairs", type=int, default=120, help="words: of each row")
+    parser.add_argument("--each", type=int, help="pictures of each kind and domain (8 to choose, 17 to report)")
+    parser.add_argument("--singles", type=int, help="single lesions of each finding (2 to choose, 3 to report)")
+    parser.add_argument("--maps", nargs="*", choices=tuple(MAPS), help="only these")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    words, lesions = (Kept(arguments.results / name) for name in ("words.jsonl", "two_lesions.jsonl"))
+    if arguments.what == "tables":
+        _tables(words, lesions, arguments)
+    elif arguments.what == "words":
+        _words(words, arguments)
+    else:
+        _lesions(lesions, arguments)
+
+
+def _words(kept: Kept, arguments: argparse.Namespace) -> None:
+    encoder = load_small(folder=arguments.weights)
+    name = _short(encoder.spec.digest)
+    for row in ROWS:
+        if sum(str(one["key"]).startswith(f"{row}/") for one in kept.of(encoder=name)) >= arguments.pairs:
+            continue
+        pairs = [one for one in draw_pairs(row, each=arguments.pairs) if not kept.has(encoder=name, key=one.key)]
+        kept.add([
+            {"encoder": name, "key": pair.key, "margin": round(float(margin), 6)}
+            for pair, margin in zip(pairs, margins(encoder, pairs), strict=True)
+        ])  # fmt: skip
+        print(row, flush=True)
+
+
+def _lesions(kept: Kept, arguments: argparse.Namespace) -> None:
+    encoder = load_small(folder=arguments.weights)
+    segmenter = SamSegmenter(load_small_segmenter(), name="small")
+    models = Models(encoder=encoder, segmenter=segmenter, name=_short(encoder.spec.digest))
+    choosing = arguments.what == "choose"
+    half, each, singles = ("choosing", 8, 2) if choosing else ("reporting", 17, 3)
+    maps = arguments.maps or tuple(CANDIDATES if choosing else MAPS)
+    measure_two(models, kept, half, maps, each=arguments.each or each)
+    measure_single(models, kept, half, maps, each=arguments.singles or singles)
+
+
+def _tables(words: Kept, lesions: Kept, arguments: argparse.Namespace) -> None:
+    names = {"shipped": _short(load_small().spec.digest)}
+    for given in arguments.names:
+        name, _, folder = given.partition("=")
+        names[name] = _short(load_small(folder=Path(folder)).spec.digest)
+    for page, text in (
+        ("words.md", words_page(words, names, _commit())),
+        ("two_lesions.md", two_lesions_page(lesions, names, _commit())),
+    ):
+        (arguments.results / page).write_text(text, encoding="utf-8")
+        print(text)
+
+
+def _short(digest: str) -> str:
+    return digest[:12]
+
+
+def _commit() -> str:
+    found = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=RESULTS.parent, capture_output=True, text=True, check=True
+    )
+    return found.stdout.strip()
+
+
+if __name__ == "__main__":
+    main()
