@@ -46,7 +46,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "runs", nargs="*", type=Path, metavar="RUN", help="folders of runs, for status, retry, merge and verify"
     )
     parser.add_argument("--manifest", type=Path, metavar="TABLE", help="the cases: a CSV or Parquet file")
-    parser.add_argument("-o", "--output", type=Path, metavar="RUN", help="the run's folder; one that is there goes on")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="RUN",
+        help="the run's folder; one that is there goes on; only --dry-run does without",
+    )
     add_words(parser, learnt=True)
     add_reading(parser)
     add_models(parser)
@@ -67,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
     from medkt.errors import SettingsError
 
     if arguments.action == "run":
-        if arguments.manifest is None or arguments.output is None:
+        if arguments.manifest is None or (arguments.output is None and not arguments.dry_run):
             raise SettingsError("say which cases and where to: medkt batch --manifest TABLE -c CONCEPT -o RUN")
         return _run(arguments)
     if not arguments.runs:
@@ -82,9 +88,10 @@ def _run(arguments: argparse.Namespace) -> int:
     settle(arguments, "batch", "segmentation")
     shard = require_work(arguments)
     asked = asked_of(arguments)
-    folder = RunFolder(shard_folder(arguments.output, shard))
     if arguments.dry_run:
-        return plan_batch(arguments, folder, asked, shard)
+        named = arguments.output and RunFolder(shard_folder(arguments.output, shard))
+        return plan_batch(arguments, named, asked, shard)
+    folder = RunFolder(shard_folder(arguments.output, shard))
     folder.make()
     plan = manifest_plan_of(arguments, asked, folder, shard, arguments.keep_column)
     factory = factory_of(arguments, folder, asked, command="batch")

@@ -42,14 +42,21 @@ def say_plan(sections: "Sequence[Section]", values: Mapping[str, Any], *, as_jso
         print(text_of(sections))
 
 
-def require_place(folder: Path) -> None:
-    """That a folder could be made or written, without making it.
+def state_of(folder: Path | None) -> str:
+    """Whether the place of the results is there; empty where nobody named one."""
+    return "" if folder is None else "is there" if folder.exists() else "would be made"
+
+
+def require_place(folder: Path | None) -> None:
+    """That a folder, where one is named, could be made or written, without making it.
 
     Raises:
         OutputError: it could not.
     """
     from medkt.errors import OutputError
 
+    if folder is None:
+        return
     there = next(one for one in (folder, *folder.absolute().parents) if one.exists())
     why = (
         "Not a directory" if not there.is_dir() else "" if os.access(there, os.W_OK | os.X_OK) else "Permission denied"
@@ -79,9 +86,10 @@ def plan_segment(arguments: argparse.Namespace, wanted: "Sequence[Concept | str 
     from medkt.transfer.packages import Taught
 
     use_threads(arguments)
-    require_place(arguments.output)
-    if len(arguments.input) == 1:
-        require_no_result(arguments.output, overwrite=arguments.overwrite)
+    output: Path | None = arguments.output
+    require_place(output)
+    if output is not None and len(arguments.input) == 1:
+        require_no_result(output, overwrite=arguments.overwrite)
     encoder_plan, encoder = planned_encoder(arguments.model)
     segmenter = planned_segmenter(arguments.segmenter, encoder.spec.family, settings_of(arguments))
     # whether a package or a calibration belongs to these weights is known from the weights alone
@@ -94,8 +102,8 @@ def plan_segment(arguments: argparse.Namespace, wanted: "Sequence[Concept | str 
     failures: list[MedktError] = []
     for path, own in zip(arguments.input, names, strict=True):
         try:
-            if len(arguments.input) > 1 and own:
-                require_no_result(arguments.output / own, overwrite=arguments.overwrite)
+            if output is not None and len(arguments.input) > 1 and own:
+                require_no_result(output / own, overwrite=arguments.overwrite)
             studies[str(path)] = _study(arguments, path, wanted, taught, costs, pipeline, loading)
         except MedktError as error:
             if len(arguments.input) == 1:
@@ -103,8 +111,8 @@ def plan_segment(arguments: argparse.Namespace, wanted: "Sequence[Concept | str 
             failures.append(error)
             print(f"medkt: {' '.join(str(error).split())}", file=sys.stderr)
     plan = SegmentPlan(
-        studies=studies, models=(encoder_plan, segmenter), started=time.process_time(), output=str(arguments.output),
-        output_state="is there" if arguments.output.exists() else "would be made", refused=len(failures),
+        studies=studies, models=(encoder_plan, segmenter), started=time.process_time(),
+        output=None if output is None else str(output), output_state=state_of(output), refused=len(failures),
     )  # fmt: skip
     found = standing_of(arguments, "segment", "segmentation", settings_of(arguments), own=WINDOW)
     say_plan(
@@ -152,11 +160,12 @@ def _study(
     return plan_study(study, taught, costs, loading=loading, calibrated=bool(arguments.site))
 
 
-def plan_batch(arguments: argparse.Namespace, folder: "RunFolder", asked: "Asked", shard: "Shard") -> int:
+def plan_batch(arguments: argparse.Namespace, folder: "RunFolder | None", asked: "Asked", shard: "Shard") -> int:
     """Say what `medkt batch` would do; what it would refuse before its workers start is refused."""
     from dataclasses import replace
 
     from medkt.cli.cohort_options import factory_of, identity_of, worded
+    from medkt.cohort.folder import RunFolder
     from medkt.cohort.plan import plan_of
     from medkt.cohort.studies import concepts_of
     from medkt.datasets.reference import read_case_image, reference_mask
@@ -168,14 +177,16 @@ def plan_batch(arguments: argparse.Namespace, folder: "RunFolder", asked: "Asked
     from medkt.transfer.packages import Taught
 
     use_threads(arguments)
-    require_place(folder.path)
+    place = None if folder is None else folder.path
+    require_place(place)
     plan = plan_of(
         arguments.manifest, concepts=asked.identify, asked=asked.own, shard=shard, keep_ids=arguments.keep_ids,
         columns=arguments.keep_column,
     )  # fmt: skip
     plan = worded(arguments, plan)
-    factory = factory_of(arguments, folder, asked, command="batch")
-    ended = folder.ended(identity_of(arguments, asked, plan, factory), accept_versions=arguments.accept_versions)
+    factory = factory_of(arguments, folder or RunFolder(Path()), asked, command="batch")  # nothing is run by it
+    identity = identity_of(arguments, asked, plan, factory)
+    ended = 0 if folder is None else folder.ended(identity, accept_versions=arguments.accept_versions)
     encoder_plan, encoder = planned_encoder(arguments.model, real=bool(factory.packages))
     segmenter = planned_segmenter(arguments.segmenter, encoder.spec.family, factory.settings)
     require_words(factory.concepts.values(), encoder)
@@ -195,8 +206,8 @@ def plan_batch(arguments: argparse.Namespace, folder: "RunFolder", asked: "Asked
     cases, read, studies, refused = sampled(plan, look)
     found = BatchPlan(
         cases=cases, ended=ended, read=read, studies=studies, refused=refused, models=(encoder_plan, segmenter),
-        workers=arguments.workers, threads=arguments.threads, started=time.process_time(), output=str(folder.path),
-        output_state="is there" if folder.path.exists() else "would be made", notes=plan.notes,
+        workers=arguments.workers, threads=arguments.threads, started=time.process_time(), output=None if place is None else str(place),
+        output_state=state_of(place), notes=plan.notes,
     )  # fmt: skip
     stands = standing_of(arguments, "batch", "segmentation", factory.settings, own=WINDOW)
     say_plan(

@@ -4,6 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
+from medkt.cli.outputs import add_output, require_output
 from medkt.cli.published import SETTINGS_ONLY, WINDOW, say_settings, settle, standing_of
 from medkt.cli.say_words import say_words
 from medkt.cli.segment import (
@@ -25,7 +26,7 @@ FORCED = ("presence.gate=false", "text_map.use=best")
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-i", "--input", type=Path, required=True, metavar="STUDY", help="as for `medkt segment`")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="where the maps go")
+    add_output(parser, "FOLDER", "where the maps go")
     add_words(parser, learnt=True)
     add_reading(parser)
     add_models(parser)
@@ -39,6 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the saliency of every plane looked at, whether or not the finding is judged to be there."""
     from medkt.report.write import Formats, case_name, prepare_folder, require_no_result, write_result
 
+    require_output(arguments, "FOLDER")
     settle(arguments, "explain", "segmentation")
     arguments.set = [*FORCED, *arguments.set]
     if arguments.dry_run:

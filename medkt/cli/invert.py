@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from medkt.cli.outputs import add_output, require_output
 from medkt.cli.published import SETTINGS_ONLY, Given, add_as_published, say_settings, settle, standing_of
 from medkt.cli.segment import add_words, modality_of, progress, say_notes
 
@@ -23,7 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--modality", default="auto", choices=("auto", "cxr", "ct", "mri", "ultrasound"),
         help="which concept is meant where several modalities have one of that name",
     )  # fmt: skip
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="where the images go")
+    add_output(parser, "FOLDER", "where the images go")
     parser.add_argument(
         "-m", "--model", default="small", help="the encoder: a name of `medkt models list`, or a weights file"
     )
@@ -52,6 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Invert every caption; each is kept in the cache once it is done, so that a second run goes on."""
     from medkt.pipeline.words import require_words
 
+    require_output(arguments, "FOLDER")
     settle(arguments, "invert", "inversion")
     wanted = _concepts(arguments)
     require_words(wanted, roles=("inversion", "prompt"))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from medkt.cli.ahead import Stages
 from medkt.cli.dry_run import add_dry_run, say_plan
+from medkt.cli.outputs import add_output, require_output
 from medkt.cli.published import Given, add_as_published, settings_section, settings_values, settle, standing_of
 from medkt.cli.segment import modality_of, progress, say_notes
 
@@ -30,7 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "concept", metavar="CONCEPT", help="a concept file (`medkt concept new` makes one), or the name of a concept"
     )
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="NAME.medkt", help="the package to write")
+    add_output(parser, "NAME.medkt", "the package to write")
     parser.add_argument(
         "--modality", default="auto", choices=("auto", "cxr", "ct", "mri", "ultrasound"),
         help="whose known findings it is told apart from; the concept says so itself where it has a modality",
@@ -88,8 +89,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Learn, audit, and write the package, its page with pictures, and the contact sheet."""
     from medkt.errors import SettingsError
 
+    require_output(arguments, "NAME.medkt")
     settle(arguments, "learn", "learn")
-    target = _target(arguments.output, overwrite=arguments.overwrite)
+    target = None if arguments.output is None else _target(arguments.output, overwrite=arguments.overwrite)
     if arguments.seeds < 1:
         raise SettingsError(f"--seeds is 1 or more, got {arguments.seeds}")
     if arguments.max_forgetting is not None and not 0 <= arguments.max_forgetting <= 1:
@@ -115,7 +117,7 @@ def run(arguments: argparse.Namespace) -> int:
     sources = sources_of(settings, original, preset_sources(arguments.preset, "learn"))
     stands = standing_of(arguments, "learn", "learn", settings, own={"delta": "low-rank"})
     settings = settings.on(resolve_device(arguments.device))
-    if arguments.dry_run:
+    if arguments.dry_run or target is None:
         return _dry_run(arguments, concept, kind, settings, stands)
     encoder = load_encoder(arguments.model, device=resolve_device(arguments.device))
     notes = _notes(encoder, concept, kind)
@@ -188,7 +190,7 @@ def _plan(
     )  # fmt: skip
     here = model or ModelPlan(kind="encoder", name=encoder.spec.name, source="loaded", bytes=0)
     return plan_learn(
-        learning, here, passes, timer_of(arguments.device, _threads()), concept=concept.id, output=str(arguments.output),
+        learning, here, passes, timer_of(arguments.device, _threads()), concept=concept.id, output=arguments.output and str(arguments.output),
         cache=str(place), notes=notes, loading=here.bytes, started=started,
     )  # fmt: skip
 

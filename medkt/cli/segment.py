@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from medkt.cli.ahead import Ahead
 from medkt.cli.dry_run import add_dry_run, plan_segment
 from medkt.cli.mask_options import add_mask_choice, choice_of, given
+from medkt.cli.outputs import add_output, require_output
 from medkt.cli.published import WINDOW, Given, add_as_published, settle, standing_of
 from medkt.cli.threads import add_threads, use_threads
 
@@ -35,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "-i", "--input", type=Path, nargs="+", required=True, metavar="STUDY",
         help="a DICOM file, folder, zip or DICOMDIR; NIfTI; PNG, JPEG or TIFF; several are done one after another",
     )  # fmt: skip
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="where the results go")
+    add_output(parser, "FOLDER", "where the results go")
     add_words(parser, learnt=True)
     parser.add_argument(
         "-f", "--format", default="nifti,png", metavar="LIST",
@@ -153,6 +154,7 @@ def run(arguments: argparse.Namespace) -> int:
     from medkt.report.write import prepare_folder, require_no_result, write_result
     from medkt.saliency import KeptTexts, texts_kept
 
+    require_output(arguments, "FOLDER")
     formats = formats_of(arguments)
     settle(arguments, "segment", "segmentation")
     require_deciding(arguments, settings_of(arguments))

@@ -13,7 +13,7 @@ from medkt.errors import MedktError
 from medkt.estimates.machine import cores, free_memory
 from medkt.estimates.models import ModelPlan
 from medkt.estimates.segment import LOADED_A_SECOND, StudyPlan
-from medkt.estimates.words import Seconds, Section, duration, rounded, size
+from medkt.estimates.words import Seconds, Section, duration, output_lines, rounded, size
 
 SAMPLE = 12  # cases that are read, at even distances through the manifest
 ANY_SALT = b"medkt dry run, of which nothing is kept"
@@ -32,7 +32,7 @@ class BatchPlan:
         models: that each worker loads once.
         workers, threads: of the run.
         started: seconds that this process took so far.
-        output, output_state: the run's folder, and whether it is there.
+        output, output_state: the run's folder, and whether it is there; None where nobody named one.
         notes: of the manifest.
     """
 
@@ -45,7 +45,7 @@ class BatchPlan:
     workers: int
     threads: int
     started: float | int
-    output: str
+    output: str | None
     output_state: str
     notes: tuple[str, ...] = ()
 
@@ -88,7 +88,8 @@ class BatchPlan:
 
     def warnings(self) -> tuple[str, ...]:
         """Where this machine has not enough of something."""
-        free, room = free_memory(), shutil.disk_usage(_existing(Path(self.output))).free
+        free = free_memory()
+        room = None if self.output is None else shutil.disk_usage(_existing(Path(self.output))).free
         needed, found = self.memory * self.workers, []
         if free is not None and needed > free:
             found.append(
@@ -98,7 +99,7 @@ class BatchPlan:
             found.append(
                 f"{self.workers} workers of {self.threads} thread(s) share {cores()} cores: more than that many compute no faster"
             )
-        if self.disk > room:
+        if room is not None and self.disk > room:
             found.append(f"the results may take {size(self.disk)} before they are packed and {size(room)} are free")
         return tuple(found)
 
@@ -124,7 +125,7 @@ class BatchPlan:
         whole = [
             ("a case", each), ("workers", f"{self.workers}, {self.at_once:g} side by side on {cores()} cores"), ("time", total),
             ("memory", f"{size(self.memory)} a worker, {size(self.memory * self.workers)} in all, at most"),
-            ("disk", f"at most {size(self.disk)} before packing"), ("output", f"{self.output} ({self.output_state})"),
+            ("disk", f"at most {size(self.disk)} before packing"), *output_lines(self.output, self.output_state),
             *(("note", note) for note in self.warnings()),
         ]  # fmt: skip
         models = Section(

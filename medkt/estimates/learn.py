@@ -57,7 +57,7 @@ class LearnPlan:
         model: the encoder.
         stages: in the order of the work.
         memory: bytes at most; None where not known.
-        output, cache: where the package and inverted images go.
+        output, cache: where the package and inverted images go; None where nobody named a package.
         notes: of the captions.
         started: seconds that this process took so far.
     """
@@ -67,7 +67,7 @@ class LearnPlan:
     model: ModelPlan
     stages: tuple[Stage, ...]
     memory: float | int | None
-    output: str
+    output: str | None
     cache: str
     notes: tuple[str, ...] = ()
     started: float | int = 0
@@ -109,7 +109,8 @@ class LearnPlan:
         )
         lines = [("time", total)]
         lines += [] if self.memory is None else [("memory", f"at most {size(self.memory)}")]
-        lines += [("package", self.output), ("cache", self.cache)]
+        lines += [("package", self.output)] if self.output is not None else []
+        lines += [("cache", self.cache)]
         lines += [("note", note) for note in too_large(self.memory or 0, free_memory())]
         return (
             Section(
@@ -303,7 +304,7 @@ def plan_learn(
     timer: Timer | None,
     *,
     concept: str,
-    output: str,
+    output: str | None,
     cache: str,
     notes: Sequence[str] = (),
     loading: float | int = 0,
@@ -317,7 +318,7 @@ def plan_learn(
         passes: of it; None where they are not known, and then neither time nor memory are.
         timer: this machine's speed.
         concept: its id.
-        output: where the package goes.
+        output: where the package goes; None where nobody named a place.
         cache: of inverted images.
         notes: of the captions.
         loading: bytes of weights that are not loaded yet.

@@ -7,7 +7,7 @@ from typing import Any
 from medkt.estimates.machine import Timer, free_memory, measured_rates, used_memory
 from medkt.estimates.models import ModelPlan
 from medkt.estimates.passes import encoder_passes, segmenter_passes
-from medkt.estimates.words import Seconds, Section, duration, rounded, size, too_large
+from medkt.estimates.words import Seconds, Section, duration, output_lines, rounded, size, too_large
 from medkt.estimates.work import Costs, GroupWork, Passes, group_work, updates
 from medkt.models.encoder import DualEncoder
 from medkt.pipeline import Study
@@ -134,14 +134,14 @@ class SegmentPlan:
         studies: by the path that was given.
         models: that are loaded, once.
         started: seconds that this process took so far; the run takes them too.
-        output, output_state: where the results go, and whether that is there.
+        output, output_state: where the results go, and whether that is there; None where nobody named a place.
         refused: how many studies are refused.
     """
 
     studies: Mapping[str, StudyPlan]
     models: tuple[ModelPlan, ...]
     started: float
-    output: str
+    output: str | None
     output_state: str
     refused: int = 0
 
@@ -173,7 +173,7 @@ class SegmentPlan:
         times = (
             "not known" if self.total is None else f"{self.total}; start-up and loading {duration(self.loading)} of it"
         )
-        lines = [("time", times), ("output", f"{self.output} ({self.output_state})")]
+        lines = [("time", times), *output_lines(self.output, self.output_state)]
         lines += [("refused", f"{self.refused} studies, see above")] if self.refused else []
         lines += [("note", note) for note in too_large(self.memory, free_memory())]
         models = Section(title="models", lines=tuple((one.kind, str(one)) for one in self.models))

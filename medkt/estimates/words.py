@@ -72,6 +72,11 @@ def text_of(sections: Iterable[Section]) -> str:
     return "\n".join(lines)
 
 
+def output_lines(output: str | None, state: str) -> tuple[tuple[str, str], ...]:
+    """Where results would go, as a line of a plan; none where nobody named a place."""
+    return () if output is None else (("output", f"{output} ({state})"),)
+
+
 def rounded(values: dict[str, Any]) -> dict[str, Any]:
     """Seconds for JSON."""
     return {name: round(value, 2) for name, value in values.items()}

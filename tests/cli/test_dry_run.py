@@ -120,6 +120,26 @@ def test_a_study_that_does_not_fit_into_memory_is_noted(
     assert "1.0 MB are free here" in planned(medkt, *words)["notes"][0]
 
 
+def test_without_a_place_for_results(medkt: Command, studies: Studies, tmp_path: Path) -> None:
+    """A plan needs none, of one study or several; the work does, and then of every such command."""
+    words = ("-i", studies["cxr-png"], "-c", "cxr_nodule", "--modality", "cxr")
+    plan = planned(medkt, *words)
+    assert (plan["output"], plan["output_state"]) == (None, "")
+    assert "output " not in medkt("segment", *words, "--dry-run").out
+    several = ("-i", studies["cxr-png"], studies["dx"], "-c", "cxr_nodule", "--modality", "cxr", "--keep-names")
+    assert len(planned(medkt, *several)["studies"]) == 2
+    ran = medkt("learn", "us_phyllodes", "--dry-run", "--json", "--cache", tmp_path)
+    assert (ran.code, json.loads(ran.out)["output"]) == (0, None), ran.err
+    assert medkt("learn", "us_phyllodes", "--dry-run", "-o", tmp_path).code == 2
+    others = {"explain": words, "invert": ("-c", "us_cyst"), "segment": words, "learn": ("us_phyllodes",)}
+    for name in ("explain", "invert"):
+        assert medkt(name, *others[name], "--dry-run").code == 0
+    for name, asked in others.items():
+        ran = medkt(name, *asked)
+        assert (ran.code, "say where the results go: -o " in ran.err) == (2, True), ran.err
+    assert files_below(tmp_path) == []
+
+
 def test_a_run_says_beforehand_how_long_it_takes_and_keeps_silent_with_q(
     medkt: Command, bright: None, studies: Studies, tmp_path: Path
 ) -> None:

@@ -15,6 +15,8 @@ from medkt.estimates import batch, machine
 from medkt.estimates.machine import Rates
 from medkt.models.small.dual_encoder import SmallEncoder
 
+OFF = ("--set", "presence.gate=false")
+
 
 @pytest.fixture(autouse=True)
 def speed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,7 +46,7 @@ def manifest_of(folder: Path, study: Path, count: int, bad: tuple[int, ...] = ()
 def test_a_plan_of_a_cohort(medkt: Command, studies: Studies, tmp_path: Path) -> None:
     manifest = manifest_of(tmp_path, studies["ct-nifti"], 30, bad=(0,))
     before = files_below(tmp_path)
-    words = ("batch", "--manifest", manifest, "-o", tmp_path / "run", "--dry-run", "--set", "presence.gate=false")
+    words = ("batch", "--manifest", manifest, "-o", tmp_path / "run", "--dry-run", *OFF)
     ran = medkt(*words, "--json", "-w", "4")
     assert ran.code == 0, ran.err
     plan = json.loads(ran.out)
@@ -55,6 +57,8 @@ def test_a_plan_of_a_cohort(medkt: Command, studies: Studies, tmp_path: Path) ->
     assert plan["memory_bytes"] == 4 * plan["memory_bytes_a_worker"]
     assert any("4 workers of 1 thread(s) share 2 cores" in note for note in plan["notes"])
     shown = medkt(*words)
+    anywhere = json.loads(medkt("batch", "--manifest", manifest, "--dry-run", "--json", *OFF).out)
+    assert (anywhere["output"], anywhere["cases"], anywhere["disk_bytes"]) == (None, 30, plan["disk_bytes"])
     assert "12 at even distances: 11 can be looked at, 1 would fail" in shown.out
     assert "SECRET" not in ran.out + shown.out + ran.err + shown.err
     assert files_below(tmp_path) == before
