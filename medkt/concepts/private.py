@@ -17,8 +17,14 @@ _TRACES = {
     "a picture": re.compile(r"data:image", re.IGNORECASE),
 }
 # HTML begins where "<" stands before a letter, "/", "!" or "?" and nowhere else (WHATWG HTML, 13.2.5.6); a link or a
-# picture of Markdown needs one of "](", "][" and "]:" (CommonMark 0.31, 4.7 and 6.3). None of them is in a card.
-_MARKUP = re.compile(r"<[A-Za-z/!?]|\](?=[(\[:])")
+# picture of Markdown needs one of "](", "][" and "]:" (CommonMark 0.31, 4.7 and 6.3). What Markdown grew elsewhere needs "{"
+# (attributes of python-Markdown, kramdown and Pandoc, onclick among them; templates), "\" and a letter (TeX, \href), "[["
+# (pages and embedded files of wikis and Obsidian), three backticks or tildes (diagrams with links), "://" or "www."
+# (addresses, which GitHub makes links). None of them is in a card.
+_MARKUP = re.compile(
+    r"<(?=[A-Za-z/!?])|\](?=[(\[:])|\{|\\(?=[A-Za-z])|\[(?=\[)|`(?=``)|~(?=~~)|:(?=//)|www(?=\.)", re.IGNORECASE
+)
+_BRACES = str.maketrans("{}", "()")
 _LINES = "\n\t"
 _TURNS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # turn the order of letters on a screen
 
@@ -38,7 +44,7 @@ def require_no_traces(name: str, text: str) -> None:
 
 
 def require_plain_card(name: str, text: str) -> None:
-    """That a card is Markdown without HTML, links and pictures: no program that shows it finds something to follow or run.
+    """That a card is Markdown without HTML, links, pictures and extensions: who shows it finds nothing to follow or run.
 
     Raises:
         InputError: it is not; says in which member and line.
@@ -49,9 +55,9 @@ def require_plain_card(name: str, text: str) -> None:
 
 
 def plain_text(value: object) -> str:
-    """A value as a card shows it: on one line, with a space put into what would begin HTML or a link."""
+    """A value as a card shows it: on one line, with a space put into what would begin HTML or a link, and ( ) for { }."""
     shown = "".join(" " if unicodedata.category(one) == "Cc" or one in _TURNS else one for one in str(value))
-    return _MARKUP.sub(lambda found: f"{found.group()[0]} {found.group()[1:]}", shown)
+    return _MARKUP.sub(lambda found: f"{found.group()} ", shown.translate(_BRACES))
 
 
 def _refused(name: str, text: str, place: int, what: str) -> InputError:

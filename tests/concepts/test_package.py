@@ -161,6 +161,9 @@ HOSTILE = (
     "<form action=//evil.example><button>", "<style>@import'//evil.example';</style>", "</p><base href=//evil.example>",
     "<?xml-stylesheet href=x?>", "[x](&#106;avascript:alert(1))", "![x](//evil.example/seen)", "[x]: data:text/html,x",
     "[x][y]", "<//evil.example>", "<https://evil.example>",
+    # what Markdown grew elsewhere: attributes, TeX, diagrams, wikis, addresses
+    '# Title {onclick="alert(1)"}', "text\n{: onmouseover=alert(1) }", "{{ 7 * 7 }}", "{% include 'x' %}", r"$\href{javascript:alert(1)}{x}$",
+    r"\input /etc/passwd", "```mermaid", "~~~ {.run}", "![[../../secret.md]]", "[[Page]]", "https://evil.example", "see WWW.evil.example",
 )  # fmt: skip
 
 
@@ -180,7 +183,7 @@ def test_a_strangers_card_is_text_or_refused(tmp_path: Path, card: str) -> None:
     package_file(path, card="# Sound\n")
     members = read_container(path)
     as_a_stranger_packs(path, {**members, "card.md": f"# Card\n{card}\n".encode()})
-    with pytest.raises(InputError, match=r"a\.medkt: card\.md:2: holds HTML or a link"):
+    with pytest.raises(InputError, match=r"a\.medkt: card\.md:[23]: holds HTML or a link"):
         read_package(path)
 
 
@@ -195,7 +198,8 @@ def test_a_page_in_a_package_is_refused_whatever_it_holds(tmp_path: Path, page: 
 
 
 @pytest.mark.parametrize(
-    "what", ["a", "a.", "a@", "<", "![", "[", "]", " on", "/home", "~", "1", "\\", "a@a.", "://", "\u202f"]
+    "what",
+    ["a", "a.", "a@", "<", "![", "[", "]", " on", "/home", "~", "1", "\\", "a@a.", "://", "\u202f", "{", "w", "`"],
 )
 def test_megabytes_of_one_letter_are_read_in_seconds(what: str) -> None:
     began = time.perf_counter()
@@ -211,6 +215,11 @@ def test_what_a_card_shows_of_words_is_always_plain(text: str) -> None:
     shown = plain_text(text)
     require_plain_card("card.md", shown)
     require_no_traces("card.md", shown)
+
+
+@given(st.text(alphabet=st.sampled_from("<[](){}\\`~:/wW.a ")))
+def test_what_a_card_shows_of_words_is_no_extension_of_markdown(text: str) -> None:
+    require_plain_card("card.md", plain_text(text))
 
 
 def test_a_million_members_are_refused_before_they_are_listed(tmp_path: Path) -> None:
