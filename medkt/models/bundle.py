@@ -75,10 +75,7 @@ def bring(record: ModelRecord, path: Path, name: str | None = None) -> store.Ins
         for file in (weights, *(file for file in beside if file.is_file())):
             shutil.copyfile(file, folder / file.name)
         build(record, folder / weights.name)
-        files = {
-            file.name: _stored(file, str((weights.parent / file.name).resolve()), record)
-            for file in sorted(folder.iterdir())
-        }
+        files = {file.name: _stored(file, store.A_FILE, record) for file in sorted(folder.iterdir())}
         store.write_manifest(folder, name, weights.name, files, model=record.name, recognised=recognised)
     return store.read_manifest(store.folder_of(name))
 
@@ -228,7 +225,7 @@ def _import_model(archive: zipfile.ZipFile, entry: dict[str, Any], path: Path, s
     own = _own_name(entry["name"], record)
     files = {
         name: store.StoredFile(
-            sha256=str(file["sha256"]), size=int(file["size"]), source=str(file["source"]),
+            sha256=str(file["sha256"]), size=int(file["size"]), source=store.told_source(str(file["source"])),
             stated=file["sha256"] in record.published, signer=signer,
         )
         for name, file in entry["files"].items()
@@ -274,6 +271,8 @@ def _sound(name: str) -> store.Installed:
 def _described(model: store.Installed) -> dict[str, Any]:
     kept = ("sha256", "size", "source", "stated")  # who signed what it came in says nothing of this bundle
     files = {name: {key: asdict(file)[key] for key in kept} for name, file in model.files.items()}
+    for file in files.values():
+        file["source"] = store.told_source(file["source"])  # earlier versions noted the path of a file
     kind = {"model": model.model, "recognised": model.recognised}
     return {"name": model.name, **kind, "weights": model.weights, "files": files}
 

@@ -29,6 +29,14 @@ OWN_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 """What a user may call a model in the store: no path, and no file's name."""
 
 
+A_FILE = "a file"
+
+
+def told_source(source: str) -> str:
+    """Where a file came from, as it may be passed on: an address, or that it was a file."""
+    return source if source.startswith("https://") else A_FILE
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFile:
     """One file of an installed model.
@@ -36,7 +44,7 @@ class StoredFile:
     Attributes:
         sha256: of the file as it lies in the store.
         size: in bytes.
-        source: the address or path that it came from.
+        source: the address that it came from; `A_FILE` for a file of this computer, whose path is nobody's business.
         stated: whether its publisher's digest was there to compare with; otherwise `sha256` is only what came first.
         signer: fingerprint of the trusted key that signed the bundle that it came in; "" for none.
     """

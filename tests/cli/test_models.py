@@ -125,6 +125,8 @@ def test_export_and_import(tmp_path: Path, home: Path, monkeypatch: pytest.Monke
     install("medsam", b"other")
     bundle = tmp_path / "bundle.zip"
     assert medkt_models("export", "sam-vit-b", "medsam", "-o", str(bundle)) == 0
+    with zipfile.ZipFile(bundle) as packed:
+        assert b'"here"' not in packed.read("bundle.json")  # of an earlier version, which noted the path of a file
     monkeypatch.setenv("MEDKT_HOME", str(tmp_path / "elsewhere"))
     assert medkt_models("import", str(bundle), "--accept-unpublished") == 0
     assert (store.folder_of("medsam") / "w.pth").read_bytes() == b"other"

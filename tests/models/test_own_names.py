@@ -118,6 +118,10 @@ def test_as_says_what_a_file_is_and_a_bundle_says_it_itself(tmp_path: Path, monk
     with pytest.raises(WeightsError, match="holds medsam or sam-vit-b, not sam-vit-h"):
         medkt_models("import", str(tmp_path / "best.pth"), "--as", "sam-vit-h")
     medkt_models("export", "medsam", "-o", str(tmp_path / "b.zip"))
+    with zipfile.ZipFile(tmp_path / "b.zip") as bundle:  # a path has the name of whoever made the file
+        told = (found.folder / store.MANIFEST).read_text() + bundle.read("bundle.json").decode()
+    assert str(tmp_path) not in told
+    assert {file.source for file in found.files.values()} == {"a file"}
     with pytest.raises(InputError, match="is a bundle, which says itself what its models are: leave --as out"):
         medkt_models("import", str(tmp_path / "b.zip"), "--as", "medsam")
 
