@@ -43,6 +43,33 @@ def test_parts_of_processes_that_ended_go_when_the_next_one_writes(tmp_path: Pat
     assert sorted(os.listdir(tmp_path)) == sorted([own.name, "new.txt"])
 
 
+def test_a_part_that_cannot_be_removed_goes_at_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh: None
+) -> None:
+    """Neither takes it the words of what failed, nor makes it a failure of what was written whole."""
+    real, left = Path.unlink, []
+
+    def unlink(path: Path, missing_ok: bool = False) -> None:
+        left.append(path)
+        raise PermissionError(13, "Permission denied")
+
+    def half(path: Path) -> None:
+        path.write_text("half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    assert write_atomically(tmp_path / "whole", lambda path: path.write_text("whole")).read_text() == "whole"
+    assert left == []
+    with pytest.raises(OutputError, match="No space left"):
+        write_atomically(tmp_path / "new", half)
+    assert [one.name for one in left] == sorted(set(os.listdir(tmp_path)) - {"whole"})
+    monkeypatch.setattr(Path, "unlink", real)
+    monkeypatch.setattr(parts, "began_of", lambda process: "7")  # the process has ended
+    parts._sweep_once.cache_clear()
+    write_atomically(tmp_path / "new", lambda path: path.write_text("new"))
+    assert sorted(os.listdir(tmp_path)) == ["new", "whole"]
+
+
 def test_nothing_else_is_taken_for_a_part(tmp_path: Path) -> None:
     names = [".hidden", "x.part", ".abc.part", ".0123456789abcdef.partial", "0123456789abcdef.part", ".git"]
     for name in names:
