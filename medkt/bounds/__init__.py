@@ -2,6 +2,6 @@
 
 from medkt.bounds.regular import require_regular
 from medkt.bounds.sizes import Budget, budget
-from medkt.bounds.texts import parse_json, parse_yaml, read_text
+from medkt.bounds.texts import parse_json, parse_yaml, read_note, read_text
 
-__all__ = ["Budget", "budget", "parse_json", "parse_yaml", "read_text", "require_regular"]
+__all__ = ["Budget", "budget", "parse_json", "parse_yaml", "read_note", "read_text", "require_regular"]

@@ -12,6 +12,8 @@ MOST_BYTES = 8 * 2**30
 SHARE_OF_MEMORY = 4
 MOST_FRAMES = 100_000
 DECODE_SECONDS = 300
+QUERY = "MEDKT_QUERY_SECONDS"
+QUERY_SECONDS = 600
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
 
@@ -23,11 +25,13 @@ class Budget:
         most_bytes: of its voxels, or of a file that is unpacked in memory. Working on them takes a few times as much.
         most_frames: pictures of one series.
         decode_seconds: for the pixels of a file in a process apart, beside a second for each MiB of them.
+        query_seconds: for one question of `medkt query`.
     """
 
     most_bytes: int = MOST_BYTES
     most_frames: int = MOST_FRAMES
     decode_seconds: int = DECODE_SECONDS
+    query_seconds: int = QUERY_SECONDS
 
     def require_bytes(self, count: int, shown: str) -> None:
         """That so many bytes may be held.
@@ -59,17 +63,19 @@ def budget() -> Budget:
     """The budget of this process: `MEDKT_MAX_BYTES`, else the smaller of 8 GiB and a quarter of the machine's memory.
 
     Raises:
-        SettingsError: `MEDKT_MAX_BYTES` is no size, or `MEDKT_DECODE_SECONDS` no time.
+        SettingsError: `MEDKT_MAX_BYTES` is no size, or `MEDKT_DECODE_SECONDS` or `MEDKT_QUERY_SECONDS` no time.
     """
     stated = os.environ.get(VARIABLE, "").strip()
     most = bytes_of(stated) if stated else min(MOST_BYTES, max(2**28, _memory() // SHARE_OF_MEMORY))
-    return Budget(most_bytes=most, decode_seconds=_seconds())
+    return Budget(
+        most_bytes=most, decode_seconds=_seconds(SECONDS, DECODE_SECONDS), query_seconds=_seconds(QUERY, QUERY_SECONDS)
+    )
 
 
-def _seconds() -> int:
-    stated = os.environ.get(SECONDS, "").strip() or str(DECODE_SECONDS)
+def _seconds(variable: str, usual: int) -> int:
+    stated = os.environ.get(variable, "").strip() or str(usual)
     if not re.fullmatch(r"\d{1,6}", stated) or int(stated) < 1:
-        raise SettingsError(f"{SECONDS}={stated}: expected a whole number of seconds above 0, such as 600")
+        raise SettingsError(f"{variable}={stated}: expected a whole number of seconds above 0, such as 600")
     return int(stated)
 
 

@@ -96,6 +96,18 @@ def counting_loader(text: str, shown: str) -> Any:
     return Counting(text)
 
 
+def read_note(path: Path) -> dict[str, Any] | None:
+    """A mapping that medkt keeps for itself beside other files; None where there is none, or none that can be read.
+
+    It is for what can be found again without it: whoever asks goes on as if it had never been written.
+    """
+    try:
+        held = parse_json(read_text(path, largest=LARGEST_RECORD), str(path))
+    except (OSError, ValueError):
+        return None
+    return held if isinstance(held, dict) else None
+
+
 def parse_json(text: str | bytes, shown: str = "the JSON", **options: Any) -> Any:
     """JSON, whose brackets may be as deep as Python's own limit.
 

@@ -27,8 +27,8 @@ def with_volumes(report: "RunReport", runs: Mapping[str, Path], source: Path, be
     """
     from medkt.cohort.folder import RunFolder
     from medkt.errors import InputError
+    from medkt.report.run.case_record import is_volume, record_of
     from medkt.report.run.viewer import LIBRARY, VIEWER
-    from medkt.report.run.volumes import is_volume, record_of
 
     if any("manifest" not in RunFolder(path).read()["identity"] for path in runs.values()):
         raise InputError("--volumes: this run compared masks that were there, so it had no images to look at")
@@ -62,7 +62,8 @@ def _of_case(
     from medkt.cohort.folder import RunFolder
     from medkt.datasets.reference import read_case_image
     from medkt.errors import MedktError
-    from medkt.report.run.volumes import record_of, show_layers, show_study
+    from medkt.report.run.case_record import record_of
+    from medkt.report.run.volumes import show_layers, show_study
 
     first, picture = pictures[0]
     identity = RunFolder(runs[first]).read()["identity"]

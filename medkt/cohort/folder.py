@@ -28,12 +28,16 @@ from medkt.io.atomic import write_atomically
 from medkt.io.locks import holder_said, let_go, take, wait_until_free
 from medkt.io.parts import is_part
 from medkt.io.scratch import sweep_scratch
-from medkt.models.digest import sha256_of
+from medkt.models.digest import sha256_of, sha256_of_json
 from medkt.report.run.columns import SCHEMA, schema_of
 
 SALT_BYTES = 32
 _CASES = ("medkt", "manifest", "masks")  # of an identity: what the cases are, and by whom; a run may be given others
+SUM = "sum"  # of a record, over all else in it
 SALT_IS_MADE_WITHIN_S = 10.0
+_HELD: Mapping[str, tuple[type, ...]] = {  # of a record, beside the identity
+    "schema": (int,), "tables": (dict,), "made_with": (dict,), "software": (dict,), "models": (dict, type(None)),
+}  # fmt: skip
 _SALT_PART = re.compile(r"\.salt-[0-9a-f]{12}")
 ORPHANS_MAY_LIVE_S = 60.0  # workers of a coordinator that was killed end by themselves, at the latest with their step
 
@@ -150,16 +154,27 @@ class RunFolder:
         """What `run.json` says.
 
         Raises:
-            InputError: there is none. UnreadableError: it is none of medkt.
+            InputError: there is none. UnreadableError: it is none of medkt, or was changed since.
         """
         try:
             record = parse_json(self.record.read_text(encoding="utf-8"))
+            wanted = sum_of(record) if isinstance(record, dict) else ""
         except FileNotFoundError as error:
             raise InputError(f"{self.path}: holds no run of `medkt batch`; give the folder that -o named") from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise UnreadableError(f"{self.record}: cannot be read; it is damaged or no file of medkt") from error
-        if not isinstance(record, dict) or "identity" not in record:
+        if not isinstance(record, dict) or not isinstance(record.get("identity"), dict):
             raise UnreadableError(f"{self.record}: holds no `identity`; it is no file of medkt")
+        if record.get(SUM, wanted) != wanted:  # earlier versions noted none
+            raise UnreadableError(
+                f"{self.record}: is not as the run wrote it (its sum is another): changed since, or damaged; take it from a "
+                "copy, or begin in another folder"
+            )
+        for name, kinds in _HELD.items():
+            if not isinstance(record.get(name, kinds[0]()), kinds):
+                raise UnreadableError(
+                    f"{self.record}: its `{name}` is of another kind; it is damaged or no file of medkt"
+                )
         return record
 
     def claim(self, identity: Mapping[str, Any], *, accept_versions: bool = False) -> None:
@@ -273,9 +288,15 @@ class RunFolder:
             file.unlink(missing_ok=True)
 
     def write_record(self, record: Mapping[str, Any]) -> None:
-        """Replace `run.json`."""
-        text = json.dumps({"schema": SCHEMA, **record}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        """Replace `run.json`; its sum is made anew."""
+        whole = {"schema": SCHEMA, **{name: value for name, value in record.items() if name != SUM}}
+        text = json.dumps({**whole, SUM: sum_of(whole)}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         write_atomically(self.record, lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def sum_of(record: Mapping[str, Any]) -> str:
+    """SHA-256 over what a run's record says beside its own sum."""
+    return sha256_of_json({name: value for name, value in record.items() if name != SUM})
 
 
 def require_schema(record: Mapping[str, Any], *, where: Path) -> None:

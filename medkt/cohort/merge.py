@@ -81,10 +81,13 @@ def _same_run(runs: Sequence[RunFolder], *, accept_versions: bool) -> tuple[dict
     for run, record in zip(runs, (first, *others), strict=True):
         require_schema(record, where=run.path)
     for run, record in zip(runs[1:], others, strict=True):
-        for part in ("identity",) if accept_versions else ("identity", "models", "software"):
+        for part in ("identity",) if accept_versions else ("identity", "software"):
             had, has = first.get(part) or {}, record.get(part) or {}
             require_same({**had, "shard": ""}, {**has, "shard": ""}, where=run.path)
     models = next((record["models"] for record in (first, *others) if record["models"]), None)
+    for run, record in zip(runs, (first, *others), strict=True):
+        if record["models"] and not accept_versions:  # a shard without a case of its own has loaded none
+            require_same(models, record["models"], where=run.path)
     return first["identity"], models
 
 

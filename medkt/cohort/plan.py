@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from medkt.about import __version__
-from medkt.bounds import parse_json
+from medkt.bounds import read_note
 from medkt.cohort.inputs import fingerprint, joined, of_files, of_row, paths_of
 from medkt.cohort.work import Shard, Work, pseudonym
 from medkt.datasets.case import Case
@@ -18,7 +18,7 @@ from medkt.datasets.prompts import PromptFile
 from medkt.errors import SettingsError
 from medkt.io.atomic import write_atomically
 from medkt.models.digest import sha256_of, sha256_of_json
-from medkt.report.run.columns import kept
+from medkt.report.run.columns import kept, twins
 
 KNOWN_COLUMNS = ("split", "class_name", "present")  # of the manifest's own, those that may go into the table
 
@@ -58,6 +58,13 @@ class Plan:
     strict: bool = False
     files: Callable[[], Iterable[tuple[str, ...]]] | None = None
     prompts: PromptFile | None = None
+
+    def __post_init__(self) -> None:
+        if alike := twins(self.columns):
+            raise SettingsError(
+                f"the columns {alike[0]!r} and {alike[1]!r} differ in upper and lower case only, which SQL takes for one; rename one "
+                "in the manifest, or keep one"
+            )
 
     def with_prompts(self, prompts: PromptFile) -> "Plan":
         """The same cases, each asked in the sentence of its image too.
@@ -217,7 +224,8 @@ def _survey_of(
             f"--keep-column {missing[0]}: the manifest has no such column; it has {', '.join(sorted(known))}"
         )
     lasting = {name: found[name] for name in ("concepts", "patients", "notes")}
-    return found, {"digest": digest, **lasting, "columns": [_digest(name) for name in found["columns"]]}
+    noted = {"digest": digest, **lasting, "columns": [_digest(name) for name in found["columns"]]}
+    return found, {**noted, "sum": sha256_of_json(noted)}
 
 
 def _digest(name: str) -> str:
@@ -242,15 +250,12 @@ def _survey(manifest: Path) -> dict[str, Any]:
 
 def _surveyed(cache: Path | None, digest: str) -> dict[str, Any] | None:
     """What an earlier survey of the same manifest found; None where there is none, or it is damaged."""
-    if cache is None or not cache.is_file():
-        return None
+    found = None if cache is None else read_note(cache)
     try:
-        found: dict[str, Any] = parse_json(cache.read_text(encoding="utf-8"))
-    except ValueError:
+        told = {} if found is None else {name: value for name, value in found.items() if name != "sum"}
+        return told if told.get("digest") == digest and found and sha256_of_json(told) == found.get("sum") else None
+    except (ValueError, RecursionError):  # NaN, which nobody has written here
         return None
-    return (
-        found if found.get("digest") == digest and {"patients", "notes", "columns", "concepts"} <= set(found) else None
-    )
 
 
 def _write_json(path: Path, values: Mapping[str, Any]) -> None:

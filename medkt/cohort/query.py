@@ -2,16 +2,19 @@
 
 import json
 import re
+import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from medkt.bounds import budget
 from medkt.cohort.folder import RunFolder
 from medkt.cohort.tables import TABLES
 from medkt.errors import InputError, SettingsError
 from medkt.report.plain import as_plain
-from medkt.report.run.columns import renamed
+from medkt.report.run.columns import renamed, twins
 
 MEMORY = "1GB"  # beyond it DuckDB says so; it may write nothing to the disk
 ROWS_AT_ONCE = 1000
@@ -34,7 +37,7 @@ def query(runs: Sequence[Path], sql: str) -> Answer:
 
     Raises:
         InputError: a folder has no tables, or a damaged one.
-        SettingsError: the query is no SELECT and no explanation of one, or DuckDB refuses it; says why.
+        SettingsError: the query is no SELECT and no explanation of one, takes too long, or DuckDB refuses it; says why.
     """
     import duckdb
 
@@ -42,11 +45,28 @@ def query(runs: Sequence[Path], sql: str) -> Answer:
     with duckdb.connect(":memory:", config=_CONFIG) as database:
         _attach(database, [RunFolder(run) for run in runs])
         try:
-            asked = database.execute(statement)
-            rows = _bounded(asked)
+            with _stopped_after(budget().query_seconds, database):
+                asked = database.execute(statement)
+                rows = _bounded(asked)
+        except duckdb.InterruptException as error:
+            raise SettingsError(
+                f"the query took longer than {budget().query_seconds} s; ask for less, or set MEDKT_QUERY_SECONDS"
+            ) from error
         except duckdb.Error as error:
             raise SettingsError(f"the query cannot be answered: {_first_line(error)}") from error
         return Answer(columns=tuple(column[0] for column in asked.description or ()), rows=rows)
+
+
+@contextmanager
+def _stopped_after(seconds: int, database: Any) -> Iterator[None]:
+    """While the block runs, the database is interrupted where that takes longer: a recursion may have no end."""
+    clock = threading.Timer(seconds, database.interrupt)
+    clock.daemon = True
+    clock.start()
+    try:
+        yield
+    finally:
+        clock.cancel()
 
 
 def _bounded(asked: Any) -> list[tuple[Any, ...]]:
@@ -72,7 +92,10 @@ def _select_of(sql: str) -> Any:
         kinds = [one.type for one in statements]
         if kinds == [duckdb.StatementType.EXPLAIN]:
             kinds = [one.type for one in duckdb.extract_statements(_EXPLAIN.sub("", statements[0].query, count=1))]
-    except duckdb.Error as error:
+    except (
+        duckdb.Error,
+        ValueError,
+    ) as error:  # ValueError: a kind of statement that DuckDB's own Python does not know
         raise SettingsError(f"the query is no SQL that DuckDB reads: {_first_line(error)}") from error
     if kinds != [duckdb.StatementType.SELECT]:
         raise SettingsError("a query is one SELECT; the tables are " + ", ".join(TABLES))
@@ -107,6 +130,10 @@ def _attach(database: Any, runs: Sequence[RunFolder]) -> None:
             if not all(rows.schema.names):
                 raise InputError(
                     f"{path}: is damaged, a column has no name; write the tables anew by going on with the run"
+                )
+            if alike := twins(rows.schema.names):
+                raise InputError(
+                    f"{path}: SQL takes the columns {alike[0]!r} and {alike[1]!r} for one; read them from the CSV, or run again with one"
                 )
             columns = renamed(path, rows.schema.names)
             parts.append(_select(run, f"{name}_{number}", columns, several=len(runs) > 1))

@@ -9,7 +9,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from medkt.bounds import parse_json
+from medkt.bounds import read_note
 
 LIST = ".moves.json"
 _ASIDE = "earlier"
@@ -60,9 +60,9 @@ def finish_moves(hidden: Path) -> None:
         OSError: a file cannot be moved.
     """
     try:
-        listed = parse_json((hidden / LIST).read_text(encoding="utf-8"))
+        listed = read_note(hidden / LIST) or {}
         files, earlier = [str(one) for one in listed["files"]], [str(one) for one in listed["earlier"]]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (KeyError, TypeError):
         return  # killed before all was written
     if any(Path(name).name != name for name in (*files, *earlier)):
         return  # not written here

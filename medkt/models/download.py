@@ -20,7 +20,7 @@ from typing import IO, Any, cast
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
-from medkt.bounds import parse_json
+from medkt.bounds import read_note
 from medkt.errors import InputError, OutputError, SettingsError, WeightsError
 from medkt.models import store
 from medkt.models.digest import sha256_of
@@ -47,10 +47,7 @@ class _Part:
         return self.content.stat().st_size if self.content.is_file() else 0
 
     def validator(self, url: str) -> str | None:
-        try:
-            note = parse_json(self.note.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
+        note = read_note(self.note) or {}
         return str(note["validator"]) if note.get("url") == url and note.get("validator") else None
 
     def drop(self) -> None:

@@ -17,7 +17,7 @@ import torch
 import yaml
 
 from medkt.about import NOT_A_MEDICAL_DEVICE, __version__
-from medkt.bounds import parse_json
+from medkt.bounds import read_note
 from medkt.calibration import Calibration, Decision
 from medkt.datasets.prompts import ORACLE
 from medkt.errors import MedktError, OutputError
@@ -158,10 +158,10 @@ def _move_all(hidden: Path, folder: Path, files: Sequence[str]) -> None:
 def _files_of_result(folder: Path) -> tuple[str, ...]:
     """The files that the result in a folder says are its own; none where there is no result of medkt."""
     try:
-        record = parse_json((folder / RECORD).read_text(encoding="utf-8"))
+        record = read_note(folder / RECORD) or {}
         listed = [file for finding in record["findings"] for file in finding["files"].values()]
         listed += [RECORD, *OTHER_FILES] if record["medkt"] else []
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, AttributeError):
         return ()
     return tuple(dict.fromkeys(str(file) for file in listed if Path(str(file)).name == file))
 

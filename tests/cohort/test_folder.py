@@ -1,5 +1,6 @@
 """A run's folder: what it is a run of, its salt, and its lock."""
 
+import json
 import stat
 from pathlib import Path
 
@@ -66,9 +67,26 @@ def test_what_is_no_run_is_said(folder: RunFolder, tmp_path: Path) -> None:
     folder.record.write_text("{}")
     with pytest.raises(UnreadableError, match="holds no `identity`"):
         folder.read()
+    for name, value in {"schema": "2", "tables": [], "models": "none", "software": 3, "made_with": None}.items():
+        folder.record.write_text(json.dumps({"identity": {}, name: value}))  # of an earlier version, without a sum
+        with pytest.raises(UnreadableError, match=f"its `{name}` is of another kind"):
+            folder.read()
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
         RunFolder(tmp_path / "file" / "run").make()
+
+
+def test_a_record_that_was_changed_is_refused(folder: RunFolder) -> None:
+    folder.claim({"settings": {"m2ib": {"beta": 0.1}}})
+    written = folder.record.read_text()
+    assert folder.read()["identity"] == {"settings": {"m2ib": {"beta": 0.1}}}
+    for before, after in (("0.1", "0.2"), ("m2ib", "m2iB"), ("null", "{}"), ('"models"', '"model"'), ("0.1", "NaN")):
+        folder.record.write_text(written.replace(before, after, 1))
+        with pytest.raises(UnreadableError, match=r"is not as the run wrote it|cannot be read"):
+            folder.read()
+    folder.record.write_text(written)
+    folder.note_tables([folder.record])
+    assert list(folder.read()["tables"]) == ["run.json"]  # written anew, the sum is too
 
 
 def test_a_folder_is_held_by_one(folder: RunFolder) -> None:

@@ -73,6 +73,24 @@ def test_no_column_of_the_manifest_takes_the_place_of_a_result(tmp_path: Path) -
     assert table.select(results).to_pylist() == read_table(plain.table("results")).to_pylist()
 
 
+@pytest.mark.parametrize("pair", [("site", "SITE"), ("Größe", "GRÖSSE"), ("sex", "Sex")])
+def test_columns_that_sql_takes_for_one_are_refused(pair: tuple[str, str], tmp_path: Path) -> None:
+    """Before, a query gave the values of one of them under both names; a table that has them is refused there."""
+    path = tmp_path / "cases.csv"
+    path.write_text(f"case_id,image,{pair[0]},{pair[1]}\na,one.nii,1,2\n")
+    (tmp_path / "one.nii").touch()
+    assert plan_of(path, concepts=str, asked=["cyst"], columns=pair[:1]).columns == pair[:1]
+    with pytest.raises(SettingsError, match="differ in upper and lower case only, which SQL takes for one"):
+        plan_of(path, concepts=str, asked=["cyst"], columns=pair)
+    folder = _run(tmp_path / "kept", ())
+    table = read_table(folder.table("results"))
+    for name in pair:
+        table = table.append_column(f"kept_{name}", pa.array([name, name]))
+    write_table(table, folder.table("results"))
+    with pytest.raises(InputError, match=r"SQL takes the columns .* for one"):
+        query([folder.path], "SELECT * FROM results")
+
+
 def test_the_columns_need_no_quotes_in_sql(tmp_path: Path) -> None:
     folder = _run(tmp_path / "kept", ("status", "case"))
     answer = query([folder.path], "SELECT case_id, kept_case, kept_status, status FROM results ORDER BY case_id")

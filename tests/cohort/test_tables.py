@@ -104,6 +104,26 @@ def test_shards_merged_are_the_single_run(tmp_path: Path) -> None:
     assert tables_of(merged) == tables_of(single)
 
 
+@pytest.mark.parametrize("empty", [1, 2, 3])
+def test_a_shard_without_a_case_is_merged_too(tmp_path: Path, empty: int) -> None:
+    """It has loaded no model; two that have loaded different ones are no parts of one run."""
+    for index in (1, 2, 3):
+        made = _make(
+            shard_folder(tmp_path / "run", Shard(index=index, count=3)),
+            [] if index == empty else [index],
+            shard=f"{index}/3",
+        )
+        if index == empty:
+            made.write_record({**made.read(), "models": None})
+    parts = shards_below(tmp_path / "run")
+    assert merge_runs(parts, tmp_path / "run").total == 2
+    assert RunFolder(tmp_path / "run").read()["models"] == {"encoder": "e"}
+    other = next(one for one in map(RunFolder, reversed(parts)) if one.read()["models"])
+    other.write_record({**other.read(), "models": {"encoder": "other"}})
+    with pytest.raises(SettingsError, match="encoder: "):
+        merge_runs(parts, tmp_path / "run")
+
+
 def test_what_does_not_belong_together_is_not_merged(tmp_path: Path) -> None:
     parts = _shards(tmp_path)
     with pytest.raises(InputError, match="shard 2 of 3 is missing"):
@@ -119,7 +139,7 @@ def test_what_does_not_belong_together_is_not_merged(tmp_path: Path) -> None:
         merge_runs(parts, tmp_path / "salts")
     record = json.loads((parts[1] / "run.json").read_text())
     record["identity"]["manifest"] = "other"
-    (parts[1] / "run.json").write_text(json.dumps(record))
+    RunFolder(parts[1]).write_record(record)
     with pytest.raises(SettingsError, match='manifest: "m" in the run, "other" now'):
         merge_runs(parts, tmp_path / "two")
 

@@ -11,6 +11,7 @@ from medkt.cohort.plan import plan_of
 from medkt.cohort.work import Shard, Work, pseudonym
 from medkt.datasets.case import Case
 from medkt.errors import SettingsError
+from medkt.models.digest import sha256_of_json
 
 MANIFEST = """case_id,image,patient_id,concept,split,sex
 a-1,one.nii,p1,ct_nodule,test,F
@@ -75,10 +76,11 @@ def test_a_manifest_is_gone_through_once(tmp_path: Path) -> None:
     known = json.loads(cache.read_text())
     assert (known["concepts"], len(known["columns"])) == (["ct_nodule"], 1)
     assert "sex" not in cache.read_text()  # of a table without a head the columns' names are a patient's row
-    cache.write_text(json.dumps({**known, "concepts": ["from the cache"]}))
+    other = {name: value for name, value in known.items() if name != "sum"} | {"concepts": ["from the cache"]}
+    cache.write_text(json.dumps({**other, "sum": sha256_of_json(other)}))
     again = plan_of(path, concepts=str, asked=["cyst"], columns=["sex"], cache=cache)
     assert (again.digest, dict(again.concepts)) == (first.digest, {"from the cache": "from the cache"})
-    for spoilt in ("{", json.dumps({**known, "digest": "of another"})):
+    for spoilt in ("{", json.dumps({**known, "digest": "of another"}), json.dumps({**known, "concepts": []})):
         cache.write_text(spoilt)
         assert plan_of(path, concepts=str, asked=["cyst"], cache=cache).concepts == {"ct_nodule": "ct_nodule"}
 

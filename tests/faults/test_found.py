@@ -19,7 +19,9 @@ import yaml
 from pyarrow.parquet import read_table, write_table
 
 from medkt.bounds import parse_yaml
+from medkt.cohort.folder import RunFolder
 from medkt.cohort.outcomes import Outcome
+from medkt.cohort.plan import plan_of
 from medkt.cohort.query import query
 from medkt.concepts import read_package
 from medkt.concepts.tensors import read_header
@@ -37,11 +39,16 @@ from medkt.errors import (
 )
 from medkt.io import read_image, read_mask
 from medkt.io.archive import unpacked
+from medkt.io.moves import LIST, finish_moves
 from medkt.io.within import FileWithin
 from medkt.models.digest import sha256_of
+from medkt.models.download import _Part
 from medkt.models.store import read_manifest
 from medkt.models.weights import read_state
+from medkt.report.run.case_record import record_of
+from medkt.report.run.pictures import cases_to_look_at
 from medkt.report.run.scores import read_scores
+from medkt.report.write import _files_of_result
 from medkt.resources import data_file
 
 from .bench import seeds
@@ -404,9 +411,9 @@ def test_a_table_with_a_column_without_a_name(tmp_path: Path) -> None:
     table = _scored(tmp_path)
     held, before = read_table(table), sha256_of(table)
     write_table(held.append_column("", pa.array([1.0] * held.num_rows)), table)
-    record = (table.parent / "run.json").read_text()
-    assert before in record
-    (table.parent / "run.json").write_text(record.replace(before, sha256_of(table)))
+    run = RunFolder(table.parent)
+    assert run.read()["tables"][table.name] == before
+    run.note_tables([table])
     with pytest.raises(InputError, match="a column has no name"):
         query([table.parent], "SELECT * FROM results")
 
@@ -418,6 +425,20 @@ def test_an_answer_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
     assert len(query([table.parent], "SELECT * FROM range(5000)").rows) == 5000
     with pytest.raises(SettingsError, match="more than 5000 rows"):
         query([table.parent], "SELECT * FROM range(100000000000)")
+
+
+def test_a_query_without_end_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also a kind of statement that DuckDB's own Python has no name for is a line."""
+    table = _scored(tmp_path)
+    monkeypatch.setenv("MEDKT_QUERY_SECONDS", "1")
+    endless = "WITH RECURSIVE t AS (SELECT 1 AS n UNION ALL SELECT n FROM t) SELECT count(*) FROM t"
+    with pytest.raises(SettingsError, match="took longer than 1 s; ask for less, or set MEDKT_QUERY_SECONDS"):
+        query([table.parent], endless)
+    with pytest.raises(SettingsError, match="is no SQL that DuckDB reads"):
+        query([table.parent], "UPDATE EXTENSIONS")
+    monkeypatch.setenv("MEDKT_QUERY_SECONDS", "soon")
+    with pytest.raises(SettingsError, match="MEDKT_QUERY_SECONDS=soon: expected a whole number of seconds"):
+        query([table.parent], "SELECT 1")
 
 
 @pytest.mark.parametrize("key", ["modality", "title", "layout"])
@@ -448,3 +469,77 @@ def test_dimension_indices_that_are_no_numbers(tmp_path: Path) -> None:
     with suppress(MedktError):
         assert read_image(path) is not None
     assert read_mask(path).values.any()
+
+
+def _case_record(tmp_path: Path, **changes: Any) -> Path:
+    """A `result.json` with what the page of a run reads of it."""
+    finding = {
+        "concept": "cyst",
+        "window": "soft",
+        "files": {"mask": "a.nii.gz"},
+        "segment": 1,
+        "slices": [{"index": 2, "score": 0.5}],
+    }
+    held = {
+        "medkt": "0",
+        "input": {"shape": [3, 4, 5], "digest": "ab"},
+        "domain": "ct",
+        "slice_axis": 0,
+        "findings": [finding],
+    }
+    finding.update({name: value for name, value in changes.items() if name in finding})
+    held.update({name: value for name, value in changes.items() if name in held})
+    (tmp_path / "result.json").write_text(json.dumps(held))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"input": None}, {"input": {"shape": [3, 4], "digest": "a"}}, {"input": {"shape": [3, 4, -5], "digest": "a"}}, {"domain": "dermatology"},
+        {"domain": ["ct"]}, {"slice_axis": 3}, {"slice_axis": True}, {"findings": {"a": 1}}, {"findings": [1]}, {"concept": None}, {"window": 1},
+        {"files": {"mask": "../secret.nii.gz"}}, {"files": ["a"]}, {"segment": "1"}, {"segment": -1}, {"slices": [{"index": 3, "score": 0.1}]},
+        {"slices": [{"index": 1, "score": "high"}]}, {"slices": 7},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_result_whose_record_is_damaged(changes: dict[str, Any], tmp_path: Path) -> None:
+    assert record_of(_case_record(tmp_path))["domain"] == "ct"
+    with pytest.raises(UnreadableError, match=r"result\.json: cannot be read; run the case again"):
+        record_of(_case_record(tmp_path, **changes))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[", "[]", "3", "null", "[" * 100_000, '{"digest": []}', '{"url": {}, "validator": 1}', '{"a": NaN}']
+)
+def test_a_damaged_note_is_as_none(text: str, tmp_path: Path) -> None:
+    """Of what a manifest holds, of a download, of a move of files, of an earlier result; they can be found again without."""
+    (run,) = seeds.planned(tmp_path)
+    note = run / "manifest.json"
+
+    def planned() -> object:
+        made = plan_of(run / "cases.csv", concepts=str, asked=[], columns=["sex"], cache=note)
+        return dict(made.concepts), made.notes, made.patients_stated
+
+    before, written = planned(), note.read_text()
+    for damaged in (text, written.replace("mass", "cyst"), written.replace("true", '"true"')):
+        note.write_text(damaged)
+        assert planned() == before
+        assert note.read_text() == written
+    (tmp_path / "note").write_text(text)
+    assert _Part(content=tmp_path / "none", note=tmp_path / "note").validator("https://example.org") is None
+    (tmp_path / "result.json").write_text(text)
+    assert _files_of_result(tmp_path) == ()
+    (tmp_path / LIST).write_text(text)
+    finish_moves(tmp_path)
+
+
+def test_a_case_that_is_called_after_a_place_elsewhere(tmp_path: Path) -> None:
+    table = _scored(tmp_path)
+    held = read_table(table)
+    write_table(
+        held.set_column(held.schema.get_field_index("case_id"), "case_id", pa.array(["../../a"] * held.num_rows)), table
+    )
+    RunFolder(table.parent).note_tables([table])
+    with pytest.raises(UnreadableError, match="a case has a name that names no folder"):
+        cases_to_look_at(table.parent, read_scores(table))

@@ -221,8 +221,8 @@ def test_maps_comparisons_and_volumes(places: Path, medkt: Command) -> None:
     assert require_untainted(written(places)) > 40
 
 
-def test_a_learning(places: Path, medkt: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of words in a file that is named after a patient: package, page, log and the cache of images."""
+def test_a_learning_and_an_inversion(places: Path, medkt: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of words in a file that is named after a patient: package, page, images, record, log and the cache of images."""
     monkeypatch.undo()
     for name, value in {"MEDKT_HOME": "home", "MEDKT_CACHE": "home/cache", "TMPDIR": "temporary"}.items():
         monkeypatch.setenv(name, str(places / value))
@@ -247,7 +247,13 @@ def test_a_learning(places: Path, medkt: Command, monkeypatch: pytest.MonkeyPatc
     ran = medkt("learn", words, "-o", places / "out" / "ring.medkt", *options, "--json", "-v")
     assert ran.code == 0, ran.err
     require_untainted(iter([("out", ran.out.encode()), ("err", ran.err.encode())]))
-    assert require_untainted(written(places)) > 3
+    for number, cached in enumerate(((), ("--no-cache",))):
+        less = ("--set", "steps=2", "--images", "1", *cached)
+        ran = medkt("invert", "-c", words, "-o", places / "out" / f"images {number}", *less, "--json", "-v")
+        assert ran.code == 0, ran.err
+        require_untainted(iter([("out", ran.out.encode()), ("err", ran.err.encode())]))
+    assert (places / "out" / "images 1" / "sheet.png").is_file()
+    assert require_untainted(written(places)) > 12
 
 
 def test_calibration(places: Path, medkt: Command) -> None:

@@ -4,10 +4,11 @@ What comes from the manifest stands under `kept_NAME`, so that no column of it t
 the first schema had `case` for `case_id`, a word of SQL, and the manifest's columns under their own names.
 """
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from medkt.bounds import read_note
 
 SCHEMA = 2  # of the tables; stands in `run.json` and in the metadata of each Parquet file
 SCHEMA_KEY = "medkt_schema"
@@ -23,6 +24,16 @@ def kept(name: str) -> str:
     'kept_dsc'
     """
     return f"{KEPT}{name}"
+
+
+def twins(names: Iterable[str]) -> tuple[str, str] | None:
+    """Two names that differ in upper and lower case only, which SQL takes for one column; None where there are none."""
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(name.casefold(), name)
+        if other != name:
+            return other, name
+    return None
 
 
 def schema_of(record: Mapping[str, Any]) -> int:
@@ -50,10 +61,10 @@ def asked_column(names: Sequence[str], name: str) -> str:
 
 def _kept_by(record: Path) -> Sequence[str]:
     try:
-        identity = json.loads(record.read_text(encoding="utf-8"))["identity"]
+        identity = (read_note(record) or {})["identity"]
         own = {"class_name"} if identity.get("task") == "classification" else set()
         return [str(name) for name in identity.get("columns", ()) if name not in own | _OF_RESULTS]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, AttributeError):
         return ()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from medkt.errors import UnreadableError
 from medkt.report.run.columns import CASE
 from medkt.report.run.scores import Scores, open_table
 from medkt.report.run.viewer import CaseVolume
@@ -54,6 +55,9 @@ def cases_to_look_at(run: Path, scores: Scores, *, count: int = 3) -> tuple[Case
         run: its folder, with `results.parquet` and `cases`.
         scores: of that table.
         count: how many of each.
+
+    Raises:
+        UnreadableError: the table names a case that a run cannot have named so.
     """
     if "dsc" not in scores.numbers or not count:
         return ()
@@ -71,6 +75,8 @@ def cases_to_look_at(run: Path, scores: Scores, *, count: int = 3) -> tuple[Case
 def _names(run: Path) -> NDArray[np.object_]:
     held = open_table(run / "results.parquet", needed=(CASE,), by=(), kept=lambda _: False)
     names: NDArray[np.object_] = held.column(CASE).cast("string").to_numpy()
+    if not all(isinstance(name, str) and Path(name).name == name for name in names.tolist()):
+        raise UnreadableError(f"{run / 'results.parquet'}: a case has a name that names no folder; it is damaged")
     return names
 
 

@@ -1,6 +1,5 @@
 """The result table of a run as columns: a million rows as NumPy arrays, never as Python objects."""
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 from numpy.typing import NDArray
 
+from medkt.bounds import read_note
 from medkt.errors import InputError, SettingsError, UnreadableError
 from medkt.models.digest import sha256_of
 from medkt.report.run.columns import CASE, asked_column, renamed
@@ -182,13 +182,15 @@ def require_as_written(table: Path) -> None:
     """That a table has the digest that the record of its run states, where it states one.
 
     Raises:
-        UnreadableError: it has another.
+        UnreadableError: it has another, or the record is damaged.
     """
-    try:
-        told = json.loads((table.parent / "run.json").read_text(encoding="utf-8"))["tables"][table.name]
-    except (OSError, ValueError, KeyError, TypeError):  # a run of an earlier version, or none
-        return
-    if told != sha256_of(table):
+    beside = table.parent / "run.json"
+    record = read_note(beside) if beside.exists() else {}
+    tables = {} if record is None else record.get("tables", {})  # none of a run of an earlier version
+    if record is None or not isinstance(tables, dict):
+        raise UnreadableError(f"{beside}: cannot be read; it is damaged or no file of medkt")
+    told = tables.get(table.name)
+    if told is not None and told != sha256_of(table):
         raise UnreadableError(
             f"{table}: is not as the run wrote it (its digest is another): changed, damaged, or the run was ended while it wrote; "
             "going on with the run writes it anew"

@@ -10,15 +10,15 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy.typing import NDArray
 
-from medkt.bounds import parse_json
 from medkt.datasets.case import Case
 from medkt.datasets.reference import reference_mask
 from medkt.domains import Domain, domain
-from medkt.errors import InputError, UnreadableError
+from medkt.errors import InputError
 from medkt.io import read_image
 from medkt.io.mask_choice import MaskChoice
 from medkt.io.masks import read_chosen
 from medkt.io.nifti import image_from
+from medkt.report.run.case_record import finding_in
 from medkt.shapes import Voxels
 from medkt.spatial import Geometry, Image
 
@@ -63,38 +63,6 @@ class ShownLayers:
     mask: Bytes | None
     saliency: Bytes | None
     start: tuple[int, int, int]
-
-
-def record_of(folder: Path) -> Mapping[str, Any]:
-    """The `result.json` of a case.
-
-    Raises:
-        UnreadableError: there is none, or it is damaged.
-    """
-    path = folder / "result.json"
-    try:
-        record: dict[str, Any] = parse_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UnreadableError(f"{path}: cannot be read; run the case again with `medkt batch retry`") from error
-    return record
-
-
-def is_volume(record: Mapping[str, Any]) -> bool:
-    """Whether the case has several slices, by its `result.json`."""
-    return int(record["input"]["shape"][0]) > 1
-
-
-def finding_in(record: Mapping[str, Any], concept: str) -> Mapping[str, Any]:
-    """What `result.json` says of one concept.
-
-    Raises:
-        InputError: the case was not asked for it.
-    """
-    for finding in record["findings"]:
-        if finding["concept"] == concept:
-            found: Mapping[str, Any] = finding
-            return found
-    raise InputError(f"the run's record of the case has no finding {concept}; run the case again")
 
 
 def show_study(image: Image, case: Case, record: Mapping[str, Any], concept: str, *, window: str | None) -> ShownVolume:

@@ -29,6 +29,7 @@ from .formats import (
     in_tensors,
     in_unlisted_table,
     in_yaml,
+    within,
 )
 
 Change = Callable[[Path, int, Random, Path], Path]
@@ -135,7 +136,32 @@ def _all() -> list[Attack]:
     add("store", seeds.stores, doors.store, {"values": (one_of(in_json), False), "cut": (one_of(CUT), True)})
     add("safetensors", seeds.safetensors, doors.tensors, {"header": (in_tensors, False), "cut": (CUT, True), "blocks": (TORN, False)})  # fmt: skip
     for name in ("ledger", "outcomes", "tables", "record"):
-        add(name, seeds.runs, doors.run, {how: (in_run(name, change), name != "record") for how, (change, _) in guarded.items()}, heavy=True)  # fmt: skip
+        add(name, seeds.runs, doors.run, {how: (in_run(name, change), True) for how, (change, _) in guarded.items()}, heavy=True)  # fmt: skip
+    add("record", seeds.runs, doors.run, {"values": (in_run("record", in_json), True)}, heavy=True)
+    add("record", seeds.old_records, doors.page, {"old, values": (in_run("record", in_json), False)}, heavy=True)
+    add("result.json", seeds.case_records, doors.case_record, {how: (within("result/result.json", change), strict) for how, (change, strict) in {"values": (in_json, False), "cut": (CUT, True), "bits": (FLIPPED, False)}.items()})  # fmt: skip
+    add("manifest of a run", seeds.planned, doors.plan, {how: (within("manifest.json", change), True) for how, change in {"values": in_json, "cut": CUT, "bits": FLIPPED}.items()})  # fmt: skip
+    add("inversion cache", seeds.cached_images, doors.cached_images, {"header": (in_tensors, True), **guarded})
+    add(
+        "prompts, JSON and CSV",
+        lambda folder: seeds.prompt_files(folder)[:1],
+        doors.prompts,
+        {"cells": (in_csv, False), **text},
+    )
+    add(
+        "prompts, JSON and CSV",
+        lambda folder: seeds.prompt_files(folder)[1:],
+        doors.prompts,
+        {"values": (in_json, False)},
+    )
+    add("sidecar of NIfTI, JSON", seeds.sidecars, doors.sidecar, {"values": (within("a.json", in_json), False), "blocks": (within("a.json", TORN), False)})  # fmt: skip
+    add("patients, CSV", seeds.patients_tables, doors.patients, {"cells": (in_csv, False), "blocks": (TORN, False)})
+    add(
+        "config.json of a CLIP",
+        seeds.clip_configs,
+        doors.clip_config,
+        {"values": (in_json, False), "blocks": (TORN, False)},
+    )
     add("ledger", seeds.runs, doors.run, {"rows": (in_ledger, True)}, heavy=True)
     add("tables", seeds.tables, doors.table, {"columns": (in_unlisted_table, False), "bits of scores": (one_table(FLIPPED), True)})  # fmt: skip
     add("questions, SQL", seeds.tables, doors.question, {"hostile": (hostile.question, False)})

@@ -5,6 +5,7 @@ Imports stand inside, for a child takes only what its door needs.
 
 import hashlib
 import io
+import os
 from contextlib import redirect_stdout
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
@@ -136,11 +137,92 @@ def table(path: Path) -> object:
     return rows, str(read_scores(path / "results.parquet"))
 
 
+def page(path: Path) -> object:
+    """A run as a page shows it, but for the drawing."""
+    from argparse import Namespace
+
+    from medkt.cli.report import arm_of
+    from medkt.report.run.page import _facts, _text
+
+    arm = arm_of(Namespace(by="site", resamples=100, cases=1), path, "a")
+    return _facts(arm.record), _text(arm.record), str(arm.cases), str(arm.evaluation)
+
+
+def case_record(path: Path) -> object:
+    """What a page's viewer shows of a case, and the files that another result would take the places of."""
+    from medkt.datasets.case import Case
+    from medkt.datasets.phantom.study import reference_path
+    from medkt.io import read_image
+    from medkt.report.run.case_record import is_volume, record_of
+    from medkt.report.run.volumes import show_layers, show_study
+    from medkt.report.write import _files_of_result
+
+    goes = _files_of_result(path / "result")
+    if any(not (path / "result" / name).resolve().is_relative_to(path / "result") for name in goes):
+        raise AssertionError("another result would remove a file elsewhere")
+    record = record_of(path / "result")
+    study = next((path / "study").glob("image.nii*"))
+    image = read_image(study)
+    concept = record["findings"][0]["concept"] if record["findings"] else "none"
+    case = Case(case_id="a", image=study, references=(reference_path(study),), reference_kind="mask")
+    shown = show_study(image, case, record, concept, window=None)
+    layers = show_layers(shown, image, path / "result", record, concept)
+    found = [None if one is None else _digest(one) for one in (shown.image, layers.mask, layers.saliency)]
+    return is_volume(record), found, layers.start, goes
+
+
+def plan(path: Path) -> object:
+    """A run that goes on with its manifest."""
+    from medkt.cohort.plan import plan_of
+
+    made = plan_of(path / "cases.csv", concepts=str, asked=[], columns=["sex"], cache=path / "manifest.json")
+    return dict(made.concepts), made.notes, made.patients_stated, [str(one.key) for one in made.works(b"s" * 32, {1: (0, 0), 2: (0, 0)})]  # fmt: skip
+
+
+def sidecar(path: Path) -> object:
+    from medkt.io import read_image
+
+    read = read_image(path / "a.nii")
+    return _digest(read.values), *_placed(read.geometry), str(read.provenance)
+
+
+def prompts(path: Path) -> object:
+    from medkt.datasets.prompts import read_prompts
+
+    return dict(read_prompts(path).sentences)
+
+
+def patients(path: Path) -> object:
+    from medkt.datasets.patients import WhoseFiles
+
+    return WhoseFiles(table=path).of([f"m{n}" for n in range(6)])
+
+
+def clip_config(path: Path) -> object:
+    from medkt.models.hugging_face import stated_activation
+
+    return stated_activation(path.parent / "model.safetensors")
+
+
+def cached_images(path: Path) -> object:
+    """An entry of the cache; one that is damaged is made again."""
+    from medkt.inversion.cache import _read
+    from medkt.inversion.settings import InversionSettings
+
+    from .seeds import INVERTED, cache_key
+
+    found = _read(path, cache_key(), INVERTED[0], InversionSettings(), 0)
+    if found is None:
+        raise InputError("the images are made again")
+    return [_digest(one.numpy()) for one in (found.pixels, found.similarity, found.curves)]
+
+
 def question(path: Path) -> object:
     """A question that must neither write nor read; `path` has a run and the words."""
     from medkt.cohort.query import query
 
     before = _files(path)
+    os.environ["MEDKT_QUERY_SECONDS"] = "2"
     try:
         return query([path / "run"], (path / "question.sql").read_text(encoding="utf-8", errors="surrogateescape")).rows
     finally:
@@ -183,8 +265,6 @@ def store(path: Path) -> object:
 
 
 def bundle(path: Path) -> object:
-    import os
-
     from medkt.models.bundle import import_bundle
 
     os.environ["MEDKT_HOME"] = str(path.parent / f"home-{os.getpid()}")

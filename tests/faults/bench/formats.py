@@ -126,10 +126,12 @@ def in_parquet(seed: Path, number: int, random: Random, folder: Path) -> Path:
 
 def in_unlisted_table(seed: Path, number: int, random: Random, folder: Path) -> Path:
     """The table of results of a run whose record states no digests, with other columns."""
+    from medkt.cohort.folder import RunFolder
+
     target = folder / seed.name
     shutil.copytree(seed, target)
     record = json.loads((target / "run.json").read_text())
-    (target / "run.json").write_text(json.dumps({**record, "tables": {}}))
+    RunFolder(target).write_record({**record, "tables": {}})
     (folder / "of").mkdir()
     in_parquet(target / "results.parquet", number, random, folder / "of").replace(target / "results.parquet")
     return target
@@ -187,21 +189,26 @@ def _other_member(name: str, content: bytes, random: Random) -> bytes:
     return torn(content, random) if random.random() < 0.3 else content + more.encode("utf-8", "replace")
 
 
-def in_run(what: str, change: Change) -> Change:
-    """One file of a run's folder: the ledger, an outcome, a table, or its record."""
-    patterns = {
-        "ledger": "ledger.sqlite", "outcomes": "workers/*.jsonl", "tables": "*.parquet", "record": "run.json",
-    }  # fmt: skip
+def within(pattern: str, change: Change) -> Change:
+    """One file below a folder that fits a pattern; the others are as they were."""
 
     def chosen(seed: Path, number: int, random: Random, folder: Path) -> Path:
         target = folder / seed.name
         shutil.copytree(seed, target)
-        file = random.choice(sorted(target.glob(patterns[what])))
+        file = random.choice(sorted(target.glob(pattern)))
         (folder / "of").mkdir()
         change(file, number, random, folder / "of").replace(file)
         return target
 
     return chosen
+
+
+def in_run(what: str, change: Change) -> Change:
+    """One file of a run's folder: the ledger, an outcome, a table, or its record."""
+    patterns = {
+        "ledger": "ledger.sqlite", "outcomes": "workers/*.jsonl", "tables": "*.parquet", "record": "run.json",
+    }  # fmt: skip
+    return within(patterns[what], change)
 
 
 def in_ledger(seed: Path, number: int, random: Random, folder: Path) -> Path:

@@ -101,7 +101,9 @@ QUESTIONS = (
     "SELECT count(*) FROM range(10000) a, range(10000) b", "WITH RECURSIVE t AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM t WHERE n < 100000) SELECT max(n) FROM t",
     "SELECT repeat('x', 2000000000)", "SELECT list_sum(range(30000000))", "SELECT " + "(" * 3000 + "1" + ")" * 3000, "SELECT 1 + " * 3000 + "1",
     "SELECT '\\x00'", "SELECT \x00", "\ufeffSELECT 1", "--", "/*", ";", "", "SELECT", "SELECT $1", "SELECT ?", "SELECT regexp_matches(repeat('a', 40), '(a+)+$')",
-    "VALUES (1)", "TABLE results", "PIVOT results ON concept USING count(*)", "SELECT * FROM sqlite_scan('{there}', 'x')", "SELECT load_extension('x')",
+    "VALUES (1)", "TABLE results", "PIVOT results ON concept USING count(*)", "SELECT * FROM sqlite_scan('{there}', 'x')", "SELECT load_extension('x')", "UPDATE EXTENSIONS",
+    "WITH RECURSIVE t AS (SELECT 1 AS n UNION ALL SELECT n FROM t) SELECT count(*) FROM t", "FROM enable_logging(storage := 'file', storage_path := '{there}')",
+    "FROM enable_profiling(save_location := '{there}')", "SELECT write_log('{there}')", "FROM checkpoint()", "FROM duckdb_secrets()", "EXPLAIN (FORMAT html) SELECT 1",
 )  # fmt: skip
 
 

@@ -401,6 +401,115 @@ def tables(folder: Path) -> list[Path]:
     return [made.path]
 
 
+def old_records(folder: Path) -> list[Path]:
+    """A run with a table of scores, whose record has no sum, as earlier versions wrote it."""
+    (made,) = tables(folder)
+    record = json.loads((made / "run.json").read_text())
+    (made / "run.json").write_text(json.dumps({name: value for name, value in record.items() if name != "sum"}))
+    return [made]
+
+
+def case_records(folder: Path) -> list[Path]:
+    """A study, and what `medkt segment` wrote of it by the plain models."""
+    from contextlib import redirect_stdout
+    from io import StringIO
+    from unittest.mock import patch
+
+    from whole_line import load_bright
+
+    from medkt.cli.main import main
+    from medkt.datasets.phantom.study import write_study
+    from medkt.pipeline import Pipeline
+
+    made = folder / "one"
+    study = write_study(made / "study", domain="ct", finding="ct_nodule", seed=2, format="nifti", **SMALL)
+    quick = ("m2ib.steps=1", "m2ib.samples=1", "presence.gate=false")
+    words = ["-i", str(study), "-o", str(made / "result"), "-p", "a bright spot", "--modality", "ct", "-q"]
+    with patch.object(Pipeline, "load", load_bright), redirect_stdout(StringIO()):
+        assert main(["segment", *words, *(word for one in quick for word in ("--set", one))]) == 0
+    return [made]
+
+
+def planned(folder: Path) -> list[Path]:
+    """A manifest whose cases name two findings, and what a run noted of it."""
+    from medkt.cohort.plan import plan_of
+
+    made = folder / "run"
+    made.mkdir()
+    lines = [f"c{n},{n}.png,{('cyst', 'mass')[n % 2]},p{n // 2},{'FM'[n % 2]}" for n in range(6)]
+    (made / "cases.csv").write_text("\n".join(["case_id,image,concept,patient_id,sex", *lines]) + "\n")
+    for number in range(6):
+        (made / f"{number}.png").touch()
+    plan_of(made / "cases.csv", concepts=str, asked=[], columns=["sex"], cache=made / "manifest.json")
+    return [made]
+
+
+def sidecars(folder: Path) -> list[Path]:
+    """A NIfTI with what BIDS puts beside it."""
+    made = folder / "bids"
+    made.mkdir()
+    nifti(made)
+    for one in [*made.glob("[b-e].*")]:
+        one.unlink()
+    stated = {"Modality": "CT", "SpacingBetweenSlices": 2.5, "SliceThickness": 2.5, "SliceTiming": [0.0, 0.5]}
+    (made / "a.json").write_text(json.dumps(stated))
+    return [made]
+
+
+def prompt_files(folder: Path) -> list[Path]:
+    """Sentences of images, as JSON and as a table."""
+    (folder / "prompts.json").write_text(
+        json.dumps({"a/1.png": "a round shadow", "2.png": "a dark disc", "3.png": "no lesion"})
+    )
+    (folder / "prompts.csv").write_text("file,prompt\na/1.png,a round shadow\n2.png,a dark disc\n")
+    return [folder / "prompts.csv", folder / "prompts.json"]
+
+
+def patients_tables(folder: Path) -> list[Path]:
+    lines = [f"m{n}.png,p{n // 2},F" for n in range(6)]
+    (folder / "patients.csv").write_text("\n".join(["file,patient,sex", *lines]) + "\n")
+    return [folder / "patients.csv"]
+
+
+def clip_configs(folder: Path) -> list[Path]:
+    """What stands beside a CLIP of Hugging Face."""
+    tower = {"hidden_act": "quick_gelu", "hidden_size": 8}
+    (folder / "config.json").write_text(
+        json.dumps({"text_config": tower, "vision_config": tower, "model_type": "clip"})
+    )
+    return [folder / "config.json"]
+
+
+INVERTED = ("a bright ring", 2)  # text and images
+
+
+def cached_images(folder: Path) -> list[Path]:
+    """An entry of the cache of inverted images."""
+    import torch
+
+    from medkt.inversion.cache import _path_of, _write
+    from medkt.inversion.invert import Inverted
+    from medkt.inversion.settings import InversionSettings
+
+    text, images = INVERTED
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.rand((1, images, 3, 8, 8), generator=generator)
+    made = Inverted(
+        texts=(text,), pixels=pixels, similarity=torch.rand((1, images), generator=generator),
+        curves=torch.rand((1, images, 4), generator=generator), seconds=1.5, settings=InversionSettings(), seed=0,
+    )  # fmt: skip
+    path = _path_of(cache_key(), folder)
+    _write(path, cache_key(), made)
+    return [path]
+
+
+def cache_key() -> dict[str, object]:
+    from medkt.inversion.cache import entry_key
+    from medkt.inversion.settings import InversionSettings
+
+    return entry_key("small", "ab" * 32, INVERTED[0], InversionSettings(), images=INVERTED[1], seed=0)
+
+
 def checkpoints(folder: Path) -> list[Path]:
     """A state dict in each form that torch and safetensors write."""
     import torch

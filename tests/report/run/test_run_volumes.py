@@ -13,15 +13,13 @@ import pytest
 from medkt.datasets.case import Case
 from medkt.errors import GeometryMismatchError, InputError, UnreadableError
 from medkt.io import read_image
+from medkt.report.run.case_record import finding_in, is_volume, record_of
 from medkt.report.run.volumes import (
     Bytes,
     ShownVolume,
     coarse,
     coarse_geometry,
-    finding_in,
-    is_volume,
     nifti_bytes,
-    record_of,
     show_layers,
     show_study,
     steps_of,
