@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from medkt.cohort.folder import RunFolder, require_same, require_schema
 from medkt.cohort.ledger import AT_ONCE, Ledger
@@ -84,7 +85,7 @@ def _same_run(runs: Sequence[RunFolder], *, accept_versions: bool) -> tuple[dict
         for part in ("identity",) if accept_versions else ("identity", "software"):
             had, has = first.get(part) or {}, record.get(part) or {}
             require_same({**had, "shard": ""}, {**has, "shard": ""}, where=run.path)
-    models = next((record["models"] for record in (first, *others) if record["models"]), None)
+    models: Any = next((record["models"] for record in (first, *others) if record["models"]), None)
     for run, record in zip(runs, (first, *others), strict=True):
         if record["models"] and not accept_versions:  # a shard without a case of its own has loaded none
             require_same(models, record["models"], where=run.path)
