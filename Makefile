@@ -1,5 +1,6 @@
 # make demo   install into .venv and segment a bundled study
 # make test   install into .venv, then every check and test that runs here in minutes
+# make slow   more of the same, in tens of seconds a test
 # make faults damage inputs of every format for SECONDS_EACH, going on where it stopped; findings lie in FINDINGS
 # Nothing but Python 3.11 or later with pip and venv, and make, is needed.
 
@@ -8,8 +9,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # MKL and OpenMP threads of each of the test workers; the machine's cores are shared among them
 export OMP_NUM_THREADS ?= 1
+# without a cache, the types take as long as an eighth of the tests
+export MYPY_NUM_WORKERS ?= 2
 
-.PHONY: demo test check unit wheel faults clean
+.PHONY: demo test check unit slow wheel faults clean
 
 $(VENV)/.core: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "medkt needs Python 3.11 or later")'
@@ -37,6 +40,9 @@ check: $(VENV)/.dev
 
 unit: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 -q
+
+slow: $(VENV)/.dev
+	$(BIN)/python -m pytest -n 2 -q -m slow
 
 # The wheel in an environment of its own, its tests run from a folder outside the checkout: data files must be found there too
 wheel: $(VENV)/.dev

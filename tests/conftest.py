@@ -13,6 +13,16 @@ from hypothesis import settings
 # a shared machine's speed varies; a slow example is not a wrong one
 settings.register_profile("medkt", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("medkt")
+ASKED_FOR = ("slow", "full_size")
+"""Marks of tests that run only where they are named by `-m`."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    apart = [mark for mark in ASKED_FOR if mark not in str(config.getoption("markexpr"))]
+    left_out = [item for item in items if any(item.get_closest_marker(mark) for mark in apart)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
@@ -70,13 +71,18 @@ def _answer(result: StudyResult, folder: Path) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("domain", FINE)
-def test_a_fine_volume_gives_one_answer_in_all_48_orders(domain: str, tmp_path: Path, pipeline: Pipeline) -> None:
+@pytest.mark.parametrize(
+    ("domain", "orders"),
+    [("mri", ORDERS[::5]), ("ct", ORDERS[::5]), pytest.param("mri", ORDERS, marks=pytest.mark.slow, id="all")],
+)
+def test_a_fine_volume_gives_one_answer_in_all_orders(
+    domain: str, orders: Sequence[Any], tmp_path: Path, pipeline: Pipeline
+) -> None:
     """Of the thin planes every third is looked at, and those between are filled in."""
     path = write_study(tmp_path, domain=domain, seed=3, format="nifti", **FINE[domain])
     reference = tmp_path / "reference.nii.gz"
     answers, scores, stored = [], [], set()
-    for order in ORDERS if domain == "mri" else ORDERS[::5]:
+    for order in orders:
         image = read_image(write_in_order(path, order, tmp_path / "turned.nii"))
         result = pipeline.segment(image, [BRIGHT], view=View(modality=domain))
         (finding,) = result.findings

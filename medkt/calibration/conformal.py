@@ -11,6 +11,7 @@ What is kept of the scores are a few order statistics and their ranks, not the s
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from jaxtyping import Float64
@@ -91,11 +92,17 @@ def tail_of(scores: Float64[np.ndarray, " scores"], *rates: float) -> Tail:
     count = len(scores)
     if not count or not np.isfinite(scores).all():
         raise InputError(f"calibration needs finite scores, got {count} of which {int(np.isfinite(scores).sum())} are")
+    ranks = _ranks(rates, count)
+    ordered = np.sort(scores)
+    return Tail(count=count, ranks=ranks, scores=tuple(float(ordered[rank - 1]) for rank in ranks))
+
+
+@cache
+def _ranks(rates: tuple[float, ...], count: int) -> tuple[int, ...]:
+    """Those that are kept of so many scores, ascending."""
     wanted = {rank_for(rate, count) for rate in rates}
     wanted |= {rank_for(rate, count) for rate in TAILS if count >= needed(rate)}
-    ranks = sorted(wanted) or [count]
-    ordered = np.sort(scores)
-    return Tail(count=count, ranks=tuple(ranks), scores=tuple(float(ordered[rank - 1]) for rank in ranks))
+    return tuple(sorted(wanted)) or (count,)
 
 
 def rank_for(rate: float, count: int) -> int:

@@ -336,6 +336,7 @@ def page(paged: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(paged / "run" / "report.html", tmp_path))
 
 
+@pytest.mark.slow
 def test_a_volume_in_a_browser(made: Path, page: Path, tmp_path: Path) -> None:
     """Opened from disk, by keyboard: planes are drawn, layers come and go, nothing complains, nothing else is asked for."""
     with Browser(page, tmp_path / "profile", *SOFTWARE_WEBGL) as browser:

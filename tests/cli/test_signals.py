@@ -126,7 +126,7 @@ def test_a_user_without_a_home_is_told(monkeypatch: pytest.MonkeyPatch, capsys: 
     assert "set MEDKT_HOME to a folder" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.slow)])
 def test_a_command_that_is_ended_while_it_unpacks_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
     """A real process; before, what was unpacked stayed in the system's temporary folder."""
     study, output, system = tmp_path / "study.zip", tmp_path / "output", tmp_path / "system"

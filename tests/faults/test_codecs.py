@@ -34,7 +34,10 @@ def films(folder: Path) -> list[Path]:
     return [folder / f"{name}.tif" for name in ("a", "bad", "c")]
 
 
-@pytest.mark.parametrize("what", WAYS)
+WAITING = {"hang": pytest.mark.slow}  # `tests/io/test_apart.py` waits for one as well
+
+
+@pytest.mark.parametrize("what", [pytest.param(one, marks=WAITING.get(one, ())) for one in WAYS])
 def test_one_study_is_a_line_and_of_several_the_others_are_done(
     what: str, tmp_path: Path, medkt: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
