@@ -91,7 +91,7 @@ def main() -> int:
             for which, side in ((0, before), (1, after)) if part % 2 == 0 else ((1, after), (0, before)):
                 side.run(manifests, part, Path(name) / f"run-{which}-{part}")
             print(f"part {part}: {before.processor[-1]:.1f} s, {after.processor[-1]:.1f} s", file=sys.stderr)
-    revision = [_revision(side.code) for side in (before, after)]
+    revision = [revision_of(side.code) for side in (before, after)]
     lines = [
         "# What a run's integrity costs", "",
         f"medkt {__version__}, `python evaluation/benchmarks/batch_cost.py --before CHECKOUT --write`; {arguments.cases:,} "
@@ -109,10 +109,10 @@ def main() -> int:
     return 0
 
 
-def _revision(code: Path) -> str:
-    return subprocess.run(
-        ["git", "-C", str(code), "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
-    ).stdout.strip()
+def revision_of(code: Path) -> str:
+    """The commit of a checkout, "-dirty" where it holds more than that."""
+    asked = ["git", "-C", str(code), "describe", "--always", "--dirty", "--exclude", "*"]
+    return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
 
 
 if __name__ == "__main__":

@@ -4,25 +4,37 @@ Processor seconds throughout, of one thread: what else the machine does while th
 that is measured first as in the work. `before` is the least and the most that is said before a model has seen the study;
 the gate is off where a line says so, and then the two are one. `after the first` adds what had passed to what was said to
 be left once the first slice (of a learning: a twentieth of its first stage) was done. Of the large encoder one slice and a
-few steps are run, with random weights: time does not depend on them.
+few steps are run, with random weights: time does not depend on them. Of a batch the time before is that of its dry run, and
+after its first case that of the worker until it was ready and as many times that of this case.
 
     python evaluation/benchmarks/estimates.py --write      # records evaluation/results/estimates.md
     python evaluation/benchmarks/estimates.py --only cxr
 """
 
 import argparse
+import json
+import os
 import platform
+import resource
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import psutil
 import torch
+from batch_cost import draw, revision_of
 from learn_full_size import generated_encoder
 
 from medkt.audit import learn
+from medkt.cli import cohort_options
+from medkt.cli.main import main as medkt
+from medkt.cohort.engine import Event, Finished, Ready
+from medkt.cohort.local import LocalEngine
 from medkt.concepts import load_concept
 from medkt.config import resolve, resolve_learning
 from medkt.datasets.phantom.study import write_study
@@ -47,7 +59,8 @@ from medkt.transfer.packages import Taught
 from medkt.transfer.trainable import frozen_layer
 from medkt.transfer.vocabulary import vocabulary_of
 
-RESULT = Path(__file__).resolve().parents[1] / "results" / "estimates.md"
+ROOT = Path(__file__).resolve().parents[2]
+RESULT = ROOT / "evaluation" / "results" / "estimates.md"
 TIMER = partial(measured_rates, threads=1, clock=time.process_time)
 CLOCK = time.process_time
 
@@ -124,6 +137,70 @@ def learned(what: str, encoder: DualEncoder, settings: LearnSettings, folder: Pa
     )  # fmt: skip
 
 
+BEFORE = """
+import json, sys, time
+from functools import partial
+from medkt.cli import dry_run
+from medkt.cli.main import main
+from medkt.estimates.machine import measured_rates
+dry_run.timer_of = lambda device, threads: partial(measured_rates, threads=threads, clock=time.process_time)
+main(json.loads(sys.argv[1]))
+"""
+
+
+class Observed(LocalEngine):
+    """Its only worker's processor seconds when it was ready and after its first case, and the most memory that it held."""
+
+    last: "Observed"
+
+    def start(self) -> None:
+        Observed.last, self.ready, self.first, self.held = self, 0.0, 0.0, 0
+        super().start()
+
+    def poll(self, seconds: float) -> Sequence[Event]:
+        events = super().poll(seconds)
+        for event in events:
+            if isinstance(event, Ready | Finished) and self.processes:
+                used = psutil.Process(self.processes[0]).cpu_times()
+                self.ready = used.user + used.system if isinstance(event, Ready) else self.ready
+                self.first = self.first or (used.user + used.system if isinstance(event, Finished) else 0.0)
+                self.held = max(self.held, psutil.Process(self.processes[0]).memory_info().rss)
+        return events
+
+
+def batched(what: str, cases: int, folder: Path) -> Row:
+    """A run of `medkt batch` over grey pictures, one worker of one thread."""
+    folder.mkdir()
+    manifest = draw(folder, cases, 1) / "0.csv"
+    words = ["batch", "--manifest", str(manifest), "-o", str(folder / "run"), "-d", "cpu", "--threads", "1", "-q"]
+    asked = json.dumps([*words, "--dry-run", "--json"])
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    plan = json.loads(
+        subprocess.run(
+            [sys.executable, "-c", BEFORE, asked], env=env, capture_output=True, text=True, check=True
+        ).stdout
+    )
+    before, made = _used(), cohort_options.engine_of
+    cohort_options.engine_of = lambda arguments, factory, run: Observed(
+        factory, run.workers.resolve(), workers=1, threads=1
+    )  # type: ignore[assignment]
+    try:
+        assert medkt(words) == 0
+    finally:
+        cohort_options.engine_of = made
+    seen = Observed.last
+    return Row(
+        what=what, least=plan["seconds"]["least"], most=plan["seconds"]["most"],
+        after_first=seen.ready + cases * (seen.first - seen.ready), took=_used() - before,
+        memory=plan["memory_bytes_a_worker"], held=seen.held,
+    )  # fmt: skip
+
+
+def _used() -> float:
+    own = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + time.process_time()
+
+
 def small(*sets: str) -> Pipeline:
     """The shipped models."""
     return Pipeline.load("small", device="cpu", settings=resolve(SegmentationSettings, preset="default", sets=sets))
@@ -171,6 +248,7 @@ def rows(folder: Path, only: str) -> Iterator[Row]:
         "small, CT, gate off", small("presence.gate=false"),
         write_study(folder / "ct2", domain="ct", finding="ct_nodule", seed=12, format="dicom"), "ct", "ct_nodule", folder / "o2",
     )  # fmt: skip
+    films["batch"] = lambda: batched("small, batch of 20 pictures, one worker", 20, folder / "cohort")
     for name, make in films.items():
         if not only or name == only:
             yield make()
@@ -188,7 +266,7 @@ def line(row: Row) -> str:
 
 HEAD = """# Estimates against what it then took
 
-Processor seconds of one thread of {machine}, torch {torch}. Written by `python evaluation/benchmarks/estimates.py --write`,
+Processor seconds of one thread of {machine}, torch {torch}; commit {commit}. Written by `python evaluation/benchmarks/estimates.py --write`,
 which says how. Ratios are of what was said to what it took; wanted is 0.5 to 2 after the first slice.
 
 | run | said before, s | said after the first, s | took, s | ratio before | ratio after | said at most, MB | held, MB |
@@ -209,7 +287,7 @@ def main() -> None:
             lines.append(line(row))
             print(lines[-1], flush=True)
             if arguments.write:
-                head = HEAD.format(machine=platform.machine(), torch=torch.__version__)
+                head = HEAD.format(machine=platform.machine(), torch=torch.__version__, commit=revision_of(ROOT))
                 RESULT.write_text(head + "\n".join(lines) + "\n", encoding="utf-8")
 
 

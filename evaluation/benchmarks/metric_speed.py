@@ -1,46 +1,89 @@
 """DSC, IoU, NSD, HD95 and ASSD of a pair of masks: ours beside surface-distance and MONAI, in one run.
 
 Run: `python evaluation/benchmarks/metric_speed.py --write`. Each measurement is a process of its own, on one thread; the
-figures are processor seconds of the measurement alone (the least of three) and the growth of the peak memory during it.
-The masks are smooth noise cut at the part that is to be inside, and the same moved and disturbed; `far` is a ball beside one
-half as large, where no two boundaries meet.
+figures are processor seconds of the measurement alone (the least of three), the growth of the peak memory during it in
+MiB, and the same in bytes a voxel of the box that holds both masks. The masks are smooth noise cut at the part that is to be
+inside, and the same moved and disturbed; `far` is a ball beside one half as large, where no two boundaries meet; `border`
+fills half of the volume up to five of its sides; of `empty` the prediction is; steps are 2.5 x 0.8 x 0.7 mm where nothing else is
+said. What is infinite by the rule for empty masks is infinite in both. `tests/metrics/test_surface.py` holds the same numbers frozen.
 """
 
 import argparse
 import json
+import math
 import os
 import resource
 import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from batch_cost import revision_of
 from numpy.typing import NDArray
 from scipy import ndimage
 
-RESULTS = Path(__file__).parents[1] / "results" / "metric_speed.md"
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "evaluation" / "results" / "metric_speed.md"
 SHAPES = ((40, 256, 256), (100, 256, 256), (200, 512, 512))
 FILLINGS = ("5 %", "15 %", "90 %", "far")
 SPACING = (2.5, 0.8, 0.7)
 TOLERANCE = 2.0
 REPEATS = 3
+NAMES = ("dsc", "iou", "nsd", "hd95", "assd")
 Array = NDArray[np.bool_]
 Numbers = Mapping[str, float]
+Shape = tuple[int, int, int]
 
 
-def pair_of(shape: tuple[int, int, int], filling: str) -> tuple[Array, Array]:
-    """Two masks that agree in part."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """What is measured.
+
+    Attributes:
+        shape: slices, rows, columns.
+        filling: as `masks_of`.
+        words: more of it, for the table.
+        spacing: of each axis; None for a picture without one.
+    """
+
+    shape: Shape
+    filling: str
+    words: str = ""
+    spacing: tuple[float, float, float] | None = SPACING
+
+    @property
+    def steps(self) -> tuple[float, ...]:
+        """Along the axes that have more than one index."""
+        steps = self.spacing or (1.0, 1.0, 1.0)
+        return tuple(step for step, count in zip(steps, self.shape, strict=True) if count > 1)
+
+
+OTHERS = (
+    Pair(shape=(1, 2048, 2048), filling="15 %", words="a plane"),
+    Pair(shape=(24, 512, 512), filling="15 %", words="slices of 10 mm", spacing=(10.0, 0.5, 0.5)),
+    Pair(shape=(100, 256, 256), filling="15 %", words="no spacing", spacing=None),
+    Pair(shape=(100, 256, 256), filling="border"),
+    Pair(shape=(100, 256, 256), filling="empty"),
+)
+
+
+def masks_of(shape: Shape, filling: str) -> tuple[Array, Array]:
+    """Two masks that agree in part: a share of the volume, "far", "border" or "empty"."""
     if filling == "far":
         return _ball(shape, 0.45), _ball(shape, 0.22)
-    part = float(filling.split()[0]) / 100
-    coarse = np.random.default_rng(0).standard_normal([n // 4 for n in shape]).astype(np.float32)
-    first = ndimage.zoom(ndimage.gaussian_filter(coarse, 3), 4, order=1)
+    part = {"border": 0.5, "empty": 0.15}.get(filling) or float(filling.split()[0]) / 100
+    coarse = np.random.default_rng(0).standard_normal([max(1, n // 4) for n in shape]).astype(np.float32)
+    first = ndimage.zoom(ndimage.gaussian_filter(coarse, 3), [min(4, n) for n in shape], order=1)
+    if filling == "border":
+        first = first / first.std() / 20 + np.linspace(1, 0, shape[2], dtype=np.float32)
     second = first + 0.15 * np.roll(first, 7, axis=1)
-    return first > np.quantile(first, 1 - part), second > np.quantile(second, 1 - part)
+    masks = first > np.quantile(first, 1 - part), second > np.quantile(second, 1 - part)
+    return masks[0], masks[1] & (filling != "empty")
 
 
 def _ball(shape: tuple[int, int, int], radius: float) -> Array:
@@ -48,23 +91,25 @@ def _ball(shape: tuple[int, int, int], radius: float) -> Array:
     return np.asarray(sum(place**2 for place in places) < radius**2)
 
 
-def ours(reference: Array, prediction: Array) -> Callable[[], Numbers]:
+def ours(pair: Pair, reference: Array, prediction: Array) -> Callable[[], Numbers]:
     """What this package computes."""
     from medkt.metrics import MetricSettings, evaluate_case
     from medkt.spatial import Geometry, Mask
 
-    grid = Geometry(affine=np.diag([*SPACING, 1.0]), shape=reference.shape)
+    affine, unit = np.diag([*(pair.spacing or (1.0, 1.0, 1.0)), 1.0]), "pixel" if pair.spacing is None else "mm"
+    grid = Geometry(affine=affine, shape=pair.shape, unit=unit)  # type: ignore[arg-type]
     masks = {"reference": Mask(values=reference, geometry=grid), "prediction": Mask(values=prediction, geometry=grid)}
-    settings = MetricSettings(metrics=("dsc", "iou", "nsd", "hd95", "assd"))
+    tolerance = {"tolerance_px" if pair.spacing is None else "tolerance_mm": TOLERANCE}
+    settings = MetricSettings(metrics=NAMES)
 
     def run() -> Numbers:
-        found = evaluate_case(**masks, tolerance_mm=TOLERANCE, settings=settings).numbers
-        return dict(zip(("dsc", "iou", "nsd", "hd95", "assd"), found.values(), strict=True))
+        found = evaluate_case(**masks, **tolerance, settings=settings).numbers
+        return dict(zip(NAMES, found.values(), strict=True))
 
     return run
 
 
-def deepmind(reference: Array, prediction: Array) -> Callable[[], Numbers]:
+def deepmind(pair: Pair, reference: Array, prediction: Array) -> Callable[[], Numbers]:
     """surface-distance, with the names that its release expects of NumPy and SciPy."""
     for name in ("filters", "morphology"):
         if not hasattr(ndimage, name):
@@ -73,8 +118,10 @@ def deepmind(reference: Array, prediction: Array) -> Callable[[], Numbers]:
         np.Inf = np.inf  # type: ignore[attr-defined]
     import surface_distance as sd
 
+    reference, prediction = reference.squeeze(), prediction.squeeze()
+
     def run() -> Numbers:
-        found = sd.compute_surface_distances(reference, prediction, SPACING)
+        found = sd.compute_surface_distances(reference, prediction, pair.steps)
         sizes = found["surfel_areas_gt"], found["surfel_areas_pred"]
         away = found["distances_gt_to_pred"], found["distances_pred_to_gt"]
         whole = sum(float(one.sum()) for one in sizes)
@@ -87,13 +134,13 @@ def deepmind(reference: Array, prediction: Array) -> Callable[[], Numbers]:
     return run
 
 
-def monai(reference: Array, prediction: Array) -> Callable[[], Numbers]:
+def monai(asked: Pair, reference: Array, prediction: Array) -> Callable[[], Numbers]:
     """MONAI, whose distances between edge voxels are defined otherwise; NSD with sub-voxels is the same."""
     import torch
     from monai import metrics
 
-    pair = [torch.from_numpy(mask)[None, None] for mask in (prediction, reference)]
-    how = {"include_background": True, "spacing": list(SPACING)}
+    pair = [torch.from_numpy(mask.squeeze())[None, None] for mask in (prediction, reference)]
+    how = {"include_background": True, "spacing": list(asked.steps)}
 
     def run() -> Numbers:
         with warnings.catch_warnings():
@@ -113,21 +160,23 @@ def monai(reference: Array, prediction: Array) -> Callable[[], Numbers]:
 PROGRAMS = {"medkt": ours, "surface-distance": deepmind, "MONAI": monai}
 
 
-def measure(program: str, shape: tuple[int, int, int], filling: str) -> dict[str, Any]:
+def measure(program: str, pair: Pair) -> dict[str, Any]:
     """Processor seconds, MiB and numbers of one program on one pair; meant for a process of its own."""
-    run = PROGRAMS[program](*pair_of(shape, filling))
+    masks = masks_of(pair.shape, pair.filling)
+    run = PROGRAMS[program](pair, *masks)
     before, seconds = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, []
     for _ in range(REPEATS):
         began = time.process_time()
         numbers = run()
         seconds.append(time.process_time() - began)
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    return {"seconds": min(seconds), "mebibytes": grown / 1024, "numbers": dict(numbers)}
+    box = math.prod(int(np.ptp(one)) + 1 for one in np.nonzero(masks[0] | masks[1]))
+    return {"seconds": min(seconds), "bytes": grown * 1024, "box": box, "numbers": dict(numbers)}
 
 
-def measured_apart(program: str, shape: tuple[int, int, int], filling: str) -> dict[str, Any]:
+def measured_apart(program: str, pair: Pair) -> dict[str, Any]:
     """The same in a process of its own."""
-    asked = json.dumps([program, shape, filling])
+    asked = json.dumps([program, asdict(pair)])
     alone = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     ran = subprocess.run(
         [sys.executable, __file__, "--one", asked], capture_output=True, text=True, check=True, env=alone
@@ -136,22 +185,25 @@ def measured_apart(program: str, shape: tuple[int, int, int], filling: str) -> d
     return found
 
 
-def table(shapes: list[tuple[int, int, int]], programs: list[str]) -> str:
-    """One row a pair, ours beside the others."""
-    lines = ["| volume | inside | " + " | ".join(f"{name}: s, MiB" for name in programs)]
-    lines[0] += " | time beside surface-distance | largest difference to it |"
-    lines.append("|---" * (len(programs) + 4) + "|")
-    for shape in shapes:
-        for filling in FILLINGS:
-            found = {name: measured_apart(name, shape, filling) for name in programs}
-            own, other = found["medkt"], found["surface-distance"]
-            apart = max(abs(own["numbers"][name] - value) for name, value in other["numbers"].items())
-            cells = [f"{one['seconds']:.2f}, {one['mebibytes']:.0f}" for one in found.values()]
-            row = [" x ".join(map(str, shape)), filling, *cells]
-            row += [f"{own['seconds'] / other['seconds']:.2f}", f"{apart:.1e}"]
-            lines.append("| " + " | ".join(row) + " |")
-            print(lines[-1], flush=True)
-    return "\n".join(lines) + "\n"
+def rows(pairs: Iterable[Pair], programs: Sequence[str]) -> Iterator[str]:
+    """The table, a row a pair, ours beside the others."""
+    heads = " | ".join(f"{name}: s, MiB, bytes a voxel" for name in programs)
+    yield f"| volume | inside | {heads} | time beside surface-distance | largest difference to it |"
+    yield "|---" * (len(programs) + 4) + "|"
+    for pair in pairs:
+        found = {name: measured_apart(name, pair) for name in programs}
+        own, other = found["medkt"], found["surface-distance"]
+        cells = [
+            f"{one['seconds']:.2f}, {one['bytes'] / 2**20:.0f}, {one['bytes'] / one['box']:.1f}"
+            for one in found.values()
+        ]
+        row = [" x ".join(map(str, pair.shape)), ", ".join(filter(None, (pair.filling, pair.words))), *cells]
+        apart = max(_apart(own["numbers"][name], value) for name, value in other["numbers"].items())
+        yield "| " + " | ".join([*row, f"{own['seconds'] / other['seconds']:.2f}", f"{apart:.1e}"]) + " |"
+
+
+def _apart(first: float, second: float) -> float:
+    return 0.0 if first == second else abs(first - second)  # both may be infinite
 
 
 def main() -> None:
@@ -163,14 +215,18 @@ def main() -> None:
     arguments.add_argument("--write", action="store_true", help=f"write {RESULTS.name}")
     chosen = arguments.parse_args()
     if chosen.one:
-        program, shape, filling = json.loads(chosen.one)
-        print(json.dumps(measure(program, tuple(shape), filling)))
+        program, asked = json.loads(chosen.one)
+        print(json.dumps(measure(program, Pair(**{**asked, "shape": tuple(asked["shape"])}))))
         return
     programs = [name for name in PROGRAMS if not (chosen.without_monai and name == "MONAI")]
-    text = f"# Metrics of one pair of masks\n\n{' '.join(__doc__.splitlines()[2:]).strip()}\n\n"
-    text += table(list(SHAPES[:1] if chosen.small else SHAPES), programs)
-    if chosen.write:
-        RESULTS.write_text(text, encoding="utf-8")
+    pairs = [Pair(shape=shape, filling=one) for shape in (SHAPES[:1] if chosen.small else SHAPES) for one in FILLINGS]
+    told = " ".join(" ".join(__doc__.splitlines()[2:]).split())
+    lines = [f"# Metrics of one pair of masks\n\n{told} Commit {revision_of(ROOT)}.\n"]
+    for row in rows([*OTHERS, *pairs], programs):
+        lines.append(row)
+        print(row, flush=True)
+        if chosen.write:
+            RESULTS.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

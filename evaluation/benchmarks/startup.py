@@ -19,6 +19,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from batch_cost import revision_of
 from PIL import Image
 
 ROOT = Path(__file__).parents[2]
@@ -154,10 +155,12 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help=f"write {RESULTS.name}")
     chosen = parser.parse_args()
     checkouts = {"before": chosen.beside.resolve()} if chosen.beside else {}
-    text = table({**checkouts, "now": ROOT})
+    checkouts["now"] = ROOT
+    text = table(checkouts)
     words = " ".join((__doc__ or "").split("\n\n")[-1].split())
+    made = ", ".join(f"{name} is {revision_of(checkout)}" for name, checkout in checkouts.items())
     if chosen.write:
-        RESULTS.write_text(f"# Start-up of each command\n\n{words}\n\n{text}", encoding="utf-8")
+        RESULTS.write_text(f"# Start-up of each command\n\n{words} Here {made}.\n\n{text}", encoding="utf-8")
     else:
         print(text)
 

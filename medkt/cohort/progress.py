@@ -113,6 +113,7 @@ class Printer:
         self._out, self._stream, self._quiet = out or sys.stderr, stream, quiet
         self._live = self._out.isatty()
         self._pace, self._shown, self._ended_before = Pace(), 0.0, 0
+        self._said_left = False  # after the first case what is left is said, however soon that is
         self.words: dict[int, str] = {}  # of the first failures, by their place in the manifest, for the terminal alone
 
     def begin(self, summary: Summary) -> None:
@@ -138,9 +139,10 @@ class Printer:
 
     def tick(self, summary: Summary) -> None:
         now = time.monotonic()
-        if now - self._shown < (SHOWN_EVERY_S if self._live else LOGGED_EVERY_S):
+        first = bool(self._pace.times) and not self._said_left
+        if not first and now - self._shown < (SHOWN_EVERY_S if self._live else LOGGED_EVERY_S):
             return
-        self._shown = now
+        self._shown, self._said_left = now, self._said_left or first
         if self._pace.times:
             self._pace.note(summary.ended, now)
         remaining = summary.total - summary.ended

@@ -7,7 +7,7 @@ alpha           passed over where it is the same all over, or says the same as t
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,24 +15,39 @@ from PIL import Image as Pillow
 
 from medkt.errors import InputError
 from medkt.io.guard import reading
-from medkt.io.raster_channels import raster_kind, read_channels
+from medkt.io.raster_channels import READ_AS, raster_kind, read_channels
 
 Array = NDArray[Any]
 JPEG_TINT = 16  # levels by which the channels of a grey JPEG may differ
 IN_ALPHA = "the mask may be in its alpha channel; save that channel as a grey picture (in an image program: mask from transparency)"
 
 
-def read_mask_picture(path: Path, shown: str) -> tuple[Array, str]:
-    """The picture as one plane (rows, columns) of levels or labels, and how colour became those, "" where it was grey.
+class MaskPicture(NamedTuple):
+    """A mask as a picture holds it.
+
+    Attributes:
+        plane: (rows, columns) of levels or labels.
+        how: colour became those; "" where it was grey.
+        lossy: whether it was saved as JPEG.
+    """
+
+    plane: Array
+    how: str
+    lossy: bool
+
+
+def read_mask_picture(path: Path, shown: str) -> MaskPicture:
+    """The picture as one plane of levels or labels.
 
     Raises:
         InputError: several colours, two indices of one colour, or alpha and grey say two things.
         MedktError: as `read_raster`.
     """
-    pixels, _, _ = read_channels(path, shown)
+    pixels, steps, _ = read_channels(path, shown)
     colour, alpha = _split(pixels)
-    indices = _indices(path, shown)
-    if colour.ndim == 2 or _is_grey(colour, JPEG_TINT if is_jpeg(path) else 0):
+    indices = _indices(path, shown) if READ_AS.format(mode="P") in steps else None
+    lossy = _is_jpeg(path)
+    if colour.ndim == 2 or _is_grey(colour, JPEG_TINT if lossy else 0):
         plane = colour if colour.ndim == 2 else _grey(colour)
         if indices is not None:
             _require_seen(indices, plane, shown)
@@ -41,11 +56,10 @@ def read_mask_picture(path: Path, shown: str) -> tuple[Array, str]:
         plane, how = _of_colour(colour, indices, shown)
     if alpha is not None:
         _require_one_statement(plane, alpha, shown)
-    return plane, how
+    return MaskPicture(plane, how, lossy)
 
 
-def is_jpeg(path: Path) -> bool:
-    """Whether the file is a JPEG, by its first bytes."""
+def _is_jpeg(path: Path) -> bool:
     with path.open("rb") as opened:
         return raster_kind(opened.read(8)) == "JPEG"
 
@@ -59,13 +73,10 @@ def _split(pixels: Array) -> tuple[Array, Array | None]:
     return (rest[..., 0], alpha) if rest.shape[2] == 1 else (rest, alpha)
 
 
-def _indices(path: Path, shown: str) -> Array | None:
-    """The palette's indices, None where the picture has no palette."""
-    with reading(shown, "decoding the picture"), path.open("rb") as opened:
-        if raster_kind(opened.read(8)) == "TIFF":
-            return None
-        with Pillow.open(path) as picture:
-            return np.asarray(picture) if picture.mode == "P" else None
+def _indices(path: Path, shown: str) -> Array:
+    """The palette's indices."""
+    with reading(shown, "decoding the picture"), Pillow.open(path) as picture:
+        return np.asarray(picture)
 
 
 def _is_grey(colour: Array, tint: int) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 from medkt.errors import GeometryMismatchError, InputError, UnsupportedError
 from medkt.io.digest import digest_of
 from medkt.io.mask_choice import MaskChoice
-from medkt.io.mask_picture import is_jpeg, read_mask_picture
+from medkt.io.mask_picture import read_mask_picture
 from medkt.io.mask_values import Inside, inside_of
 from medkt.io.nifti import read_nifti
 from medkt.io.read import kind_of_file
@@ -80,10 +80,10 @@ def _nifti(file: Path, choice: MaskChoice, shown: str) -> Mask:
 
 
 def _picture(file: Path, choice: MaskChoice, shown: str) -> Mask:
-    plane, how = read_mask_picture(file, shown)
+    plane, how, lossy = read_mask_picture(file, shown)
     values = np.ascontiguousarray(plane[None], dtype=plane.dtype.newbyteorder("="))
     geometry = Geometry.of_pixels(*plane.shape)
-    inside = inside_of(values, choice, shown, lossy=is_jpeg(file))
+    inside = inside_of(values, choice, shown, lossy=lossy)
     inside = replace(inside, rule=f"{inside.rule} ({how})" if how else inside.rule)
     return _mask(inside, geometry, Provenance(source="raster", digest=digest_of(values, geometry)))
 

@@ -26,6 +26,7 @@ _STARTS = {
 }
 ORIENTATION = 0x0112  # EXIF tag
 MOST_PIXELS = 400_000_000  # 20,000 x 20,000; larger pictures are slides, not radiology
+READ_AS = "picture of mode {mode} read"  # the step of a picture, in the words of Pillow
 _BOUNDED = (1, 32773)  # TIFF: not compressed, PackBits; the others unpack to whatever their bytes say
 
 
@@ -98,7 +99,7 @@ def _read_pillow(path: Path, shown: str, volume: int | str | None) -> Channels:
         mode = picture.mode
         pixels = np.asarray(_expanded(picture))
     notes = (f"EXIF asks to turn the picture (orientation {turned}): not done",) if turned not in (0, 1) else ()
-    return pixels, (f"picture of mode {mode} read",), notes
+    return pixels, (READ_AS.format(mode=mode),), notes
 
 
 def _opened(path: Path, shown: str) -> Pillow.Image:

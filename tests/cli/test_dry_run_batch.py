@@ -118,7 +118,12 @@ def test_the_pace_of_a_run_does_not_count_the_loading(monkeypatch: pytest.Monkey
 
     printer = Printer(out=Out(), quiet=False)
     printer.begin(summary(0))
-    now += 63
+    now += 60
+    printer.tick(summary(0))  # a line of progress, which says nothing of the time
+    now += 3
     printer.ended(Outcome(key="a", number=1, round=0, state="done", seconds={"read": 1.0, "compute": 2.0}))
     printer.tick(summary(1))
-    assert "1/21 cases, 20.0 a minute, 1 min left" in lines[0]
+    printer.tick(summary(1))
+    said = [line for line in lines if "cases" in line]
+    assert ["left" in line for line in said] == [False, True]
+    assert "1/21 cases, 20.0 a minute, 1 min left" in said[1]
