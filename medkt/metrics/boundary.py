@@ -127,7 +127,7 @@ def _triangles() -> Float64[np.ndarray, "256 triangles 3"]:
 
 # Microseconds on one core, of which only the ratio counts: a query of the tree for each point that it has to look at, and the
 # search in boxes for each element of either boundary.
-TREE_US, BOXES_US = 0.025, 3.0
+TREE_US, BOXES_US = 0.025, 2.0
 SAMPLED = 32
 FEW = 500_000  # so few that the tree is asked in no time, and a sample would take longer
 

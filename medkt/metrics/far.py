@@ -1,9 +1,9 @@
 """The distance from each of many points to the nearest of many others that are all far away, exactly.
 
-A tree has to look at every point that is about as far as the nearest one, and of a surface far away these are many. Here the
-points that ask lie in boxes, which are halved again and again. Of a box, those that could be nearest anywhere in it are kept:
-one is given up as soon as the point nearest to the middle is nearer in all of the box, which is so where the plane halfway
-between the two does not cut it. The smaller the box, the fewer are left, however far they are.
+A tree has to look at every point that is about as far as the nearest one, and of a surface far away these are many. Here both
+the points that ask and the others lie in cells, which are halved again and again. Of a cell that asks, those others are kept that
+may hold the nearest point of anywhere in it: one is given up as soon as some point is nearer in all of the asking cell, which
+is so where no plane halfway between the two cuts it. The smaller the cells, the fewer are left, however far they are.
 """
 
 from dataclasses import dataclass, replace
@@ -12,116 +12,144 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from numpy.typing import NDArray
 
-AT_ONCE = 100_000  # pairs of a box and a point, so that they stay in the processor's cache
-FEW_ASK = 16  # in a box that is not halved any more
-FEW_LEFT = 4  # points, among which it is quicker to look
+from medkt.metrics.cells import Cells, Columns, Indices
 
-Columns = Float64[np.ndarray, "axes points"]
+AT_ONCE = 100_000  # pairs of two cells, so that they stay in the processor's cache
+LARGE = 0.5  # of the side of a cell that asks: the others are halved first where theirs are not shorter
+
 OfBoxes = Int64[np.ndarray, " boxes"]
-Indices = NDArray[np.int64]
 
 
 def far_distances(
     asking: Float64[np.ndarray, "asking axes"], points: Float64[np.ndarray, "points axes"]
 ) -> Float64[np.ndarray, " asking"]:
     """From each that asks to the nearest point; at least one of each has to be there."""
-    search = _Search(asking, points)
-    return search.away
+    return _Search(Cells.of(asking), Cells.of(points)).away
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Boxes:
-    """Parts of two lists: where each box begins among those that ask, how many they are, and the same of what is left for it."""
+    """Cells that ask, of one level, and where in the list of what is left that of each begins and how long it is.
 
-    asks: OfBoxes
-    asking: OfBoxes
+    Attributes:
+        level, cells: those that ask.
+        other, left_over: the level of the others, one beyond the last for points, and which of them.
+        first, left: of each cell.
+    """
+
+    level: int
+    cells: OfBoxes
+    other: int
     first: OfBoxes
     left: OfBoxes
-    candidates: Int64[np.ndarray, " candidates"]
+    left_over: Int64[np.ndarray, " others"]
 
-    def __getitem__(self, which: "slice | Indices") -> "_Boxes":
-        return replace(
-            self, asks=self.asks[which], asking=self.asking[which], first=self.first[which], left=self.left[which]
-        )
+    def __getitem__(self, which: slice) -> "_Boxes":
+        return replace(self, cells=self.cells[which], first=self.first[which], left=self.left[which])
 
 
 class _Search:
-    """Answers all that ask; `order` is changed so that those of a box stand side by side."""
+    """Answers all that ask, in the order in which they came."""
 
-    def __init__(self, asking: NDArray[np.float64], points: NDArray[np.float64]) -> None:
-        self.asking, self.points = np.ascontiguousarray(asking.T), np.ascontiguousarray(points.T)
-        self.order, self.away = np.arange(len(asking)), np.zeros(len(asking))
-        zero, all_points = np.zeros(1, np.int64), np.arange(len(points))
-        waiting = [
-            _Boxes(asks=zero, asking=zero + len(asking), first=zero, left=zero + len(points), candidates=all_points)
-        ]
+    def __init__(self, asking: Cells, others: Cells) -> None:
+        self._asking, self._others = asking, others
+        self.away = np.zeros(len(asking.order))
+        zero = np.zeros(1, np.int64)
+        waiting = [_Boxes(level=0, cells=zero, other=0, first=zero, left=zero + 1, left_over=zero)]
         while waiting:
             boxes = waiting.pop()
-            half = len(boxes.asks) // 2
+            half = len(boxes.cells) // 2
             if half and boxes.left.sum() > AT_ONCE:
                 waiting += [boxes[:half], boxes[half:]]
+                continue
+            boxes = self._pruned(boxes)
+            if boxes.other == len(others.levels) and boxes.level == len(asking.levels) - 1:
+                self._answer(boxes)
             else:
-                waiting += self._smaller(boxes)
+                waiting.append(self._halved(boxes))
 
-    def _smaller(self, boxes: _Boxes) -> list[_Boxes]:
-        """Halves of the boxes with what is left for them; small ones are answered."""
-        here = self.asking[:, self.order[_spread(boxes.asks, boxes.asking)]]
-        begins = _begins(boxes.asking)
-        low, high = np.minimum.reduceat(here, begins, axis=1), np.maximum.reduceat(here, begins, axis=1)
-        middle, sides = (low + high) / 2, high - low
-        boxes = self._pruned(boxes, middle, sides)
-        small = (boxes.asking <= FEW_ASK) | (boxes.left <= FEW_LEFT) | ~sides.any(axis=0)
-        if small.any():
-            self._answer(boxes[np.flatnonzero(small)])
-        large = np.flatnonzero(~small)
-        return [self._halved(boxes[large], middle[:, large], sides[:, large])] if len(large) else []
-
-    def _pruned(self, boxes: _Boxes, middle: Columns, sides: Columns) -> _Boxes:
-        """The boxes without the points that another one is nearer than in all of the box.
+    def _pruned(self, boxes: _Boxes) -> _Boxes:
+        """The boxes without the others that a point is nearer than in all of the box.
 
         From the middle m to a corner the difference of two squared distances, to p and to q, changes by twice
         (p - q) . (corner - m), so at most by |p - q| . sides.
         """
-        candidates, begins = boxes.candidates[_spread(boxes.first, boxes.left)], _begins(boxes.left)
-        apart = self.points[:, candidates] - np.repeat(middle, boxes.left, axis=1)
-        farther = np.einsum("ij,ij->j", apart, apart)
-        farther -= np.repeat(np.minimum.reduceat(farther, begins), boxes.left)
-        nearest = np.flatnonzero(farther == 0)
+        level = self._asking.levels[boxes.level]
+        low, high = level.low[:, boxes.cells], level.high[:, boxes.cells]
+        middle, sides = (low + high) / 2, high - low
+        over, begins = boxes.left_over[_spread(boxes.first, boxes.left)], _begins(boxes.left)
+        apart = self._one_of(boxes.other, over) - np.repeat(middle, boxes.left, axis=1)
+        squares = np.einsum("ij,ij->j", apart, apart)
+        least = np.repeat(np.minimum.reduceat(squares, begins), boxes.left)
+        nearest = np.flatnonzero(squares == least)
         nearest = nearest[np.searchsorted(nearest, begins)]  # one of each box
-        apart -= np.repeat(apart[:, nearest], boxes.left, axis=1)
-        np.abs(apart, out=apart)
-        apart *= np.repeat(sides, boxes.left, axis=1)
-        kept = farther <= sum(apart[1:], start=apart[0])  # quicker than a sum along so short an axis
+        near = apart[:, nearest]
+        if boxes.other == len(self._others.levels):
+            apart -= np.repeat(near, boxes.left, axis=1)
+            np.abs(apart, out=apart)
+            apart *= np.repeat(sides, boxes.left, axis=1)
+            lowest = squares - sum(apart[1:], start=apart[0])  # quicker than a sum along so short an axis
+        else:
+            lowest = self._lowest(boxes, over, middle, sides, near)
+        kept = lowest <= least
+        kept[nearest] = True
         left = np.add.reduceat(kept, begins, dtype=np.int64)
-        return replace(boxes, candidates=candidates[kept], first=_begins(left), left=left)
+        return replace(boxes, left_over=over[kept], first=_begins(left), left=left)
 
-    def _halved(self, boxes: _Boxes, middle: Columns, sides: Columns) -> _Boxes:
-        """Each box cut across its longest side."""
-        at, number = _spread(boxes.asks, boxes.asking), np.arange(len(boxes.asks))
-        axis, who = np.argmax(sides, axis=0), self.order[at]
-        of = np.repeat(number, boxes.asking)
-        upper = self.asking[axis[of], who] > middle[axis, number][of]
-        self.order[at] = who[np.argsort(2 * of + upper, kind="stable")]
-        above = np.add.reduceat(upper, _begins(boxes.asking), dtype=np.int64)
-        below = boxes.asking - above
-        return _Boxes(
-            asks=np.stack([boxes.asks, boxes.asks + below], axis=1).ravel(),
-            asking=np.stack([below, above], axis=1).ravel(), first=np.repeat(boxes.first, 2), left=np.repeat(boxes.left, 2),
-            candidates=boxes.candidates,
+    def _lowest(
+        self, boxes: _Boxes, over: Indices, middle: Columns, sides: Columns, near: Columns
+    ) -> NDArray[np.float64]:
+        """The least that |p - m|² - |p - q| . sides is for any p in each cell: axis by axis, half a side from the middle m.
+
+        There either half of the function turns; at q, `near`, between them it has no least value.
+        """
+        cells, whole = self._others.levels[boxes.other], np.zeros(len(over))
+        for low, high, m, side, q in zip(cells.low, cells.high, middle, sides, near, strict=True):
+            m, side, q = (np.repeat(one, boxes.left) for one in (m, side, q))
+            start, end, turn = low[over] - m, high[over] - m, side / 2
+            right = np.minimum(np.maximum(turn, start), end)
+            left = np.minimum(np.maximum(-turn, start), end)
+            whole += np.minimum(right * right - np.abs(right - q) * side, left * left - np.abs(left - q) * side)
+        return whole
+
+    def _one_of(self, other: int, over: Indices) -> Columns:
+        """A point of each cell, from amid it; of points themselves."""
+        if other < len(self._others.levels):
+            cells = self._others.levels[other]
+            over = (cells.first + cells.counts // 2)[over]
+        return self._others.points[:, over]
+
+    def _halved(self, boxes: _Boxes) -> _Boxes:
+        """The others one level down, or those that ask: never both, for either makes the list longer before it is pruned."""
+        finest = boxes.level == len(self._asking.levels) - 1
+        large = self._others.side / 2**boxes.other >= LARGE * self._asking.side / 2**boxes.level
+        if boxes.other < len(self._others.levels) and (finest or large):
+            cells = self._others.levels[boxes.other]
+            children = cells.children[boxes.left_over]
+            left = np.add.reduceat(children, boxes.first)
+            over = _spread(cells.child[boxes.left_over], children)
+            return replace(boxes, other=boxes.other + 1, left_over=over, first=_begins(left), left=left)
+        own = self._asking.levels[boxes.level]
+        counts = own.children[boxes.cells]
+        return replace(
+            boxes, level=boxes.level + 1, cells=_spread(own.child[boxes.cells], counts),
+            first=np.repeat(boxes.first, counts), left=np.repeat(boxes.left, counts),
         )  # fmt: skip
 
     def _answer(self, boxes: _Boxes) -> None:
         """Look at all that is left of each box, for each that asks in it."""
-        who = self.order[_spread(boxes.asks, boxes.asking)]
-        first, left = np.repeat(boxes.first, boxes.asking), np.repeat(boxes.left, boxes.asking)
+        cells = self._asking.levels[boxes.level]
+        counts = cells.counts[boxes.cells]
+        who = _spread(cells.first[boxes.cells], counts)
+        first, left = np.repeat(boxes.first, counts), np.repeat(boxes.left, counts)
         ends, begin = np.cumsum(left), 0
         while begin < len(who):
             end = max(begin + 1, int(np.searchsorted(ends, ends[begin] + AT_ONCE)))
             some = slice(begin, end)
-            apart = self.points[:, boxes.candidates[_spread(first[some], left[some])]]
-            apart -= np.repeat(self.asking[:, who[some]], left[some], axis=1)
+            apart = self._others.points[:, boxes.left_over[_spread(first[some], left[some])]]
+            apart -= np.repeat(self._asking.points[:, who[some]], left[some], axis=1)
             squares = np.einsum("ij,ij->j", apart, apart)
-            self.away[who[some]] = np.sqrt(np.minimum.reduceat(squares, _begins(left[some])))
+            self.away[self._asking.order[who[some]]] = np.sqrt(np.minimum.reduceat(squares, _begins(left[some])))
             begin = end
 
 
