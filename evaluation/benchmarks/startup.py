@@ -45,6 +45,7 @@ def jobs(folder: Path) -> dict[str, list[str]]:
     pictures = ["--reference", f"{folder}/reference", "--prediction", f"{folder}/prediction"]
     volumes = ["--reference", f"{folder}/reference3", "--prediction", f"{folder}/prediction3"]
     other = ["--reference", f"{folder}/reference", "--prediction", f"{folder}/reference"]
+    other += ["--salt", f"{folder}/run/salt"]  # so that both runs have the same pseudonyms
     study = f"{folder}/study/image.png"
     film = ["--modality", "cxr"]  # a picture does not say what it is
     return {
@@ -64,18 +65,7 @@ def jobs(folder: Path) -> dict[str, list[str]]:
         "`doctor`": ["doctor"],
         "`segment`": ["segment", "-i", study, *film, "-c", "cxr_nodule", "-o", f"{folder}/segmented"],
         "`explain`": ["explain", "-i", study, *film, "-c", "cxr_nodule", "-o", f"{folder}/explained"],
-        "`classify`": [
-            "classify",
-            "-i",
-            study,
-            *film,
-            "-c",
-            "cxr_nodule",
-            "-c",
-            "cxr_effusion",
-            "-o",
-            f"{folder}/classified",
-        ],
+        "`classify`": ["classify", "-i", study, *film, "-c", "cxr_nodule", "-c", "cxr_effusion"],
         "`batch`, 1 study": [
             "batch",
             "run",
@@ -120,7 +110,9 @@ def measured(checkout: Path, words: list[str], output: Path | None) -> tuple[flo
             subprocess.run(["rm", "-r", str(output)], check=True)
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         program = PROGRAM.format(words=words, heavy=HEAVY)
-        ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=env)
+        ran = subprocess.run(  # from the checkout, for Python looks into this folder first
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=env, cwd=checkout
+        )
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         code, loaded = json.loads(ran.stdout.splitlines()[-1])
         least = min(least, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
