@@ -49,8 +49,9 @@ OF_MODELS = {
 OF_WRITERS = {"highdicom", "SimpleITK"}
 OF_PAGES = {"matplotlib", "jinja2"}
 OF_TABLES = {"pyarrow", "duckdb"}
+OF_OUTLINES = {"skimage"}
 OF_FILES = {"pydicom", "nibabel", "tifffile"}  # readers of what is no picture
-ALL = OF_MODELS | OF_WRITERS | OF_PAGES | OF_TABLES | OF_FILES
+ALL = OF_MODELS | OF_WRITERS | OF_PAGES | OF_TABLES | OF_FILES | OF_OUTLINES
 # what a command may load of those above, once it has run; a package that is not named here must not be loaded
 MAY_LOAD = {
     "evaluate": {"pyarrow"}, "report": {"pyarrow", *OF_PAGES}, "compare": {"pyarrow"}, "query": {"duckdb", "pyarrow"},

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 
 import numpy as np
-from skimage.draw import polygon as pixels_within
 
 from medkt.shapes import MaskPlane, PointsXY
 
@@ -16,6 +15,8 @@ def fill_even_odd(outlines: Iterable[PointsXY], *, rows: int, columns: int) -> M
         rows: of the plane.
         columns: of the plane.
     """
+    from skimage.draw import polygon as pixels_within  # pages and tables of a run load this module, and draw nothing
+
     mask = np.zeros((rows, columns), dtype=bool)
     for points in outlines:
         if len(points) > 2:
