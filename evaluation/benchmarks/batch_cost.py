@@ -26,8 +26,8 @@ from PIL import Image as Picture
 from medkt.about import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
-CHEAP = ("--set", "m2ib.steps=3", "--set", "m2ib.samples=2", "--set", "map.max_slices=2")
-SIDE = 96
+CHEAP = ("--set", "m2ib.steps=1", "--set", "m2ib.samples=1", "--set", "map.max_slices=1")
+SIDE = 48
 
 
 @dataclass
@@ -56,7 +56,7 @@ def draw(root: Path, cases: int, parts: int) -> Path:
     for part in range(parts):
         lines = ["case_id,image,concept,modality"]
         for number in range(part, cases, parts):
-            disc = (rows - rng.integers(30, 60)) ** 2 + (columns - rng.integers(30, 60)) ** 2 < rng.integers(8, 20) ** 2
+            disc = (rows - rng.integers(15, 30)) ** 2 + (columns - rng.integers(15, 30)) ** 2 < rng.integers(4, 10) ** 2
             values = np.where(disc, 40, 130) + rng.normal(0, 25, (SIDE, SIDE))
             path = root / f"{number}.png"
             Picture.fromarray(values.clip(0, 255).astype(np.uint8)).save(path)
