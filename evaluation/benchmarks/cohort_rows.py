@@ -49,6 +49,7 @@ QUESTIONS = (
 def make(folder: RunFolder, cases: int) -> None:
     """The manifest and the workers' files."""
     folder.make()
+    folder.write_record({"identity": {"medkt": __version__}, "models": None})
     rng = random.Random(1)
     manifest = folder.path / "manifest.csv"
     with manifest.open("w", encoding="utf-8") as file:
@@ -106,7 +107,7 @@ def _plan(folder: RunFolder) -> Plan:
 
 def tables(folder: RunFolder) -> None:
     with Ledger(folder.ledger) as ledger:
-        write_tables(folder, ledger)
+        folder.note_tables(write_tables(folder, ledger))
 
 
 def ask(folder: RunFolder) -> None:
@@ -124,6 +125,7 @@ def measured(step: str, folder: RunFolder) -> dict[str, float]:
     command = [sys.executable, str(Path(__file__).resolve()), "--step", step, "--folder", str(folder.path)]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     figures: dict[str, float] = json.loads(said.splitlines()[-1])
+    print(step, figures, file=sys.stderr, flush=True)
     return figures
 
 

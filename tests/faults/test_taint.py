@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 from cli.test_cohort_privacy import contents
+from PIL import Image as Picture
 from segmentation.bright_spots import BrightSpots
 from whole_line import Command, bright_pipeline
 
 import medkt.cohort.classifying
 import medkt.cohort.studies
 import medkt.models.registry
-from faults.tainted import FILE, NAMES, TAINT, failing, marks, sound
+from faults.tainted import FILE, NAMES, TAINT, failing, marks, picture, sound
 from medkt.datasets.case import Case
 from medkt.datasets.manifest import write_manifest
 from medkt.datasets.phantom.study import reference_path
@@ -219,6 +220,42 @@ def test_maps_comparisons_and_volumes(places: Path, medkt: Command) -> None:
         require_untainted(iter([("out", ran.out.encode()), ("err", ran.err.encode())]))
     assert (out / "one" / "report_files").is_dir()
     assert require_untainted(written(places)) > 40
+
+
+def test_other_pictures_other_columns_and_shards(places: Path, medkt: Command) -> None:
+    """Text of JPEG and TIFF, columns that are called after a patient, sentences of images, shards."""
+    inputs, run = places / f"in {FILE}", places / "out" / "run"
+    image = picture(inputs / "png")
+    with Picture.open(image) as shown:
+        exif = shown.getexif()
+        exif[0x013B] = TAINT
+        shown.save(inputs / f"{FILE}.jpg", comment=TAINT.encode(), exif=exif, xmp=f"<x>{TAINT}</x>".encode())
+        shown.save(inputs / f"{FILE}.tif", description=TAINT, artist=NAMES[0], software=NAMES[0])
+    files = [inputs / f"{FILE}.jpg", inputs / f"{FILE}.tif"]
+    cases = [
+        Case(
+            case_id=f"{NAMES[0]}-{n}", image=file, modality="ultrasound", concept="us_cyst",
+            references=(reference_path(image),), reference_kind="mask", columns={FILE: TAINT, "ward": NAMES[0]},
+        )
+        for n, file in enumerate(files)
+    ]  # fmt: skip
+    listed, said = write_manifest(cases, inputs / f"{FILE}.csv"), inputs / f"prompts {FILE}.json"
+    said.write_text(json.dumps({file.name: f"a dark disc {n}" for n, file in enumerate(files)}))
+    for shard in ("1/2", "2/2"):
+        words = ("-o", run, "--shard", shard, "--prompts", said, "--json", "-v")
+        ran = medkt("batch", "--manifest", listed, *words, *QUICK)
+        assert ran.code == 0, ran.err
+        require_untainted(spoken(ran.out))
+    for command in (
+        ("batch", "merge", run),
+        ("query", run, "SELECT * FROM results"),
+        ("report", run, *FEW),
+        ("batch", "verify", run),
+    ):
+        ran = medkt(*command)
+        assert ran.code == 0, ran.err
+        require_untainted(iter([("out", ran.out.encode())]))
+    assert require_untainted(written(places)) > 20
 
 
 def test_a_learning_and_an_inversion(places: Path, medkt: Command, monkeypatch: pytest.MonkeyPatch) -> None:
