@@ -101,12 +101,14 @@ def arm_of(arguments: argparse.Namespace, path: Path, name: str) -> "Arm":
     from medkt.report.run.pictures import cases_to_look_at
     from medkt.report.run.plots import Curves
     from medkt.report.run.presence import presence_curves
+    from medkt.report.run.record_form import require_form
     from medkt.report.run.scores import read_scores
     from medkt.statistics import BootstrapSettings
 
     if arguments.cases < 0:
         raise SettingsError(f"--cases {arguments.cases}: 0 or more")
     record = RunFolder(path).read()
+    require_form(record, path)
     by = tuple(dict.fromkeys(word.strip() for word in arguments.by.split(",") if word.strip()))
     scores = read_scores(RunFolder(path).require_table("results"), by=by)
     settings = BootstrapSettings(resamples=arguments.resamples)

@@ -92,10 +92,12 @@ def class_evaluation_of(arguments: argparse.Namespace, path: Path) -> "tuple[Cla
     from medkt.cohort.folder import RunFolder
     from medkt.report.run.class_evaluation import evaluate_classes
     from medkt.report.run.class_scores import read_class_scores
+    from medkt.report.run.record_form import require_form
     from medkt.statistics import BootstrapSettings
 
-    settings = BootstrapSettings(resamples=arguments.resamples)
-    scores = read_class_scores(RunFolder(path).require_table("results"), RunFolder(path).read(), by=by_of(arguments))
+    settings, record = BootstrapSettings(resamples=arguments.resamples), RunFolder(path).read()
+    require_form(record, path)
+    scores = read_class_scores(RunFolder(path).require_table("results"), record, by=by_of(arguments))
     return evaluate_classes(scores, settings), settings
 
 

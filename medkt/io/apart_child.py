@@ -19,11 +19,16 @@ from medkt.io.apart_wire import Array, bytes_of, packed, told
 
 Answers = Iterator[tuple[dict[str, Any], Array]]
 GONE = 71  # exit code
+_NOT_HERE = (
+    "requests",
+    "tqdm",
+)  # pydicom loads them for downloads, a sixth of the start; here nothing opens a connection
 _BASE = 512 << 20  # bytes beside those of the pictures: stacks of threads, tables of codecs
 
 
 def main() -> None:
     """Answer the requests on standard input, a line of JSON each, until it ends."""
+    sys.modules.update(dict.fromkeys(_NOT_HERE))  # type: ignore[arg-type]  # None: cannot be imported
     out = _own_streams()
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # they reach the whole group; whoever asked decides
         if hasattr(signal, name):

@@ -17,6 +17,7 @@ import tifffile
 import torch
 import yaml
 from pyarrow.parquet import read_table, write_table
+from run_tables import IDENTITY
 
 from medkt.bounds import parse_yaml
 from medkt.cohort.folder import RunFolder
@@ -47,6 +48,7 @@ from medkt.models.store import read_manifest
 from medkt.models.weights import read_state
 from medkt.report.run.case_record import record_of
 from medkt.report.run.pictures import cases_to_look_at
+from medkt.report.run.record_form import require_form
 from medkt.report.run.scores import read_scores
 from medkt.report.write import _files_of_result
 from medkt.resources import data_file
@@ -543,3 +545,25 @@ def test_a_case_that_is_called_after_a_place_elsewhere(tmp_path: Path) -> None:
     RunFolder(table.parent).note_tables([table])
     with pytest.raises(UnreadableError, match="a case has a name that names no folder"):
         cases_to_look_at(table.parent, read_scores(table))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"scoring": ["dsc"]}, {"scoring": {"metrics": {"empty": "standard"}, "tolerance": 2.0, "unit": "auto"}}, {"concepts": ["a"]},
+        {"scoring": {"metrics": {"metrics": [["dsc"]], "empty": "standard"}, "tolerance": 2.0, "unit": "auto"}}, {"protocol": ["busi"]},
+        {"prompts": {"sha256": "a"}}, {"as_published": "kt-paper"}, {"classes": ["cyst"]}, {"preset": 3},
+        {"scoring": {"metrics": {"metrics": ["dsc"], "empty": "standard"}, "tolerance": [2.0], "unit": "auto"}},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_record_of_an_earlier_version_with_values_of_another_kind(changes: dict[str, Any]) -> None:
+    """It has no sum; before, a page of it ended in a trace."""
+    sound = {"identity": {"medkt": "0", **IDENTITY}, "models": {"encoder": {"name": "small", "packages": ["a"]}}}
+    require_form(sound, Path("run"))
+    require_form({"identity": {}, "models": None}, Path("run"))
+    for models in ({"encoder": []}, {"encoder": {"packages": [1]}}, {"calibrations": {"a": 1}}):
+        with pytest.raises(UnreadableError, match=r"run\.json: its .* is of another kind"):
+            require_form({**sound, "models": models}, Path("run"))
+    with pytest.raises(UnreadableError, match=f"its `{next(iter(changes))}` is of another kind"):
+        require_form({**sound, "identity": {**sound["identity"], **changes}}, Path("run"))
