@@ -5,6 +5,7 @@ import pytest
 from scipy.spatial import KDTree
 
 from medkt.metrics import far
+from medkt.metrics.cells import Cells
 from medkt.metrics.far import far_distances
 
 RANDOM = np.random.default_rng(5)
@@ -50,3 +51,19 @@ def test_little_is_looked_at_however_far_the_points_are(monkeypatch: pytest.Monk
     monkeypatch.setattr(far, "_spread", lambda *given: looked.append(int(given[1].sum())) or spread(*given))
     far_distances(_sphere(20, 4000), _sphere(500, 4000))
     assert sum(looked) < 4000 * 300
+
+
+@pytest.mark.parametrize("axes", [2, 3])
+def test_the_points_of_a_cell_stand_side_by_side_in_a_box_as_small_as_its_level_says(axes: int) -> None:
+    given = _sphere(7, 3000, axes=axes) * np.array([1, 0.4, 2.5])[:axes]
+    cells = Cells.of(given)
+    np.testing.assert_array_equal(cells.points, given[cells.order].T)
+    for number, level in enumerate(cells.levels):
+        assert level.counts.sum() == len(given)
+        spans = [cells.points[:, start : start + count] for start, count in zip(level.first, level.counts, strict=True)]
+        np.testing.assert_array_equal(level.low, np.stack([one.min(axis=1) for one in spans], axis=1))
+        np.testing.assert_array_equal(level.high, np.stack([one.max(axis=1) for one in spans], axis=1))
+        assert (level.high - level.low).max() <= cells.side / (2**number - 0.5)
+    below = cells.levels[1]
+    parts = np.add.reduceat(below.counts, cells.levels[0].child)
+    np.testing.assert_array_equal(parts, cells.levels[0].counts)
