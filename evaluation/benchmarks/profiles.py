@@ -95,7 +95,8 @@ def other():
     reader = sitk.ImageSeriesReader()
     def read():
         reader.SetFileNames(reader.GetGDCMSeriesFileNames(sys.argv[2]))
-        return sitk.GetArrayViewFromImage(reader.Execute()).sum()
+        image = reader.Execute()
+        return sitk.GetArrayViewFromImage(image).sum()
     return read
 read, spent = {"medkt": ours, "SimpleITK": other}[sys.argv[1]](), []
 for _ in range(4):
@@ -290,7 +291,7 @@ def reading(checkouts: Mapping[str, Path], folder: Path) -> str:
         reader = "SimpleITK" if name == "SimpleITK" else "medkt"
         program = [sys.executable, "-c", READING, reader, str(folder / "series")]
         env = {**os.environ, "PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"}
-        said = subprocess.run(program, env=env, capture_output=True, text=True, check=True).stdout.split()
+        said = subprocess.run(program, env=env, cwd="/", capture_output=True, text=True, check=True).stdout.split()
         found[name] = float(said[-2])
         sums.add(said[-1])
     if len(sums) > 1:
