@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from kept import Kept
-from two_lesions import CANDIDATES, MAPS
+from two_lesions import CANDIDATES, MAPS, SEEDS
+from two_lesions import SIDE as LESIONS_SIDE
 
 from medkt.datasets.phantom.finding import DOMAINS
 from medkt.examine import ROWS, difference, share, won
+from medkt.examine.swaps import SEED, SIDE
 from medkt.statistics import Interval, bootstrap_interval
 
 Row = dict[str, float]
@@ -34,7 +36,7 @@ def words_page(kept: Kept, names: Mapping[str, str], commit: str) -> str:
         f"Written by `python evaluation/small_model/words.py tables` at {commit}. Two sentences that differ in one thing, and a drawn",
         "picture that decides between them; the share of pairs whose right sentence has the higher cosine. Guessing gets 0.50.",
         "Intervals are Wilson's, 95 %. The frames of the sentences and the pictures are none of training's; `medkt/examine/swaps.py`",
-        "says how each row is drawn.",
+        f"says how each row is drawn. Seed {SEED}, pictures of {SIDE} pixels.",
         "",
         *(f"- {name}: encoder `{encoder}`" for name, encoder in names.items()),
         "",
@@ -80,6 +82,9 @@ def two_lesions_page(kept: Kept, names: Mapping[str, str], commit: str) -> str:
         "lesion or less than a token beside it (guessing gets less than a half). DSC is of the mask that the line makes of the map, with the",
         "lesion that was asked for and with the other. Single lesions are other pictures, asked for by their concept. Presence is not",
         "decided; M2IB alone has ten steps and three noise samples. Intervals: 95 %, bootstrap over pictures.",
+        "Seeds: "
+        + ", ".join(f"{half} half {seed}" for half, seed in SEEDS.items())
+        + f"; pictures of {LESIONS_SIDE} pixels.",
         "",
         *(f"- {name}: encoder `{encoder}`" for name, encoder in names.items()),
     ]
@@ -93,6 +98,7 @@ def two_lesions_page(kept: Kept, names: Mapping[str, str], commit: str) -> str:
             *_differences(kept, encoder, "reporting"),
         ]
     lines += ["", "## Which default, on the choosing half", "", *_choice(kept, shipped)]
+    lines += ["", *_besides(kept, shipped)]
     for name in list(names)[1:]:
         lines += ["", f"## {name} less shipped, over the same pictures", "", *_encoders(kept, shipped, names[name])]
     return "\n".join(lines) + "\n"
@@ -187,10 +193,12 @@ def _differences(kept: Kept, encoder: str, half: str) -> Iterator[str]:
             _apart(_single(kept, encoder, half, "default", kind), _single(kept, encoder, half, map_, kind), _dsc)
             for kind in ("single known/", "single held-out/")
         ]
-        return [map_, *(_cell(one, sign=True) for one in (*(_apart(own, rows, figure) for figure in figures), *alone))]
+        found = [*(_apart(own, rows, figure) for figure in figures), *alone]
+        return [map_, str(len(set(own) & set(rows))), *(_cell(one, sign=True) for one in found)]
 
     head = [
         "map",
+        "questions",
         "right by mean",
         "right by maximum",
         "DSC own - other",
@@ -236,6 +244,38 @@ def _choice(kept: Kept, encoder: str) -> Iterator[str]:
     yield f"Chosen: **{best}**." if best else "None passes: the default stays as it is."
 
 
+def _besides(kept: Kept, encoder: str) -> Iterator[str]:
+    """Real lesions and the dependence on the words, and each less the default's over the same pictures."""
+    names = {"dsc": "BUSI: DSC", "gated": "BUSI: DSC, what is not seen counts 0", "index": "specificity"}
+    found = {
+        map_: {name: {(row["key"], 0.0): row for row in kept.of(encoder=encoder, map=map_) if name in row and row["half"] in ("BUSI", "specificity")} for name in names}
+        for map_ in CANDIDATES
+    }  # fmt: skip
+
+    def cells(map_: str) -> list[str]:
+        own = [_over(rows, lambda row, name=name: row[name]) for name, rows in found[map_].items()]  # type: ignore[arg-type, misc]
+        apart = [
+            _apart(found["default"][name], rows, lambda row, name=name: row[name])  # type: ignore[arg-type, misc]
+            for name, rows in found[map_].items()
+        ]
+        low = [row["index"] < 0.05 for row in found[map_]["index"].values()]
+        said = [
+            _cell(one) if map_ == "default" else f"{_cell(one)}; {_cell(two, sign=True)}"
+            for one, two in zip(own, apart, strict=True)
+        ]
+        return [map_, *said, f"{np.mean(low):.2f}"]
+
+    measured = [map_ for map_ in CANDIDATES if all(found[map_].values())]
+    if not measured:
+        return
+    pictures = [len(found["default"][name]) for name in ("dsc", "index")]
+    yield f"Besides: {pictures[0]} real breast lesions that no training saw (BUSI, role `validate`), and {pictures[1]} single lesions whose map is"
+    yield "compared with those of nonsense and of the normal caption (specificity: 1 less the largest correlation). After the semicolon: less the"
+    yield "default, over the same pictures."
+    yield ""
+    yield from _table(["map", *names.values(), "specificity below 0.05"], (cells(map_) for map_ in measured))
+
+
 def _encoders(kept: Kept, first: str, second: str) -> Iterator[str]:
     def cells(map_: str) -> list[str]:
         both = [_two(kept, one, "reporting", map_) for one in (first, second)]
@@ -244,9 +284,9 @@ def _encoders(kept: Kept, first: str, second: str) -> Iterator[str]:
             for kind in ("single known/", "single held-out/")
         ]
         found = [_apart(both[0], both[1], figure) for figure in FIGURES.values()]
-        return [map_, *(_cell(one, sign=True) for one in (*found, *alone))]
+        return [map_, str(len(set(both[0]) & set(both[1]))), *(_cell(one, sign=True) for one in (*found, *alone))]
 
-    head = ["map", *FIGURES, "single, known: DSC", "single, held out: DSC"]
+    head = ["map", "questions", *FIGURES, "single, known: DSC", "single, held out: DSC"]
     yield from _table(head, (cells(name) for name in _measured(kept, second, "reporting")))
 
 

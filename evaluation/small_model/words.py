@@ -3,9 +3,11 @@
     python evaluation/small_model/words.py words                     # 120 pairs a row
     python evaluation/small_model/words.py choose                    # the choosing half, for the default of the map
     python evaluation/small_model/words.py report                    # the reporting half, every map
+    python evaluation/small_model/words.py besides --data FOLDER     # real lesions (BUSI), dependence on the words
     python evaluation/small_model/words.py tables                    # results/words.md and results/two_lesions.md
 
-Lines are kept in `results/` as they are measured; a second run goes on where the first ended. With `--weights FOLDER` another
+Lines are kept in `results/` as they are measured; a second run goes on where the first ended, and `--kinds` or `--maps` divide the
+work among several. With `--weights FOLDER` another
 encoder is asked about the same pictures, and `tables --names new=FOLDER` sets it beside the shipped one, paired.
 
 How the default of `small` is chosen, written down before anything was measured. On the choosing half each of
@@ -17,17 +19,20 @@ left the default stays. What is reported is the other half.
 """
 
 import argparse
+import os
 import subprocess
 from pathlib import Path
 
 import torch
+from besides import measure_real, measure_specificity
 from kept import Kept
-from two_lesions import CANDIDATES, MAPS, Models, measure_single, measure_two
+from two_lesions import CANDIDATES, MAPS, LookingOnce, Models, gates_kept, measure_single, measure_two
 from word_pages import two_lesions_page, words_page
 
-from medkt.examine import ROWS, draw_pairs, margins
+from medkt.examine import KINDS, ROWS, draw_pairs, margins
 from medkt.models.small import load_small, load_small_segmenter
 from medkt.models.small.dual_encoder import WEIGHTS
+from medkt.saliency.targets import texts_kept
 from medkt.segmentation.sam import SamSegmenter
 
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -36,15 +41,17 @@ RESULTS = Path(__file__).resolve().parent / "results"
 def main() -> None:
     """Measure, or write the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("words", "choose", "report", "tables"))
+    parser.add_argument("what", choices=("words", "choose", "report", "besides", "tables"))
     parser.add_argument("--weights", type=Path, default=WEIGHTS, help="a folder of an encoder's files")
     parser.add_argument(
         "--names", nargs="*", default=[], metavar="NAME=FOLDER", help="tables: encoders beside the shipped"
     )
     parser.add_argument("--pairs", type=int, default=120, help="words: of each row")
     parser.add_argument("--each", type=int, help="pictures of each kind and domain (8 to choose, 17 to report)")
-    parser.add_argument("--singles", type=int, help="single lesions of each finding (2 to choose, 3 to report)")
+    parser.add_argument("--singles", type=int, help="single lesions of each finding (2 by default)")
     parser.add_argument("--maps", nargs="*", choices=tuple(MAPS), help="only these")
+    parser.add_argument("--kinds", nargs="*", choices=(*KINDS, "single"), default=(*KINDS, "single"), help="only these")
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("MEDKT_DATA", "../shared/data")))
     parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -73,13 +80,22 @@ def _words(kept: Kept, arguments: argparse.Namespace) -> None:
 
 def _lesions(kept: Kept, arguments: argparse.Namespace) -> None:
     encoder = load_small(folder=arguments.weights)
-    segmenter = SamSegmenter(load_small_segmenter(), name="small")
+    segmenter = LookingOnce(SamSegmenter(load_small_segmenter(), name="small"))
     models = Models(encoder=encoder, segmenter=segmenter, name=_short(encoder.spec.digest))
+    if arguments.what == "besides":
+        maps = arguments.maps or ("default", "default, feature noise")
+        with texts_kept(), gates_kept():
+            measure_real(models, kept, maps, arguments.data)
+            measure_specificity(models, kept, maps)
+        return
     choosing = arguments.what == "choose"
-    half, each, singles = ("choosing", 8, 2) if choosing else ("reporting", 17, 3)
+    half, each, singles = ("choosing", 8, 2) if choosing else ("reporting", 17, 2)
     maps = arguments.maps or tuple(CANDIDATES if choosing else MAPS)
-    measure_two(models, kept, half, maps, each=arguments.each or each)
-    measure_single(models, kept, half, maps, each=arguments.singles or singles)
+    with texts_kept(), gates_kept():
+        for kind in (kind for kind in KINDS if kind in arguments.kinds):
+            measure_two(models, kept, half, maps, kind, each=arguments.each or each)
+        if "single" in arguments.kinds:
+            measure_single(models, kept, half, maps, each=arguments.singles or singles)
 
 
 def _tables(words: Kept, lesions: Kept, arguments: argparse.Namespace) -> None:
