@@ -236,12 +236,12 @@ def _choice(kept: Kept, encoder: str) -> Iterator[str]:
     ]
     yield from _table(head, (
         [name, str(len({key for key, _ in _two(kept, encoder, half, name)})), _cell(one), _cell(gains[name], sign=True),
-         _cell(costs[name], sign=True), "-" if name == "default" else "yes" if name in passed else "no"]
+         f"{_cell(costs[name], sign=True)}, n={len(set(alone) & set(_single(kept, encoder, half, name)))}", "-" if name == "default" else "yes" if name in passed else "no"]
         for name, one in scores.items()
     ))  # fmt: skip
     best = max(passed, key=lambda name: scores[name].estimate, default="")
     yield ""
-    yield f"Chosen: **{best}**." if best else "None passes: the default stays as it is."
+    yield f"By the rule: **{best}**." if best else "None passes: the default stays as it is."
 
 
 def _besides(kept: Kept, encoder: str) -> Iterator[str]:
