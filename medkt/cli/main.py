@@ -105,6 +105,13 @@ def _told(error: OSError) -> str:
     return f"{' '.join((name + reason).split())}; check the name, space and permission"
 
 
+class _OneLine(logging.Formatter):
+    """A message is a line, whatever it quotes: words of a library may hold line ends that a file brought."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - its name in the library
+        return " ".join(super().formatMessage(record).split())
+
+
 def _set_up_logging(*, quiet: bool, verbose: bool) -> None:
     """What medkt says goes to stderr. What libraries say is for developers, and may quote a patient's header.
 
@@ -112,7 +119,7 @@ def _set_up_logging(*, quiet: bool, verbose: bool) -> None:
     """
     level = logging.ERROR if quiet else logging.INFO if verbose else logging.WARNING
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("medkt: %(message)s"))
+    handler.setFormatter(_OneLine("medkt: %(message)s"))
     handler.addFilter(logging.Filter("medkt"))
     logging.basicConfig(level=logging.CRITICAL, handlers=[handler], force=True)
     logging.getLogger("medkt").setLevel(level)

@@ -20,6 +20,7 @@ from pyarrow.parquet import read_table, write_table
 from run_tables import IDENTITY
 
 from medkt.bounds import parse_yaml
+from medkt.cli.main import _OneLine
 from medkt.cohort.folder import RunFolder
 from medkt.cohort.outcomes import Outcome
 from medkt.cohort.plan import plan_of
@@ -55,7 +56,7 @@ from medkt.resources import data_file
 
 from .bench import seeds
 from .bench.child import Limits, end_of
-from .bench.doors import image, outlines
+from .bench.doors import cached_images, image, outlines
 
 
 def _coco(path: Path, **changes: Any) -> Path:
@@ -567,3 +568,21 @@ def test_a_record_of_an_earlier_version_with_values_of_another_kind(changes: dic
             require_form({**sound, "models": models}, Path("run"))
     with pytest.raises(UnreadableError, match=f"its `{next(iter(changes))}` is of another kind"):
         require_form({**sound, "identity": {**sound["identity"], **changes}}, Path("run"))
+
+
+def test_a_warning_is_a_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What a library says of a damaged entry of the cache holds what stands there, line ends too."""
+    (path,) = seeds.cached_images(tmp_path)
+    content = path.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    header["pixels"]["dtype"] = "F3\n2"
+    changed = json.dumps(header).encode()
+    path.write_bytes(len(changed).to_bytes(8, "little") + changed + content[8 + length :])
+    with pytest.raises(InputError, match="made again"):
+        cached_images(path)
+    (record,) = caplog.records
+    assert "\n" in record.getMessage()
+    said = _OneLine("medkt: %(message)s").format(record)
+    assert said.startswith("medkt: ")
+    assert len(said.splitlines()) == 1
