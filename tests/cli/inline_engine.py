@@ -11,7 +11,7 @@ from medkt.cohort.failures import failure_of, words_of
 from medkt.cohort.made import digest_of_folder, made_with
 from medkt.cohort.outcomes import Outcome, OutcomeFile, failure
 from medkt.cohort.work import Work
-from medkt.errors import MedktError
+from medkt.errors import MedktError, OutputError
 
 
 class InlineEngine:
@@ -44,10 +44,14 @@ class InlineEngine:
     def submit(self, work: Work, *, alone: bool = False) -> None:
         assert self._runner is not None
         assert self._file is not None
-        outcome, words = _outcome(self._runner, work)
-        left = digest_of_folder(self._folder.parent / "cases" / work.key) if outcome.state == "done" else ""
-        outcome = replace(outcome, made=made_with(self._runner.facts()), result=left)
-        end = self._file.append(outcome)
+        try:
+            outcome, words = _outcome(self._runner, work)
+            left = digest_of_folder(self._folder.parent / "cases" / work.key) if outcome.state == "done" else ""
+            outcome = replace(outcome, made=made_with(self._runner.facts()), result=left)
+            end = self._file.append(outcome)
+        except OSError as error:  # the disk is full, not the case at fault
+            self._events.append(Broken(error=OutputError.__name__, message=str(error)))
+            return
         self._events.append(Finished(outcome=outcome, file=self._file.name, end=end, words=words))
 
     def poll(self, seconds: float) -> Sequence[Event]:
@@ -69,6 +73,8 @@ def _outcome(runner: Runner, work: Work) -> tuple[Outcome, str]:
         step = "write"
         rows = tuple({**work.columns, **row} for row in runner.write(work, made))
     except Exception as error:
+        if isinstance(error, OutputError) or (isinstance(error, OSError) and step == "write"):
+            raise
         return failure(work, failure_of(error, step)), words_of(error)
     return Outcome(key=work.key, number=work.number, round=work.round, state="done", rows=rows, inputs=work.inputs), ""
 
