@@ -496,7 +496,7 @@ def cached_images(folder: Path) -> list[Path]:
     pixels = torch.rand((1, images, 3, 8, 8), generator=generator)
     made = Inverted(
         texts=(text,), pixels=pixels, similarity=torch.rand((1, images), generator=generator),
-        curves=torch.rand((1, images, 4), generator=generator), seconds=1.5, settings=InversionSettings(), seed=0,
+        curves=torch.rand((1, 4), generator=generator), seconds=1.5, settings=InversionSettings(), seed=0,
     )  # fmt: skip
     path = _path_of(cache_key(), folder)
     _write(path, cache_key(), made)
