@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,6 +52,13 @@ def loudness_of_its_own() -> Iterator[None]:
     yield
     logging.getLogger("medkt").setLevel(logging.NOTSET)
     logging.getLogger().setLevel(logging.WARNING)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interrupts_count() -> None:
+    """What was started in the background has its interrupts ignored, and so would what the tests interrupt."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -10,27 +10,17 @@ from numpy.typing import NDArray
 
 from medkt.concepts import Concept
 from medkt.concepts.meaning import Code
-from medkt.domains import Domain, check_plausible
+from medkt.domains import Domain
 from medkt.errors import InputError, NumericalError, SettingsError
 from medkt.io import read_image
 from medkt.models.encoder import DualEncoder
 from medkt.models.registry import load_encoder
 from medkt.pipeline.load import resolve_device
-from medkt.pipeline.look import Looked, View, look_at, shown_plane, windows_of, with_window
+from medkt.pipeline.look import Looked, View, shown_plane
 from medkt.pipeline.result import EncoderFacts, encoder_facts
 from medkt.pipeline.run import Pipeline, Progress
-from medkt.pipeline.study import meeting
-from medkt.pipeline.words import (
-    asked_of,
-    contradicted,
-    domain_of,
-    is_learnt,
-    misplaced,
-    require_words,
-    sentences_of,
-    wanted_in,
-    word_notes,
-)  # fmt: skip
+from medkt.pipeline.study import question_of
+from medkt.pipeline.words import require_words, wanted_in
 from medkt.saliency.targets import ConceptTexts
 from medkt.segmentation.zero_shot import ClassSettings, score_planes
 from medkt.spatial import Image
@@ -174,26 +164,13 @@ def _classified(
     progress: Progress | None,
 ) -> Classification:
     settings = settings or ClassSettings()
-    view, shown = with_window(view, image, settings.window)
-    kind = domain_of(image, view, [one for one in concepts if not is_learnt(taught, one)])
-    asked = asked_of(taught, concepts, kind)
+    found = question_of(taught, image, concepts, settings.window, view)
+    kind, asked, looks = found.kind, found.asked, found.looks
     if len(asked) < 2 and not normal:
         raise SettingsError(
             "one text alone has nothing to be compared with; ask for another, or let normal be a choice"
         )
-    warnings = [
-        *image.provenance.warnings,
-        *shown,
-        *check_plausible(image, kind),
-        *misplaced(asked, kind),
-        *contradicted(asked, image, kind),
-    ]
-    require_words(asked, taught.base)
-    noted = {concept.id: word_notes(taught.base, concept, kind) for concept in asked}
-    warnings += [said for concept in asked for said in sentences_of(concept, noted[concept.id])]
-    warnings += meeting(taught, asked)
     choices = _choices(taught, kind, asked, normal=normal)
-    looks = {window: look_at(image, kind, view, window=window) for window in windows_of(kind, asked)}
     scores: dict[str, ConceptScore] = {}
     facts: list[TaughtFacts] = []
     for route in dict.fromkeys(choice.route for choice in choices):
@@ -203,8 +180,8 @@ def _classified(
             for choice in of_route:
                 if choice.texts.id not in scores:
                     scores |= _scored(encoder, choices, choice, image, looks[choice.window], settings, progress)
-    warnings += [warning for looked in looks.values() for warning in looked.intensity.warnings]
-    codes = {name: tuple(notes) for name, notes in noted.items()}
+    warnings = [*found.warnings, *(warning for looked in looks.values() for warning in looked.intensity.warnings)]
+    codes = {name: tuple(notes) for name, notes in found.noted.items()}
     return Classification(
         image=image, domain=kind,
         scores=tuple(replace(scores[one.texts.id], words_notes=codes.get(one.texts.id, ())) for one in choices),

@@ -1,7 +1,7 @@
 """What is asked of a study, and where it is looked for: all that is known, and refused, before a model computes anything."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from medkt.concepts import Concept
@@ -26,14 +26,13 @@ from medkt.transfer.packages import Taught
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Study:
+class Question:
     """An image and what is asked of it.
 
     Attributes:
         image: the study.
         kind: what it is taken as.
         asked: the concepts, each once.
-        settings: with what they leave open filled in.
         noted: by concept id, what a reader has to know of its words.
         looks: by window, which planes are looked at and how they are shown.
         warnings: what is known so far.
@@ -42,7 +41,6 @@ class Study:
     image: Image
     kind: Domain
     asked: tuple[Concept, ...]
-    settings: SegmentationSettings
     noted: Mapping[str, Mapping[Code, str]]
     looks: Mapping[str | None, Looked]
     warnings: tuple[str, ...]
@@ -56,13 +54,20 @@ class Study:
         )
 
 
-def study_of(
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Study(Question):
+    """A question that is answered by masks; `settings` have what they leave open filled in."""
+
+    settings: SegmentationSettings
+
+
+def question_of(
     taught: Taught,
     image: Image,
     concepts: Sequence[Concept | str | Path],
-    settings: SegmentationSettings,
+    window: str | None,
     view: View | None = None,
-) -> Study:
+) -> Question:
     """What is asked of an image; of the encoder only its tokenizer and its description are used.
 
     Raises:
@@ -70,9 +75,8 @@ def study_of(
         UnknownNameError: a concept is given by a name that nothing has.
         InputError: nothing to look at, a concept of another modality, an unusable image, or a text of which the encoder
             knows no word.
-        SettingsError: the encoder has no such layer.
     """
-    view, shown = with_window(view or View(), image, settings.window)
+    view, shown = with_window(view or View(), image, window)
     kind = domain_of(image, view, [one for one in concepts if not is_learnt(taught, one)])
     asked = asked_of(taught, concepts, kind)
     warnings = [
@@ -87,10 +91,27 @@ def study_of(
     warnings += [said for concept in asked for said in sentences_of(concept, noted[concept.id])]
     warnings += meeting(taught, asked)
     looks = {window: look_at(image, kind, view, window=window) for window in windows_of(kind, asked)}
+    return Question(image=image, kind=kind, asked=asked, noted=noted, looks=looks, warnings=tuple(warnings))
+
+
+def study_of(
+    taught: Taught,
+    image: Image,
+    concepts: Sequence[Concept | str | Path],
+    settings: SegmentationSettings,
+    view: View | None = None,
+) -> Study:
+    """What is asked of an image, and by which settings masks are to answer it.
+
+    Raises:
+        SettingsError: the encoder has no such layer.
+        MedktError: as `question_of`.
+    """
+    found = question_of(taught, image, concepts, settings.window, view)
     return Study(
-        image=image, kind=kind, asked=asked, settings=settled(settings, kind, taught.base), noted=noted, looks=looks,
-        warnings=tuple(warnings),
-    )  # fmt: skip
+        **{one.name: getattr(found, one.name) for one in fields(found)},
+        settings=settled(settings, found.kind, taught.base),
+    )
 
 
 def settled(settings: SegmentationSettings, kind: Domain, encoder: DualEncoder) -> SegmentationSettings:
