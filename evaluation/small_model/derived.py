@@ -76,6 +76,7 @@ DERIVED = (
         files=("evaluation/small_model/results/two_lesions.md", "evaluation/small_model/results/two_lesions.jsonl"),
         commands=(
             PYTHON + "evaluation/small_model/words.py choose", PYTHON + "evaluation/small_model/words.py report",
+            PYTHON + "evaluation/small_model/words.py besides --data {data}",
             PYTHON + "evaluation/small_model/words.py tables",
         ),
         minutes=45,
