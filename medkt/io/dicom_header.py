@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -30,7 +31,7 @@ REFUSED: dict[str, str] = {
     "1.2.840.10008.5.1.4.1.1.67": "a real-world value map",
     "1.2.840.10008.1.3.10": "a directory of files (DICOMDIR)",
 }
-_PIXELS = (Tag("PixelData"), Tag("FloatPixelData"), Tag("DoubleFloatPixelData"))
+_PIXELS = frozenset({Tag("PixelData"), Tag("FloatPixelData"), Tag("DoubleFloatPixelData")})
 
 
 def read_header(path: Path, shown: str) -> Dataset:
@@ -73,6 +74,9 @@ def header_and_pixels(path: Path, shown: str, at: Callable[[BinaryIO], None] | N
 
 def value(dataset: Dataset, keyword: str) -> Any:
     """The value of an attribute, None where it is absent, empty or damaged."""
+    tags = dataset.keys()  # to ask the data set itself takes several times as long
+    if _tag_of(keyword) not in tags:
+        return None
     try:
         found = dataset.get(keyword)
     except Exception:  # the library decodes here and raises whatever the bytes make it raise
@@ -80,6 +84,11 @@ def value(dataset: Dataset, keyword: str) -> Any:
     if isinstance(found, Sequence) and dictionary_VR(keyword) != "SQ":
         return None  # in the place of a word or number; as text it may take hours, for each level is indented anew
     return None if found is None or (hasattr(found, "__len__") and len(found) == 0) else found
+
+
+@cache
+def _tag_of(keyword: str) -> BaseTag:
+    return Tag(keyword)
 
 
 def text(dataset: Dataset, keyword: str) -> str:
