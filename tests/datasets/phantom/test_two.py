@@ -57,6 +57,13 @@ def test_a_light_and_a_dark_one_look_so(domain: DomainName) -> None:
     assert np.median(steps) > 0.1
 
 
+def test_what_lies_too_near_is_not_taken() -> None:
+    first, second = (replace(look, size="large", side="left") for look in looks("cxr"))
+    drawn = [draw_two("cxr", first, second, np.random.default_rng((6, n)), side=48, tries=1) for n in range(16)]
+    assert None in drawn  # two large ones in one lung seldom fit
+    assert all(distance_px(*one.masks) >= GAP * 48 for one in drawn if one is not None)
+
+
 def test_levels_of_ct_that_exclude_each_other_share_no_plane() -> None:
     first, second = (replace(look, place=at) for look, at in zip(looks("ct"), ("upper", "lower"), strict=True))
     assert not ct.share_a_level(first, second)
