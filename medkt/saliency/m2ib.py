@@ -392,7 +392,8 @@ def layer_of(encoder: DualEncoder, settings: M2IBSettings) -> int:
     layer = encoder.spec.default_layer if settings.layer is None else settings.layer
     if layer >= encoder.spec.layers:
         raise SettingsError(
-            f"M2IB layer {layer} does not exist: {encoder.spec.name!r} has layers 0 to {encoder.spec.layers - 1}"
+            f"M2IB layer {layer} does not exist: {encoder.spec.name!r} has layers 0 to {encoder.spec.layers - 1}; "
+            f"choose one with --set m2ib.layer=N"
         )
     return layer
 
