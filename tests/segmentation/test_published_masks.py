@@ -8,7 +8,7 @@ from scipy import ndimage
 from sklearn.cluster import KMeans
 
 from medkt.config import resolve
-from medkt.segmentation.kmeans import published_level
+from medkt.segmentation.kmeans import TOLERANCE, _lloyd, published_level
 from medkt.segmentation.slicewise import SegmentationSettings
 from medkt.segmentation.threshold import Component, ThresholdSettings, coarse_mask, components, histogram, otsu_level
 
@@ -31,6 +31,23 @@ def test_the_iteration_stops_where_the_published_one_did(oracles: Path, index: i
     assert published_level(square.ravel().astype(np.int64)) == held[f"level{index}"]
     best = otsu_level(histogram(square.astype(np.float32) / 255))
     assert (best != held[f"level{index}"]) == (index == 6)
+
+
+@pytest.mark.parametrize("seed", [22, 129, 322, 596, 1097, 1141])  # of few starts does the tolerance decide
+def test_the_tolerance_ends_the_iteration_a_level_early(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    levels = np.clip(np.round(255 * random.beta(*random.uniform(0.5, 1.5, 2), 20000)), 0, 255).astype(int)
+    pixels = levels / 255 - (levels / 255).mean()
+    start = random.choice(pixels, 2, replace=False)
+
+    def theirs(tolerance: float) -> int:
+        found = KMeans(2, init=start[:, None], n_init=1, tol=tolerance, algorithm="lloyd").fit(pixels[:, None])
+        return int(levels[found.labels_ == np.argmin(found.cluster_centers_)].max())
+
+    values, counts = np.unique(levels, return_counts=True)
+    weighed = values / 255 - (levels / 255).mean()
+    darker, _ = _lloyd(weighed, counts, (float(start[0]), float(start[1])), TOLERANCE * float(pixels.var()))
+    assert values[darker][-1] == theirs(1e-4) != theirs(0)
 
 
 def make_map(seed: int, rows: int, columns: int) -> np.ndarray:
