@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 from kept import Kept
 from two_lesions import MAPS, Models, singles, texts_for
 
