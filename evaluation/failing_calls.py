@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from kills import LEFT, Forked, draw, folder_of, run_of, temporary
+from kills import LEFT, Forked, draw, folder_of, revision, run_of, temporary
 
 import medkt.audit
 from medkt.about import __version__
@@ -390,13 +390,10 @@ def write_taught(path: Path, concept: str) -> None:
 
 
 def _table(counted: dict[str, Counted], seconds: float, seed: int) -> str:
-    revision = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    ).stdout
     total = sum(sum(one.tries.values()) for one in counted.values())
     lines = [
         "# Calls to the system that fail", "",
-        f"medkt {__version__} at {revision.strip()}, `python evaluation/failing_calls.py --seconds-each {seconds:g} --seed {seed}`; {total} "
+        f"medkt {__version__} at {revision()}, `python evaluation/failing_calls.py --seconds-each {seconds:g} --seed {seed}`; {total} "
         "tries: one call alone, or it and all later ones of its kind. A cell says how many tries there were, of how many calls.", "",
         f"| command | {' | '.join(KINDS)} | ended 0, 2, 3, 4 | other codes, traces, other results, leftovers |",
         f"|---|{'---|' * (len(KINDS) + 2)}",

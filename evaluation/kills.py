@@ -301,14 +301,17 @@ def temporary() -> list[str]:
     return [f"temporary: {name}" for name in names if not name.startswith("torchinductor_")]
 
 
+def revision() -> str:
+    """The commit that the table is of; empty outside a checkout."""
+    asked = ["git", "rev-parse", "--short", "HEAD"]
+    return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
+
+
 def _table(counted: dict[str, Counted], seed: int) -> str:
-    revision = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    ).stdout
     total = sum(sum(one.killed.values()) for one in counted.values())
     lines = [
         "# Commands, killed", "",
-        f"medkt {__version__} at {revision.strip()}, `python evaluation/kills.py`, seed {seed}; {total} kills at random moments, the "
+        f"medkt {__version__} at {revision()}, `python evaluation/kills.py`, seed {seed}; {total} kills at random moments, the "
         "next start goes on. A run that comes to its end is compared with an undisturbed one, and the next begins anew. The "
         "machine had other work.", "",
         "| command | undisturbed, s | SIGKILL | SIGTERM | came to their end | files that differ | left half written or temporary | traces, other codes |",
