@@ -295,7 +295,7 @@ class RunFolder:
 
 
 def sum_of(record: Mapping[str, Any]) -> str:
-    """SHA-256 over what a run's record says beside its own sum."""
+    """SHA-256 over what a record or note of a run says beside its own sum."""
     return sha256_of_json({name: value for name, value in record.items() if name != SUM})
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from medkt.about import __version__
 from medkt.bounds import read_note
+from medkt.cohort.folder import SUM, sum_of
 from medkt.cohort.inputs import fingerprint, joined, of_files, of_row, paths_of
 from medkt.cohort.work import Shard, Work, pseudonym
 from medkt.datasets.case import Case
@@ -225,7 +226,7 @@ def _survey_of(
         )
     lasting = {name: found[name] for name in ("concepts", "patients", "notes")}
     noted = {"digest": digest, **lasting, "columns": [_digest(name) for name in found["columns"]]}
-    return found, {**noted, "sum": sha256_of_json(noted)}
+    return found, {**noted, SUM: sum_of(noted)}
 
 
 def _digest(name: str) -> str:
@@ -251,11 +252,13 @@ def _survey(manifest: Path) -> dict[str, Any]:
 def _surveyed(cache: Path | None, digest: str) -> dict[str, Any] | None:
     """What an earlier survey of the same manifest found; None where there is none, or it is damaged."""
     found = None if cache is None else read_note(cache)
+    if found is None or found.get("digest") != digest:
+        return None
     try:
-        told = {} if found is None else {name: value for name, value in found.items() if name != "sum"}
-        return told if told.get("digest") == digest and found and sha256_of_json(told) == found.get("sum") else None
+        sound = found.pop(SUM, None) == sum_of(found)
     except (ValueError, RecursionError):  # NaN, which nobody has written here
         return None
+    return found if sound else None
 
 
 def _write_json(path: Path, values: Mapping[str, Any]) -> None:
