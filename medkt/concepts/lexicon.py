@@ -1,12 +1,14 @@
 """The words that captions should not hold, from `radiology_captions/lint.yaml`, ready to be searched for."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from medkt.resources import data_yaml
+
+_NOTHING = "nothing"  # words that hold one of an attribute's and mean none: "white matter"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +91,42 @@ def asked() -> Asked:
         function=frozenset(raw["function"]), words=frozenset([*raw["abbreviations"], *raw["words"]]),
         told_of=frozenset(word for term in [*raw["denial"], *hedges, *raw["question"]] for word in re.findall(r"\w+", term)),
     )  # fmt: skip
+
+
+def attributes_in(text: str) -> dict[str, tuple[str, ...]]:
+    """What a text says of a look, by attribute; the values in the order of the words, each once.
+
+    "negation" has the denying words themselves for values. What is said of a name alone ("nodule") is no attribute.
+
+    >>> attributes_in("a very bright round lesion on the left")
+    {'brightness': ('very_bright',), 'shape': ('round',), 'side': ('left',)}
+    """
+    found = {name: tuple(dict.fromkeys(values(text))) for name, values in _attributes().items()}
+    found["negation"] = denials_in(text)
+    return {name: said for name, said in found.items() if said}
+
+
+def denials_in(text: str) -> tuple[str, ...]:
+    """The words of a text that deny something, or call it normal; none of those that only look like it, as "no. 2"."""
+    said = re.sub(r"\bno\.?\s*\d+", " ", asked().no_denial.sub(" ", text), flags=re.IGNORECASE)
+    return tuple(dict.fromkeys(match.group().lower() for match in asked().denial.finditer(said)))
+
+
+@cache
+def _attributes() -> Mapping[str, Callable[[str], Iterator[str]]]:
+    return {name: _reader(words) for name, words in _raw()["attributes"].items()}
+
+
+def _reader(words: Mapping[str, list[str]]) -> Callable[[str], Iterator[str]]:
+    """Finds the values that a text gives one attribute."""
+    value_of = {term: value for value, terms in words.items() for term in terms}
+    pattern = _whole(value_of)
+
+    def values(text: str) -> Iterator[str]:
+        said = (value_of[" ".join(match.group().lower().split())] for match in pattern.finditer(text))
+        return (value for value in said if value != _NOTHING)
+
+    return values
 
 
 @cache

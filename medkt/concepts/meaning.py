@@ -17,7 +17,7 @@ from typing import Literal
 from weakref import WeakKeyDictionary
 
 from medkt.concepts.encoder_lint import TextEncoder, pieces_of
-from medkt.concepts.lexicon import asked, lexicon
+from medkt.concepts.lexicon import asked, denials_in, lexicon
 from medkt.concepts.skeleton import PLACEHOLDER
 from medkt.concepts.wordlike import is_text, is_wordlike, own_words, plain_text, without_accents, words_in
 
@@ -135,10 +135,9 @@ def _refused(text: str, why: str) -> Verdict:
 def _said(text: str, modality: str) -> Mapping[Code, str]:
     """What is noted of a text whatever the model is."""
     lists, notes = asked(), dict[Code, str]()
-    said = re.sub(r"\bno\.?\s*\d+", " ", lists.no_denial.sub(" ", text), flags=re.IGNORECASE)
-    if denied := lists.denial.search(said):
+    if denied := denials_in(text):
         notes["negation"] = (
-            f"it says {denied.group().lower()!r}; text encoders hardly read a denial, so what is denied is looked for all the same"
+            f"it says {denied[0]!r}; text encoders hardly read a denial, so what is denied is looked for all the same"
         )
     if _asks(text):
         notes["question"] = "it asks; only the words of the finding decide, and the answer is not to the question"
