@@ -25,7 +25,6 @@ from medkt.domains import domain
 from medkt.io import read_image
 from medkt.models.encoder import DualEncoder
 from medkt.models.registry import load_encoder
-from medkt.segmentation.presence import Presence
 from medkt.spatial import Image
 from medkt.statistics import wilson
 
@@ -200,10 +199,7 @@ def _studies(rows: dict[str, Any], name: str, group: str) -> list[StudyScore]:
     parts = [rows[f"{name}/{group}/{what}"] for what in ("score", "embedding", "grey", "doubts")]
     return [
         StudyScore(
-            presence=Presence(
-                score=float(score), present=False, reason="", margins=np.zeros(1, np.float32), scores=np.zeros(1, np.float32)
-            ),
-            embedding=embedding, grey_levels=grey, doubts=tuple(one for one in str(doubts).split(" | ") if one),
+            score=float(score), embedding=embedding, grey_levels=grey, doubts=tuple(one for one in str(doubts).split(" | ") if one),
         )
         for score, embedding, grey, doubts in zip(*parts, strict=True)
     ]  # fmt: skip

@@ -4,17 +4,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from medkt.calibration.calibration import Calibration, Decision
-from medkt.calibration.scoring import Scorer, ScoringKey, scoring_key
+from medkt.calibration.rule import CalibratedPresence, CalibrationRule
+from medkt.calibration.scoring import ScoringKey, scoring_key
 from medkt.calibration.store import SITE, find_calibration
 from medkt.concepts import Concept
 from medkt.errors import SettingsError
 from medkt.pipeline import Pipeline, Progress, Study, StudyResult, View, study_of
 from medkt.pipeline.look import with_window
 from medkt.pipeline.words import asked_of, domain_of, is_learnt
-from medkt.segmentation.presence import PresenceSettings
 from medkt.spatial import Image
 from medkt.transfer.packages import Taught
 
@@ -26,8 +24,8 @@ class CalibratedResult:
     """A study, with what was decided by calibrations.
 
     Attributes:
-        result: as of `Pipeline.segment`; the presence of a calibrated concept is that of its decision, and where nothing is
-            claimed its mask is empty and the reason stands among the warnings.
+        result: as of `Pipeline.segment`; the presence of a calibrated concept is a `CalibratedPresence`, and where nothing
+            is claimed its mask is empty and the reason stands among the warnings.
         decisions: by concept id; concepts without a calibration are absent.
     """
 
@@ -49,8 +47,7 @@ def segment_calibrated(
     """As `Pipeline.segment`, with the calibration of each concept where this site has one for exactly these settings.
 
     A learnt concept is scored by the encoder that was taught it, so its calibration is one of these weights too.
-    Without the gate (`presence.gate=false`) maps and masks are made whatever is decided. A calibrated concept costs one
-    more pass of the encoder.
+    Without the gate (`presence.gate=false`) maps are made whatever is decided, and masks too where something is claimed.
 
     Args:
         pipeline: models and settings.
@@ -73,27 +70,18 @@ def segment_calibrated(
     presence = pipeline.settings.presence
     if before is not None:
         before(study_of(taught, image, asked, pipeline.settings, view))
-    decisions: dict[str, Decision] = {}
-    thresholds: dict[str, float] = {}
+    found: dict[str, Calibration] = {}
     for concept in asked:
         with taught.encoder(taught.route(concept.id)) as encoder:
             key = scoring_key(encoder, concept, kind, settings=presence, view=view)
-            calibration = find_calibration(key, site=site) if find is None else find(key)
-            if calibration is None:
-                continue
-            scorer = Scorer.of(encoder, concept, kind, settings=presence, view=view)
-            decision = decisions[concept.id] = calibration.judge(scorer.score(image))
-        thresholds[concept.id] = calibration.present_above if decision.outcome == "present" else np.inf
-    if not decisions:
-        return CalibratedResult(result=pipeline.segment(image, asked, view=view, progress=progress), decisions={})
-    parts = [
-        _with_threshold(pipeline, thresholds[one.id]).segment(image, [one], view=view, progress=progress)
-        for one in asked
-        if one.id in decisions
-    ]
-    if others := [one for one in asked if one.id not in decisions]:
-        parts.append(pipeline.segment(image, others, view=view, progress=progress))
-    return CalibratedResult(result=_joined(parts, asked, decisions, presence), decisions=decisions)
+        calibration = find_calibration(key, site=site) if find is None else find(key)
+        if calibration is not None:
+            found[concept.id] = calibration
+    rule = CalibrationRule(calibrations=found, settings=presence, otherwise=pipeline.rule)
+    result = replace(pipeline, rule=rule).segment(image, asked, view=view, progress=progress)
+    answers = {finding.concept.id: finding.found.presence for finding in result.findings}
+    decisions = {name: one.decision for name, one in answers.items() if isinstance(one, CalibratedPresence)}
+    return CalibratedResult(result=result, decisions=decisions)
 
 
 def keys_of(pipeline: Pipeline, study: Study, view: View) -> Iterator[ScoringKey]:
@@ -109,35 +97,3 @@ def keys_of(pipeline: Pipeline, study: Study, view: View) -> Iterator[ScoringKey
     for concept in study.asked:
         with taught.encoder(taught.route(concept.id)) as encoder:
             yield scoring_key(encoder, concept, study.kind, settings=pipeline.settings.presence, view=view)
-
-
-def _with_threshold(pipeline: Pipeline, threshold: float) -> Pipeline:
-    presence = pipeline.settings.presence
-    if not presence.gate:
-        return pipeline
-    presence = replace(presence, threshold=threshold, weak=min(presence.weak, threshold))
-    return replace(pipeline, settings=replace(pipeline.settings, presence=presence))
-
-
-def _joined(
-    parts: Sequence[StudyResult],
-    asked: Sequence[Concept],
-    decisions: Mapping[str, Decision],
-    settings: PresenceSettings,
-) -> StudyResult:
-    found = {finding.concept.id: finding for part in parts for finding in part.findings}
-    for name, decision in decisions.items():
-        finding = found[name]
-        present = decision.outcome == "present" or not settings.gate
-        presence = replace(finding.found.presence, present=present, reason=decision.reason)
-        found[name] = replace(finding, found=replace(finding.found, presence=presence))
-    silent = [decision.reason for decision in decisions.values() if decision.outcome == "abstain"]
-    warnings = [*silent, *(warning for part in parts for warning in part.warnings)]
-    steps = dict.fromkeys(step for part in parts for step in part.seconds)
-    return replace(
-        parts[0],
-        findings=tuple(found[one.id] for one in asked),
-        warnings=tuple(dict.fromkeys(warnings)),
-        settings=replace(parts[0].settings, presence=settings),  # the thresholds used stand in the reasons
-        seconds={step: sum(part.seconds.get(step, 0.0) for part in parts) for step in steps},
-    )

@@ -1,7 +1,7 @@
 """A study's presence score, and what tells whether the study is of a known kind, by one pass of the encoder and no map.
 
-The score is that of `Pipeline.segment` on the same study with the same settings: the same planes, shown the same way,
-decided by the same function. A test compares them.
+The score is that of `Pipeline.segment` on the same study with the same settings: the same planes, shown the same way, and scored
+by the same function. A test compares them.
 """
 
 from collections.abc import Sequence
@@ -20,11 +20,13 @@ from medkt.models.digest import sha256_of_json
 from medkt.models.encoder import DualEncoder
 from medkt.models.framing import prepare
 from medkt.models.weights import weights_digest
-from medkt.pipeline import Looked, View, look_at
+from medkt.pipeline import View, look_at
+from medkt.pipeline.answer import sight_of
 from medkt.pipeline.look import shown_plane
 from medkt.pipeline.words import require_words, texts_of
+from medkt.presence import Sight
 from medkt.saliency.targets import ConceptTexts, Target, embed_targets
-from medkt.segmentation.presence import Presence, PresenceSettings, decide_presence
+from medkt.segmentation.presence import PresenceSettings, plane_scores
 from medkt.segmentation.slicewise import features_of_planes
 from medkt.shapes import Plane
 from medkt.spatial import Image
@@ -65,21 +67,16 @@ class StudyScore:
     """One concept in one study.
 
     Attributes:
-        presence: score and decision as the settings have it.
+        score: the study's presence score, in the unit of the rule.
         embedding: (width,) float64 unit direction of the mean of the planes' directions.
         grey_levels: (6,) float64 of `GREY_LEVELS`, median over planes of what the encoder is shown.
         doubts: what reading and the domain found odd, and whether another modality's words fit better; one sentence each.
     """
 
-    presence: Presence
+    score: float
     embedding: Float64[np.ndarray, " width"]
     grey_levels: Float64[np.ndarray, " numbers"]
     doubts: tuple[str, ...]
-
-    @property
-    def score(self) -> float:
-        """The study's presence score, in the unit of the rule."""
-        return self.presence.score
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -123,8 +120,7 @@ class Scorer:
         """
         require_words([concept], encoder)
         settings, view, texts = settings or PresenceSettings(), view or View(), texts_of(kind, concept)
-        normal = [ConceptTexts(id=name, prompts=one.words[one.default_body].normal) for name, one in domains().items()]
-        target, *modalities = embed_targets(encoder, [texts, *normal])
+        target, *modalities = embed_targets(encoder, [texts, *_normals()])
         return cls(
             encoder=encoder, concept=concept, kind=kind, settings=settings, view=view,
             key=scoring_key(encoder, concept, kind, settings=settings, view=view), _target=target,
@@ -140,25 +136,49 @@ class Scorer:
         """
         looked = look_at(image, self.kind, self.view, window=self.kind.window_for(self.concept))
         features, _ = features_of_planes(self.encoder, looked.positions, partial(shown_plane, image, looked), None)
-        presence = decide_presence(
-            features, self._target, self.settings, logit_scale=self.encoder.logit_scale, indices=looked.positions
+        sight = sight_of(self.encoder, image, self.kind, looked, features)
+        scores = plane_scores(
+            features,
+            self._target,
+            self.settings,
+            logit_scale=self.encoder.logit_scale,
+            indices=looked.positions,
+            sight=sight,
         )
-        mean = functional.normalize(functional.normalize(features.double(), dim=-1).mean(dim=0), dim=0)
-        doubts = [*image.provenance.warnings, *check_plausible(image, self.kind), *looked.intensity.warnings]
-        return StudyScore(
-            presence=presence,
-            embedding=mean.cpu().numpy(),
-            grey_levels=_grey_levels(self.encoder, image, looked),
-            doubts=(*doubts, *self._fits_another(mean)),
-        )
+        return _study_score(sight, scores.score, self._modalities)
 
-    def _fits_another(self, direction: Float[Tensor, " width"]) -> tuple[str, ...]:
-        """Whether the words for a normal study of another modality fit better than those of this one."""
-        fits = {target.id: float(direction @ target.wanted.to(direction)) for target in self._modalities}
-        best = max(fits, key=lambda name: fits[name])
-        if best == self.kind.name:
-            return ()
-        return (f"to the model it looks more like {domains()[best].title} than like {self.kind.title}",)
+
+def study_score(sight: Sight, score: float) -> StudyScore:
+    """A study's score with what tells whether the study is of a known kind; no pass of the image encoder."""
+    return _study_score(sight, score, modalities_of(sight.encoder))
+
+
+def modalities_of(encoder: DualEncoder) -> tuple[Target, ...]:
+    """What a normal study of each modality is called, as directions."""
+    return embed_targets(encoder, _normals())
+
+
+def _normals() -> list[ConceptTexts]:
+    return [ConceptTexts(id=name, prompts=one.words[one.default_body].normal) for name, one in domains().items()]
+
+
+def _study_score(sight: Sight, score: float, modalities: Sequence[Target]) -> StudyScore:
+    mean = functional.normalize(functional.normalize(sight.features.double(), dim=-1).mean(dim=0), dim=0)
+    image, kind = sight.image, sight.domain
+    doubts = [*image.provenance.warnings, *check_plausible(image, kind), *sight.intensity.warnings]
+    return StudyScore(
+        score=score, embedding=mean.cpu().numpy(), grey_levels=_grey_levels(sight),
+        doubts=(*doubts, *_fits_another(mean, kind, modalities)),
+    )  # fmt: skip
+
+
+def _fits_another(direction: Float[Tensor, " width"], kind: Domain, modalities: Sequence[Target]) -> tuple[str, ...]:
+    """Whether the words for a normal study of another modality fit better than those of this one."""
+    fits = {target.id: float(direction @ target.wanted.to(direction)) for target in modalities}
+    best = max(fits, key=lambda name: fits[name])
+    if best == kind.name:
+        return ()
+    return (f"to the model it looks more like {domains()[best].title} than like {kind.title}",)
 
 
 def scoring_key(
@@ -185,10 +205,10 @@ def scoring_key(
     )  # fmt: skip
 
 
-def _grey_levels(encoder: DualEncoder, image: Image, looked: Looked) -> Float64[np.ndarray, " numbers"]:
-    chosen = np.unique(np.linspace(0, len(looked.positions) - 1, MOST_PLANES).round().astype(int))
-    planes = (shown_plane(image, looked, looked.positions[index]) for index in chosen)
-    median: NDArray[np.float64] = np.median([_of_plane(encoder, plane) for plane in planes], axis=0)
+def _grey_levels(sight: Sight) -> Float64[np.ndarray, " numbers"]:
+    chosen = np.unique(np.linspace(0, len(sight.indices) - 1, MOST_PLANES).round().astype(int))
+    planes = (sight.show(sight.indices[index]) for index in chosen)
+    median: NDArray[np.float64] = np.median([_of_plane(sight.encoder, plane) for plane in planes], axis=0)
     return median
 
 

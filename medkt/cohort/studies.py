@@ -184,10 +184,11 @@ def row_of(
 ) -> Row:
     """One row of the result table from a study's `result.json`, one of its findings, its scores and their reference.
 
-    `present` is empty where nothing was decided: the gate is off, or a calibration makes no claim.
+    `present` is empty where nothing was decided, for the gate is off; no claim counts as not seen, and `no_claim` says why.
     """
     row: dict[str, Value] = {"concept": finding["concept"]}
-    row["present"] = None if finding["decision"] == "not decided" else finding["present"]
+    row["present"] = None if finding["decision"] == "not decided" else finding["decision"] == "seen"
+    row |= {"no_claim": ";".join(one["code"] for one in finding["no_claim"])} if finding["no_claim"] else {}
     row |= {name: finding[name] for name in _OF_FINDING}
     measures = finding["measures"]
     row |= {name: measures[name] for name in _OF_MEASURES}

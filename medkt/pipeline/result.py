@@ -81,6 +81,7 @@ class StudyResult:
         warnings: what a reader should know.
         seconds: by step.
         as_published: how the settings stand to a published way; empty where none was asked for.
+        guard: which guard looked at the study; None for none.
     """
 
     image: Image
@@ -93,6 +94,7 @@ class StudyResult:
     warnings: tuple[str, ...]
     seconds: Mapping[str, float]
     as_published: Mapping[str, Any] = field(default_factory=dict)
+    guard: str | None = None
 
     def plane(self, finding: FindingResult, position: int) -> Plane:
         """The plane at a position as the models saw it, (rows, columns) in [0, 1]; only the region where there is one."""

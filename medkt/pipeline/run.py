@@ -15,11 +15,14 @@ from medkt.io.mask_choice import MaskChoice
 from medkt.io.masks import read_chosen, require_held
 from medkt.models.encoder import DualEncoder
 from medkt.models.registry import load_encoder
+from medkt.pipeline.answer import Answering
 from medkt.pipeline.load import resolve_device, segmenter_with_facts
 from medkt.pipeline.look import View, shown_plane, spacing_in_mm
 from medkt.pipeline.result import ModelFacts, StudyResult, encoder_facts, finding_of, score_finding, too_small
 from medkt.pipeline.study import Study, study_of
 from medkt.pipeline.words import require_words, texts_of, wanted_in
+from medkt.presence import Guard, PresenceRule
+from medkt.segmentation.presence import ThresholdRule
 from medkt.segmentation.segmenter import Segmenter
 from medkt.segmentation.slicewise import ConceptResult, SegmentationSettings, segment_planes
 from medkt.spatial import Image, Mask
@@ -38,6 +41,8 @@ class Pipeline:
         settings, preset: of the steps, and the name under which they are recorded.
         as_published: for the record, how they stand to a published way; empty where none was asked for.
         taught: the learnt concepts over that encoder; None for none.
+        rule: who decides what is there; None for the threshold of the settings.
+        guard: who may hold an answer back; None for nobody.
     """
 
     encoder: DualEncoder
@@ -47,6 +52,8 @@ class Pipeline:
     preset: str = "default"
     as_published: Mapping[str, Any] = field(default_factory=dict)
     taught: Taught | None = None
+    rule: PresenceRule | None = None
+    guard: Guard | None = None
 
     @classmethod
     def load(
@@ -60,6 +67,8 @@ class Pipeline:
         as_published: Mapping[str, Any] | None = None,
         packages: Sequence[str | Path | Package] = (),
         together: bool = False,
+        rule: PresenceRule | None = None,
+        guard: Guard | None = None,
     ) -> "Pipeline":
         """Load an encoder and a segmenter by name or from files of the user's.
 
@@ -72,6 +81,8 @@ class Pipeline:
             as_published: for the record, as `medkt.as_published.Standing.as_json` gives it.
             packages: `.medkt` files of learnt concepts, as for `with_packages`.
             together: see there.
+            rule: who decides; see the attributes.
+            guard: who may hold an answer back.
 
         Raises:
             UnknownNameError, WeightsError, MissingDependencyError: from loading.
@@ -83,7 +94,7 @@ class Pipeline:
         loaded, facts = segmenter_with_facts(name, where)
         return cls(
             encoder=encoder, segmenter=loaded, segmenter_facts=facts,
-            settings=settings or SegmentationSettings(), preset=preset, as_published=as_published or {},
+            settings=settings or SegmentationSettings(), preset=preset, as_published=as_published or {}, rule=rule, guard=guard,
         ).with_packages(packages, together=together)  # fmt: skip
 
     def with_packages(self, packages: Sequence[str | Path | Package], *, together: bool = False) -> "Pipeline":
@@ -168,10 +179,15 @@ class Pipeline:
                 facts += [taught.facts(route, together, encoder)] if route else []
                 for _, window, group in groups:
                     looked = looks[window]
+                    asked = [(concept, texts_of(kind, concept, settings.texts)) for concept in group]
+                    decide = Answering(
+                        rule=self.rule or ThresholdRule(settings=settings.presence), guard=self.guard,
+                        settings=settings.presence, encoder=encoder, image=image, kind=kind, looked=looked, asked=asked,
+                    )  # fmt: skip
                     results = segment_planes(
                         encoder, self.segmenter, looked.positions, partial(shown_plane, image, looked),
-                        [texts_of(kind, concept, settings.texts) for concept in group], settings,
-                        spacing_mm=spacing_in_mm(image, looked.planes), progress=progress,
+                        [texts for _, texts in asked], settings, spacing_mm=spacing_in_mm(image, looked.planes), decide=decide,
+                        progress=progress,
                     )  # fmt: skip
                     found.update({result.concept: result for result in results})
         done = time.perf_counter()
@@ -189,9 +205,10 @@ class Pipeline:
         warnings = list(study.warnings)
         warnings += [warning for looked in looks.values() for warning in looked.intensity.warnings]
         warnings += [f"{f.concept.name}: {w}" for f in findings for w in (*f.found.warnings, *too_small(f))]
+        warnings += [f.found.presence.reason for f in findings if not f.found.presence.claims]
         return StudyResult(
             image=image, domain=kind, findings=findings, settings=settings, preset=self.preset, as_published=self.as_published,
-            encoder=encoder_facts(self.encoder, facts), segmenter=self.segmenter_facts,
+            guard=None if self.guard is None else self.guard.facts, encoder=encoder_facts(self.encoder, facts), segmenter=self.segmenter_facts,
             warnings=tuple(dict.fromkeys(warnings)),
             seconds={"prepare": prepared - began, "models": done - prepared, "measure": time.perf_counter() - done},
         )  # fmt: skip

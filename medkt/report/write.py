@@ -229,6 +229,7 @@ def record_of_result(
         "models": {"encoder": as_plain(result.encoder), "segmenter": as_plain(result.segmenter)},
         "preset": result.preset,
         "as_published": as_plain(result.as_published) or None,
+        "guard": result.guard,
         "label_tuned": result.preset in LABEL_TUNED,
         "settings": as_plain(result.settings),
         "threads": torch.get_num_threads(),
@@ -250,7 +251,7 @@ def _write_all(
         files[identifier]["dicom_seg"] = SEG_FILE
     record = record_of_result(result, case=case, files=files, decided=decided, seg=seg)
     footer = f"medkt {__version__} · {result.encoder.name} · {NOT_A_MEDICAL_DEVICE}"
-    panels = [_panel(result, finding, decided) for finding in result.findings[:MOST_PANELS]]
+    panels = [_panel(result, finding) for finding in result.findings[:MOST_PANELS]]
     picture = draw_panels(panels, footer=footer)
     (folder / "overlay.png").write_bytes(picture)
     settings = yaml.safe_dump(as_plain(result.settings), sort_keys=False, allow_unicode=True)
@@ -293,8 +294,9 @@ def _finding_record(
         "normal_captions": list(finding.texts.normal),
         "contrast_captions": list(finding.texts.confusable),
         "window": looked.intensity.name,
-        "present": found.presence.present,
-        "decision": _decision(result, finding, decided),
+        "present": found.presence.present and found.presence.claims,
+        "decision": found.presence.state,
+        "no_claim": as_plain(found.presence.reasons),
         "score": round(found.presence.score, 6),
         "reason": found.presence.reason,
         "calibration": _calibration_record(finding, decided),
@@ -339,9 +341,10 @@ def _calibration_record(finding: FindingResult, decided: Decided | None) -> dict
     if decided is None or finding.concept.id not in decided.decisions:
         return None
     decision, rule = decided.decisions[finding.concept.id], decided.calibrations[finding.concept.id]
+    claims = finding.found.presence.claims
     record: dict[str, Any] = as_plain({
-        "site": decided.site, "key": rule.key.short, "outcome": decision.outcome,
-        "p_value": decision.p_value, "probability": decision.probability, "unlike": decision.unlike,
+        "site": decided.site, "key": rule.key.short, "outcome": decision.outcome if claims else "abstain",
+        "p_value": decision.p_value, "probability": decision.probability if claims else None, "unlike": decision.unlike,
         "false_positive_rate": rule.settings.false_positive_rate,
         "miss_rate": rule.settings.miss_rate if rule.promises_misses else None,
         "present_above": rule.present_above, "absent_up_to": rule.absent_up_to,
@@ -351,7 +354,7 @@ def _calibration_record(finding: FindingResult, decided: Decided | None) -> dict
     return record
 
 
-def _panel(result: StudyResult, finding: FindingResult, decided: Decided | None) -> Panel:
+def _panel(result: StudyResult, finding: FindingResult) -> Panel:
     """The clearest slice: that with the highest score among those with a mask, else among all."""
     found, looked = finding.found, finding.looked
     masks = dict(found.masks())
@@ -369,23 +372,13 @@ def _panel(result: StudyResult, finding: FindingResult, decided: Decided | None)
         mask=masks.get(position, np.zeros(plane.shape, dtype=bool)),
         boxes_xyxy=here.prompts.boxes_xyxy if here else np.zeros((0, 4), np.float32),
         title=f"{one_line(finding.concept.name, 40)}{where}",
-        caption=f"{_decision(result, finding, decided)}, score {found.presence.score:.2f}; {size_text(finding.measures)}",
+        caption=f"{found.presence.state}, score {found.presence.score:.2f}; {size_text(finding.measures)}",
         aspect=rows / columns,
         colour=finding.concept.colour,
         reference=None
         if reference is None
         else looked.cut(looked.planes.show(reference.values, looked.index(position))),
     )
-
-
-def _decision(result: StudyResult, finding: FindingResult, decided: Decided | None) -> str:
-    """In words; where no calibration decides and the gate is off nothing is decided, every slice is looked at."""
-    if decided is not None and finding.concept.id in decided.decisions:
-        outcome = decided.decisions[finding.concept.id].outcome
-        return {"present": "seen", "absent": "not seen", "abstain": "not decided"}[outcome]
-    if not result.settings.presence.gate:
-        return "not decided"
-    return "seen" if finding.found.presence.present else "not seen"
 
 
 def _rounded(value: float) -> float | None:

@@ -1,12 +1,12 @@
 """Is the finding there at all? Decided from the words before any map is made: a map always has a brightest place.
 
 Every slice gets a score for the finding against what it is told apart from, and the slices' scores become one decision.
-An absent finding ends in an empty mask, which is a legal result.
+An absent finding ends in an empty mask, which is a legal result, and so does one of which nothing can be claimed.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 import numpy as np
@@ -16,6 +16,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from medkt.errors import InputError, NumericalError, SettingsError
+from medkt.presence import PlaneScores, Sight, State
+from medkt.presence import Presence as Presence
 from medkt.saliency.targets import Target
 
 Rule = Literal["softmax", "margin", "cosine"]
@@ -61,23 +63,21 @@ class PresenceSettings:
             raise SettingsError(f"presence: top counts slices and is at least 1, got {self.top}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Presence:
-    """The decision for one concept in one study.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThresholdRule:
+    """The score against the threshold of the settings; a `PresenceRule`."""
 
-    Attributes:
-        score: the study's, in the unit of the rule.
-        present: whether it reaches the threshold (always, where the gate is off).
-        reason: one sentence with the numbers.
-        margins: (slices,) float32, cosine of the finding less the nearest contrast's; without contrasts the cosine.
-        scores: (slices,) float32, each slice's score.
-    """
+    settings: PresenceSettings = field(default_factory=PresenceSettings)
 
-    score: float
-    present: bool
-    reason: str
-    margins: Float32[np.ndarray, " slices"]
-    scores: Float32[np.ndarray, " slices"]
+    def decide(self, scores: PlaneScores) -> Presence:
+        """Seen from the threshold on; not decided where the gate is off."""
+        settings = self.settings
+        found = scores.score >= settings.threshold
+        state: State = "not decided" if not settings.gate else "seen" if found else "not seen"
+        return Presence(
+            score=scores.score, state=state, reason=_reason(scores, found, settings), margins=scores.margins,
+            scores=scores.scores, strong=settings.threshold, weak=settings.weak, every=not settings.gate,
+        )  # fmt: skip
 
 
 def decide_presence(
@@ -88,14 +88,29 @@ def decide_presence(
     logit_scale: float,
     indices: Sequence[int] | None = None,
 ) -> Presence:
-    """Decide from the slices' image features, which need not have unit length.
+    """Decide by the threshold of the settings; arguments and errors are those of `plane_scores`."""
+    scores = plane_scores(features, target, settings, logit_scale=logit_scale, indices=indices)
+    return ThresholdRule(settings=settings).decide(scores)
+
+
+def plane_scores(
+    features: Float[Tensor, "slices width"],
+    target: Target,
+    settings: PresenceSettings,
+    *,
+    logit_scale: float,
+    indices: Sequence[int] | None = None,
+    sight: Sight | None = None,
+) -> PlaneScores:
+    """Scores from the slices' image features, which need not have unit length.
 
     Args:
         features: one row a slice.
         target: what is asked for.
-        settings: how it is decided.
+        settings: in which unit, and how the slices' scores become the study's.
         logit_scale: the encoder's.
         indices: of the slices, ascending; neighbours differ by 1. None: each is the next one's neighbour.
+        sight: the study, for rules that ask more than scores.
 
     Raises:
         InputError: there is no slice, or not one index for each.
@@ -113,21 +128,18 @@ def decide_presence(
     wanted = units @ target.wanted.to(units)
     contrasts = units @ target.contrasts.to(units).T  # (slices, contrasts)
     margins = wanted - contrasts.max(dim=1).values if contrasts.shape[1] else wanted
+    normals = 0 if target.normal is None else 1
     if settings.rule == "cosine" or not contrasts.shape[1]:
         scores = wanted.cpu().numpy()
     elif settings.rule == "margin":
         scores = margins.cpu().numpy()
     else:
-        scores = _probability(wanted, contrasts, 0 if target.normal is None else 1, logit_scale).cpu().numpy()
-    score = _aggregated(scores, indices, settings)
-    found = score >= settings.threshold
-    return Presence(
-        score=score,
-        present=found or not settings.gate,
-        reason=_reason(target.id, score, found, len(scores), settings),
-        margins=margins.cpu().numpy(),
-        scores=scores,
-    )
+        scores = _probability(wanted, contrasts, normals, logit_scale).cpu().numpy()
+    return PlaneScores(
+        concept=target.id, unit=settings.rule, scores=scores, score=_aggregated(scores, indices, settings),
+        margins=margins.cpu().numpy(), wanted=wanted.cpu().numpy(), contrasts=contrasts.cpu().numpy(), normals=normals,
+        logit_scale=logit_scale, indices=indices, sight=sight,
+    )  # fmt: skip
 
 
 def _probability(wanted: Tensor, contrasts: Tensor, normals: int, logit_scale: float) -> Tensor:
@@ -161,8 +173,9 @@ def _supported(
     return borne
 
 
-def _reason(concept: str, score: float, found: bool, slices: int, settings: PresenceSettings) -> str:
+def _reason(scores: PlaneScores, found: bool, settings: PresenceSettings) -> str:
+    slices = len(scores.scores)
     of = f"over {slices} slices" if slices > 1 else "of the image"
     relation = "reaches" if found else "is below"
     kept = "" if found or settings.gate else "; looked at all the same, for the gate is off"
-    return f"{concept}: {settings.rule} score {score:.3f} {of} {relation} {settings.threshold:g}{kept}"
+    return f"{scores.concept}: {settings.rule} score {scores.score:.3f} {of} {relation} {settings.threshold:g}{kept}"

@@ -61,6 +61,7 @@ Window = Literal["8-bit"]
 Texts = Literal["all", "first"]
 ShowPlane = Callable[[int], Plane]
 Progress = Callable[[str, int, int], None]
+Decide = Callable[[Float[Tensor, "slices width"], Sequence[Target]], Sequence[Presence]]
 
 _ENCODED_AT_ONCE = 8  # planes in one pass for presence
 _SHIFTED = (
@@ -232,6 +233,7 @@ def segment_planes(
     settings: SegmentationSettings | None = None,
     *,
     spacing_mm: tuple[float, float] | None,
+    decide: Decide | None = None,
     progress: Progress | None = None,
 ) -> tuple[ConceptResult, ...]:
     """Segment several concepts in one study; see the head of this file for how to call it.
@@ -244,6 +246,7 @@ def segment_planes(
         concepts: at least one, with different ids.
         settings: None takes the defaults.
         spacing_mm: (row, column) step of a plane, or None where the unit is the pixel.
+        decide: makes one answer a concept of the slices' image features; None decides by the threshold of the settings.
         progress: called with ("presence", "words" or "maps", done, all).
 
     Raises:
@@ -255,10 +258,7 @@ def segment_planes(
     settings = settings or SegmentationSettings()
     targets = embed_targets(encoder, concepts)
     features, shape = features_of_planes(encoder, indices, show, progress)
-    decisions = [
-        decide_presence(features, target, settings.presence, logit_scale=encoder.logit_scale, indices=indices)
-        for target in targets
-    ]
+    decisions = (decide or _by_threshold(encoder, indices, settings.presence))(features, targets)
     words: list[FoundWords | None] = []
     for concept, decision in zip(concepts, decisions, strict=True):
         words.append(_words(encoder, concept, decision, indices, show, settings))
@@ -282,8 +282,8 @@ def segment_planes(
         for k in here:
             prompts, chosen = masks[k]
             slices[k].append(_slice_result(index, scores[k], maps[k], prompts, chosen))
-            strong = scores[k] >= settings.presence.threshold or not settings.presence.gate
-            pieces[k] += _pieces(chosen, index, strong, settings)
+            strong = scores[k] >= decisions[k].strong or decisions[k].every
+            pieces[k] += _pieces(chosen, index, strong, settings) if decisions[k].claims else []
         _report(progress, "maps", done + 1, len(union))
     return tuple(
         _with_words(
@@ -398,11 +398,19 @@ def features_of_planes(
     return torch.cat(features), (rows, columns)
 
 
+def _by_threshold(encoder: DualEncoder, indices: Sequence[int], settings: PresenceSettings) -> Decide:
+    def decide(features: Float[Tensor, "slices width"], targets: Sequence[Target]) -> list[Presence]:
+        scale = encoder.logit_scale
+        return [decide_presence(features, one, settings, logit_scale=scale, indices=indices) for one in targets]
+
+    return decide
+
+
 def _slices_to_look_at(presence: Presence, indices: Sequence[int], settings: SegmentationSettings) -> dict[int, float]:
     """The score of each slice that gets a map, by index; of equal scores the first slices."""
     if not presence.present:
         return {}
-    enough = -np.inf if not settings.presence.gate else settings.presence.weak
+    enough = -np.inf if presence.every else presence.weak
     order = np.argsort(-presence.scores, kind="stable")
     passing = [int(k) for k in order if presence.scores[k] >= enough]
     return {int(indices[k]): float(presence.scores[k]) for k in passing[: settings.map.max_slices]}
@@ -486,7 +494,7 @@ def _warnings(
     if blind and 2 * len(blind) >= len(checked):
         where = f" (in {len(blind)} of {len(checked)} slices checked)" if len(checked) > 1 else ""
         warnings.append(f"{blind[0]}{where}")
-    passing = int((presence.scores >= settings.presence.weak).sum()) if settings.presence.gate else len(presence.scores)
+    passing = len(presence.scores) if presence.every else int((presence.scores >= presence.weak).sum())
     if presence.present and passing > len(looked_at):
         warnings.append(
             f"{passing} slices may hold the finding, the {len(looked_at)} best were looked at (map.max_slices)"

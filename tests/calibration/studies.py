@@ -4,7 +4,6 @@ import numpy as np
 from jaxtyping import Float
 
 from medkt.calibration import ScoringKey, StudyScore
-from medkt.segmentation.presence import Presence
 
 WIDTH = 12
 KEY = ScoringKey(concept="spot", words="w" * 64, model="toy", weights="d" * 64, settings="s" * 64, modality="cxr")
@@ -17,10 +16,8 @@ def study(
     grey_levels: Float[np.ndarray, " numbers"] | None = None,
     doubts: tuple[str, ...] = (),
 ) -> StudyScore:
-    one = np.array([score], np.float32)
-    presence = Presence(score=float(score), present=False, reason="", margins=one, scores=one)
     return StudyScore(
-        presence=presence,
+        score=float(score),
         embedding=np.zeros(WIDTH) if embedding is None else np.asarray(embedding, np.float64),
         grey_levels=np.zeros(6) if grey_levels is None else np.asarray(grey_levels, np.float64),
         doubts=doubts,

@@ -48,7 +48,7 @@ def test_a_site_decides_on_a_normal_a_finding_and_an_unlike_study(medkt: Command
     studies = {
         "normal": (plane(tmp_path, "", 3), "not seen", "absent"),
         "cyst": (plane(tmp_path, "us_cyst", 40), "seen", "present"),
-        "inverted": (inverted, "not decided", "abstain"),
+        "inverted": (inverted, "no claim", "abstain"),
     }
     for name, (study, decision, outcome) in studies.items():
         ran = medkt("segment", "-i", study, "-o", tmp_path / name, *CYST, "--site", "ward")

@@ -1,0 +1,71 @@
+"""How a study is answered: scores, the rule that decides on them, and the guard that may hold the answer back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from jaxtyping import Float
+from torch import Tensor
+
+from medkt.concepts import Concept
+from medkt.domains import Domain
+from medkt.models.encoder import DualEncoder
+from medkt.pipeline.look import Looked, shown_plane
+from medkt.presence import Guard, Presence, PresenceRule, Reason, Sight, withheld
+from medkt.saliency.targets import ConceptTexts, Target
+from medkt.segmentation.presence import PresenceSettings, plane_scores
+from medkt.spatial import Image
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Answering:
+    """One encoder's answers for one study in one window; called with image features it is `segment_planes`' `decide`.
+
+    Attributes:
+        rule, guard: who decides, and who may hold back; None for no guard.
+        settings: of the scores.
+        encoder, image, kind, looked: the study as it is shown.
+        asked: concept and texts, by concept id.
+    """
+
+    rule: PresenceRule
+    guard: Guard | None
+    settings: PresenceSettings
+    encoder: DualEncoder
+    image: Image
+    kind: Domain
+    looked: Looked
+    asked: Sequence[tuple[Concept, ConceptTexts]]
+
+    def __call__(self, features: Float[Tensor, "slices width"], targets: Sequence[Target]) -> tuple[Presence, ...]:
+        """One answer a concept, in order."""
+        sight = sight_of(self.encoder, self.image, self.kind, self.looked, features)
+        against = () if self.guard is None else self.guard.of_image(sight)
+        return tuple(
+            self._answer(concept, texts, target, sight, against)
+            for (concept, texts), target in zip(self.asked, targets, strict=True)
+        )
+
+    def _answer(
+        self, concept: Concept, texts: ConceptTexts, target: Target, sight: Sight, against: Sequence[Reason]
+    ) -> Presence:
+        scores = plane_scores(
+            sight.features,
+            target,
+            self.settings,
+            logit_scale=self.encoder.logit_scale,
+            indices=sight.indices,
+            sight=sight,
+        )
+        words = () if self.guard is None else self.guard.of_words(concept, texts.prompts, sight)
+        return withheld(self.rule.decide(scores), (*against, *words), concept=concept.id)
+
+
+def sight_of(
+    encoder: DualEncoder, image: Image, kind: Domain, looked: Looked, features: Float[Tensor, "slices width"]
+) -> Sight:
+    """A study as the encoder saw it, for rules and guards."""
+    return Sight(
+        image=image, domain=kind, encoder=encoder, features=features, indices=looked.positions,
+        show=partial(shown_plane, image, looked), planes=looked.planes, intensity=looked.intensity,
+    )  # fmt: skip

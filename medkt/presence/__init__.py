@@ -1,0 +1,7 @@
+"""What can be answered to "is it there": seen, not seen, no claim; who may answer, and who may hold an answer back."""
+
+from medkt.presence.guard import Guard, Sight
+from medkt.presence.rule import PlaneScores, PresenceRule
+from medkt.presence.state import NO_CLAIM, Presence, Reason, State, withheld
+
+__all__ = ["NO_CLAIM", "Guard", "PlaneScores", "Presence", "PresenceRule", "Reason", "Sight", "State", "withheld"]

@@ -1,0 +1,65 @@
+"""Who may hold an answer back: a guard is shown a study as the models see it, and the words that are asked of it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from jaxtyping import Float
+from torch import Tensor
+
+from medkt.concepts import Concept
+from medkt.domains import Domain
+from medkt.domains.intensity import Intensity
+from medkt.models.encoder import DualEncoder
+from medkt.presence.state import Reason
+from medkt.shapes import Plane
+from medkt.spatial import Image, Planes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Sight:
+    """A study as the encoder saw it. All of it was made for the score anyway: to look at it costs no pass of the encoder.
+
+    Attributes:
+        image: the study as it was read.
+        domain: what it is taken for.
+        encoder: that is asked, with what it was taught.
+        features: (slices, width) image features of the planes looked at, as the encoder gives them.
+        indices: of these planes, ascending; neighbours differ by 1.
+        show: gives the plane of an index, (rows, columns) float32 in [0, 1], as the encoder was shown it.
+        planes: how the study is cut.
+        intensity: how its values are shown.
+    """
+
+    image: Image
+    domain: Domain
+    encoder: DualEncoder
+    features: Float[Tensor, "slices width"]
+    indices: Sequence[int]
+    show: Callable[[int], Plane]
+    planes: Planes
+    intensity: Intensity
+
+
+@runtime_checkable
+class Guard(Protocol):
+    """Says where nothing should be claimed. Asked once a study, encoder and window, before anything is called seen."""
+
+    @property
+    def facts(self) -> str:
+        """Which guard, for records: its name and what its limits come from; names no file of the user."""
+        ...
+
+    def of_image(self, sight: Sight) -> tuple[Reason, ...]:
+        """Why nothing should be claimed about the study, the weightiest first; none where it looks as it should."""
+        ...
+
+    def of_words(self, concept: Concept, prompts: Sequence[str], sight: Sight) -> tuple[Reason, ...]:
+        """Why nothing should be claimed for these words on any such study; none where they are understood.
+
+        Args:
+            concept: what is asked.
+            prompts: its texts as the encoder is given them.
+            sight: the study that they are asked of.
+        """
+        ...
