@@ -111,7 +111,9 @@ def _status(arguments: argparse.Namespace) -> int:
     for path in paths or arguments.runs:
         RunFolder(path).read()
         with Ledger(RunFolder(path).ledger, read_only=True) as ledger:
-            summary = Summary(total=ledger.total(), states=ledger.counts(), failures=ledger.failures())
+            summary = Summary(
+                total=ledger.total(), states=ledger.counts(), failures=ledger.failures(), no_claim=ledger.silent()
+            )
         print(
             json.dumps({"run": path.name, **summary.plain()}, allow_nan=False)
             if arguments.json

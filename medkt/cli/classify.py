@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medkt.cli.published import SETTINGS_ONLY, Given, add_as_published, say_settings, settle, standing_of
-from medkt.cli.segment import add_reading, add_words, packages_of, progress, say_notes, view_of, wanted_of
+from medkt.cli.segment import (
+    add_reading,
+    add_words,
+    packages_of,
+    progress,
+    say_demonstration,
+    say_notes,
+    view_of,
+    wanted_of,
+)
 from medkt.cli.threads import add_threads, use_threads
 
 if TYPE_CHECKING:
@@ -129,12 +138,13 @@ def record_of(result: "Classification") -> dict[str, Any]:
     """What `--json` prints of a study: scores, words, digests; no path but the one that the user gave."""
     import torch
 
-    from medkt.about import NOT_A_MEDICAL_DEVICE, __version__
+    from medkt.about import NOT_A_MEDICAL_DEVICE, __version__, demonstration_of
     from medkt.report.plain import as_plain
 
     return {
         "medkt": __version__,
         "notice": NOT_A_MEDICAL_DEVICE,
+        "demonstration": demonstration_of(result.encoder.name) or None,
         "domain": result.domain.name,
         "input": {
             "digest": result.image.provenance.digest,
@@ -183,4 +193,5 @@ def _say(path: Path, result: "Classification", published: dict[str, Any], *, as_
         where = f"{one.planes[one.best]:>8}" if volume else ""
         learnt = "  learnt" if one.learnt else ""
         print(f"  {name:<{width}}{one.probability:>7.3f}{one.cosine:>9.3f}{where}{learnt}")
+    say_demonstration(result.encoder.name)
     say_notes([*result.warnings, *([published["words"]] if published else [])])

@@ -332,6 +332,7 @@ def _say(
             f"\n{runs[arm]}: the table of every case is results.csv (and .parquet), this one evaluation.csv (and .json)"
         )
         print("\n".join(text_lines(evaluation)))
+        say_demonstration_of(runs[arm])
     if len(runs) == 2:
         _say_comparison(arguments, runs)
     if protocol is not None and not arguments.json:
@@ -354,6 +355,15 @@ def _evaluated(arguments: argparse.Namespace, path: Path) -> "Evaluation":
     used = {"by": list(_by(arguments)), "statistics": as_plain(settings), "scoring": record["identity"].get("scoring")}
     write_evaluation(path, evaluation, used)
     return evaluation
+
+
+def say_demonstration_of(run: Path) -> None:
+    """That the encoder of a run is a demonstration, where it is."""
+    from medkt.about import demonstration_of_run
+    from medkt.cohort.folder import RunFolder
+
+    if said := demonstration_of_run(RunFolder(run).read()):
+        print(said)
 
 
 def _say_comparison(arguments: argparse.Namespace, runs: Mapping[str, Path]) -> None:

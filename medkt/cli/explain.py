@@ -13,6 +13,7 @@ from medkt.cli.segment import (
     add_words,
     pipeline_of,
     progress,
+    say_demonstration,
     say_notes,
     segment_one,
     settings_of,
@@ -60,8 +61,12 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     for finding in result.findings:
         depends = "not checked" if finding.specificity is None else f"{finding.specificity:.2f}"
-        print(f"{finding.concept.name}: score {finding.found.presence.score:.2f}, depends on the words: {depends}")
+        answer = finding.found.presence
+        unclaimed = "" if answer.claims else f"no claim: {'; '.join(one.sentence for one in answer.reasons)}; "
+        print(f"{finding.concept.name}: {unclaimed}score {answer.score:.2f}, depends on the words: {depends}")
         say_words(finding)
-    say_notes(result.warnings)
+    say_demonstration(result.encoder.name)
+    answered = {one.found.presence.reason for one in result.findings if not one.found.presence.claims}
+    say_notes(warning for warning in result.warnings if warning not in answered)
     print(f"  {written.folder}: {', '.join(written.files)}")
     return 0

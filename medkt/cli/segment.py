@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medkt.about import demonstration_of
 from medkt.cli.ahead import Ahead
 from medkt.cli.dry_run import add_dry_run, plan_segment
 from medkt.cli.mask_options import add_mask_choice, choice_of, given
@@ -189,6 +190,7 @@ def run(arguments: argparse.Namespace) -> int:
                 result, folder, formats=formats, name=name, overwrite=arguments.overwrite, decided=decided
             )
             _say(path, written, as_json=arguments.json)
+            done.say_demonstration(result, as_json=arguments.json)
             done.add(result, name, path)
         except MedktError as error:
             if not several:
@@ -209,6 +211,11 @@ class _Done:
 
     folders: set[str] = field(default_factory=set)
     paths: dict[str, Path] = field(default_factory=dict)
+
+    def say_demonstration(self, result: "StudyResult", *, as_json: bool) -> None:
+        """After the first study, for all of them; in JSON every record says it."""
+        if not self.paths and not as_json:
+            say_demonstration(result.encoder.name)
 
     def noted(self, result: "StudyResult", own: str, path: Path) -> "tuple[StudyResult, str]":
         """The result, which says so where its voxels were met before, and its name: its own one, or one from its digest.
@@ -467,6 +474,12 @@ def progress(hidden: bool, what: str) -> "Iterator[Progress]":
         yield tick
 
 
+def say_demonstration(encoder: str) -> None:
+    """That what the encoder finds is a demonstration, where it is; on standard output, whatever is quiet."""
+    if said := demonstration_of(encoder):
+        print(f"  {said}")
+
+
 def say_notes(warnings: Iterable[str]) -> None:
     """What a reader should know, unless `--quiet`."""
     if log.isEnabledFor(logging.WARNING):
@@ -484,5 +497,6 @@ def _say(path: Path, written: Any, *, as_json: bool) -> None:
         )
         return
     print(f"{path}: {written.summary}")
-    say_notes(written.record["warnings"])
+    answered = {finding["reason"] for finding in written.record["findings"] if finding["no_claim"]}
+    say_notes(warning for warning in written.record["warnings"] if warning not in answered)
     print(f"  {written.folder}: {', '.join(sorted(written.files))}")

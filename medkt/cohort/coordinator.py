@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 
 from medkt import errors
+from medkt.about import demonstration_of_run
 from medkt.cohort.engine import Broken, Engine, Event, Finished, Lost, Ready, TimedOut
 from medkt.cohort.failures import Failure
 from medkt.cohort.folder import RunFolder
@@ -73,6 +74,7 @@ class _Run:
     limit: Limit
     counts: dict[str, int]
     kinds: dict[str, int]
+    silent: int
     tries: dict[int, int]
     hand: dict[str, Work] = field(default_factory=dict)
     again: deque[Work] = field(default_factory=deque)  # not begun when their worker died: next in turn
@@ -87,7 +89,11 @@ class _Run:
         states = {**self.counts, "running": len(self.hand), "pending": self.total - ended - len(self.hand)}
         ordered = {state: states[state] for state in ("pending", "running", "done", "failed")}
         return Summary(
-            total=self.total, states=ordered, failures=dict(sorted(self.kinds.items())), stopped=self.stopped
+            total=self.total,
+            states=ordered,
+            failures=dict(sorted(self.kinds.items())),
+            stopped=self.stopped,
+            no_claim=self.silent,
         )
 
 
@@ -128,6 +134,7 @@ def run_cohort(
         run = _Run(
             folder=folder, ledger=ledger, engine=engine, watcher=watcher, todo=plan.works(salt, wanted), total=total,
             limit=limit or Limit(), accept_versions=accept_versions, counts=dict(ledger.counts()), kinds=dict(ledger.failures()),
+            silent=ledger.silent(),
             tries={number: tries for number, (_, tries) in wanted.items() if tries},
         )  # fmt: skip
         watcher.begin(run.summary())
@@ -138,6 +145,8 @@ def run_cohort(
         folder.note_tables(write_tables(folder, ledger))
         write_gone(folder, ledger)
         summary = run.summary()
+        if said := demonstration_of_run(folder.read()):
+            watcher.noted(said)
         watcher.finish(summary)
         return summary
 
@@ -258,6 +267,7 @@ def _ended(run: _Run, outcomes: list[Outcome], words: Mapping[str, str] | None =
         run.counts[outcome.state] = run.counts.get(outcome.state, 0) + 1
         if outcome.state == "failed":
             run.kinds[outcome.kind] = run.kinds.get(outcome.kind, 0) + 1
+        run.silent += bool(outcome.unclaimed)
         run.watcher.ended(outcome, (words or {}).get(outcome.key, ""))
 
 

@@ -25,13 +25,13 @@ from medkt.io.scratch import scratch_folder
 STATES = ("pending", "running", "done", "failed")
 AT_ONCE = 2000  # outcomes of a worker's file in one transaction
 
-VERSION = 3
+VERSION = 4
 _TABLES = """
 CREATE TABLE IF NOT EXISTS cases (
     key TEXT PRIMARY KEY, number INTEGER NOT NULL, state TEXT NOT NULL DEFAULT 'pending',
     kind TEXT NOT NULL DEFAULT '', round INTEGER NOT NULL DEFAULT 0, tries INTEGER NOT NULL DEFAULT 0,
     inputs TEXT NOT NULL DEFAULT '', result TEXT NOT NULL DEFAULT '', gone TEXT NOT NULL DEFAULT '',
-    row TEXT NOT NULL DEFAULT ''
+    row TEXT NOT NULL DEFAULT '', silent INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX IF NOT EXISTS by_state ON cases (state, kind);
 CREATE TABLE IF NOT EXISTS outcomes (key TEXT PRIMARY KEY, payload TEXT NOT NULL);
@@ -50,6 +50,10 @@ DROP TABLE outcomes_1;
 DROP TABLE cases_1;
 """
 _SECOND = "ALTER TABLE cases ADD COLUMN row TEXT NOT NULL DEFAULT '';"
+_THIRD = "ALTER TABLE cases ADD COLUMN silent INTEGER NOT NULL DEFAULT 0;"  # what was done before knew no such state
+_SILENCE = (
+    "CREATE INDEX IF NOT EXISTS by_silence ON cases (key) WHERE silent;"  # few are, and their number is asked for often
+)
 _COUNTED = "gone <> 'row'"  # cases whose row left the manifest are kept, and counted nowhere
 
 
@@ -91,7 +95,8 @@ class Ledger:
         earlier = bool(self._database.execute("SELECT 1 FROM sqlite_master WHERE name = 'outcomes'").fetchone())
         script = f"{_EARLIER}{_TABLES}{_TAKEN_OVER}" if earlier and version < 2 else _TABLES
         script += _SECOND if earlier and version == 2 else ""
-        self._database.executescript(f"BEGIN IMMEDIATE;{script}PRAGMA user_version = {VERSION};COMMIT;")
+        script += _THIRD if earlier and version in (2, 3) else ""
+        self._database.executescript(f"BEGIN IMMEDIATE;{script}{_SILENCE}PRAGMA user_version = {VERSION};COMMIT;")
 
     # ---- cases
 
@@ -213,6 +218,12 @@ class Ledger:
             found = dict(self._database.execute(wanted).fetchall())
         return {state: int(found.get(state, 0)) for state in STATES}
 
+    def silent(self) -> int:
+        """How many cases are done without a claim on some finding."""
+        with self._said():
+            wanted = f"SELECT count(*) FROM cases WHERE state = 'done' AND silent AND {_COUNTED}"
+            return int(self._database.execute(wanted).fetchone()[0])
+
     def failures(self) -> Mapping[str, int]:
         """How many cases failed, by kind."""
         wanted = f"SELECT kind, count(*) FROM cases WHERE state = 'failed' AND {_COUNTED} GROUP BY kind ORDER BY kind"
@@ -316,11 +327,11 @@ class Ledger:
 
     def _take(self, outcome: Outcome) -> bool:
         change = (
-            "UPDATE cases SET state = ?, kind = ?, round = ?, inputs = ?, result = ? WHERE key = ? "
+            "UPDATE cases SET state = ?, kind = ?, round = ?, inputs = ?, result = ?, silent = ? WHERE key = ? "
             "AND (round < ? OR (round = ? AND state IN ('pending', 'running')))"
         )
         turn, told = outcome.round, (outcome.inputs, outcome.result)
-        values = (outcome.state, outcome.kind, turn, *told, outcome.key, turn, turn)
+        values = (outcome.state, outcome.kind, turn, *told, int(bool(outcome.unclaimed)), outcome.key, turn, turn)
         if not self._database.execute(change, values).rowcount:
             return False
         payload = outcome.line().decode().rstrip("\n")

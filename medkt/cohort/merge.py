@@ -72,7 +72,9 @@ def merge_runs(parts: Sequence[Path], target: Path, *, partial: bool = False, ac
                         ledger.record(batch, {})
                 _link_cases(run, whole)
             whole.note_tables(write_tables(whole, ledger))
-            return Summary(total=ledger.total(), states=ledger.counts(), failures=ledger.failures())
+            return Summary(
+                total=ledger.total(), states=ledger.counts(), failures=ledger.failures(), no_claim=ledger.silent()
+            )
 
 
 def _same_run(runs: Sequence[RunFolder], *, accept_versions: bool) -> tuple[dict[str, object], object]:

@@ -58,6 +58,11 @@ class Outcome:
         """The sentence of the code, with its numbers; nothing else is known of a failure here."""
         return sentence_of(self.code, self.numbers)
 
+    @property
+    def unclaimed(self) -> tuple[str, ...]:
+        """The concepts of which nothing was claimed."""
+        return tuple(str(row["concept"]) for row in self.rows if row.get("no_claim"))
+
     def line(self) -> bytes:
         """One line of JSON with its end; its last entry is the checksum of what stands before it."""
         body = json.dumps(self.plain(), ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()[:-1]

@@ -25,12 +25,14 @@ class Summary:
         states: how many are in each state.
         failures: how many failed, by kind.
         stopped: why the run ended before its end, "" where it did not.
+        no_claim: of the cases done, those with a finding of which nothing was claimed.
     """
 
     total: int
     states: Mapping[str, int]
     failures: Mapping[str, int]
     stopped: str = ""
+    no_claim: int = 0
 
     @property
     def ended(self) -> int:
@@ -41,7 +43,13 @@ class Summary:
         return self.ended == self.total
 
     def plain(self) -> dict[str, Any]:
-        return {"total": self.total, **self.states, "failures": dict(self.failures), "stopped": self.stopped}
+        return {
+            "total": self.total,
+            **self.states,
+            "no_claim": self.no_claim,
+            "failures": dict(self.failures),
+            "stopped": self.stopped,
+        }
 
 
 @runtime_checkable
@@ -133,7 +141,8 @@ class Printer:
             self.words[outcome.number] = words
             if len(self.words) > WORDS_KEPT:
                 del self.words[max(self.words)]
-        told = {"case": outcome.key, "status": outcome.state, "failure": outcome.kind}
+        told: dict[str, str | int] = {"case": outcome.key, "status": outcome.state, "failure": outcome.kind}
+        told |= {"no_claim": len(outcome.unclaimed)} if outcome.unclaimed else {}
         told |= {"code": outcome.code, "message": outcome.message}
         self._tell("case", {key: value for key, value in told.items() if value})
 
@@ -174,13 +183,17 @@ def progress_line(summary: Summary, rate: float, left_s: float | None) -> str:
     """One line: how many of how many, failures, rate, time left.
 
     >>> states = {"pending": 60, "running": 0, "done": 37, "failed": 3}
-    >>> progress_line(Summary(total=100, states=states, failures={"unreadable": 3}), 0.5, 120)
-    '40/100 cases, 3 failed, 30.0 a minute, 2 min left'
+    >>> progress_line(Summary(total=100, states=states, failures={"unreadable": 3}, no_claim=2), 0.5, 120)
+    '40/100 cases, 3 failed, 2 with no claim, 30.0 a minute, 2 min left'
     """
     failed = f", {summary.states['failed']} failed" if summary.states["failed"] else ""
     pace = f", {rate:.1f} a second" if rate >= 1 else f", {rate * 60:.1f} a minute" if rate > 0 else ""
     left = "" if left_s is None else f", {_duration(left_s)} left"
-    return f"{summary.ended}/{summary.total} cases{failed}{pace}{left}"
+    return f"{summary.ended}/{summary.total} cases{failed}{_silent_text(summary)}{pace}{left}"
+
+
+def _silent_text(summary: Summary) -> str:
+    return f", {summary.no_claim} with no claim" if summary.no_claim else ""
 
 
 def counts_text(summary: Summary) -> str:
@@ -188,7 +201,9 @@ def counts_text(summary: Summary) -> str:
     kinds = ", ".join(f"{count} {kind}" for kind, count in summary.failures.items())
     failed = f"{summary.states['failed']} failed{f' ({kinds})' if kinds else ''}"
     left = summary.total - summary.ended
-    return f"{summary.states['done']} of {summary.total} cases done, {failed}" + (f", {left} left" if left else "")
+    return f"{summary.states['done']} of {summary.total} cases done{_silent_text(summary)}, {failed}" + (
+        f", {left} left" if left else ""
+    )
 
 
 def _duration(seconds: float) -> str:

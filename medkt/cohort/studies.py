@@ -188,7 +188,7 @@ def row_of(
     """
     row: dict[str, Value] = {"concept": finding["concept"]}
     row["present"] = None if finding["decision"] == "not decided" else finding["decision"] == "seen"
-    row |= {"no_claim": ";".join(one["code"] for one in finding["no_claim"])} if finding["no_claim"] else {}
+    row["no_claim"] = ";".join(one["code"] for one in finding["no_claim"]) or None
     row |= {name: finding[name] for name in _OF_FINDING}
     measures = finding["measures"]
     row |= {name: measures[name] for name in _OF_MEASURES}

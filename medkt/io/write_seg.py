@@ -19,7 +19,7 @@ from pydicom.datadict import dictionary_VR
 from pydicom.sr.codedict import codes
 from pydicom.valuerep import DA, TM
 
-from medkt.about import __version__
+from medkt.about import DEMONSTRATION_SHORT, __version__
 from medkt.errors import InputError, SettingsError, UnsupportedError
 from medkt.io.atomic import write_atomically
 from medkt.io.dicom_header import integer, text, value
@@ -81,6 +81,7 @@ def write_dicom_seg(
     path: str | Path,
     *,
     every_frame: bool = False,
+    demonstration: bool = False,
 ) -> Path:
     """Write masks as segments 1, 2, ... of one DICOM SEG, BINARY, in the study and frame of reference of the image.
 
@@ -93,6 +94,7 @@ def write_dicom_seg(
         image: read from DICOM and not regridded; `seg_refusal` says beforehand whether it will do.
         path: the file.
         every_frame: write slices without mask too, for viewers that misplace what lies behind a gap.
+        demonstration: the series, the content and each segment's algorithm say that it is one.
 
     Raises:
         SettingsError: as many masks as concepts are needed, at least one.
@@ -111,6 +113,8 @@ def write_dicom_seg(
         raise type(error)(f"{path}: {error}") from error
     try:
         seg = _made(masks, concepts, image, native, every_frame=every_frame)
+        if demonstration:
+            _mark(seg, concepts)
     except UnsupportedError as error:
         raise UnsupportedError(f"{path}: {error}", code="no-seg") from error
     return write_atomically(path, lambda temporary: _save(seg, temporary))
@@ -176,6 +180,18 @@ def _made(
     return seg
 
 
+def _mark(seg: Dataset, concepts: Sequence[Finding]) -> None:
+    """What a viewer shows of the object says that it is a demonstration: series, content, and the algorithm of each segment."""
+    seg.SeriesDescription = one_line(f"{DEMONSTRATION_SHORT}: medkt {_names(concepts)}", 64)
+    seg.ContentDescription = DEMONSTRATION_SHORT
+    for segment in seg.SegmentSequence:
+        segment.SegmentAlgorithmName = f"medkt, {DEMONSTRATION_SHORT}"
+
+
+def _names(concepts: Sequence[Finding]) -> str:
+    return ", ".join(concept.name for concept in concepts)
+
+
 def _save(seg: Dataset, path: Path) -> None:
     with warnings.catch_warnings(record=True):  # the same values of the source again
         warnings.simplefilter("always")
@@ -186,7 +202,6 @@ def _around(
     segments: list[hd.seg.SegmentDescription], image: Image, native: DicomNative, concepts: Sequence[Finding]
 ) -> Dataset:
     """The object around the frames: patient, study, series, equipment, segments; of one empty frame a segment."""
-    names = ", ".join(concept.name for concept in concepts)
     return hd.seg.Segmentation(
         source_images=[_one_picture(native)],
         pixel_array=np.zeros((1, *image.geometry.shape[1:], len(segments)), np.uint8),
@@ -202,7 +217,7 @@ def _around(
         device_serial_number="none",
         content_description=DISCLAIMER,
         content_label=_label(concepts),
-        series_description=one_line(f"medkt research only: {names}", 64),
+        series_description=one_line(f"medkt research only: {_names(concepts)}", 64),
         omit_empty_frames=False,
     )
 

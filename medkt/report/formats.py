@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from medkt.about import demonstration_of
 from medkt.errors import GeometryError, SettingsError, UnsupportedError
 from medkt.io import seg_refusal, write_dicom_seg
 from medkt.pipeline import StudyResult
@@ -98,15 +99,19 @@ def write_seg(result: StudyResult, folder: Path, formats: Formats) -> SegWritten
             raise UnsupportedError(f"{folder / SEG_FILE}: {refused['dicom-seg']}")
         return _without(refused["dicom-seg"])
     masks = {finding.concept.id: result.mask(finding) for finding in result.findings}
-    empty = [one.concept for one in result.findings if not masks[one.concept.id].values.any()]
+    unclaimed = [one.concept for one in result.findings if not one.found.presence.claims]
+    claimed = [one.concept for one in result.findings if one.found.presence.claims]
+    empty = [one for one in claimed if not masks[one.id].values.any()]
     left_out = [] if formats.seg_empty_segments else empty
-    concepts = [one.concept for one in result.findings if one.concept not in left_out]
+    concepts = [one for one in claimed if one not in left_out]
+    if not claimed:
+        return _without("nothing is claimed of any finding")
     if not concepts:
         return _without("no finding has a mask; --seg-empty-segments writes segments without one")
     try:
         write_dicom_seg(
             [masks[one.id] for one in concepts], concepts, result.image, folder / SEG_FILE,
-            every_frame=formats.seg_every_frame,
+            every_frame=formats.seg_every_frame, demonstration=bool(demonstration_of(result.encoder.name)),
         )  # fmt: skip
     except (UnsupportedError, GeometryError) as error:
         if not (formats.nifti or formats.png):
@@ -114,6 +119,7 @@ def write_seg(result: StudyResult, folder: Path, formats: Formats) -> SegWritten
         return _without(f"none can be made of the headers of this series ({type(error.__cause__).__name__})")
     note = "no segment in the DICOM SEG, for its mask is empty (--seg-empty-segments writes one): "
     notes = tuple(note + one.name for one in left_out)
+    notes += tuple(f"no segment in the DICOM SEG, for nothing is claimed: {one.name}" for one in unclaimed)
     return SegWritten(segments={one.id: number for number, one in enumerate(concepts, 1)}, notes=notes)
 
 

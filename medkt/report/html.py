@@ -33,7 +33,8 @@ ul.warnings li { margin: .2rem 0; }
 <h1>{{ result.domain_title }}: {{ result.findings | map(attribute="name") | join(", ") }}</h1>
 <p class="quiet">{{ result.case }} · medkt {{ result.medkt }} · model {{ result.models.encoder.name }}
 {%- if result.models.encoder.taught %}, taught {{ result.models.encoder.taught | sum(attribute="concepts", start=[]) | join(", ") }}{% endif %}</p>
-<p class="notice"><strong>{{ result.notice }}</strong></p>
+<p class="notice"><strong>{{ result.notice }}</strong>{% if result.demonstration %}<br>
+<strong>{{ result.demonstration }}</strong>{% endif %}</p>
 
 <h2>Findings</h2>
 <table>
@@ -44,8 +45,8 @@ ul.warnings li { margin: .2rem 0; }
 <tr>
 <td>{{ f.name }}{% if f.words_notes %}<br>
 <strong>its words, see below: {{ f.words_notes | join(", ") | replace("_", " ") }}</strong>{% endif %}</td>
-<td>{% if f.decision == "seen" %}<span class="seen">seen</span>{% else %}{{ f.decision }}{% endif %}<br>
-<span class="quiet">{{ f.reason }}{% if f.calibration %}<br>
+<td>{% if f.decision == "seen" %}<span class="seen">seen</span>{% elif f.no_claim %}<strong>no claim</strong>{% else %}{{ f.decision }}{% endif %}<br>
+<span class="quiet">{{ f.reason }}{% if f.calibration and not f.no_claim %}<br>
 decided by the calibration of site {{ f.calibration.site }} ({{ f.calibration.calibration_normals }} normals,
 {{ f.calibration.calibration_findings }} with the finding): at most {{ (100 * f.calibration.false_positive_rate) | round(2) }} % of
 normals are called seen; p-value {{ f.calibration.p_value | figure(3) }}
@@ -158,6 +159,7 @@ encoder so taught: SHA-256 {{ taught.adapted_digest }}</span></td></tr>
 <tr><th>Digest of the input</th><td class="quiet">SHA-256 {{ result.input.digest }}</td></tr>
 <tr><th>Settings</th><td>{{ result.preset }}{% if result.label_tuned %}, <strong>tuned on labels</strong>{% endif %}{% if result.as_published %}<br>
 {{ result.as_published.words }}{% endif %}</td></tr>
+<tr><th>Guard</th><td>{{ result.guard or "none: no answer was held back" }}</td></tr>
 <tr><th>Seconds</th><td>{% for name, value in result.seconds.items() %}{{ name }} {{ value | figure(2) }}{{ ", " if not loop.last }}{% endfor %}</td></tr>
 </tbody>
 </table>

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 import yaml
 
-from medkt.about import NOT_A_MEDICAL_DEVICE, __version__
+from medkt.about import NOT_A_MEDICAL_DEVICE, __version__, demonstration_of
 from medkt.bounds import read_note
 from medkt.calibration import Calibration, Decision
 from medkt.datasets.prompts import ORACLE
@@ -167,14 +167,16 @@ def _files_of_result(folder: Path) -> tuple[str, ...]:
 
 
 def summarise(record: Mapping[str, Any]) -> str:
-    """One line: each finding, seen or not, its score and the sizes of its lesions."""
+    """One line: each finding, seen or not or why nothing is claimed, its score and the sizes of its lesions."""
     parts = []
     for finding in record["findings"]:
         size = f"; {finding['size_text']}" if finding["present"] and finding["size_text"] != "–" else ""
         rule = finding["calibration"]
         rank = "" if rule is None else f", p {rule['p_value']:.2g}"
         scores = _scores_in_words(finding["reference_scores"])
-        parts.append(f"{finding['name']} {finding['decision']} (score {finding['score']:.2f}{rank}{size}{scores})")
+        why = "; ".join(one["sentence"] for one in finding["no_claim"])
+        said = f"{finding['decision']}: {why}" if why else finding["decision"]
+        parts.append(f"{finding['name']} {said} (score {finding['score']:.2f}{rank}{size}{scores})")
     return "; ".join(parts)
 
 
@@ -202,6 +204,7 @@ def record_of_result(
     return {
         "medkt": __version__,
         "notice": NOT_A_MEDICAL_DEVICE,
+        "demonstration": demonstration_of(result.encoder.name) or None,
         "case": case,
         "domain": result.domain.name,
         "domain_title": result.domain.title,
@@ -250,7 +253,8 @@ def _write_all(
     for identifier in seg.segments:
         files[identifier]["dicom_seg"] = SEG_FILE
     record = record_of_result(result, case=case, files=files, decided=decided, seg=seg)
-    footer = f"medkt {__version__} · {result.encoder.name} · {NOT_A_MEDICAL_DEVICE}"
+    lines = (f"medkt {__version__} · {result.encoder.name} · {NOT_A_MEDICAL_DEVICE}", record["demonstration"])
+    footer = "\n".join(line for line in lines if line)
     panels = [_panel(result, finding) for finding in result.findings[:MOST_PANELS]]
     picture = draw_panels(panels, footer=footer)
     (folder / "overlay.png").write_bytes(picture)
@@ -268,13 +272,16 @@ def _write_all(
 
 
 def _write_finding(result: StudyResult, finding: FindingResult, folder: Path, formats: Formats) -> dict[str, str]:
+    """The files of one finding. Without a claim there is no mask, for an empty one would say that nothing is there."""
     names: dict[str, str] = {}
-    identifier = finding.concept.id
-    if formats.nifti:
-        names = {"mask": f"{identifier}.nii.gz", "saliency": f"{identifier}_saliency.nii.gz"}
+    identifier, claims = finding.concept.id, finding.found.presence.claims
+    if formats.nifti and claims:
+        names["mask"] = f"{identifier}.nii.gz"
         write_nifti_mask(result.mask(finding), result.image, folder / names["mask"])
+    if formats.nifti and (claims or finding.found.slices):
+        names["saliency"] = f"{identifier}_saliency.nii.gz"
         write_saliency_nifti(result.saliency(finding), result.image, folder / names["saliency"])
-    if formats.png and result.image.geometry.shape[0] == 1:
+    if formats.png and claims and result.image.geometry.shape[0] == 1:
         names["png"] = f"{identifier}.png"
         write_png_mask(result.mask(finding), result.image, folder / names["png"])
     return names
@@ -372,13 +379,20 @@ def _panel(result: StudyResult, finding: FindingResult) -> Panel:
         mask=masks.get(position, np.zeros(plane.shape, dtype=bool)),
         boxes_xyxy=here.prompts.boxes_xyxy if here else np.zeros((0, 4), np.float32),
         title=f"{one_line(finding.concept.name, 40)}{where}",
-        caption=f"{found.presence.state}, score {found.presence.score:.2f}; {size_text(finding.measures)}",
+        caption=_caption(finding),
         aspect=rows / columns,
         colour=finding.concept.colour,
         reference=None
         if reference is None
         else looked.cut(looked.planes.show(reference.values, looked.index(position))),
     )
+
+
+def _caption(finding: FindingResult) -> str:
+    """Below a picture: what is said, and the lesions; of no claim the weightiest reason in their place."""
+    answer = finding.found.presence
+    rest = size_text(finding.measures) if answer.claims else one_line(answer.reasons[0].sentence, 90)
+    return f"{answer.state}, score {answer.score:.2f}; {rest}"
 
 
 def _rounded(value: float) -> float | None:

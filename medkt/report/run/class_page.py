@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined, select_autoescape
 
-from medkt.about import NOT_A_MEDICAL_DEVICE, __version__
+from medkt.about import NOT_A_MEDICAL_DEVICE, __version__, demonstration_of_run
 from medkt.report.plain import as_plain
 from medkt.report.run.class_comparison import ComparedClass
 from medkt.report.run.class_evaluation import ClassEvaluation
@@ -67,7 +67,8 @@ def render_classes(report: ClassReport) -> str:
     arms = report.arms
     drawn = [draw_confusion(arm.name, arm.evaluation) for arm in arms]
     return environment.from_string(CLASS_PAGE).render(
-        title=report.title, notice=NOT_A_MEDICAL_DEVICE, version=__version__, arms=arms, viewer="", csp="",
+        title=report.title, notice=NOT_A_MEDICAL_DEVICE,
+        demonstration=next(filter(None, (demonstration_of_run(arm.record) for arm in arms)), ""), version=__version__, arms=arms, viewer="", csp="",
         wholes=[_table("All classes", arm, WHOLE_HEAD, whole_rows(arm.evaluation)) for arm in arms],
         accuracies=draw_accuracies({arm.name: arm.evaluation for arm in arms}), definitions=DEFINITIONS,
         notes={arm.name: notes_of(arm.evaluation) for arm in arms},

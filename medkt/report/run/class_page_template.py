@@ -8,7 +8,8 @@ CLASS_PAGE = (
 <header>
 <h1>{{ title }}</h1>
 <p class="quiet">medkt {{ version }}</p>
-<p class="notice"><strong>{{ notice }}</strong></p>
+<p class="notice"><strong>{{ notice }}</strong>{% if demonstration %}<br>
+<strong>{{ demonstration }}</strong>{% endif %}</p>
 <nav aria-label="Sections"><ul>
 <li><a href="#summary">Summary</a></li>
 <li><a href="#classes">Classes</a></li>

@@ -11,7 +11,7 @@ from jaxtyping import Int64
 from medkt.errors import InputError
 from medkt.report.run.columns import CASE
 from medkt.report.run.many import mean_interval
-from medkt.report.run.scores import Scores, open_table, read_scores
+from medkt.report.run.scores import Rows, Scores, open_table, read_scores
 from medkt.statistics import (
     BootstrapSettings,
     Comparison,
@@ -36,6 +36,8 @@ class ComparedLine:
         part: "all", or "positives".
         comparison: second run minus first, over patients.
         holm_wilcoxon, holm_permutation: the p values, adjusted over the concepts of this metric and part.
+        no_claim: in how many cases of this concept and part nothing was claimed, in the first run and in the second; they
+            count as not seen in both.
     """
 
     concept: str
@@ -43,6 +45,7 @@ class ComparedLine:
     comparison: Comparison
     holm_wilcoxon: float
     holm_permutation: float
+    no_claim: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +91,7 @@ def compare_runs(
             lines += [
                 ComparedLine(
                     concept=concept, part=part, comparison=made, holm_wilcoxon=float(adjusted[0][place]),
-                    holm_permutation=float(adjusted[1][place]),
+                    holm_permutation=float(adjusted[1][place]), no_claim=_silent(one, other, concept, part),
                 )
                 for place, (concept, made) in enumerate(found)
             ]  # fmt: skip
@@ -140,6 +143,16 @@ def _same_patients(first: Scores, second: Scores) -> Int64[np.ndarray, " rows"]:
     return first.patient.codes
 
 
+def _silent(one: Scores, other: Scores, concept: str, part: str) -> tuple[int, int]:
+    rows = one.concept.are(concept) & _part(one, other, part)
+    return int((rows & one.silent).sum()), int((rows & other.silent).sum())
+
+
+def _part(one: Scores, other: Scores, part: str) -> Rows:
+    rows: Rows = np.ones(one.rows, dtype=bool) if part == "all" else one.positives | other.positives
+    return rows
+
+
 def _of_metric(
     one: Scores,
     other: Scores,
@@ -148,7 +161,7 @@ def _of_metric(
     part: str,
     settings: BootstrapSettings,
 ) -> list[tuple[str, Comparison]]:
-    chosen = np.ones(one.rows, dtype=bool) if part == "all" else one.positives | other.positives
+    chosen = _part(one, other, part)
     found = []
     for concept in sorted(one.concept.words):
         rows = chosen & one.concept.are(concept)

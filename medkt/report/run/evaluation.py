@@ -11,6 +11,7 @@ from medkt.report.run.many import mean_and_median
 from medkt.report.run.presence import auc_interval
 from medkt.report.run.provisos import provisos_of, rules_of
 from medkt.report.run.scores import Coded, Rows, Scores
+from medkt.report.run.unclaimed import Unclaimed, unclaimed_of
 from medkt.statistics import BootstrapSettings, Counts, Interval, Summary, share_interval
 
 PARTS = ("all", "positives", "negatives")
@@ -25,6 +26,7 @@ class Line:
         group, value: the subgroup, such as "sex" and "F"; "" for all.
         part: "all"; "positives", whose reference shows the finding; or "negatives". A failed case stands on both sides.
         summary: counts, mean, median, spread.
+        no_claim: in how many of the cases nothing was claimed; they count as not seen, with an empty mask.
     """
 
     concept: str
@@ -32,6 +34,7 @@ class Line:
     value: str
     part: str
     summary: Summary
+    no_claim: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +44,8 @@ class Decisions:
     Attributes:
         concept, group, value: as of `Line`.
         positives, negatives: cases with a reference, and a decision.
-        undecided: with a reference, and no decision: the gate is off, or a calibration makes no claim.
+        no_claim: of these, those of which nothing was claimed; they count as not seen.
+        undecided: with a reference, and no decision, for the gate is off.
         sensitivity: share of the positives in which it was seen.
         specificity: share of the negatives in which it was not.
         auc: area under the ROC curve of the presence score, 0 to 1; NaN where one kind of case is missing.
@@ -52,6 +56,7 @@ class Decisions:
     value: str
     positives: int
     negatives: int
+    no_claim: int
     undecided: int
     sensitivity: Interval
     specificity: Interval
@@ -67,6 +72,7 @@ class ConceptCounts:
         rows, done, failed: cases, by status.
         scored: with a reference to compare with.
         seen: of the done, those in which the finding was seen.
+        no_claim: of the done, those of which nothing was claimed.
     """
 
     concept: str
@@ -75,6 +81,7 @@ class ConceptCounts:
     failed: int
     scored: int
     seen: int
+    no_claim: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +96,7 @@ class Evaluation:
         metrics: the names of the numbers.
         rules: of "reference" and "prediction", by which rules voxels were taken from their files, and in how many cases.
         provisos: what a reader of the numbers must know: copies, what counts as a patient, what lies outside.
+        unclaimed: a line a concept, how often nothing was claimed and why; none where the table knows no such state.
     """
 
     counts: tuple[ConceptCounts, ...]
@@ -98,6 +106,7 @@ class Evaluation:
     metrics: tuple[str, ...]
     rules: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     provisos: tuple[str, ...] = ()
+    unclaimed: tuple[Unclaimed, ...] = ()
 
     def line(self, metric: str, *, concept: str, part: str = "all", group: str = "", value: str = "") -> Line | None:
         """The summary of one metric, None where there is none."""
@@ -123,6 +132,7 @@ def evaluate_scores(
         counts=tuple(_counts(scores, concept) for concept in _sorted(scores.concept)), lines=tuple(lines),
         decisions=tuple(decisions), failures=_tally(scores.failure, scores.status.are("failed")),
         metrics=tuple(scores.numbers), rules=rules_of(scores), provisos=provisos_of(scores, identity or {}),
+        unclaimed=unclaimed_of(scores, level=settings.level),
     )  # fmt: skip
 
 
@@ -173,7 +183,8 @@ def _lines(scores: Scores, rows: Rows, where: tuple[str, str, str], settings: Bo
                 if held.tobytes() not in known:
                     known[held.tobytes()] = summarise_rows(scores, held, metric, settings)
                 same = known[held.tobytes()]
-                lines.append(Line(concept=concept, group=group, value=value, part=part, summary=same))
+                silent = int((held & scores.silent).sum())
+                lines.append(Line(concept=concept, group=group, value=value, part=part, summary=same, no_claim=silent))
     return lines
 
 
@@ -194,7 +205,7 @@ def _decisions(scores: Scores, rows: Rows, where: tuple[str, str, str], settings
     return [
         Decisions(
             concept=concept, group=group, value=value, positives=held[0], negatives=held[1],
-            undecided=int(silent.sum()), sensitivity=shares[0], specificity=shares[1], auc=auc,
+            no_claim=int((decided & scores.silent & (scores.positives | scores.negatives)).sum()), undecided=int(silent.sum()), sensitivity=shares[0], specificity=shares[1], auc=auc,
         )
     ]  # fmt: skip
 
@@ -220,7 +231,7 @@ def _counts(scores: Scores, concept: str) -> ConceptCounts:
     return ConceptCounts(
         concept=concept, rows=int(rows.sum()), done=int(done.sum()), failed=int((rows & ~done).sum()),
         scored=int((done & (scores.positives | scores.negatives)).sum()),
-        seen=int((scores.present[done] == 1).sum()),
+        seen=int((scores.present[done] == 1).sum()), no_claim=int((done & scores.silent).sum()),
     )  # fmt: skip
 
 

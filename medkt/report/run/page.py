@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from jinja2 import Environment, StrictUndefined, select_autoescape
 
-from medkt.about import NOT_A_MEDICAL_DEVICE, __version__
+from medkt.about import NOT_A_MEDICAL_DEVICE, __version__, demonstration_of_run
 from medkt.report.plain import as_plain
 from medkt.report.run.comparison import ComparedLine
 from medkt.report.run.evaluation import Evaluation
@@ -31,10 +31,11 @@ from medkt.report.run.plots import (
 from medkt.report.run.provisos import rule_lines
 from medkt.report.run.published import HEAD as PUBLISHED_HEAD
 from medkt.report.run.published import Beside, beside_row
+from medkt.report.run.unclaimed import headlines
 from medkt.report.run.words import DECISION_HEAD, SUMMARY_HEAD, decision_row, summary_row
 from medkt.report.run.words_compared import COMPARED_HEAD, compared_row
 
-COUNT_HEAD = ("concept", "cases", "done", "failed", "scored against a reference", "seen")
+COUNT_HEAD = ("concept", "cases", "done", "failed", "scored against a reference", "seen", "no claim")
 MOST_LINES = 600  # rows of a table in the page; all of them are in evaluation.csv
 FOREST_METRICS = ("dsc", "nsd", "iou")
 # what a page with scripts may load: files beside it and what is in it, and nothing from any network
@@ -108,6 +109,8 @@ def render_run(report: RunReport) -> str:
         compared=_table("Second run minus first, over patients", COMPARED_HEAD, map(compared_row, report.compared)),
         beside=_table("Ours beside published values", PUBLISHED_HEAD, map(beside_row, report.beside)),
         viewer=report.viewer, library=report.library, folder=unquote(report.viewer.split("/")[0]), csp=ONLY_FROM_DISK,
+        headlines=[(arm.name, line) for arm in arms.values() for line in headlines(arm.evaluation.unclaimed)],
+        demonstration=next(filter(None, map(demonstration_of_run, (arm.record for arm in arms.values()))), ""),
         stamps=report.stamps, settings=[(arm.name, _facts(arm.record), _text(arm.record)) for arm in arms.values()],
     )  # fmt: skip
 
@@ -123,7 +126,7 @@ def _said(what: str, arm: str) -> str:
 
 def _counts(arm: Arm) -> Iterator[_Table]:
     rows = [
-        (one.concept, *map(str, (one.rows, one.done, one.failed, one.scored, one.seen)))
+        (one.concept, *map(str, (one.rows, one.done, one.failed, one.scored, one.seen, one.no_claim)))
         for one in arm.evaluation.counts
     ]
     yield _table(_said("Cases", arm.name), COUNT_HEAD, rows)

@@ -25,6 +25,7 @@ th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid var(-
 thead th { border-bottom: 2px solid var(--line); } tbody th { font-weight: 400; }
 figure { margin: 1rem 0; } figure img { max-width: 100%; border-radius: .4rem; }
 figure.plot img { background: var(--paper); padding: .4rem; }
+p.headline { font-weight: 600; margin: .2rem 0; }
 figcaption, .quiet { color: var(--quiet); font-size: .88rem; }
 pre { overflow-x: auto; background: var(--soft); padding: .6rem; } td.digest { overflow-wrap: anywhere; }
 {% if viewer %}.viewer button { font: inherit; padding: .3rem .8rem; } .viewer-screen { height: 34rem; max-height: 80vh; }
@@ -57,7 +58,8 @@ PAGE = (
 <header>
 <h1>{{ title }}</h1>
 <p class="quiet">medkt {{ version }}</p>
-<p class="notice"><strong>{{ notice }}</strong></p>
+<p class="notice"><strong>{{ notice }}</strong>{% if demonstration %}<br>
+<strong>{{ demonstration }}</strong>{% endif %}</p>
 <nav aria-label="Sections"><ul>
 <li><a href="#summary">Summary</a></li>
 {% if plots %}<li><a href="#curves">Presence, volumes, lesions</a></li>{% endif %}
@@ -72,7 +74,8 @@ PAGE = (
 
 <section aria-labelledby="summary">
 <h2 id="summary">Summary</h2>
-{% for table in counts %}{{ show(table) }}{% endfor %}
+{% for arm, line in headlines %}<p class="headline">{{ arm }}{{ ": " if arm }}{{ line }}</p>
+{% endfor %}{% for table in counts %}{{ show(table) }}{% endfor %}
 {% for metric, forest in forests %}
 <figure class="plot"><img src="{{ forest.svg }}" alt="{{ forest.alt }}">
 <figcaption>{{ metric }} where the reference shows the finding: mean with 95 % interval over patients.

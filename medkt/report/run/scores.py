@@ -30,6 +30,9 @@ _OTHERS = (
     "outcome",
     "patient",
     "present",
+    "decision",
+    "no_claim",
+    "p_value",
     "score",
     "probability",
     "infinite",
@@ -69,7 +72,10 @@ class Scores:
         rows: how many.
         concept, status, failure, outcome: a word a row; "" where there is none.
         patient: the patient's pseudonym; the case's where the table names none.
-        present: (rows,) 1 where the finding was seen, 0 where not, NaN where nothing was decided.
+        present: (rows,) 1 where the finding was seen, 0 where not or where nothing was claimed, NaN where nothing was decided.
+        silent: (rows,) where nothing was claimed.
+        unclaimed: a word a row, the codes of why nothing was claimed with semicolons between; None where the table knows no
+            such state.
         score: (rows,) the presence score; NaN where the run has none.
         probability: (rows,) that the finding is there, by a calibration; NaN where there is none.
         numbers: by metric, (rows,); NaN where missing, infinite where the table says so.
@@ -89,6 +95,8 @@ class Scores:
     outcome: Coded
     patient: Coded
     present: Float64[np.ndarray, " rows"]
+    silent: Rows
+    unclaimed: Coded | None = None
     score: Float64[np.ndarray, " rows"]
     probability: Float64[np.ndarray, " rows"]
     numbers: Mapping[str, Float64[np.ndarray, " rows"]]
@@ -129,10 +137,12 @@ def read_scores(table: Path, *, by: Sequence[str] = ()) -> Scores:
     done = coded(held, "status").are(
         "done"
     )  # in tables of the first schema a failed case may have the manifest's number
+    silent = _silent(held)
     return Scores(
         rows=held.num_rows, concept=coded(held, "concept"), status=coded(held, "status"),
         failure=coded(held, "failure"), outcome=coded(held, "outcome"),
-        patient=coded(held, "patient", otherwise=CASE), present=numbers(held, "present"),
+        patient=coded(held, "patient", otherwise=CASE), present=np.where(silent, 0.0, numbers(held, "present")),
+        silent=silent, unclaimed=coded(held, "no_claim") if silent.any() or "no_claim" in names else None,
         score=numbers(held, "score"), probability=numbers(held, "probability"),
         numbers={name: np.where(done, _with_infinite(held, name), np.nan) for name in metrics},
         groups=groups_of(held, by), why=coded(held, "no_number"),
@@ -141,6 +151,14 @@ def read_scores(table: Path, *, by: Sequence[str] = ()) -> Scores:
         digests={name.removesuffix("_digest"): coded(held, name) for name in _DIGESTS if name in names},
         outside={name: numbers(held, name) for name in names if _OUTSIDE.fullmatch(name)},
     )  # fmt: skip
+
+
+def _silent(table: Any) -> Rows:
+    """Where nothing was claimed. Earlier versions said "not decided" of it, as of a gate that is off; a p value tells them apart."""
+    decision = coded(table, "decision")
+    earlier: Rows = decision.are("not decided") & np.isfinite(numbers(table, "p_value"))
+    silent: Rows = decision.are("no claim") | earlier
+    return silent
 
 
 def open_table(

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from medkt.datasets.table import harmless
 from medkt.report.run.evaluation import Decisions, Evaluation, Line
 from medkt.report.run.provisos import rule_lines
+from medkt.report.run.unclaimed import headlines
 from medkt.statistics import Interval
 
 SUMMARY_HEAD = (
@@ -13,11 +14,12 @@ SUMMARY_HEAD = (
     "infinite", "patients",
 )  # fmt: skip
 DECISION_HEAD = (
-    "concept", "subgroup", "seen where it is (95 %)", "of", "not seen where it is not (95 %)", "of", "no decision",
+    "concept", "subgroup", "seen where it is (95 %)", "of", "not seen where it is not (95 %)", "of", "of these no claim",
+    "no decision",
     "AUC of the score (95 %)",
 )  # fmt: skip
 CSV_HEAD = (
-    "concept", "group", "value", "part", "metric", "cases", "used", "patients", "no_number", "failed", "infinite",
+    "concept", "group", "value", "part", "metric", "cases", "used", "patients", "no_number", "failed", "no_claim", "infinite",
     "both_empty", "reference_empty", "prediction_empty", "mean", "mean_low", "mean_high", "mean_method", "median",
     "median_low", "median_high", "median_method", "sd", "quartile_1", "quartile_3", "note",
 )  # fmt: skip
@@ -65,7 +67,8 @@ def decision_row(decisions: Decisions) -> tuple[str, ...]:
     """Decisions under `DECISION_HEAD`."""
     return (
         decisions.concept, subgroup_text(decisions.group, decisions.value), interval_text(decisions.sensitivity),
-        str(decisions.positives), interval_text(decisions.specificity), str(decisions.negatives), str(decisions.undecided), interval_text(decisions.auc),
+        str(decisions.positives), interval_text(decisions.specificity), str(decisions.negatives), str(decisions.no_claim),
+        str(decisions.undecided), interval_text(decisions.auc),
     )  # fmt: skip
 
 
@@ -76,7 +79,7 @@ def csv_row(line: Line) -> dict[str, str]:
     row: dict[str, str | int | float] = {
         "concept": line.concept, "group": line.group, "value": line.value, "part": line.part, "metric": summary.metric,
         "cases": counts.cases, "used": counts.used, "patients": counts.patients, "no_number": counts.no_number,
-        "failed": counts.failed, "infinite": counts.infinite, "both_empty": counts.both_empty,
+        "failed": counts.failed, "no_claim": line.no_claim, "infinite": counts.infinite, "both_empty": counts.both_empty,
         "reference_empty": counts.reference_empty, "prediction_empty": counts.prediction_empty, "sd": summary.sd,
         "quartile_1": summary.quartiles[0], "quartile_3": summary.quartiles[1], "note": "; ".join(notes),
     }  # fmt: skip
@@ -99,6 +102,7 @@ def text_lines(evaluation: Evaluation) -> Iterator[str]:
     """The statistics for a terminal."""
     for counts in evaluation.counts:
         yield f"{counts.concept}: {counts.done} of {counts.rows} cases done, {counts.failed} failed, {counts.scored} scored"
+    yield from headlines(evaluation.unclaimed)
     for kind, number in evaluation.failures.items():
         yield f"failed, {kind}: {number}"
     if evaluation.decisions:

@@ -6,6 +6,7 @@ from medkt.report.run.words import figure, interval_text, p_text
 COMPARED_HEAD = (
     "concept", "cases", "metric", "mean difference (95 %)", "Hodges-Lehmann (95 %)", "effect", "Wilcoxon p", "Holm",
     "permutation p", "Holm", "used", "patients", "only first", "only second",
+    "no claim, first", "no claim, second",
 )  # fmt: skip
 
 
@@ -17,4 +18,5 @@ def compared_row(line: ComparedLine) -> tuple[str, ...]:
         figure(found.rank_biserial, 2), p_text(found.wilcoxon_p), p_text(line.holm_wilcoxon),
         p_text(found.permutation.p_value), p_text(line.holm_permutation), str(found.cases), str(found.patients),
         str(found.only_first), str(found.only_second),
+        *map(str, line.no_claim),
     )  # fmt: skip
