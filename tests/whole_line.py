@@ -16,6 +16,7 @@ from segmentation.bright_spots import BoxFiller, BrightSpots
 from medkt.cli.main import main
 from medkt.datasets.phantom.study import write_study
 from medkt.pipeline import ModelFacts, Pipeline
+from medkt.presence import Guard, PresenceRule
 from medkt.segmentation.slicewise import SegmentationSettings
 
 BRIGHT = ("-p", "a bright spot")
@@ -111,9 +112,13 @@ def load_bright(
     as_published: Mapping[str, Any] | None = None,
     packages: Sequence[Any] = (),
     together: bool = False,
+    rule: PresenceRule | None = None,
+    guarded: bool = True,
+    guard: Guard | None = None,
 ) -> Pipeline:
     """Stands in for `Pipeline.load`."""
-    return replace(bright_pipeline(settings, preset), as_published=as_published or {})
+    own = guard if guarded else None  # the plain models have no guard of their own
+    return replace(bright_pipeline(settings, preset), as_published=as_published or {}, rule=rule, guard=own)
 
 
 def options_of(name: str) -> tuple[str, ...]:

@@ -117,7 +117,8 @@ def assess(
         )
         probabilities = classify(truth=truth, scores=found, bins=10, binning="count")
         risk = risk_coverage(found, truth)
-    caught = int((positive > calibration.present_above).sum())
+    silent = np.array([bool(one.held) for one in findings], bool)
+    caught = int(((positive > calibration.present_above) & ~silent).sum())  # what a guard stops is not seen
     second = {"normal": check_normals, "finding": check_findings}
     return Assessment(
         auc=auc_interval(negative, positive) if labelled else None,

@@ -8,6 +8,7 @@ Promises are averages over calibrations, and hold for studies that come from whe
 is claimed about a study that is unlike those (`novelty`).
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -156,7 +157,9 @@ class Calibration:
         return Decision(outcome=outcome, p_value=p_value, reason=f"{self.key.concept}: {said}", probability=probability)
 
     def judge(self, study: StudyScore) -> Decision:
-        """The decision on a study, after a look at whether it is like those of the calibration."""
+        """The decision on a study, after a look at whether it is like those of the calibration, and whether a guard lets it pass."""
+        if study.held:
+            return self.decide(study.score, unlike=[one.sentence for one in study.held])
         unlike = () if self.novelty is None else self.novelty.unlike(study, claim=self.outcome(study.score))
         return self.decide(study.score, unlike=unlike)
 
@@ -194,8 +197,21 @@ def calibrate(
         findings=tail_of(-positive, *([settings.miss_rate] if promised else [])) if len(positive) else None,
         probability=_probability(scores, positive, settings),
         novelty=fit_novelty(normals, findings, rate=settings.novelty_rate, seed=settings.seed),
-        notes=_notes(scores, positive, settings), made=made,
+        notes=(*_notes(scores, positive, settings), *_held_notes(normals, findings)), made=made,
     )  # fmt: skip
+
+
+def _held_notes(normals: Sequence[StudyScore], findings: Sequence[StudyScore]) -> tuple[str, ...]:
+    """How many studies a guard stops: they are in n, and none of them is ever called present or absent."""
+    notes = []
+    for what, studies in (("normals", normals), ("studies with the finding", findings)):
+        codes = Counter(one.code for study in studies for one in study.held)
+        if number := sum(bool(study.held) for study in studies):
+            why = ", ".join(f"{code} {count}" for code, count in codes.most_common())
+            notes.append(
+                f"of {number} of {len(studies)} {what} the guard lets nothing be claimed ({why}); they count all the same"
+            )
+    return tuple(notes)
 
 
 def _scores(studies: Sequence[StudyScore]) -> NDArray[np.float64]:

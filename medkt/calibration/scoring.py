@@ -5,7 +5,7 @@ by the same function. A test compares them.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -24,7 +24,7 @@ from medkt.pipeline import View, look_at
 from medkt.pipeline.answer import sight_of
 from medkt.pipeline.look import shown_plane
 from medkt.pipeline.words import require_words, texts_of
-from medkt.presence import Sight
+from medkt.presence import Guard, Reason, Sight
 from medkt.saliency.targets import ConceptTexts, Target, embed_targets
 from medkt.segmentation.presence import PresenceSettings, plane_scores
 from medkt.segmentation.slicewise import features_of_planes
@@ -70,6 +70,7 @@ class StudyScore:
         score: the study's presence score, in the unit of the rule.
         embedding: (width,) float64 unit direction of the mean of the planes' directions.
         grey_levels: (6,) float64 of `GREY_LEVELS`, median over planes of what the encoder is shown.
+        held: why a guard lets nothing be claimed of the study; it counts all the same.
         doubts: what reading and the domain found odd, and whether another modality's words fit better; one sentence each.
     """
 
@@ -77,6 +78,7 @@ class StudyScore:
     embedding: Float64[np.ndarray, " width"]
     grey_levels: Float64[np.ndarray, " numbers"]
     doubts: tuple[str, ...]
+    held: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -85,6 +87,7 @@ class Scorer:
 
     Attributes:
         key: under which a calibration of these scores is kept.
+        guard: who may hold an answer back; None for nobody.
     """
 
     encoder: DualEncoder
@@ -95,6 +98,7 @@ class Scorer:
     key: ScoringKey
     _target: Target
     _modalities: tuple[Target, ...]
+    guard: Guard | None = None
 
     @classmethod
     def of(
@@ -105,6 +109,7 @@ class Scorer:
         *,
         settings: PresenceSettings | None = None,
         view: View | None = None,
+        guard: Guard | None = None,
     ) -> "Scorer":
         """Prepare.
 
@@ -114,6 +119,7 @@ class Scorer:
             kind: the domain that studies are read as.
             settings: how planes become a score; None takes the defaults.
             view: how studies are read and cut.
+            guard: who may hold an answer back; None for nobody.
 
         Raises:
             InputError: a text of which the encoder knows no word.
@@ -124,7 +130,7 @@ class Scorer:
         return cls(
             encoder=encoder, concept=concept, kind=kind, settings=settings, view=view,
             key=scoring_key(encoder, concept, kind, settings=settings, view=view), _target=target,
-            _modalities=tuple(modalities),
+            _modalities=tuple(modalities), guard=guard,
         )  # fmt: skip
 
     def score(self, image: Image) -> StudyScore:
@@ -145,7 +151,13 @@ class Scorer:
             indices=looked.positions,
             sight=sight,
         )
-        return _study_score(sight, scores.score, self._modalities)
+        return replace(_study_score(sight, scores.score, self._modalities), held=self._held(sight))
+
+    def _held(self, sight: Sight) -> tuple[Reason, ...]:
+        if self.guard is None:
+            return ()
+        prompts = texts_of(self.kind, self.concept).prompts
+        return (*self.guard.of_image(sight), *self.guard.of_words(self.concept, prompts, sight))
 
 
 def study_score(sight: Sight, score: float) -> StudyScore:

@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Float
 
 from medkt.calibration import ScoringKey, StudyScore
+from medkt.presence import Reason
 
 WIDTH = 12
 KEY = ScoringKey(concept="spot", words="w" * 64, model="toy", weights="d" * 64, settings="s" * 64, modality="cxr")
@@ -15,12 +16,14 @@ def study(
     embedding: Float[np.ndarray, " width"] | None = None,
     grey_levels: Float[np.ndarray, " numbers"] | None = None,
     doubts: tuple[str, ...] = (),
+    held: tuple[Reason, ...] = (),
 ) -> StudyScore:
     return StudyScore(
         score=float(score),
         embedding=np.zeros(WIDTH) if embedding is None else np.asarray(embedding, np.float64),
         grey_levels=np.zeros(6) if grey_levels is None else np.asarray(grey_levels, np.float64),
         doubts=doubts,
+        held=held,
     )
 
 

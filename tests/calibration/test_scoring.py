@@ -5,10 +5,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from guards import STRANGE, SaysSo
 from segmentation.bright_spots import BrightSpots
 from whole_line import bright_pipeline
 
-from medkt.calibration import Calibration, Scorer, calibrate, fit_novelty, score_cases, scoring_key, segment_calibrated
+from medkt.calibration import (
+    Calibration,
+    Scorer,
+    assess,
+    calibrate,
+    fit_novelty,
+    score_cases,
+    scoring_key,
+    segment_calibrated,
+)
+from medkt.calibration.assessment import said_of
 from medkt.calibration.cases import ScoredCases, domain_of_cases
 from medkt.concepts import concept_from_text
 from medkt.datasets import Case
@@ -116,6 +127,26 @@ def test_of_what_is_unlike_nothing_is_outlined_and_the_reason_is_a_warning() -> 
     assert done.decisions[BRIGHT.id].outcome == "abstain"
     assert not done.result.mask(done.result.findings[0]).values.any()
     assert any("no claim, for the study is unlike" in warning for warning in done.result.warnings)
+
+
+def test_what_a_guard_stops_counts_in_n_and_is_never_called_anything() -> None:
+    guard = SaysSo(image=(STRANGE,))
+    asked = replace(scorer(), guard=guard)
+    stopped = [asked.score(picture(seed)) for seed in range(3)]
+    assert {one.held for one in stopped} == {(STRANGE,)}
+    assert stopped[0].score == scorer().score(picture(0)).score
+    passed = [scorer().score(picture(seed)) for seed in range(3, 30)]
+    made = calibrate(asked.key, [*stopped, *passed])
+    assert made.normals.count == 30
+    assert any(
+        "of 3 of 30 normals the guard lets nothing be claimed (unlike-modality 3)" in note for note in made.notes
+    )
+    assert made.judge(replace(stopped[0], score=1e9)).outcome == "abstain"
+    shares = said_of(made, [*stopped, *passed])
+    assert shares.abstain.estimate >= 3 / 30
+    held = assess(made, passed, [replace(stopped[0], score=1e9), replace(passed[0], score=1e9)])
+    assert held.sensitivity is not None
+    assert held.sensitivity.estimate == 0.5  # one of two, though both score above
 
 
 def test_without_a_calibration_all_is_as_before() -> None:
