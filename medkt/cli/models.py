@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medkt.cli.console import drawing_on
+from medkt.cli.examination import configure_examine, configure_show, run_examine, run_show
 from medkt.cli.loudness import add_loudness
 
 LONGEST_PULL_S = 6 * 3600.0
@@ -69,6 +70,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
     action = actions.add_parser("path", help="print the folder of a model")
     action.add_argument("name")
+
+    configure_show(actions.add_parser("show", help="a model's card: licence, weights, and what it understands"))
+    configure_examine(actions.add_parser("examine", help="find out what an encoder understands, on drawn pictures"))
     for action in actions.choices.values():
         add_loudness(action)
 
@@ -82,6 +86,8 @@ def run(args: argparse.Namespace) -> int:
         "import": _import,
         "export": _export,
         "path": _path,
+        "show": _show,
+        "examine": run_examine,
     }
     return actions[args.action](args)
 
@@ -259,6 +265,40 @@ def _path(args: argparse.Namespace) -> int:
         store.weights_path(record)  # says how to bring the model if it is not here
     print(store.folder_of(record.name))
     return 0
+
+
+def _show(args: argparse.Namespace) -> int:
+    from medkt.models import store
+    from medkt.models.digest import sha256_of
+    from medkt.models.records import record_of
+    from medkt.models.registry import find
+
+    if store.is_own_name(args.name):
+        return run_show(args, entry := _own_entry(args.name), record_of(entry["model"]), _stored_digest(args.name))
+    if Path(args.name).exists():
+        record, weights = find(args.name, "encoder")
+        return run_show(args, _entry(record, args.name), record, sha256_of(weights) if weights else None)
+    record = record_of(args.name)
+    return run_show(args, _entry(record, record.name), record, _stored_digest(record.name) or _own_digest(record))
+
+
+def _stored_digest(name: str) -> str | None:
+    """The SHA-256 of the weights of a model in the store; None where it is not there."""
+    from medkt.models import store
+
+    found = store.installed(name)
+    return found.files[found.weights].sha256 if found and found.weights in found.files else None
+
+
+def _own_digest(record: "medkt.models.records.ModelRecord") -> str | None:
+    """Of a model that ships with medkt."""
+    from medkt.bounds import parse_json
+    from medkt.resources import data_file
+
+    if record.files:
+        return None
+    stated = data_file(f"medkt/models/small/weights/{record.kind}.json")
+    return str(parse_json(stated.read_text(encoding="utf-8"))["sha256"])
 
 
 @contextmanager

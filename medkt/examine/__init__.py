@@ -1,15 +1,36 @@
-"""What a model understands: sentences that differ in one word, and two lesions of which one is described.
+"""What a model understands: sentences that differ in one thing, and two lesions of which one is described.
 
-For any `DualEncoder`, on drawn pictures that decide the answer. The recipe's tables of the small model are made with it.
+For any `DualEncoder`, on drawn pictures that decide the answer: `examine` asks all of it, as `medkt models examine` does. The
+recipe's tables of the small model are made with the same pictures and pairs.
 """
 
-from medkt.examine.score import difference, margins, share, won
-from medkt.examine.swaps import ROWS, Pair, draw_pairs
-from medkt.examine.two_lesions import KINDS, Kind, Landing, TwoLesionCase, draw_cases, landing
+from typing import TYPE_CHECKING
+
+from medkt.lazy import names_of
+
+if TYPE_CHECKING:
+    from medkt.examine.ask import Examined, ExamineSettings, examine
+    from medkt.examine.examination import Examination
+    from medkt.examine.score import difference, margins, share, won
+    from medkt.examine.store import find_examination, read_examination
+    from medkt.examine.swaps import ROWS, Pair, draw_pairs
+    from medkt.examine.two_lesions import KINDS, Kind, Landing, TwoLesionCase, draw_cases, landing
+
+_WHERE = {
+    "ask": ("Examined", "ExamineSettings", "examine"),
+    "examination": ("Examination",),
+    "score": ("difference", "margins", "share", "won"),
+    "store": ("find_examination", "read_examination"),
+    "swaps": ("ROWS", "Pair", "draw_pairs"),
+    "two_lesions": ("KINDS", "Kind", "Landing", "TwoLesionCase", "draw_cases", "landing"),
+}
 
 __all__ = [
     "KINDS",
     "ROWS",
+    "Examination",
+    "ExamineSettings",
+    "Examined",
     "Kind",
     "Landing",
     "Pair",
@@ -17,8 +38,14 @@ __all__ = [
     "difference",
     "draw_cases",
     "draw_pairs",
+    "examine",
+    "find_examination",
     "landing",
     "margins",
+    "read_examination",
     "share",
     "won",
 ]
+__getattr__ = names_of(
+    __name__, {name: f"{__name__}.{module}" for module, names in _WHERE.items() for name in names}, globals()
+)

@@ -1,13 +1,15 @@
 """Which of two sentences an encoder finds nearer to a picture: shares by row, with intervals, and two models compared."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float64
+from jaxtyping import Float, Float64
+from torch import Tensor
 from torch.nn import functional
 
-from medkt.errors import InputError
+from medkt.errors import InputError, NumericalError
 from medkt.examine.swaps import Pair
 from medkt.models.encoder import DualEncoder
 from medkt.saliency.bottleneck import frozen
@@ -18,17 +20,49 @@ from medkt.statistics import Interval, bootstrap_interval, wilson
 _AT_ONCE = 32  # pictures in one pass
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Features:
+    """Unit features of pairs, in their order.
+
+    Attributes:
+        images, right, wrong: (pairs, width) of the pictures, the right and the wrong sentences.
+    """
+
+    images: Float[Tensor, "pairs width"]
+    right: Float[Tensor, "pairs width"]
+    wrong: Float[Tensor, "pairs width"]
+
+    @property
+    def margins(self) -> Float64[np.ndarray, " pairs"]:
+        """The cosine of each picture with the right sentence less that with the wrong one."""
+        return np.asarray((self.images * (self.right - self.wrong)).sum(dim=-1).cpu().numpy(), np.float64)
+
+
+def features_of(encoder: DualEncoder, pairs: Sequence[Pair]) -> Features:
+    """Pictures and sentences of pairs in the encoder's space, each sentence by itself.
+
+    Raises:
+        InputError: there is no pair.
+        NumericalError: the encoder gives a feature that is not finite.
+    """
+    if not pairs:
+        raise InputError("no pair of sentences to score")
+    images = torch.cat([_images(encoder, pairs[at : at + _AT_ONCE]) for at in range(0, len(pairs), _AT_ONCE)])
+    right, wrong = (
+        torch.cat([embed_texts(encoder, [text]) for text in texts]).to(images)
+        for texts in zip(*((pair.right, pair.wrong) for pair in pairs), strict=True)
+    )
+    return Features(images=images, right=right, wrong=wrong)
+
+
 def margins(encoder: DualEncoder, pairs: Sequence[Pair]) -> Float64[np.ndarray, " pairs"]:
     """For each pair the cosine of its picture with the right sentence less that with the wrong one.
 
     Raises:
         InputError: there is no pair.
-        NumericalError: the encoder gives a text feature that is not finite.
+        NumericalError: the encoder gives a feature that is not finite.
     """
-    if not pairs:
-        raise InputError("no pair of sentences to score")
-    found = [_margins(encoder, pairs[start : start + _AT_ONCE]) for start in range(0, len(pairs), _AT_ONCE)]
-    return np.concatenate(found)
+    return features_of(encoder, pairs).margins
 
 
 def won(margins: Float64[np.ndarray, " pairs"]) -> Float64[np.ndarray, " pairs"]:
@@ -59,9 +93,10 @@ def difference(first: Mapping[str, float], second: Mapping[str, float]) -> Inter
     return bootstrap_interval(np.array([second[key] - first[key] for key in keys]), np.array(keys))
 
 
-def _margins(encoder: DualEncoder, pairs: Sequence[Pair]) -> Float64[np.ndarray, " pairs"]:
+def _images(encoder: DualEncoder, pairs: Sequence[Pair]) -> Float[Tensor, "pairs width"]:
     pixels = torch.stack([prepare_plane(encoder, pair.plane).pixels for pair in pairs])
     with torch.no_grad(), frozen(encoder.module):
-        images = functional.normalize(encoder.encode_image(pixels).float(), dim=-1)
-    right, wrong = (embed_texts(encoder, texts) for texts in zip(*((p.right, p.wrong) for p in pairs), strict=True))
-    return np.asarray((images * (right - wrong)).sum(dim=-1).cpu().numpy(), np.float64)
+        found = functional.normalize(encoder.encode_image(pixels).float(), dim=-1)
+    if not torch.isfinite(found).all():
+        raise NumericalError(f"the encoder {encoder.spec.name!r} gives NaN or infinity for a drawn picture")
+    return found

@@ -8,7 +8,7 @@ In "order" and "binding" both sentences have the same words. Guessing gets half 
 Pair n of a row is drawn from the seed, the row, the domain and n alone: more pairs add to those there are.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -68,14 +68,17 @@ class _Asked:
 _Draw = Callable[[DomainName, str, np.random.Generator, int], _Asked | None]
 
 
-def draw_pairs(row: str, *, each: int, seed: int = SEED, side: int = SIDE) -> Iterator[Pair]:
-    """The pairs of one row, domain by domain, as evenly over the domains as `each` allows.
+def draw_pairs(
+    row: str, *, each: int, seed: int = SEED, side: int = SIDE, domains: Sequence[DomainName] = DOMAINS
+) -> Iterator[Pair]:
+    """The pairs of one row, domain by domain, as evenly over the domains as `each` allows; none where no domain has the row.
 
     Args:
         row: one of `ROWS`.
         each: how many pairs.
         seed: of all draws.
         side: of the pictures, in pixels; another side gives other pictures.
+        domains: whose pictures; one that does not have the row is passed over.
 
     Raises:
         UnknownNameError: there is no such row.
@@ -83,11 +86,11 @@ def draw_pairs(row: str, *, each: int, seed: int = SEED, side: int = SIDE) -> It
     """
     if row not in ROWS:
         raise UnknownNameError(f"no row {row!r} of word swaps; known: {', '.join(ROWS)}")
-    domains = _domains(row)
-    if each < len(domains):
-        raise SettingsError(f"word swaps: {row} needs at least {len(domains)} pairs, one a domain, got {each}")
-    for index, domain in enumerate(domains):
-        wanted = each // len(domains) + (index < each % len(domains))
+    asked = [name for name in _domains(row) if name in domains]
+    if each < len(asked):
+        raise SettingsError(f"word swaps: {row} needs at least {len(asked)} pairs, one a domain, got {each}")
+    for index, domain in enumerate(asked):
+        wanted = each // len(asked) + (index < each % len(asked))
         yield from _of_domain(row, domain, wanted, seed, side)
 
 

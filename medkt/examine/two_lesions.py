@@ -4,7 +4,7 @@ Three kinds: "free" looks without a name, two "known" findings, a "held-out" fin
 name in them and stand in frames that no training report has. The lesions lie `two.GAP` or more apart.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -65,7 +65,9 @@ class Landing:
     by_maximum: float
 
 
-def draw_cases(kind: Kind, *, each: int, side: int, seed: int = SEED) -> Iterator[TwoLesionCase]:
+def draw_cases(
+    kind: Kind, *, each: int, side: int, seed: int = SEED, domains: Sequence[DomainName] = DOMAINS
+) -> Iterator[TwoLesionCase]:
     """Pictures of one kind, `each` for every domain.
 
     Args:
@@ -73,8 +75,9 @@ def draw_cases(kind: Kind, *, each: int, side: int, seed: int = SEED) -> Iterato
         each: how many for a domain.
         side: of the pictures, in pixels.
         seed: of all draws; a case depends on it, its kind, domain and number alone.
+        domains: whose pictures.
     """
-    for domain in DOMAINS:
+    for domain in (one for one in DOMAINS if one in domains):
         found = number = 0
         while found < each:
             rng = np.random.default_rng((seed, KINDS.index(kind), DOMAINS.index(domain), number))
