@@ -56,6 +56,7 @@ ALL = OF_MODELS | OF_WRITERS | OF_PAGES | OF_TABLES | OF_FILES | OF_OUTLINES
 MAY_LOAD = {
     "evaluate": {"pyarrow"}, "report": {"pyarrow", *OF_PAGES}, "compare": {"pyarrow"}, "query": {"duckdb", "pyarrow"},
     "batch status": set(), "phantom": {"nibabel", "pydicom"}, "concepts": set(),
+    "models show": set(),
 }  # fmt: skip
 
 
@@ -85,7 +86,7 @@ def test_a_command_loads_what_it_needs_and_no_more(command: str, scored: Path, t
     run, other = str(scored / "run"), str(scored / "other")
     words = {
         "report": ["report", run], "compare": ["compare", run, other], "batch status": ["batch", "status", run],
-        "query": ["query", run, "SELECT count(*) FROM results"], "concepts": ["concepts"],
+        "query": ["query", run, "SELECT count(*) FROM results"], "concepts": ["concepts"], "models show": ["models", "show", "small"],
         "phantom": ["phantom", "--finding", "cxr_nodule", "-o", str(tmp_path / "study")],
     }[command]  # fmt: skip
     loaded = _modules_of(words)

@@ -72,6 +72,11 @@ DERIVED = (
         minutes=4, of="encoder",
     ),
     Derived(
+        name="examination", what="what the encoder understands: ships with it, `segment` and `learn` warn from it; the card's tables",
+        files=("medkt/models/small/weights/examination.json", "medkt/models/small/CARD.md"),
+        commands=(PYTHON + "evaluation/small_model/examination.py",), minutes=2, of="encoder",
+    ),
+    Derived(
         name="two-lesions", what="two lesions in one picture by map, and the choice of the map's default",
         files=("evaluation/small_model/results/two_lesions.md", "evaluation/small_model/results/two_lesions.jsonl"),
         commands=(

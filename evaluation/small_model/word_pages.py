@@ -10,6 +10,7 @@ from two_lesions import SIDE as LESIONS_SIDE
 from medkt.datasets.phantom.finding import DOMAINS
 from medkt.examine import ROWS, difference, share, won
 from medkt.examine.swaps import SEED, SIDE
+from medkt.examine.told import SAID
 from medkt.statistics import Interval, bootstrap_interval
 
 Row = dict[str, float]
@@ -18,17 +19,6 @@ DECIDED = (
     "Decided: **the default keeps unit noise**. Noise of the features misses the rule by a hair, for what it costs single lesions, and real\n"
     "breast lesions, at which the rule does not look, lose by it (below). `--set m2ib.noise=feature` asks for it."
 )
-SAID = {
-    "brightness": "brightness, light or dark",
-    "number": "one, a few or many",
-    "side": "left or right",
-    "position": "place: upper or lower, deep or superficial",
-    "negation": '"no ..." before what is there, or left out',
-    "order": "two lesions, their places exchanged",
-    "binding": "two lesions, their shapes exchanged",
-    "chimera": "one of two lesions with the other's shape",
-    "modality": "another modality",
-}
 
 
 def words_page(kept: Kept, names: Mapping[str, str], commit: str) -> str:
@@ -67,7 +57,7 @@ def _words_row(row: str, wins: Mapping[str, Mapping[str, float]], others: Sequen
     own = {name: _starting(found, f"{row}/") for name, found in wins.items()}
     cells = [f"{_cell(share(np.array(list(one.values()))), 2)}, n={len(one)}" if one else "-" for one in own.values()]
     apart = [_cell(difference(own["shipped"], own[name]), 2, sign=True) if own[name] else "-" for name in others]
-    return [SAID.get(row, row), *cells, *apart]
+    return [SAID[row], *cells, *apart]
 
 
 def _by_domain(row: str, wins: Mapping[str, float]) -> list[str]:

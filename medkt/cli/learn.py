@@ -247,10 +247,15 @@ def _notes(encoder: "DualEncoder", concept: "Concept", kind: "Domain") -> list[s
     """What is to be known of the captions; a word that the model does not know is what it may have to learn."""
     from medkt.concepts.concept import ROLES
     from medkt.concepts.meaning import check_text
+    from medkt.examine.told import not_told
+    from medkt.pipeline.words import examination_of, texts_said
 
     verdicts = [check_text(encoder, text, modality=kind.name) for role in ROLES for text in concept.texts(role)]
     notes = [(v.text, note) for v in verdicts for code, note in v.notes.items() if code != "unknown_words"]
-    return list(dict.fromkeys(f"{concept.id}: {text[:60]!r}: {note}" for text, note in notes))
+    examination, unread = examination_of(encoder)
+    said = not_told(examination, texts_said(concept, ROLES))
+    own = [*unread, *([f"{concept.id}: {said}"] if said else [])]
+    return list(dict.fromkeys([*(f"{concept.id}: {text[:60]!r}: {note}" for text, note in notes), *own]))
 
 
 def _say(made: "LearnedConcept", target: Path, digest: str, seconds: float, notes: list[str], *, as_json: bool) -> None:

@@ -21,9 +21,11 @@ from medkt.concepts.lexicon import asked, denials_in, lexicon
 from medkt.concepts.skeleton import PLACEHOLDER
 from medkt.concepts.wordlike import is_text, is_wordlike, own_words, plain_text, without_accents, words_in
 
-Code = Literal["negation", "question", "several_findings", "unknown_words", "hedge", "other_modality", "cut_off"]
+Code = Literal[
+    "negation", "question", "several_findings", "unknown_words", "hedge", "other_modality", "cut_off", "not_told_apart"
+]
 CODES: tuple[Code, ...] = (
-    "negation", "question", "several_findings", "unknown_words", "hedge", "other_modality", "cut_off",
+    "negation", "question", "several_findings", "unknown_words", "hedge", "other_modality", "cut_off", "not_told_apart",
 )  # fmt: skip
 
 FEWEST_LETTERS = 1.75

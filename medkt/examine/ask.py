@@ -23,7 +23,7 @@ from medkt.errors import InputError, SettingsError
 from medkt.examine import swaps, two_lesions
 from medkt.examine.examination import Dependence, Examination, Lesions, Row, Share, Vocabulary
 from medkt.examine.score import Features, features_of, won
-from medkt.examine.swaps import ROWS, Pair, draw_pairs
+from medkt.examine.swaps import ROWS, Pair, domains_of, draw_pairs
 from medkt.examine.two_lesions import Landing, TwoLesionCase, draw_cases, landing
 from medkt.models.encoder import DualEncoder
 from medkt.saliency.explain import explain_planes, nonsense_target, prepare_plane
@@ -123,7 +123,8 @@ def examine(
             f"{encoder.spec.name} has generated weights without a digest: an examination would be of nothing; load it from a file"
         )
     side = max(swaps.SIDE, encoder.spec.input_size)
-    course = _Course(progress, settings)
+    each = -(-settings.pictures // len(domains))
+    course = _Course(progress, _rows_of(domains) * settings.pairs + each * len(domains) * _AS_MANY_PAIRS)
     with texts_kept():
         asked = _Asked()
         for row in ROWS:
@@ -132,7 +133,7 @@ def examine(
             )
             if pairs:
                 asked.add(row, pairs, encoder, course)
-        looked = _lesions(encoder, settings, domains, course)
+        looked = _lesions(encoder, each, settings.seed, domains, course)
         examination = Examination(
             encoder=encoder.spec.name, digest=encoder.spec.digest, domains=domains, seed=settings.seed,
             pairs=settings.pairs, side=side, rows=asked.rows, lesions=looked.found(),
@@ -152,12 +153,15 @@ def _domains_of(encoder: DualEncoder) -> tuple[DomainName, ...]:
     return found
 
 
+def _rows_of(domains: Sequence[DomainName]) -> int:
+    return sum(any(name in domains for name in domains_of(row)) for row in ROWS)
+
+
 class _Course:
     """How far the work is, over rows and pictures."""
 
-    def __init__(self, progress: Progress | None, settings: ExamineSettings) -> None:
-        self._progress, self._done = progress, 0
-        self._total = len(ROWS) * settings.pairs + settings.pictures * _AS_MANY_PAIRS
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._progress, self._done, self._total = progress, 0, total
 
     def went(self, stage: str, units: int) -> None:
         """Report so many pairs, or a picture's worth of them."""
@@ -253,14 +257,11 @@ class _Looked:
         )  # fmt: skip
 
 
-def _lesions(
-    encoder: DualEncoder, settings: ExamineSettings, domains: Sequence[DomainName], course: "_Course"
-) -> _Looked:
+def _lesions(encoder: DualEncoder, each: int, seed: int, domains: Sequence[DomainName], course: "_Course") -> _Looked:
     """Both maps of each picture."""
     looked, nonsense = _Looked(), nonsense_target(encoder)
-    each = settings.pictures // len(domains)
     side = max(LESIONS_SIDE, encoder.spec.input_size)
-    cases = draw_cases("free", each=each, side=side, seed=two_lesions.SEED + settings.seed, domains=domains)
+    cases = draw_cases("free", each=each, side=side, seed=two_lesions.SEED + seed, domains=domains)
     for number, case in enumerate(cases):
         looked.add(case, *_maps(encoder, case, nonsense if number % _AGAINST_NONSENSE == 0 else None))
         course.went("two lesions", _AS_MANY_PAIRS)

@@ -109,15 +109,17 @@ def _sum(content: Mapping[str, Any]) -> str:
 
 def _made(content: Mapping[str, Any]) -> Examination:
     plain = {name: value for name, value in content.items() if name not in ("format", "version")}
-    vocabulary = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in content["vocabulary"].items()
-    }
+    vocabulary = content["vocabulary"]
     parts = {
         "domains": tuple(content["domains"]),
         "rows": {name: _row(row) for name, row in content["rows"].items()},
         "lesions": _lesions(content["lesions"]),
         "dependence": Dependence(**content["dependence"]),
-        "vocabulary": Vocabulary(**vocabulary),
+        "vocabulary": Vocabulary(
+            asked=vocabulary["asked"],
+            unknown=tuple(vocabulary["unknown"]),
+            of_sentences=tuple(vocabulary["of_sentences"]),
+        ),
     }
     return Examination(**{**plain, **parts})
 

@@ -86,7 +86,7 @@ def draw_pairs(
     """
     if row not in ROWS:
         raise UnknownNameError(f"no row {row!r} of word swaps; known: {', '.join(ROWS)}")
-    asked = [name for name in _domains(row) if name in domains]
+    asked = [name for name in domains_of(row) if name in domains]
     if each < len(asked):
         raise SettingsError(f"word swaps: {row} needs at least {len(asked)} pairs, one a domain, got {each}")
     for index, domain in enumerate(asked):
@@ -94,8 +94,8 @@ def draw_pairs(
         yield from _of_domain(row, domain, wanted, seed, side)
 
 
-def _domains(row: str) -> tuple[DomainName, ...]:
-    """Ultrasound of a breast has no sides."""
+def domains_of(row: str) -> tuple[DomainName, ...]:
+    """Those that have a row: ultrasound of a breast has no sides."""
     return tuple(name for name in DOMAINS if row != "side" or name != "ultrasound")
 
 

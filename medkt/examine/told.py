@@ -30,7 +30,6 @@ _TOLD: Mapping[str, str] = {
     "number": "one from many",
     "side": "left from right",
     "position": "one place from another",
-    "negation": "what is there from what is not",
     "modality": "one modality from another",
 }
 _LISTED = 4  # the weakest, in one line
@@ -79,7 +78,7 @@ def as_markdown(table: list[list[str]]) -> str:
 def not_told(examination: Examination | None, texts: Iterable[str]) -> str:
     """One line of the attributes that the texts use and the encoder does not tell apart; "" where there are none.
 
-    A model that was never examined has nothing to say, and neither has one of a row that it was not asked.
+    Negation is not among them: what denies is noted anyhow, see `negation_told`. A model that was never examined has nothing to say, and neither has one of a row that it was not asked.
     """
     if examination is None:
         return ""
@@ -95,6 +94,16 @@ def not_told(examination: Examination | None, texts: Iterable[str]) -> str:
     shown = ", ".join(f"{_TOLD[name]}: {weak[name]}" for name in weak if name in listed)
     more = f" and {len(weak) - _LISTED} attributes more" if len(weak) > _LISTED else ""
     return f"{examination.encoder} does not surely tell {shown}{more}; of drawn pairs, guessing gets {CHANCE:.2f}"
+
+
+def negation_told(examination: Examination | None) -> str:
+    """How well the encoder tells what is there from what is denied, to stand behind a note; "" where that was not asked."""
+    row = None if examination is None else examination.rows.get("negation")
+    if examination is None or row is None:
+        return ""
+    return (
+        f" (of drawn pairs {examination.encoder} tells {row.right} with and without 'no', guessing gets {CHANCE:.2f})"
+    )
 
 
 def _in_domain(found: tuple[float, int] | None) -> str:

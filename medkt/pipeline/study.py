@@ -13,6 +13,7 @@ from medkt.pipeline.words import (
     asked_of,
     contradicted,
     domain_of,
+    examination_of,
     is_learnt,
     misplaced,
     require_words,
@@ -87,7 +88,13 @@ def question_of(
         *contradicted(asked, image, kind),
     ]
     require_words(asked, taught.base)
-    noted = {concept.id: word_notes(taught.base, concept, kind) for concept in asked}
+    examination, unread = examination_of(taught.base)
+    warnings += unread
+    noted = {
+        # an encoder that was taught the concept is another than the one that was examined
+        one.id: word_notes(taught.base, one, kind, None if taught.route(one.id) else examination)
+        for one in asked
+    }
     warnings += [said for concept in asked for said in sentences_of(concept, noted[concept.id])]
     warnings += meeting(taught, asked)
     looks = {window: look_at(image, kind, view, window=window) for window in windows_of(kind, asked)}

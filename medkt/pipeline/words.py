@@ -1,5 +1,6 @@
 """From names, texts, files and packages to the concepts that are asked of a study, and what to warn of."""
 
+import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -10,12 +11,17 @@ from medkt.concepts.concept import Role
 from medkt.concepts.meaning import CODES, Code, check_text
 from medkt.domains import Domain, detect_domain, domain, domains
 from medkt.errors import AmbiguousInputError, InputError, SettingsError, UnknownNameError
+from medkt.examine.examination import Examination
+from medkt.examine.store import find_examination
+from medkt.examine.told import negation_told, not_told
 from medkt.models.encoder import DualEncoder
 from medkt.pipeline.look import View
 from medkt.saliency.targets import ConceptTexts
 from medkt.segmentation.slicewise import Texts
 from medkt.spatial import Image
 from medkt.transfer.packages import Taught, is_package
+
+log = logging.getLogger(__name__)
 
 ASKED: tuple[Role, ...] = ("prompt", "contrast")
 """The captions that a study is compared with; those of the other roles are what is learnt and inverted."""
@@ -196,8 +202,17 @@ def require_words(
                 raise InputError(refusal if concept.is_free_text else f"{concept.id}: {refusal}")
 
 
-def word_notes(encoder: DualEncoder, concept: Concept, kind: Domain) -> Mapping[Code, str]:
-    """What a reader has to know of the words that are asked for a concept: a sentence for each code."""
+def word_notes(
+    encoder: DualEncoder, concept: Concept, kind: Domain, examination: Examination | None = None
+) -> Mapping[Code, str]:
+    """What a reader has to know of the words that are asked for a concept: a sentence for each code.
+
+    Args:
+        encoder: that is asked.
+        concept: what is asked for.
+        kind: what the study is.
+        examination: of that encoder; without one nothing is said of what it does not tell apart.
+    """
     prompts = kind.prompts(concept)
     verdicts = [check_text(encoder, text, modality=kind.name) for text in (*prompts, *concept.texts("contrast"))]
     notes = {code: note for verdict in reversed(verdicts) for code, note in verdict.notes.items()}
@@ -206,7 +221,28 @@ def word_notes(encoder: DualEncoder, concept: Concept, kind: Domain) -> Mapping[
         notes["cut_off"] = (
             f"{number} of its prompts are longer than the {length} tokens that {model} reads, their ends are cut off"
         )
+    if "negation" in notes:
+        notes["negation"] += negation_told(examination)
+    if said := not_told(examination, texts_said(concept)):
+        notes["not_told_apart"] = said
     return {code: notes[code] for code in CODES if code in notes}
+
+
+def texts_said(concept: Concept, roles: Iterable[Role] = ("prompt",)) -> tuple[str, ...]:
+    """The name and the captions by which a concept is asked for or learnt; no template and no contrast."""
+    return (concept.name, *(text for role in roles for text in concept.texts(role)))
+
+
+def examination_of(encoder: DualEncoder) -> tuple[Examination | None, tuple[str, ...]]:
+    """The examination of an encoder's weights, and what to know where it is there and cannot be read."""
+    try:
+        return find_examination(encoder.spec.digest), ()
+    except InputError as error:  # it only warns, and a study shall not fail for it
+        log.warning("%s", error)
+        return None, (
+            f"the examination of {encoder.spec.name} cannot be read, so nothing is said of what it does not tell apart; run "
+            "`medkt models examine` again with --overwrite",
+        )
 
 
 def sentences_of(concept: Concept, notes: Mapping[Code, str]) -> list[str]:

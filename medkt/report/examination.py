@@ -207,7 +207,8 @@ def _over(plane: Plane, map_: Plane, own: MaskPlane, other: MaskPlane) -> UInt8[
     mixed = 0.45 * _grey(plane) + 0.55 * colours
     for mask, level in ((other, 130), (own, 255)):
         mixed[ndimage.binary_dilation(mask, iterations=2) & ~mask] = level
-    return np.round(mixed).astype(np.uint8)
+    drawn: UInt8[np.ndarray, "rows columns 3"] = np.round(mixed).astype(np.uint8)
+    return drawn
 
 
 def _png(pixels: UInt8[np.ndarray, "rows columns 3"]) -> str:
