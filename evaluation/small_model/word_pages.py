@@ -31,6 +31,9 @@ def words_page(kept: Kept, names: Mapping[str, str], commit: str) -> str:
         "picture that decides between them; the share of pairs whose right sentence has the higher cosine. Guessing gets 0.50.",
         "Intervals are Wilson's, 95 %. The frames of the sentences and the pictures are none of training's; `medkt/examine/swaps.py`",
         f"says how each row is drawn. Seed {SEED}, pictures of {SIDE} pixels.",
+        "By phrases: the same weights, the sentence read phrase by phrase, each where in the picture it fits (`medkt/saliency/phrases.py`);",
+        "what is denied counts the other way round, about a level that was set on other pictures (`words.py level`). The sharpness of",
+        "that look was set on other pictures too. Differences: 95 %, bootstrap over the same pictures.",
         "",
         *(f"- {name}: encoder `{encoder}`" for name, encoder in names.items()),
         "",
@@ -38,6 +41,14 @@ def words_page(kept: Kept, names: Mapping[str, str], commit: str) -> str:
     others = list(names)[1:]
     head = ["what is swapped", *names, *(f"{name} - shipped" for name in others)]
     lines += _table(head, (_words_row(row, wins, others) for row in ROWS))
+    classes = sorted({key.partition("/")[0] for key in wins["shipped"] if key.startswith("class, ")})
+    lines += [
+        "",
+        "Which of all findings of its domain a picture shows (`words.py classes`, another seed), by bare name or one description:",
+        "",
+    ]
+    head[0] = "asked"
+    lines += _table(head, (_words_row(row, wins, others) for row in classes))
     lines += ["", "Shipped, by domain:", ""]
     lines += _table(["", *DOMAINS], (_by_domain(row, wins["shipped"]) for row in ROWS))
     return "\n".join(lines) + "\n"

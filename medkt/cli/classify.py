@@ -52,7 +52,8 @@ def add_rule(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rule", default="default", action=Given, metavar="NAME",
         help="how prompts become a share: default (their mean direction), largest or mean (over their cosines), medclip or "
-        "medclip-ensemble (the same as MedCLIP's own classifier has it, on MedCLIP alone)",
+        "medclip-ensemble (the same as MedCLIP's own classifier has it, on MedCLIP alone), phrases (each phrase where in the "
+        "picture it fits: for sentences of two lesions and denials; the small model alone)",
     )  # fmt: skip
 
 

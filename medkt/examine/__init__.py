@@ -11,7 +11,7 @@ from medkt.lazy import names_of
 if TYPE_CHECKING:
     from medkt.examine.ask import Examined, ExamineSettings, examine
     from medkt.examine.examination import Examination
-    from medkt.examine.score import difference, margins, share, won
+    from medkt.examine.score import difference, margins, phrase_margins, share, won
     from medkt.examine.store import find_examination, read_examination
     from medkt.examine.swaps import ROWS, Pair, draw_pairs
     from medkt.examine.two_lesions import KINDS, Kind, Landing, TwoLesionCase, draw_cases, landing
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _WHERE = {
     "ask": ("Examined", "ExamineSettings", "examine"),
     "examination": ("Examination",),
-    "score": ("difference", "margins", "share", "won"),
+    "score": ("difference", "margins", "phrase_margins", "share", "won"),
     "store": ("find_examination", "read_examination"),
     "swaps": ("ROWS", "Pair", "draw_pairs"),
     "two_lesions": ("KINDS", "Kind", "Landing", "TwoLesionCase", "draw_cases", "landing"),
@@ -42,6 +42,7 @@ __all__ = [
     "find_examination",
     "landing",
     "margins",
+    "phrase_margins",
     "read_examination",
     "share",
     "won",

@@ -14,6 +14,7 @@ from medkt.examine.swaps import Pair
 from medkt.models.encoder import DualEncoder
 from medkt.saliency.bottleneck import frozen
 from medkt.saliency.explain import prepare_plane
+from medkt.saliency.phrases import phrase_scores
 from medkt.saliency.targets import embed_texts
 from medkt.statistics import Interval, bootstrap_interval, wilson
 
@@ -63,6 +64,23 @@ def margins(encoder: DualEncoder, pairs: Sequence[Pair]) -> Float64[np.ndarray, 
         NumericalError: the encoder gives a feature that is not finite.
     """
     return features_of(encoder, pairs).margins
+
+
+def phrase_margins(encoder: DualEncoder, pairs: Sequence[Pair]) -> Float64[np.ndarray, " pairs"]:
+    """As `margins`, of the scores by phrases (`saliency.phrases`).
+
+    Raises:
+        InputError: there is no pair.
+        SettingsError: the encoder cannot read phrase by phrase.
+    """
+    if not pairs:
+        raise InputError("no pair of sentences to score")
+    found = []
+    for pair in pairs:
+        pixels = prepare_plane(encoder, pair.plane).pixels[None]
+        right, wrong = phrase_scores(encoder, pixels, (pair.right, pair.wrong))[0].tolist()
+        found.append(right - wrong)
+    return np.array(found, np.float64)
 
 
 def won(margins: Float64[np.ndarray, " pairs"]) -> Float64[np.ndarray, " pairs"]:

@@ -37,7 +37,7 @@ class ConceptScore:
         learnt: whether the score is that of an encoder which was taught the concept.
         texts: its prompts, which were compared by the rule of the settings.
         planes: indices of those looked at.
-        cosines: (planes,) float32, -1 to 1.
+        cosines: (planes,) float32, -1 to 1; by phrases with a denial a score in that unit, which may lie beyond.
         probabilities: (planes,) float32, its share in the softmax over all concepts asked and what is normal.
         words_notes: as of `FindingResult`.
     """
@@ -164,7 +164,7 @@ def _classified(
     progress: Progress | None,
 ) -> Classification:
     settings = settings or ClassSettings()
-    found = question_of(taught, image, concepts, settings.window, view)
+    found = question_of(taught, image, concepts, settings.window, view, by_phrases=settings.rule == "phrases")
     kind, asked, looks = found.kind, found.asked, found.looks
     if len(asked) < 2 and not normal:
         raise SettingsError(

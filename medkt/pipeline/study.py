@@ -68,8 +68,12 @@ def question_of(
     concepts: Sequence[Concept | str | Path],
     window: str | None,
     view: View | None = None,
+    *,
+    by_phrases: bool = False,
 ) -> Question:
     """What is asked of an image; of the encoder only its tokenizer and its description are used.
+
+    `by_phrases` says how the texts will be read; see `word_notes`.
 
     Raises:
         AmbiguousInputError: the image does not say its modality and neither does `view`.
@@ -92,7 +96,7 @@ def question_of(
     warnings += unread
     noted = {
         # an encoder that was taught the concept is another than the one that was examined
-        one.id: word_notes(taught.base, one, kind, None if taught.route(one.id) else examination)
+        one.id: word_notes(taught.base, one, kind, None if taught.route(one.id) else examination, by_phrases=by_phrases)
         for one in asked
     }
     warnings += [said for concept in asked for said in sentences_of(concept, noted[concept.id])]

@@ -9,6 +9,7 @@ from pathlib import Path
 from medkt.concepts import Concept, concept_from_text, load_concept, read_package
 from medkt.concepts.concept import Role
 from medkt.concepts.meaning import CODES, Code, check_text
+from medkt.concepts.phrases import phrases_of
 from medkt.domains import Domain, detect_domain, domain, domains
 from medkt.errors import AmbiguousInputError, InputError, SettingsError, UnknownNameError
 from medkt.examine.examination import Examination
@@ -203,7 +204,12 @@ def require_words(
 
 
 def word_notes(
-    encoder: DualEncoder, concept: Concept, kind: Domain, examination: Examination | None = None
+    encoder: DualEncoder,
+    concept: Concept,
+    kind: Domain,
+    examination: Examination | None = None,
+    *,
+    by_phrases: bool = False,
 ) -> Mapping[Code, str]:
     """What a reader has to know of the words that are asked for a concept: a sentence for each code.
 
@@ -212,10 +218,16 @@ def word_notes(
         concept: what is asked for.
         kind: what the study is.
         examination: of that encoder; without one nothing is said of what it does not tell apart.
+        by_phrases: how it is asked; a denial or a second finding that makes a phrase of its own is no note then.
     """
     prompts = kind.prompts(concept)
     verdicts = [check_text(encoder, text, modality=kind.name) for text in (*prompts, *concept.texts("contrast"))]
-    notes = {code: note for verdict in reversed(verdicts) for code, note in verdict.notes.items()}
+    notes = {
+        code: note
+        for verdict in reversed(verdicts)
+        for code, note in verdict.notes.items()
+        if not (by_phrases and code in _read_by_phrases(verdict.text))
+    }
     if number := sum(encoder.tokenize(prompts).truncated):
         length, model = encoder.spec.text_length, encoder.spec.name
         notes["cut_off"] = (
@@ -243,6 +255,12 @@ def examination_of(encoder: DualEncoder) -> tuple[Examination | None, tuple[str,
             f"the examination of {encoder.spec.name} cannot be read, so nothing is said of what it does not tell apart; run "
             "`medkt models examine` again with --overwrite",
         )
+
+
+def _read_by_phrases(text: str) -> set[Code]:
+    phrases = phrases_of(text)
+    read: set[Code] = {"negation"} if any(one.denied for one in phrases) else set()
+    return read | {"several_findings"} if len(phrases) > 1 else read
 
 
 def sentences_of(concept: Concept, notes: Mapping[Code, str]) -> list[str]:

@@ -18,10 +18,12 @@ from torch.nn import functional
 
 from medkt.errors import InputError, NumericalError, SettingsError
 from medkt.models.encoder import DualEncoder
+from medkt.saliency.explain import prepare_plane
+from medkt.saliency.phrases import phrase_scores
 from medkt.saliency.targets import ConceptTexts, embed_targets, embed_texts
 from medkt.segmentation.slicewise import Pixels, Progress, ShowPlane, Window, features_of_planes
 
-Rule = Literal["direction", "largest", "mean"]
+Rule = Literal["direction", "largest", "mean", "phrases"]
 TextPooling = Literal["own", "padded"]
 
 
@@ -38,7 +40,8 @@ class ClassSettings:
     """How prompts and pictures become shares."""
 
     rule: Rule = "direction"
-    """What a class's cosine is: that with the mean "direction" of its prompts, the "largest" over them, or their "mean"."""
+    """What a class's cosine is: that with the mean "direction" of its prompts, the "largest" over them, or their "mean"; "phrases":
+    the mean of its prompts' scores read phrase by phrase, each where in the picture it fits (`saliency.phrases`)."""
 
     text_pooling: TextPooling = "own"
     """How a text's tokens become one vector: the encoder's "own" way, each text by itself; "padded": MedCLIP's, with the
@@ -106,14 +109,47 @@ def score_planes(
     settings = settings or ClassSettings()
     encoder = _pooled(encoder, settings.text_pooling)
     eight_bit = settings.pixels == "8-bit"
-    features, _ = features_of_planes(encoder, indices, show, progress, eight_bit=eight_bit)
-    images = _units(features, indices, encoder)
-    if settings.rule == "direction":
-        cosines = images @ torch.stack([target.wanted for target in embed_targets(encoder, texts)]).T
+    if settings.rule == "phrases":
+        cosines = _by_phrases(encoder, indices, show, texts, progress, eight_bit=eight_bit)
     else:
-        cosines = class_cosines(images, [embed_texts(encoder, text.prompts) for text in texts], settings.rule)
+        features, _ = features_of_planes(encoder, indices, show, progress, eight_bit=eight_bit)
+        cosines = _cosines(encoder, _units(features, indices, encoder), texts, settings.rule)
     shares = torch.softmax(encoder.logit_scale * cosines, dim=-1)
     return ZeroShot(cosines=cosines.cpu().numpy(), probabilities=shares.cpu().numpy())
+
+
+def _cosines(
+    encoder: DualEncoder,
+    images: Float[Tensor, "planes width"],
+    texts: Sequence[ConceptTexts],
+    rule: Literal["direction", "largest", "mean"],
+) -> Float[Tensor, "planes texts"]:
+    if rule == "direction":
+        return images @ torch.stack([target.wanted for target in embed_targets(encoder, texts)]).T
+    return class_cosines(images, [embed_texts(encoder, text.prompts) for text in texts], rule)
+
+
+def _by_phrases(
+    encoder: DualEncoder,
+    indices: Sequence[int],
+    show: ShowPlane,
+    texts: Sequence[ConceptTexts],
+    progress: Progress | None,
+    *,
+    eight_bit: bool,
+) -> Float[Tensor, "planes texts"]:
+    """A text's score on each plane, the mean over its prompts."""
+    prompts = list(dict.fromkeys(prompt for text in texts for prompt in text.prompts))
+    found = []
+    for done, index in enumerate(indices, start=1):
+        pixels = prepare_plane(encoder, show(index), eight_bit=eight_bit).pixels[None]
+        found.append(phrase_scores(encoder, pixels, prompts)[0])
+        if progress is not None:
+            progress("presence", done, len(indices))
+    scores = torch.stack(found)
+    if not torch.isfinite(scores).all():
+        raise NumericalError(f"the encoder {encoder.spec.name!r} gives no usable feature for some plane")
+    return torch.stack([scores[:, [prompts.index(one) for one in text.prompts]].mean(dim=1) for text in texts], dim=1)
 
 
 def class_cosines(

@@ -480,3 +480,18 @@ def test_letters_and_digits_or_capitals_in_turns_are_no_words() -> None:
 )  # fmt: skip
 def test_what_is_like_a_word(word: str, is_one: bool) -> None:
     assert is_wordlike(word) == is_one  # the o of one "nodule" is Cyrillic
+
+
+@pytest.mark.parametrize(
+    ("text", "usual", "by_phrases"),
+    [
+        ("no round lesion", {"negation"}, set()),
+        ("a bright nodule and no effusion", {"negation", "several_findings"}, set()),
+        ("a normal lung with a nodule", {"negation"}, {"negation"}),
+        ("nodule, effusion", {"several_findings"}, {"several_findings"}),
+    ],
+)
+def test_what_makes_a_phrase_of_its_own_is_no_note_by_phrases(text: str, usual: set[str], by_phrases: set[str]) -> None:
+    encoder, concept = load_encoder("small"), concept_from_text(text, modality="cxr")
+    assert set(word_notes(encoder, concept, domains()["cxr"])) == usual
+    assert set(word_notes(encoder, concept, domains()["cxr"], by_phrases=True)) == by_phrases

@@ -11,6 +11,9 @@ from drawing import forced
 
 from medkt.config import presets, resolve
 from medkt.errors import SettingsError
+from medkt.models.small import load_small
+from medkt.saliency.explain import prepare_plane
+from medkt.saliency.phrases import phrase_scores
 from medkt.saliency.targets import ConceptTexts
 from medkt.segmentation.zero_shot import ClassSettings, class_cosines, score_planes
 
@@ -46,7 +49,7 @@ def test_without_a_name_a_class_is_the_mean_direction_of_its_prompts() -> None:
 
 
 def test_what_is_not_there_is_said() -> None:
-    assert {*RULES, "default", "largest", "mean"} == set(presets("classification"))
+    assert {*RULES, "default", "largest", "mean", "phrases"} == set(presets("classification"))
     assert of_name("default") == ClassSettings()
     asked = [ConceptTexts(id=one, prompts=(one,)) for one in ("bright", "dark")]
     with pytest.raises(SettingsError, match="'bright-spots' has no padded pooling of texts: that is MedCLIP's"):
@@ -54,3 +57,23 @@ def test_what_is_not_there_is_said() -> None:
     for name in ("rule", "text_pooling", "window", "pixels"):
         with pytest.raises(SettingsError, match=f"unknown {name} 'odd' of a classification; known: "):
             forced(ClassSettings, **{name: "odd"})
+
+
+def test_by_phrases_a_class_is_the_mean_of_its_prompts() -> None:
+    small, plane = load_small(), np.random.default_rng(0).random((64, 64), dtype=np.float32)
+    asked = [
+        ConceptTexts(id="a", prompts=("a bright cyst and no nodule", "a dark nodule")),
+        ConceptTexts(id="b", prompts=("a cyst",)),
+    ]
+    told: list[tuple[str, int, int]] = []
+    found = score_planes(
+        small, [0, 1], lambda _: plane, asked, of_name("phrases"), progress=lambda *one: told.append(one)
+    )
+    pixels = prepare_plane(small, plane).pixels[None]
+    one, two, other = phrase_scores(small, pixels, ["a bright cyst and no nodule", "a dark nodule", "a cyst"])[
+        0
+    ].tolist()
+    np.testing.assert_allclose(found.cosines, [[(one + two) / 2, other]] * 2, atol=1e-6)
+    assert told == [("presence", 1, 2), ("presence", 2, 2)]
+    with pytest.raises(SettingsError, match="'bright-spots' pools its picture without regard to the text"):
+        score_planes(BrightSpots(), [0], lambda _: plane, asked, of_name("phrases"))

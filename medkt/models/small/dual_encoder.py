@@ -26,6 +26,9 @@ from medkt.models.text_layers import TextPieces, TextState, pieces_of, require_t
 
 WEIGHTS = Path(__file__).resolve().parent / "weights"
 """The folder of the shipped files."""
+PHRASE_LEVEL = 0.438
+"""Cosine of `encode_image_for` above which a phrase fits: where drawn lesions that are there and that are not part best
+(`python evaluation/small_model/words.py level`)."""
 PAD, BEGIN, END = 0, 1, 2
 """Ids of the special tokens."""
 
@@ -127,6 +130,19 @@ class SmallEncoder:
         side = self._towers.settings.grid
         made = head.embed(head.parts(hidden)[1])
         return made.reshape(len(made), side, side, -1)
+
+    @property
+    def phrase_level(self) -> float:
+        return PHRASE_LEVEL
+
+    def encode_image_for(
+        self, pixels: Float[Tensor, "images 3 side side"], texts: Float[Tensor, "texts embedding"], sharpness: float
+    ) -> Float[Tensor, "images texts embedding"]:
+        """The image feature as `encode_image` pools it, where each patch weighs exp(sharpness * cosine with the text) more."""
+        head = self._towers.image.head
+        tokens = self.image_prefix(pixels, self._spec.layers - 1)
+        fit = F.normalize(head.embed(head.parts(tokens)[1]), dim=-1) @ F.normalize(texts, dim=-1).T
+        return head.embed(head.pooled_anew(tokens, sharpness * fit.transpose(1, 2)))
 
     def _require_layer(self, layer: int) -> None:
         if not 0 <= layer < self._spec.layers:

@@ -82,6 +82,15 @@ class Head(nn.Module):
         pooled = torch.einsum("bthw,bth->bhw", split, weights).flatten(1)
         return pooled, values, weights
 
+    def pooled_anew(
+        self, tokens: Float[Tensor, "batch tokens width"], leaning: Float[Tensor, "batch texts tokens"]
+    ) -> Float[Tensor, "batch texts width"]:
+        """The pooled value once for each text, whose leaning is added to the logits of the attention weights of every head."""
+        tokens = self.norm(tokens)
+        split = self.value(tokens).float().unflatten(2, (self.heads, -1))
+        weights = torch.softmax(self.query(tokens).float()[:, None] + leaning[..., None], dim=2)
+        return torch.einsum("bthw,bkth->bkhw", split, weights).flatten(2)
+
     def embed(self, values: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch embedding"]:
         """Values in the joint space, not normalised."""
         made: Tensor = self.project(values + self.mix(values))
