@@ -74,10 +74,10 @@ def counterparts(domain: DomainName, look: Attributes, attribute: str) -> tuple[
     held_out = held_out_identities(domain)
     own = getattr(look, attribute)
     made = (replace(look, **{attribute: value}) for value in values if told_apart(domain, attribute, own, value))
-    return tuple(other for other in made if other.identity not in held_out and _is_drawn(other))
+    return tuple(other for other in made if other.identity not in held_out and is_drawn(other))
 
 
-def _is_drawn(look: Attributes) -> bool:
+def is_drawn(look: Attributes) -> bool:
     """Whether phantoms have this combination; a sentence about one that no picture shows would be too easy to refuse."""
     if look.shape not in COMPACT and (look.texture not in ("uniform", "mottled") or look.margin == "spiculated"):
         return False

@@ -1,0 +1,209 @@
+"""The exam: pictures that no word made, drawn or the user's own, and what an encoder answers to them.
+
+Four kinds of pictures. `finding`: what the caption describes. `others`: lesions that differ from it in one attribute that a
+picture tells, so that "odd, and none of the known" is no answer. `normal`: studies without a lesion. `known`: findings that
+the model is taken to know. The answer to a picture is its lead: its cosine with the name less that with the nearest known
+name; a picture is called by the name where its lead is above 0.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+from numpy.typing import NDArray
+from torch import Tensor
+
+from medkt.datasets.phantom.drawers import DRAWERS, draw_normal
+from medkt.datasets.phantom.finding import Attributes, DomainName, findings
+from medkt.datasets.phantom.reading import TELLING, Reading
+from medkt.examine.looks import counterparts, is_seen
+from medkt.models.encoder import DualEncoder
+from medkt.saliency.explain import prepare_plane
+from medkt.shapes import Plane
+from medkt.transfer.rehearsal import Seen, look, vectors_of
+
+SEED = 61_000
+"""Of the drawn pictures: no training, learning or test of medkt's draws from it."""
+SIDE = 128
+"""Of the drawn pictures, in pixels."""
+FINDING, OTHERS, NORMAL = "finding", "others", "normal"
+_TRIES = 8
+_CONTRAST, _BRIGHTNESS = (0.8, 1.2), (-0.06, 0.06)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """How many pictures of each kind; of `known`, for each finding."""
+
+    finding: int = 40
+    others: int = 40
+    normal: int = 24
+    known: int = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Exam:
+    """Pictures by kind, as far as the layers go that do not train.
+
+    Attributes:
+        seen: of all pictures, kind after kind.
+        kinds: for each picture: "finding", "others", "normal" or the id of a known finding.
+        what: what it is set on, for a reader.
+        known: ids of the known findings that are drawn.
+    """
+
+    seen: Seen
+    kinds: tuple[str, ...]
+    what: str
+    known: tuple[str, ...] = ()
+
+    @property
+    def has_finding(self) -> bool:
+        """Whether some pictures show what was described."""
+        return FINDING in self.kinds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Marks:
+    """The leads of one way of asking one encoder, in the order of an exam's pictures."""
+
+    leads: Float64[np.ndarray, " pictures"]
+    kinds: tuple[str, ...]
+    known: tuple[str, ...] = field(default=())
+
+    def of(self, *kinds: str) -> Float64[np.ndarray, " some"]:
+        """The leads of these kinds."""
+        held: NDArray[np.float64] = self.leads[np.isin(np.array(self.kinds), kinds)]
+        return held
+
+    def share(self, *kinds: str) -> float:
+        """The part of these kinds that is called by the name; NaN where there is none."""
+        leads = self.of(*kinds)
+        return float((leads > 0).mean()) if len(leads) else float("nan")
+
+    @property
+    def rivals(self) -> tuple[str, ...]:
+        """What the finding is told apart from: all kinds but it."""
+        return tuple(dict.fromkeys(kind for kind in self.kinds if kind != FINDING))
+
+    def auc(self, *kinds: str) -> float:
+        """How often a picture of the finding leads by more than one of these kinds, a tie counting a half; NaN without any."""
+        won = beats(self.of(FINDING), self.of(*kinds))
+        return float(won.mean()) if won.size else float("nan")
+
+
+def beats(finding: Float64[np.ndarray, " n"], others: Float64[np.ndarray, " m"]) -> Float64[np.ndarray, "n m"]:
+    """1 where a picture of the finding leads by more, a half where both are equal, 0 else."""
+    return (np.sign(finding[:, None] - others[None, :]) + 1) / 2
+
+
+def drawn_exam(
+    base: DualEncoder,
+    reading: Reading,
+    *,
+    known: Sequence[str],
+    layer: int | None,
+    seed: int = 0,
+    counts: Counts | None = None,
+) -> Exam:
+    """Phantoms of what a caption says, of lesions beside it, of known findings, and normal studies.
+
+    Args:
+        base: whose layers up to `layer` all states share.
+        reading: of the caption.
+        known: ids of the findings that the model is taken to know; those that medkt draws take part.
+        layer: up to which nothing trains; None where all may.
+        seed: of a learning; the pictures have streams of their own.
+        counts: how many; None takes the defaults.
+    """
+    counts, domain = counts or Counts(), reading.domain
+    drawn = tuple(one for one in known if one in findings() and findings()[one].domain == domain)
+    makers: list[tuple[str, int, Callable[[np.random.Generator], Plane | None]]] = [
+        (FINDING, counts.finding, lambda rng: _lesion(domain, reading.look(rng), rng)),
+        (OTHERS, counts.others, lambda rng: _beside(reading, drawn, rng)),
+        (NORMAL, counts.normal, lambda rng: draw_normal(domain, rng, side=SIDE)),
+    ]
+    makers += [(one, counts.known, _known(domain, one)) for one in drawn]
+    planes, kinds = list[Plane](), list[str]()
+    for place, (kind, count, make) in enumerate(makers):
+        made = _made(make, count, (SEED, seed, place))
+        planes += made
+        kinds += [kind] * len(made)
+    return Exam(seen=seen_planes(base, planes, layer), kinds=tuple(kinds), what="drawn phantoms", known=drawn)
+
+
+def seen_planes(base: DualEncoder, planes: Sequence[Plane], layer: int | None) -> Seen:
+    """Planes in [0, 1] as the encoder takes them, after the layers that do not train."""
+    return look(base, torch.stack([prepare_plane(base, plane).pixels for plane in planes]), layer)
+
+
+def lead_of(
+    features: Tensor, wanted: Tensor, rivals: Tensor
+) -> Float64[np.ndarray, " pictures"]:
+    """Cosine with what is wanted less that with the nearest rival; all unit vectors."""
+    leads = features @ wanted - (features @ rivals.T).max(dim=1).values
+    return np.asarray(leads.double().cpu().numpy(), np.float64)
+
+
+def marks_of(encoder: DualEncoder, exam: Exam, wanted: Tensor, rivals: Tensor) -> Marks:
+    """What an encoder answers, asked by one direction among others."""
+    leads = lead_of(vectors_of(encoder, exam.seen), wanted, rivals)
+    return Marks(leads=leads, kinds=exam.kinds, known=exam.known)
+
+
+def _made(
+    make: Callable[[np.random.Generator], Plane | None], count: int, seed: tuple[int, ...]
+) -> list[Plane]:
+    """So many pictures, each with other contrast; a draw that does not show what it should is drawn again, a few times."""
+    planes: list[Plane] = []
+    for number in range(count * _TRIES):
+        if len(planes) == count:
+            break
+        rng = np.random.default_rng((*seed, number))
+        plane = make(rng)
+        if plane is not None:
+            planes.append(_shown(plane, rng))
+    return planes
+
+
+def _shown(plane: Plane, rng: np.random.Generator) -> Plane:
+    """Another contrast and brightness, on 256 grey levels."""
+    middle, gain, shift = float(plane.mean()), float(rng.uniform(*_CONTRAST)), float(rng.uniform(*_BRIGHTNESS))
+    changed = np.clip((plane - middle) * gain + middle + shift, 0, 1)
+    return np.asarray(np.rint(changed * 255) / 255, np.float32)
+
+
+def _lesion(domain: DomainName, attributes: Attributes, rng: np.random.Generator) -> Plane | None:
+    drawn = DRAWERS[domain].draw_plane("unnamed", rng, side=SIDE, attributes=attributes)
+    return drawn.plane if is_seen(domain, attributes, drawn.plane, drawn.mask) else None
+
+
+def _beside(reading: Reading, known: Sequence[str], rng: np.random.Generator) -> Plane | None:
+    """A lesion that differs in one of shape, brightness and texture, and has no known finding's look."""
+    wanted = reading.look(rng)
+    identities = {findings()[one].identity for one in known}
+    said = [name for name in TELLING if name in reading.said]
+    found = [
+        one
+        for one in counterparts(reading.domain, wanted, str(rng.choice(said)))
+        if one.identity not in identities
+    ]
+    return _lesion(reading.domain, found[int(rng.integers(len(found)))], rng) if found else None
+
+
+def _known(domain: DomainName, finding: str) -> Callable[[np.random.Generator], Plane]:
+    def make(rng: np.random.Generator) -> Plane:
+        plane: Plane = DRAWERS[domain].draw_plane(finding, rng, side=SIDE).plane
+        return plane
+
+    return make
+
+
+__all__ = [
+    "FINDING", "NORMAL", "OTHERS", "Counts", "Exam", "Marks", "beats", "drawn_exam", "lead_of", "marks_of", "seen_planes",
+]  # fmt: skip
+
+
+Pictures = Mapping[str, Sequence[Plane]]
