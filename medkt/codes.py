@@ -36,6 +36,7 @@ SENTENCES: Mapping[str, str] = {
     "not-written": "a result cannot be written",
     "no-number": "a computation gave NaN or infinity where a number was expected",
     "forgetting": "the model forgets more of what it knew than was allowed",
+    "not-carried": "learning did not carry the words: the audit's answer is no",
     "medkt-error": "an error of medkt",
     # files
     "no-such-file": "there is no such file or folder",
@@ -110,6 +111,7 @@ _OF_CLASS: Mapping[type[MedktError], str] = {
     errors.OutputError: "not-written",
     errors.NumericalError: "no-number",
     errors.ForgettingError: "forgetting",
+    errors.NotCarriedError: "not-carried",
     MedktError: "medkt-error",
 }
 

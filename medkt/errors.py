@@ -87,3 +87,9 @@ class NumericalError(MedktError, ArithmeticError):
 
 class ForgettingError(MedktError, ValueError):
     """A learned concept makes the model forget more of what it knew than was allowed."""
+
+
+class NotCarriedError(MedktError, ValueError):
+    """Learning did not carry the words: the audit's answer is no. Exit code 6."""
+
+    exit_code = 6

@@ -1,8 +1,14 @@
-"""What a model gained, what it forgot, and whether the words did it: made with every learned concept."""
+"""Whether a learning carried the words, what the model forgot, and what asking without learning gives: made with every learned concept."""
 
+from medkt.audit.asking import WAYS, Spoken, Way
 from medkt.audit.audit import Audit, audit
 from medkt.audit.controls import CONTROLS, Control
 from medkt.audit.learning import LearnedConcept, learn
+from medkt.audit.probe import Probe, read_probe
 from medkt.audit.questions import Answers, Questions
+from medkt.audit.verdict import Verdict
 
-__all__ = ["CONTROLS", "Answers", "Audit", "Control", "LearnedConcept", "Questions", "audit", "learn"]
+__all__ = [
+    "CONTROLS", "WAYS", "Answers", "Audit", "Control", "LearnedConcept", "Probe", "Questions", "Spoken", "Verdict", "Way", "audit", "learn",
+    "read_probe",
+]  # fmt: skip

@@ -1,47 +1,88 @@
-"""The audit of a learned concept: gain, forgetting, controls, specificity, over the seeds that were learned with."""
+"""The audit of a learned concept: the exam, its controls, asking without learning, what was forgotten, and the verdict."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
+from medkt.audit.asking import WAYS, Directions, Spoken
 from medkt.audit.controls import CONTROLS, Setting
+from medkt.audit.exam import FINDING, NORMAL, OTHERS, Exam, Marks, drawn_exam, marks_of
+from medkt.audit.picturing import Picturing, picturing_of
+from medkt.audit.probe import FEWEST, Probe
 from medkt.audit.questions import Answers, Kept, Questions, ask, spread
+from medkt.audit.verdict import SEEDS_FLOOR, Verdict, beaten_by_asking, decide, groups_of, net_share, not_shown, renamed
+from medkt.concepts import Concept
+from medkt.datasets.phantom.reading import Reading, read
+from medkt.domains import Domain
 from medkt.models.encoder import DualEncoder
-from medkt.statistics import wilson
+from medkt.statistics import Interval, wilson
 from medkt.transfer.learn import Learned
+from medkt.transfer.trainable import frozen_layer
 
 Level = Literal["full", "quick", "none"]
 Ticker = Callable[[str, int, int], None]
+VERSION = 2
+"""Of what an audit records; before it, the exam was set on images that the words made."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Sitting:
+    """One exam, and who sat it.
+
+    Attributes:
+        what: it is set on.
+        before: the base, asked by name.
+        after: what was learned with each seed.
+        ways: the base, by each way of asking.
+        controls: by name, those of the seed that is kept.
+    """
+
+    what: str
+    before: Marks
+    after: tuple[Marks, ...]
+    ways: Mapping[str, Marks]
+    controls: Mapping[str, Marks]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Audit:
     """What was asked of every state of the encoder.
 
     Attributes:
         level: "full" or "quick".
-        seeds: of the learnings, in the order of `after` and of each control.
-        before: the base's answers, one for each seed, as each has images of its own.
-        after: the adapted encoders' answers.
-        controls: by name; in a quick audit only of the first seed.
+        seeds: of the learnings, in the order of `after`.
+        kept: which of them the package holds.
+        verdict: words carried: yes, no, or not shown.
+        drawn, probed: the exam on drawn pictures and on the user's own; None where there was none.
+        picturing: how near inverted images come to their captions; None without known findings to compare with.
+        before, after: answers about inverted images, by which the choice was made; they are no exam.
+        unexamined: what the audit did not look at, a sentence each.
     """
 
     level: Level
     seeds: tuple[int, ...]
+    kept: int = 0
+    verdict: Verdict
+    drawn: Sitting | None = None
+    probed: Sitting | None = None
+    picturing: Picturing | None = None
     before: tuple[Answers, ...]
     after: tuple[Answers, ...]
-    controls: Mapping[str, tuple[Answers, ...]]
+    unexamined: tuple[str, ...] = field(default=())
 
     @property
     def forgotten(self) -> float:
-        """Share of known images with another name than before, mean over seeds."""
+        """Share of known inverted images with another name than before, mean over seeds."""
         return sum(one.forgotten for one in self.after) / len(self.after)
 
     @property
-    def kept(self) -> dict[str, Kept]:
-        """By known finding, the images of all seeds together."""
+    def known_kept(self) -> dict[str, Kept]:
+        """By known finding, the inverted images of all seeds together."""
         names = self.after[0].kept
         return {
             name: Kept(same=sum(a.kept[name].same for a in self.after), of=sum(a.kept[name].of for a in self.after))
@@ -51,30 +92,30 @@ class Audit:
     def as_json(self) -> dict[str, Any]:
         """Numbers for `audit.json`; an interval that does not exist is null."""
         return {
+            "version": VERSION,
+            "words carried": self.verdict.as_json(),
             "level": self.level,
-            "judged on": "images inverted by the base model from the words, with other seeds than those learned from",
             "seeds": list(self.seeds),
-            "intervals": "95 %; over seeds by Student's t, of shares by Wilson",
-            "gain": {
-                "accuracy by bare name": _change(self.before, self.after, "success"),
-                "margin to the nearest known name": _change(self.before, self.after, "margin"),
-            },
+            "exam": None if self.drawn is None else _sitting(self.drawn, self.kept),
+            "probe": None if self.probed is None else _sitting(self.probed, self.kept),
+            "picturing": None if self.picturing is None else self.picturing.as_json(),
+            "intervals": "95 %; of the net share by resampling pictures, over seeds by Student's t, of shares by Wilson",
             "forgetting": {
+                "judged on": "images inverted by the base model from known findings' words",
                 "share of known images with another name": _spread([a.forgotten for a in self.after]),
-                "by finding": {name: _share(kept) for name, kept in self.kept.items()},
+                "by finding": {name: _kept(kept) for name, kept in self.known_kept.items()},
             },
-            "specificity": {
-                name: _change_of([b.specificity[name] for b in self.before], [a.specificity[name] for a in self.after])
-                for name in self.after[0].specificity
+            "inverted images": {
+                "judged on": "images that the base model made from the words, which is no exam",
+                "accuracy by bare name": _change(self.before, self.after, "success"),
+                "specificity": {
+                    name: _change_of(
+                        [b.specificity[name] for b in self.before], [a.specificity[name] for a in self.after]
+                    )
+                    for name in self.after[0].specificity
+                },
             },
-            "controls": {
-                name: {
-                    "accuracy by bare name": _spread([one.success for one in answers]),
-                    "margin to the nearest known name": _spread([one.margin for one in answers]),
-                    "share of known images with another name": _spread([one.forgotten for one in answers]),
-                }
-                for name, answers in self.controls.items()
-            },
+            "not examined": list(self.unexamined),
         }
 
 
@@ -82,8 +123,13 @@ def audit(
     base: DualEncoder,
     learned: Sequence[Learned],
     *,
-    normal: str,
+    concept: Concept,
+    domain: Domain,
+    known: Sequence[Concept],
+    kept: int = 0,
     level: Level = "quick",
+    probe: Probe | None = None,
+    foreign: Sequence[str] = (),
     cache: Path | None = None,
     progress: Ticker | None = None,
 ) -> Audit:
@@ -92,29 +138,206 @@ def audit(
     Args:
         base: the encoder before it learned.
         learned: with one seed or several, all of one concept.
-        normal: the prompt of a normal study, which a finding's image must fit less than its name.
-        level: "quick": the controls that need no images of their own, for the first seed; "full": all, for each seed.
+        concept, domain: what was learned, among whose findings.
+        known: the findings it is told apart from.
+        kept: which of the seeds the verdict is about, and the controls belong to.
+        level: "quick": the controls of `CONTROLS` that say so, cut to half; "full": all of them, whole.
+        probe: the user's own studies.
+        foreign: words of another modality or part of the body, where the captions are of another picture.
         cache: of inverted images.
         progress: told (stage, controls done, controls in all).
     """
-    questions = [
-        Questions.of(base, one.material, normal=normal, trains=one.settings.finetune.trains, judged=one.judged)
-        for one in learned
-    ]
-    before = tuple(ask(base, one) for one in questions)
-    after = tuple(ask(one.encoder, asked) for one, asked in zip(learned, questions, strict=True))
-    wanted = [control for control in CONTROLS if level == "full" or control.quick]
-    judged = list(zip(learned, questions, strict=True))[: None if level == "full" else 1]
-    controls: dict[str, tuple[Answers, ...]] = {}
+    one, layer = learned[kept], frozen_layer(base, learned[kept].settings.finetune.trains)
+    questions = [_questions(base, each, domain.words_for(concept).normal[0]) for each in learned]
+    readings = _readings(one)
+    exams = _exams(base, one, readings, probe, layer)
+    picturing = picturing_of(base, one, layer)
+    failed = picturing.failure if picturing else ""
+    sittings = _sat(base, learned, kept, exams, Spoken.of(concept, domain, tuple(known), _described(one)), level=level,
+                    controls=not failed and not foreign, cache=cache, progress=progress)  # fmt: skip
+    by_name = dict(zip((exam.what for exam in exams), sittings, strict=True))
+    drawn, probed = (by_name.get(exam.what if exam else "") for exam in _parted(exams, probe))
+    verdict = _verdict(drawn, probed, probe, kept, readings, foreign=foreign, failed=failed)
+    return Audit(
+        level=level, seeds=tuple(each.seed for each in learned), kept=kept, verdict=verdict, drawn=drawn, probed=probed,
+        picturing=picturing, before=tuple(ask(base, asked) for asked in questions),
+        after=tuple(ask(each.encoder, asked) for each, asked in zip(learned, questions, strict=True)),
+        unexamined=_unexamined(one, known, drawn, probed, readings, learned, level),
+    )  # fmt: skip
+
+
+def _described(one: Learned) -> tuple[str, ...]:
+    return one.material.vocabulary.described
+
+
+def _questions(base: DualEncoder, one: Learned, normal: str) -> Questions:
+    return Questions.of(base, one.material, normal=normal, trains=one.settings.finetune.trains, judged=one.judged)
+
+
+def _readings(one: Learned) -> tuple[Reading, ...]:
+    """The captions read, where medkt draws their part of the body."""
+    words = one.material.vocabulary
+    return tuple(read(text, words.drawn) for text in words.described) if words.drawn else ()
+
+
+def _exams(
+    base: DualEncoder, one: Learned, readings: Sequence[Reading], probe: Probe | None, layer: int | None
+) -> list[Exam]:
+    readable = [reading for reading in readings if not reading.why_not]
+    exams = [drawn_exam(base, readable[0], known=one.material.vocabulary.known, layer=layer)] if readable else []
+    return [*exams, probe.exam(base, layer)] if probe is not None else exams
+
+
+def _parted(exams: Sequence[Exam], probe: Probe | None) -> tuple[Exam | None, Exam | None]:
+    """The drawn exam and the probe's."""
+    probed = exams[-1] if probe is not None else None
+    drawn = exams[0] if len(exams) > (probe is not None) else None
+    return drawn, probed
+
+
+def _sat(
+    base: DualEncoder,
+    learned: Sequence[Learned],
+    kept: int,
+    exams: Sequence[Exam],
+    spoken: Spoken,
+    *,
+    level: Level,
+    controls: bool,
+    cache: Path | None,
+    progress: Ticker | None,
+) -> list[Sitting]:
+    """Everyone asked, each control made once for all exams and let go; no control where nothing would be judged by it."""
+    asked = {way.name: way.directions(base, spoken) for way in WAYS}
+    name = asked[WAYS[0].name]
+    held: list[dict[str, Marks]] = [{} for _ in exams]
+    wanted = [control for control in CONTROLS if level == "full" or control.quick] if exams and controls else []
     for done, control in enumerate(wanted):
         if progress is not None:
             progress("controls", done, len(wanted))
-        controls[control.name] = tuple(
-            ask(control.make(Setting(base=base, learned=one, cache=cache)), asked) for one, asked in judged
+        made = control.make(Setting(base=base, learned=learned[kept], cache=cache, whole=level == "full"))
+        for exam, marks in zip(exams, held, strict=True):
+            if made is not None:
+                marks[control.name] = _marks(made, exam, name)
+    return [
+        Sitting(
+            what=exam.what, before=_marks(base, exam, name), after=tuple(_marks(one.encoder, exam, name) for one in learned),
+            ways={way: _marks(base, exam, direction) for way, direction in asked.items()}, controls=marks,
         )
-    return Audit(
-        level=level, seeds=tuple(one.seed for one in learned), before=before, after=after, controls=controls
-    )  # fmt: skip
+        for exam, marks in zip(exams, held, strict=True)
+    ]  # fmt: skip
+
+
+def _marks(encoder: DualEncoder, exam: Exam, asked: Directions) -> Marks:
+    return marks_of(encoder, exam, asked.wanted, asked.rivals)
+
+
+def _verdict(
+    drawn: Sitting | None,
+    probed: Sitting | None,
+    probe: Probe | None,
+    kept: int,
+    readings: Sequence[Reading],
+    *,
+    foreign: Sequence[str],
+    failed: str,
+) -> Verdict:
+    """The rule of `medkt.audit.verdict`; a probe of enough studies comes before drawn pictures."""
+    if foreign:
+        return of_another_picture(foreign)
+    if failed:
+        return Verdict(answer="no", why=failed)
+    sitting = probed if probed is not None and (drawn is None or (probe is not None and probe.decides)) else drawn
+    if sitting is None:
+        return not_shown(_why_unread(readings))
+    if sitting is probed and not (probe and probe.decides):
+        return not_shown(f"{sitting.what}: {FEWEST} of each are needed, and {_why_unread(readings)}")
+    after = sitting.after[kept]
+    answer, why = decide(after, sitting.before, sitting.controls, set_on=sitting.what)
+    if (agree := agreement(sitting)) is not None and agree < SEEDS_FLOOR:
+        answer, why = "no", f"seeds do not agree: their leads correlate by {agree:.2f}, {SEEDS_FLOOR} is the least"
+    asking, beaten = beaten_by_asking(after, sitting.ways)
+    taken = renamed(after, sitting.before)
+    return Verdict(answer=answer, why=why, asking=asking, beaten=beaten, renamed=taken)
+
+
+def of_another_picture(foreign: Sequence[str]) -> Verdict:
+    """No: the words are of another modality or part of the body."""
+    return Verdict(answer="no", why=f"the captions are of another modality or part of the body ({', '.join(foreign[:4])})")
+
+
+def agreement(sitting: Sitting) -> float | None:
+    """Mean correlation of the leads that the seeds' encoders give to pictures with a lesion; None for one seed."""
+    pairs = list(combinations([np.asarray(one.of(FINDING, OTHERS, "without")) for one in sitting.after], 2))
+    found = [float(np.corrcoef(a, b)[0, 1]) for a, b in pairs if a.std() and b.std()]
+    return float(np.mean(found)) if found else None
+
+
+def _why_unread(readings: Sequence[Reading]) -> str:
+    if not readings:
+        return "medkt draws no picture of this part of the body; give studies of your own with --probe"
+    return f"nothing can be drawn of the first caption: {readings[0].why_not}; give studies of your own with --probe"
+
+
+def _unexamined(
+    one: Learned,
+    known: Sequence[Concept],
+    drawn: Sitting | None,
+    probed: Sitting | None,
+    readings: Sequence[Reading],
+    learned: Sequence[Learned],
+    level: Level,
+) -> tuple[str, ...]:
+    said = []
+    if probed is None:
+        said.append("pictures of patients: no probe was given, and drawn pictures are simpler than studies")
+    if drawn is None:
+        said.append("drawn pictures of what the captions say")
+    else:
+        readable = [reading for reading in readings if not reading.why_not]
+        said += [f"the caption {r.text!r}: {r.why_not}" for r in readings if r.why_not]
+        said += [f"the caption {r.text!r}: one caption is drawn, the first that can be" for r in readable[1:]]
+        undrawn = [other.id for other in known if other.id not in drawn.before.known]
+        said += [f"known findings that medkt does not draw: {', '.join(undrawn)}"] if undrawn else []
+        said.append("size, number, margin and place: the other lesions differ in shape, brightness or texture")
+    if len(learned) == 1:
+        said.append("whether another seed learns the same (--seeds 3)")
+    left = [control.name for control in CONTROLS if level == "quick" and not control.quick]
+    said += [f"the controls of --audit full: {', '.join(left)}"] if left else []
+    said.append("another encoder's opinion, and masks: presence alone is asked")
+    return tuple(said)
+
+
+def _sitting(sitting: Sitting, kept: int) -> dict[str, Any]:
+    after = sitting.after[kept]
+    return {
+        "set on": sitting.what,
+        "pictures": {kind: sitting.before.kinds.count(kind) for kind in dict.fromkeys(sitting.before.kinds)},
+        "before": _marked(sitting.before),
+        "after": _marked(after),
+        "change of the net share": _interval(net_share(after, sitting.before)),
+        "after, each seed": [_number(net_share(one).estimate) for one in sitting.after],
+        "agreement of seeds": None if (found := agreement(sitting)) is None else _number(found),
+        "asking without learning": {name: _marked(marks) for name, marks in sitting.ways.items()},
+        "controls": {
+            name: {**_marked(marks), "learned less control": _interval(net_share(after, marks))}
+            for name, marks in sitting.controls.items()
+        },
+        "known findings that take the name": {name: _number(after.share(name)) for name in after.known},
+    }
+
+
+def _marked(marks: Marks) -> dict[str, Any]:
+    """The net share, the shares that it is made of, and the area under the curve of the lead against each kind."""
+    groups = {(kinds[0] if kinds[0] in (OTHERS, NORMAL, "without") else "known"): kinds for kinds in groups_of(marks)}
+    return {
+        "net share": _interval(net_share(marks)),
+        "called by the name": {
+            "finding": _number(marks.share(FINDING)),
+            **{name: _number(marks.share(*kinds)) for name, kinds in groups.items()},
+        },
+        "AUC of the lead": {name: _number(marks.auc(*kinds)) for name, kinds in groups.items()},
+    }
 
 
 def _change(before: Sequence[Answers], after: Sequence[Answers], what: str) -> dict[str, Any]:
@@ -131,7 +354,11 @@ def _spread(values: list[float]) -> dict[str, Any]:
     return {"mean": _number(mean), "low": _number(low), "high": _number(high), "of": len(values)}
 
 
-def _share(kept: Kept) -> dict[str, Any]:
+def _interval(found: Interval) -> dict[str, Any]:
+    return {"estimate": _number(found.estimate), "low": _number(found.low), "high": _number(found.high)}
+
+
+def _kept(kept: Kept) -> dict[str, Any]:
     found = wilson(kept.same, kept.of)
     return {"kept": kept.same, "of": kept.of, "low": _number(found.low), "high": _number(found.high)}
 

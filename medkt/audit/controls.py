@@ -6,16 +6,32 @@ learning chose, and judged on the same images.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 
+from medkt.datasets.phantom.reading import read, retold
+from medkt.datasets.phantom.texture import smooth_noise
+from medkt.examine.looks import told_apart
 from medkt.models.encoder import DualEncoder
+from medkt.shapes import Plane
 from medkt.transfer.copies import copy_encoder, mark_adapted
 from medkt.transfer.learn import Learned, learn_from
 from medkt.transfer.learn_settings import LearnSettings
 from medkt.transfer.material import Material, drawn_starts, gather
 from medkt.transfer.vocabulary import Vocabulary, named
+
+CONTROL_IMAGES = 4
+"""Inverted images of a control that has words of its own."""
+MOST_LR = 0.1
+_FEW = 12  # steps of inversion, below which a control has as many
+_BLACK = 0.08
+_NONSENSE = (
+    "the committee postponed its yearly vote on parking fees because nobody had brought the minutes of last spring and "
+    "the mayor wanted lunch before any promise about cheaper bus tickets could be repeated"
+).split()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -25,6 +41,8 @@ class Setting:
     base: DualEncoder
     learned: Learned
     cache: Path | None
+    whole: bool = True
+    """Whether a control has as many images as the learning, made in as many steps, and as many of them in a step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,14 +52,14 @@ class Control:
     Attributes:
         name: in tables.
         about: one sentence for a reader.
-        quick: whether the quick audit has it; the others need images of their own.
-        make: gives the adapted encoder.
+        quick: whether the quick audit has it.
+        make: gives the adapted encoder; None where the control cannot be made of this concept.
     """
 
     name: str
     about: str
     quick: bool
-    make: Callable[[Setting], DualEncoder]
+    make: Callable[[Setting], DualEncoder | None]
 
 
 def noise_images(setting: Setting) -> DualEncoder:
@@ -50,6 +68,34 @@ def noise_images(setting: Setting) -> DualEncoder:
     noise = torch.rand(images.shape[0], 1, *images.shape[2:], generator=_generator(setting)).expand_as(images)
     material = replace(setting.learned.material, images=noise.contiguous().to(images))
     return _again(setting, material=material)
+
+
+def texture_blobs(setting: Setting) -> DualEncoder | None:
+    """Drawn normal studies with a blob of random texture in place of the inverted images: something odd, that no word made."""
+    learned = setting.learned
+    images, drawn = learned.material.images, learned.material.vocabulary.drawn
+    if drawn is None:
+        return None
+    planes = drawn_starts(drawn, ("",), len(images), learned.seed, side=images.shape[-1])[0, :, 0].numpy()
+    rng = np.random.default_rng((learned.seed, 7))
+    blobbed = torch.from_numpy(np.stack([with_blob(plane, rng) for plane in planes]))[:, None]
+    return _again(setting, material=replace(learned.material, images=blobbed.expand_as(images).contiguous().to(images)))
+
+
+def with_blob(plane: Plane, rng: np.random.Generator) -> Plane:
+    """A normal study with one blob of random texture, lighter or darker than what is there, its edge soft.
+
+    Its radius is 6 to 16 % of the side; it lies where the picture is not black, in the middle four fifths.
+    """
+    side = len(plane)
+    rows, columns = np.nonzero(plane[side // 10 : -(side // 10), side // 10 : -(side // 10)] > _BLACK)
+    at = int(rng.integers(len(rows))) if len(rows) else 0
+    y, x = (rows[at] + side // 10, columns[at] + side // 10) if len(rows) else (side // 2, side // 2)
+    distance = np.hypot(*np.ogrid[-y : side - y, -x : side - x])
+    radius = float(rng.uniform(0.06, 0.16)) * side
+    weight = np.clip((radius - distance) / (0.3 * radius) + 0.5, 0, 1)
+    texture = 0.25 * smooth_noise((side, side), rng, float(rng.uniform(1.5, 8))) + rng.choice((-0.35, 0.35))
+    return np.asarray(np.clip(plane + weight * texture, 0, 1), np.float32)
 
 
 def normal_studies(setting: Setting) -> DualEncoder:
@@ -92,10 +138,36 @@ def without_name(setting: Setting) -> DualEncoder:
     return _again(setting, material=replace(material, vocabulary=words))
 
 
+def altered_words(setting: Setting) -> DualEncoder | None:
+    """The captions with another shape, brightness and texture; None where none of them says one in words that can be drawn."""
+    words, rng = setting.learned.material.vocabulary, np.random.default_rng((setting.learned.seed, 11))
+    if words.drawn is None:
+        return None
+    allowed = partial(told_apart, words.drawn)  # a picture must tell: an irregular lesion may pass for a lobulated one
+    told = [retold(read(text, words.drawn), allowed, rng) for text in words.described]
+    kept = tuple(dict.fromkeys(text for text in told if text and text not in words.described))
+    return _from_words(setting, kept[:1]) if kept else None
+
+
 def other_description(setting: Setting) -> DualEncoder:
     """The name with the description of a known finding: the first one's, which is inverted anew."""
     words = setting.learned.material.vocabulary
     return _from_words(setting, (words.rehearsed[0],))
+
+
+def nonsense_words(setting: Setting) -> DualEncoder:
+    """A sentence about nothing that a picture shows, as long as the first caption."""
+    described = setting.learned.material.vocabulary.described[0]
+    return _from_words(setting, (nonsense(len(described.split())),))
+
+
+def nonsense(words: int) -> str:
+    """So many words about nothing that a picture shows; always the same, so that its images are made once.
+
+    >>> nonsense(4)
+    'the committee postponed its'
+    """
+    return " ".join((_NONSENSE * (words // len(_NONSENSE) + 1))[:words])
 
 
 def shuffled_words(setting: Setting) -> DualEncoder:
@@ -107,8 +179,22 @@ def shuffled_words(setting: Setting) -> DualEncoder:
 
 CONTROLS: tuple[Control, ...] = (
     Control(name="noise images", about="uniform noise in place of the inverted images", quick=True, make=noise_images),
+    Control(
+        name="texture blobs",
+        about="drawn normal studies with a blob of random texture in place of the inverted images",
+        quick=True,
+        make=texture_blobs,
+    ),
+    Control(
+        name="altered words",
+        about="the captions with another shape, brightness and texture",
+        quick=True,
+        make=altered_words,
+    ),
+    Control(name="other words", about="the name with a known finding's description", quick=True, make=other_description),
+    Control(name="nonsense", about="a sentence about nothing that a picture shows", quick=True, make=nonsense_words),
     Control(name="zero loss", about="weight decay alone, no loss", quick=True, make=zero_loss),
-    Control(name="random change", about="random weights moved as far", quick=True, make=random_change),
+    Control(name="random change", about="random weights moved as far", quick=False, make=random_change),
     Control(
         name="normal studies",
         about="drawn normal studies in place of the inverted images",
@@ -116,27 +202,41 @@ CONTROLS: tuple[Control, ...] = (
         make=normal_studies,
     ),
     Control(name="no name", about="captions without the name", quick=False, make=without_name),
-    Control(
-        name="other words", about="the name with a known finding's description", quick=False, make=other_description
-    ),
     Control(name="shuffled words", about="the description's words in random order", quick=False, make=shuffled_words),
 )
 
 
 def _again(setting: Setting, *, material: Material | None = None, settings: LearnSettings | None = None) -> DualEncoder:
     learned, material = setting.learned, material or setting.learned.material
+    settings = settings or learned.settings
+    if not setting.whole:
+        tune = settings.finetune
+        tune = replace(tune, batch=-(-tune.batch // 2), rehearsal_batch=-(-tune.rehearsal_batch // 2))
+        settings = replace(settings, finetune=tune)
     rehearsal = None if material.rehearsal is None else learned.rehearsal
     return learn_from(
-        setting.base, material, settings or learned.settings, seed=learned.seed, at=learned.chosen, rehearsal=rehearsal
+        setting.base, material, settings, seed=learned.seed, at=learned.chosen, rehearsal=rehearsal
     ).encoder  # fmt: skip
 
 
 def _from_words(setting: Setting, described: Sequence[str]) -> DualEncoder:
+    """The name learned with other captions; where images are few and made in half the steps, unless the control is whole."""
     learned = setting.learned
     words = _with_description(learned.material.vocabulary, tuple(described))
-    fewer = replace(learned.settings, choose=False)
-    material = gather(setting.base, words, fewer, seed=learned.seed, cache=setting.cache)
-    return _again(setting, material=material)
+    how = replace(learned.settings, choose=False) if setting.whole else cheaper(learned.settings)
+    material = gather(setting.base, words, how, seed=learned.seed, cache=setting.cache)
+    kept = replace(material, rehearsal=learned.material.rehearsal)
+    return _again(setting, material=kept)
+
+
+def cheaper(settings: LearnSettings) -> LearnSettings:
+    """How a control's images are made: four, in half the steps, each twice as long; nothing to rehearse or to judge by."""
+    how = settings.inversion
+    fewer = replace(how, steps=max(1, how.steps // 2), lr=min(2 * how.lr, MOST_LR)) if how.steps > _FEW else how
+    return replace(
+        settings, inversion=fewer, images=min(settings.images, CONTROL_IMAGES), rehearsal_images=0, validation_images=0,
+        choose=False, pictured=0.0,
+    )  # fmt: skip
 
 
 def _with_description(words: Vocabulary, described: tuple[str, ...]) -> Vocabulary:

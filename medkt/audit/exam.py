@@ -6,7 +6,7 @@ the model is taken to know. The answer to a picture is its lead: its cosine with
 name; a picture is called by the name where its lead is above 0.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -40,7 +40,7 @@ class Counts:
     finding: int = 40
     others: int = 40
     normal: int = 24
-    known: int = 6
+    known: int = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -52,17 +52,14 @@ class Exam:
         kinds: for each picture: "finding", "others", "normal" or the id of a known finding.
         what: what it is set on, for a reader.
         known: ids of the known findings that are drawn.
+        rows: of `seen`, how many belong to each picture: planes of a volume; () for one each.
     """
 
     seen: Seen
     kinds: tuple[str, ...]
     what: str
     known: tuple[str, ...] = ()
-
-    @property
-    def has_finding(self) -> bool:
-        """Whether some pictures show what was described."""
-        return FINDING in self.kinds
+    rows: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -105,7 +102,6 @@ def drawn_exam(
     *,
     known: Sequence[str],
     layer: int | None,
-    seed: int = 0,
     counts: Counts | None = None,
 ) -> Exam:
     """Phantoms of what a caption says, of lesions beside it, of known findings, and normal studies.
@@ -115,7 +111,6 @@ def drawn_exam(
         reading: of the caption.
         known: ids of the findings that the model is taken to know; those that medkt draws take part.
         layer: up to which nothing trains; None where all may.
-        seed: of a learning; the pictures have streams of their own.
         counts: how many; None takes the defaults.
     """
     counts, domain = counts or Counts(), reading.domain
@@ -128,10 +123,10 @@ def drawn_exam(
     makers += [(one, counts.known, _known(domain, one)) for one in drawn]
     planes, kinds = list[Plane](), list[str]()
     for place, (kind, count, make) in enumerate(makers):
-        made = _made(make, count, (SEED, seed, place))
+        made = _made(make, count, (SEED, place))
         planes += made
         kinds += [kind] * len(made)
-    return Exam(seen=seen_planes(base, planes, layer), kinds=tuple(kinds), what="drawn phantoms", known=drawn)
+    return Exam(seen=seen_planes(base, planes, layer), kinds=tuple(kinds), what="drawn pictures", known=drawn)
 
 
 def seen_planes(base: DualEncoder, planes: Sequence[Plane], layer: int | None) -> Seen:
@@ -139,17 +134,17 @@ def seen_planes(base: DualEncoder, planes: Sequence[Plane], layer: int | None) -
     return look(base, torch.stack([prepare_plane(base, plane).pixels for plane in planes]), layer)
 
 
-def lead_of(
-    features: Tensor, wanted: Tensor, rivals: Tensor
-) -> Float64[np.ndarray, " pictures"]:
+def lead_of(features: Tensor, wanted: Tensor, rivals: Tensor) -> Float64[np.ndarray, " pictures"]:
     """Cosine with what is wanted less that with the nearest rival; all unit vectors."""
     leads = features @ wanted - (features @ rivals.T).max(dim=1).values
     return np.asarray(leads.double().cpu().numpy(), np.float64)
 
 
 def marks_of(encoder: DualEncoder, exam: Exam, wanted: Tensor, rivals: Tensor) -> Marks:
-    """What an encoder answers, asked by one direction among others."""
+    """What an encoder answers, asked by one direction among others; of a volume by the plane that leads most."""
     leads = lead_of(vectors_of(encoder, exam.seen), wanted, rivals)
+    if exam.rows:
+        leads = np.maximum.reduceat(leads, np.cumsum((0, *exam.rows[:-1])))
     return Marks(leads=leads, kinds=exam.kinds, known=exam.known)
 
 
@@ -200,10 +195,3 @@ def _known(domain: DomainName, finding: str) -> Callable[[np.random.Generator], 
 
     return make
 
-
-__all__ = [
-    "FINDING", "NORMAL", "OTHERS", "Counts", "Exam", "Marks", "beats", "drawn_exam", "lead_of", "marks_of", "seen_planes",
-]  # fmt: skip
-
-
-Pictures = Mapping[str, Sequence[Plane]]

@@ -5,19 +5,24 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from medkt.audit.audit import Audit, Level, audit
+from medkt.audit.audit import Audit, Level, audit, of_another_picture
 from medkt.audit.card import as_markdown
+from medkt.audit.probe import Probe
+from medkt.audit.verdict import Verdict, not_shown
 from medkt.concepts import Base, Concept, Package, write_package
 from medkt.concepts.concept import ROLES
+from medkt.datasets.phantom.reading import foreign_words
 from medkt.domains import Domain
-from medkt.errors import ForgettingError, InputError
+from medkt.errors import ForgettingError, InputError, NotCarriedError
 from medkt.models.encoder import DualEncoder
 from medkt.pipeline.words import require_words
 from medkt.transfer.delta import Delta, DeltaSettings, apply, make_delta, to_bytes
 from medkt.transfer.learn import Learned, learn_concept
 from medkt.transfer.learn_settings import LearnSettings
+from medkt.transfer.vocabulary import vocabulary_of
 
 Ticker = Callable[[str, int, int], None]
+_NOTHING_WRITTEN = "nothing was written; say it in other words, or keep it all the same with --keep-anyway"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -36,6 +41,7 @@ class LearnedConcept:
         base_licence: of the weights that the difference belongs to.
         sources: where the settings' values are from, by path; empty where none were given.
         as_published: how the settings stand to a published way; empty where none was asked for.
+        kept_anyway: whether it was to be kept whatever the verdict says.
     """
 
     concept: Concept
@@ -49,6 +55,22 @@ class LearnedConcept:
     base_licence: str
     sources: Mapping[str, str] = field(default_factory=dict)
     as_published: Mapping[str, Any] = field(default_factory=dict)
+    kept_anyway: bool = False
+
+    @property
+    def verdict(self) -> Verdict:
+        """Words carried: yes, no, or not shown."""
+        return not_shown("no audit was made") if self.audit is None else self.audit.verdict
+
+    @property
+    def record(self) -> Mapping[str, Any]:
+        """What `audit.json` holds: the verdict in any case."""
+        found = {"words carried": self.verdict.as_json()} if self.audit is None else self.audit.as_json()
+        return {**found, "kept anyway": True} if self._against_the_verdict else found
+
+    @property
+    def _against_the_verdict(self) -> bool:
+        return self.kept_anyway and self.verdict.answer == "no"
 
     @property
     def recipe(self) -> Mapping[str, Any]:
@@ -71,13 +93,24 @@ class LearnedConcept:
         """Write the package; complete or not at all.
 
         Raises:
+            NotCarriedError: the verdict is no, and it was not to be kept anyway.
             OutputError: it cannot be written.
         """
+        self.require_carried()
         return write_package(
             path, concept=self.concept, delta=to_bytes(self.delta), recipe=self.recipe,
             base=Base(name=self.delta.base_name, digest=self.delta.base_digest),
-            audit=self.audit.as_json() if self.audit else {}, card=as_markdown(self),
+            audit=self.record, card=as_markdown(self),
         )  # fmt: skip
+
+    def require_carried(self) -> None:
+        """Pass silently where the package may be written.
+
+        Raises:
+            NotCarriedError: the verdict is no, and it was not to be kept anyway.
+        """
+        if self.verdict.answer == "no" and not self.kept_anyway:
+            raise NotCarriedError(f"{self.concept.id}: {self.verdict.line}; {_NOTHING_WRITTEN}")
 
 
 def learn(
@@ -89,6 +122,8 @@ def learn(
     seeds: Sequence[int] = (0,),
     level: Level = "quick",
     max_forgetting: float | None = None,
+    probe: Probe | None = None,
+    keep_anyway: bool = False,
     delta: DeltaSettings | None = None,
     known: Sequence[Concept] | None = None,
     cache: Path | None = None,
@@ -106,6 +141,8 @@ def learn(
         seeds: one learning each; the first alone is enough, several give intervals.
         level: of the audit.
         max_forgetting: the largest share of known images, inverted ones, that may get another name; None sets no bound.
+        probe: studies of the user's own, from `medkt.audit.read_probe`, that the exam is set on.
+        keep_anyway: whether a concept whose words were not carried may be learned to the end, and written.
         delta: how the difference is kept.
         known: what the model is taken to know; None takes the domain's findings.
         cache: of inverted images.
@@ -115,12 +152,17 @@ def learn(
 
     Raises:
         ForgettingError: more is forgotten than `max_forgetting`.
-        InputError: no seed, or one twice; a caption of which the encoder knows no word; nothing was learned, so that there is no difference to keep.
+        InputError: no seed, or one twice; a caption of which the encoder knows no word.
+        NotCarriedError: before anything is learned, where the captions are of another modality or part of the body and
+            `keep_anyway` is not said; or nothing was learned, so that there is no difference to keep.
         MedktError: from the steps.
     """
     if not seeds or len(set(seeds)) < len(seeds):
         raise InputError(f"learning needs at least one seed and each once, got {list(seeds)}")
     require_words([concept], encoder, roles=ROLES)
+    foreign = () if level == "none" else _foreign(concept, domain, known)
+    if foreign and not keep_anyway:
+        raise NotCarriedError(f"{concept.id}: {of_another_picture(foreign).line}; {_NOTHING_WRITTEN}")
     learned = [
         learn_concept(encoder, concept, domain, settings, seed=seed, known=known, cache=cache, progress=progress)
         for seed in seeds
@@ -128,8 +170,8 @@ def learn(
     kept = _best(learned)
     chosen = learned[kept].chosen
     if chosen is not None and not chosen.step:
-        raise InputError(
-            f"{concept.id}: nothing was learned: no candidate does better by name than the base within the bound of "
+        raise NotCarriedError(
+            f"{concept.id}: words carried: no: nothing was learned: no candidate does better by name than the base within the bound of "
             f"forgetting ({learned[kept].settings.choice.max_forgetting:g}); describe the finding in words that the "
             "model knows (`medkt concept lint -m`), or set choice.max_forgetting higher"
         )
@@ -139,13 +181,23 @@ def learn(
     judged = [replace(one, encoder=applied) if index == kept else one for index, one in enumerate(learned)]
     found = None
     if level != "none":
-        normal = domain.words_for(concept).normal[0]
-        found = audit(encoder, judged, normal=normal, level=level, cache=cache, progress=progress)
+        among = tuple(known) if known is not None else domain.others(concept)
+        found = audit(
+            encoder, judged, concept=concept, domain=domain, known=among, kept=kept, level=level, probe=probe,
+            foreign=foreign, cache=cache, progress=progress,
+        )  # fmt: skip
         _require_kept(concept, found, max_forgetting)
     return LearnedConcept(
         concept=concept, domain=domain, base=encoder, encoder=applied, delta=difference, learned=tuple(judged), kept=kept,
         audit=found, base_licence=encoder.spec.licence, sources=sources or {}, as_published=as_published or {},
+        kept_anyway=keep_anyway,
     )  # fmt: skip
+
+
+def _foreign(concept: Concept, domain: Domain, known: Sequence[Concept] | None) -> tuple[str, ...]:
+    """Words of another modality or part of the body; none where medkt does not draw the concept's part."""
+    words = vocabulary_of(concept, domain, known=known)
+    return foreign_words(words.described, words.drawn) if words.drawn else ()
 
 
 def _best(learned: Sequence[Learned]) -> int:
@@ -160,7 +212,7 @@ def _best(learned: Sequence[Learned]) -> int:
 
 def _require_kept(concept: Concept, found: Audit, bound: float | None) -> None:
     if bound is not None and found.forgotten > bound:
-        worst = sorted(found.kept.items(), key=lambda item: item[1].share)[:3]
+        worst = sorted(found.known_kept.items(), key=lambda item: item[1].share)[:3]
         lost = ", ".join(f"{name} keeps {kept.same} of {kept.of}" for name, kept in worst)
         raise ForgettingError(
             f"{concept.id}: {found.forgotten:.1%} of the known images get another name, more than --max-forgetting "

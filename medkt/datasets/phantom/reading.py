@@ -6,7 +6,7 @@ budget" says two attributes of nothing that a picture shows.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
@@ -125,17 +125,22 @@ def foreign_words(texts: Iterable[str], domain: DomainName) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word.lower() for word in found))
 
 
-def retold(reading: Reading, rng: np.random.Generator) -> str:
-    """The caption with another value of every shape, brightness and texture that it says; "" where it says none."""
-    text = reading.text
-    spoken = _plain_words(reading.domain)
-    changed = False
+def retold(reading: Reading, allowed: Callable[[str, str, str], bool], rng: np.random.Generator) -> str:
+    """The caption with another value of every shape, brightness and texture that it says; "" where it says none.
+
+    Args:
+        reading: of the caption.
+        allowed: whether an attribute may become the second value in place of the first.
+        rng: picks among those that may.
+    """
+    text, spoken = reading.text, _adjectives(reading.domain)
+    chosen: dict[str, str] = {}
     for start, end, attribute, value in sorted(reading.spans, reverse=True):
-        others = [words for other, words in spoken.get(attribute, {}).items() if other not in (value, *_ANATOMY)]
+        others = [word for other, word in spoken.get(attribute, {}).items() if allowed(attribute, value, other)]
         if attribute in TELLING and others:
-            text = text[:start] + str(rng.choice(others)) + text[end:]
-            changed = True
-    return text if changed else ""
+            chosen.setdefault(attribute, str(rng.choice(others)))
+            text = text[:start] + chosen[attribute] + text[end:]
+    return text if chosen else ""
 
 
 def _longest(words: list[tuple[str, int, int]], at: int, table: Table) -> int:
@@ -201,10 +206,10 @@ def _bodies() -> Mapping[str, re.Pattern[str]]:
     }
 
 
-def _plain_words(domain: DomainName) -> Mapping[str, Mapping[str, str]]:
-    """One adjective for each value of the telling attributes."""
+def _adjectives(domain: DomainName) -> Mapping[str, Mapping[str, str]]:
+    """One adjective for each value of the telling attributes that a lesion can have."""
     return {
-        "shape": {value: words[0][0] for value, words in reports.SHAPE.items()},
+        "shape": {value: words[0][0] for value, words in reports.SHAPE.items() if value not in _ANATOMY},
         "intensity": {value: words[0] for value, words in reports.INTENSITY[domain].items()},
         "texture": {value: words[0][0] for value, words in reports.TEXTURE.items()},
     }

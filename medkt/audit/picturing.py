@@ -1,0 +1,88 @@
+"""How near the images that the model made come to their own caption, beside those of captions that it knows.
+
+A text that the model cannot picture teaches it nothing, whatever its images are called afterwards.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from torch import Tensor
+
+from medkt.audit.verdict import AGREEMENT_FLOOR, SIMILARITY_FLOOR, below_floor
+from medkt.inversion import normalised
+from medkt.models.encoder import DualEncoder
+from medkt.transfer.learn import Learned
+from medkt.transfer.rehearsal import look, text_vectors, vectors_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picturing:
+    """Cosines of inverted images.
+
+    Attributes:
+        similarity: with their caption, of the best of the concept's captions.
+        known_similarity: the same of each known finding's caption.
+        agreement: between the concept's images of one seed and of another.
+        known_agreement: the same of each known finding's caption.
+    """
+
+    similarity: float
+    known_similarity: tuple[float, ...]
+    agreement: float
+    known_agreement: tuple[float, ...]
+
+    @property
+    def failure(self) -> str:
+        """Which floor is not reached, in words; "" where both are."""
+        for what, reached, known, floor in (
+            ("come no nearer to the caption than", self.similarity, self.known_similarity, SIMILARITY_FLOOR),
+            ("of two seeds agree by no more than", self.agreement, self.known_agreement, AGREEMENT_FLOOR),
+        ):
+            if below_floor(reached, known, floor):
+                usual = float(np.median(known))
+                return (
+                    f"the model cannot picture the captions: its images {what} {reached:.2f}, those of known captions "
+                    f"{usual:.2f}, and {floor:.0%} of that is the least"
+                )
+        return ""
+
+    def as_json(self) -> dict[str, Any]:
+        """With what was reached and the floors."""
+        return {
+            "similarity of the images to their caption": round(self.similarity, 4),
+            "of known captions, median": round(float(np.median(self.known_similarity)), 4),
+            "agreement of images of two seeds": round(self.agreement, 4),
+            "of known captions' images, median": round(float(np.median(self.known_agreement)), 4),
+            "floors": {"similarity": SIMILARITY_FLOOR, "agreement": AGREEMENT_FLOOR},
+        }
+
+
+def picturing_of(base: DualEncoder, learned: Learned, layer: int | None) -> Picturing | None:
+    """Of a learning's own images; None where it made none of known findings, or none to judge by."""
+    material, words = learned.material, learned.material.vocabulary
+    if material.rehearsal is None or material.validation is None or material.known_validation is None:
+        return None
+    known = len(words.known)  # the first of `rehearsed`, one caption each
+
+    def seen(pixels: Tensor) -> Float[Tensor, "images width"]:
+        return vectors_of(base, look(base, normalised(base.spec, pixels), layer))
+
+    def parts(pixels: Tensor) -> list[Tensor]:
+        each = len(pixels) // len(words.rehearsed)
+        return list(seen(pixels[: known * each]).split(each))
+
+    rehearsed, others = parts(material.rehearsal), parts(material.known_validation)
+    texts = text_vectors(base, words.rehearsed[:known])
+    return Picturing(
+        similarity=float(material.inverted.similarity.mean(dim=1).max()),
+        known_similarity=_means([images @ text for images, text in zip(rehearsed, texts, strict=True)]),
+        agreement=float((seen(material.images) @ seen(material.validation).T).mean()),
+        known_agreement=_means([one @ other.T for one, other in zip(rehearsed, others, strict=True)]),
+    )  # fmt: skip
+
+
+def _means(parts: Sequence[Tensor]) -> tuple[float, ...]:
+    return tuple(float(part.mean()) for part in parts)
