@@ -11,7 +11,13 @@ from medkt.concepts.private import plain_text
 if TYPE_CHECKING:
     from medkt.audit.learning import LearnedConcept
 
-_CARD = """# {{ name }} ({{ domain }})
+_CARD = """{{ verdict.line }}
+{% if verdict.asking %}
+{{ verdict.asking }}
+{% endif %}{% if kept_anyway %}
+Kept anyway, against this answer.
+{% endif %}
+# {{ name }} ({{ domain }})
 
 {{ notice }}
 
@@ -49,12 +55,18 @@ The model cannot picture these, and they were left out:
 
 No audit was made.
 {% endif %}
+{% if unexamined %}
+
+## What was not examined
+{% for text in unexamined %}
+- {{ text }}
+{%- endfor %}
+{% endif %}
 
 ## What this does not say
 
-The numbers above are measured on images that the model made from words. They say what changed in the model, not how
-well it finds the lesion in patients: for that, run `medkt evaluate` on labelled studies, and `medkt calibrate` before
-reading "not seen" as an answer.
+How well the model finds the lesion in patients: for that, run `medkt evaluate` on labelled studies, and `medkt calibrate`
+before reading "not seen" as an answer.
 """
 
 _PAGE = """<!doctype html>
@@ -67,6 +79,8 @@ _PAGE = """<!doctype html>
 :root { color-scheme: light dark; --line: #8884; --soft: #8882; }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 68rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
+.verdict { font-size: 1.05rem; font-weight: 600; border-left: .4rem solid #999; padding: .4rem .8rem; background: var(--soft); }
+.verdict.yes { border-color: #2a7d46; } .verdict.no { border-color: #b3372f; }
 .notice { border: 1px solid var(--line); background: var(--soft); padding: .5rem .8rem; border-radius: .4rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line); }
@@ -74,6 +88,9 @@ img { max-width: 100%; background: #fff; border-radius: .4rem; } .quiet { color:
 </style>
 </head>
 <body>
+<p class="verdict {{ verdict.answer | replace(" ", "-") }}">{{ verdict.line }}</p>
+{% if verdict.asking %}<p>{{ verdict.asking }}</p>{% endif %}
+{% if kept_anyway %}<p><strong>Kept anyway, against this answer.</strong></p>{% endif %}
 <h1>{{ name }} <span class="quiet">({{ domain }})</span></h1>
 <p class="notice"><strong>{{ notice }}</strong></p>
 <p>Taught to <code>{{ model }}</code> (weights <code>{{ digest[:12] }}</code>, {{ licence }}) with medkt {{ version }}, from
@@ -96,9 +113,10 @@ words alone. No image of a patient took part: all images were made by the model 
 <p class="quiet">{{ about }}</p>
 <p><img src="data:image/png;base64,{{ data }}" alt="{{ title }}"></p>
 {% endfor %}
+{% if unexamined %}<h2>What was not examined</h2>
+<ul>{% for text in unexamined %}<li>{{ text }}</li>{% endfor %}</ul>{% endif %}
 <h2>What this does not say</h2>
-<p>The numbers above are measured on images that the model made from words. They say what changed in the model, not how
-well it finds the lesion in patients: for that, run <code>medkt evaluate</code> on labelled studies, and <code>medkt
+<p>How well the model finds the lesion in patients: for that, run <code>medkt evaluate</code> on labelled studies, and <code>medkt
 calibrate</code> before reading "not seen" as an answer.</p>
 </body>
 </html>
@@ -129,7 +147,8 @@ def _facts(one: "LearnedConcept") -> dict[str, Any]:
         "name": one.concept.name, "domain": one.domain.title, "notice": NOT_A_MEDICAL_DEVICE, "version": __version__,
         "model": one.delta.base_name, "digest": one.delta.base_digest, "licence": one.base_licence,
         "captions": kept.material.vocabulary.described, "left_out": kept.material.left_out, "recipe": _recipe(one),
-        "tables": _tables(one.audit.as_json()) if one.audit else [],
+        "tables": _tables(one.audit.as_json()) if one.audit else [], "verdict": one.verdict,
+        "unexamined": one.audit.unexamined if one.audit else (), "kept_anyway": "kept anyway" in one.record,
     }  # fmt: skip
 
 
@@ -156,27 +175,74 @@ def _recipe(one: "LearnedConcept") -> str:
 
 
 def _tables(audit: dict[str, Any]) -> list[tuple[str, str, list[list[str]]]]:
-    gain = [["", "before", "after", "change"]]
-    gain += [[name, *(_said(row[key]) for key in ("before", "after", "change"))] for name, row in audit["gain"].items()]
-    controls = [["", "accuracy by bare name", "margin", "known images renamed"]]
-    controls += [[name, *map(_said, row.values())] for name, row in audit["controls"].items()]
-    kept = [["finding", "images that keep their name", "95 % interval"]]
+    tables = []
+    for key, title in (("exam", "The exam, on drawn pictures"), ("probe", "The exam, on the user's own studies")):
+        if audit[key]:
+            about = (
+                f"Set on {audit[key]['set on']} ({_counts(audit[key]['pictures'])}). Net share: of those of the finding that are called by "
+                f"the name, less the mean share of the others. AUC: of the lead of the name. Intervals: {audit['intervals']}."
+            )
+            tables.append((title, about, _exam_table(audit[key])))
+    if audit["picturing"]:
+        rows = [[name, f"{value:.2f}"] for name, value in audit["picturing"].items() if name != "floors"]
+        tables.append(("Whether the model can picture the words", "Cosines of inverted images.", [["", "cosine"], *rows]))
+    kept = [["finding", "inverted images that keep their name", "95 % interval"]]
     kept += [
         [name, f"{row['kept']} of {row['of']}", f"{100 * row['low']:.0f} to {100 * row['high']:.0f} %"]
         for name, row in audit["forgetting"]["by finding"].items()
     ]
-    specific = [["the name against", "before", "after", "change"]]
-    specific += [
-        [name, *(_said(row[key]) for key in ("before", "after", "change"))]
-        for name, row in audit["specificity"].items()
-    ]
-    renamed = _said(audit["forgetting"]["share of known images with another name"])
+    inverted, forgetting = audit["inverted images"], audit["forgetting"]
+    renamed = _said(forgetting["share of known images with another name"])
+    accuracy = inverted["accuracy by bare name"]
+    specific = [["", "before", "after", "change"], ["called by the bare name", *_three(accuracy)]]
+    specific += [[f"cosine with the name less: {name}", *_three(row)] for name, row in inverted["specificity"].items()]
     return [
-        ("What was gained", f"Judged on {audit['judged on']}. Intervals: {audit['intervals']}.", gain),
-        ("Whether the words did it", "The same fine-tuning without what should matter.", controls),
-        ("What was forgotten", f"Known images that get another name than before: {renamed}.", kept),
-        ("How specific the name is", "Cosine with the name less that with what was put in its place.", specific),
+        *tables,
+        ("What was forgotten", f"Judged on {forgetting['judged on']}. Another name than before: {renamed}.", kept),
+        ("The choice's own images, no exam", f"Judged on {inverted['judged on']}.", specific),
     ]
+
+
+def _exam_table(exam: dict[str, Any]) -> list[list[str]]:
+    """Who sat the exam, line by line."""
+    others = list(exam["after"]["AUC of the lead"])
+    head = ["", "net share", "finding called", *(f"{name} called" for name in others), *(f"AUC against {name}" for name in others)]
+    rows = [("before", exam["before"]), ("learned", exam["after"])]
+    rows += [(f"asked by {name}, not learned", row) for name, row in exam["asking without learning"].items()]
+    rows += [(f"control: {name}", row) for name, row in exam["controls"].items()]
+    return [head, *([name, *_marks_said(row, others)] for name, row in rows)]
+
+
+def _marks_said(row: dict[str, Any], others: list[str]) -> list[str]:
+    called, areas = row["called by the name"], row["AUC of the lead"]
+    shares = [_share(called[name]) for name in ("finding", *others)]
+    return [_between(row["net share"]), *shares, *(_two(areas[name]) for name in others)]
+
+
+def _counts(pictures: dict[str, int]) -> str:
+    """How many pictures of each kind, known findings as one."""
+    own = {name: count for name, count in pictures.items() if name in ("finding", "others", "normal", "without")}
+    known = sum(pictures.values()) - sum(own.values())
+    parts = [f"{count} {name}" for name, count in own.items()]
+    return ", ".join([*parts, *([f"{known} known findings"] if known else [])])
+
+
+def _three(row: dict[str, Any]) -> list[str]:
+    return [_said(row[key]) for key in ("before", "after", "change")]
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0%}"
+
+
+def _two(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def _between(found: dict[str, Any]) -> str:
+    if found["estimate"] is None:
+        return "-"
+    return f"{found['estimate']:.2f} ({found['low']:.2f} to {found['high']:.2f})"
 
 
 def _said(row: dict[str, Any]) -> str:

@@ -43,6 +43,9 @@ class Counts:
     known: int = 8
 
 
+COUNTS = Counts()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Exam:
     """Pictures by kind, as far as the layers go that do not train.
@@ -113,7 +116,7 @@ def drawn_exam(
         layer: up to which nothing trains; None where all may.
         counts: how many; None takes the defaults.
     """
-    counts, domain = counts or Counts(), reading.domain
+    counts, domain = counts or COUNTS, reading.domain
     drawn = tuple(one for one in known if one in findings() and findings()[one].domain == domain)
     makers: list[tuple[str, int, Callable[[np.random.Generator], Plane | None]]] = [
         (FINDING, counts.finding, lambda rng: _lesion(domain, reading.look(rng), rng)),

@@ -96,21 +96,20 @@ class LearnedConcept:
             NotCarriedError: the verdict is no, and it was not to be kept anyway.
             OutputError: it cannot be written.
         """
-        self.require_carried()
+        if self.refusal:
+            raise NotCarriedError(self.refusal)
         return write_package(
             path, concept=self.concept, delta=to_bytes(self.delta), recipe=self.recipe,
             base=Base(name=self.delta.base_name, digest=self.delta.base_digest),
             audit=self.record, card=as_markdown(self),
         )  # fmt: skip
 
-    def require_carried(self) -> None:
-        """Pass silently where the package may be written.
-
-        Raises:
-            NotCarriedError: the verdict is no, and it was not to be kept anyway.
-        """
-        if self.verdict.answer == "no" and not self.kept_anyway:
-            raise NotCarriedError(f"{self.concept.id}: {self.verdict.line}; {_NOTHING_WRITTEN}")
+    @property
+    def refusal(self) -> str:
+        """Why no package is written, in words; "" where one may be."""
+        if self.verdict.answer != "no" or self.kept_anyway:
+            return ""
+        return f"{self.concept.id}: {self.verdict.line}; {_NOTHING_WRITTEN}"
 
 
 def learn(

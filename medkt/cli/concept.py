@@ -203,7 +203,7 @@ def _described(package: Any) -> dict[str, Any]:
             {
                 "concept": as_plain(one.concept), "weights": dict(one.header.metadata), "weights_bytes": len(one.delta),
                 "tensors": len(one.header.entries), "numbers": one.header.numbers, "recipe": one.recipe,
-                "audit": one.audit,
+                "audit": one.audit, "words_carried": one.words_carried,
             }
             for one in package.learnt
         ],
@@ -226,12 +226,16 @@ def _verify(arguments: argparse.Namespace) -> int:
             "fingerprint": verdict.fingerprint or None,
         }
         concepts = [concept.id for concept in package.concepts]
-        print(json.dumps({"sound": True, "concepts": concepts, "base": package.base.name, **facts}, allow_nan=False))
+        carried = {one.concept.id: one.words_carried for one in package.learnt}
+        told = {"sound": True, "concepts": concepts, "base": package.base.name, "words_carried": carried, **facts}
+        print(json.dumps(told, allow_nan=False))
         return 0
     ids = ", ".join(concept.id for concept in package.concepts)
     print(f"{arguments.file}: sound; {ids} for {package.base.name} ({package.base.digest[:12]}...)")
     signed = f"signed by {verdict.signer}, key {verdict.fingerprint}" if verdict.signer else "not signed"
     print(f"  {signed}; manifest {package.digest}")
+    for one in package.learnt:
+        print(f"  {one.concept.id}: {one.words_carried}")
     return 0
 
 

@@ -4,6 +4,8 @@ import argparse
 import json
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,8 +66,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--audit",
         choices=("full", "quick", "none"),
         default="quick",
-        help="what is asked of the result (default: quick)",
+        help="what is asked of the result (default: quick); with none the words are never shown to be carried",
     )
+    parser.add_argument(
+        "--probe", type=Path, metavar="DIR",
+        help="set the exam on studies of your own, too: DIR/with holds those that show the finding, DIR/without those that do not, a file or "
+        "a folder (DICOM series) each; one of the two is enough to be shown, ten studies of each decide",
+    )  # fmt: skip
+    parser.add_argument(
+        "--keep-anyway", action="store_true",
+        help="write the package also where the audit says that the words were not carried (else exit code 6); it is stamped so",
+    )  # fmt: skip
     parser.add_argument(
         "--max-forgetting", type=float, metavar="SHARE",
         help="write nothing where a larger share of known images, inverted ones, gets another name (such as 0.05)",
@@ -98,6 +109,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise SettingsError(f"--max-forgetting is a share from 0 to 1, got {arguments.max_forgetting:g}")
     if arguments.max_forgetting is not None and arguments.audit == "none":
         raise SettingsError("--max-forgetting needs an audit; leave out --audit none")
+    if arguments.probe is not None and arguments.audit == "none":
+        raise SettingsError("--probe is for the audit; leave out --audit none")
     concept, kind = _concept_and_domain(arguments)
 
     from medkt.concepts.concept import ROLES
@@ -105,8 +118,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     require_words([concept], roles=ROLES)  # what needs no model, before one is loaded
 
-    from medkt.audit import learn
+    from medkt.audit import learn, read_probe
     from medkt.config import preset_sources, resolve_learning, sources_of
+    from medkt.errors import NotCarriedError
     from medkt.models.registry import load_encoder
     from medkt.pipeline import resolve_device
     from medkt.transfer.delta import DeltaSettings
@@ -117,6 +131,7 @@ def run(arguments: argparse.Namespace) -> int:
     sources = sources_of(settings, original, preset_sources(arguments.preset, "learn"))
     stands = standing_of(arguments, "learn", "learn", settings, own={"delta": "low-rank"})
     settings = settings.on(resolve_device(arguments.device))
+    probe = None if arguments.probe is None else read_probe(arguments.probe, kind, concept)  # before any model computes
     if arguments.dry_run or target is None:
         return _dry_run(arguments, concept, kind, settings, stands)
     encoder = load_encoder(arguments.model, device=resolve_device(arguments.device))
@@ -126,16 +141,34 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.quiet:
         ahead.expect(_plan(arguments, concept, kind, settings, encoder, notes))
     began = time.perf_counter()
-    with progress(arguments.quiet or arguments.json, f"learning {concept.name}") as tick:
+    with _telling(arguments.json), progress(arguments.quiet or arguments.json, f"learning {concept.name}") as tick:
         made = learn(
             encoder, concept, kind, settings, seeds=range(arguments.seed, arguments.seed + arguments.seeds),
             level=arguments.audit, max_forgetting=arguments.max_forgetting, cache=arguments.cache, sources=sources, as_published=stands.as_json(),
             delta=DeltaSettings(kind="full", storage="float32") if arguments.delta == "full" else None, progress=ahead.told(tick),
+            probe=probe, keep_anyway=arguments.keep_anyway,
         )  # fmt: skip
     seconds = time.perf_counter() - began
+    if made.refusal:
+        _say(made, None, "", seconds, notes, as_json=arguments.json)
+        raise NotCarriedError(made.refusal)
     package = _write(made, target)
     _say(made, target, package.digest, seconds, notes, as_json=arguments.json)
     return 0
+
+
+@contextmanager
+def _telling(as_json: bool) -> Iterator[None]:
+    """Print a refusal of the words before anything was learned as the JSON object that a learning has."""
+    from medkt.errors import NotCarriedError
+
+    try:
+        yield
+    except NotCarriedError as error:
+        if as_json:
+            told = {"answer": "no", "line": str(error)}
+            print(json.dumps({"words_carried": told, "package": None, "page": None, "audit": None}, allow_nan=False))
+        raise
 
 
 def _dry_run(
@@ -258,22 +291,27 @@ def _notes(encoder: "DualEncoder", concept: "Concept", kind: "Domain") -> list[s
     return list(dict.fromkeys([*(f"{concept.id}: {text[:60]!r}: {note}" for text, note in notes), *own]))
 
 
-def _say(made: "LearnedConcept", target: Path, digest: str, seconds: float, notes: list[str], *, as_json: bool) -> None:
+def _say(
+    made: "LearnedConcept", target: Path | None, digest: str, seconds: float, notes: list[str], *, as_json: bool
+) -> None:
+    """The verdict first; `target` None where nothing was written."""
     record: dict[str, Any] = {
-        "package": str(target), "page": str(target.with_suffix(".html")), "digest": digest, "seconds": round(seconds, 1),
-        "bytes": target.stat().st_size, "recipe": made.recipe, "audit": made.audit.as_json() if made.audit else None, "notes": notes,
+        "words_carried": made.verdict.as_json(), "package": target and str(target),
+        "page": target and str(target.with_suffix(".html")), "digest": digest or None, "seconds": round(seconds, 1),
+        "bytes": target and target.stat().st_size, "recipe": made.recipe, "audit": made.record if made.audit else None, "notes": notes,
     }  # fmt: skip
     if as_json:
         print(json.dumps(record, allow_nan=False))
         return
-    kept = made.learned[made.kept]
+    print(made.verdict.line)
+    if made.verdict.asking:
+        print(made.verdict.asking)
     print(f"{made.concept.name}: learned in {seconds:.0f} s with {len(made.learned)} seed(s)")
     if made.audit is not None:
-        before, after = made.audit.before[made.kept], made.audit.after[made.kept]
-        print(f"  inverted images called by its bare name: {before.success:.0%} before, {after.success:.0%} after")
         print(f"  known inverted images that got another name: {made.audit.forgotten:.1%}")
-        for name, answers in made.audit.controls.items():
-            print(f"  control, {name}: {answers[0].success:.0%}")
-    if kept.chosen is not None:
-        print(f"  chosen without labels: step {kept.chosen.step}, interpolation {kept.chosen.interpolation:g}")
-    print(f"  {target}: {target.stat().st_size / 1e6:.2f} MB; {target.with_suffix('.html').name} shows the audit")
+        print(f"  not examined: {'; '.join(made.audit.unexamined)}")
+    if (chosen := made.learned[made.kept].chosen) is not None:
+        print(f"  chosen without labels: step {chosen.step}, interpolation {chosen.interpolation:g}")
+    if target is not None:
+        page = target.with_suffix(".html").name
+        print(f"  {target}: {target.stat().st_size / 1e6:.2f} MB; {page} shows the audit")

@@ -28,7 +28,7 @@ from medkt.bounds import parse_json
 from medkt.concepts.captions import as_yaml, parse_concepts
 from medkt.concepts.concept import Concept
 from medkt.concepts.container import read_container, write_container
-from medkt.concepts.private import require_no_traces, require_plain_card
+from medkt.concepts.private import plain_text, require_no_traces, require_plain_card
 from medkt.concepts.schema import LONGEST_ID
 from medkt.concepts.tensors import TensorHeader, read_header
 from medkt.errors import InputError, SettingsError, UnreadableError, UnsupportedError, WeightsError
@@ -68,6 +68,15 @@ class Learnt:
     recipe: Mapping[str, Any] = field(default_factory=dict)
     audit: Mapping[str, Any] = field(default_factory=dict)
     card: str = ""
+
+    @property
+    def words_carried(self) -> str:
+        """The audit's first line, and whether the concept was kept against it; of a package from before, that it is not shown."""
+        found = self.audit.get("words carried")
+        line = found.get("line") if isinstance(found, Mapping) else None
+        if not isinstance(line, str):
+            return "words carried: not shown: learned before this was asked"
+        return f"{plain_text(line)} (kept anyway)" if self.audit.get("kept anyway") is True else plain_text(line)
 
     @property
     def header(self) -> TensorHeader:

@@ -1,20 +1,23 @@
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from medkt.audit import LearnedConcept, learn
+from medkt.audit import LearnedConcept, exam, learn
 from medkt.audit.audit import Audit
 from medkt.audit.card import as_markdown, as_page
-from medkt.audit.controls import CONTROLS, Setting
+from medkt.audit.controls import CONTROLS, Control, Setting, nonsense, with_blob
 from medkt.audit.pictures import pictures_of
 from medkt.audit.questions import Answers, Kept, Questions, ask, spread
+from medkt.audit.verdict import Verdict, not_shown
 from medkt.concepts import load_concept, read_package
 from medkt.domains import domain
-from medkt.errors import ForgettingError, InputError
+from medkt.errors import ForgettingError, InputError, NotCarriedError
 from medkt.models.small import load_small
 from medkt.models.small.dual_encoder import SmallEncoder
 from medkt.models.weights import weights_digest
@@ -48,22 +51,38 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("inversions")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _few_pictures() -> Iterator[None]:
+    """A small exam: what is tested here is that it is set, sat and told, not what it says of a model."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exam, "COUNTS", exam.Counts(finding=4, others=4, normal=3, known=2))
+        yield
+
+
 @pytest.fixture(scope="module")
 def made(encoder: SmallEncoder, cache: Path) -> LearnedConcept:
     known = [load_concept(name) for name in KNOWN]
     return learn(
         encoder, load_concept("us_phyllodes"), domain("ultrasound"), SETTINGS, seeds=(0, 1), known=known, cache=cache,
-        sources={"finetune.loss": "a paper"},
+        sources={"finetune.loss": "a paper"}, keep_anyway=True,
     )  # fmt: skip
 
 
-def test_the_audit_has_gain_forgetting_controls_and_specificity(made: LearnedConcept) -> None:
+QUICK_CONTROLS = {"noise images", "texture blobs", "altered words", "other words", "nonsense", "zero loss"}
+
+
+def test_the_audit_holds_verdict_exam_controls_and_what_was_not_examined(made: LearnedConcept) -> None:
     assert made.audit is not None
     found = made.audit.as_json()
-    assert set(found["controls"]) == {"noise images", "zero loss", "random change"}
+    assert found["words carried"]["line"].startswith(f"words carried: {made.verdict.answer}: ")
+    assert found["exam"]["pictures"] == {"finding": 4, "others": 4, "normal": 3, **dict.fromkeys(KNOWN, 2)}
+    assert set(found["exam"]["controls"]) == QUICK_CONTROLS
+    assert set(found["exam"]["asking without learning"]) == {"name", "description"}
+    assert len(found["exam"]["after, each seed"]) == 2
+    assert -1 <= found["exam"]["agreement of seeds"] <= 1
     assert set(found["forgetting"]["by finding"]) == {*KNOWN, "normal"}
-    assert set(found["specificity"]) == {"negated", "normal"}
-    assert found["gain"]["margin to the nearest known name"]["change"]["of"] == 2
+    assert set(found["inverted images"]["specificity"]) == {"negated", "normal"}
+    assert any("no probe was given" in said for said in found["not examined"])
     json.dumps(found, allow_nan=False)
 
 
@@ -79,9 +98,16 @@ def test_a_package_gives_the_encoder_that_was_judged(
     assert "Not a medical device" in package.learnt[0].card
 
 
+def digest_of(control: Control, setting: Setting) -> str:
+    changed = control.make(setting)
+    assert changed is not None
+    return weights_digest(changed.module)
+
+
 def test_zero_loss_is_weight_decay_alone(made: LearnedConcept, encoder: SmallEncoder, cache: Path) -> None:
     control = next(one for one in CONTROLS if one.name == "zero loss")
     changed = control.make(Setting(base=encoder, learned=made.learned[made.kept], cache=cache))
+    assert changed is not None
     before, after = encoder.module.state_dict(), changed.module.state_dict()
     factor = 1 - SETTINGS.finetune.weight_decay * 1e-3
     moved = [name for name in before if not torch.equal(before[name], after[name])]
@@ -93,7 +119,9 @@ def test_zero_loss_is_weight_decay_alone(made: LearnedConcept, encoder: SmallEnc
 
 def test_a_random_change_is_as_long_as_what_was_learned(made: LearnedConcept, encoder: SmallEncoder) -> None:
     control = next(one for one in CONTROLS if one.name == "random change")
-    changed = control.make(Setting(base=encoder, learned=made.learned[made.kept], cache=None)).module.state_dict()
+    moved = control.make(Setting(base=encoder, learned=made.learned[made.kept], cache=None))
+    assert moved is not None
+    changed = moved.module.state_dict()
     learned, before = made.learned[made.kept].encoder.module.state_dict(), encoder.module.state_dict()
     for name in before:
         wanted = (learned[name] - before[name]).double().norm()
@@ -102,8 +130,8 @@ def test_a_random_change_is_as_long_as_what_was_learned(made: LearnedConcept, en
 
 def test_every_control_of_the_full_audit_is_made(made: LearnedConcept, encoder: SmallEncoder, cache: Path) -> None:
     setting = Setting(base=encoder, learned=made.learned[made.kept], cache=cache)
-    digests = {control.name: weights_digest(control.make(setting).module) for control in CONTROLS if not control.quick}
-    assert set(digests) == {"normal studies", "no name", "other words", "shuffled words"}
+    digests = {control.name: digest_of(control, setting) for control in CONTROLS if not control.quick}
+    assert set(digests) == {"random change", "normal studies", "no name", "shuffled words"}
     assert len({*digests.values(), weights_digest(encoder.module)}) == 5
 
 
@@ -118,8 +146,8 @@ def test_every_control_is_made_where_an_image_matches_its_own_caption(encoder: S
         encoder, load_concept("us_phyllodes"), domain("ultrasound"), settings, known=known, cache=cache
     )  # fmt: skip
     setting = Setting(base=encoder, learned=learned, cache=cache)
-    digests = {control.name: weights_digest(control.make(setting).module) for control in CONTROLS}
-    assert len({*digests.values(), weights_digest(encoder.module), weights_digest(learned.encoder.module)}) == 9
+    digests = {control.name: digest_of(control, setting) for control in CONTROLS}
+    assert len({*digests.values(), weights_digest(encoder.module), weights_digest(learned.encoder.module)}) == 12
 
 
 def test_more_forgetting_than_allowed_writes_nothing(encoder: SmallEncoder, cache: Path) -> None:
@@ -134,9 +162,50 @@ def test_more_forgetting_than_allowed_writes_nothing(encoder: SmallEncoder, cach
         )  # fmt: skip
 
 
+def test_words_not_carried_are_not_written_and_kept_ones_are_stamped(made: LearnedConcept, tmp_path: Path) -> None:
+    assert made.audit is not None
+    no = replace(made.audit, verdict=Verdict(answer="no", why="a test says so", renamed={"us_cyst": 0.75}))
+    with pytest.raises(NotCarriedError, match=r"us_phyllodes: words carried: no: a test says so.*nothing was written") as raised:
+        replace(made, audit=no, kept_anyway=False).save(tmp_path / "no.medkt")
+    assert raised.value.exit_code == 6
+    assert not list(tmp_path.iterdir())
+    replace(made, audit=no).save(tmp_path / "kept.medkt")
+    kept = read_package(tmp_path / "kept.medkt").learnt[0]
+    assert kept.audit["kept anyway"] is True
+    assert kept.words_carried == "words carried: no: a test says so; known findings renamed: us_cyst 75% (kept anyway)"
+    assert "Kept anyway, against this answer." in kept.card
+
+
+def test_without_an_audit_nothing_is_shown(made: LearnedConcept, tmp_path: Path) -> None:
+    replace(made, audit=None).save(tmp_path / "x.medkt")
+    kept = read_package(tmp_path / "x.medkt").learnt[0]
+    assert kept.words_carried == "words carried: not shown: no audit was made"
+    assert kept.card.startswith("words carried: not shown")
+
+
+def test_words_of_another_modality_are_refused_before_anything_is_learned(encoder: SmallEncoder, cache: Path) -> None:
+    brain = replace(load_concept("us_phyllodes"), captions=load_concept("mri_epidermoid").captions, name="Tarn body", related=())
+    with pytest.raises(NotCarriedError, match=r"another modality or part of the body \(signal, brain"):
+        learn(encoder, brain, domain("ultrasound"), SETTINGS, cache=cache)
+
+
+def test_nonsense_is_as_long_as_asked() -> None:
+    assert len(nonsense(61).split()) == 61
+    assert nonsense(5) == nonsense(61)[: len(nonsense(5))]
+
+
+@pytest.mark.parametrize("level", [0.0, 0.4])
+def test_a_blob_changes_one_round_part_of_a_picture(level: float) -> None:
+    plane = np.full((128, 128), level, np.float32)
+    changed = with_blob(plane, np.random.default_rng(1)) != plane
+    rows, columns = np.nonzero(changed)
+    assert 0 < changed.mean() < 0.12
+    assert max(np.ptp(rows), np.ptp(columns)) <= 2 * 0.16 * 1.15 * 128 + 2
+
+
 def test_nothing_learned_is_said(encoder: SmallEncoder, cache: Path) -> None:
     still = replace(SETTINGS, choice=replace(SETTINGS.choice, learning_rates=(1e-12,)))
-    with pytest.raises(InputError, match="nothing was learned: no candidate does better by name than the base"):
+    with pytest.raises(NotCarriedError, match="words carried: no: nothing was learned: no candidate does better by name than the base"):
         learn(
             encoder, load_concept("us_phyllodes"), domain("ultrasound"), still, cache=cache, level="none",
             known=[load_concept(name) for name in KNOWN],
@@ -149,9 +218,12 @@ def test_seeds_are_some_and_each_once(encoder: SmallEncoder, seeds: tuple[int, .
         learn(encoder, load_concept("us_phyllodes"), domain("ultrasound"), SETTINGS, seeds=seeds)
 
 
-def test_the_cards_say_what_the_audit_found(made: LearnedConcept) -> None:
+def test_the_cards_begin_with_the_verdict_and_say_what_was_not_examined(made: LearnedConcept) -> None:
     text = as_markdown(made)
-    assert "| accuracy by bare name |" in text
+    assert text.splitlines()[0] == made.verdict.line
+    assert "asking without learning" in text.splitlines()[2]
+    assert "| control: texture blobs |" in text
+    assert "## What was not examined" in text
     assert "Research" in text or "research" in text
     pictures = pictures_of(made)
     assert [title for title, _, _ in pictures] == [
@@ -160,6 +232,8 @@ def test_the_cards_say_what_the_audit_found(made: LearnedConcept) -> None:
     assert all(png.startswith(b"\x89PNG") for _, _, png in pictures)
     page = as_page(made, pictures)
     assert page.count("<img ") == 2
+    assert page.index(made.verdict.line.split(",")[0]) < page.index("<h1>")
+    assert "What was not examined" in page
     assert "http" not in page
 
 
@@ -204,8 +278,8 @@ def test_forgetting_counts_images_of_all_findings() -> None:
         success=1.0, margin=0.1, specificity={}, kept={"a": Kept(same=1, of=2), "b": Kept(same=4, of=6)}
     )  # fmt: skip
     assert answers.forgotten == pytest.approx(3 / 8)
-    audit = Audit(level="quick", seeds=(0, 1), before=(answers,) * 2, after=(answers,) * 2, controls={})
-    assert audit.kept["b"] == Kept(same=8, of=12)
+    audit = Audit(level="quick", seeds=(0, 1), before=(answers,) * 2, after=(answers,) * 2, verdict=not_shown("a test"))
+    assert audit.known_kept["b"] == Kept(same=8, of=12)
 
 
 def test_spread_over_seeds_is_students() -> None:

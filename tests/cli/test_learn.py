@@ -21,12 +21,16 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_concept_becomes_a_package_and_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = tmp_path / "phyllodes.medkt"
-    assert main(["learn", "us_phyllodes", "-o", str(target), *QUICK, "--json"]) == 0
+    assert main(["learn", "us_phyllodes", "-o", str(target), *QUICK, "--keep-anyway", "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
     assert record["bytes"] == target.stat().st_size < 5_000_000
-    assert record["audit"]["controls"].keys() == {"noise images", "zero loss", "random change"}
+    assert record["words_carried"]["line"].startswith("words carried: ")
+    assert record["audit"]["words carried"] == record["words_carried"]
     assert (tmp_path / "phyllodes.html").read_text(encoding="utf-8").count("<img ") == 2
     assert main(["concept", "verify", str(target)]) == 0
+    assert f"us_phyllodes: {record['words_carried']['line']}" in capsys.readouterr().out
+    assert main(["concept", "show", str(target)]) == 0
+    assert json.loads(capsys.readouterr().out)["learnt"][0]["words_carried"].startswith(record["words_carried"]["line"])
 
 
 @pytest.mark.parametrize(
