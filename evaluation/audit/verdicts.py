@@ -32,6 +32,7 @@ sys.path.insert(0, str(HERE.parent / "kt_phantom"))
 from tasks import Task, development_tasks, held_out_tasks, tests_of, unit_texts  # noqa: E402
 
 from medkt.audit import LearnedConcept, learn  # noqa: E402
+from medkt.audit.audit import Sitting  # noqa: E402
 from medkt.concepts import Caption, Concept, load_concept  # noqa: E402
 from medkt.config import resolve_learning  # noqa: E402
 from medkt.datasets.phantom.finding import DOMAINS, DomainName, findings_of  # noqa: E402
@@ -163,10 +164,19 @@ def measured(encoder: DualEncoder, case: Case, settings: LearnSettings) -> dict[
         return {"answer": "no", "line": str(error), "true gain": None}
     verdict, audit = made.verdict, made.audit
     exam = audit.as_json()["exam"] if audit else None
+    if audit and audit.drawn and exam:
+        exam["calls"] = called(audit.drawn, made.kept)
     return {
         "answer": verdict.answer, "line": verdict.line, "asking": verdict.asking, "beaten": verdict.beaten, "exam": exam,
         "true gain": None if case.task is None else true_gain(encoder, made, case.task),
     }  # fmt: skip
+
+
+def called(sitting: Sitting, kept: int) -> dict[str, str]:
+    """Which of the exam's pictures each encoder calls by the name, a 1 or 0 each, in the order of `pictures`."""
+    sat = {"before": sitting.before, "after": sitting.after[kept], **sitting.controls}
+    asked = {f"asked by {name}": marks for name, marks in sitting.ways.items()}
+    return {name: "".join("01"[lead > 0] for lead in marks.leads) for name, marks in {**sat, **asked}.items()}
 
 
 def true_gain(encoder: DualEncoder, made: LearnedConcept, task: Task) -> dict[str, float]:

@@ -17,6 +17,7 @@ from medkt.audit.probe import FEWEST, Probe
 from medkt.audit.questions import Answers, Kept, Questions, ask, spread
 from medkt.audit.verdict import SEEDS_FLOOR, Verdict, beaten_by_asking, decide, groups_of, net_share, not_shown, renamed
 from medkt.concepts import Concept
+from medkt.datasets.phantom.finding import find
 from medkt.datasets.phantom.reading import Reading, read
 from medkt.domains import Domain
 from medkt.models.encoder import DualEncoder
@@ -138,7 +139,8 @@ def audit(
     Args:
         base: the encoder before it learned.
         learned: with one seed or several, all of one concept.
-        concept, domain: what was learned, among whose findings.
+        concept: what was learned.
+        domain: among whose findings.
         known: the findings it is told apart from.
         kept: which of the seeds the verdict is about, and the controls belong to.
         level: "quick": the controls of `CONTROLS` that say so, cut to half; "full": all of them, whole.
@@ -253,7 +255,7 @@ def _verdict(
     if sitting is probed and not (probe and probe.decides):
         return not_shown(f"{sitting.what}: {FEWEST} of each are needed, and {_why_unread(readings)}")
     after = sitting.after[kept]
-    answer, why = decide(after, sitting.before, sitting.controls, set_on=sitting.what)
+    answer, why = decide(after, sitting.before, sitting.controls, set_on=sitting.what, alike=_alike(readings, after.known))
     if (agree := agreement(sitting)) is not None and agree < SEEDS_FLOOR:
         answer, why = "no", f"seeds do not agree: their leads correlate by {agree:.2f}, {SEEDS_FLOOR} is the least"
     asking, beaten = beaten_by_asking(after, sitting.ways)
@@ -261,9 +263,17 @@ def _verdict(
     return Verdict(answer=answer, why=why, asking=asking, beaten=beaten, renamed=taken)
 
 
+def _alike(readings: Sequence[Reading], known: Sequence[str]) -> tuple[str, ...]:
+    """Known findings whose look the drawn caption says."""
+    drawn = [reading for reading in readings if not reading.why_not][:1]
+    return tuple(name for reading in drawn for name in known if reading.says_the_look_of(find(name)))
+
+
 def of_another_picture(foreign: Sequence[str]) -> Verdict:
     """No: the words are of another modality or part of the body."""
-    return Verdict(answer="no", why=f"the captions are of another modality or part of the body ({', '.join(foreign[:4])})")
+    return Verdict(
+        answer="no", why=f"the captions are of another modality or part of the body ({', '.join(foreign[:4])})"
+    )
 
 
 def agreement(sitting: Sitting) -> float | None:

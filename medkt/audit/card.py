@@ -185,7 +185,9 @@ def _tables(audit: dict[str, Any]) -> list[tuple[str, str, list[list[str]]]]:
             tables.append((title, about, _exam_table(audit[key])))
     if audit["picturing"]:
         rows = [[name, f"{value:.2f}"] for name, value in audit["picturing"].items() if name != "floors"]
-        tables.append(("Whether the model can picture the words", "Cosines of inverted images.", [["", "cosine"], *rows]))
+        tables.append(
+            ("Whether the model can picture the words", "Cosines of inverted images.", [["", "cosine"], *rows])
+        )
     kept = [["finding", "inverted images that keep their name", "95 % interval"]]
     kept += [
         [name, f"{row['kept']} of {row['of']}", f"{100 * row['low']:.0f} to {100 * row['high']:.0f} %"]
@@ -206,7 +208,13 @@ def _tables(audit: dict[str, Any]) -> list[tuple[str, str, list[list[str]]]]:
 def _exam_table(exam: dict[str, Any]) -> list[list[str]]:
     """Who sat the exam, line by line."""
     others = list(exam["after"]["AUC of the lead"])
-    head = ["", "net share", "finding called", *(f"{name} called" for name in others), *(f"AUC against {name}" for name in others)]
+    head = [
+        "",
+        "net share",
+        "finding called",
+        *(f"{name} called" for name in others),
+        *(f"AUC against {name}" for name in others),
+    ]
     rows = [("before", exam["before"]), ("learned", exam["after"])]
     rows += [(f"asked by {name}, not learned", row) for name, row in exam["asking without learning"].items()]
     rows += [(f"control: {name}", row) for name, row in exam["controls"].items()]

@@ -23,15 +23,12 @@ from medkt.transfer.learn_settings import LearnSettings
 from medkt.transfer.material import Material, drawn_starts, gather
 from medkt.transfer.vocabulary import Vocabulary, named
 
-CONTROL_IMAGES = 4
-"""Inverted images of a control that has words of its own."""
-MOST_LR = 0.1
-_FEW = 12  # steps of inversion, below which a control has as many
 _BLACK = 0.08
 _NONSENSE = (
-    "the committee postponed its yearly vote on parking fees because nobody had brought the minutes of last spring and "
-    "the mayor wanted lunch before any promise about cheaper bus tickets could be repeated"
-).split()
+    "the", "committee", "postponed", "its", "yearly", "vote", "on", "parking", "fees", "because", "nobody", "had", "brought", "the", "minutes",
+    "of", "last", "spring", "and", "the", "mayor", "wanted", "lunch", "before", "any", "promise", "about", "cheaper", "bus", "tickets", "could",
+    "be", "repeated",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -191,7 +188,9 @@ CONTROLS: tuple[Control, ...] = (
         quick=True,
         make=altered_words,
     ),
-    Control(name="other words", about="the name with a known finding's description", quick=True, make=other_description),
+    Control(
+        name="other words", about="the name with a known finding's description", quick=True, make=other_description
+    ),
     Control(name="nonsense", about="a sentence about nothing that a picture shows", quick=True, make=nonsense_words),
     Control(name="zero loss", about="weight decay alone, no loss", quick=True, make=zero_loss),
     Control(name="random change", about="random weights moved as far", quick=False, make=random_change),
@@ -223,20 +222,10 @@ def _from_words(setting: Setting, described: Sequence[str]) -> DualEncoder:
     """The name learned with other captions; where images are few and made in half the steps, unless the control is whole."""
     learned = setting.learned
     words = _with_description(learned.material.vocabulary, tuple(described))
-    how = replace(learned.settings, choose=False) if setting.whole else cheaper(learned.settings)
+    how = replace(learned.settings, choose=False) if setting.whole else learned.settings.cheaper()
     material = gather(setting.base, words, how, seed=learned.seed, cache=setting.cache)
     kept = replace(material, rehearsal=learned.material.rehearsal)
     return _again(setting, material=kept)
-
-
-def cheaper(settings: LearnSettings) -> LearnSettings:
-    """How a control's images are made: four, in half the steps, each twice as long; nothing to rehearse or to judge by."""
-    how = settings.inversion
-    fewer = replace(how, steps=max(1, how.steps // 2), lr=min(2 * how.lr, MOST_LR)) if how.steps > _FEW else how
-    return replace(
-        settings, inversion=fewer, images=min(settings.images, CONTROL_IMAGES), rehearsal_images=0, validation_images=0,
-        choose=False, pictured=0.0,
-    )  # fmt: skip
 
 
 def _with_description(words: Vocabulary, described: tuple[str, ...]) -> Vocabulary:

@@ -96,7 +96,7 @@ class Marks:
 
 def beats(finding: Float64[np.ndarray, " n"], others: Float64[np.ndarray, " m"]) -> Float64[np.ndarray, "n m"]:
     """1 where a picture of the finding leads by more, a half where both are equal, 0 else."""
-    return (np.sign(finding[:, None] - others[None, :]) + 1) / 2
+    return np.asarray((np.sign(finding[:, None] - others[None, :]) + 1) / 2, np.float64)
 
 
 def drawn_exam(
@@ -151,9 +151,7 @@ def marks_of(encoder: DualEncoder, exam: Exam, wanted: Tensor, rivals: Tensor) -
     return Marks(leads=leads, kinds=exam.kinds, known=exam.known)
 
 
-def _made(
-    make: Callable[[np.random.Generator], Plane | None], count: int, seed: tuple[int, ...]
-) -> list[Plane]:
+def _made(make: Callable[[np.random.Generator], Plane | None], count: int, seed: tuple[int, ...]) -> list[Plane]:
     """So many pictures, each with other contrast; a draw that does not show what it should is drawn again, a few times."""
     planes: list[Plane] = []
     for number in range(count * _TRIES):
@@ -184,9 +182,7 @@ def _beside(reading: Reading, known: Sequence[str], rng: np.random.Generator) ->
     identities = {findings()[one].identity for one in known}
     said = [name for name in TELLING if name in reading.said]
     found = [
-        one
-        for one in counterparts(reading.domain, wanted, str(rng.choice(said)))
-        if one.identity not in identities
+        one for one in counterparts(reading.domain, wanted, str(rng.choice(said))) if one.identity not in identities
     ]
     return _lesion(reading.domain, found[int(rng.integers(len(found)))], rng) if found else None
 
@@ -197,4 +193,3 @@ def _known(domain: DomainName, finding: str) -> Callable[[np.random.Generator], 
         return plane
 
     return make
-

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -72,7 +73,7 @@ def picturing_of(base: DualEncoder, learned: Learned, layer: int | None) -> Pict
 
     def parts(pixels: Tensor) -> list[Tensor]:
         each = len(pixels) // len(words.rehearsed)
-        return list(seen(pixels[: known * each]).split(each))
+        return list(torch.split(seen(pixels[: known * each]), each))
 
     rehearsed, others = parts(material.rehearsal), parts(material.known_validation)
     texts = text_vectors(base, words.rehearsed[:known])

@@ -98,4 +98,4 @@ def _study(path: Path, domain: Domain, concept: Concept) -> tuple[tuple[Plane, .
         planes = tuple(shown_plane(image, looked, position) for position in looked.positions)
     except MedktError as error:
         raise InputError(f"{path}: a study of the probe cannot be used: {error}") from error
-    return planes, hashlib.sha256(np.ascontiguousarray(image.values)).hexdigest()
+    return planes, hashlib.sha256(np.ascontiguousarray(image.values).tobytes()).hexdigest()

@@ -9,7 +9,8 @@ Asked in this order, the first that answers decides:
 2. The captions name another modality or part of the body: no.
 3. The model cannot picture the captions (similarity or agreement of seeds below the floor): no.
 4. No attribute can be read out of the captions and no probe was given: not shown.
-5. Most drawn pictures of a known finding take the name: no, these are the words for that finding.
+5. Most drawn pictures of a known finding take the name, and the caption says nothing that this finding does not look like: no, these
+   are the words for that finding.
 6. The net share after learning is not above 0, or not above the base's, or not above that of a control: no where it is not even so in
    the exam's own pictures, not shown where their number does not decide (the lower end of the 95 % interval).
 7. Else: yes.
@@ -38,7 +39,7 @@ SEEDS_FLOOR = 0.5
 RENAMED = 0.15
 """The part of a known finding's drawn pictures above which the first line names it."""
 TAKEN = 0.5
-"""The part above which the words are that finding's own."""
+"""The part above which words that say a known finding's look are that finding's own."""
 NO_MORE = 0.05
 """Of the net share: who has not so much more than what it must beat is told no; who has, but not beyond chance, not shown."""
 _RESAMPLES = 2000
@@ -101,11 +102,11 @@ def net_share(marks: Marks, other: Marks | None = None) -> Interval:
 
 def groups_of(marks: Marks) -> list[tuple[str, ...]]:
     """What else the pictures show, known findings as one."""
-    groups = [(kind,) for kind in marks.rivals if kind not in marks.known]
+    groups: list[tuple[str, ...]] = [(kind,) for kind in marks.rivals if kind not in marks.known]
     return [*groups, marks.known] if marks.known else groups
 
 
-def decide(after: Marks, before: Marks, controls: Mapping[str, Marks], *, set_on: str) -> tuple[Answer, str]:
+def decide(after: Marks, before: Marks, controls: Mapping[str, Marks], *, set_on: str, alike: Sequence[str] = ()) -> tuple[Answer, str]:
     """Points 5 to 7 of the rule.
 
     Args:
@@ -113,8 +114,9 @@ def decide(after: Marks, before: Marks, controls: Mapping[str, Marks], *, set_on
         before: what the base does.
         controls: what each control does.
         set_on: what the exam is set on, in words.
+        alike: known findings whose look the caption says.
     """
-    own = [name for name, share in renamed(after, before, TAKEN).items() if share > TAKEN]
+    own = [name for name in renamed(after, before, TAKEN) if name in alike]
     if own:
         return "no", f"these are words for {own[0]}: {after.share(own[0]):.0%} of its {set_on} take the name"
     whole = net_share(after)
@@ -175,7 +177,11 @@ def _short(more: float) -> Answer:
 
 def _shares(marks: Marks) -> str:
     """How many of each kind are called by the name, in words."""
-    words = {"others": "of lesions that differ in one attribute", "normal": "of normals", "without": "without the finding"}
+    words = {
+        "others": "of lesions that differ in one attribute",
+        "normal": "of normals",
+        "without": "without the finding",
+    }
     parts = [f"{marks.share(*kinds):.0%} {words.get(kinds[0], 'of known findings')}" for kinds in groups_of(marks)]
     return f"{marks.share(FINDING):.0%} called by the name, {', '.join(parts)}"
 

@@ -19,6 +19,9 @@ WEIGHTS_TOO = 1.5
 COPIED_A_SECOND = 4.6e8  # bytes of an encoder that is copied and digested (evaluation/results/learn_full_size.md)
 COPIES = 12  # of the encoder: for each fine-tuning, each control, the difference and what it is applied to
 IN_LBFGS = 20  # evaluations of a step, of at most 25
+EXAM = 160  # pictures of an exam, about: 104 and eight of each known finding that is drawn
+_CONTROLS = {"full": (8, 14), "quick": (5, 10), "none": (0, 0)}  # those fine-tuned with a loss; encoders and ways that sit the exam
+_WORDED = 3  # controls with words of their own: altered, another finding's, nonsense; a full audit shuffles them, too
 SLOW_HALF = 0.8  # of the speed of float32, below which a note says so
 IN_HALF = 0.6  # of the bytes of intermediate results in float32
 
@@ -218,26 +221,28 @@ def _judged(learning: Learning, passes: EncoderPasses | None) -> Stage:
     s = learning.settings
     copies, known, asked = _images(learning)
     steps = s.finetune.steps or -(-copies // s.finetune.batch) * s.finetune.epochs
-    of = len(learning.seeds) if learning.level == "full" else 1
-    again = {"full": 5, "quick": 1, "none": 0}[learning.level] * of  # controls that are fine-tuned with a loss
-    answers = {"full": 9, "quick": 5, "none": 0}[learning.level] * of
-    rows = again * steps * (min(s.finetune.batch, copies) + min(s.finetune.rehearsal_batch, known))
+    again, answers = _CONTROLS[learning.level]
+    half = 1.0 if learning.level == "full" else 0.5
+    rows = half * again * steps * (min(s.finetune.batch, copies) + min(s.finetune.rehearsal_batch, known))
     flops, forward = 0.0, 0.0
     if passes is not None:
         flops = rows * _trained(passes, learning.layer).flops * WEIGHTS_TOO
-        forward = again * copies * _first(passes, learning.layer) + answers * asked * _rest(passes, learning.layer)
-    made = _again(learning, passes) if learning.level == "full" else Stage(name="", images=0, steps=0)
+        forward = again * copies * _first(passes, learning.layer) + 2.0 * len(learning.seeds) * asked * _rest(passes, learning.layer)
+        forward += (EXAM * _first(passes, learning.layer) + answers * EXAM * _rest(passes, learning.layer)) if answers else 0
+    made = _again(learning, passes) if again else Stage(name="", images=0, steps=0)
     return Stage(
-        name="controls", images=made.images, steps=again * steps + made.steps, flops=flops + of * made.flops,
-        flops_forward=forward + of * made.flops_forward, half=s.finetune.dtype == "bfloat16",
+        name="controls", images=made.images, steps=again * steps + made.steps, flops=flops + made.flops,
+        flops_forward=forward + made.flops_forward, half=s.finetune.dtype == "bfloat16",
     )  # fmt: skip
 
 
 def _again(learning: Learning, passes: EncoderPasses | None) -> Stage:
-    """Images that two controls of a full audit make of other words."""
-    wanted = wanted_images(learning.vocabulary, learning.settings, seed=learning.seeds[0])
-    own = [one for one in wanted if one.texts == learning.vocabulary.described]
-    return _joined([_inverted(one, 0, passes) for one in own * 2])
+    """Images that the controls with words of their own make; quick ones fewer, in half the steps."""
+    whole = learning.level == "full"
+    settings = replace(learning.settings, choose=False) if whole else learning.settings.cheaper()
+    wanted = wanted_images(learning.vocabulary, settings, seed=learning.seeds[0])
+    own = [one for one in wanted if one.texts == learning.vocabulary.described and one.stage == "images of the concept"]
+    return _joined([_inverted(one, 0, passes) for one in own * (_WORDED + whole)])
 
 
 def _images(learning: Learning) -> tuple[int, int, int]:

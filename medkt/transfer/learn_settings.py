@@ -11,6 +11,10 @@ from medkt.transfer.choose import ChoiceSettings
 from medkt.transfer.finetune import FinetuneSettings
 
 Words = Literal["all", "caption"]
+CONTROL_IMAGES = 4
+"""Of a quick control that has words of its own."""
+CONTROL_STEPS = 12
+"""Of inversion: as few are not halved for a control."""
 FAST = InversionSettings(dtype="auto", channels_last=True)
 """The preset `fast` of inversion (`configs/inversion/fast.yaml`)."""
 
@@ -99,3 +103,13 @@ class LearnSettings:
         """The same with the precision that each "auto" is on a device."""
         parts = ("inversion", "judged_with", "rehearsed_with", "finetune")
         return replace(self, **{part: getattr(self, part).on(device) for part in parts})
+
+    def cheaper(self) -> "LearnSettings":
+        """How a quick control makes images of words of its own: four, in half the steps, each twice as long; none of known findings."""
+        how = self.inversion
+        if how.steps > CONTROL_STEPS:
+            how = replace(how, steps=how.steps // 2, lr=2 * how.lr)
+        return replace(
+            self, inversion=how, images=min(self.images, CONTROL_IMAGES), rehearsal_images=0, validation_images=0, choose=False,
+            pictured=0.0,
+        )  # fmt: skip

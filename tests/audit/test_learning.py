@@ -165,7 +165,9 @@ def test_more_forgetting_than_allowed_writes_nothing(encoder: SmallEncoder, cach
 def test_words_not_carried_are_not_written_and_kept_ones_are_stamped(made: LearnedConcept, tmp_path: Path) -> None:
     assert made.audit is not None
     no = replace(made.audit, verdict=Verdict(answer="no", why="a test says so", renamed={"us_cyst": 0.75}))
-    with pytest.raises(NotCarriedError, match=r"us_phyllodes: words carried: no: a test says so.*nothing was written") as raised:
+    with pytest.raises(
+        NotCarriedError, match=r"us_phyllodes: words carried: no: a test says so.*nothing was written"
+    ) as raised:
         replace(made, audit=no, kept_anyway=False).save(tmp_path / "no.medkt")
     assert raised.value.exit_code == 6
     assert not list(tmp_path.iterdir())
@@ -184,7 +186,9 @@ def test_without_an_audit_nothing_is_shown(made: LearnedConcept, tmp_path: Path)
 
 
 def test_words_of_another_modality_are_refused_before_anything_is_learned(encoder: SmallEncoder, cache: Path) -> None:
-    brain = replace(load_concept("us_phyllodes"), captions=load_concept("mri_epidermoid").captions, name="Tarn body", related=())
+    brain = replace(
+        load_concept("us_phyllodes"), captions=load_concept("mri_epidermoid").captions, name="Tarn body", related=()
+    )
     with pytest.raises(NotCarriedError, match=r"another modality or part of the body \(signal, brain"):
         learn(encoder, brain, domain("ultrasound"), SETTINGS, cache=cache)
 
@@ -194,7 +198,7 @@ def test_nonsense_is_as_long_as_asked() -> None:
     assert nonsense(5) == nonsense(61)[: len(nonsense(5))]
 
 
-@pytest.mark.parametrize("level", [0.0, 0.4])
+@pytest.mark.parametrize("level", [0.3, 0.6])
 def test_a_blob_changes_one_round_part_of_a_picture(level: float) -> None:
     plane = np.full((128, 128), level, np.float32)
     changed = with_blob(plane, np.random.default_rng(1)) != plane
@@ -205,7 +209,9 @@ def test_a_blob_changes_one_round_part_of_a_picture(level: float) -> None:
 
 def test_nothing_learned_is_said(encoder: SmallEncoder, cache: Path) -> None:
     still = replace(SETTINGS, choice=replace(SETTINGS.choice, learning_rates=(1e-12,)))
-    with pytest.raises(NotCarriedError, match="words carried: no: nothing was learned: no candidate does better by name than the base"):
+    with pytest.raises(
+        NotCarriedError, match="words carried: no: nothing was learned: no candidate does better by name than the base"
+    ):
         learn(
             encoder, load_concept("us_phyllodes"), domain("ultrasound"), still, cache=cache, level="none",
             known=[load_concept(name) for name in KNOWN],

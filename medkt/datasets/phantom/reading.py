@@ -16,7 +16,7 @@ import numpy as np
 from medkt.concepts.lexicon import asked, lexicon
 from medkt.datasets.phantom import reports
 from medkt.datasets.phantom.drawers import DRAWERS, DRAWN_BODY
-from medkt.datasets.phantom.finding import Attributes, DomainName
+from medkt.datasets.phantom.finding import Attributes, DomainName, Finding
 from medkt.resources import data_yaml
 
 TELLING = ("shape", "intensity", "texture")
@@ -62,6 +62,11 @@ class Reading:
         if self.share_unread > MOST_UNREAD:
             return f"too many of its words say nothing that can be drawn ({', '.join(self.unread[:4])})"
         return ""
+
+    def says_the_look_of(self, finding: Finding) -> bool:
+        """Whether nothing that is said of shape, brightness, texture, size and number is otherwise in a finding that medkt draws."""
+        own = {"number": (finding.number,), "size": finding.size, **{name: (getattr(finding, name),) for name in TELLING}}
+        return all(self.said[name] in values for name, values in own.items() if name in self.said)
 
     def look(self, rng: np.random.Generator) -> Attributes:
         """A lesion as the caption says it; what it leaves open is drawn as for a lesion without a name."""
