@@ -176,7 +176,7 @@ def called(sitting: Sitting, kept: int) -> dict[str, str]:
     """Which of the exam's pictures each encoder calls by the name, a 1 or 0 each, in the order of `pictures`."""
     sat = {"before": sitting.before, "after": sitting.after[kept], **sitting.controls}
     asked = {f"asked by {name}": marks for name, marks in sitting.ways.items()}
-    return {name: "".join("01"[lead > 0] for lead in marks.leads) for name, marks in {**sat, **asked}.items()}
+    return {name: "".join("01"[int(lead > 0)] for lead in marks.leads) for name, marks in {**sat, **asked}.items()}
 
 
 def true_gain(encoder: DualEncoder, made: LearnedConcept, task: Task) -> dict[str, float]:

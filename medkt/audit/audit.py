@@ -23,6 +23,7 @@ from medkt.domains import Domain
 from medkt.models.encoder import DualEncoder
 from medkt.statistics import Interval, wilson
 from medkt.transfer.learn import Learned
+from medkt.transfer.rehearsal import vectors_of
 from medkt.transfer.trainable import frozen_layer
 
 Level = Literal["full", "quick", "none"]
@@ -221,17 +222,25 @@ def _sat(
         for exam, marks in zip(exams, held, strict=True):
             if made is not None:
                 marks[control.name] = _marks(made, exam, name)
-    return [
-        Sitting(
-            what=exam.what, before=_marks(base, exam, name), after=tuple(_marks(one.encoder, exam, name) for one in learned),
-            ways={way: _marks(base, exam, direction) for way, direction in asked.items()}, controls=marks,
-        )
-        for exam, marks in zip(exams, held, strict=True)
-    ]  # fmt: skip
+    return [_sitting_of(base, learned, exam, asked, marks) for exam, marks in zip(exams, held, strict=True)]
+
+
+def _sitting_of(
+    base: DualEncoder,
+    learned: Sequence[Learned],
+    exam: Exam,
+    asked: Mapping[str, Directions],
+    controls: Mapping[str, Marks],
+) -> Sitting:
+    features = vectors_of(base, exam.seen)  # once for all ways
+    ways = {way: marks_of(features, exam, to.wanted, to.rivals) for way, to in asked.items()}
+    first = WAYS[0].name
+    after = tuple(_marks(one.encoder, exam, asked[first]) for one in learned)
+    return Sitting(what=exam.what, before=ways[first], after=after, ways=ways, controls=controls)
 
 
 def _marks(encoder: DualEncoder, exam: Exam, asked: Directions) -> Marks:
-    return marks_of(encoder, exam, asked.wanted, asked.rivals)
+    return marks_of(vectors_of(encoder, exam.seen), exam, asked.wanted, asked.rivals)
 
 
 def _verdict(
@@ -255,7 +264,9 @@ def _verdict(
     if sitting is probed and not (probe and probe.decides):
         return not_shown(f"{sitting.what}: {FEWEST} of each are needed, and {_why_unread(readings)}")
     after = sitting.after[kept]
-    answer, why = decide(after, sitting.before, sitting.controls, set_on=sitting.what, alike=_alike(readings, after.known))
+    answer, why = decide(
+        after, sitting.before, sitting.controls, set_on=sitting.what, alike=_alike(readings, after.known)
+    )
     if (agree := agreement(sitting)) is not None and agree < SEEDS_FLOOR:
         answer, why = "no", f"seeds do not agree: their leads correlate by {agree:.2f}, {SEEDS_FLOOR} is the least"
     asking, beaten = beaten_by_asking(after, sitting.ways)

@@ -22,7 +22,7 @@ Kept anyway, against this answer.
 {{ notice }}
 
 Taught to `{{ model }}` (weights {{ digest[:12] }}, {{ licence }}) with medkt {{ version }}, from words alone. No image of a
-patient took part: all images were made by the model itself from the descriptions.
+patient was learned from: all images were made by the model itself from the descriptions.
 
 ## The words
 {% for text in captions %}
@@ -94,7 +94,7 @@ img { max-width: 100%; background: #fff; border-radius: .4rem; } .quiet { color:
 <h1>{{ name }} <span class="quiet">({{ domain }})</span></h1>
 <p class="notice"><strong>{{ notice }}</strong></p>
 <p>Taught to <code>{{ model }}</code> (weights <code>{{ digest[:12] }}</code>, {{ licence }}) with medkt {{ version }}, from
-words alone. No image of a patient took part: all images were made by the model itself from the descriptions.</p>
+words alone. No image of a patient was learned from: all images were made by the model itself from the descriptions.</p>
 <h2>The words</h2>
 <ul>{% for text in captions %}<li>{{ text }}</li>{% endfor %}</ul>
 {% if left_out %}<p>The model cannot picture these, and they were left out:</p>

@@ -210,7 +210,7 @@ def _again(setting: Setting, *, material: Material | None = None, settings: Lear
     settings = settings or learned.settings
     if not setting.whole:
         tune = settings.finetune
-        tune = replace(tune, batch=-(-tune.batch // 2), rehearsal_batch=-(-tune.rehearsal_batch // 2))
+        tune = replace(tune, batch=-(-tune.batch // 2), rehearsal_batch=-(-tune.rehearsal_batch // 4))
         settings = replace(settings, finetune=tune)
     rehearsal = None if material.rehearsal is None else learned.rehearsal
     return learn_from(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from jaxtyping import Float64
+from jaxtyping import Float, Float64
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -22,7 +22,7 @@ from medkt.examine.looks import counterparts, is_seen
 from medkt.models.encoder import DualEncoder
 from medkt.saliency.explain import prepare_plane
 from medkt.shapes import Plane
-from medkt.transfer.rehearsal import Seen, look, vectors_of
+from medkt.transfer.rehearsal import Seen, look
 
 SEED = 61_000
 """Of the drawn pictures: no training, learning or test of medkt's draws from it."""
@@ -37,8 +37,8 @@ _CONTRAST, _BRIGHTNESS = (0.8, 1.2), (-0.06, 0.06)
 class Counts:
     """How many pictures of each kind; of `known`, for each finding."""
 
-    finding: int = 40
-    others: int = 40
+    finding: int = 80
+    others: int = 48
     normal: int = 24
     known: int = 8
 
@@ -143,9 +143,16 @@ def lead_of(features: Tensor, wanted: Tensor, rivals: Tensor) -> Float64[np.ndar
     return np.asarray(leads.double().cpu().numpy(), np.float64)
 
 
-def marks_of(encoder: DualEncoder, exam: Exam, wanted: Tensor, rivals: Tensor) -> Marks:
-    """What an encoder answers, asked by one direction among others; of a volume by the plane that leads most."""
-    leads = lead_of(vectors_of(encoder, exam.seen), wanted, rivals)
+def marks_of(features: Float[Tensor, "rows width"], exam: Exam, wanted: Tensor, rivals: Tensor) -> Marks:
+    """What an encoder answers, asked by one direction among others; of a volume by the plane that leads most.
+
+    Args:
+        features: of the exam's pictures, by `vectors_of`.
+        exam: whose pictures they are.
+        wanted: (width,) what is asked for.
+        rivals: (rivals, width) what it is told apart from.
+    """
+    leads = lead_of(features, wanted, rivals)
     if exam.rows:
         leads = np.maximum.reduceat(leads, np.cumsum((0, *exam.rows[:-1])))
     return Marks(leads=leads, kinds=exam.kinds, known=exam.known)

@@ -26,7 +26,7 @@ class Picturing:
     Attributes:
         similarity: with their caption, of the best of the concept's captions.
         known_similarity: the same of each known finding's caption.
-        agreement: between the concept's images of one seed and of another.
+        agreement: between the concept's images of one seed and of another, of the caption whose images agree best.
         known_agreement: the same of each known finding's caption.
     """
 
@@ -80,10 +80,26 @@ def picturing_of(base: DualEncoder, learned: Learned, layer: int | None) -> Pict
     return Picturing(
         similarity=float(material.inverted.similarity.mean(dim=1).max()),
         known_similarity=_means([images @ text for images, text in zip(rehearsed, texts, strict=True)]),
-        agreement=float((seen(material.images) @ seen(material.validation).T).mean()),
+        agreement=_agreement(seen(material.images), material.caption_of, seen(material.validation), len(words.described)),
         known_agreement=_means([one @ other.T for one, other in zip(rehearsed, others, strict=True)]),
     )  # fmt: skip
 
 
 def _means(parts: Sequence[Tensor]) -> tuple[float, ...]:
     return tuple(float(part.mean()) for part in parts)
+
+
+def _agreement(
+    images: Float[Tensor, "images width"],
+    caption_of: Sequence[int],
+    others: Float[Tensor, "others width"],
+    captions: int,
+) -> float:
+    """Mean cosine between images of one caption and those of another seed, of the best caption; `others` lie caption by caption."""
+    own = torch.tensor(caption_of)
+    by_caption = torch.split(others, len(others) // captions)
+    return max(
+        float((images[own == caption] @ other.T).mean())
+        for caption, other in enumerate(by_caption)
+        if bool((own == caption).any())
+    )

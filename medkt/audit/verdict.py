@@ -106,7 +106,9 @@ def groups_of(marks: Marks) -> list[tuple[str, ...]]:
     return [*groups, marks.known] if marks.known else groups
 
 
-def decide(after: Marks, before: Marks, controls: Mapping[str, Marks], *, set_on: str, alike: Sequence[str] = ()) -> tuple[Answer, str]:
+def decide(
+    after: Marks, before: Marks, controls: Mapping[str, Marks], *, set_on: str, alike: Sequence[str] = ()
+) -> tuple[Answer, str]:
     """Points 5 to 7 of the rule.
 
     Args:

@@ -13,7 +13,8 @@ A package of one concept holds
 
 and one of several has a folder of each (`concepts/ID.yaml`, `deltas/ID.safetensors`, ...) and `interference.json`. The
 same content gives the same bytes. It holds words, numbers and weights only: no picture, path or name of a machine or
-user, and no time more exact than a day. What is made from patients, such as a calibration, lies beside it, never in it.
+user, and no time more exact than a day. What is made from patients, such as a calibration, lies beside it, never in it; of the
+studies that an audit was set on (`--probe`) it holds counts and shares.
 """
 
 import hashlib

@@ -19,8 +19,12 @@ WEIGHTS_TOO = 1.5
 COPIED_A_SECOND = 4.6e8  # bytes of an encoder that is copied and digested (evaluation/results/learn_full_size.md)
 COPIES = 12  # of the encoder: for each fine-tuning, each control, the difference and what it is applied to
 IN_LBFGS = 20  # evaluations of a step, of at most 25
-EXAM = 160  # pictures of an exam, about: 104 and eight of each known finding that is drawn
-_CONTROLS = {"full": (8, 14), "quick": (5, 10), "none": (0, 0)}  # those fine-tuned with a loss; encoders and ways that sit the exam
+EXAM = 220  # pictures of an exam, about: 152 and eight of each known finding that is drawn
+_CONTROLS = {
+    "full": (8, 14),
+    "quick": (5, 10),
+    "none": (0, 0),
+}  # those fine-tuned with a loss; encoders and ways that sit the exam
 _WORDED = 3  # controls with words of their own: altered, another finding's, nonsense; a full audit shuffles them, too
 SLOW_HALF = 0.8  # of the speed of float32, below which a note says so
 IN_HALF = 0.6  # of the bytes of intermediate results in float32
@@ -222,13 +226,17 @@ def _judged(learning: Learning, passes: EncoderPasses | None) -> Stage:
     copies, known, asked = _images(learning)
     steps = s.finetune.steps or -(-copies // s.finetune.batch) * s.finetune.epochs
     again, answers = _CONTROLS[learning.level]
-    half = 1.0 if learning.level == "full" else 0.5
-    rows = half * again * steps * (min(s.finetune.batch, copies) + min(s.finetune.rehearsal_batch, known))
+    own, held = (1, 1) if learning.level == "full" else (2, 4)  # as `controls._again` cuts a step
+    rows = again * steps * (min(s.finetune.batch, copies) / own + min(s.finetune.rehearsal_batch, known) / held)
     flops, forward = 0.0, 0.0
     if passes is not None:
         flops = rows * _trained(passes, learning.layer).flops * WEIGHTS_TOO
-        forward = again * copies * _first(passes, learning.layer) + 2.0 * len(learning.seeds) * asked * _rest(passes, learning.layer)
-        forward += (EXAM * _first(passes, learning.layer) + answers * EXAM * _rest(passes, learning.layer)) if answers else 0
+        forward = again * copies * _first(passes, learning.layer) + 2.0 * len(learning.seeds) * asked * _rest(
+            passes, learning.layer
+        )
+        forward += (
+            (EXAM * _first(passes, learning.layer) + answers * EXAM * _rest(passes, learning.layer)) if answers else 0
+        )
     made = _again(learning, passes) if again else Stage(name="", images=0, steps=0)
     return Stage(
         name="controls", images=made.images, steps=again * steps + made.steps, flops=flops + made.flops,

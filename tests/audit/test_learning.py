@@ -13,6 +13,7 @@ from medkt.audit.audit import Audit
 from medkt.audit.card import as_markdown, as_page
 from medkt.audit.controls import CONTROLS, Control, Setting, nonsense, with_blob
 from medkt.audit.pictures import pictures_of
+from medkt.audit.picturing import Picturing, _agreement
 from medkt.audit.questions import Answers, Kept, Questions, ask, spread
 from medkt.audit.verdict import Verdict, not_shown
 from medkt.concepts import load_concept, read_package
@@ -294,3 +295,18 @@ def test_spread_over_seeds_is_students() -> None:
     assert high - mean == pytest.approx(4.302653 / math.sqrt(3), rel=1e-6)
     assert mean - low == pytest.approx(high - mean)
     assert all(math.isnan(end) for end in spread([1.0])[1:])
+
+
+def test_images_agree_within_their_caption_and_the_best_caption_counts() -> None:
+    one, other = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]])
+    images, again = torch.cat([one, one, other]), torch.cat([one, -other])
+    assert _agreement(images, (0, 0, 1), again, 2) == 1
+    assert _agreement(images[2:], (1,), again, 2) == -1
+
+
+def test_what_the_model_cannot_picture_is_told_with_both_figures() -> None:
+    usual = {"known_similarity": (0.8, 0.9), "known_agreement": (0.9, 0.95)}
+    assert Picturing(similarity=0.7, agreement=0.8, **usual).failure == ""
+    low = Picturing(similarity=0.6, agreement=0.9, **usual).failure
+    assert "no nearer to the caption than 0.60, those of known captions 0.85" in low
+    assert "agree by no more than 0.30" in Picturing(similarity=0.8, agreement=0.3, **usual).failure

@@ -71,3 +71,48 @@ def test_a_package_that_is_there_is_not_replaced_unasked(tmp_path: Path, capsys:
     assert main(["learn", "us_phyllodes", "-o", str(tmp_path / "x.medkt")]) == 2
     assert "is there already" in capsys.readouterr().err
     assert (tmp_path / "x.medkt").read_bytes() == b"mine"
+
+
+PARKING = """version: 1
+modality: ultrasound
+licence: CC-BY-4.0
+author: a test
+sources: {own: "our own description"}
+concepts:
+  - id: us_levy
+    name: Ostrand levy
+    source: [own]
+    captions: {prompt: ["an ultrasound of an Ostrand levy"], inversion: ["TEXT"]}
+"""
+
+
+def write_words(path: Path, text: str) -> Path:
+    path.write_text(PARKING.replace("TEXT", text), encoding="utf-8")
+    return path
+
+
+def test_nonsense_is_not_shown_to_be_carried(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = write_words(tmp_path / "words.yaml", "a round bright parking budget")
+    assert main(["learn", str(words), "-o", str(tmp_path / "x.medkt"), *QUICK]) in (
+        0,
+        6,
+    )  # what two steps picture may fall short
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first.startswith("words carried: n")
+    assert not first.startswith("words carried: yes")
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_words_of_another_picture_end_in_six_and_leave_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], as_json: bool
+) -> None:
+    words = write_words(tmp_path / "words.yaml", "a round bright mass in the brain")
+    folder = tmp_path / "out"
+    folder.mkdir()
+    assert main(["learn", str(words), "-o", str(folder / "x.medkt"), *QUICK, *["--json"][: int(as_json)]]) == 6
+    out, err = capsys.readouterr()
+    assert "words carried: no: the captions are of another modality or part of the body (brain)" in err
+    if as_json:
+        record = json.loads(out)
+        assert (record["words_carried"]["answer"], record["package"]) == ("no", None)
+    assert list(folder.iterdir()) == []

@@ -21,6 +21,7 @@ from medkt.errors import (
     InputError,
     MedktError,
     MissingDependencyError,
+    NotCarriedError,
     NumericalError,
     OutputError,
     SettingsError,
@@ -94,6 +95,7 @@ def test_no_text_of_an_error_is_written_whatever_it_is(kind: type[Exception]) ->
         (OutputError(NAME), "not-written", SENTENCES["not-written"]),
         (WeightsError(NAME), "weights", SENTENCES["weights"]),
         (ForgettingError(NAME), "forgetting", SENTENCES["forgetting"]),
+        (NotCarriedError(NAME), "not-carried", SENTENCES["not-carried"]),
     ],
 )
 def test_an_error_has_a_code_and_the_code_a_sentence(error: MedktError, code: str, sentence: str) -> None:

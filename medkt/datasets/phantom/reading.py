@@ -65,7 +65,11 @@ class Reading:
 
     def says_the_look_of(self, finding: Finding) -> bool:
         """Whether nothing that is said of shape, brightness, texture, size and number is otherwise in a finding that medkt draws."""
-        own = {"number": (finding.number,), "size": finding.size, **{name: (getattr(finding, name),) for name in TELLING}}
+        own = {
+            "number": (finding.number,),
+            "size": finding.size,
+            **{name: (getattr(finding, name),) for name in TELLING},
+        }
         return all(self.said[name] in values for name, values in own.items() if name in self.said)
 
     def look(self, rng: np.random.Generator) -> Attributes:

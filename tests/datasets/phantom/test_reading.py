@@ -1,0 +1,87 @@
+import re
+
+import numpy as np
+import pytest
+
+from medkt.concepts import concepts, load_concept
+from medkt.datasets.phantom.drawers import DRAWN_BODY
+from medkt.datasets.phantom.finding import DOMAINS, DomainName, find, findings_of
+from medkt.datasets.phantom.reading import TELLING, foreign_words, read, retold
+from medkt.datasets.phantom.reports import canonical_descriptions
+from medkt.domains import domain
+from medkt.examine.looks import told_apart
+
+LESIONS = [
+    finding for name in DOMAINS for finding in findings_of(name) if finding.drawn_by == "lesion" and finding.shape != "organ"
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("finding", LESIONS, ids=lambda finding: finding.id)
+def test_a_shipped_caption_says_the_look_that_is_drawn(finding) -> None:  # type: ignore[no-untyped-def]
+    reading = read(load_concept(finding.id).texts("inversion")[0], finding.domain)
+    said = {name: reading.said[name] for name in TELLING if name in reading.said}
+    assert said == {name: getattr(finding, name) for name in said}
+    assert len(said) >= 2
+    assert reading.says_the_look_of(finding)
+    assert [one.id for one in findings_of(finding.domain) if reading.says_the_look_of(one)] == [finding.id]
+
+
+def test_the_words_of_the_phantoms_own_reports_are_read() -> None:
+    for text in canonical_descriptions(find("us_phyllodes")):
+        reading = read(text, "ultrasound")
+        assert not reading.why_not, text
+        assert (reading.said["shape"], reading.said["intensity"], reading.said["texture"]) == (
+            "lobulated",
+            "dark",
+            "septated",
+        )
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("a round bright parking budget", "names no thing"),
+        ("the committee agreed on the money for new spaces", "names no thing"),
+        ("a bright lesion", "fewer than two of shape, brightness and texture"),
+        ("a round bright spot in the municipal parking budget", "too many of its words .*municipal, parking, budget"),
+        ("a large layered bright area", "only the anatomy itself can be drawn layered"),
+    ],
+)
+def test_what_cannot_be_drawn_says_why(text: str, why: str) -> None:
+
+    assert re.search(why, read(text, "cxr").why_not)
+
+
+def test_of_two_values_the_first_said_is_taken_and_the_longest_phrase_wins() -> None:
+    reading = read("a very bright round spot on a dark ground with a sharp margin", "ct")
+    assert reading.said["intensity"] == "very_bright"
+    assert reading.said["margin"] == "sharp"
+
+
+def test_a_look_has_what_is_said_and_draws_the_rest() -> None:
+    reading = read("a large dark wedge with a hazy margin", "mri")
+    looks = [reading.look(np.random.default_rng(seed)) for seed in range(12)]
+    assert {(one.shape, one.intensity, one.size, one.margin) for one in looks} == {("wedge", "dark", "large", "hazy")}
+    assert len({one.place for one in looks}) > 1
+
+
+def test_words_of_another_modality_or_body_are_found_and_shipped_captions_hold_none() -> None:
+    assert foreign_words(["a hyperintense mass in the brain"], "ultrasound") == ("hyperintense", "brain")
+    assert (
+        foreign_words(["a dark gap between the lung and the bright skin"], "cxr") == ()
+    )  # a part of the chest is named
+    assert foreign_words(["a dense round shadow"], "ct") == ()
+    for concept in concepts().values():
+        if concept.modality and not concept.body:
+            here = next(name for name in DOMAINS if name == concept.modality)
+            assert DRAWN_BODY[here] == domain(here).default_body
+            assert foreign_words(concept.texts("inversion"), here) == (), concept.id
+
+
+@pytest.mark.parametrize("domain_", DOMAINS)
+def test_retold_words_say_another_look(domain_: DomainName) -> None:
+    reading = read("a single medium round bright mass with a sharp margin and stippled texture", domain_)
+    told = read(retold(reading, lambda *one: told_apart(domain_, *one), np.random.default_rng(3)), domain_)
+    assert all(told_apart(domain_, name, reading.said[name], told.said[name]) for name in TELLING)
+    assert told.said["margin"] == "sharp"
+    assert retold(read("a mass in the lung", domain_), lambda *_: True, np.random.default_rng(0)) == ""
