@@ -16,7 +16,7 @@ from medkt.audit.pictures import pictures_of
 from medkt.audit.picturing import Picturing, _agreement
 from medkt.audit.questions import Answers, Kept, Questions, ask, spread
 from medkt.audit.verdict import Verdict, not_shown
-from medkt.concepts import load_concept, read_package
+from medkt.concepts import Caption, Concept, load_concept, read_package
 from medkt.domains import domain
 from medkt.errors import ForgettingError, InputError, NotCarriedError
 from medkt.models.small import load_small
@@ -192,6 +192,21 @@ def test_words_of_another_modality_are_refused_before_anything_is_learned(encode
     )
     with pytest.raises(NotCarriedError, match=r"another modality or part of the body \(signal, brain"):
         learn(encoder, brain, domain("ultrasound"), SETTINGS, cache=cache)
+
+
+def test_nonsense_is_never_said_to_be_carried(encoder: SmallEncoder, cache: Path) -> None:
+    told = (Caption(text="a round bright parking budget", roles=("inversion", "prompt")),)
+    levy = Concept(id="us_levy", name="Ostrand levy", captions=told, modality="ultrasound")
+    made = learn(
+        encoder, levy, domain("ultrasound"), replace(SETTINGS, choose=False), known=[load_concept(name) for name in KNOWN], cache=cache,
+    )  # fmt: skip
+    assert made.audit is not None
+    assert made.audit.drawn is None
+    if made.verdict.answer == "no":  # images of two steps may be too far from the caption
+        assert "cannot picture" in made.verdict.why
+    else:
+        assert "names no thing that a picture shows; give studies of your own" in made.verdict.why
+    assert made.verdict.answer != "yes"
 
 
 def test_nonsense_is_as_long_as_asked() -> None:

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from medkt.audit.exam import Counts
 from medkt.cli.main import main
 
 QUICK = [
@@ -17,6 +18,11 @@ QUICK = [
 @pytest.fixture(autouse=True)
 def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEDKT_CACHE", str(tmp_path / "inversions"))
+
+
+@pytest.fixture(autouse=True)
+def _few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("medkt.audit.exam.COUNTS", Counts(finding=3, others=3, normal=2, known=1))
 
 
 def test_a_concept_becomes_a_package_and_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,17 +95,6 @@ concepts:
 def write_words(path: Path, text: str) -> Path:
     path.write_text(PARKING.replace("TEXT", text), encoding="utf-8")
     return path
-
-
-def test_nonsense_is_not_shown_to_be_carried(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = write_words(tmp_path / "words.yaml", "a round bright parking budget")
-    assert main(["learn", str(words), "-o", str(tmp_path / "x.medkt"), *QUICK]) in (
-        0,
-        6,
-    )  # what two steps picture may fall short
-    first = capsys.readouterr().out.splitlines()[0]
-    assert first.startswith("words carried: n")
-    assert not first.startswith("words carried: yes")
 
 
 @pytest.mark.parametrize("as_json", [False, True])

@@ -41,7 +41,7 @@ def test_the_words_of_the_phantoms_own_reports_are_read() -> None:
     ("text", "why"),
     [
         ("a round bright parking budget", "names no thing"),
-        ("the committee agreed on the money for new spaces", "names no thing"),
+        ("the committee agreed on the money for new desks", "names no thing"),
         ("a bright lesion", "fewer than two of shape, brightness and texture"),
         ("a round bright spot in the municipal parking budget", "too many of its words .*municipal, parking, budget"),
         ("a large layered bright area", "only the anatomy itself can be drawn layered"),
