@@ -95,6 +95,7 @@ def measure(bench: Bench, preset: str, rows: Rows) -> None:
 def table(path: Path) -> str:
     """One line a finding and condition."""
     found = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    found.sort(key=lambda row: FINDINGS.index(row["finding"]))
     lines = [
         "# The paper's way beside ours", "", "`python evaluation/kt_phantom/published.py`, which says what the conditions are. One seed. Accuracy: by "
         "bare name among the known findings of the domain and the new one. Known: accuracy on phantoms of the known findings, with the new name "
