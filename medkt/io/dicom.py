@@ -5,6 +5,7 @@ A folder, a file or a DICOMDIR becomes entries (`entries`), headers (`dicom_file
 `dicom_luts`), and where the user asks for it a regular grid (`dicom_regrid`).
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,8 @@ def read_dicom(
         )
     broken: dict[int, str] | None = {} if allow_incomplete and found.whole else None
     padding = Padding()
-    values, steps, warnings = read_voxels(layout.frames, files, broken, padding)
+    colours: list[float] = []
+    values, steps, warnings = read_voxels(layout.frames, files, broken, padding, colours)
     if broken:
         padding = padding.without({place for place, frame in enumerate(layout.frames) if frame.file in broken})
         layout, values = _without(broken, layout, values, files, shown, regrid=regrid)
@@ -103,6 +105,7 @@ def read_dicom(
         display=full.display,
         padding=full.padding,
         stated=stated_by(first),
+        colour=math.fsum(colours) / max(1, len(colours)),
         provenance=Provenance(
             source="dicom",
             digest=digest_of(values, geometry),

@@ -19,7 +19,7 @@ from medkt.io.dicom_plain import plain_plane
 from medkt.io.dicom_streams import as_stated
 
 Array = NDArray[Any]
-Decoded = Iterator[tuple[Array, bool]]
+Decoded = Iterator[tuple[Array, float | None]]
 
 _RLE = "1.2.840.10008.1.2.5"
 _HERE = ("", "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99", _RLE)
@@ -84,7 +84,7 @@ class Decoding:
         self._conversation.__exit__(kind, error, at)
 
     def frames(self, index: int, warnings: dict[str, None]) -> Decoded:
-        """The wanted frames of the next file as (rows, columns) arrays, and whether each was colour.
+        """The wanted frames of the next file as (rows, columns) arrays, and how much of each was in colour; None for grey.
 
         Raises:
             UnsupportedError: no pixels, or no decoder for their encoding. UnreadableError: damaged pixels.
@@ -97,7 +97,7 @@ class Decoding:
         _allowed_frame(file)
         plane = _as_it_is(file) if numbers == [1] else None
         if plane is not None:
-            yield plane, False
+            yield plane, None
             return
         dataset = pixels_of(file.path, file.shown)
         require_decoder(dataset, file.shown)
@@ -128,12 +128,12 @@ def _answers(conversation: Conversation, warnings: dict[str, None]) -> Decoded:
     for said in conversation.answers():
         assert said.array is not None
         warnings.update(dict.fromkeys(map(str, said.header["warnings"])))
-        yield said.array, bool(said.header["colour"])
+        yield said.array, None if said.header["colour"] is None else float(said.header["colour"])
 
 
 def _plainly(
     dataset: Dataset, numbers: list[int], shown: str, warnings: dict[str, None]
-) -> list[tuple[Array, bool]] | None:
+) -> list[tuple[Array, float | None]] | None:
     """The frames of a small file by its first decoder; None where a stream is not as the header says, or is refused."""
     if not as_stated(dataset):
         return None

@@ -19,7 +19,7 @@ from medkt.io.dicom_header import integer, text
 from medkt.io.dicom_jpeg import decode_jpeg12, listening_to_gdcm, needs_jpeg12, require_sound_jpeg
 from medkt.io.dicom_jpeg_ls import JPEG_LS, decode_jpeg_ls
 from medkt.io.guard import reading
-from medkt.io.luma import luma
+from medkt.io.luma import coloured, luma
 from medkt.io.within import whole_dicom
 
 Array = NDArray[Any]
@@ -70,8 +70,8 @@ def pixels_of(path: Path, shown: str) -> Dataset:
 
 def decode(
     dataset: Dataset, numbers: list[int], shown: str, warnings: dict[str, None], *, plainly: bool = False
-) -> Iterator[tuple[Array, bool]]:
-    """The frames of those numbers (from 1) as (rows, columns) arrays, and whether each was colour.
+) -> Iterator[tuple[Array, float | None]]:
+    """The frames of those numbers (from 1) as (rows, columns) arrays, and how much of each was in colour; None for grey.
 
     Args:
         dataset: from `pixels_of`.
@@ -93,7 +93,7 @@ def decode(
                 stored, photometric = apply_color_lut(stored, _little_endian_palette(dataset)), "RGB"
         if notes:  # in a library's words, which may quote the header
             warnings["the decoder warned of the pixels: look at the picture"] = None
-        yield (luma(stored, photometric), True) if stored.ndim == 3 else (stored, False)
+        yield (luma(stored, photometric), coloured(stored, photometric)) if stored.ndim == 3 else (stored, None)
 
 
 def require_decoder(dataset: Dataset, shown: str) -> None:

@@ -27,6 +27,7 @@ def read_voxels(
     files: Sequence[DicomFile],
     broken: dict[int, str] | None = None,
     padding: Padding | None = None,
+    colours: list[float] | None = None,
 ) -> tuple[Voxels, tuple[str, ...], tuple[str, ...]]:
     """Voxels of the frames in their order, (slices, rows, columns), with the steps done and the warnings met.
 
@@ -39,14 +40,16 @@ def read_voxels(
             error instead.
 
         padding: takes where padding was met; a plane has a real value of its own there.
+        colours: takes how much of each frame was in colour, 0 for grey.
 
     Raises:
         UnsupportedError: no pixels, or no decoder for their encoding.
         UnreadableError: damaged pixels.
     """
     target = _Target(
-        len(frames), Padding() if padding is None else padding, files[frames[0].file].shown if frames else ""
-    )
+        len(frames), Padding() if padding is None else padding, files[frames[0].file].shown if frames else "",
+        [] if colours is None else colours,
+    )  # fmt: skip
     places: dict[int, list[int]] = {}
     for place, frame in enumerate(frames):
         places.setdefault(frame.file, []).append(place)
@@ -68,7 +71,7 @@ def read_voxels(
 
 def _read_file(
     file: DicomFile,
-    decoded: Iterator[tuple[Array, bool]],
+    decoded: Iterator[tuple[Array, float | None]],
     frames: Sequence[Frame],
     wanted: Sequence[int],
     target: "_Target",
@@ -79,7 +82,8 @@ def _read_file(
     for place in wanted:
         by_number.setdefault(frames[place].number, {})[place] = frames[place]
     for (number, cuts), (stored, colour) in zip(by_number.items(), decoded, strict=True):
-        lut, kind = (None, "colour") if colour else modality_lut(file.header, number, file.shown)
+        target.colours.append(colour or 0.0)
+        lut, kind = (None, "colour") if colour is not None else modality_lut(file.header, number, file.shown)
         if kind != "identity":
             steps[_STEPS.get(kind, f"modality LUT applied ({kind})")] = None
         for place, plane in _cut(stored, cuts, file).items():
@@ -107,9 +111,9 @@ def _cut(stored: Array, frames: Mapping[int, Frame], file: DicomFile) -> dict[in
 class _Target:
     """One array for all slices; its type widens when a slice asks for it, which is seldom."""
 
-    def __init__(self, slices: int, padding: Padding, shown: str) -> None:
+    def __init__(self, slices: int, padding: Padding, shown: str, colours: list[float]) -> None:
         self._slices, self._shown = slices, shown
-        self.padding = padding
+        self.padding, self.colours = padding, colours
         self._values: Array | None = None
 
     def put(self, place: int, plane: Array) -> None:

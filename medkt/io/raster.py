@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from medkt.errors import InputError, UnsupportedError
 from medkt.io.digest import digest_of
-from medkt.io.luma import luma
+from medkt.io.luma import coloured, luma
 from medkt.io.native import RasterNative
 from medkt.io.raster_channels import read_channels
 from medkt.spatial.geometry import Geometry
@@ -32,6 +32,7 @@ def read_raster(path: Path, shown: str, *, volume: int | str | None = None) -> I
     """
     pixels, steps, warnings = read_channels(path, shown, volume=volume)
     plane, more = _grey(pixels, shown)
+    colour = coloured(pixels, "RGB") if pixels.ndim == 3 and pixels.shape[2] >= 3 else 0.0
     if plane.dtype.kind == "f" and not np.isfinite(plane).all():
         raise InputError(f"{shown}: {int((~np.isfinite(plane)).sum())} pixels are NaN or infinite; replace them")
     values = np.ascontiguousarray(plane[None], dtype=plane.dtype.newbyteorder("="))
@@ -39,6 +40,7 @@ def read_raster(path: Path, shown: str, *, volume: int | str | None = None) -> I
     return Image(
         values=values,
         geometry=geometry,
+        colour=colour,
         provenance=Provenance(
             source="raster",
             digest=digest_of(values, geometry),

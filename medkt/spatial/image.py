@@ -60,6 +60,8 @@ class Image:
         padding: the value that stands for what is no part of the patient, and for nothing else; statistics leave it out.
             None where the file names none, and in CT, where air stands for it.
         stated: what the file says that it shows.
+        colour: the share of pixels that were clearly no grey before colour was reduced to luma, in [0, 1]; of a clip, of
+            all its frames. 0 for grey, and for an image from memory.
         provenance: digests, steps, warnings.
         native: what the writer of the same format needs to put a mask back into the file's own frame; only
             `medkt.io` looks inside.
@@ -71,6 +73,7 @@ class Image:
     display: Display = field(default_factory=Display)
     padding: float | None = None
     stated: Stated = field(default_factory=Stated)
+    colour: float = 0.0
     provenance: Provenance = field(default_factory=Provenance)
     native: object | None = None
 

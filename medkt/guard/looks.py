@@ -1,0 +1,58 @@
+"""How a study looks to an encoder and without one: the numbers that a guard measures distances in."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from medkt.guard.greys import greys_of
+from medkt.models.encoder import DualEncoder
+from medkt.models.framing import prepare
+from medkt.saliency.bottleneck import frozen
+from medkt.shapes import Plane
+
+Rows = Float64[np.ndarray, "planes numbers"]
+MOST_PLANES = 5
+"""Of a volume or a clip, how many are looked at; the middle one decides, so that ends and odd frames do not."""
+_AT_ONCE = 8
+
+
+def layer_for(encoder: DualEncoder) -> int:
+    """The layer whose tokens are looked at: two thirds of the way up, where patches are still patches."""
+    return max(0, encoder.spec.layers * 2 // 3 - 1)
+
+
+def looks_of(encoder: DualEncoder, planes: Iterable[Plane], layer: int) -> Rows:
+    """One row a plane: mean and spread of its tokens behind a layer, channel by channel, then `greys_of` it."""
+    rows: list[Rows] = []
+    for batch in _batches(planes):
+        pixels = torch.cat([prepare(encoder.spec, np.ascontiguousarray(plane))[0] for plane in batch])
+        rows.append(np.concatenate([_tokens(encoder, pixels, layer), np.stack([greys_of(one) for one in batch])], axis=1))
+    return np.concatenate(rows)
+
+
+def looks_of_study(encoder: DualEncoder, indices: Sequence[int], show: Callable[[int], Plane], layer: int) -> Rows:
+    """The same of at most `MOST_PLANES` of a study's planes, at even distances."""
+    places = np.unique(np.linspace(0, len(indices) - 1, MOST_PLANES).round().astype(int))
+    return looks_of(encoder, (show(indices[place]) for place in places), layer)
+
+
+def _tokens(encoder: DualEncoder, pixels: Tensor, layer: int) -> Rows:
+    with torch.no_grad(), frozen(encoder.module):
+        device = next(encoder.module.parameters()).device
+        tokens = encoder.image_prefix(pixels.to(device), layer)[:, encoder.grid(layer).leading :].double()
+    both = torch.cat([tokens.mean(dim=1), tokens.std(dim=1, unbiased=False)], dim=1)
+    return np.asarray(both.cpu().numpy(), np.float64)
+
+
+def _batches(planes: Iterable[Plane]) -> Iterable[list[Plane]]:
+    batch: list[Plane] = []
+    for plane in planes:
+        batch.append(plane)
+        if len(batch) == _AT_ONCE:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -1,0 +1,129 @@
+"""The guard that is on by default: is this study of the modality that it is taken for, and are the words understood?
+
+Three looks at the study: at what no study of the modality is (`plain`), at what the encoder knows (`known`, where numbers ship
+with it), and at what the encoder itself says that it is (`by_words`). One at the words (`words`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from torch import Tensor
+from torch.utils.weak import WeakIdKeyDictionary
+
+from medkt.concepts import Concept
+from medkt.domains import Domain, domains
+from medkt.guard.by_words import LEAST, modality_directions, modality_shares
+from medkt.guard.known import Kind, Known, Nearness, nearness
+from medkt.guard.looks import Rows, looks_of_study
+from medkt.guard.plain import Doubt, plain_doubts
+from medkt.guard.words import words_against
+from medkt.models.encoder import DualEncoder
+from medkt.presence import Reason, Sight
+from medkt.saliency.targets import KeptTexts, texts_kept
+
+NOTHING = "a drawing, noise or writing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ModalityGuard:
+    """A `medkt.presence.Guard` for one encoder.
+
+    Attributes:
+        encoder: the encoder's name.
+        digest: of its weights as loaded; with others it was taught something.
+        known: what it knows; None where nothing ships with it, and then words alone decide.
+    """
+
+    encoder: str
+    digest: str
+    known: Known | None = None
+    _placed: "WeakIdKeyDictionary[Tensor, Rows]" = field(default_factory=WeakIdKeyDictionary)
+    _texts: KeptTexts = field(default_factory=KeptTexts)
+
+    @property
+    def facts(self) -> str:
+        """Which guard, and what it rests on."""
+        if self.known is None:
+            return f"modality guard: no numbers of known images ship with {self.encoder}; by plain checks and by words alone"
+        images = sum(kind.images for kind in self.known.kinds if kind.modality)
+        return f"modality guard: {images} images of the kinds that {self.encoder} was trained on, weights {self.digest[:12]}"
+
+    def of_image(self, sight: Sight) -> tuple[Reason, ...]:
+        """Why nothing should be claimed about the study, the weightiest first."""
+        doubts = [*plain_doubts(sight), *self._unlike(sight, None), *self._by_words(sight)]
+        return _reasons(doubts, named(sight.domain, self._bodies(sight.domain)))
+
+    def of_words(self, concept: Concept, prompts: Sequence[str], sight: Sight) -> tuple[Reason, ...]:
+        """Why nothing should be claimed for these words, or for this part of the body in this study."""
+        is_taught = sight.encoder.spec.digest != self.digest
+        with texts_kept(self._texts):
+            words = tuple(words_against(sight.encoder, concept, prompts, sight.domain.name, is_taught=is_taught))
+        return (*words, *self._of_body(concept, sight))
+
+    def _of_body(self, concept: Concept, sight: Sight) -> tuple[Reason, ...]:
+        bodies, body = self._bodies(sight.domain), concept.body or sight.domain.default_body
+        if not bodies:
+            return ()
+        if body not in bodies:
+            known = " or ".join(named(sight.domain, [one]) for one in bodies)
+            said = f"{self.encoder} knows no {named(sight.domain, [body])}, only {known}"
+            return (Reason(code="body-not-known", sentence=said),)
+        return _reasons(list(self._unlike(sight, body)), named(sight.domain, [body])) if len(bodies) > 1 else ()
+
+    def _bodies(self, domain: Domain) -> tuple[str, ...]:
+        return () if self.known is None else self.known.bodies(domain.name)
+
+    def _unlike(self, sight: Sight, body: str | None) -> Iterator[Doubt]:
+        own = () if self.known is None else self.known.of(sight.domain.name, body)
+        if self.known is None or not own:
+            return
+        found = nearness(self.known, self._looks(self.known, sight), own)
+        figures = {"distance": found.distance, "limit": found.limit, "share": found.share, "most_share": found.contrast}
+        if found.is_far:
+            yield Doubt(code="unlike-known", said=_far(found, self.encoder), figures=figures)
+        if found.is_other and found.other is not None:
+            yield Doubt(code="like-another", said=f"looks more like {_called(found.other)}", figures=figures)
+
+    def _looks(self, known: Known, sight: Sight) -> Rows:
+        if sight.features not in self._placed:  # every concept of a study asks for them
+            self._placed[sight.features] = known.placed(
+                looks_of_study(sight.encoder, sight.indices, sight.show, known.layer)
+            )
+        return self._placed[sight.features]
+
+    def _by_words(self, sight: Sight) -> Iterator[Doubt]:
+        with texts_kept(self._texts):
+            shares = modality_shares(sight, modality_directions(sight.encoder))
+        own, best = shares[sight.domain.name], max(shares, key=lambda name: shares[name])
+        if own >= LEAST:
+            return
+        alone = ", by its words alone" if self.known is None else ""
+        said = f"looks to {self.encoder} like {_article(domains()[best].title)}{alone}"
+        yield Doubt(code="words-of-another", said=said, figures={"share_of_words": own, "least_share": LEAST})
+
+
+def _reasons(doubts: Sequence[Doubt], what: str) -> tuple[Reason, ...]:
+    """One reason a doubt; the first says what the study does not look like."""
+    return tuple(
+        Reason(code=one.code, sentence=f"{'it' if place else f'this does not look like {_article(what)}: it'} {one.said}")
+        for place, one in enumerate(doubts)
+    )
+
+
+def _far(found: Nearness, encoder: str) -> str:
+    share = "all" if found.beyond >= 100 else f"{found.beyond:.4g} %"
+    return f"lies farther from everything that {encoder} knows than {share} of its own images"
+
+
+def _called(kind: Kind) -> str:
+    return _article(named(domains()[kind.modality], [kind.body])) if kind.modality else NOTHING
+
+
+def named(domain: Domain, bodies: Sequence[str]) -> str:
+    """A study in a radiologist's words, such as "breast ultrasound", "chest or head CT", "chest radiograph"."""
+    parts = [body for body in bodies if body not in domain.title]
+    return f"{' or '.join(parts)} {domain.title}".strip()
+
+
+def _article(words: str) -> str:
+    return f"{'an' if words[0].lower() in 'aeiou' or words.startswith('MRI') else 'a'} {words}"

@@ -1,0 +1,174 @@
+"""What the small model knows, learnt anew from its recipe: fresh phantoms, real images of role "train", pictures of nothing."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from medkt.datasets.phantom import ct, mri
+from medkt.datasets.phantom.drawers import DRAWERS, DRAWN_BODY
+from medkt.datasets.phantom.finding import DOMAINS, DomainName, findings_of
+from medkt.guard.fit import Sample, fit_known
+from medkt.guard.known import Known
+from medkt.guard.looks import layer_for, looks_of
+from medkt.models.encoder import DualEncoder
+from medkt.recipe.real_images import REAL, Pixels, read_real
+
+BODIES = {"ct_haemorrhage": "head", "mri_hippocampus": "temporal lobe"}
+"""Of classes of real images that show another part of the body than the phantoms of their domain."""
+_CENTRES = 60
+_STREAM = 31  # of random numbers: no plane of the training set comes from it
+
+
+def known_of(encoder: DualEncoder, *, data: Path | None, each: int = 500, seed: int = 0) -> Known:
+    """What this encoder knows.
+
+    Args:
+        encoder: the small one.
+        data: the folder of real images; None for phantoms alone.
+        each: phantoms of each domain, each of which is shown twice: as it is, and changed a little.
+        seed: of the phantoms.
+    """
+    planes = {f"{one}/{DRAWN_BODY[one]}/drawn": phantoms(one, each, seed) for one in DOMAINS}
+    planes |= _reals(data) if data is not None else {}
+    planes["//nothing"] = list(nothings(max(60, each // 2), seed))
+    layer = layer_for(encoder)
+    samples = [_sample(encoder, name, shown, layer, seed) for name, shown in planes.items()]
+    return fit_known(samples, encoder=encoder.spec.digest, layer=layer)
+
+
+def _sample(encoder: DualEncoder, name: str, planes: Sequence[Pixels], layer: int, seed: int) -> Sample:
+    modality, body, _ = name.split("/")
+    rng = np.random.default_rng((seed, _STREAM, len(planes)))
+    times = max(1, min(8, 240 // len(planes)))
+    shown = [one for plane in planes for one in (plane, *(varied(plane, rng) for _ in range(times)))]
+    return Sample(
+        name=name, modality=modality, body=body, looks=looks_of(encoder, shown, layer), centres=_CENTRES,
+        images=np.repeat(np.arange(len(planes)), times + 1),
+    )  # fmt: skip
+
+
+def phantoms(domain: DomainName, number: int, seed: int) -> list[Pixels]:
+    """Planes without a finding, with one that has a name and with one that has none; of volumes half at any level."""
+    return [_phantom(domain, np.random.default_rng((seed, _STREAM, n)), n) for n in range(number)]
+
+
+def _phantom(domain: DomainName, rng: np.random.Generator, number: int) -> Pixels:
+    named = findings_of(domain, held_out=False)
+    drawer, kind, side = DRAWERS[domain], rng.random(), int(rng.choice((128, 128, 192, 256)))
+    finding = "" if kind < 0.35 else "unnamed" if kind < 0.65 else named[int(rng.integers(len(named)))].id
+    attributes = drawer.draw_unnamed_attributes(rng) if finding == "unnamed" else None
+    if number % 2 and domain in ("ct", "mri") and finding != "unnamed":
+        return _at_any_level(domain, finding, rng, side)
+    return np.asarray(drawer.draw_plane(finding, rng, side=side, attributes=attributes).plane, np.float32)
+
+
+def _at_any_level(domain: DomainName, finding: str, rng: np.random.Generator, side: int) -> Pixels:
+    if domain == "ct":
+        level = float(rng.uniform(-100, 100))
+        return ct.display(ct.make_study(finding, rng).hu_plane(level, side), str(rng.choice(("lung", "lung", "soft"))))
+    signal = mri.make_study(finding, rng).plane(float(rng.uniform(-50, 65)), side)
+    low, high = np.percentile(signal[signal > 0], (0.5, 99.5))
+    return np.asarray(np.clip((signal - low) / max(float(high - low), 1.0), 0, 1), np.float32)
+
+
+def _reals(data: Path) -> dict[str, list[Pixels]]:
+    made: dict[str, list[Pixels]] = {}
+    for one in read_real(data, "train"):
+        domain: DomainName = next(d for d in DOMAINS if d == REAL[one.label].domain)
+        body = BODIES.get(one.label, DRAWN_BODY[domain])
+        made.setdefault(f"{domain}/{body}/real", []).append(one.plane)
+    return made
+
+
+def varied(plane: Pixels, rng: np.random.Generator) -> Pixels:
+    """The same study from another place: cut, padded, coarser, other contrast and noise."""
+    if rng.random() < 0.5:
+        plane = _cut(plane, rng.uniform(0, 0.14, 4))
+    if rng.random() < 0.3:
+        rows, columns = plane.shape
+        top, bottom, left, right = rng.uniform(0, 0.25, 4)
+        plane = np.pad(plane, ((int(top * rows), int(bottom * rows)), (int(left * columns), int(right * columns))))
+    if rng.random() < 0.3:
+        plane = _coarser(plane, rng.uniform(0.35, 0.8))
+    if rng.random() < 0.6:
+        plane = np.clip(plane, 0, 1) ** rng.uniform(0.7, 1.4)
+    if rng.random() < 0.4:
+        plane = np.clip((plane - 0.5) * rng.uniform(0.8, 1.25) + 0.5 + rng.uniform(-0.06, 0.06), 0, 1)
+    if rng.random() < 0.2:
+        plane = np.clip(plane + rng.uniform(0, 0.03) * rng.standard_normal(plane.shape), 0, 1)
+    return np.ascontiguousarray(plane, np.float32)
+
+
+def _cut(plane: Pixels, parts: np.ndarray) -> Pixels:  # type: ignore[type-arg]
+    rows, columns = plane.shape
+    top, bottom, left, right = parts
+    return plane[int(top * rows) : rows - int(bottom * rows), int(left * columns) : columns - int(right * columns)]
+
+
+def _coarser(plane: Pixels, part: float) -> Pixels:
+    rows, columns = (max(32, int(side * part)) for side in plane.shape)
+    return np.asarray(Image.fromarray(plane).resize((columns, rows), Image.Resampling.BILINEAR, reducing_gap=3.0))
+
+
+def nothings(number: int, seed: int) -> Iterator[Pixels]:
+    """Pictures that show nothing of anybody: noise of several kinds, drawings, strokes like writing."""
+    makers = (_noise, _coloured_noise, _drawing, _writing, _blocks)
+    for n in range(number):
+        rng = np.random.default_rng((seed, _STREAM, 1, n))
+        made = makers[n % len(makers)](rng, int(rng.integers(96, 257)))
+        yield np.ascontiguousarray(np.clip(1 - made if rng.random() < 0.3 else made, 0, 1), np.float32)
+
+
+def _noise(rng: np.random.Generator, side: int) -> Pixels:
+    if rng.random() < 0.3:
+        return np.asarray(rng.random((side, side)) < rng.uniform(0.03, 0.5), np.float32)
+    return np.asarray(rng.uniform(0.2, 0.8) + rng.uniform(0.08, 0.4) * rng.standard_normal((side, side)), np.float32)
+
+
+def _coloured_noise(rng: np.random.Generator, side: int) -> Pixels:
+    """Noise whose power falls with frequency by some exponent, so that it has blobs of every size."""
+    frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(side), np.fft.fftfreq(side)))
+    frequency[0, 0] = 1
+    spectrum = np.fft.fft2(rng.standard_normal((side, side))) / frequency ** rng.uniform(0.4, 2.0)
+    values = np.fft.ifft2(spectrum).real
+    low, high = np.percentile(values, (1, 99))
+    return np.asarray((values - low) / (high - low), np.float32)
+
+
+def _drawing(rng: np.random.Generator, side: int) -> Pixels:
+    canvas = Image.new("L", (side, side), int(rng.choice((0, 0, 40, 255))))
+    pen = ImageDraw.Draw(canvas)
+    for _ in range(int(rng.integers(1, 12))):
+        (x0, x1), (y0, y1) = (sorted(rng.integers(0, side, 2).tolist()) for _ in range(2))
+        grey, width = int(rng.integers(0, 256)), int(rng.integers(1, 8))
+        shape = int(rng.integers(4))
+        if shape == 0:
+            pen.ellipse((x0, y0, x1, y1), fill=grey if rng.random() < 0.6 else None, outline=grey, width=width)
+        elif shape == 1:
+            pen.rectangle((x0, y0, x1, y1), fill=grey if rng.random() < 0.5 else None, outline=grey, width=width)
+        elif shape == 2:
+            pen.line((x0, y0, x1, y1), fill=grey, width=width)
+        else:
+            pen.polygon([tuple(place) for place in rng.integers(0, side, (4, 2)).tolist()], fill=grey)
+    return np.asarray(canvas, np.float32) / 255
+
+
+def _writing(rng: np.random.Generator, side: int) -> Pixels:
+    canvas = Image.new("L", (side, side), 0)
+    pen, size = ImageDraw.Draw(canvas), int(rng.integers(5, 22))
+    for top in range(2, side - size, int(size * 1.4)):
+        left = 3
+        while left < side - size and rng.random() < 0.97:
+            for _ in range(3):
+                a, b = (rng.integers(0, size, 2) * (0.6, 1.0) + (left, top) for _ in range(2))
+                pen.line((*a, *b), fill=int(rng.integers(160, 256)), width=max(1, size // 8))
+            left += int(size * rng.choice((0.7, 0.7, 0.7, 1.4)))
+    return np.asarray(canvas, np.float32) / 255
+
+
+def _blocks(rng: np.random.Generator, side: int) -> Pixels:
+    cell = int(rng.integers(4, 33))
+    values = rng.random((side // cell + 1, side // cell + 1)) if rng.random() < 0.6 else np.indices((side // cell + 1,) * 2).sum(0) % 2
+    return np.asarray(np.kron(values, np.ones((cell, cell)))[:side, :side], np.float32)
