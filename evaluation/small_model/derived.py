@@ -61,6 +61,15 @@ DERIVED = (
         by_hand="written by `medkt small-model train` beside the weights; copied with them",
     ),
     Derived(
+        name="guard", what="where the images lie that the encoder knows, by which a guard holds strangers back, and what it does hold back",
+        files=("medkt/models/small/weights/guard.safetensors", "evaluation/guard/results/strangers.md"),
+        commands=(
+            MEDKT + "small-model guard --data {data}",
+            PYTHON + "evaluation/guard/strangers.py --data {data} --write evaluation/guard/results/strangers.md",
+        ),
+        minutes=6, of="encoder", by_hand="the limits are looked at where the table shows studies held back that are none",
+    ),
+    Derived(
         name="tables", what="zero-shot accuracy, dense maps and DSC of the segmenter, the model's own tables",
         files=("evaluation/small_model/tables.json", "evaluation/small_model/tables.md"),
         commands=(MEDKT + "small-model evaluate --data {data}",), minutes=10,

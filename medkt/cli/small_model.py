@@ -1,4 +1,4 @@
-"""`medkt small-model`: train the embedded small model from nothing, or measure it."""
+"""`medkt small-model`: train the embedded small model from nothing, measure it, or learn anew what its guard knows."""
 
 import argparse
 import math
@@ -6,12 +6,12 @@ from pathlib import Path
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", choices=("train", "evaluate"))
+    parser.add_argument("action", choices=("train", "evaluate", "guard"))
     parser.add_argument(
-        "--out", type=Path, help="folder to write to (train: small-model/, evaluate: evaluation/small_model/)"
+        "--out", type=Path, help="folder to write to (train: small-model/, evaluate: evaluation/small_model/, guard: beside the weights)"
     )
     parser.add_argument("--work", type=Path, help="folder for the training set and checkpoints (about 1 GB)")
-    parser.add_argument("--weights", type=Path, help="evaluate the model of this folder instead of the shipped one")
+    parser.add_argument("--weights", type=Path, help="the model of this folder instead of the shipped one")
     parser.add_argument(
         "--data", type=Path, help="folder of real images with its manifest.tsv; phantoms alone without it"
     )
@@ -26,8 +26,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train, or print the tables."""
-    return _train(arguments) if arguments.action == "train" else _evaluate(arguments)
+    """Train, print the tables, or write what the guard knows."""
+    return {"train": _train, "evaluate": _evaluate, "guard": _guard}[arguments.action](arguments)
 
 
 def _train(arguments: argparse.Namespace) -> int:
@@ -52,4 +52,22 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     sam = load_small_segmenter(folder=folder) if (folder / "segmenter.json").exists() else None
     out = arguments.out or Path("evaluation/small_model")
     print(evaluate(load_small(folder=folder), sam, each=arguments.each, data=arguments.data, out=out))
+    return 0
+
+
+def _guard(arguments: argparse.Namespace) -> int:
+    from medkt.guard.default import NAME
+    from medkt.guard.known import write_known
+    from medkt.models.small import load_small
+    from medkt.models.small.dual_encoder import WEIGHTS
+    from medkt.recipe.guard import known_of
+
+    folder = arguments.weights or WEIGHTS
+    known = known_of(load_small(folder=folder), data=arguments.data, seed=arguments.seed)
+    out = (arguments.out or folder) / NAME
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_known(known, out)
+    for kind in known.kinds:
+        print(f"{kind.name}: {kind.images} images, limit {kind.limit:.3g}, at most {kind.contrast:.3g} of the way to another kind")
+    print(out)
     return 0

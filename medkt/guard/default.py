@@ -1,0 +1,34 @@
+"""The guard of an encoder: with the numbers of the images that it knows where those ship with it."""
+
+from functools import cache
+from pathlib import Path
+
+from medkt.guard.known import Known, read_known
+from medkt.guard.modality import ModalityGuard
+from medkt.models.encoder import DualEncoder
+from medkt.models.small.dual_encoder import WEIGHTS
+
+NAME = "guard.safetensors"
+
+
+def default_guard(encoder: DualEncoder) -> ModalityGuard:
+    """The guard that is on by default for an encoder as it was loaded.
+
+    Raises:
+        WeightsError: the numbers that ship with the small model cannot be read.
+    """
+    return ModalityGuard(encoder=encoder.spec.name, digest=encoder.spec.digest, known=_known(encoder))
+
+
+def _known(encoder: DualEncoder) -> Known | None:
+    """What ships with the embedded model, of these weights and no others."""
+    if encoder.spec.family != "small" or not (WEIGHTS / NAME).exists():
+        return None
+    known = shipped(WEIGHTS / NAME)
+    return known if known.encoder == encoder.spec.digest else None
+
+
+@cache
+def shipped(path: Path) -> Known:
+    """The numbers in a file, read once."""
+    return read_known(path)
