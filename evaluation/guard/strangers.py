@@ -19,6 +19,8 @@ from pathlib import Path
 
 import numpy as np
 from first import REALS, Stranger, first_strangers, of_role
+from second import second_strangers
+from variants import variants
 
 from medkt.concepts import load_concept
 from medkt.datasets.phantom.drawers import DRAWERS
@@ -201,9 +203,6 @@ TITLES = {
 
 
 def _parts(asker: Asker, work: Path, arguments: argparse.Namespace) -> dict[str, Callable[[], Iterator[Answered]]]:
-    from second import second_strangers
-    from variants import variants
-
     data = arguments.data
     return {
         "first": lambda: strangers(asker, first_strangers(work / "first", data)),

@@ -35,7 +35,7 @@ ACTIONS = ("run", "status", "retry", "merge", "verify")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    from medkt.cli.segment import add_models, add_words
+    from medkt.cli.segment import add_guard, add_models, add_words
 
     parser.add_argument(
         "action", nargs="?", choices=ACTIONS, default="run",
@@ -57,6 +57,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_reading(parser)
     add_models(parser)
     add_site(parser)
+    add_guard(parser)
     add_work(parser)
     add_privacy(parser)
     add_prompts(parser)

@@ -252,7 +252,7 @@ def factory_of(
     Raises:
         SettingsError: options that do not go together.
     """
-    from medkt.cli.segment import formats_of, published_of, require_deciding, settings_of, view_of
+    from medkt.cli.segment import formats_of, is_guarded, published_of, require_deciding, settings_of, view_of
     from medkt.cohort.scoring import Scoring
     from medkt.cohort.studies import StudyRunnerFactory
 
@@ -263,7 +263,7 @@ def factory_of(
         device=arguments.device, settings=settings, preset=arguments.preset, as_published=published_of(arguments, command),
         view=view_of(arguments), regrid=arguments.regrid, allow_incomplete=arguments.allow_incomplete,
         formats=formats_of(arguments), packages=tuple(asked.packages) if learnt else (),
-        together=arguments.together and learnt, site=arguments.site or "", scoring=scoring or Scoring(),
+        together=arguments.together and learnt, site=arguments.site or "", guarded=is_guarded(arguments), scoring=scoring or Scoring(),
     )  # fmt: skip
 
 
@@ -295,6 +295,7 @@ def identity_of(
         **({"prompts": plan.prompts.as_json()} if plan.prompts else {}),
         **(learnt if factory.packages else {}),
         **({"site": factory.site} if factory.site else {}),
+        **({} if factory.guarded else {"guarded": False}),
         **({"allow_incomplete": True} if factory.allow_incomplete else {}),
     }
 

@@ -56,7 +56,7 @@ MODES = "a RUN, --manifest, --protocol with --data, or --reference with --predic
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    from medkt.cli.segment import add_models, add_words
+    from medkt.cli.segment import add_guard, add_models, add_words
 
     parser.add_argument("run", nargs="?", type=Path, metavar="RUN", help="the statistics of a run that has ended")
     parser.add_argument(
@@ -83,6 +83,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_reading(parser)
     add_models(parser)
     add_site(parser)
+    add_guard(parser)
     add_work(parser)
     add_privacy(parser)
     add_prompts(parser)

@@ -10,6 +10,7 @@ from medkt.cli.say_words import say_words
 from medkt.cli.segment import (
     add_models,
     add_reading,
+    add_guard,
     add_words,
     pipeline_of,
     progress,
@@ -32,6 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_reading(parser)
     add_models(parser)
     add_threads(parser)
+    add_guard(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace results that are there already")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     parser.add_argument("--dry-run", action="store_true", help=SETTINGS_ONLY)

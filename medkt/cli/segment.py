@@ -47,6 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_reading(parser)
     add_models(parser)
     add_threads(parser)
+    add_guard(parser)
     parser.add_argument(
         "--site", metavar="NAME",
         help="decide presence by the calibrations of this site (`medkt calibrate` makes them) and not by the threshold",
@@ -61,6 +62,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace results that are there already")
     parser.add_argument("--json", action="store_true", help="one JSON line a study on stdout")
     add_dry_run(parser)
+
+
+def add_guard(parser: argparse.ArgumentParser) -> None:
+    """Whether an answer may be held back."""
+    parser.add_argument(
+        "--no-guard", action="store_true",
+        help="answer also where a study does not look like its modality, or words are half understood; results say so",
+    )  # fmt: skip
+
+
+def is_guarded(arguments: argparse.Namespace) -> bool:
+    """Whether an answer may be held back: not where the user says so, and not in a published way, which holds nothing back."""
+    return not arguments.no_guard and arguments.as_published is None
 
 
 def add_seg(parser: argparse.ArgumentParser) -> None:
@@ -275,6 +289,7 @@ def pipeline_of(arguments: argparse.Namespace, command: str = "segment", *, forc
         settings=settings_of(arguments),
         preset=arguments.preset,
         as_published=published_of(arguments, command, forced=forced),
+        guarded=is_guarded(arguments),
     )
     packages = packages_of(arguments)
     return pipeline.with_packages(packages, together=arguments.together) if packages else pipeline

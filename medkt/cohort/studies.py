@@ -60,6 +60,7 @@ class StudyRunnerFactory:
         packages: `.medkt` files of learnt concepts; their concepts are among `concepts` too.
         together: as for `Pipeline.with_packages`.
         site: whose calibrations decide presence; "" for the threshold of the settings.
+        guarded: as for `Pipeline.load`.
         scoring: of the cases that have a reference.
     """
 
@@ -78,6 +79,7 @@ class StudyRunnerFactory:
     packages: tuple[Path, ...] = ()
     together: bool = False
     site: str = ""
+    guarded: bool = True
     scoring: Scoring = field(default_factory=Scoring)
 
     def __call__(self) -> "StudyRunner":
@@ -88,6 +90,7 @@ class StudyRunnerFactory:
         pipeline = Pipeline.load(
             self.model, segmenter=self.segmenter, device=self.device, settings=self.settings, preset=self.preset,
             as_published=self.as_published, packages=self.packages, together=self.together,
+            guarded=self.guarded,
         )  # fmt: skip
         require_words(self.concepts.values(), pipeline.encoder)
         rules = SiteRules.read(self.site, pipeline, self.concepts.values(), self.view) if self.site else None
@@ -118,6 +121,7 @@ class StudyRunner:
             "encoder": {"name": spec.name, "digest": spec.digest, **learnt},
             "segmenter": {"name": segmenter.name, "digest": segmenter.digest},
             "device": device_of(self.pipeline.encoder).type,
+            "guard": self.pipeline.guard.facts if self.pipeline.guard else None,
             **({"calibrations": self.rules.digests} if self.rules else {}),
         }
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float32, Int64
 
 from medkt.errors import InputError
 from medkt.guard.known import Distances, Kind, Known, Rows
@@ -14,6 +14,7 @@ ROUNDS = 12  # of k-means
 SHRINK = 0.05  # of the mean variance, added to each: directions in which no kind varies are none to judge by
 OF_ITS_OWN = 0.995  # the share of a kind's own images that lie within the limit, before room is left
 ROOM = 1.1  # how much farther than that an image may lie: other machines, other cuts
+ROOM_BETWEEN = 1.05  # the same for its share of the way to another kind
 _LEAST = 1e-6
 
 
@@ -26,6 +27,7 @@ class Sample:
         looks: one row a plane.
         images: (planes,) which image each is of: several planes may be one image changed a little.
         centres: how many the kind is to have, at most half its images.
+        room: how much farther than its own images one of the kind may lie.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Sample:
     looks: Rows
     images: Int64[np.ndarray, " planes"]
     centres: int
+    room: float = ROOM
 
 
 def fit_known(samples: Sequence[Sample], *, encoder: str, layer: int, seed: int = 0) -> Known:
@@ -56,7 +59,7 @@ def fit_known(samples: Sequence[Sample], *, encoder: str, layer: int, seed: int 
     return replace(bare, kinds=tuple(_with_limits(one, placed[one.name], kinds, seed) for one in samples))
 
 
-def _whitening(groups: Sequence[Rows]) -> Float64[np.ndarray, "numbers numbers"]:
+def _whitening(groups: Sequence[Rows]) -> Float32[np.ndarray, "numbers numbers"]:
     """The change after which kinds spread alike in all directions, on average over them."""
     within = np.mean([np.cov(group.T, bias=True) for group in groups], axis=0)
     values, directions = np.linalg.eigh(within)
@@ -91,7 +94,7 @@ def _with_limits(sample: Sample, placed: Rows, kinds: Mapping[str, Kind], seed: 
     shares = own / np.min(others, axis=0) if others else np.zeros(len(own))
     return replace(
         kind, own=tuple(float(f"{one:.5g}") for one in np.percentile(own, np.arange(101))),
-        limit=_with_room(own), contrast=_with_room(shares),
+        limit=_with_room(own, sample.room), contrast=_with_room(shares, ROOM_BETWEEN),
     )  # fmt: skip
 
 
@@ -107,5 +110,5 @@ def _own_distances(sample: Sample, placed: Rows, kind: Kind, seed: int) -> tuple
     return np.concatenate(found), np.concatenate(order)
 
 
-def _with_room(values: Distances) -> float:
-    return float(f"{np.quantile(values, OF_ITS_OWN) * ROOM:.5g}")
+def _with_room(values: Distances, room: float) -> float:
+    return float(f"{np.quantile(values, OF_ITS_OWN) * room:.5g}")

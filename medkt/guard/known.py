@@ -177,8 +177,8 @@ def nearness(known: Known, placed: Rows, own: Sequence[Kind]) -> Nearness:
     others = [kind for kind in known.kinds if kind.name not in {one.name for one in own}]
     other = min(others, key=lambda kind: middle[kind.name], default=None)
     distance = middle[nearest.name]
-    share = min(middle[kind.name] for kind in own) / max(middle[other.name], 1e-9) if other else 0.0
+    share = distance / max(middle[other.name], 1e-9) if other else 0.0
     return Nearness(
         own=nearest, distance=distance, limit=nearest.limit, other=other, share=share,
-        contrast=max(kind.contrast for kind in own), beyond=nearest.beyond(distance),
+        contrast=nearest.contrast, beyond=nearest.beyond(distance),
     )  # fmt: skip

@@ -21,7 +21,8 @@ from medkt.models.encoder import DualEncoder
 from medkt.presence import Reason, Sight
 from medkt.saliency.targets import KeptTexts, texts_kept
 
-NOTHING = "a drawing, noise or writing"
+NOTHING = "a drawing, a photograph, writing or noise"
+_ADJECTIVES = {"abdomen": "abdominal"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -65,7 +66,7 @@ class ModalityGuard:
         if not bodies:
             return ()
         if body not in bodies:
-            known = " or ".join(named(sight.domain, [one]) for one in bodies)
+            known = " and ".join(named(sight.domain, [one]) for one in bodies)
             said = f"{self.encoder} knows no {named(sight.domain, [body])}, only {known}"
             return (Reason(code="body-not-known", sentence=said),)
         return _reasons(list(self._unlike(sight, body)), named(sight.domain, [body])) if len(bodies) > 1 else ()
@@ -105,7 +106,10 @@ class ModalityGuard:
 def _reasons(doubts: Sequence[Doubt], what: str) -> tuple[Reason, ...]:
     """One reason a doubt; the first says what the study does not look like."""
     return tuple(
-        Reason(code=one.code, sentence=f"{'it' if place else f'this does not look like {_article(what)}: it'} {one.said}")
+        Reason(
+            code=one.code, sentence=f"{'it' if place else f'this does not look like {_article(what)}: it'} {one.said}",
+            figures={name: float(f"{value:.5g}") for name, value in one.figures.items()},
+        )  # fmt: skip
         for place, one in enumerate(doubts)
     )
 
@@ -121,7 +125,7 @@ def _called(kind: Kind) -> str:
 
 def named(domain: Domain, bodies: Sequence[str]) -> str:
     """A study in a radiologist's words, such as "breast ultrasound", "chest or head CT", "chest radiograph"."""
-    parts = [body for body in bodies if body not in domain.title]
+    parts = [_ADJECTIVES.get(body, body) for body in bodies if body not in domain.title]
     return f"{' or '.join(parts)} {domain.title}".strip()
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from medkt.concepts import Concept, Package
 from medkt.errors import InputError, NumericalError, SettingsError
+from medkt.guard import default_guard
 from medkt.io import read_image
 from medkt.io.mask_choice import MaskChoice
 from medkt.io.masks import read_chosen, require_held
@@ -68,6 +69,7 @@ class Pipeline:
         packages: Sequence[str | Path | Package] = (),
         together: bool = False,
         rule: PresenceRule | None = None,
+        guarded: bool = True,
         guard: Guard | None = None,
     ) -> "Pipeline":
         """Load an encoder and a segmenter by name or from files of the user's.
@@ -82,7 +84,8 @@ class Pipeline:
             packages: `.medkt` files of learnt concepts, as for `with_packages`.
             together: see there.
             rule: who decides; see the attributes.
-            guard: who may hold an answer back.
+            guarded: whether an answer may be held back at all.
+            guard: who may; None takes the encoder's own (`medkt.guard.default_guard`).
 
         Raises:
             UnknownNameError, WeightsError, MissingDependencyError: from loading.
@@ -94,7 +97,8 @@ class Pipeline:
         loaded, facts = segmenter_with_facts(name, where)
         return cls(
             encoder=encoder, segmenter=loaded, segmenter_facts=facts,
-            settings=settings or SegmentationSettings(), preset=preset, as_published=as_published or {}, rule=rule, guard=guard,
+            settings=settings or SegmentationSettings(), preset=preset, as_published=as_published or {}, rule=rule,
+            guard=(guard or default_guard(encoder)) if guarded else None,
         ).with_packages(packages, together=together)  # fmt: skip
 
     def with_packages(self, packages: Sequence[str | Path | Package], *, together: bool = False) -> "Pipeline":

@@ -1,8 +1,8 @@
 """The answer for one concept in one study, with "no claim" as a state of its own beside seen and not seen."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -25,10 +25,12 @@ class Reason:
     Attributes:
         code: a few words with hyphens, such as "unlike-modality"; for tables and programs, and it names nobody.
         sentence: for people, to be read after "no claim: ".
+        figures: what was measured and the limits, by name; finite.
     """
 
     code: str
     sentence: str
+    figures: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not _CODE.fullmatch(self.code) or not self.sentence.strip():

@@ -75,7 +75,7 @@ def test_the_middle_plane_decides(known: Known) -> None:
 def test_images_that_are_held_out_set_the_limit() -> None:
     """Planes that are one image changed a little do not vouch for each other."""
     spread = rows(0.0, 20, 4)
-    few = replace(sample("ct/chest/drawn", 0.0), looks=np.repeat(spread, 3, axis=0), images=np.repeat(np.arange(20), 3))
+    few = replace(sample("ct/chest/drawn", 0.0), centres=40, looks=np.repeat(spread, 3, axis=0), images=np.repeat(np.arange(20), 3))
     alone = replace(few, images=np.arange(60))
     far = sample("mri/head/drawn", -20.0, seed=2)
     honest, flattered = (fit_known([one, far], encoder="e", layer=0).kinds[0] for one in (few, alone))
