@@ -60,13 +60,12 @@ def _doubts(sight: Sight, known: Limits, modality: str) -> Iterator[Doubt]:
     if colour > known.most_colour.get(modality, 1.0):
         figures = {"colour": colour, "most_colour": known.most_colour[modality]}
         yield Doubt(code="colour", said=f"is a picture in colour ({colour:.0%} of it)", figures=figures)
-    plane = content(sight.show(sight.indices[len(sight.indices) // 2]))
-    step = max(1, plane.size // _ASKED)
-    levels = len(np.unique(plane.ravel()[::step]))
+    plane = sight.show(sight.indices[len(sight.indices) // 2])
+    levels = len(np.unique(plane.ravel()[:: max(1, plane.size // _ASKED)]))
     if levels < known.fewest_levels:
-        said = f"has {levels} grey levels, as a drawing or a mask has"
-        yield Doubt(code="few-levels", said=said, figures={"levels": levels, "fewest_levels": known.fewest_levels})
-    grain = grain_of(plane)
+        figures = {"levels": float(levels), "fewest_levels": float(known.fewest_levels)}
+        yield Doubt(code="few-levels", said=f"has {levels} grey levels, as a drawing or a mask has", figures=figures)
+    grain = grain_of(content(plane))
     if grain < known.least_grain and levels >= known.fewest_levels:
         said = "is noise: neighbouring pixels have nothing to do with each other"
         yield Doubt(code="noise", said=said, figures={"likeness": grain, "least_likeness": known.least_grain})

@@ -17,7 +17,7 @@ from medkt.saliency.targets import embed_texts
 HALF: Mapping[Code, str] = {"negation": "words-denied", "question": "words-ask", "unknown_words": "words-unknown"}
 """Notes on words with which an answer would not be one to them, and the codes of the reasons."""
 SAME = 0.995
-"""The cosine of a text with itself less its visual words, from which the score does not depend on them."""
+"""The cosine of a text with itself less some of its words, from which the score does not depend on them."""
 _OF_MEDICINE = re.compile(
     r"\w{2,}(?:oma|omas|omata|itis|osis|oses|iasis|ectasis|ectases|ectasia|megaly|pathy|pathies|plasia|trophy|cele|liths?|"
     r"stenosis|rrhage|a?emia|plegia|sclerosis|thorax|cysts?|oid|um|us|ae|ous|ary|eal|ial)"
@@ -52,10 +52,12 @@ def _against(encoder: DualEncoder, prompt: str, modality: str, *, is_taught: boo
         found.pop("words-unknown", None)
         return found
     seen = words_of_a_look(prompt)
-    if not seen:
+    if not seen and not found:
         found["words-not-visual"] = "its words name nothing that a picture shows"
-    elif not found and not depends_on(encoder, prompt, seen):
-        found["words-without-effect"] = f"the score would be the same without {', '.join(sorted(seen)[:5])}"
+    # of a text that is cut off it is asked whether what it says of a look still counts, of others whether anything does
+    decisive = seen if "cut_off" in notes else frozenset(words_in(plain_text(prompt))[0]) - asked().function
+    if not found and not depends_on(encoder, prompt, decisive):
+        found["words-without-effect"] = f"the score would be the same without {', '.join(sorted(decisive)[:5])}"
     return found
 
 

@@ -92,7 +92,7 @@ def test_drawings_are_held_back(encoder: SmallEncoder, guard: ModalityGuard, mod
 def test_a_volume_passes_and_noise_in_its_place_does_not(
     encoder: SmallEncoder, guard: ModalityGuard, modality: DomainName, tmp_path: Path
 ) -> None:
-    image = read_image(write_study(tmp_path, domain=modality, finding="", seed=3, format="nifti", shape=(9, 96, 96), spacing_mm=(20, 3.6, 3.6) if modality == "ct" else (12, 2.4, 2.4)))
+    image = read_image(write_study(tmp_path, domain=modality, finding="", seed=3, format="nifti", shape=(9, 96, 96), spacing_mm=(20.0, 3.6, 3.6) if modality == "ct" else (12.0, 2.4, 2.4)))
     assert guard.of_image(seen(encoder, image, modality)) == ()
     noise = np.random.default_rng(1).permutation(image.values.ravel()).reshape(image.values.shape)
     assert codes(guard.of_image(seen(encoder, replace(image, values=noise), modality))) & {"noise", "like-another"}
@@ -125,7 +125,7 @@ def test_without_numbers_words_alone_decide_and_it_says_so(encoder: SmallEncoder
 
 def test_planes_in_another_order_are_the_same_study(encoder: SmallEncoder, guard: ModalityGuard, tmp_path: Path) -> None:
     one, other = (
-        read_image(write_study(tmp_path / form, domain="mri", finding="", seed=4, format=form, shape=(7, 64, 64), spacing_mm=(15, 3.6, 3.6)))
+        read_image(write_study(tmp_path / form, domain="mri", finding="", seed=4, format=form, shape=(7, 64, 64), spacing_mm=(15.0, 3.6, 3.6)))
         for form in ("nifti", "dicom")
     )
     figures = [guard._looks(shipped(WEIGHTS / NAME), seen(encoder, image, "mri")) for image in (one, other)]
