@@ -85,7 +85,11 @@ def _noise(keeper: Keeper) -> Iterator[Stranger]:
     for name, exponent in (("pink", 1.0), ("brown", 1.5)):
         frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(side), np.fft.fftfreq(side)))
         frequency[0, 0] = 1
-        yield keeper.keep("noise", name, stretched(np.fft.ifft2(np.fft.fft2(rng.standard_normal((side, side))) / frequency**exponent).real))
+        yield keeper.keep(
+            "noise",
+            name,
+            stretched(np.fft.ifft2(np.fft.fft2(rng.standard_normal((side, side))) / frequency**exponent).real),
+        )
     for name, width in (("blurred", 4.0), ("soft", 1.5)):
         yield keeper.keep("noise", name, stretched(gaussian_filter(rng.standard_normal((side, side)), width)))
     yield keeper.keep("noise", "blocks", np.kron(rng.random((28, 28)), np.ones((8, 8))))
@@ -101,7 +105,16 @@ def stretched(values: np.ndarray) -> np.ndarray:
 
 def _drawings(keeper: Keeper) -> Iterator[Stranger]:
     rng = np.random.default_rng(6)
-    for name, ground in (("disc", 0), ("rings", 0), ("polygons", 0), ("face", 0), ("lines", 255), ("bars", 255), ("dots", 0), ("box", 0)):
+    for name, ground in (
+        ("disc", 0),
+        ("rings", 0),
+        ("polygons", 0),
+        ("face", 0),
+        ("lines", 255),
+        ("bars", 255),
+        ("dots", 0),
+        ("box", 0),
+    ):
         canvas = Image.new("L", (256, 256), ground)
         pen = ImageDraw.Draw(canvas)
         if name == "disc":
@@ -111,7 +124,9 @@ def _drawings(keeper: Keeper) -> Iterator[Stranger]:
                 pen.ellipse((128 - r, 128 - r, 128 + r, 128 + r), outline=255, width=3)
         elif name == "polygons":
             for _ in range(6):
-                pen.polygon([tuple(place) for place in rng.integers(0, 256, (4, 2)).tolist()], fill=int(rng.integers(60, 255)))
+                pen.polygon(
+                    [tuple(place) for place in rng.integers(0, 256, (4, 2)).tolist()], fill=int(rng.integers(60, 255))
+                )
         elif name == "face":
             pen.ellipse((30, 30, 226, 226), outline=255, width=4)
             pen.ellipse((80, 90, 105, 115), fill=255)
@@ -132,7 +147,9 @@ def _drawings(keeper: Keeper) -> Iterator[Stranger]:
 
 
 def _writing(keeper: Keeper) -> Iterator[Stranger]:
-    for number, (ink, ground, size) in enumerate(((0, 255, 14), (255, 0, 14), (30, 220, 24), (240, 40, 10), (255, 0, 36), (90, 160, 18))):
+    for number, (ink, ground, size) in enumerate(
+        ((0, 255, 14), (255, 0, 14), (30, 220, 24), (240, 40, 10), (255, 0, 36), (90, 160, 18))
+    ):
         yield keeper.keep("writing", f"page{number}", written(ink, ground, size))
     yield keeper.keep("writing", "photographed", np.asarray(skimage.data.text()))
     yield keeper.keep("writing", "scanned", np.asarray(skimage.data.page()))

@@ -32,14 +32,20 @@ def _photographs(keeper: Keeper) -> Iterator[Stranger]:
     for name in ("hubble_deep_field", "retina", "immunohistochemistry"):
         yield keeper.keep("other photograph", name, getattr(skimage.data, name)()[:900, :900])
     for name in ("moon", "coins", "clock", "cell"):
-        yield keeper.keep("other photograph", name, np.asarray(Image.fromarray(getattr(skimage.data, name)()).convert("L")))
+        yield keeper.keep(
+            "other photograph", name, np.asarray(Image.fromarray(getattr(skimage.data, name)()).convert("L"))
+        )
     for name in ("hubble_deep_field", "retina"):
-        yield keeper.keep("other photograph", f"{name}_grey", np.asarray(Image.fromarray(getattr(skimage.data, name)()).convert("L")))
+        yield keeper.keep(
+            "other photograph", f"{name}_grey", np.asarray(Image.fromarray(getattr(skimage.data, name)()).convert("L"))
+        )
     motorcycle = skimage.data.stereo_motorcycle()[0]
     yield keeper.keep("other photograph", "motorcycle_grey", np.asarray(Image.fromarray(motorcycle).convert("L")))
     for number in (3, 60):  # a face, enlarged from 25 pixels
         face = Image.fromarray(np.rint(skimage.data.lfw_subset()[number] * 255).astype(np.uint8))
-        yield keeper.keep("other photograph", f"face{number}", np.asarray(face.resize((200, 200), Image.Resampling.BICUBIC)))
+        yield keeper.keep(
+            "other photograph", f"face{number}", np.asarray(face.resize((200, 200), Image.Resampling.BICUBIC))
+        )
 
 
 def _patterns(keeper: Keeper) -> Iterator[Stranger]:
@@ -57,7 +63,10 @@ def _patterns(keeper: Keeper) -> Iterator[Stranger]:
     yield keeper.keep("pattern", "fractal", _mandelbrot(side))
     life = rng.random((64, 64)) < 0.3
     for _ in range(30):
-        around = sum(np.roll(life, shift, (0, 1)).astype(int) for shift in ((i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j))
+        around = sum(
+            np.roll(life, shift, (0, 1)).astype(int)
+            for shift in ((i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j)
+        )
         life = (around == 3) | (life & (around == 2))
     yield keeper.keep("pattern", "automaton", np.kron(life, np.ones((4, 4))))
     yield keeper.keep("pattern", "code", np.kron(rng.random((29, 29)) < 0.5, np.ones((8, 8))))
@@ -103,7 +112,12 @@ def _plots(keeper: Keeper) -> Iterator[Stranger]:
 
 def _screens(keeper: Keeper) -> Iterator[Stranger]:
     font = ImageFont.load_default(13)
-    for name, ground, panel, ink in (("light", 245, 225, 20), ("dark", 25, 45, 220), ("blue", 180, 210, 40), ("worklist", 5, 15, 200)):
+    for name, ground, panel, ink in (
+        ("light", 245, 225, 20),
+        ("dark", 25, 45, 220),
+        ("blue", 180, 210, 40),
+        ("worklist", 5, 15, 200),
+    ):
         canvas = Image.new("L", (640, 480), ground)
         pen = ImageDraw.Draw(canvas)
         pen.rectangle((0, 0, 640, 28), fill=panel)
@@ -126,7 +140,12 @@ def _destroyed(keeper: Keeper, data: Path) -> Iterator[Stranger]:
     for modality in DOMAINS:
         grey = _real(data, modality, 4).astype(np.float64)
         phases = np.angle(np.fft.fft2(rng.standard_normal(grey.shape)))
-        yield keeper.keep("destroyed study", f"{modality}_phases", stretched(np.fft.ifft2(np.abs(np.fft.fft2(grey)) * np.exp(1j * phases)).real), modality)
+        yield keeper.keep(
+            "destroyed study",
+            f"{modality}_phases",
+            stretched(np.fft.ifft2(np.abs(np.fft.fft2(grey)) * np.exp(1j * phases)).real),
+            modality,
+        )
         yield keeper.keep("destroyed study", f"{modality}_tiles", _tiles(grey, rng), modality)
     for modality in ("cxr", "mri"):
         grey = _real(data, modality, 5)
@@ -137,7 +156,9 @@ def _tiles(grey: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     side = min(grey.shape) // 8
     tiles = [grey[r * side : (r + 1) * side, c * side : (c + 1) * side] for r in range(8) for c in range(8)]
     order = rng.permutation(64)
-    return np.concatenate([np.concatenate([tiles[k] for k in order[r * 8 : r * 8 + 8]], axis=1) for r in range(8)]).astype(np.uint8)
+    return np.concatenate(
+        [np.concatenate([tiles[k] for k in order[r * 8 : r * 8 + 8]], axis=1) for r in range(8)]
+    ).astype(np.uint8)
 
 
 def _collages(keeper: Keeper, data: Path) -> Iterator[Stranger]:
@@ -163,7 +184,9 @@ def _volumes(keeper: Keeper, data: Path) -> Iterator[Stranger]:
     noise = rng.normal(-200, 400, (64, 64, 16)).astype(np.int16)
     smooth = (gaussian_filter(rng.standard_normal((64, 64, 16)), 3) * 4000).astype(np.int16)
     photograph = np.asarray(Image.fromarray(skimage.data.chelsea()).convert("L").resize((96, 96))).astype(np.int16)
-    ball = (np.linalg.norm(np.indices((64, 64, 16)).T / [8, 1, 1] - [1, 32, 32], axis=-1).T < 22) * np.int16(1000) - np.int16(1000)
+    ball = (np.linalg.norm(np.indices((64, 64, 16)).T / [8, 1, 1] - [1, 32, 32], axis=-1).T < 22) * np.int16(
+        1000
+    ) - np.int16(1000)
     for name, values, modality in (
         ("noise", noise, "ct"), ("blobs", smooth, "mri"), ("photograph", np.repeat(photograph[..., None], 12, axis=2) * 8, "mri"),
         ("ball", ball.astype(np.int16), "ct"),

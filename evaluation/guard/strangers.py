@@ -17,13 +17,11 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 from first import REALS, Stranger, first_strangers, of_role
 from second import second_strangers
 from variants import variants
 
 from medkt.concepts import load_concept
-from medkt.datasets.phantom.drawers import DRAWERS
 from medkt.datasets.phantom.finding import DOMAINS, findings_of
 from medkt.datasets.phantom.study import write_study
 from medkt.domains import domain
@@ -100,14 +98,23 @@ class Asker:
             for concept in [one for one in concepts if own or kind.window_for(one) == window]:
                 texts = texts_of(kind, concept)
                 (target,) = embed_targets(self.encoder, [texts])
-                seen = decide_presence(features, target, self.settings, logit_scale=self.encoder.logit_scale, indices=looked.positions).present
+                seen = decide_presence(
+                    features, target, self.settings, logit_scale=self.encoder.logit_scale, indices=looked.positions
+                ).present
                 why = (*against, *self.guard.of_words(concept, texts.prompts, sight))
                 before, after, reasons = before + seen, after + (seen and not why), [*reasons, *why]
         codes = tuple(dict.fromkeys(reason.code for reason in reasons))
-        return Answered(**{
-            **_fields(told), "asked": len(concepts), "before": before, "after": after, "stopped": bool(reasons), "codes": codes,
-            "said": reasons[0].sentence if reasons else "",
-        })
+        return Answered(
+            **{
+                **_fields(told),
+                "asked": len(concepts),
+                "before": before,
+                "after": after,
+                "stopped": bool(reasons),
+                "codes": codes,
+                "said": reasons[0].sentence if reasons else "",
+            }
+        )
 
 
 def _fields(told: Answered) -> dict:
@@ -126,7 +133,9 @@ def phantoms(asker: Asker, folder: Path, studies: int) -> Iterator[Answered]:
         for number in range(studies):
             finding = "" if number % 2 else every[(number // 2) % len(every)]
             form = "png" if modality in ("ct", "mri") or number % 4 < 2 else "dicom"
-            path = write_study(folder / f"{modality}{number}", domain=modality, finding=finding, seed=910_000 + number, format=form)
+            path = write_study(
+                folder / f"{modality}{number}", domain=modality, finding=finding, seed=910_000 + number, format=form
+            )
             yield asker.ask("phantom planes", finding or "normal", path, modality)
 
 
@@ -158,7 +167,11 @@ def reals(asker: Asker, data: Path) -> Iterator[Answered]:
 
 def others(asker: Asker, data: Path) -> Iterator[Answered]:
     """Real images of a modality that show another part of the body, shown without a bar."""
-    for modality, folder in (("ct", "ct/haemorrhage/images"), ("mri", "mri/hippocampus/images"), ("ultrasound", "us/liver/images")):
+    for modality, folder in (
+        ("ct", "ct/haemorrhage/images"),
+        ("mri", "mri/hippocampus/images"),
+        ("ultrasound", "us/liver/images"),
+    ):
         for path in of_role(data, folder, "validate"):
             yield asker.ask("another part of the body", folder, path, modality)
 
@@ -184,9 +197,17 @@ def main() -> int:
                 sections += [f"## {TITLES[part]}", "", *table(made, part), ""]
                 print("\n".join(sections[-len(table(made, part)) - 3 :]), flush=True)
     if arguments.rows:
-        arguments.rows.write_text("".join(json.dumps(asdict(row), allow_nan=False) + "\n" for row in rows), encoding="utf-8")
+        arguments.rows.write_text(
+            "".join(json.dumps(asdict(row), allow_nan=False) + "\n" for row in rows), encoding="utf-8"
+        )
     if arguments.write:
-        head = ["# What the guard holds back", "", asker.guard.facts + ".", "Made by `python evaluation/guard/strangers.py`.", ""]
+        head = [
+            "# What the guard holds back",
+            "",
+            asker.guard.facts + ".",
+            "Made by `python evaluation/guard/strangers.py`.",
+            "",
+        ]
         arguments.write.write_text("\n".join([*head, *sections]), encoding="utf-8")
     return 0
 
@@ -221,7 +242,10 @@ def table(rows: Sequence[Answered], part: str) -> list[str]:
 
 
 def _of_strangers(rows: Sequence[Answered]) -> list[str]:
-    lines = ["| kind | strangers | held back | refused | questions | called seen before | after |", "|---|---|---|---|---|---|---|"]
+    lines = [
+        "| kind | strangers | held back | refused | questions | called seen before | after |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for kind in [*dict.fromkeys(row.group for row in rows), "all"]:
         some = [row for row in rows if kind in (row.group, "all")]
         lines.append(
@@ -230,17 +254,31 @@ def _of_strangers(rows: Sequence[Answered]) -> list[str]:
         )
     left = [f"{row.group} {row.name} as {row.modality} ({row.after})" for row in rows if row.after]
     through = [f"{row.group} {row.name} as {row.modality}" for row in rows if not row.stopped and not row.error]
-    return [*lines, "", f"Called seen still: {', '.join(left) or 'none'}.", f"Not held back: {', '.join(through) or 'none'}."]
+    return [
+        *lines,
+        "",
+        f"Called seen still: {', '.join(left) or 'none'}.",
+        f"Not held back: {', '.join(through) or 'none'}.",
+    ]
 
 
 def _of_studies(rows: Sequence[Answered], part: str) -> list[str]:
-    lines = ["| modality | group | studies | held back | share, 95 % | why | refused |", "|---|---|---|---|---|---|---|"]
+    lines = [
+        "| modality | group | studies | held back | share, 95 % | why | refused |",
+        "|---|---|---|---|---|---|---|",
+    ]
     by_name = part in ("reals", "variants", "others")
     groups = list(dict.fromkeys((row.modality, row.name if by_name else row.group) for row in rows))
     both = [(modality, "all") for modality in dict.fromkeys(row.modality for row in rows)] if by_name else []
     for modality, group in [*groups, *both]:
-        some = [r for r in rows if r.modality == modality and group in (r.name if by_name else r.group, "all") and not r.error]
-        refused = sum(bool(r.error) for r in rows if r.modality == modality and group in (r.name if by_name else r.group, "all"))
+        some = [
+            r
+            for r in rows
+            if r.modality == modality and group in (r.name if by_name else r.group, "all") and not r.error
+        ]
+        refused = sum(
+            bool(r.error) for r in rows if r.modality == modality and group in (r.name if by_name else r.group, "all")
+        )
         stopped = [row for row in some if row.stopped]
         found = wilson(len(stopped), len(some))
         why = ", ".join(dict.fromkeys(code for row in stopped for code in row.codes)) or "-"

@@ -23,9 +23,24 @@ def variants(asker: Any, work: Path, data: Path) -> Iterator[Any]:
                 Image.fromarray(shown).save(kept)
                 yield asker.ask("variants", name, kept, modality)
     for number in range(EACH):
-        path = write_study(work / f"m1_{number}", domain="cxr", finding="", seed=930_000 + number, format="dicom", photometric="MONOCHROME1")
+        path = write_study(
+            work / f"m1_{number}",
+            domain="cxr",
+            finding="",
+            seed=930_000 + number,
+            format="dicom",
+            photometric="MONOCHROME1",
+        )
         yield asker.ask("variants", "MONOCHROME1", path, "cxr")
-        path = write_study(work / f"rgb_{number}", domain="ultrasound", finding="", seed=930_000 + number, format="dicom", photometric="RGB", frames=4)
+        path = write_study(
+            work / f"rgb_{number}",
+            domain="ultrasound",
+            finding="",
+            seed=930_000 + number,
+            format="dicom",
+            photometric="RGB",
+            frames=4,
+        )
         yield asker.ask("variants", "grey clip saved as RGB", path, "ultrasound")
         for window in ("mediastinum", "bone", "2000/-400"):
             path = write_study(work / f"w_{number}", domain="ct", finding="", seed=930_000 + number, format="nifti")
@@ -42,5 +57,7 @@ def _shown(grey: np.ndarray) -> dict[str, np.ndarray]:
         "padded to a square and more": np.pad(grey, ((rows // 6, rows // 6), (columns // 4, columns // 3))),
         "16 bits": (grey.astype(np.uint16) * 200 + 500).astype(np.uint16),
         "brighter": np.rint(255 * (grey / 255.0) ** 0.7).astype(np.uint8),
-        "of half the size": np.asarray(Image.fromarray(grey).resize((columns // 2, rows // 2), Image.Resampling.BILINEAR)),
+        "of half the size": np.asarray(
+            Image.fromarray(grey).resize((columns // 2, rows // 2), Image.Resampling.BILINEAR)
+        ),
     }

@@ -8,9 +8,9 @@ from medkt.cli.outputs import add_output, require_output
 from medkt.cli.published import SETTINGS_ONLY, WINDOW, say_settings, settle, standing_of
 from medkt.cli.say_words import say_words
 from medkt.cli.segment import (
+    add_guard,
     add_models,
     add_reading,
-    add_guard,
     add_words,
     pipeline_of,
     progress,

@@ -8,7 +8,9 @@ from pathlib import Path
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", choices=("train", "evaluate", "guard"))
     parser.add_argument(
-        "--out", type=Path, help="folder to write to (train: small-model/, evaluate: evaluation/small_model/, guard: beside the weights)"
+        "--out",
+        type=Path,
+        help="folder to write to (train: small-model/, evaluate: evaluation/small_model/, guard: beside the weights)",
     )
     parser.add_argument("--work", type=Path, help="folder for the training set and checkpoints (about 1 GB)")
     parser.add_argument("--weights", type=Path, help="the model of this folder instead of the shipped one")
@@ -68,6 +70,8 @@ def _guard(arguments: argparse.Namespace) -> int:
     out.parent.mkdir(parents=True, exist_ok=True)
     write_known(known, out)
     for kind in known.kinds:
-        print(f"{kind.name}: {kind.images} images, limit {kind.limit:.3g}, at most {kind.contrast:.3g} of the way to another kind")
+        print(
+            f"{kind.name}: {kind.images} images, limit {kind.limit:.3g}, at most {kind.contrast:.3g} of the way to another kind"
+        )
     print(out)
     return 0

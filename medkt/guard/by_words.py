@@ -12,9 +12,9 @@ from medkt.models.encoder import DualEncoder
 from medkt.presence import Sight
 from medkt.saliency.targets import embed_texts
 
-LEAST = 0.02
+LEAST = 0.005
 """The probability that the study's own modality must have. Our choice: no image of a modality should be taken for another with
-odds of fifty to one."""
+odds of two hundred to one."""
 
 
 def modality_directions(encoder: DualEncoder) -> Mapping[str, Float[Tensor, "parts width"]]:

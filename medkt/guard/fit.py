@@ -98,7 +98,9 @@ def _with_limits(sample: Sample, placed: Rows, kinds: Mapping[str, Kind], seed: 
     )  # fmt: skip
 
 
-def _own_distances(sample: Sample, placed: Rows, kind: Kind, seed: int) -> tuple[Distances, Int64[np.ndarray, " planes"]]:
+def _own_distances(
+    sample: Sample, placed: Rows, kind: Kind, seed: int
+) -> tuple[Distances, Int64[np.ndarray, " planes"]]:
     """Distances of the kind's own planes to centres of its other images, and which plane each is of."""
     names = np.random.default_rng(seed).permutation(np.unique(sample.images))
     found, order = [], []

@@ -5,6 +5,8 @@ holds something, so that padding changes none of them, and of a copy whose longe
 changes little.
 """
 
+from itertools import pairwise
+
 import numpy as np
 from jaxtyping import Float64
 from numpy.typing import NDArray
@@ -34,7 +36,12 @@ def greys_of(plane: Plane) -> Numbers:
     scale = SIDE / max(rows, columns)
     small = _resized(held, *(max(_EVEN, round(side * scale) // _EVEN * _EVEN) for side in (rows, columns)))
     coarse = _resized(held, 2 * _CELLS, 2 * _CELLS)
-    shape = [_alike(coarse, coarse[:, ::-1]), _alike(coarse, coarse[::-1]), grain_of(held), float(np.log(rows / columns))]
+    shape = [
+        _alike(coarse, coarse[:, ::-1]),
+        _alike(coarse, coarse[::-1]),
+        grain_of(held),
+        float(np.log(rows / columns)),
+    ]
     return np.array([*_contrast(small), *_histogram(small), *shape, *_halved(coarse).ravel()], np.float64)
 
 
@@ -57,10 +64,14 @@ def _contrast(small: Grey) -> list[float]:
         power = float(squared.mean())
         tails = float((squared * squared).mean()) / max(power * power, 1e-12)
         down, across = (float(np.abs(np.diff(level, axis=axis)).mean()) + _LEAST / 10 for axis in (0, 1))
-        numbers += [0.5 * float(np.log(power / spread**2 + 1e-6)), float(np.log(tails + 1)), float(np.log(down / across))]
+        numbers += [
+            0.5 * float(np.log(power / spread**2 + 1e-6)),
+            float(np.log(tails + 1)),
+            float(np.log(down / across)),
+        ]
         places.append(_halved(np.abs(band)))
         level = coarser
-    return numbers + [_alike(_halved(fine), coarse) for fine, coarse in zip(places, places[1:], strict=False)]
+    return numbers + [_alike(_halved(fine), coarse) for fine, coarse in pairwise(places)]
 
 
 def _histogram(small: Grey) -> list[float]:

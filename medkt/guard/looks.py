@@ -29,7 +29,9 @@ def looks_of(encoder: DualEncoder, planes: Iterable[Plane], layer: int) -> Rows:
     rows: list[Rows] = []
     for batch in _batches(planes):
         pixels = torch.cat([prepare(encoder.spec, np.ascontiguousarray(plane))[0] for plane in batch])
-        rows.append(np.concatenate([_tokens(encoder, pixels, layer), np.stack([greys_of(one) for one in batch])], axis=1))
+        rows.append(
+            np.concatenate([_tokens(encoder, pixels, layer), np.stack([greys_of(one) for one in batch])], axis=1)
+        )
     return np.concatenate(rows)
 
 

@@ -1,10 +1,10 @@
-"""The guard that is on by default: is this study of the modality that it is taken for, and are the words understood?
+"""The guard that is on by default: of the modality that it is taken for a study must be, and the words understood.
 
 Three looks at the study: at what no study of the modality is (`plain`), at what the encoder knows (`known`, where numbers ship
 with it), and at what the encoder itself says that it is (`by_words`). One at the words (`words`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -17,7 +17,6 @@ from medkt.guard.known import Kind, Known, Nearness, nearness
 from medkt.guard.looks import Rows, looks_of_study
 from medkt.guard.plain import Doubt, plain_doubts
 from medkt.guard.words import words_against
-from medkt.models.encoder import DualEncoder
 from medkt.presence import Reason, Sight
 from medkt.saliency.targets import KeptTexts, texts_kept
 
@@ -107,9 +106,10 @@ def _reasons(doubts: Sequence[Doubt], what: str) -> tuple[Reason, ...]:
     """One reason a doubt; the first says what the study does not look like."""
     return tuple(
         Reason(
-            code=one.code, sentence=f"{'it' if place else f'this does not look like {_article(what)}: it'} {one.said}",
+            code=one.code,
+            sentence=f"{'it' if place else f'this does not look like {_article(what)}: it'} {one.said}",
             figures={name: float(f"{value:.5g}") for name, value in one.figures.items()},
-        )  # fmt: skip
+        )
         for place, one in enumerate(doubts)
     )
 

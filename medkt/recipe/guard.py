@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter
 from medkt.datasets.phantom import ct, mri
 from medkt.datasets.phantom.drawers import DRAWERS, DRAWN_BODY
 from medkt.datasets.phantom.finding import DOMAINS, DomainName, findings_of
+from medkt.domains import domains
 from medkt.guard.fit import ROOM, Sample, fit_known
 from medkt.guard.known import Known
 from medkt.guard.looks import layer_for, looks_of
@@ -23,6 +24,8 @@ ROOM_OF_ONE_SOURCE = 1.25
 """How much farther than its own images one may lie of a kind of which all come from one collection: those of other hospitals do.
 Chosen on the four films of `cxr/demo`, of role "validate"."""
 _CENTRES = 60
+WINDOWS = ("lung", "lung", "lung", "soft", "mediastinum", "abdomen", "bone")
+"""In which phantoms of a chest CT are shown at any level; narrower ones show nothing of a lung."""
 _STREAM = 31  # of random numbers: no plane of the training set comes from it
 
 
@@ -73,10 +76,15 @@ def _phantom(domain: DomainName, rng: np.random.Generator, number: int) -> Pixel
 def _at_any_level(domain: DomainName, finding: str, rng: np.random.Generator, side: int) -> Pixels:
     if domain == "ct":
         level = float(rng.uniform(-100, 100))
-        return ct.display(ct.make_study(finding, rng).hu_plane(level, side), str(rng.choice(("lung", "lung", "soft"))))
+        return _windowed(ct.make_study(finding, rng).hu_plane(level, side), str(rng.choice(WINDOWS)))
     signal = mri.make_study(finding, rng).plane(float(rng.uniform(-50, 65)), side)
     low, high = np.percentile(signal[signal > 0], (0.5, 99.5))
     return np.asarray(np.clip((signal - low) / max(float(high - low), 1.0), 0, 1), np.float32)
+
+
+def _windowed(hounsfield: Pixels, name: str) -> Pixels:
+    window = domains()["ct"].windows[name]
+    return np.asarray(np.clip((hounsfield - window.level) / window.width + 0.5, 0, 1), np.float32)
 
 
 def _reals(data: Path) -> dict[str, list[Pixels]]:
@@ -91,7 +99,7 @@ def _reals(data: Path) -> dict[str, list[Pixels]]:
 def varied(plane: Pixels, rng: np.random.Generator) -> Pixels:
     """The same study from another place: cut, padded, coarser, other contrast and noise."""
     if rng.random() < 0.5:
-        plane = _cut(plane, rng.uniform(0, 0.14, 4))
+        plane = _cut(plane, rng.uniform(0, rng.choice((0.1, 0.2)), 4))
     if rng.random() < 0.3:
         rows, columns = plane.shape
         top, bottom, left, right = rng.uniform(0, 0.25, 4)
@@ -186,7 +194,8 @@ def _letters(rng: np.random.Generator, side: int) -> Pixels:
 
 def _scene(rng: np.random.Generator, side: int) -> Pixels:
     """Things before things: discs and boxes of all sizes that cover each other (the "dead leaves" of Matheron, which have the
-    edges, the flat parts and the spectrum of photographs), each with a grain of its own."""
+    edges, the flat parts and the spectrum of photographs), each with a grain of its own.
+    """
     canvas = Image.new("L", (side, side), int(rng.integers(0, 256)))
     pen = ImageDraw.Draw(canvas)
     for _ in range(int(rng.integers(12, 400))):
@@ -207,5 +216,9 @@ def _lit(values: Pixels, rng: np.random.Generator) -> Pixels:
 
 def _blocks(rng: np.random.Generator, side: int) -> Pixels:
     cell = int(rng.integers(4, 33))
-    values = rng.random((side // cell + 1, side // cell + 1)) if rng.random() < 0.6 else np.indices((side // cell + 1,) * 2).sum(0) % 2
+    values = (
+        rng.random((side // cell + 1, side // cell + 1))
+        if rng.random() < 0.6
+        else np.indices((side // cell + 1,) * 2).sum(0) % 2
+    )
     return np.asarray(np.kron(values, np.ones((cell, cell)))[:side, :side], np.float32)

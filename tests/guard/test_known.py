@@ -29,7 +29,11 @@ def sample(name: str, place: float, *, number: int = 60, times: int = 1, seed: i
 
 @pytest.fixture(scope="module")
 def known() -> Known:
-    made = [sample("ct/chest/drawn", 0.0), sample("ct/head/real", 20.0, seed=1), sample("mri/head/drawn", -20.0, seed=2)]
+    made = [
+        sample("ct/chest/drawn", 0.0),
+        sample("ct/head/real", 20.0, seed=1),
+        sample("mri/head/drawn", -20.0, seed=2),
+    ]
     return fit_known([*made, sample("//nothing", 40.0, seed=3)], encoder="e" * 64, layer=3)
 
 
@@ -39,7 +43,7 @@ def test_an_image_of_the_kind_is_near_and_one_of_none_is_far(known: Known) -> No
     assert not like.is_far
     assert not like.is_other
     assert like.own.name == "ct/chest/drawn"
-    nowhere = nearness(known, known.placed(rows(0.0, 5, 9) + [0, 0, 30, 0, 0]), own)
+    nowhere = nearness(known, known.placed(rows(0.0, 5, 9) + np.array([0, 0, 30, 0, 0])), own)
     assert nowhere.is_far
     assert nowhere.beyond == 100
     assert nowhere.distance > 2 * nowhere.limit
@@ -75,7 +79,12 @@ def test_the_middle_plane_decides(known: Known) -> None:
 def test_images_that_are_held_out_set_the_limit() -> None:
     """Planes that are one image changed a little do not vouch for each other."""
     spread = rows(0.0, 20, 4)
-    few = replace(sample("ct/chest/drawn", 0.0), centres=40, looks=np.repeat(spread, 3, axis=0), images=np.repeat(np.arange(20), 3))
+    few = replace(
+        sample("ct/chest/drawn", 0.0),
+        centres=40,
+        looks=np.repeat(spread, 3, axis=0),
+        images=np.repeat(np.arange(20), 3),
+    )
     alone = replace(few, images=np.arange(60))
     far = sample("mri/head/drawn", -20.0, seed=2)
     honest, flattered = (fit_known([one, far], encoder="e", layer=0).kinds[0] for one in (few, alone))
@@ -89,7 +98,9 @@ def test_what_is_written_is_read(known: Known, tmp_path: Path) -> None:
     write_known(known, path)
     again = read_known(path)
     assert (again.encoder, again.layer) == (known.encoder, 3)
-    assert [(k.name, k.limit, k.contrast, k.own) for k in again.kinds] == [(k.name, k.limit, k.contrast, k.own) for k in known.kinds]
+    assert [(k.name, k.limit, k.contrast, k.own) for k in again.kinds] == [
+        (k.name, k.limit, k.contrast, k.own) for k in known.kinds
+    ]
     at = rows(3.0, 4, 5)
     np.testing.assert_array_equal(
         again.kinds[0].distances(again.placed(at)), known.kinds[0].distances(known.placed(at))

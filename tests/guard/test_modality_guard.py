@@ -92,7 +92,17 @@ def test_drawings_are_held_back(encoder: SmallEncoder, guard: ModalityGuard, mod
 def test_a_volume_passes_and_noise_in_its_place_does_not(
     encoder: SmallEncoder, guard: ModalityGuard, modality: DomainName, tmp_path: Path
 ) -> None:
-    image = read_image(write_study(tmp_path, domain=modality, finding="", seed=3, format="nifti", shape=(9, 96, 96), spacing_mm=(20.0, 3.6, 3.6) if modality == "ct" else (12.0, 2.4, 2.4)))
+    image = read_image(
+        write_study(
+            tmp_path,
+            domain=modality,
+            finding="",
+            seed=3,
+            format="nifti",
+            shape=(9, 96, 96),
+            spacing_mm=(20.0, 3.6, 3.6) if modality == "ct" else (12.0, 2.4, 2.4),
+        )
+    )
     assert guard.of_image(seen(encoder, image, modality)) == ()
     noise = np.random.default_rng(1).permutation(image.values.ravel()).reshape(image.values.shape)
     assert codes(guard.of_image(seen(encoder, replace(image, values=noise), modality))) & {"noise", "like-another"}
@@ -100,12 +110,17 @@ def test_a_volume_passes_and_noise_in_its_place_does_not(
 
 def test_another_part_of_the_body_is_said(encoder: SmallEncoder, guard: ModalityGuard) -> None:
     sight = seen(encoder, phantom("ct"), "ct")
-    chest, head, abdomen = (load_concept(name) for name in ("ct_nodule", "ct_intracranial_haemorrhage", "ct_liver_metastases"))
+    chest, head, abdomen = (
+        load_concept(name) for name in ("ct_nodule", "ct_intracranial_haemorrhage", "ct_liver_metastases")
+    )
     assert guard.of_words(chest, ["a nodule in the lung"], sight) == ()
     (reason, *_) = guard.of_words(head, ["bleeding in the brain"], sight)
     assert reason.sentence.startswith("this does not look like a head CT: it ")
     (reason,) = guard.of_words(abdomen, ["a dark lesion of the liver"], sight)
-    assert (reason.code, reason.sentence) == ("body-not-known", "small knows no abdominal CT, only chest CT and head CT")
+    assert (reason.code, reason.sentence) == (
+        "body-not-known",
+        "small knows no abdominal CT, only chest CT and head CT",
+    )
 
 
 def test_words_are_asked_too(encoder: SmallEncoder, guard: ModalityGuard) -> None:
@@ -123,9 +138,21 @@ def test_without_numbers_words_alone_decide_and_it_says_so(encoder: SmallEncoder
     assert reason.figures["share_of_words"] < reason.figures["least_share"]
 
 
-def test_planes_in_another_order_are_the_same_study(encoder: SmallEncoder, guard: ModalityGuard, tmp_path: Path) -> None:
+def test_planes_in_another_order_are_the_same_study(
+    encoder: SmallEncoder, guard: ModalityGuard, tmp_path: Path
+) -> None:
     one, other = (
-        read_image(write_study(tmp_path / form, domain="mri", finding="", seed=4, format=form, shape=(7, 64, 64), spacing_mm=(15.0, 3.6, 3.6)))
+        read_image(
+            write_study(
+                tmp_path / form,
+                domain="mri",
+                finding="",
+                seed=4,
+                format=form,
+                shape=(7, 64, 64),
+                spacing_mm=(15.0, 3.6, 3.6),
+            )
+        )
         for form in ("nifti", "dicom")
     )
     figures = [guard._looks(shipped(WEIGHTS / NAME), seen(encoder, image, "mri")) for image in (one, other)]
@@ -134,7 +161,11 @@ def test_planes_in_another_order_are_the_same_study(encoder: SmallEncoder, guard
 
 @pytest.mark.parametrize(
     ("modality", "bodies", "said"),
-    [("ultrasound", ["breast"], "breast ultrasound"), ("cxr", ["chest"], "chest radiograph"), ("ct", ["chest", "head"], "chest or head CT")],
+    [
+        ("ultrasound", ["breast"], "breast ultrasound"),
+        ("cxr", ["chest"], "chest radiograph"),
+        ("ct", ["chest", "head"], "chest or head CT"),
+    ],
 )
 def test_studies_are_called_as_radiologists_do(modality: str, bodies: list[str], said: str) -> None:
     assert named(domain(modality), bodies) == said
