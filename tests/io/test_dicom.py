@@ -214,19 +214,22 @@ def test_rle_and_colour(tmp_path: Path) -> None:
         image = read_image(tmp_path / name)
         assert np.array_equal(image.values[0], expected)
         assert any("luma" in step for step in image.provenance.steps)
+        assert image.colour == 2 / 6  # the others differ by less than a tint does
 
 
 def test_planar_colour_and_ybr(tmp_path: Path) -> None:
     planes = np.arange(18, dtype=np.uint8).reshape(3, 2, 3)
-    for photometric, expected in (
-        ("RGB", np.rint(np.moveaxis(planes, 0, -1) @ [0.299, 0.587, 0.114])),
-        ("YBR_FULL", planes[0]),
+    for photometric, expected, share in (
+        ("RGB", np.rint(np.moveaxis(planes, 0, -1) @ [0.299, 0.587, 0.114]), 0.0),
+        ("YBR_FULL", planes[0], 1.0),
     ):
         dataset = header(
             "US", planes[0], SamplesPerPixel=3, PlanarConfiguration=1, PhotometricInterpretation=photometric
         )
         dataset.PixelData = planes.tobytes()
-        assert np.array_equal(read_image(save(dataset, tmp_path / "a.dcm")).values[0], expected)
+        image = read_image(save(dataset, tmp_path / "a.dcm"))
+        assert np.array_equal(image.values[0], expected)
+        assert image.colour == share
 
 
 # ---- which series, which volume

@@ -118,3 +118,12 @@ def test_labels(tmp_path: Path) -> None:
     assert read_mask(tmp_path / "m.png", label=2).values.sum() == 2
     with pytest.raises(InputError, match="no voxel has label 3"):
         read_mask(tmp_path / "m.png", label=3)
+
+
+def test_how_much_of_a_picture_is_in_colour_is_kept(tmp_path: Path) -> None:
+    screen = np.full((20, 40, 3), 90, np.uint8)
+    screen[:10, :10] = (200, 30, 10)
+    Pillow.fromarray(screen).save(tmp_path / "colour.png")
+    Pillow.fromarray(screen[..., 0]).save(tmp_path / "grey.png")
+    assert read_image(tmp_path / "colour.png").colour == 100 / 800
+    assert read_image(tmp_path / "grey.png").colour == 0.0
