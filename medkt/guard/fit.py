@@ -74,7 +74,7 @@ def _kind(sample: Sample, placed: Rows, seed: int) -> Kind:
     )  # fmt: skip
 
 
-def _centres(placed: Rows, number: int, seed: int) -> np.ndarray:  # type: ignore[type-arg]
+def _centres(placed: Rows, number: int, seed: int) -> np.ndarray:
     """Of k-means from random rows."""
     rng = np.random.default_rng(seed)
     centres = placed[np.sort(rng.choice(len(placed), min(number, len(placed)), replace=False))]

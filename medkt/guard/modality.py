@@ -6,8 +6,8 @@ with it), and at what the encoder itself says that it is (`by_words`). One at th
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 
 from medkt.concepts import Concept
@@ -37,7 +37,7 @@ class ModalityGuard:
     encoder: str
     digest: str
     known: Known | None = None
-    _placed: "WeakIdKeyDictionary[Tensor, Rows]" = field(default_factory=WeakIdKeyDictionary)
+    _placed: Any = field(default_factory=WeakIdKeyDictionary)  # features of a study -> `Known.placed` of its looks
     _texts: KeptTexts = field(default_factory=KeptTexts)
 
     @property
@@ -89,7 +89,8 @@ class ModalityGuard:
             self._placed[sight.features] = known.placed(
                 looks_of_study(sight.encoder, sight.indices, sight.show, known.layer)
             )
-        return self._placed[sight.features]
+        placed: Rows = self._placed[sight.features]
+        return placed
 
     def _by_words(self, sight: Sight) -> Iterator[Doubt]:
         with texts_kept(self._texts):

@@ -115,7 +115,7 @@ def varied(plane: Pixels, rng: np.random.Generator) -> Pixels:
     return np.ascontiguousarray(plane, np.float32)
 
 
-def _cut(plane: Pixels, parts: np.ndarray) -> Pixels:  # type: ignore[type-arg]
+def _cut(plane: Pixels, parts: np.ndarray) -> Pixels:
     rows, columns = plane.shape
     top, bottom, left, right = parts
     return plane[int(top * rows) : rows - int(bottom * rows), int(left * columns) : columns - int(right * columns)]
