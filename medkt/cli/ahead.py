@@ -44,7 +44,7 @@ class Ahead:
         taught = pipeline.taught or Taught.of(pipeline.encoder)
         timer = timer_of(self._arguments.device, self._arguments.threads)
         costs = costs_of(pipeline.encoder.spec.name, pipeline.segmenter_facts.name, timer)
-        plan = plan_study(study, taught, costs, calibrated=bool(self._arguments.site))
+        plan = plan_study(study, taught, costs)
         self._say(f"{self._name}: {plan.line()}")
         steps = {name: one.most for name, one in plan.seconds.items()}
         maps = steps.get("maps", 0.0) + steps.get("segmenter", 0.0)

@@ -158,18 +158,26 @@ def _refuse_late_errors(arguments: argparse.Namespace, studies: int, rate: float
 
 def _scorer(arguments: argparse.Namespace, cases: "dict[str, tuple[Case, ...]]") -> "Scorer":
     from medkt.calibration import Scorer, domain_of_cases
+    from medkt.guard import default_guard
 
     kind = domain_of_cases(
         [case for listed in cases.values() for case in listed],
         modality_of(arguments) or "",
         allow_incomplete=arguments.allow_incomplete,
     )
-    encoder, concept = _asked(arguments, kind)
-    return Scorer.of(encoder, concept, kind, settings=settings_of(arguments).presence, view=view_of(arguments))
+    base, encoder, concept = _asked(arguments, kind)
+    return Scorer.of(
+        encoder,
+        concept,
+        kind,
+        settings=settings_of(arguments).presence,
+        view=view_of(arguments),
+        guard=default_guard(base),
+    )
 
 
-def _asked(arguments: argparse.Namespace, kind: "Domain") -> "tuple[DualEncoder, Concept]":
-    """What is asked, and of which encoder: a learnt concept of the one that was taught it, unless `--base` is said."""
+def _asked(arguments: argparse.Namespace, kind: "Domain") -> "tuple[DualEncoder, DualEncoder, Concept]":
+    """The encoder as it was loaded, the one that is asked, and what is asked: a learnt concept of the one that was taught it, unless `--base` is said."""
     from medkt.errors import SettingsError
     from medkt.models.registry import load_encoder
     from medkt.pipeline import concept_in, resolve_device
@@ -180,14 +188,13 @@ def _asked(arguments: argparse.Namespace, kind: "Domain") -> "tuple[DualEncoder,
         raise SettingsError(f"--base goes with a .medkt file, got {arguments.concept}; leave it out")
     encoder = load_encoder(arguments.model, device=resolve_device(arguments.device))
     if not learnt:
-        return encoder, concept_in(
-            arguments.concept, kind.name
-        )  # its words are checked by the scorer, before any study
+        # its words are checked by the scorer, before any study
+        return encoder, encoder, concept_in(arguments.concept, kind.name)
     taught = Taught.of(encoder, [arguments.concept])
     if taught.copy is None:
         names = ", ".join(one.id for one in taught.concepts)
         raise SettingsError(f"{arguments.concept}: holds several concepts ({names}); give the file of one")
-    return encoder if arguments.base else taught.copy, taught.concepts[0]
+    return encoder, encoder if arguments.base else taught.copy, taught.concepts[0]
 
 
 def _require_free(arguments: argparse.Namespace, scorer: "Scorer") -> None:

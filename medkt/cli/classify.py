@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from medkt.cli.published import SETTINGS_ONLY, Given, add_as_published, say_settings, settle, standing_of
 from medkt.cli.segment import (
+    add_guard,
     add_reading,
     add_words,
+    guard_words,
+    is_guarded,
     packages_of,
     progress,
     say_demonstration,
@@ -38,6 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add_rule(parser)
     add_as_published(parser)
+    add_guard(parser)
     parser.add_argument(
         "-m", "--model", default="small", help="the encoder: a name of `medkt models list`, or a weights file"
     )
@@ -79,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = rule_of(arguments)
     stands = standing_of(arguments, "classify", "classification", settings, own={"no_normal": False, "window": None})
     if arguments.dry_run:
-        return say_settings(stands, as_json=arguments.json)
+        return say_settings(stands, as_json=arguments.json, guard=guard_words(arguments))
     wanted = wanted_of(arguments)
     use_threads(arguments)
     encoder = load_encoder(arguments.model, device=resolve_device(arguments.device))
@@ -129,7 +133,7 @@ def _classified(
         with progress(arguments.quiet or arguments.json, path.name) as tick:
             return classify(
                 image, concepts=wanted, model=taught, view=view, normal=not arguments.no_normal, settings=settings,
-                progress=tick,
+                guarded=is_guarded(arguments), progress=tick,
             )  # fmt: skip
     except InputError as error:
         raise type(error)(f"{path}: {error}") from error
@@ -162,6 +166,7 @@ def record_of(result: "Classification") -> dict[str, Any]:
                 "plane": one.planes[one.best],
                 "prompts": list(one.texts),
                 "words_notes": list(one.words_notes),
+                "no_claim": as_plain(one.no_claim),
                 "planes": [
                     {"index": index, "probability": round(share, 6), "cosine": round(cosine, 6)}
                     for index, share, cosine in zip(
@@ -171,6 +176,8 @@ def record_of(result: "Classification") -> dict[str, Any]:
             }
             for one in result.scores
         ],
+        "no_claim": as_plain(result.no_claim),
+        "guard": result.guard,
         "encoder": as_plain(result.encoder),
         "settings": as_plain(result.settings),
         "threads": torch.get_num_threads(),
@@ -189,6 +196,8 @@ def _say(path: Path, result: "Classification", published: dict[str, Any], *, as_
     volume = len(result.scores[0].planes) > 1
     width = max(len(name) for name in (*names, "finding")) + 2
     print(f"{path}: {result.domain.title}, {result.encoder.name}")
+    if result.no_claim:
+        print(f"  no claim: {'; '.join(one.sentence for one in result.no_claim)}")
     print(f"  {'finding':<{width}}{'share':>7}{'cosine':>9}{'   plane' if volume else ''}".rstrip())
     for name, one in zip(names, result.scores, strict=True):
         where = f"{one.planes[one.best]:>8}" if volume else ""

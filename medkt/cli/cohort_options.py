@@ -295,7 +295,7 @@ def identity_of(
         **({"prompts": plan.prompts.as_json()} if plan.prompts else {}),
         **(learnt if factory.packages else {}),
         **({"site": factory.site} if factory.site else {}),
-        **({} if factory.guarded else {"guarded": False}),
+        "guarded": factory.guarded,  # runs of earlier versions say nothing of it, and were not
         **({"allow_incomplete": True} if factory.allow_incomplete else {}),
     }
 

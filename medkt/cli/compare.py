@@ -27,6 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     from medkt.errors import SettingsError
     from medkt.report.plain import as_plain
     from medkt.report.run.comparison import compare_runs
+    from medkt.report.run.unclaimed import headlines, unclaimed_of
     from medkt.report.run.words import aligned
     from medkt.report.run.words_compared import COMPARED_HEAD, compared_row
     from medkt.statistics import BootstrapSettings
@@ -38,13 +39,17 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.output is not None:
         report = compared_report(arguments, {"first": arguments.first, "second": arguments.second})
         lines, said = report.compared, [write_page(report, arguments.output)]
+        unclaimed = [arm.evaluation.unclaimed for arm in report.arms]
     else:
         tables = [RunFolder(run).require_table("results") for run in (arguments.first, arguments.second)]
-        lines = compare_runs(*tables, settings=BootstrapSettings(resamples=arguments.resamples)).lines
-        said = []
+        compared = compare_runs(*tables, settings=BootstrapSettings(resamples=arguments.resamples))
+        lines, said = compared.lines, []
+        unclaimed = [unclaimed_of(scores, level=0.95) for scores in (compared.first, compared.second)]
     if arguments.json:
         print("\n".join(json.dumps(as_plain(line), allow_nan=False) for line in lines))
         return 0
+    for name, found in zip(("first", "second"), unclaimed, strict=True):
+        print(*(f"{name}: {line}\n" for line in headlines(found)), sep="", end="")
     print("second minus first; a patient's cases count as one pair")
     print("\n".join([*aligned(COMPARED_HEAD, [compared_row(line) for line in lines]), *said]))
     return 0

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medkt.cli.published import WINDOW, settings_section, settings_values, standing_of
+from medkt.cli.published import WINDOW, guard_plan, settings_section, settings_values, standing_of
 from medkt.cli.threads import use_threads
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def timer_of(device: str, threads: int) -> "Timer":
 
 def plan_segment(arguments: argparse.Namespace, wanted: "Sequence[Concept | str | Path]", names: Sequence[str]) -> int:
     """Say what `medkt segment` would do with each study; 4 where some would be refused and others not."""
-    from medkt.cli.segment import packages_of, pipeline_of, settings_of
+    from medkt.cli.segment import guard_words, packages_of, pipeline_of, settings_of
     from medkt.errors import MedktError
     from medkt.estimates.models import planned_encoder, planned_segmenter
     from medkt.estimates.segment import SegmentPlan, costs_of
@@ -115,9 +115,10 @@ def plan_segment(arguments: argparse.Namespace, wanted: "Sequence[Concept | str 
         output=None if output is None else str(output), output_state=state_of(output), refused=len(failures),
     )  # fmt: skip
     found = standing_of(arguments, "segment", "segmentation", settings_of(arguments), own=WINDOW)
+    guard, guard_values = guard_plan(guard_words(arguments))
     say_plan(
-        [*plan.sections(), settings_section(found)],
-        {**plan.as_json(), **settings_values(found)},
+        [*plan.sections(), *guard, settings_section(found)],
+        {**plan.as_json(), **guard_values, **settings_values(found)},
         as_json=arguments.json,
     )
     return 0 if not failures else 4 if studies else failures[0].exit_code
@@ -157,7 +158,7 @@ def _study(
         raise type(error)(f"{path}: {error}") from error
     if arguments.reference:
         reference_of(image, arguments.reference, choice_of(arguments))
-    return plan_study(study, taught, costs, loading=loading, calibrated=bool(arguments.site))
+    return plan_study(study, taught, costs, loading=loading)
 
 
 def plan_batch(arguments: argparse.Namespace, folder: "RunFolder | None", asked: "Asked", shard: "Shard") -> int:
@@ -165,6 +166,7 @@ def plan_batch(arguments: argparse.Namespace, folder: "RunFolder | None", asked:
     from dataclasses import replace
 
     from medkt.cli.cohort_options import factory_of, identity_of, worded
+    from medkt.cli.segment import guard_words
     from medkt.cohort.folder import RunFolder
     from medkt.cohort.plan import plan_of
     from medkt.cohort.studies import concepts_of
@@ -201,7 +203,7 @@ def plan_batch(arguments: argparse.Namespace, folder: "RunFolder | None", asked:
             reference_mask(work.case, image=image)
         view = replace(factory.view, modality=work.case.modality or factory.view.modality)
         study = study_of(taught, image, concepts_of(work, factory.concepts), factory.settings, view)
-        return plan_study(study, taught, costs, loading=loading, calibrated=bool(factory.site))
+        return plan_study(study, taught, costs, loading=loading)
 
     cases, read, studies, refused = sampled(plan, look)
     found = BatchPlan(
@@ -210,9 +212,10 @@ def plan_batch(arguments: argparse.Namespace, folder: "RunFolder | None", asked:
         output_state=state_of(place), notes=plan.notes,
     )  # fmt: skip
     stands = standing_of(arguments, "batch", "segmentation", factory.settings, own=WINDOW)
+    guard, guard_values = guard_plan(guard_words(arguments))
     say_plan(
-        [*found.sections(), settings_section(stands)],
-        {**found.as_json(), **settings_values(stands)},
+        [*found.sections(), *guard, settings_section(stands)],
+        {**found.as_json(), **guard_values, **settings_values(stands)},
         as_json=arguments.json,
     )
     return 0

@@ -115,7 +115,7 @@ def _add_statistics(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """One of the ways to come by masks or classes, then the statistics."""
-    from medkt.cli.segment import settings_of
+    from medkt.cli.segment import guard_words, settings_of
     from medkt.cohort.merge import arms_below
     from medkt.errors import SettingsError
     from medkt.statistics import BootstrapSettings
@@ -156,7 +156,7 @@ def run(arguments: argparse.Namespace) -> int:
     settle(arguments, "evaluate", "segmentation")
     if arguments.dry_run:
         found = standing_of(arguments, "evaluate", "segmentation", settings_of(arguments), own=WINDOW)
-        return say_settings(found, as_json=arguments.json)
+        return say_settings(found, as_json=arguments.json, guard=guard_words(arguments))
     return _run_models(arguments, protocol)
 
 

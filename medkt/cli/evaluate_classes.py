@@ -71,7 +71,10 @@ def run_classes(arguments: argparse.Namespace, protocol: "Protocol | None") -> i
     _require_fitting(arguments)
     settle(arguments, "evaluate", "classification")
     if arguments.dry_run:
-        return say_settings(_stands(arguments, _settings(arguments, protocol)), as_json=arguments.json)
+        from medkt.cli.segment import guard_words
+
+        stands = _stands(arguments, _settings(arguments, protocol))
+        return say_settings(stands, as_json=arguments.json, guard=guard_words(arguments))
     shard = require_work(arguments)
     task = _task(arguments, protocol)
     arm = partial(_run_arm, arguments, task, shard=shard)
@@ -140,7 +143,7 @@ def _task(arguments: argparse.Namespace, protocol: "Protocol | None") -> _Task:
 def _run_arm(
     arguments: argparse.Namespace, task: _Task, path: Path, *, shard: "Shard", learnt: bool, salt: Path | None
 ) -> "Summary":
-    from medkt.cli.segment import view_of
+    from medkt.cli.segment import is_guarded, view_of
     from medkt.cohort.classifying import ClassRunnerFactory
     from medkt.cohort.folder import RunFolder
     from medkt.cohort.merge import shard_folder
@@ -151,6 +154,7 @@ def _run_arm(
         classes=task.classes, model=arguments.model, device=arguments.device, view=view_of(arguments),
         regrid=arguments.regrid, allow_incomplete=arguments.allow_incomplete, packages=tuple(task.asked.packages) if learnt else (),
         together=arguments.together and learnt, apart=arguments.apart and learnt, settings=task.settings,
+        guarded=is_guarded(arguments),
     )  # fmt: skip
     stands = _stands(arguments, task.settings).as_json()
     published = {"as_published": stands} if stands else {}
@@ -189,5 +193,6 @@ def _identity(task: _Task, plan: "Plan", factory: "ClassRunnerFactory", *, learn
         "learnt": learnt,
         **(taught if packages else {}),
         **({} if task.settings == ClassSettings() else {"settings": as_plain(task.settings)}),
+        "guarded": factory.guarded,
         **({"allow_incomplete": True} if factory.allow_incomplete else {}),
     }

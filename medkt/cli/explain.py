@@ -12,6 +12,7 @@ from medkt.cli.segment import (
     add_models,
     add_reading,
     add_words,
+    guard_words,
     pipeline_of,
     progress,
     say_demonstration,
@@ -48,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     arguments.set = [*FORCED, *arguments.set]
     if arguments.dry_run:
         found = standing_of(arguments, "explain", "segmentation", settings_of(arguments), forced=FORCED, own=WINDOW)
-        return say_settings(found, as_json=arguments.json)
+        return say_settings(found, as_json=arguments.json, guard=guard_words(arguments))
     wanted = wanted_of(arguments)
     prepare_folder(arguments.output)
     require_no_result(arguments.output, overwrite=arguments.overwrite)

@@ -125,12 +125,20 @@ def said(value: object) -> str:
     return yaml.safe_dump(as_plain(value), default_flow_style=True, width=1000).removesuffix("\n...\n").strip()
 
 
-def say_settings(found: "Standing", *, as_json: bool) -> int:
-    """Every setting with its source, alone, on standard output."""
+def say_settings(found: "Standing", *, as_json: bool, guard: str | None = None) -> int:
+    """Every setting with its source, alone, on standard output; `guard` as `guard_words` has it, where there may be one."""
     from medkt.cli.dry_run import say_plan
 
-    say_plan([settings_section(found)], settings_values(found), as_json=as_json)
+    sections, values = guard_plan(guard) if guard is not None else ((), {})
+    say_plan([*sections, settings_section(found)], {**values, **settings_values(found)}, as_json=as_json)
     return 0
+
+
+def guard_plan(words: str) -> "tuple[Sequence[Section], dict[str, Any]]":
+    """Whether the guard is on, as a section and for JSON."""
+    from medkt.estimates.words import Section
+
+    return (Section(title=f"guard: {words}", lines=()),), {"guard": words == "on"}
 
 
 def settings_values(found: "Standing") -> dict[str, Any]:

@@ -77,6 +77,13 @@ def is_guarded(arguments: argparse.Namespace) -> bool:
     return not arguments.no_guard and arguments.as_published is None
 
 
+def guard_words(arguments: argparse.Namespace) -> str:
+    """For a plan: "on", or "off" and why."""
+    if arguments.no_guard:
+        return "off (--no-guard): an answer is given whatever the study looks like"
+    return "on" if is_guarded(arguments) else f"off ({arguments.as_published}, as published, holds no answer back)"
+
+
 def add_seg(parser: argparse.ArgumentParser) -> None:
     """What of a study without mask goes into the DICOM SEG all the same."""
     parser.add_argument(

@@ -17,10 +17,12 @@ from medkt.cohort.classes import ClassWords
 from medkt.cohort.outcomes import Row, Value
 from medkt.cohort.work import Work
 from medkt.datasets.reference import read_case_image
+from medkt.guard import default_guard
 from medkt.inversion.invert import device_of
 from medkt.models.registry import load_encoder
 from medkt.pipeline import Classification, ConceptScore, View, classify, resolve_device
 from medkt.pipeline.words import require_words
+from medkt.presence import Guard
 from medkt.saliency import KeptTexts, texts_kept
 from medkt.segmentation.zero_shot import ClassSettings
 from medkt.spatial import Image
@@ -43,6 +45,7 @@ class ClassRunnerFactory:
         apart: ask each learnt class of its own encoder and the others of the base, as `medkt classify` does. Else all
             classes are asked of the taught encoder, where there is one, as publications do: so what it forgot shows.
         settings: how prompts and pictures become shares.
+        guarded: as for `Pipeline.load`.
     """
 
     classes: tuple[ClassWords, ...]
@@ -55,6 +58,7 @@ class ClassRunnerFactory:
     together: bool = False
     apart: bool = False
     settings: ClassSettings = field(default_factory=ClassSettings)
+    guarded: bool = True
 
     def __call__(self) -> "ClassRunner":
         """Load the encoder; the worker's threads are those that its environment allows."""
@@ -76,6 +80,7 @@ class ClassRunner:
         answers: whom the classes are asked of: `taught`, or its adapted encoder alone.
         held: keeps the differences over the encoder while the runner lives.
         texts: what the encoder made of the classes' words.
+        guard: who may hold an answer back; None for nobody.
     """
 
     asked: ClassRunnerFactory
@@ -83,6 +88,7 @@ class ClassRunner:
     answers: Taught
     held: ExitStack
     texts: KeptTexts = field(default_factory=KeptTexts)
+    guard: Guard | None = None
 
     @classmethod
     def of(cls, asked: ClassRunnerFactory, taught: Taught) -> "ClassRunner":
@@ -91,7 +97,13 @@ class ClassRunner:
         routes = {taught.route(concept) for concept in taught.deltas}
         if len(routes) == 1 and not asked.apart:
             answers = Taught.of(held.enter_context(taught.encoder(routes.pop())))
-        return cls(asked=asked, taught=taught, answers=answers, held=held)
+        return cls(
+            asked=asked,
+            taught=taught,
+            answers=answers,
+            held=held,
+            guard=default_guard(taught.base) if asked.guarded else None,
+        )
 
     def facts(self) -> Mapping[str, Any]:
         spec, taught = self.taught.base.spec, self.taught
@@ -101,7 +113,11 @@ class ClassRunner:
             learnt["packages"] = [one.digest for one in taught.packages]
             learnt["classes_asked_of"] = APART if apart else ONE_ENCODER
             learnt |= {} if apart else {"adapted_digest": self.answers.base.spec.digest}
-        return {"encoder": {"name": spec.name, "digest": spec.digest, **learnt}, "device": device_of(taught.base).type}
+        return {
+            "encoder": {"name": spec.name, "digest": spec.digest, **learnt},
+            "device": device_of(taught.base).type,
+            **({"guard": self.guard.facts} if self.guard else {}),
+        }
 
     def read(self, work: Work) -> Image:
         return read_case_image(work.case, regrid=self.asked.regrid, allow_incomplete=self.asked.allow_incomplete)
@@ -111,7 +127,14 @@ class ClassRunner:
         concepts = [one.concept for one in self.asked.classes]
         with texts_kept(self.texts):
             return classify(
-                image, concepts=concepts, model=self.answers, view=view, normal=False, settings=self.asked.settings
+                image,
+                concepts=concepts,
+                model=self.answers,
+                view=view,
+                normal=False,
+                settings=self.asked.settings,
+                guarded=self.guard is not None,
+                guard=self.guard,
             )
 
     def write(self, work: Work, result: Classification) -> Sequence[Row]:
@@ -122,14 +145,18 @@ def row_of_classes(classes: Sequence[ClassWords], result: Classification, *, tru
     """One row of the result table; `true` is the concept id of the image's own class.
 
     `predicted` is the class with the highest share, `rank` how many classes have a share as high as the true one's: 1
-    where it is the highest and no other is as high. Shares that a float cannot tell apart are told apart by cosine.
+    where it is the highest and no other is as high. Where nothing is claimed it is called nothing, and that is no hit. Shares that a float cannot tell apart are told apart by cosine.
     """
     scores = {one.concept.id: _of(score) for one, score in zip(classes, result.scores, strict=True)}
     names = {one.concept.id: one.name for one in classes}
     rank = sum(score >= scores[true] for score in scores.values())
     # of equal ones the first that is not the true class: a tie is no hit
     best = max(scores, key=lambda concept: (scores[concept], concept != true))
-    row: dict[str, Value] = {"concept": true, "predicted": names[best], "hit": best == true, "rank": rank}
+    silent = ";".join(one.code for one in result.no_claim) or None  # called nothing, which is no hit
+    row: dict[str, Value] = {
+        "concept": true, "predicted": None if silent else names[best], "hit": best == true and not silent,
+        "rank": None if silent else rank, "no_claim": silent,
+    }  # fmt: skip
     for concept, (probability, cosine) in scores.items():
         row |= {f"probability_{concept}": probability, f"cosine_{concept}": cosine}
     planes, completeness = result.scores[0].planes, result.image.provenance.completeness

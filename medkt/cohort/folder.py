@@ -219,7 +219,8 @@ class RunFolder:
         record = self.read()
         require_schema(record, where=self.path)
         had = record["identity"]
-        require_same(*_settings_of(had, wanted), where=self.path)
+        _require_guard(had, wanted, where=self.path)
+        require_same(*_settings_of({"guarded": False, **had}, {"guarded": False, **wanted}), where=self.path)
         if not accept_versions:
             _require_versions(record.get("software", {"medkt": had.get("medkt")}), where=self.path)
         return record
@@ -324,6 +325,16 @@ def require_same(had: Mapping[str, Any], has: Mapping[str, Any], *, where: Path)
             f"{where}: holds a run with other settings ({'; '.join(differ[:4])}); give those of the run, or begin in "
             "another folder"
         )
+
+
+def _require_guard(had: Mapping[str, Any], has: Mapping[str, Any], *, where: Path) -> None:
+    """That a run goes on with a guard or without one, as it began; runs of earlier versions had none."""
+    if bool(had.get("guarded")) == bool(has.get("guarded")):
+        return
+    began = "without a guard, as runs of earlier versions were: say --no-guard to go on so"
+    if had.get("guarded"):
+        began = "with a guard: leave --no-guard out, and --as-published, to go on so"
+    raise SettingsError(f"{where}: the run was begun {began}; or begin in another folder")
 
 
 def _settings_of(had: Mapping[str, Any], has: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -208,7 +208,6 @@ def plan_study(
     costs: Costs | None,
     *,
     loading: float | int = 0,
-    calibrated: bool = False,
 ) -> StudyPlan:
     """The plan of a study that was read.
 
@@ -217,9 +216,8 @@ def plan_study(
         taught: the encoder, which needs no weights here, and what it was taught.
         costs: of the passes; None leaves time and memory out.
         loading: bytes of weights that are not loaded yet.
-        calibrated: each finding is decided by a calibration, which looks at all planes once more.
     """
-    groups = works_of(study, taught, calibrated=calibrated)
+    groups = works_of(study, taught)
     looked = next(iter(study.looks.values()))
     geometry, s = study.image.geometry, study.settings
     layer = s.m2ib.layer or 0
@@ -242,13 +240,10 @@ def plan_study(
     )  # fmt: skip
 
 
-def works_of(study: Study, taught: Taught, *, calibrated: bool = False) -> tuple[GroupWork, ...]:
+def works_of(study: Study, taught: Taught) -> tuple[GroupWork, ...]:
     """The work of each group of concepts, in the order in which they are looked for."""
     made, kept = [], set[tuple[str, str]]()
-    groups = study.groups(taught)
-    if calibrated:
-        groups = tuple((route, window, (one,)) for route, window, group in groups for one in group)
-    for route, window, group in groups:
+    for route, window, group in study.groups(taught):
         texts = [texts_of(study.kind, concept, study.settings.texts) for concept in group]
         new = [text for text in _texts(texts) if (route, text) not in kept]
         kept |= {(route, text) for text in new}
@@ -260,9 +255,6 @@ def works_of(study: Study, taught: Taught, *, calibrated: bool = False) -> tuple
             tokens=_tokens(taught.base, new),
             patches=isinstance(taught.base, PatchEncoder),
         )
-        if calibrated:
-            once_more = Passes(image=planes)
-            work = replace(work, least=work.least + once_more, most=work.most + once_more)
         made.append(work)
     return tuple(made)
 

@@ -1,26 +1,31 @@
 """Which of several findings fits a study best, without a map."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 from numpy.typing import NDArray
+from torch import Tensor
 
 from medkt.concepts import Concept
 from medkt.concepts.meaning import Code
 from medkt.domains import Domain
 from medkt.errors import InputError, NumericalError, SettingsError
+from medkt.guard import default_guard
 from medkt.io import read_image
 from medkt.models.encoder import DualEncoder
 from medkt.models.registry import load_encoder
+from medkt.pipeline.answer import sight_of
 from medkt.pipeline.load import resolve_device
 from medkt.pipeline.look import Looked, View, shown_plane
 from medkt.pipeline.result import EncoderFacts, encoder_facts
 from medkt.pipeline.run import Pipeline, Progress
 from medkt.pipeline.study import question_of
 from medkt.pipeline.words import require_words, wanted_in
+from medkt.presence import Guard, Reason, Sight
 from medkt.saliency.targets import ConceptTexts
 from medkt.segmentation.zero_shot import ClassSettings, score_planes
 from medkt.spatial import Image
@@ -40,6 +45,7 @@ class ConceptScore:
         cosines: (planes,) float32, -1 to 1; by phrases with a denial a score in that unit, which may lie beyond.
         probabilities: (planes,) float32, its share in the softmax over all concepts asked and what is normal.
         words_notes: as of `FindingResult`.
+        no_claim: why its share says nothing: of the study, or of its words; () where it may be read.
     """
 
     concept: Concept | None
@@ -50,6 +56,7 @@ class ConceptScore:
     cosines: NDArray[np.float32]
     probabilities: NDArray[np.float32]
     words_notes: tuple[Code, ...] = ()
+    no_claim: tuple[Reason, ...] = ()
 
     @property
     def best(self) -> int:
@@ -69,7 +76,7 @@ class ConceptScore:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Classification:
-    """Zero-shot scores of one study: the concepts in the order asked, then what is normal; by which settings."""
+    """Zero-shot scores of one study: the concepts in the order asked, then what is normal; by which settings and guard."""
 
     image: Image
     domain: Domain
@@ -77,6 +84,12 @@ class Classification:
     encoder: EncoderFacts
     warnings: tuple[str, ...]
     settings: ClassSettings = field(default_factory=ClassSettings)
+    guard: str | None = None
+
+    @property
+    def no_claim(self) -> tuple[Reason, ...]:
+        """Why nothing is claimed of any share: they are made of one softmax, so words of one that are not understood spoil all."""
+        return tuple({one.code: one for score in self.scores for one in score.no_claim}.values())
 
 
 def classify(
@@ -90,6 +103,8 @@ def classify(
     together: bool = False,
     device: str = "auto",
     settings: ClassSettings | None = None,
+    guarded: bool = True,
+    guard: Guard | None = None,
     progress: Progress | None = None,
 ) -> Classification:
     """Say which of several findings fits a study best, without any map; the same as the command `medkt classify`.
@@ -108,6 +123,8 @@ def classify(
         together: as for `Pipeline.with_packages`.
         device: see `Pipeline.load`.
         settings: how prompts and pictures become shares; None takes the defaults.
+        guarded: whether anything may be held back at all.
+        guard: who may; None takes that of the `Pipeline`, or the encoder's own.
         progress: told ("presence", planes done, planes in all).
 
     Raises:
@@ -119,12 +136,14 @@ def classify(
     packages = [one for one in concepts if is_package(one)]
     taught = _taught_of(model, packages, together=together, device=device)
     wanted = wanted_in(concepts, prompts, taught=taught, modality=view.modality if view else None)
+    own = model.guard if isinstance(model, Pipeline) else default_guard(taught.base)
+    held = (guard or own) if guarded else None
     if isinstance(source, Image):
-        return _classified(taught, source, wanted, view or View(), settings, normal=normal, progress=progress)
+        return _classified(taught, source, wanted, view or View(), settings, held, normal=normal, progress=progress)
     require_words(wanted, taught.base)
     image = read_image(source)
     try:
-        return _classified(taught, image, wanted, view or View(), settings, normal=normal, progress=progress)
+        return _classified(taught, image, wanted, view or View(), settings, held, normal=normal, progress=progress)
     except (InputError, NumericalError) as error:
         raise type(error)(f"{source}: {error}") from error
 
@@ -159,6 +178,7 @@ def _classified(
     concepts: Sequence[Concept | str | Path],
     view: View,
     settings: ClassSettings | None,
+    guard: Guard | None,
     *,
     normal: bool,
     progress: Progress | None,
@@ -179,13 +199,17 @@ def _classified(
             facts += [taught.facts(route, [choice.texts.id for choice in of_route], encoder)] if route else []
             for choice in of_route:
                 if choice.texts.id not in scores:
-                    scores |= _scored(encoder, choices, choice, image, looks[choice.window], settings, progress)
+                    looked = looks[choice.window]
+                    made, features = _scored(encoder, choices, choice, image, looked, settings, progress)
+                    sight = sight_of(encoder, image, kind, looked, features)
+                    scores |= made if guard is None else _held(made, guard, sight)
     warnings = [*found.warnings, *(warning for looked in looks.values() for warning in looked.intensity.warnings)]
     codes = {name: tuple(notes) for name, notes in found.noted.items()}
     return Classification(
         image=image, domain=kind,
         scores=tuple(replace(scores[one.texts.id], words_notes=codes.get(one.texts.id, ())) for one in choices),
         encoder=encoder_facts(taught.base, facts), warnings=tuple(dict.fromkeys(warnings)), settings=settings,
+        guard=None if guard is None else guard.facts,
     )  # fmt: skip
 
 
@@ -224,15 +248,15 @@ def _scored(
     looked: Looked,
     settings: ClassSettings,
     progress: Progress | None,
-) -> dict[str, ConceptScore]:
-    """The scores of all choices that share encoder, window and normal captions with one of them."""
+) -> tuple[dict[str, ConceptScore], Float[Tensor, "planes width"]]:
+    """The scores of all choices that share encoder, window and normal captions with one of them, and the planes' features."""
     texts = [choice.texts for choice in choices if choice.concept is not None]
     texts += [like.normal] if like.normal is not None else []
     show = partial(shown_plane, image, looked)
     found = score_planes(encoder, looked.positions, show, texts, settings, progress=progress)
     column = {one.id: place for place, one in enumerate(texts)}
     group = (like.route, like.window, like.normal and like.normal.id)
-    return {
+    made = {
         choice.texts.id: ConceptScore(
             concept=choice.concept, name=choice.name, learnt=bool(choice.route), texts=choice.texts.prompts,
             planes=tuple(looked.index(position) for position in looked.positions),
@@ -242,3 +266,15 @@ def _scored(
         for choice in choices
         if (choice.route, choice.window, choice.normal and choice.normal.id) == group
     }  # fmt: skip
+    return made, found.features
+
+
+def _held(scores: Mapping[str, ConceptScore], guard: Guard, sight: Sight) -> dict[str, ConceptScore]:
+    """The same scores with what the guard has against each."""
+    against = guard.of_image(sight)
+    return {
+        name: replace(
+            one, no_claim=(*against, *(() if one.concept is None else guard.of_words(one.concept, one.texts, sight)))
+        )
+        for name, one in scores.items()
+    }

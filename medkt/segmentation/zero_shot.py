@@ -72,10 +72,12 @@ class ZeroShot:
     Attributes:
         cosines: (planes, texts) float32, -1 to 1.
         probabilities: (planes, texts) float32; each row sums to 1.
+        features: (planes, width) image features, as the encoder gives them.
     """
 
     cosines: Float32[np.ndarray, "planes texts"]
     probabilities: Float32[np.ndarray, "planes texts"]
+    features: Float[Tensor, "planes width"]
 
 
 def score_planes(
@@ -115,7 +117,7 @@ def score_planes(
         features, _ = features_of_planes(encoder, indices, show, progress, eight_bit=eight_bit)
         cosines = _cosines(encoder, _units(features, indices, encoder), texts, settings.rule)
     shares = torch.softmax(encoder.logit_scale * cosines, dim=-1)
-    return ZeroShot(cosines=cosines.cpu().numpy(), probabilities=shares.cpu().numpy())
+    return ZeroShot(cosines=cosines.cpu().numpy(), probabilities=shares.cpu().numpy(), features=features)
 
 
 def _cosines(

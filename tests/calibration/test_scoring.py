@@ -21,12 +21,14 @@ from medkt.calibration import (
 )
 from medkt.calibration.assessment import said_of
 from medkt.calibration.cases import ScoredCases, domain_of_cases
+from medkt.calibration.rule import reasons_of
 from medkt.concepts import concept_from_text
 from medkt.datasets import Case
 from medkt.datasets.phantom.study import write_study
 from medkt.domains import domain
 from medkt.errors import InputError
 from medkt.pipeline import Pipeline, View
+from medkt.report.write import Decided, record_of_result
 from medkt.saliency.m2ib import M2IBSettings
 from medkt.segmentation.presence import PresenceSettings
 from medkt.segmentation.slicewise import SegmentationSettings
@@ -129,11 +131,40 @@ def test_of_what_is_unlike_nothing_is_outlined_and_the_reason_is_a_warning() -> 
     assert any("no claim, for the study is unlike" in warning for warning in done.result.warnings)
 
 
+def test_a_guard_comes_before_a_calibration() -> None:
+    found = replace(rule(), novelty=None)
+    image = picture(0, spot=150.0)
+    pipeline = replace(pipeline_with(), guard=SaysSo(image=(STRANGE,)))
+    done = segment_calibrated(pipeline, image, [BRIGHT], view=CHEST, find=lambda _: found)
+    (finding,) = done.result.findings
+    assert done.decisions[BRIGHT.id].outcome == "present"  # what the calibration says by itself
+    answer = finding.found.presence
+    assert (answer.state, answer.reasons) == ("no claim", (STRANGE,))
+    assert not done.result.mask(finding).values.any()
+    decided = Decided(site="here", decisions=done.decisions, calibrations={BRIGHT.id: found})
+    record = record_of_result(done.result, case="x", files={BRIGHT.id: {}}, decided=decided)
+    (told,) = record["findings"]
+    assert (told["decision"], told["calibration"]["outcome"], told["calibration"]["probability"]) == (
+        "no claim",
+        "abstain",
+        None,
+    )
+    between = replace(
+        done.decisions[BRIGHT.id],
+        outcome="abstain",
+        reason="bright: no claim: score 0.5 lies where neither can be said",
+    )
+    assert [(one.code, one.sentence) for one in reasons_of(between)] == [
+        ("between-rates", "score 0.5 lies where neither can be said")
+    ]
+    assert [one.code for one in reasons_of(replace(between, unlike=("it is strange",)))] == ["unlike-site"]
+
+
 def test_what_a_guard_stops_counts_in_n_and_is_never_called_anything() -> None:
     guard = SaysSo(image=(STRANGE,))
     asked = replace(scorer(), guard=guard)
     stopped = [asked.score(picture(seed)) for seed in range(3)]
-    assert {one.held for one in stopped} == {(STRANGE,)}
+    assert [one.held for one in stopped] == [(STRANGE,)] * 3
     assert stopped[0].score == scorer().score(picture(0)).score
     passed = [scorer().score(picture(seed)) for seed in range(3, 30)]
     made = calibrate(asked.key, [*stopped, *passed])

@@ -117,7 +117,7 @@ def test_the_json_lines_say_what_happened(finished: Path) -> None:
     cases = [line for line in lines if line["event"] == "case"]
     assert sorted(line["status"] for line in cases) == ["done", "done", "done", "failed"]
     assert lines[-1] | {"event": ""} == {
-        "event": "", "total": 4, "pending": 0, "running": 0, "done": 3, "failed": 1,
+        "event": "", "total": 4, "pending": 0, "running": 0, "done": 3, "failed": 1, "no_claim": 0,
         "failures": {"unreadable": 1}, "stopped": "",
     }  # fmt: skip
 

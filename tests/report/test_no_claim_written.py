@@ -6,14 +6,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import PIL.Image
 import pytest
 from guards import HALF, STRANGE, SaysSo
 from pydicom import dcmread
 from whole_line import BRIGHT, QUICK, Command, Studies, bright_pipeline
 
 from medkt.about import DEMONSTRATION, DEMONSTRATION_SHORT
+from medkt.cohort.folder import RunFolder
+from medkt.cohort.outcomes import Outcome
+from medkt.cohort.studies import StudyRunner, StudyRunnerFactory
+from medkt.cohort.work import Work
 from medkt.concepts import concept_from_text
 from medkt.config import resolve
+from medkt.datasets import Case
+from medkt.datasets.phantom.study import reference_path
 from medkt.io import read_image
 from medkt.pipeline import StudyResult
 from medkt.report.write import Formats, Written, write_result
@@ -71,6 +79,35 @@ def test_without_the_gate_only_the_map_is_written(studies: Studies, tmp_path: Pa
     assert [(one["decision"], one["present"], set(one["files"])) for one in findings] == [
         ("no claim", False, {"saliency"})
     ] * 2
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_case_of_a_batch_without_a_claim_is_done_and_counts_as_not_seen(
+    studies: Studies, tmp_path: Path, there: bool
+) -> None:
+    study = studies["us-png"]
+    with PIL.Image.open(reference_path(study)) as drawn:
+        mask = np.asarray(drawn.convert("L")) > 0
+    empty = tmp_path / "empty.png"
+    PIL.Image.fromarray(np.zeros(mask.shape, np.uint8)).save(empty)
+    case = Case(
+        case_id="a", image=study, modality="ultrasound", reference_kind="mask",
+        references=(reference_path(study) if there else empty,), reference_key="" if there else "1",
+    )  # fmt: skip
+    work = Work(key="a", number=1, case=case, concepts=(SPOT.id,))
+    run = RunFolder(tmp_path / "run")
+    run.make()
+    asked = StudyRunnerFactory(run=run, concepts={SPOT.id: SPOT}, settings=FAST)
+    runner = StudyRunner(asked, replace(bright_pipeline(FAST), guard=SaysSo(image=(STRANGE,))))
+    (row,) = runner.write(work, runner.compute(work, runner.read(work)))
+    assert (row["decision"], row["present"], row["no_claim"]) == ("no claim", False, STRANGE.code)
+    assert (row["dsc"], row["outcome"]) == ((0.0, "prediction empty") if there else (None, "both empty"))
+    outcome = Outcome(key="a", number=1, round=0, state="done", rows=(row,))
+    assert Outcome.from_line(outcome.line()).unclaimed == (SPOT.id,)
+    assert not list((tmp_path / "run" / "cases" / "a").glob("*.nii.gz"))
+    plain = StudyRunner(asked, bright_pipeline(FAST))
+    (other,) = plain.write(work, plain.compute(work, plain.read(work)))
+    assert other["no_claim"] is None
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from medkt.report.run.class_bootstrap import area, interval_of, mean_over, numbered, share
-from medkt.report.run.class_scores import ClassScores
+from medkt.report.run.class_scores import UNCLAIMED, ClassScores
 from medkt.report.run.many import mean_interval
 from medkt.statistics import BootstrapSettings, Interval, share_interval
 
@@ -67,6 +67,7 @@ class ClassCounts:
         name, concept: of the class.
         cases, done, failed: its images.
         called: images of any class that were called by its name.
+        no_claim: of the done, those of which nothing was claimed: they are called nothing, which counts as wrong.
     """
 
     name: str
@@ -75,6 +76,7 @@ class ClassCounts:
     done: int
     failed: int
     called: int
+    no_claim: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +94,12 @@ class ClassEvaluation:
     lines: tuple[ClassLine, ...]
     confusion: tuple[Confused, ...]
     failures: Mapping[str, int]
+
+    @property
+    def unclaimed(self) -> str:
+        """How often nothing was claimed, for a headline; "" for never."""
+        held, done = sum(one.no_claim for one in self.counts), sum(one.done for one in self.counts)
+        return f"no claim in {held} of {done} cases ({held / done:.1%}), counted as wrong" if held else ""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -134,7 +142,7 @@ def _of_all(
     for place in held:
         own = rows & (scores.truth == place)
         yield _line(scores, scores.classes[place], ACCURACY, own, where, _mean(scores, scores.hit, own, settings))
-    for place in sorted(set(scores.predicted[rows].tolist())):
+    for place in sorted(set(scores.predicted[rows].tolist()) - {UNCLAIMED}):
         called = rows & (scores.predicted == place)
         right = _mean(scores, scores.truth == place, called, settings)
         yield _line(scores, scores.classes[place], PRECISION, called, where, right)
@@ -186,7 +194,7 @@ def _counts(scores: ClassScores, place: int) -> ClassCounts:
     return ClassCounts(
         name=scores.classes[place], concept=scores.concepts[place], cases=int(own.sum()),
         done=int((own & scores.done).sum()), failed=int((own & ~scores.done).sum()),
-        called=int((scores.predicted == place).sum()),
+        called=int((scores.predicted == place).sum()), no_claim=int((own & (scores.predicted == UNCLAIMED)).sum()),
     )  # fmt: skip
 
 

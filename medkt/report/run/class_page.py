@@ -68,6 +68,7 @@ def render_classes(report: ClassReport) -> str:
     drawn = [draw_confusion(arm.name, arm.evaluation) for arm in arms]
     return environment.from_string(CLASS_PAGE).render(
         title=report.title, notice=NOT_A_MEDICAL_DEVICE,
+        headlines=[(arm.name, arm.evaluation.unclaimed) for arm in arms if arm.evaluation.unclaimed],
         demonstration=next(filter(None, (demonstration_of_run(arm.record) for arm in arms)), ""), version=__version__, arms=arms, viewer="", csp="",
         wholes=[_table("All classes", arm, WHOLE_HEAD, whole_rows(arm.evaluation)) for arm in arms],
         accuracies=draw_accuracies({arm.name: arm.evaluation for arm in arms}), definitions=DEFINITIONS,

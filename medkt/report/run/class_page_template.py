@@ -24,7 +24,8 @@ CLASS_PAGE = (
 
 <section aria-labelledby="summary">
 <h2 id="summary">Summary</h2>
-<p>Each image is called by the class whose words fit it best, without any training on labels (zero-shot). Shares compare the
+{% for arm, line in headlines %}<p class="headline">{{ arm }}{{ ": " if arm }}{{ line }}</p>
+{% endfor %}<p>Each image is called by the class whose words fit it best, without any training on labels (zero-shot). Shares compare the
 classes with each other; they are no probability of disease.</p>
 {% for table in wholes %}{{ show(table) }}{% endfor %}
 {% if accuracies %}

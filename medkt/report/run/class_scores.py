@@ -13,6 +13,7 @@ from medkt.report.run.columns import CASE
 from medkt.report.run.scores import Coded, coded, groups_of, numbers, open_table
 
 NOT_DONE = -1
+UNCLAIMED = -2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -26,7 +27,7 @@ class ClassScores:
         patient: the patient's; the case's where the table names none.
         failure: why a case failed, "" where it did not.
         truth: (rows,) the place of the true class in `classes`.
-        predicted: (rows,) that of the class with the highest share; -1 where the case failed.
+        predicted: (rows,) that of the class with the highest share; -1 where the case failed, -2 where nothing was claimed.
         rank: (rows,) of the true class, from 1; NaN where the case failed.
         shares: (rows, classes) from 0 to 1; NaN where the case failed.
         groups: what subgroups are made of.
@@ -45,7 +46,7 @@ class ClassScores:
 
     @property
     def done(self) -> Bool[np.ndarray, " rows"]:
-        """Which rows have a prediction."""
+        """Which rows were answered, also by no claim."""
         held: Bool[np.ndarray, " rows"] = self.predicted != NOT_DONE
         return held
 
@@ -80,12 +81,13 @@ def read_class_scores(table: Path, record: Mapping[str, Any], *, by: Sequence[st
     lacking = [name for name in ("predicted", "rank", *columns.values()) if name not in held.column_names]
     if lacking and done.any():
         raise UnreadableError(f"{table}: has no column {lacking[0]}; it is no result table of this run")
-    predicted = _places(coded(held, "predicted"), columns, table)
+    predicted, reasons = _places(coded(held, "predicted"), columns, table), coded(held, "no_claim")
+    silent = np.array([bool(word) for word in reasons.words])[reasons.codes]
     return ClassScores(
         classes=tuple(columns), concepts=tuple(one["concept"] for one in classes), case=coded(held, CASE),
         patient=coded(held, "patient", otherwise=CASE), failure=coded(held, "failure"),
         truth=_places(coded(held, "class_name"), columns, table),
-        predicted=np.where(done, predicted, NOT_DONE), rank=numbers(held, "rank"),
+        predicted=np.where(done, np.where(silent, UNCLAIMED, predicted), NOT_DONE), rank=numbers(held, "rank"),
         shares=np.stack([numbers(held, name) for name in columns.values()], axis=1),
         groups=groups_of(held, by),
     )  # fmt: skip

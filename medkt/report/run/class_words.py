@@ -107,6 +107,7 @@ def class_text_lines(evaluation: ClassEvaluation) -> Iterator[str]:
     counts = evaluation.counts
     cases, done, failed = (sum(getattr(one, name) for one in counts) for name in ("cases", "done", "failed"))
     yield f"{len(counts)} classes: {done} of {cases} cases done, {failed} failed"
+    yield from [evaluation.unclaimed] if evaluation.unclaimed else []
     for kind, number in evaluation.failures.items():
         yield f"failed, {kind}: {number}"
     for head, rows in (

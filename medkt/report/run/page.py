@@ -190,6 +190,7 @@ def _facts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
         if "packages" in models.get("encoder", {})
         else []
     )
+    facts += [("guard", str(models.get("guard") or "none: no answer was held back"))] if "encoder" in models else []
     site = identity.get("site", "")
     facts += [
         (f"calibrations of site {site}", f"{name}, SHA-256 {digest}")

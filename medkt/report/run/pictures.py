@@ -82,9 +82,10 @@ def _names(run: Path) -> NDArray[np.object_]:
 
 def _picture(run: Path, scores: Scores, case: str, row: int, kind: str) -> CasePicture:
     shown = [name for name in scores.numbers if not name.startswith(("volume_", "lesion"))]
+    numbers = [f"{name} {figure(float(scores.numbers[name][row]))}" for name in shown]
     return CasePicture(
         case=case, concept=scores.concept.words[int(scores.concept.codes[row])], kind=kind,
-        words=", ".join(f"{name} {figure(float(scores.numbers[name][row]))}" for name in shown),
+        words=", ".join([*numbers, *(["no claim"] if scores.silent[row] else [])]),
         png=_overlay(run / "cases" / case / "overlay.png"),
     )  # fmt: skip
 

@@ -61,8 +61,16 @@ def _drawn(count: int, *, seed: int = 0, lift: float = 1.0) -> Drawn:
     return truth, shares.round(6)
 
 
-def _run(path: Path, drawn: Drawn, *, patients: int | None = None, failed: tuple[int, ...] = (), **more: Any) -> Path:
-    """A run's folder with these shares; rows of `failed` without any."""
+def _run(
+    path: Path,
+    drawn: Drawn,
+    *,
+    patients: int | None = None,
+    failed: tuple[int, ...] = (),
+    silent: tuple[int, ...] = (),
+    **more: Any,
+) -> Path:
+    """A run's folder with these shares; rows of `failed` without any, and of those of `silent` nothing was claimed."""
     truth, shares = drawn
     names, concepts = list(NAMES), list(NAMES.values())
     rows: list[dict[str, Any]] = []
@@ -74,7 +82,9 @@ def _run(path: Path, drawn: Drawn, *, patients: int | None = None, failed: tuple
         best = int(row.argmax())
         told = {f"probability_{concept}": float(row[place]) for place, concept in enumerate(concepts)}
         rank = int((row >= row[true]).sum())
-        rows.append({**own, **told, "predicted": names[best], "hit": best == true, "rank": rank})
+        said = {"predicted": names[best], "hit": best == true, "rank": rank, "no_claim": None}
+        nothing = {"predicted": None, "hit": False, "rank": None, "no_claim": "unlike-modality"}
+        rows.append({**own, **told, **(nothing if number in silent else said)})
     classes = [{"name": name, "concept": concept} for name, concept in NAMES.items()]
     identity = {"task": "classification", "classes": classes, "protocol": None, **more}
     return write_run(path, make_outcomes(rows, patients=patients), **identity)
@@ -82,6 +92,24 @@ def _run(path: Path, drawn: Drawn, *, patients: int | None = None, failed: tuple
 
 def _scores(run: Path, **by: Any) -> ClassScores:
     return read_class_scores(run / "results.parquet", RunFolder(run).read(), **by)
+
+
+def test_no_claim_is_called_nothing_and_counts_as_wrong(tmp_path: Path) -> None:
+    truth, shares = _drawn(12, lift=50.0)
+    run = _run(tmp_path, (truth, shares), silent=(0, 5))
+    scores = _scores(run)
+    found = evaluate_classes(scores, FEW)
+    assert sum(one.no_claim for one in found.counts) == 2
+    line = found.line(ALL, ACCURACY)
+    assert line is not None
+    assert (line.cases, line.found.estimate) == (12, pytest.approx(10 / 12))  # all others are right
+    assert sum(one.cases for one in found.confusion) == 10
+    assert "no claim in 2 of 12 cases (16.7%), counted as wrong" in list(class_text_lines(found))
+    page = render_classes(
+        ClassReport(title="x", arms=(ClassArm(name="", evaluation=found, record=RunFolder(run).read()),))
+    )
+    assert '<p class="headline">no claim in 2 of 12 cases' in page
+    assert "trained on drawn images" in page
 
 
 def test_numbers_are_those_of_scikit_learn(tmp_path: Path) -> None:

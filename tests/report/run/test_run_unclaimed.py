@@ -121,9 +121,15 @@ def test_status_compare_and_page_say_it(tmp_path: Path, capsys: pytest.CaptureFi
         line.no_claim
         for line in compare_runs(first / "results.parquet", second / "results.parquet", settings=QUICK).lines
     } == {(0, 1), (0, 2)}
+    capsys.readouterr()
+    assert main(["compare", str(first), str(second), "--resamples", "200"]) == 0
+    told = capsys.readouterr().out
+    assert "first: cyst: no claim in 0 of 3 cases" in told
+    assert "second: cyst: no claim in 2 of 3 cases" in told
     assert main(["report", str(second), "--resamples", "200"]) == 0
     page = (second / "report.html").read_text(encoding="utf-8")
     assert '<p class="headline">cyst: no claim in 2 of 3 cases' in page
+    assert "dsc 0.000, no claim</figcaption>" in page
     assert "trained on drawn images" in page  # its encoder is `small`
     other = write_run(tmp_path / "c", make_outcomes([seen()]), models={"encoder": {"name": "clip", "digest": ""}})
     assert main(["report", str(other), "--resamples", "200"]) == 0
