@@ -91,7 +91,10 @@ def _draw_row(row: Sequence[Axes], panel: Panel) -> None:
     for x0, y0, x1, y1 in panel.boxes_xyxy:
         box = Rectangle((x0 - 0.5, y0 - 0.5), x1 - x0, y1 - y0, fill=False, edgecolor="#4fc3f7", linewidth=0.8)
         row[2].add_patch(box)
-    row[1].text(0.5, -0.02, panel.caption, color=TEXT, fontsize=7, ha="center", va="top", transform=row[1].transAxes)
+    row[1].text(
+        0.5, -0.02, drawable(panel.caption), color=TEXT, fontsize=7, ha="center", va="top", transform=row[1].transAxes,
+        parse_math=False,
+    )  # fmt: skip
 
 
 def _outline(axis: Axes, mask: MaskPlane, colour: tuple[float, ...], style: str) -> None:

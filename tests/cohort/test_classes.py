@@ -1,5 +1,6 @@
 """What the classes of a run are, how its cases are planned, and what its rows say."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from medkt.datasets.protocol import load_protocol
 from medkt.domains import domain
 from medkt.errors import InputError, SettingsError, UnknownNameError
 from medkt.pipeline import Classification, ConceptScore, EncoderFacts
+from medkt.presence import Reason
 from medkt.spatial import Geometry, Image, Provenance
 from medkt.transfer.packages import Taught
 
@@ -174,12 +176,28 @@ def _result(*scores: tuple[float, float]) -> Classification:
     return Classification(image=_image(), domain=domain("ultrasound"), scores=made, encoder=facts, warnings=("w",))
 
 
+def test_a_row_of_which_nothing_is_claimed() -> None:
+    made = _result((0.75, 0.5), (0.25, 0.125))
+    first, second = made.scores
+    strange = Reason(code="unlike-modality", sentence="it is strange")
+    words = Reason(code="negation", sentence="it says no")
+    held = replace(made, scores=(replace(first, no_claim=(strange, words)), replace(second, no_claim=(strange,))))
+    row = row_of_classes(_classes(), held, true="us_bright")
+    assert (row["predicted"], row["hit"], row["rank"], row["no_claim"]) == (
+        None,
+        False,
+        None,
+        "unlike-modality;negation",
+    )
+    assert row["probability_us_bright"] == 0.75
+
+
 def test_a_row_of_a_case() -> None:
     row = row_of_classes(_classes(), _result((0.75, 0.5), (0.25, 0.125)), true="us_dark")
     assert row == {
         "concept": "us_dark", "predicted": "light", "hit": False, "rank": 2, "probability_us_bright": 0.75,
         "cosine_us_bright": 0.5, "probability_us_dark": 0.25, "cosine_us_dark": 0.125, "domain": "ultrasound",
-        "planes_scored": 1, "input_digest": "d", "incomplete": 0, "warnings": 1, "words_notes": "",
+        "planes_scored": 1, "input_digest": "d", "incomplete": 0, "warnings": 1, "words_notes": "", "no_claim": None,
     }  # fmt: skip
 
 
