@@ -11,8 +11,10 @@ Asked in this order, the first that answers decides:
 4. No attribute can be read out of the captions and no probe was given: not shown.
 5. Most drawn pictures of a known finding take the name, and the caption says nothing that this finding does not look like: no, these
    are the words for that finding.
-6. The net share after learning is not above 0, or not above the base's, or not above that of a control: no where it is not even so in
-   the exam's own pictures, not shown where their number does not decide (the lower end of the 95 % interval).
+6. The net share after learning is not above 0, or not above the base's: no where it is not even so in the exam's own pictures, not
+   shown where their number does not decide (the lower end of the 95 % interval). It is not above a control's: no; or by no
+   more than `NO_MORE`: not shown. (There are six of them at least, each of one seed and cut short; an interval for each would
+   refuse nearly all that is learned.)
 7. Else: yes.
 
 The bounds were chosen on a few development findings before anything else was measured with them (evaluation/audit/README.md).
@@ -41,7 +43,7 @@ RENAMED = 0.15
 TAKEN = 0.5
 """The part above which words that say a known finding's look are that finding's own."""
 NO_MORE = 0.05
-"""Of the net share: who has not so much more than what it must beat is told no; who has, but not beyond chance, not shown."""
+"""Of the net share: who has no more than this above a guess or the base is told no; so much a learning must have above each control."""
 _RESAMPLES = 2000
 
 
@@ -125,12 +127,15 @@ def decide(
     said = f"on {set_on} {_shares(after)}, net {_said(whole)}"
     if whole.low <= 0:
         return _short(whole.estimate), f"{said}; a guess is 0"
-    for name, marks in {"the base": before, **controls}.items():
-        more = net_share(after, marks)
-        if more.low <= 0:
-            who = name if name == "the base" else f"the control {name}"
-            does = "does as well" if more.estimate <= NO_MORE else "may do as well"
-            return _short(more.estimate), f"{said}; {who} {does}: net {net_share(marks).estimate:.2f}"
+    more = net_share(after, before)
+    if more.low <= 0:
+        does = "does as well" if more.estimate <= NO_MORE else "may do as well"
+        return _short(more.estimate), f"{said}; the base {does}: net {net_share(before).estimate:.2f}"
+    for name, marks in controls.items():
+        above = net_share(after, marks).estimate
+        if above <= NO_MORE:
+            does = "does as well" if above <= 0 else "may do as well"
+            return ("no" if above <= 0 else "not shown"), f"{said}; the control {name} {does}: net {net_share(marks).estimate:.2f}"
     best = max((net_share(marks).estimate for marks in controls.values()), default=float("nan"))
     return "yes", f"{said}; before {net_share(before).estimate:.2f}, best control {best:.2f}"
 

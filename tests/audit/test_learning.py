@@ -17,6 +17,7 @@ from medkt.audit.picturing import Picturing, _agreement
 from medkt.audit.questions import Answers, Kept, Questions, ask, spread
 from medkt.audit.verdict import Verdict, not_shown
 from medkt.concepts import Caption, Concept, load_concept, read_package
+from medkt.concepts.package import Learnt
 from medkt.domains import domain
 from medkt.errors import ForgettingError, InputError, NotCarriedError
 from medkt.models.small import load_small
@@ -184,6 +185,12 @@ def test_without_an_audit_nothing_is_shown(made: LearnedConcept, tmp_path: Path)
     kept = read_package(tmp_path / "x.medkt").learnt[0]
     assert kept.words_carried == "words carried: not shown: no audit was made"
     assert kept.card.startswith("words carried: not shown")
+
+
+def test_a_package_from_before_says_that_nobody_asked() -> None:
+    before = {"level": "quick", "gain": {}, "controls": {}}
+    told = [Learnt(concept=load_concept("us_cyst"), delta=b"", audit=audit).words_carried for audit in (before, {})]
+    assert told == ["words carried: not shown: learned before this was asked"] * 2
 
 
 def test_words_of_another_modality_are_refused_before_anything_is_learned(encoder: SmallEncoder, cache: Path) -> None:

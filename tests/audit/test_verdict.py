@@ -51,6 +51,7 @@ def test_a_lead_of_equals_counts_half() -> None:
         (marks(0.7, 0.9, 0.9, 0.5, 0.5), {}, "no", "a guess is 0"),
         (marks(0.15, 0.05, 0.1), {}, "not shown", "a guess is 0"),
         (marks(0.8, 0.1), {"altered words": marks(0.8, 0.1)}, "no", "the control altered words does as well"),
+        (marks(0.8, 0.1), {"altered words": marks(0.78, 0.1)}, "not shown", "the control altered words may do as well"),
         (marks(0.8, 0.1), {"other words": marks(0.7, 0.1)}, "yes", "best control 0.67"),
         (marks(0.9, 0.1, cyst=0.9), {}, "no", "these are words for us_cyst: 88% of its drawn pictures"),
     ],
