@@ -15,6 +15,7 @@ from medkt.audit.exam import FINDING, NORMAL, OTHERS, Exam, Marks, drawn_exam, m
 from medkt.audit.picturing import Picturing, picturing_of
 from medkt.audit.probe import FEWEST, Probe
 from medkt.audit.questions import Answers, Kept, Questions, ask, spread
+from medkt.audit.second import Opinion, opinion_of
 from medkt.audit.verdict import SEEDS_FLOOR, Verdict, beaten_by_asking, decide, groups_of, net_share, not_shown, renamed
 from medkt.concepts import Concept
 from medkt.datasets.phantom.finding import find
@@ -62,6 +63,7 @@ class Audit:
         verdict: words carried: yes, no, or not shown.
         drawn, probed: the exam on drawn pictures and on the user's own; None where there was none.
         picturing: how near inverted images come to their captions; None without known findings to compare with.
+        opinion: another encoder's; None where none was asked.
         before, after: answers about inverted images, by which the choice was made; they are no exam.
         unexamined: what the audit did not look at, a sentence each.
     """
@@ -73,6 +75,7 @@ class Audit:
     drawn: Sitting | None = None
     probed: Sitting | None = None
     picturing: Picturing | None = None
+    opinion: Opinion | None = None
     before: tuple[Answers, ...]
     after: tuple[Answers, ...]
     unexamined: tuple[str, ...] = field(default=())
@@ -101,6 +104,7 @@ class Audit:
             "exam": None if self.drawn is None else _sitting(self.drawn, self.kept),
             "probe": None if self.probed is None else _sitting(self.probed, self.kept),
             "picturing": None if self.picturing is None else self.picturing.as_json(),
+            "another encoder": None if self.opinion is None else self.opinion.as_json(),
             "intervals": "95 %; of the net share by resampling pictures, over seeds by Student's t, of shares by Wilson",
             "forgetting": {
                 "judged on": "images inverted by the base model from known findings' words",
@@ -131,6 +135,7 @@ def audit(
     kept: int = 0,
     level: Level = "quick",
     probe: Probe | None = None,
+    second: DualEncoder | None = None,
     foreign: Sequence[str] = (),
     cache: Path | None = None,
     progress: Ticker | None = None,
@@ -146,6 +151,7 @@ def audit(
         kept: which of the seeds the verdict is about, and the controls belong to.
         level: "quick": the controls of `CONTROLS` that say so, cut to half; "full": all of them, whole.
         probe: the user's own studies.
+        second: another encoder, to be asked about the images that the words made.
         foreign: words of another modality or part of the body, where the captions are of another picture.
         cache: of inverted images.
         progress: told (stage, controls done, controls in all).
@@ -163,9 +169,9 @@ def audit(
     verdict = _verdict(drawn, probed, probe, kept, readings, foreign=foreign, failed=failed)
     return Audit(
         level=level, seeds=tuple(each.seed for each in learned), kept=kept, verdict=verdict, drawn=drawn, probed=probed,
-        picturing=picturing, before=tuple(ask(base, asked) for asked in questions),
+        picturing=picturing, opinion=None if second is None else opinion_of(second, one.material), before=tuple(ask(base, asked) for asked in questions),
         after=tuple(ask(each.encoder, asked) for each, asked in zip(learned, questions, strict=True)),
-        unexamined=_unexamined(one, known, drawn, probed, readings, learned, level),
+        unexamined=_unexamined(one, known, drawn, probed, readings, learned, level, second=second is not None),
     )  # fmt: skip
 
 
@@ -308,6 +314,8 @@ def _unexamined(
     readings: Sequence[Reading],
     learned: Sequence[Learned],
     level: Level,
+    *,
+    second: bool,
 ) -> tuple[str, ...]:
     said = []
     if probed is None:
@@ -325,7 +333,8 @@ def _unexamined(
         said.append("whether another seed learns the same (--seeds 3)")
     left = [control.name for control in CONTROLS if level == "quick" and not control.quick]
     said += [f"the controls of --audit full: {', '.join(left)}"] if left else []
-    said.append("another encoder's opinion, and masks: presence alone is asked")
+    said += [] if second else ["whether another encoder takes the images for what they were made from (--second MODEL)"]
+    said.append("masks: presence alone is asked")
     return tuple(said)
 
 

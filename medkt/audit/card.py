@@ -55,6 +55,12 @@ The model cannot picture these, and they were left out:
 
 No audit was made.
 {% endif %}
+{% if opinion %}
+
+## Another encoder
+
+{{ opinion }}.
+{% endif %}
 {% if unexamined %}
 
 ## What was not examined
@@ -113,6 +119,7 @@ words alone. No image of a patient was learned from: all images were made by the
 <p class="quiet">{{ about }}</p>
 <p><img src="data:image/png;base64,{{ data }}" alt="{{ title }}"></p>
 {% endfor %}
+{% if opinion %}<h2>Another encoder</h2><p>{{ opinion }}.</p>{% endif %}
 {% if unexamined %}<h2>What was not examined</h2>
 <ul>{% for text in unexamined %}<li>{{ text }}</li>{% endfor %}</ul>{% endif %}
 <h2>What this does not say</h2>
@@ -148,6 +155,7 @@ def _facts(one: "LearnedConcept") -> dict[str, Any]:
         "model": one.delta.base_name, "digest": one.delta.base_digest, "licence": one.base_licence,
         "captions": kept.material.vocabulary.described, "left_out": kept.material.left_out, "recipe": _recipe(one),
         "tables": _tables(one.audit.as_json()) if one.audit else [], "verdict": one.verdict,
+        "opinion": one.audit.opinion.sentence if one.audit and one.audit.opinion else "",
         "unexamined": one.audit.unexamined if one.audit else (), "kept_anyway": "kept anyway" in one.record,
     }  # fmt: skip
 

@@ -122,6 +122,7 @@ def learn(
     level: Level = "quick",
     max_forgetting: float | None = None,
     probe: Probe | None = None,
+    second: DualEncoder | None = None,
     keep_anyway: bool = False,
     delta: DeltaSettings | None = None,
     known: Sequence[Concept] | None = None,
@@ -141,6 +142,7 @@ def learn(
         level: of the audit.
         max_forgetting: the largest share of known images, inverted ones, that may get another name; None sets no bound.
         probe: studies of the user's own, from `medkt.audit.read_probe`, that the exam is set on.
+        second: another encoder, to be asked whether the images mean to it what they were made from.
         keep_anyway: whether a concept whose words were not carried may be learned to the end, and written.
         delta: how the difference is kept.
         known: what the model is taken to know; None takes the domain's findings.
@@ -182,7 +184,7 @@ def learn(
     if level != "none":
         among = tuple(known) if known is not None else domain.others(concept)
         found = audit(
-            encoder, judged, concept=concept, domain=domain, known=among, kept=kept, level=level, probe=probe,
+            encoder, judged, concept=concept, domain=domain, known=among, kept=kept, level=level, probe=probe, second=second,
             foreign=foreign, cache=cache, progress=progress,
         )  # fmt: skip
         _require_kept(concept, found, max_forgetting)

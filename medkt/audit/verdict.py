@@ -135,7 +135,9 @@ def decide(
         above = net_share(after, marks).estimate
         if above <= NO_MORE:
             does = "does as well" if above <= 0 else "may do as well"
-            return ("no" if above <= 0 else "not shown"), f"{said}; the control {name} {does}: net {net_share(marks).estimate:.2f}"
+            return (
+                "no" if above <= 0 else "not shown"
+            ), f"{said}; the control {name} {does}: net {net_share(marks).estimate:.2f}"
     best = max((net_share(marks).estimate for marks in controls.values()), default=float("nan"))
     return "yes", f"{said}; before {net_share(before).estimate:.2f}, best control {best:.2f}"
 

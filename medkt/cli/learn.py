@@ -74,6 +74,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "a folder (DICOM series) each; one of the two is enough to be shown, ten studies of each decide",
     )  # fmt: skip
     parser.add_argument(
+        "--second", metavar="MODEL",
+        help="ask another encoder, too, whether the images mean to it what they were made from; told on the card, and decides nothing",
+    )  # fmt: skip
+    parser.add_argument(
         "--keep-anyway", action="store_true",
         help="write the package also where the audit says that the words were not carried (else exit code 6); it is stamped so",
     )  # fmt: skip
@@ -111,6 +115,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise SettingsError("--max-forgetting needs an audit; leave out --audit none")
     if arguments.probe is not None and arguments.audit == "none":
         raise SettingsError("--probe is for the audit; leave out --audit none")
+    if arguments.second is not None and arguments.audit == "none":
+        raise SettingsError("--second is for the audit; leave out --audit none")
     concept, kind = _concept_and_domain(arguments)
 
     from medkt.concepts.concept import ROLES
@@ -135,6 +141,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.dry_run or target is None:
         return _dry_run(arguments, concept, kind, settings, stands)
     encoder = load_encoder(arguments.model, device=resolve_device(arguments.device))
+    second = (
+        None if arguments.second is None else load_encoder(arguments.second, device=resolve_device(arguments.device))
+    )
     notes = _notes(encoder, concept, kind)
     say_notes(notes)
     ahead = Stages(arguments.quiet)
@@ -146,7 +155,7 @@ def run(arguments: argparse.Namespace) -> int:
             encoder, concept, kind, settings, seeds=range(arguments.seed, arguments.seed + arguments.seeds),
             level=arguments.audit, max_forgetting=arguments.max_forgetting, cache=arguments.cache, sources=sources, as_published=stands.as_json(),
             delta=DeltaSettings(kind="full", storage="float32") if arguments.delta == "full" else None, progress=ahead.told(tick),
-            probe=probe, keep_anyway=arguments.keep_anyway,
+            probe=probe, second=second, keep_anyway=arguments.keep_anyway,
         )  # fmt: skip
     seconds = time.perf_counter() - began
     if made.refusal:

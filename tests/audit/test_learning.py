@@ -15,6 +15,7 @@ from medkt.audit.controls import CONTROLS, Control, Setting, nonsense, with_blob
 from medkt.audit.pictures import pictures_of
 from medkt.audit.picturing import Picturing, _agreement
 from medkt.audit.questions import Answers, Kept, Questions, ask, spread
+from medkt.audit.second import Opinion, opinion_of
 from medkt.audit.verdict import Verdict, not_shown
 from medkt.concepts import Caption, Concept, load_concept, read_package
 from medkt.concepts.package import Learnt
@@ -214,6 +215,26 @@ def test_nonsense_is_never_said_to_be_carried(encoder: SmallEncoder, cache: Path
     else:
         assert "names no thing that a picture shows; give studies of your own" in made.verdict.why
     assert made.verdict.answer != "yes"
+
+
+def test_another_encoder_is_told_and_decides_nothing(made: LearnedConcept, encoder: SmallEncoder) -> None:
+    assert made.audit is not None
+    material = made.learned[made.kept].material
+    width = len(material.images)
+    assert opinion_of(encoder, material).texts == len(KNOWN) + 1
+    twice = replace(
+        material,
+        images=torch.cat([material.images, material.images]),
+        caption_of=(*material.caption_of, *material.caption_of),
+    )
+    assert opinion_of(encoder, twice).right == 2 * opinion_of(encoder, material).right
+    opinion = Opinion(name="other", right=1, of=width, texts=4)
+    asked = replace(made, audit=replace(made.audit, opinion=opinion))
+    assert f"other finds 1 of {width} images nearest to their own caption among 4" in as_markdown(asked)
+    assert "a guess gives 25%" in as_page(asked, [])
+    assert asked.verdict == made.verdict
+    assert asked.audit is not None
+    assert asked.audit.as_json()["another encoder"]["of"] == width
 
 
 def test_nonsense_is_as_long_as_asked() -> None:
