@@ -32,9 +32,9 @@ from medkt.audit.exam import FINDING, Marks
 from medkt.statistics import Interval
 
 Answer = Literal["yes", "no", "not shown"]
-SIMILARITY_FLOOR = 0.8
+SIMILARITY_FLOOR = 0.6
 """Part of the known captions' median similarity that the images of the concept's best caption must reach."""
-AGREEMENT_FLOOR = 0.8
+AGREEMENT_FLOOR = 0.6
 """Part of the known captions' median agreement (cosine between images of one caption with different seeds) that is the least."""
 SEEDS_FLOOR = 0.5
 """The least correlation of the leads that two seeds' encoders give to the same pictures."""

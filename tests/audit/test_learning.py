@@ -349,7 +349,7 @@ def test_images_agree_within_their_caption_and_the_best_caption_counts() -> None
 
 def test_what_the_model_cannot_picture_is_told_with_both_figures() -> None:
     usual = {"known_similarity": (0.8, 0.9), "known_agreement": (0.9, 0.95)}
-    assert Picturing(similarity=0.7, agreement=0.8, **usual).failure == ""
-    low = Picturing(similarity=0.6, agreement=0.9, **usual).failure
-    assert "no nearer to the caption than 0.60, those of known captions 0.85" in low
+    assert Picturing(similarity=0.52, agreement=0.6, **usual).failure == ""
+    low = Picturing(similarity=0.5, agreement=0.9, **usual).failure
+    assert "no nearer to the caption than 0.50, those of known captions 0.85" in low
     assert "agree by no more than 0.30" in Picturing(similarity=0.8, agreement=0.3, **usual).failure
