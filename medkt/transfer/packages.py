@@ -50,7 +50,8 @@ class Taught:
         together: whether the differences are summed into one encoder.
         deltas: by concept id.
         base_digest: `weights_digest` of the base; "" where nothing was taught.
-        notes: how the differences of one encoder meet; empty where concepts are kept apart.
+        notes: how the differences of one encoder meet, where concepts are not kept apart; and which concepts were kept although
+            the audit says that their words were not carried.
         copy: the adapted encoder where there is only one difference.
     """
 
@@ -97,7 +98,7 @@ class Taught:
         summed = together and len(deltas) > 1
         return cls(
             base=base, packages=tuple(held), together=summed, deltas=deltas, base_digest=digest,
-            notes=together_notes(base, deltas) if summed else (),
+            notes=(*(together_notes(base, deltas) if summed else ()), *_kept_anyway(held)),
             copy=apply(base, next(iter(deltas.values()))) if len(deltas) == 1 else None,
         )  # fmt: skip
 
@@ -154,6 +155,12 @@ class Taught:
             base_digest=self.base_digest,
             adapted_digest=encoder.spec.digest,
         )
+
+
+def _kept_anyway(packages: Sequence[Package]) -> tuple[str, ...]:
+    """A sentence for each concept that was written against its audit."""
+    learnt = (one for package in packages for one in package.learnt)
+    return tuple(f"{one.concept.id}: {one.words_carried}" for one in learnt if one.audit.get("kept anyway") is True)
 
 
 def is_package(one: object) -> TypeGuard[str | Path]:

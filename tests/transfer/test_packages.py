@@ -6,7 +6,7 @@ import pytest
 from learnt import GAIN, make_words, with_gain, write_learnt
 from segmentation.bright_spots import BrightSpots
 
-from medkt.concepts import read_package
+from medkt.concepts import Base, read_package, write_package
 from medkt.concepts.compose import compose
 from medkt.errors import SettingsError, UnreadableError, WeightsError
 from medkt.models.encoder import DualEncoder
@@ -137,3 +137,14 @@ def test_a_damaged_file_is_refused(files: tuple[Path, Path], tmp_path: Path) -> 
 
 def test_what_names_a_package() -> None:
     assert [is_package(one) for one in ("a.medkt", Path("b/a.medkt"), "a.yaml", PALE)] == [True, True, False, False]
+
+
+def test_a_concept_that_was_kept_against_its_audit_is_told_wherever_it_is_used(tmp_path: Path) -> None:
+    base, target = BrightSpots(), tmp_path / "kept.medkt"
+    one = read_package(write_learnt(tmp_path / "pale.medkt", PALE, 6.0)).learnt[0]
+    audit = {"words carried": {"answer": "no", "line": "words carried: no: a guess"}, "kept anyway": True}
+    digest = weights_digest(base.module)
+    write_package(
+        target, concept=PALE, delta=one.delta, base=Base(name=base.spec.name, digest=digest), recipe={}, audit=audit
+    )
+    assert Taught.of(base, [target]).notes == ("pale_disc: words carried: no: a guess (kept anyway)",)
