@@ -207,7 +207,10 @@ def true_net(encoder: DualEncoder, made: LearnedConcept, task: Task) -> dict[str
         for plane in draw(other.finding, name, range(8), TEST_SEED)
     ]
     normals = [
-        np.rint(draw_normal(task.finding.domain, np.random.default_rng((TEST_SEED, 7, n)), side=SIDE) * 255).astype(np.float32) / 255
+        np.rint(draw_normal(task.finding.domain, np.random.default_rng((TEST_SEED, 7, n)), side=SIDE) * 255).astype(
+            np.float32
+        )
+        / 255
         for n in range(24)
     ]
     kinds = [FINDING if label == len(task.known) else task.known[label].id for label in tests.labels.tolist()]

@@ -200,6 +200,14 @@ def test_words_of_another_modality_are_refused_before_anything_is_learned(encode
     )
     with pytest.raises(NotCarriedError, match=r"another modality or part of the body \(signal, brain"):
         learn(encoder, brain, domain("ultrasound"), SETTINGS, cache=cache)
+    known = [load_concept(name) for name in KNOWN]
+    made = learn(
+        encoder, brain, domain("ultrasound"), replace(SETTINGS, choose=False), known=known, cache=cache, keep_anyway=True
+    )  # fmt: skip
+    assert made.verdict.answer == "no"
+    assert made.audit is not None
+    assert made.audit.drawn is None or not made.audit.drawn.controls  # nothing is judged by them
+    assert made.record["kept anyway"] is True
 
 
 def test_nonsense_is_never_said_to_be_carried(encoder: SmallEncoder, cache: Path) -> None:
