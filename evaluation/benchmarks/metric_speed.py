@@ -213,6 +213,9 @@ def main() -> None:
     arguments.add_argument("--small", action="store_true", help="the smallest volume alone")
     arguments.add_argument("--without-monai", action="store_true", help="it takes the longest")
     arguments.add_argument("--repeats", type=int, default=3, help="of each, of which the least counts")
+    arguments.add_argument(
+        "--only", default="", help="the rows whose volume and filling hold this, such as '200 x 512 x 512 | far'"
+    )
     arguments.add_argument("--write", action="store_true", help=f"write {RESULTS.name}")
     chosen = arguments.parse_args()
     if chosen.one:
@@ -221,9 +224,12 @@ def main() -> None:
         return
     programs = [name for name in PROGRAMS if not (chosen.without_monai and name == "MONAI")]
     pairs = [Pair(shape=shape, filling=one) for shape in (SHAPES[:1] if chosen.small else SHAPES) for one in FILLINGS]
+    wanted = [
+        pair for pair in (*OTHERS, *pairs) if chosen.only in f"{' x '.join(map(str, pair.shape))} | {pair.filling}"
+    ]
     told = " ".join(" ".join(__doc__.splitlines()[2:]).split())
     lines = [f"# Metrics of one pair of masks\n\n{told} Commit {revision_of(ROOT)}, {chosen.repeats} repeats.\n"]
-    for row in rows([*OTHERS, *pairs], programs, chosen.repeats):
+    for row in rows(wanted, programs, chosen.repeats):
         lines.append(row)
         print(row, flush=True)
         if chosen.write:

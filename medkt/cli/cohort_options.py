@@ -255,7 +255,11 @@ def factory_of(
     from medkt.cli.segment import formats_of, is_guarded, published_of, require_deciding, settings_of, view_of
     from medkt.cohort.scoring import Scoring
     from medkt.cohort.studies import StudyRunnerFactory
+    from medkt.estimates.batch import FirstStudy
 
+    ahead = FirstStudy(
+        workers=arguments.workers, threads=arguments.threads, device=arguments.device, calibrated=bool(arguments.site)
+    )
     settings = settings_of(arguments)
     require_deciding(arguments, settings)
     return StudyRunnerFactory(
@@ -264,6 +268,7 @@ def factory_of(
         view=view_of(arguments), regrid=arguments.regrid, allow_incomplete=arguments.allow_incomplete,
         formats=formats_of(arguments), packages=tuple(asked.packages) if learnt else (),
         together=arguments.together and learnt, site=arguments.site or "", guarded=is_guarded(arguments), scoring=scoring or Scoring(),
+        foretell=None if arguments.quiet else ahead,
     )  # fmt: skip
 
 

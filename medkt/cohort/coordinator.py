@@ -15,13 +15,13 @@ from types import FrameType
 
 from medkt import errors
 from medkt.about import demonstration_of_run
-from medkt.cohort.engine import Broken, Engine, Event, Finished, Lost, Ready, TimedOut
+from medkt.cohort.engine import Broken, Engine, Event, Expected, Finished, Lost, Ready, TimedOut
 from medkt.cohort.failures import Failure
 from medkt.cohort.folder import RunFolder
 from medkt.cohort.ledger import Ledger
 from medkt.cohort.outcomes import Outcome, OutcomeFile, failure
 from medkt.cohort.plan import Plan
-from medkt.cohort.progress import Silent, Summary, Watcher
+from medkt.cohort.progress import Silent, Summary, Watcher, expected_line
 from medkt.cohort.tables import write_gone, write_tables
 from medkt.cohort.work import Work
 from medkt.cohort.worker import heard_signals
@@ -83,6 +83,7 @@ class _Run:
     stopped: str = ""
     stop_now: bool = False
     accept_versions: bool = False
+    foretold: bool = False
 
     def summary(self) -> Summary:
         ended = self.counts["done"] + self.counts["failed"]
@@ -240,6 +241,10 @@ def _take_in(run: _Run, events: Sequence[Event]) -> None:
         finished = []
         if isinstance(event, Ready):
             run.folder.claim_models(event.facts, accept_versions=run.accept_versions)
+        elif isinstance(event, Expected):
+            if not run.foretold:  # each worker says it of its own first case
+                run.foretold = True
+                run.watcher.noted(expected_line(run.summary(), event.least, event.most))
         elif isinstance(event, TimedOut):
             _fail(run, event.key, Failure(kind="timeout", code="timeout"), event.seconds)
         elif isinstance(event, Lost):

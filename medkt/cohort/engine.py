@@ -4,7 +4,7 @@ The coordinator knows nothing else of processes and machines. Cases travel to an
 small rows; voxels never travel.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -32,6 +32,14 @@ class Runner(Protocol):
 
 
 @runtime_checkable
+class Foreseeing(Protocol):
+    """A runner that knows how long a case will take before its models compute anything."""
+
+    def foresee(self, tell: Callable[[float, float], None]) -> None:
+        """Call `tell` once, before the first case is computed, with the least and the most seconds that one adds to the run."""
+
+
+@runtime_checkable
 class RunnerFactory(Protocol):
     """Makes the runner inside the worker; must be picklable, so it holds names and settings and no model."""
 
@@ -44,6 +52,14 @@ class Ready:
 
     facts: Mapping[str, Any]
     file: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """A worker has read its first case: seconds that a case like it adds to the run, at least and at most."""
+
+    least: float
+    most: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +103,7 @@ class Broken:
     message: str
 
 
-Event = Ready | Finished | TimedOut | Lost | Broken
+Event = Ready | Expected | Finished | TimedOut | Lost | Broken
 
 
 @runtime_checkable

@@ -11,7 +11,7 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
-from medkt.cohort.engine import Broken, Event, Finished, Lost, Ready, RunnerFactory, TimedOut
+from medkt.cohort.engine import Broken, Event, Expected, Finished, Lost, Ready, RunnerFactory, TimedOut
 from medkt.cohort.work import Work
 from medkt.cohort.worker import worker_main
 
@@ -147,6 +147,8 @@ class LocalEngine:
             worker.file, worker.ready = rest[0], True
             self._deaths_before_ready = 0
             return [Ready(facts=rest[1], file=worker.file)]
+        if what == "expects":
+            return [Expected(least=rest[0], most=rest[1])]
         if what == "broken":
             return [Broken(error=rest[0], message=rest[1])]
         if what == "finished":

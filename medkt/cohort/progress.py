@@ -192,6 +192,19 @@ def progress_line(summary: Summary, rate: float, left_s: float | None) -> str:
     return f"{summary.ended}/{summary.total} cases{failed}{_silent_text(summary)}{pace}{left}"
 
 
+def expected_line(summary: Summary, least: float, most: float) -> str:
+    """One line before the work, from what a case adds to it at least and at most.
+
+    >>> states = {"pending": 100, "running": 0, "done": 0, "failed": 0}
+    >>> expected_line(Summary(total=100, states=states, failures={}), 1.5, 4.0)
+    '100 cases: about 2 min to 7 min, if all are like the first'
+    """
+    left = summary.total - summary.ended
+    cases = f"{left} case{'s' if left > 1 else ''}{f' of {summary.total} left' if summary.ended else ''}"
+    low, high = _duration(left * least), _duration(left * most)
+    return f"{cases}: about {low if low == high else f'{low} to {high}'}, if all are like the first"
+
+
 def _silent_text(summary: Summary) -> str:
     return f", {summary.no_claim} with no claim" if summary.no_claim else ""
 

@@ -1,7 +1,7 @@
 """The runner of real studies: `medkt segment` for each case of a cohort, with the models loaded once."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from medkt.inversion.invert import device_of
 from medkt.io.parts import part_beside
 from medkt.metrics import CaseResult
 from medkt.models.digest import sha256_of_json
-from medkt.pipeline import FindingResult, Pipeline, StudyResult, View
+from medkt.pipeline import FindingResult, Pipeline, Study, StudyResult, View
 from medkt.pipeline.words import require_words
 from medkt.report.plain import as_plain
 from medkt.report.write import Decided, Formats, write_result
@@ -32,6 +32,7 @@ from medkt.shapes import Voxels
 from medkt.spatial import Image, Mask
 
 Segmented = tuple[StudyResult, Decided | None]  # with what the site's calibrations decided, where they do
+Foretell = Callable[[Study, Pipeline], tuple[float, float] | None]
 
 # what of a finding's record goes into the table under its own name
 _OF_FINDING = (
@@ -62,6 +63,8 @@ class StudyRunnerFactory:
         site: whose calibrations decide presence; "" for the threshold of the settings.
         guarded: as for `Pipeline.load`.
         scoring: of the cases that have a reference.
+        foretell: seconds that a study adds to the run, at least and at most, from what is asked of it; None says nothing. It is
+            picklable, and is asked in the first study of each worker.
     """
 
     run: RunFolder
@@ -81,6 +84,7 @@ class StudyRunnerFactory:
     site: str = ""
     guarded: bool = True
     scoring: Scoring = field(default_factory=Scoring)
+    foretell: Foretell | None = None
 
     def __call__(self) -> "StudyRunner":
         """Load the models; the worker's threads are those that its environment allows."""
@@ -106,12 +110,26 @@ class StudyRunner:
         pipeline: the models.
         rules: the site's calibrations, where they decide.
         texts: what the encoders made of the words so far.
+        told: who is told how long a study takes, until that was told.
     """
 
     asked: StudyRunnerFactory
     pipeline: Pipeline
     rules: SiteRules | None = None
     texts: KeptTexts = field(default_factory=KeptTexts)
+    told: list[Callable[[float, float], None]] = field(default_factory=list)
+
+    def foresee(self, tell: Callable[[float, float], None]) -> None:
+        """As `medkt.cohort.engine.Foreseeing`."""
+        if self.asked.foretell is not None:
+            self.told.append(tell)
+
+    def _foretell(self, study: Study) -> None:
+        """Once: what the first study shows of the others. That a cost is not known is no case's failure."""
+        if self.told and self.asked.foretell is not None:
+            tell, expected = self.told.pop(), self.asked.foretell(study, self.pipeline)
+            if expected is not None:
+                tell(*expected)
 
     def facts(self) -> Mapping[str, Any]:
         spec, segmenter = self.pipeline.encoder.spec, self.pipeline.segmenter_facts
@@ -148,14 +166,16 @@ class StudyRunner:
         view = replace(asked.view, modality=work.case.modality or asked.view.modality)
         concepts = concepts_of(work, asked.concepts)
         if rules is None:
-            return self.pipeline.segment(image, concepts, view=view), None
+            return self.pipeline.segment(image, concepts, view=view, before=self._foretell), None
         used: dict[str, Calibration] = {}
 
         def find(key: ScoringKey) -> Calibration:
             used[key.concept] = rules.find(key)
             return used[key.concept]
 
-        done = segment_calibrated(self.pipeline, image, concepts, view=view, site=rules.site, find=find)
+        done = segment_calibrated(
+            self.pipeline, image, concepts, view=view, site=rules.site, find=find, before=self._foretell
+        )
         return done.result, Decided(site=rules.site, decisions=done.decisions, calibrations=used)
 
     def write(self, work: Work, segmented: Segmented) -> Sequence[Row]:

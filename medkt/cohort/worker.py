@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from medkt.cohort.engine import Runner, RunnerFactory
+from medkt.cohort.engine import Foreseeing, Runner, RunnerFactory
 from medkt.cohort.failures import Failure, failure_of, words_of
 from medkt.cohort.folder import RunFolder
 from medkt.cohort.made import digest_of_folder, made_with
@@ -104,6 +104,8 @@ class _Line:
 
     def run(self) -> None:
         """Work until the coordinator says that there is no more."""
+        if isinstance(self._runner, Foreseeing):
+            self._runner.foresee(lambda least, most: self._tell("expects", least, most))
         beside = (self._listen, self._reading) if self._one_core else (self._listen, self._reading, self._writing)
         threads = [threading.Thread(target=target, name=target.__name__, daemon=True) for target in beside]
         for thread in threads:

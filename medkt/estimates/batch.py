@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,47 @@ from medkt.codes import told
 from medkt.cohort.plan import Plan
 from medkt.cohort.work import Work
 from medkt.errors import MedktError
-from medkt.estimates.machine import cores, free_memory
+from medkt.estimates.machine import cores, free_memory, measured_rates
 from medkt.estimates.models import ModelPlan
-from medkt.estimates.segment import LOADED_A_SECOND, StudyPlan
+from medkt.estimates.segment import LOADED_A_SECOND, StudyPlan, costs_of, plan_study
 from medkt.estimates.words import Seconds, Section, duration, output_lines, rounded, size
+from medkt.pipeline import Pipeline, Study, resolve_device
+from medkt.transfer.packages import Taught
 
 SAMPLE = 12  # cases that are read, at even distances through the manifest
 ANY_SALT = b"medkt dry run, of which nothing is kept"
 WRITTEN_A_VOXEL = 5  # bytes of a finding before they are packed: the mask, and the map in float32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstStudy:
+    """Asked in a worker that has read its first study: seconds that one like it adds to the run, at least and at most.
+
+    Attributes:
+        workers, threads, device: of the run.
+        calibrated: a site's calibrations decide.
+    """
+
+    workers: int
+    threads: int
+    device: str
+    calibrated: bool
+
+    def __call__(self, study: Study, pipeline: Pipeline) -> tuple[float, float] | None:
+        """None where the cost of a model is not known."""
+        timer = partial(measured_rates, device=str(resolve_device(self.device)), threads=self.threads)
+        costs = costs_of(pipeline.encoder.spec.name, pipeline.segmenter_facts.name, timer)
+        taught = pipeline.taught or Taught.of(pipeline.encoder)
+        total = plan_study(study, taught, costs, calibrated=self.calibrated).total
+        if total is None:
+            return None
+        side_by_side = at_once(self.workers, self.threads)
+        return float(total.least / side_by_side), float(total.most / side_by_side)
+
+
+def at_once(workers: int, threads: int) -> float:
+    """Cases that are computed side by side: workers, as far as there are cores for their threads."""
+    return max(1.0, float(min(workers, cores() / threads)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +98,8 @@ class BatchPlan:
 
     @property
     def at_once(self) -> float:
-        """Cases that are computed side by side: workers, as far as there are cores for their threads."""
-        return max(1.0, min(self.workers, cores() / self.threads))
+        """See the function of this name."""
+        return at_once(self.workers, self.threads)
 
     @property
     def total(self) -> Seconds | None:
