@@ -3,6 +3,7 @@
 import os
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from medkt.errors import InputError, SettingsError
 
@@ -65,15 +66,22 @@ def budget() -> Budget:
     Raises:
         SettingsError: `MEDKT_MAX_BYTES` is no size, or `MEDKT_DECODE_SECONDS` or `MEDKT_QUERY_SECONDS` no time.
     """
-    stated = os.environ.get(VARIABLE, "").strip()
-    most = bytes_of(stated) if stated else min(MOST_BYTES, max(2**28, _memory() // SHARE_OF_MEMORY))
+    said = (os.environ.get(variable, "").strip() for variable in (VARIABLE, SECONDS, QUERY))
+    return _budget(*said, _memory())
+
+
+@lru_cache(maxsize=1)
+def _budget(size: str, decode: str, query: str, memory: int) -> Budget:
+    """Made anew where the environment says otherwise: it is asked for several times a file."""
+    most = bytes_of(size) if size else min(MOST_BYTES, max(2**28, memory // SHARE_OF_MEMORY))
     return Budget(
-        most_bytes=most, decode_seconds=_seconds(SECONDS, DECODE_SECONDS), query_seconds=_seconds(QUERY, QUERY_SECONDS)
-    )
+        most_bytes=most, decode_seconds=_seconds(SECONDS, decode, DECODE_SECONDS),
+        query_seconds=_seconds(QUERY, query, QUERY_SECONDS),
+    )  # fmt: skip
 
 
-def _seconds(variable: str, usual: int) -> int:
-    stated = os.environ.get(variable, "").strip() or str(usual)
+def _seconds(variable: str, said: str, usual: int) -> int:
+    stated = said or str(usual)
     if not re.fullmatch(r"\d{1,6}", stated) or int(stated) < 1:
         raise SettingsError(f"{variable}={stated}: expected a whole number of seconds above 0, such as 600")
     return int(stated)

@@ -1,6 +1,7 @@
 """The encoded frames of one DICOM file to arrays. What calls a native codec here may run in a process apart, see `apart`."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from medkt.bounds import budget
 from medkt.errors import UnreadableError, UnsupportedError
-from medkt.io.dicom_deflated import require_inflated_size
+from medkt.io.dicom_deflated import require_inflated
 from medkt.io.dicom_files import transfer_syntax
 from medkt.io.dicom_header import integer, text
 from medkt.io.dicom_jpeg import decode_jpeg12, listening_to_gdcm, needs_jpeg12, require_sound_jpeg
@@ -54,9 +55,8 @@ def pixels_of(path: Path, shown: str) -> Dataset:
         NoPixelsError: there are none. UnreadableError: damaged.
     """
     budget().require_bytes(path.stat().st_size, shown)
-    require_inflated_size(path, shown)
     with reading(shown, "reading the DICOM file"):
-        dataset = whole_dicom(path)
+        dataset = whole_dicom(path, rest=partial(require_inflated, shown=shown))
     if "PixelData" not in dataset:
         kind = (
             "floating-point pixels (a parametric map)"

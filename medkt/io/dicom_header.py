@@ -2,18 +2,18 @@
 
 import math
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
-from pydicom import Dataset, Sequence
+from pydicom import DataElement, Dataset, Sequence
 from pydicom.datadict import dictionary_VR
 from pydicom.filereader import read_partial
 from pydicom.tag import BaseTag, Tag
 
 from medkt.bounds import require_regular
 from medkt.errors import UnreadableError
-from medkt.io.dicom_deflated import require_inflated_size
+from medkt.io.dicom_deflated import require_inflated
 from medkt.io.guard import reading
 from medkt.io.within import FileWithin
 
@@ -57,9 +57,8 @@ def header_and_pixels(path: Path, shown: str, at: Callable[[BinaryIO], None] | N
         return bool(met)
 
     require_regular(path, shown)
-    require_inflated_size(path, shown)
     with reading(shown, "reading the DICOM header"):
-        with FileWithin(path) as file:
+        with FileWithin(path, rest=partial(require_inflated, shown=shown)) as file:
             dataset = read_partial(file, at_pixels, force=True)
             if met and at is not None:
                 at(file)
@@ -74,11 +73,12 @@ def header_and_pixels(path: Path, shown: str, at: Callable[[BinaryIO], None] | N
 
 def value(dataset: Dataset, keyword: str) -> Any:
     """The value of an attribute, None where it is absent, empty or damaged."""
-    tags = dataset.keys()  # to ask the data set itself takes several times as long
-    if _tag_of(keyword) not in tags:
+    tag, tags = _tag_of(keyword), cast(Any, dataset.keys())
+    held = tags.mapping.get(tag)  # to ask the data set itself takes several times as long
+    if held is None:
         return None
-    try:
-        found = dataset.get(keyword)
+    try:  # what is decoded stays so, and only sequences and what is still raw need the library
+        found = held.value if isinstance(held, DataElement) and held.VR != "SQ" else dataset[tag].value
     except Exception:  # the library decodes here and raises whatever the bytes make it raise
         return None
     if isinstance(found, Sequence) and dictionary_VR(keyword) != "SQ":
@@ -136,6 +136,11 @@ def image_type(dataset: Dataset) -> tuple[str, ...]:
     found = value(dataset, "ImageType")
     parts = [found] if isinstance(found, str) else list(found or ())
     return tuple(str(part).strip().upper() for part in parts)
+
+
+def has_private(dataset: Dataset) -> bool:
+    """Whether a maker has written anything of its own; where not, nobody need be asked for."""
+    return any(tag >> 16 & 1 for tag in dataset.keys())  # noqa: SIM118  # a data set itself gives elements, not tags
 
 
 def private(dataset: Dataset, group: int, creator: str, element: int) -> Any:

@@ -10,7 +10,7 @@ from datetime import datetime
 from pydicom import Dataset
 
 from medkt.io.dicom_groups import functional
-from medkt.io.dicom_header import image_type, items, number, numbers, private, text, value
+from medkt.io.dicom_header import has_private, image_type, items, number, numbers, private, text, value
 
 Value = float | str | tuple[float, ...]
 Marks = Mapping[str, Value]
@@ -99,6 +99,8 @@ def _b_value(header: Dataset) -> float | None:
     found = number(header, "DiffusionBValue")
     if found is not None:
         return found
+    if not has_private(header):
+        return None
     for group, creator, element in ((0x19, SIEMENS, 0x0C), (0x2001, PHILIPS, 0x03), (0x65, UIH, 0x09)):
         found = _number(private(header, group, creator, element))
         if found is not None:
@@ -110,6 +112,8 @@ def _b_value(header: Dataset) -> float | None:
 
 def _direction(header: Dataset) -> tuple[float, ...] | None:
     found = numbers(header, "DiffusionGradientOrientation", 3)
+    if found is None and not has_private(header):
+        return None
     if found is None:
         found = _three(private(header, 0x19, SIEMENS, 0x0E)) or _three(private(header, 0x65, UIH, 0x37))
     if found is None:

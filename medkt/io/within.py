@@ -2,6 +2,7 @@
 
 import io
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ class FileWithin(io.BufferedReader):
         short: whether less was left than was asked for, other than the eight bytes with which the next element begins.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, rest: Callable[[bytes], None] | None = None) -> None:
+        """`rest` is given what is read where all that is left is asked for, before whoever asks has it."""
         super().__init__(io.FileIO(path))
         self._size = os.fstat(self.fileno()).st_size
+        self._rest = rest
         self.short = False
 
     def read(self, size: Any = -1, /) -> bytes:
@@ -29,11 +32,13 @@ class FileWithin(io.BufferedReader):
             self.short = self.short or left < size
             return super().read(min(size, left))
         found = super().read(size)
+        if self._rest is not None and (size is None or size < 0):
+            self._rest(found)
         self.short = self.short or (size is not None and len(found) < size != _ELEMENT)
         return found
 
 
-def whole_dicom(path: Path) -> Dataset:
-    """A DICOM file with its pixels, whatever its lengths say."""
-    with FileWithin(path) as file:
+def whole_dicom(path: Path, *, rest: Callable[[bytes], None] | None = None) -> Dataset:
+    """A DICOM file with its pixels, whatever its lengths say; `rest` as for `FileWithin`."""
+    with FileWithin(path, rest=rest) as file:
         return dcmread(file, force=True)
