@@ -257,9 +257,7 @@ def factory_of(
     from medkt.cohort.studies import StudyRunnerFactory
     from medkt.estimates.batch import FirstStudy
 
-    ahead = FirstStudy(
-        workers=arguments.workers, threads=arguments.threads, device=arguments.device, calibrated=bool(arguments.site)
-    )
+    ahead = FirstStudy(workers=arguments.workers, threads=arguments.threads, device=arguments.device)
     settings = settings_of(arguments)
     require_deciding(arguments, settings)
     return StudyRunnerFactory(

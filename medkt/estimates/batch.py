@@ -29,20 +29,18 @@ class FirstStudy:
 
     Attributes:
         workers, threads, device: of the run.
-        calibrated: a site's calibrations decide.
     """
 
     workers: int
     threads: int
     device: str
-    calibrated: bool
 
     def __call__(self, study: Study, pipeline: Pipeline) -> tuple[float, float] | None:
         """None where the cost of a model is not known."""
         timer = partial(measured_rates, device=str(resolve_device(self.device)), threads=self.threads)
         costs = costs_of(pipeline.encoder.spec.name, pipeline.segmenter_facts.name, timer)
         taught = pipeline.taught or Taught.of(pipeline.encoder)
-        total = plan_study(study, taught, costs, calibrated=self.calibrated).total
+        total = plan_study(study, taught, costs).total
         if total is None:
             return None
         side_by_side = at_once(self.workers, self.threads)

@@ -55,7 +55,7 @@ def test_what_the_first_study_shows_is_shared_among_workers(study: Path, monkeyp
     pipeline, asked = Pipeline.load("small"), []
     pipeline.segment_file(study, ["cxr_nodule"], before=asked.append)
     one, three, many = (
-        pickle.loads(pickle.dumps(FirstStudy(workers=n, threads=1, device="cpu", calibrated=False)))(asked[0], pipeline)
+        pickle.loads(pickle.dumps(FirstStudy(workers=n, threads=1, device="cpu")))(asked[0], pipeline)
         for n in (1, 3, 16)
     )
     assert 0 < one[0] <= one[1]
