@@ -21,7 +21,7 @@ from medkt.models.encoder import DualEncoder
 from medkt.models.framing import prepare
 from medkt.models.weights import weights_digest
 from medkt.pipeline import View, look_at
-from medkt.pipeline.answer import sight_of
+from medkt.pipeline.answer import heard, sight_of
 from medkt.pipeline.look import shown_plane
 from medkt.pipeline.words import require_words, texts_of
 from medkt.presence import Guard, Reason, Sight
@@ -151,6 +151,7 @@ class Scorer:
             indices=looked.positions,
             sight=sight,
         )
+        scores = heard(scores, self.guard, self.settings)
         return replace(_study_score(sight, scores.score, self._modalities), held=self._held(sight))
 
     def _held(self, sight: Sight) -> tuple[Reason, ...]:

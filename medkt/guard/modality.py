@@ -8,19 +8,25 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from jaxtyping import Bool, Int64
 from torch.utils.weak import WeakIdKeyDictionary
 
 from medkt.concepts import Concept
 from medkt.domains import Domain, domains
 from medkt.guard.by_words import LEAST, modality_directions, modality_shares
-from medkt.guard.known import Kind, Known, Nearness, nearness
-from medkt.guard.looks import Rows, looks_of_study
+from medkt.guard.known import Distances, Kind, Known, Nearness, nearness
+from medkt.guard.looks import Rows, looks_of, looks_of_study
 from medkt.guard.plain import Doubt, plain_doubts
 from medkt.guard.words import words_against
 from medkt.presence import Reason, Sight
 from medkt.saliency.targets import KeptTexts, texts_kept
 
 NOTHING = "a drawing, a photograph, writing or noise"
+ODD = 1.4
+"""Chosen on drawn volumes without a finding and with a known one, among 1.3 to 1.8 (`evaluation/normals.py`)."""
+FEWEST_PLANES = 5
+"""Fewer are no volume of which one could say what is usual in it."""
 _ADJECTIVES = {"abdomen": "abdominal"}
 
 
@@ -38,6 +44,7 @@ class ModalityGuard:
     digest: str
     known: Known | None = None
     _placed: Any = field(default_factory=WeakIdKeyDictionary)  # features of a study -> `Known.placed` of its looks
+    _planes: Any = field(default_factory=WeakIdKeyDictionary)  # features of a study -> distance by place
     _texts: KeptTexts = field(default_factory=KeptTexts)
 
     @property
@@ -59,6 +66,22 @@ class ModalityGuard:
         with texts_kept(self._texts):
             words = tuple(words_against(sight.encoder, concept, prompts, sight.domain.name, is_taught=is_taught))
         return (*words, *self._of_body(concept, sight))
+
+    def odd_planes(self, sight: Sight, places: Int64[np.ndarray, " some"]) -> Bool[np.ndarray, " some"]:
+        """Whether each plane lies more than `ODD` times as far from what the encoder knows as the study's middle one.
+
+        A `medkt.presence.PlaneGuard`. Only a stack in space has planes that are odd, and only where numbers ship with the encoder.
+        """
+        own = () if self.known is None else self.known.of(sight.domain.name)
+        if self.known is None or not own or not len(places) or not _is_volume(sight):
+            return np.zeros(len(places), dtype=bool)
+        known = self.known
+        middle = np.median(_nearest(own, self._looks(known, sight)))
+        seen = self._planes.setdefault(sight.features, {})
+        if missing := [int(place) for place in places if int(place) not in seen]:
+            rows = looks_of(sight.encoder, (sight.show(sight.indices[place]) for place in missing), known.layer)
+            seen.update(zip(missing, _nearest(own, known.placed(rows)).tolist(), strict=True))
+        return np.array([seen[int(place)] > ODD * middle for place in places], dtype=bool)
 
     def _of_body(self, concept: Concept, sight: Sight) -> tuple[Reason, ...]:
         bodies, body = self._bodies(sight.domain), concept.body or sight.domain.default_body
@@ -101,6 +124,16 @@ class ModalityGuard:
         alone = ", by its words alone" if self.known is None else ""
         said = f"looks to {self.encoder} like {_article(domains()[best].title)}{alone}"
         yield Doubt(code="words-of-another", said=said, figures={"share_of_words": own, "least_share": LEAST})
+
+
+def _is_volume(sight: Sight) -> bool:
+    return sight.image.geometry.stack == "space" and len(sight.indices) >= FEWEST_PLANES
+
+
+def _nearest(kinds: Sequence[Kind], placed: Rows) -> Distances:
+    """Of each plane the distance to the nearest kind, in that kind's own limit."""
+    found: Distances = np.min([kind.distances(placed) / kind.limit for kind in kinds], axis=0)
+    return found
 
 
 def _reasons(doubts: Sequence[Doubt], what: str) -> tuple[Reason, ...]:

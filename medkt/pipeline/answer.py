@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
@@ -11,9 +12,9 @@ from medkt.concepts import Concept
 from medkt.domains import Domain
 from medkt.models.encoder import DualEncoder
 from medkt.pipeline.look import Looked, shown_plane
-from medkt.presence import Guard, Presence, PresenceRule, Reason, Sight, withheld
+from medkt.presence import Guard, PlaneGuard, PlaneScores, Presence, PresenceRule, Reason, Sight, withheld
 from medkt.saliency.targets import ConceptTexts, Target
-from medkt.segmentation.presence import PresenceSettings, plane_scores
+from medkt.segmentation.presence import PresenceSettings, plane_scores, without_planes
 from medkt.spatial import Image
 
 
@@ -57,8 +58,23 @@ class Answering:
             indices=sight.indices,
             sight=sight,
         )
+        scores = heard(scores, self.guard, self.settings)
         words = () if self.guard is None else self.guard.of_words(concept, texts.prompts, sight)
         return withheld(self.rule.decide(scores), (*against, *words), concept=concept.id)
+
+
+def heard(scores: PlaneScores, guard: Guard | None, settings: PresenceSettings) -> PlaneScores:
+    """The scores without the planes that the guard finds unlike the rest of their study.
+
+    A volume ends in levels that are in no training set of planes, and there an encoder sees whatever it is asked for. Only
+    planes that could speak for the finding are looked at.
+    """
+    if not isinstance(guard, PlaneGuard) or scores.sight is None or len(scores.scores) < 2:
+        return scores
+    places = np.flatnonzero(scores.scores >= min(settings.weak, settings.support))
+    odd = np.zeros(len(scores.scores), dtype=bool)
+    odd[places] = guard.odd_planes(scores.sight, places)
+    return without_planes(scores, odd, settings)
 
 
 def sight_of(

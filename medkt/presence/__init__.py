@@ -1,7 +1,18 @@
 """What can be answered to "is it there": seen, not seen, no claim; who may answer, and who may hold an answer back."""
 
-from medkt.presence.guard import Guard, Sight
+from medkt.presence.guard import Guard, PlaneGuard, Sight
 from medkt.presence.rule import PlaneScores, PresenceRule
 from medkt.presence.state import NO_CLAIM, Presence, Reason, State, withheld
 
-__all__ = ["NO_CLAIM", "Guard", "PlaneScores", "Presence", "PresenceRule", "Reason", "Sight", "State", "withheld"]
+__all__ = [
+    "NO_CLAIM",
+    "Guard",
+    "PlaneGuard",
+    "PlaneScores",
+    "Presence",
+    "PresenceRule",
+    "Reason",
+    "Sight",
+    "State",
+    "withheld",
+]

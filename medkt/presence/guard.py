@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from jaxtyping import Float
+import numpy as np
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from medkt.concepts import Concept
@@ -62,4 +63,13 @@ class Guard(Protocol):
             prompts: its texts as the encoder is given them.
             sight: the study that they are asked of.
         """
+        ...
+
+
+@runtime_checkable
+class PlaneGuard(Protocol):
+    """A guard that also says which planes of a volume have no voice in the answer."""
+
+    def odd_planes(self, sight: Sight, places: Int64[np.ndarray, " some"]) -> Bool[np.ndarray, " some"]:
+        """Whether each of these planes, by its place in `sight.indices`, is unlike the rest of the study."""
         ...

@@ -6,12 +6,12 @@ An absent finding ends in an empty mask, which is a legal result, and so does on
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Bool, Float, Float32
 from torch import Tensor
 from torch.nn import functional
 
@@ -140,6 +140,14 @@ def plane_scores(
         margins=margins.cpu().numpy(), wanted=wanted.cpu().numpy(), contrasts=contrasts.cpu().numpy(), normals=normals,
         logit_scale=logit_scale, indices=indices, sight=sight,
     )  # fmt: skip
+
+
+def without_planes(scores: PlaneScores, odd: Bool[np.ndarray, " slices"], settings: PresenceSettings) -> PlaneScores:
+    """The scores where some planes have no voice: they take the lowest score of the study."""
+    if not odd.any():
+        return scores
+    left = np.where(odd, scores.scores.min(), scores.scores).astype(np.float32)
+    return replace(scores, scores=left, score=_aggregated(left, scores.indices, settings))
 
 
 def _probability(wanted: Tensor, contrasts: Tensor, normals: int, logit_scale: float) -> Tensor:

@@ -17,9 +17,10 @@ from medkt.guard.modality import named
 from medkt.io import read_image
 from medkt.models.small import SmallEncoder, load_small
 from medkt.models.small.dual_encoder import WEIGHTS
-from medkt.pipeline.answer import sight_of
+from medkt.pipeline.answer import heard, sight_of
 from medkt.pipeline.look import View, look_at, shown_plane
-from medkt.presence import Guard, Reason, Sight
+from medkt.presence import Guard, PlaneGuard, PlaneScores, Reason, Sight
+from medkt.segmentation.presence import PresenceSettings
 from medkt.segmentation.slicewise import features_of_planes
 from medkt.shapes import Plane
 from medkt.spatial import Geometry, Image
@@ -57,6 +58,7 @@ def codes(reasons: tuple[Reason, ...]) -> set[str]:
 
 def test_it_is_a_guard_of_these_weights(encoder: SmallEncoder, guard: ModalityGuard) -> None:
     assert isinstance(guard, Guard)
+    assert isinstance(guard, PlaneGuard)
     assert shipped(WEIGHTS / NAME).encoder == encoder.spec.digest
     assert encoder.spec.digest[:12] in guard.facts
 
@@ -169,3 +171,48 @@ def test_planes_in_another_order_are_the_same_study(
 )
 def test_studies_are_called_as_radiologists_do(modality: str, bodies: list[str], said: str) -> None:
     assert named(domain(modality), bodies) == said
+
+
+def volume(tmp_path: Path, encoder: SmallEncoder) -> Sight:
+    path = write_study(
+        tmp_path, domain="mri", finding="", seed=941_001, format="nifti", shape=(24, 96, 96), spacing_mm=(6.0, 2.4, 2.4)
+    )
+    return seen(encoder, read_image(path), "mri")
+
+
+def test_the_ends_of_a_volume_are_odd_planes_and_its_middle_is_not(
+    tmp_path: Path, encoder: SmallEncoder, guard: ModalityGuard
+) -> None:
+    sight = volume(tmp_path, encoder)
+    odd = guard.odd_planes(sight, np.arange(len(sight.indices)))
+    assert odd[-1]
+    assert not odd[len(odd) // 4 : len(odd) // 2].any()
+    some = np.array([len(odd) - 1, 0])
+    np.testing.assert_array_equal(guard.odd_planes(sight, some), odd[some])  # in any order, asked again or alone
+    np.testing.assert_array_equal(default_guard(encoder).odd_planes(sight, some), odd[some])
+
+
+def test_only_a_volume_of_known_planes_has_odd_ones(
+    tmp_path: Path, encoder: SmallEncoder, guard: ModalityGuard
+) -> None:
+    flat = seen(encoder, phantom("mri"), "mri")
+    assert not guard.odd_planes(flat, np.array([0])).any()
+    deep = volume(tmp_path, encoder)
+    assert not replace(guard, known=None).odd_planes(deep, np.arange(len(deep.indices))).any()
+    assert not len(guard.odd_planes(deep, np.arange(0)))
+
+
+def test_an_odd_plane_has_no_voice(tmp_path: Path, encoder: SmallEncoder, guard: ModalityGuard) -> None:
+    sight, settings = volume(tmp_path, encoder), PresenceSettings()
+    spoken = np.zeros(len(sight.indices), np.float32)
+    spoken[-2:], spoken[4] = 0.9, 0.15
+    scores = PlaneScores(
+        concept="x", unit="softmax", scores=spoken, score=0.9, margins=spoken, wanted=spoken, contrasts=spoken[:, None],
+        normals=1, logit_scale=1.0, indices=sight.indices, sight=sight,
+    )  # fmt: skip
+    left = heard(scores, guard, settings)
+    assert left.score == pytest.approx(0.0)  # the one plane that is left has no neighbour that bears it out
+    assert left.scores[-2:].tolist() == [0, 0]
+    assert left.scores[4] == spoken[4]
+    assert heard(scores, None, settings) is scores
+    assert heard(replace(scores, sight=None), guard, settings).score == pytest.approx(0.9)
