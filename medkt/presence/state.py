@@ -30,7 +30,7 @@ class Reason:
 
     code: str
     sentence: str
-    figures: Mapping[str, float] = field(default_factory=dict)
+    figures: Mapping[str, float] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if not _CODE.fullmatch(self.code) or not self.sentence.strip():

@@ -59,7 +59,7 @@ def test_a_site_decides_on_a_normal_a_finding_and_an_unlike_study(medkt: Command
         assert 0 < rule["p_value"] <= 1
         assert (rule["calibration_normals"], rule["calibration_findings"]) == (25, 10)
         assert (rule["probability"] is None) is bool(rule["unlike"]) is (outcome == "abstain")
-        assert f"{decision} (score" in ran.out
+        assert f"{decision}{': ' if outcome == 'abstain' else ' (score'}" in ran.out
         page = (tmp_path / name / "report.html").read_text(encoding="utf-8")
         assert "calibration of site ward (25 normals" in " ".join(page.split())
         assert ("probability" in page) is (outcome != "abstain")
