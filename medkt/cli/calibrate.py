@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medkt.cli.segment import modality_of, progress, say_notes, settings_of, view_of
+from medkt.cli.segment import add_guard, modality_of, progress, say_notes, settings_of, view_of
 from medkt.cli.threads import add_threads, use_threads
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ def _add_looking(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--axis", type=int, choices=(0, 1, 2), help="as for segment")
     parser.add_argument("--step-mm", type=float, metavar="MM", help="as for segment")
     parser.add_argument("--allow-incomplete", action="store_true", help="as for segment")
+    add_guard(parser)
     add_threads(parser)
 
 
@@ -172,7 +173,7 @@ def _scorer(arguments: argparse.Namespace, cases: "dict[str, tuple[Case, ...]]")
         kind,
         settings=settings_of(arguments).presence,
         view=view_of(arguments),
-        guard=default_guard(base),
+        guard=None if arguments.no_guard else default_guard(base),
     )
 
 

@@ -99,7 +99,7 @@ def _reals(data: Path) -> dict[str, list[Pixels]]:
 def varied(plane: Pixels, rng: np.random.Generator) -> Pixels:
     """The same study from another place: cut, padded, coarser, other contrast and noise."""
     if rng.random() < 0.5:
-        plane = _cut(plane, rng.uniform(0, rng.choice((0.1, 0.2)), 4))
+        plane = _cut(plane, rng.uniform(0, 0.14, 4))
     if rng.random() < 0.3:
         rows, columns = plane.shape
         top, bottom, left, right = rng.uniform(0, 0.25, 4)
