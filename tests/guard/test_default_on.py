@@ -27,7 +27,17 @@ def radiograph(tmp_path: Path) -> Path:
 def segmented(study: Path, modality: str, *options: str) -> Any:
     out = study.parent / "out"
     concept = {"cxr": "cxr_effusion", "ultrasound": "us_carcinoma"}[modality]
-    words = ["-c", concept, "--modality", modality, "--set", "presence.threshold=0.0", "--set", "presence.weak=0.0", *QUICK]
+    words = [
+        "-c",
+        concept,
+        "--modality",
+        modality,
+        "--set",
+        "presence.threshold=0.0",
+        "--set",
+        "presence.weak=0.0",
+        *QUICK,
+    ]
     assert main(["segment", "-i", str(study), "-o", str(out), "--overwrite", "-q", *words, *options]) == 0
     return json.loads((out / "result.json").read_text(encoding="utf-8"))
 
@@ -58,7 +68,9 @@ def test_every_door_has_it() -> None:
     assert Pipeline.load("small", device="cpu", guarded=False).guard is None
 
 
-@pytest.mark.parametrize(("options", "guarded"), [([], True), (["--no-guard"], False), (["--as-published", "m2ib"], False)])
+@pytest.mark.parametrize(
+    ("options", "guarded"), [([], True), (["--no-guard"], False), (["--as-published", "m2ib"], False)]
+)
 def test_a_published_way_holds_nothing_back(options: list[str], guarded: bool) -> None:
     parser = argparse.ArgumentParser()
     configure(parser)
