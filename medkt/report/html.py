@@ -46,8 +46,8 @@ ul.warnings li { margin: .2rem 0; }
 <td>{{ f.name }}{% if f.words_notes %}<br>
 <strong>its words, see below: {{ f.words_notes | join(", ") | replace("_", " ") }}</strong>{% endif %}</td>
 <td>{% if f.decision == "seen" %}<span class="seen">seen</span>{% elif f.no_claim %}<strong>no claim</strong>{% else %}{{ f.decision }}{% endif %}<br>
-<span class="quiet">{{ f.reason }}{% if f.calibration and not f.no_claim %}<br>
-decided by the calibration of site {{ f.calibration.site }} ({{ f.calibration.calibration_normals }} normals,
+<span class="quiet">{{ f.reason }}{% if f.calibration %}<br>
+{{ "asked of" if f.no_claim else "decided by" }} the calibration of site {{ f.calibration.site }} ({{ f.calibration.calibration_normals }} normals,
 {{ f.calibration.calibration_findings }} with the finding): at most {{ (100 * f.calibration.false_positive_rate) | round(2) }} % of
 normals are called seen; p-value {{ f.calibration.p_value | figure(3) }}
 {%- if f.calibration.probability is not none %}, probability {{ f.calibration.probability | figure(2) }} at the share of findings
