@@ -209,13 +209,24 @@ def _again(setting: Setting, *, material: Material | None = None, settings: Lear
     learned, material = setting.learned, material or setting.learned.material
     settings = settings or learned.settings
     if not setting.whole:
-        tune = settings.finetune
-        tune = replace(tune, batch=-(-tune.batch // 2), rehearsal_batch=-(-tune.rehearsal_batch // 4))
-        settings = replace(settings, finetune=tune)
+        settings = cut(settings, len(learned.material.images))
     rehearsal = None if material.rehearsal is None else learned.rehearsal
     return learn_from(
         setting.base, material, settings, seed=learned.seed, at=learned.chosen, rehearsal=rehearsal
     ).encoder  # fmt: skip
+
+
+def cut(settings: LearnSettings, images: int) -> LearnSettings:
+    """How a quick control is fine-tuned: as many steps as the learning from so many images, half of its own images in each.
+
+    A quarter of the images to rehearse by are shown in a step.
+    """
+    tune = settings.finetune
+    steps = tune.steps or -(-images * settings.views // tune.batch) * tune.epochs
+    fewer = replace(
+        tune, steps=steps, batch=-(-tune.batch // 2), rehearsal_batch=-(-tune.rehearsal_batch // 4), drop_last=False
+    )  # fmt: skip
+    return replace(settings, finetune=fewer)
 
 
 def _from_words(setting: Setting, described: Sequence[str]) -> DualEncoder:

@@ -11,7 +11,7 @@ import torch
 from medkt.audit import LearnedConcept, exam, learn
 from medkt.audit.audit import Audit
 from medkt.audit.card import as_markdown, as_page
-from medkt.audit.controls import CONTROLS, Control, Setting, nonsense, with_blob
+from medkt.audit.controls import CONTROLS, Control, Setting, cut, nonsense, with_blob
 from medkt.audit.pictures import pictures_of
 from medkt.audit.picturing import Picturing, _agreement
 from medkt.audit.questions import Answers, Kept, Questions, ask, spread
@@ -243,6 +243,15 @@ def test_another_encoder_is_told_and_decides_nothing(made: LearnedConcept, encod
     assert asked.verdict == made.verdict
     assert asked.audit is not None
     assert asked.audit.as_json()["another encoder"]["of"] == width
+
+
+def test_a_cut_control_takes_the_steps_of_the_learning() -> None:
+    by_epochs = replace(
+        SETTINGS, views=2, finetune=FinetuneSettings(steps=None, epochs=3, batch=4, rehearsal_batch=10, drop_last=True)
+    )
+    made = cut(by_epochs, images=10).finetune
+    assert (made.steps, made.batch, made.rehearsal_batch, made.drop_last) == (15, 2, 3, False)
+    assert cut(SETTINGS, images=10).finetune.steps == SETTINGS.finetune.steps
 
 
 def test_nonsense_is_as_long_as_asked() -> None:
