@@ -23,6 +23,8 @@ from medkt.transfer.learn_settings import LearnSettings
 from medkt.transfer.material import Material, drawn_starts, gather
 from medkt.transfer.vocabulary import Vocabulary, named
 
+WORDED = 3_000_017
+"""The seed of a quick control's own images, apart from that of every learning."""
 _BLACK = 0.08
 _NONSENSE = (
     "the", "committee", "postponed", "its", "yearly", "vote", "on", "parking", "fees", "because", "nobody", "had", "brought", "the", "minutes",
@@ -234,7 +236,8 @@ def _from_words(setting: Setting, described: Sequence[str]) -> DualEncoder:
     learned = setting.learned
     words = _with_description(learned.material.vocabulary, tuple(described))
     how = replace(learned.settings, choose=False) if setting.whole else learned.settings.cheaper()
-    material = gather(setting.base, words, how, seed=learned.seed, cache=setting.cache)
+    seed = learned.seed if setting.whole else WORDED  # then another finding's and nonsense are in the cache for the next concept
+    material = gather(setting.base, words, how, seed=seed, cache=setting.cache)
     kept = replace(material, rehearsal=learned.material.rehearsal)
     return _again(setting, material=kept)
 
