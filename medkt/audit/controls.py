@@ -236,7 +236,9 @@ def _from_words(setting: Setting, described: Sequence[str]) -> DualEncoder:
     learned = setting.learned
     words = _with_description(learned.material.vocabulary, tuple(described))
     how = replace(learned.settings, choose=False) if setting.whole else learned.settings.cheaper()
-    seed = learned.seed if setting.whole else WORDED  # then another finding's and nonsense are in the cache for the next concept
+    seed = (
+        learned.seed if setting.whole else WORDED
+    )  # then another finding's and nonsense are in the cache for the next concept
     material = gather(setting.base, words, how, seed=seed, cache=setting.cache)
     kept = replace(material, rehearsal=learned.material.rehearsal)
     return _again(setting, material=kept)
