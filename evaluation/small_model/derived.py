@@ -75,10 +75,16 @@ DERIVED = (
         commands=(MEDKT + "small-model evaluate --data {data}",), minutes=10,
     ),
     Derived(
-        name="words", what="word swaps: which attributes of a sentence the encoder follows",
-        files=("evaluation/small_model/results/words.md", "evaluation/small_model/results/words.jsonl"),
-        commands=(PYTHON + "evaluation/small_model/words.py words", PYTHON + "evaluation/small_model/words.py tables"),
-        minutes=4, of="encoder",
+        name="words", what="word swaps: which attributes of a sentence the encoder follows, as a whole and phrase by phrase",
+        files=(
+            "evaluation/small_model/results/words.md", "evaluation/small_model/results/words.jsonl", "docs/concepts/small_model.md",
+        ),
+        commands=(
+            PYTHON + "evaluation/small_model/words.py level", PYTHON + "evaluation/small_model/words.py words",
+            PYTHON + "evaluation/small_model/words.py classes", PYTHON + "evaluation/small_model/words.py tables",
+        ),
+        minutes=6, of="encoder",
+        by_hand="what `level` prints is PHRASE_LEVEL in medkt/models/small/dual_encoder.py, set before the rest is run",
     ),
     Derived(
         name="examination", what="what the encoder understands: ships with it, `segment` and `learn` warn from it; the card's tables",
@@ -101,6 +107,12 @@ DERIVED = (
         files=("evaluation/results/saliency_default.md", "evaluation/results/saliency_default.json"),
         commands=(PYTHON + "evaluation/saliency_default.py --each 1 --write",), minutes=8,
         by_hand="configs/presets/default.yaml names it as the reason for the defaults of `m2ib` and `relevance`",
+    ),
+    Derived(
+        name="normals", what="what is called seen in studies without a finding; how odd a plane of a volume may be was chosen on others",
+        files=("evaluation/results/normals.md", "evaluation/results/normals.jsonl", "medkt/guard/modality.py"),
+        commands=(PYTHON + "evaluation/normals.py measure", PYTHON + "evaluation/normals.py table"), minutes=20,
+        by_hand="normals.jsonl is moved away first; docs/concepts/presence.md repeats its figures; ODD in medkt/guard/modality.py is looked at anew",
     ),
     Derived(
         name="presence", what="how often a finding is called present, by rule; the default threshold and support were chosen on it",
