@@ -67,8 +67,17 @@ def _starting(wins: Mapping[str, float], start: str) -> dict[str, float]:
 def _words_row(row: str, wins: Mapping[str, Mapping[str, float]], others: Sequence[str]) -> list[str]:
     own = {name: _starting(found, f"{row}/") for name, found in wins.items()}
     cells = [f"{_cell(share(np.array(list(one.values()))), 2)}, n={len(one)}" if one else "-" for one in own.values()]
-    apart = [_cell(difference(own["shipped"], own[name]), 2, sign=True) if own[name] else "-" for name in others]
-    return [SAID[row], *cells, *apart]
+    apart = [_less_shipped(own["shipped"], own[name]) for name in others]
+    return [SAID.get(row, row), *cells, *apart]
+
+
+def _less_shipped(shipped: Mapping[str, float], other: Mapping[str, float]) -> str:
+    """Over the pictures that both were asked about; how many, where that is not all."""
+    both = [key for key in shipped if key in other]
+    if not both:
+        return "-"
+    cell = _cell(difference(*({key: one[key] for key in both} for one in (shipped, other))), 2, sign=True)
+    return cell if len(both) == len(shipped) else f"{cell}, n={len(both)}"
 
 
 def _by_domain(row: str, wins: Mapping[str, float]) -> list[str]:
