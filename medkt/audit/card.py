@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, StrictUndefined, select_autoescape
 
-from medkt.about import NOT_A_MEDICAL_DEVICE, __version__
+from medkt.about import NOT_A_MEDICAL_DEVICE, __version__, demonstration_of
 from medkt.concepts.private import plain_text
 
 if TYPE_CHECKING:
@@ -151,7 +151,8 @@ def as_page(one: "LearnedConcept", pictures: list[tuple[str, str, bytes]]) -> st
 def _facts(one: "LearnedConcept") -> dict[str, Any]:
     kept = one.learned[one.kept]
     return {
-        "name": one.concept.name, "domain": one.domain.title, "notice": NOT_A_MEDICAL_DEVICE, "version": __version__,
+        "name": one.concept.name, "domain": one.domain.title, "version": __version__,
+        "notice": " ".join(filter(None, (NOT_A_MEDICAL_DEVICE, demonstration_of(one.delta.base_name)))),
         "model": one.delta.base_name, "digest": one.delta.base_digest, "licence": one.base_licence,
         "captions": kept.material.vocabulary.described, "left_out": kept.material.left_out, "recipe": _recipe(one),
         "tables": _tables(one.audit.as_json()) if one.audit else [], "verdict": one.verdict,

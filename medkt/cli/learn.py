@@ -13,7 +13,7 @@ from medkt.cli.ahead import Stages
 from medkt.cli.dry_run import add_dry_run, say_plan
 from medkt.cli.outputs import add_output, require_output
 from medkt.cli.published import Given, add_as_published, settings_section, settings_values, settle, standing_of
-from medkt.cli.segment import modality_of, progress, say_notes
+from medkt.cli.segment import modality_of, progress, say_demonstration, say_notes
 
 if TYPE_CHECKING:
     from medkt.as_published import Standing
@@ -324,3 +324,4 @@ def _say(
     if target is not None:
         page = target.with_suffix(".html").name
         print(f"  {target}: {target.stat().st_size / 1e6:.2f} MB; {page} shows the audit")
+    say_demonstration(made.delta.base_name)

@@ -3,8 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from medkt.about import DEMONSTRATION
 from medkt.audit.exam import Counts
 from medkt.cli.main import main
+from medkt.datasets.phantom.study import write_study
 
 QUICK = [
     "--set", "inversion.steps=2", "--set", "judged_with.steps=2", "--set", "rehearsed_with.steps=2", "--set", "images=2", "--set", "rehearsal_images=1",
@@ -32,7 +34,12 @@ def test_a_concept_becomes_a_package_and_a_page(tmp_path: Path, capsys: pytest.C
     assert record["bytes"] == target.stat().st_size < 5_000_000
     assert record["words_carried"]["line"].startswith("words carried: ")
     assert record["audit"]["words carried"] == record["words_carried"]
-    assert (tmp_path / "phyllodes.html").read_text(encoding="utf-8").count("<img ") == 2
+    page = (tmp_path / "phyllodes.html").read_text(encoding="utf-8")
+    assert page.count("<img ") == 2
+    assert DEMONSTRATION in page
+    study = write_study(tmp_path / "study", domain="ultrasound", finding=None, seed=1, format="png", side=64)
+    assert main(["classify", "-i", str(study), "--modality", "ultrasound", "-c", str(target), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["demonstration"] == DEMONSTRATION  # what was taught to it is one still
     assert main(["concept", "verify", str(target)]) == 0
     assert f"us_phyllodes: {record['words_carried']['line']}" in capsys.readouterr().out
     assert main(["concept", "show", str(target)]) == 0
