@@ -37,7 +37,7 @@ def test_a_concept_becomes_a_package_and_a_page(tmp_path: Path, capsys: pytest.C
     page = (tmp_path / "phyllodes.html").read_text(encoding="utf-8")
     assert page.count("<img ") == 2
     assert DEMONSTRATION in page
-    study = write_study(tmp_path / "study", domain="ultrasound", finding=None, seed=1, format="png", side=64)
+    study = write_study(tmp_path / "study", domain="ultrasound", finding="us_cyst", seed=1, format="png", side=64)
     assert main(["classify", "-i", str(study), "--modality", "ultrasound", "-c", str(target), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["demonstration"] == DEMONSTRATION  # what was taught to it is one still
     assert main(["concept", "verify", str(target)]) == 0
