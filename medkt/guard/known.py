@@ -21,6 +21,7 @@ Rows = Float64[np.ndarray, "planes numbers"]
 Distances = Float64[np.ndarray, " planes"]
 
 NEAREST = 3  # centres, whose mean distance counts
+BETWEEN_STUDIES = 1.05  # how much more of the way to another kind of study than to pictures of nothing an image may lie
 VERSION = "1"
 
 
@@ -175,10 +176,10 @@ def nearness(known: Known, placed: Rows, own: Sequence[Kind]) -> Nearness:
     middle = {kind.name: float(np.median(kind.distances(placed))) for kind in known.kinds}
     nearest = min(own, key=lambda kind: middle[kind.name] / kind.limit)
     others = [kind for kind in known.kinds if kind.name not in {one.name for one in own}]
-    other = min(others, key=lambda kind: middle[kind.name], default=None)
-    distance = middle[nearest.name]
+    distance, room = middle[nearest.name], {kind.name: BETWEEN_STUDIES if kind.modality else 1.0 for kind in others}
+    other = min(others, key=lambda kind: middle[kind.name] * room[kind.name], default=None)
     share = distance / max(middle[other.name], 1e-9) if other else 0.0
     return Nearness(
         own=nearest, distance=distance, limit=nearest.limit, other=other, share=share,
-        contrast=nearest.contrast, beyond=nearest.beyond(distance),
+        contrast=nearest.contrast * (room[other.name] if other else 1.0), beyond=nearest.beyond(distance),
     )  # fmt: skip
