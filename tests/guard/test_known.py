@@ -8,7 +8,7 @@ import pytest
 
 from medkt.errors import InputError, WeightsError
 from medkt.guard.fit import Sample, fit_known
-from medkt.guard.known import Known, Rows, nearness, read_known, write_known
+from medkt.guard.known import BETWEEN_STUDIES, Known, Rows, nearness, read_known, write_known
 
 WIDTH = 5
 
@@ -59,6 +59,17 @@ def test_another_kind_is_named(known: Known) -> None:
     assert of_body.other is not None
     assert of_body.other.body == "head"
     assert not nearness(known, known.placed(rows(20.0, 5, 9)), known.of("ct")).is_other  # a CT, of whatever
+
+
+def test_there_is_more_room_between_studies_than_to_nothing(known: Known) -> None:
+    own = known.of("ct", "chest")
+    between = nearness(known, known.placed(rows(-20.0, 5, 9)), own)
+    assert between.contrast == pytest.approx(between.own.contrast * BETWEEN_STUDIES)
+    nothing = nearness(known, known.placed(rows(40.0, 5, 9)), own)
+    assert nothing.other is not None
+    assert nothing.other.modality == ""
+    assert nothing.is_other
+    assert nothing.contrast == nothing.own.contrast
 
 
 def test_a_wide_direction_counts_less(known: Known) -> None:
