@@ -111,11 +111,13 @@ def score_planes(
     settings = settings or ClassSettings()
     encoder = _pooled(encoder, settings.text_pooling)
     eight_bit = settings.pixels == "8-bit"
+    by_phrases = settings.rule == "phrases"
+    features, _ = features_of_planes(encoder, indices, show, None if by_phrases else progress, eight_bit=eight_bit)
+    images = _units(features, indices, encoder)
     if settings.rule == "phrases":
         cosines = _by_phrases(encoder, indices, show, texts, progress, eight_bit=eight_bit)
     else:
-        features, _ = features_of_planes(encoder, indices, show, progress, eight_bit=eight_bit)
-        cosines = _cosines(encoder, _units(features, indices, encoder), texts, settings.rule)
+        cosines = _cosines(encoder, images, texts, settings.rule)
     shares = torch.softmax(encoder.logit_scale * cosines, dim=-1)
     return ZeroShot(cosines=cosines.cpu().numpy(), probabilities=shares.cpu().numpy(), features=features)
 
@@ -149,8 +151,6 @@ def _by_phrases(
         if progress is not None:
             progress("presence", done, len(indices))
     scores = torch.stack(found)
-    if not torch.isfinite(scores).all():
-        raise NumericalError(f"the encoder {encoder.spec.name!r} gives no usable feature for some plane")
     return torch.stack([scores[:, [prompts.index(one) for one in text.prompts]].mean(dim=1) for text in texts], dim=1)
 
 

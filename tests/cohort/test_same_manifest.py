@@ -153,7 +153,7 @@ def test_a_ledger_of_the_second_version_goes_on(cases: Path, request: pytest.Fix
     path = RunFolder(cases.parent / "run").ledger
     before = sqlite3.connect(path)
     before.executescript(
-        "ALTER TABLE cases DROP COLUMN row; DELETE FROM facts WHERE name = 'rows'; PRAGMA user_version = 2"
+        "DROP INDEX by_silence; ALTER TABLE cases DROP COLUMN silent; ALTER TABLE cases DROP COLUMN row; DELETE FROM facts WHERE name = 'rows'; PRAGMA user_version = 2"
     )
     before.close()
     assert _go(cases) == ([], [])

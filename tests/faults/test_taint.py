@@ -281,7 +281,7 @@ def test_a_learning_and_an_inversion(places: Path, medkt: Command, monkeypatch: 
     assert ran.code == 0, ran.err
     few = [f"{name}={value}" for name, value in LITTLE.items()]
     options = [word for one in few for word in ("--set", one)]
-    ran = medkt("learn", words, "-o", places / "out" / "ring.medkt", *options, "--json", "-v")
+    ran = medkt("learn", words, "-o", places / "out" / "ring.medkt", *options, "--keep-anyway", "--json", "-v")
     assert ran.code == 0, ran.err
     require_untainted(iter([("out", ran.out.encode()), ("err", ran.err.encode())]))
     for number, cached in enumerate(((), ("--no-cache",))):
