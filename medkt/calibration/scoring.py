@@ -21,7 +21,7 @@ from medkt.models.encoder import DualEncoder
 from medkt.models.framing import prepare
 from medkt.models.weights import weights_digest
 from medkt.pipeline import View, look_at
-from medkt.pipeline.answer import heard, sight_of
+from medkt.pipeline.answer import heard, run_of, sight_of
 from medkt.pipeline.look import shown_plane
 from medkt.pipeline.words import require_words, texts_of
 from medkt.presence import Guard, Reason, Sight
@@ -150,6 +150,7 @@ class Scorer:
             logit_scale=self.encoder.logit_scale,
             indices=looked.positions,
             sight=sight,
+            run=run_of(self.settings, self.kind, image, looked),
         )
         scores = heard(scores, self.guard, self.settings)
         return replace(_study_score(sight, scores.score, self._modalities), held=self._held(sight))

@@ -46,6 +46,7 @@ class SliceRule:
         step_mm: planes nearer than this to the last one looked at are passed over; 0 looks at all.
         empty_level, empty_fraction: a plane is empty where less than this fraction of its pixels lies above the level.
         most_frames: of a clip, at most this many frames, at even distances.
+        extent_mm: slices that lie closer must bear a score out in a row as long as this; 0 where there are none.
     """
 
     step_mm: float
@@ -55,6 +56,8 @@ class SliceRule:
     empty_source: str
     most_frames: int
     frames_source: str
+    extent_mm: float
+    extent_source: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -280,8 +280,9 @@ def _map_rule(study: Study) -> str:
     most = "" if s.map.max_slices is None else f", at most {s.map.max_slices} for a finding (map.max_slices)"
     if not s.presence.gate:
         return f"presence.gate is off, every plane looked at{most}"
+    slices = max(len(looked.positions) for looked in study.looks.values())
     return (
-        f"where a finding is present ({s.presence.rule} score of the study at least {s.presence.threshold:g}), those that score "
+        f"where a finding is present ({s.presence.rule} score of the study at least {s.presence.least(slices):g}), those that score "
         f"{s.presence.weak:g} or more{most}"
     )
 

@@ -57,10 +57,20 @@ class Answering:
             logit_scale=self.encoder.logit_scale,
             indices=sight.indices,
             sight=sight,
+            run=run_of(self.settings, self.kind, self.image, self.looked),
         )
         scores = heard(scores, self.guard, self.settings)
         words = () if self.guard is None else self.guard.of_words(concept, texts.prompts, sight)
         return withheld(self.rule.decide(scores), (*against, *words), concept=concept.id)
+
+
+def run_of(settings: PresenceSettings, kind: Domain, image: Image, looked: Looked) -> int:
+    """How many slices in a row it takes to cover the extent that the settings, or else the domain, ask for; 1 in a clip."""
+    extent = kind.slice_rule.extent_mm if settings.extent_mm is None else settings.extent_mm
+    geometry = image.geometry
+    if geometry.stack != "space" or geometry.unit != "mm":
+        return 1
+    return 1 + int(extent / (geometry.spacing[looked.planes.axis] * looked.stride) + 1e-6)
 
 
 def heard(scores: PlaneScores, guard: Guard | None, settings: PresenceSettings) -> PlaneScores:

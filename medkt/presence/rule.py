@@ -27,6 +27,7 @@ class PlaneScores:
         normals: how many of the contrasts are normal directions: 0 or 1.
         logit_scale: the encoder's.
         indices: of the slices, ascending; neighbours differ by 1.
+        run: how many of them in a row must bear a score out.
         sight: the study itself, for a rule that asks more than scores; None where only features were given.
     """
 
@@ -41,6 +42,7 @@ class PlaneScores:
     logit_scale: float
     indices: Sequence[int]
     sight: Sight | None = None
+    run: int = 1
 
 
 @runtime_checkable

@@ -36,8 +36,9 @@ class PresenceSettings:
     scale, where all confusable texts share one vote, so that their number does not matter; "margin": its cosine less the
     largest contrast's; "cosine": the cosine alone. A concept without contrasts always has its cosine."""
 
-    threshold: float = 0.2
-    """A study whose score is at least this has the finding, and so has a slice. In the unit of the rule."""
+    threshold: float | None = None
+    """A study whose score is at least this has the finding, and so has a slice. In the unit of the rule. None: 0.2, and 0.5 of
+    a softmax over several slices, of which more are looked at than of a single image."""
 
     weak: float = 0.1
     """Slices from this score on are looked at too, and kept where they touch a strong one."""
@@ -51,16 +52,28 @@ class PresenceSettings:
     """A slice has support where a neighbour scores at least this; without, it counts no more than its better neighbour. In
     the unit of the rule. Take "max" where slices are thicker than what you look for: it shows in one slice only."""
 
+    extent_mm: float | None = None
+    """What "supported" asks of slices that lie closer than this: as many in a row as it takes to cover it must bear a score out.
+    None: that of the domain; 0: one neighbour at any distance, as `support` says."""
+
     top: int = 3
     """How many slices "top_mean" takes; all where there are fewer."""
 
     def __post_init__(self) -> None:
         if self.rule not in get_args(Rule) or self.aggregate not in get_args(Aggregate):
             raise SettingsError(f"unknown presence rule {self.rule!r} or aggregate {self.aggregate!r}")
-        if self.weak > self.threshold:
-            raise SettingsError(f"presence: weak ({self.weak}) must not be above threshold ({self.threshold})")
+        if self.weak > self.least(1):
+            raise SettingsError(f"presence: weak ({self.weak}) must not be above threshold ({self.least(1)})")
+        if self.extent_mm is not None and self.extent_mm < 0:
+            raise SettingsError(f"presence: extent_mm is 0 or more, got {self.extent_mm}")
         if self.top < 1:
             raise SettingsError(f"presence: top counts slices and is at least 1, got {self.top}")
+
+    def least(self, slices: int) -> float:
+        """The score from which a study of so many slices has the finding."""
+        if self.threshold is not None:
+            return self.threshold
+        return 0.5 if slices > 1 and self.rule == "softmax" else 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,11 +85,12 @@ class ThresholdRule:
     def decide(self, scores: PlaneScores) -> Presence:
         """Seen from the threshold on; not decided where the gate is off."""
         settings = self.settings
-        found = scores.score >= settings.threshold
+        least = settings.least(len(scores.scores))
+        found = scores.score >= least
         state: State = "not decided" if not settings.gate else "seen" if found else "not seen"
         return Presence(
             score=scores.score, state=state, reason=_reason(scores, found, settings), margins=scores.margins,
-            scores=scores.scores, strong=settings.threshold, weak=settings.weak, every=not settings.gate,
+            scores=scores.scores, strong=least, weak=settings.weak, every=not settings.gate,
         )  # fmt: skip
 
 
@@ -101,6 +115,7 @@ def plane_scores(
     logit_scale: float,
     indices: Sequence[int] | None = None,
     sight: Sight | None = None,
+    run: int = 1,
 ) -> PlaneScores:
     """Scores from the slices' image features, which need not have unit length.
 
@@ -111,6 +126,7 @@ def plane_scores(
         logit_scale: the encoder's.
         indices: of the slices, ascending; neighbours differ by 1. None: each is the next one's neighbour.
         sight: the study, for rules that ask more than scores.
+        run: how many slices in a row must bear a score out, where `settings` say "supported".
 
     Raises:
         InputError: there is no slice, or not one index for each.
@@ -136,7 +152,7 @@ def plane_scores(
     else:
         scores = _probability(wanted, contrasts, normals, logit_scale).cpu().numpy()
     return PlaneScores(
-        concept=target.id, unit=settings.rule, scores=scores, score=_aggregated(scores, indices, settings),
+        concept=target.id, unit=settings.rule, scores=scores, score=_aggregated(scores, indices, settings, run), run=run,
         margins=margins.cpu().numpy(), wanted=wanted.cpu().numpy(), contrasts=contrasts.cpu().numpy(), normals=normals,
         logit_scale=logit_scale, indices=indices, sight=sight,
     )  # fmt: skip
@@ -147,7 +163,7 @@ def without_planes(scores: PlaneScores, odd: Bool[np.ndarray, " slices"], settin
     if not odd.any():
         return scores
     left = np.where(odd, scores.scores.min(), scores.scores).astype(np.float32)
-    return replace(scores, scores=left, score=_aggregated(left, scores.indices, settings))
+    return replace(scores, scores=left, score=_aggregated(left, scores.indices, settings, scores.run))
 
 
 def _probability(wanted: Tensor, contrasts: Tensor, normals: int, logit_scale: float) -> Tensor:
@@ -159,12 +175,27 @@ def _probability(wanted: Tensor, contrasts: Tensor, normals: int, logit_scale: f
     return torch.softmax(torch.cat(logits, dim=1) * logit_scale, dim=1)[:, 0]
 
 
-def _aggregated(scores: Float32[np.ndarray, " slices"], indices: Sequence[int], settings: PresenceSettings) -> float:
+def _aggregated(
+    scores: Float32[np.ndarray, " slices"], indices: Sequence[int], settings: PresenceSettings, run: int = 1
+) -> float:
     if settings.aggregate == "max":
         return float(scores.max())
     if settings.aggregate == "top_mean":
         return float(np.sort(scores)[-settings.top :].mean(dtype=np.float64))
+    if run > 1:
+        return _of_a_run(scores, indices, run)
     return float(_supported(scores, indices, settings.support).max())
+
+
+def _of_a_run(scores: Float32[np.ndarray, " slices"], indices: Sequence[int], run: int) -> float:
+    """The highest score that so many neighbours in a row all reach; all of a stretch that is shorter."""
+    cuts = np.flatnonzero(np.diff(np.asarray(indices)) != 1) + 1
+    least = [
+        part[start : start + run].min()
+        for part in np.split(scores, cuts)
+        for start in range(max(1, len(part) - run + 1))
+    ]
+    return float(max(least))
 
 
 def _supported(
@@ -186,4 +217,6 @@ def _reason(scores: PlaneScores, found: bool, settings: PresenceSettings) -> str
     of = f"over {slices} slices" if slices > 1 else "of the image"
     relation = "reaches" if found else "is below"
     kept = "" if found or settings.gate else "; looked at all the same, for the gate is off"
-    return f"{scores.concept}: {settings.rule} score {scores.score:.3f} {of} {relation} {settings.threshold:g}{kept}"
+    return (
+        f"{scores.concept}: {settings.rule} score {scores.score:.3f} {of} {relation} {settings.least(slices):g}{kept}"
+    )

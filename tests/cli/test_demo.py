@@ -14,7 +14,10 @@ from medkt.segmentation.slicewise import SegmentationSettings
 
 def test_the_demo_says_what_it_did(medkt: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Twice in one place, as people do; with the plain models, which is quick."""
-    quick = resolve(SegmentationSettings, sets=("m2ib.steps=2", "m2ib.samples=2", "map.max_slices=1"))
+    quick = resolve(
+        SegmentationSettings,
+        sets=("m2ib.steps=2", "m2ib.samples=2", "map.max_slices=1", "presence.threshold=0.2", "presence.extent_mm=0"),
+    )
     monkeypatch.setattr(Pipeline, "load", lambda *args, **kwargs: load_bright(settings=quick))
     for _ in range(2):
         ran = medkt("demo", "-o", tmp_path / "demo")

@@ -25,7 +25,7 @@ from medkt.spatial import Geometry, Image
 BRIGHT = concept_from_text("a bright spot")
 SETTINGS = SegmentationSettings(
     m2ib=M2IBSettings(steps=2, samples=1),
-    presence=PresenceSettings(rule="cosine", threshold=0.9, weak=0.75),
+    presence=PresenceSettings(rule="cosine", threshold=0.9, weak=0.75, extent_mm=0.0),
     map=MapSettings(check_words="off"),
     choice=ChoiceSettings(fallback="best", min_overlap=0.0),
     threshold=ThresholdSettings(keep=1),

@@ -10,7 +10,7 @@ from drawing import forced
 
 from medkt.errors import InputError, NumericalError, SettingsError
 from medkt.saliency.targets import Target
-from medkt.segmentation.presence import PresenceSettings, decide_presence
+from medkt.segmentation.presence import PresenceSettings, decide_presence, plane_scores
 
 TARGET = Target(
     id="mass", wanted=torch.tensor([1.0, 0.0]), normal=torch.tensor([0.0, 1.0]), confusable=torch.tensor([[-1.0, 0.0]])
@@ -93,3 +93,36 @@ def test_unusable_features_and_settings_are_refused() -> None:
         forced(PresenceSettings, rule="vote")
     with pytest.raises(SettingsError, match="top counts slices"):
         PresenceSettings(top=0)
+
+
+def test_several_slices_need_more_than_one_unless_it_is_said() -> None:
+    usual, said = PresenceSettings(), PresenceSettings(threshold=0.3)
+    assert (usual.least(1), usual.least(2), usual.least(90)) == (0.2, 0.5, 0.5)
+    assert (said.least(1), said.least(90)) == (0.3, 0.3)
+    assert PresenceSettings(rule="margin").least(9) == 0.2
+    plain = replace(TARGET, confusable=TARGET.confusable[:0])
+    for features, state in ((FEATURES[:1], "seen"), (FEATURES[[0, 0]], "not seen")):
+        scores = decide_presence(features, plain, usual, logit_scale=2.0)
+        assert 0.2 < scores.score < 0.5
+        assert scores.state == state
+
+
+@pytest.mark.parametrize(
+    ("run", "indices", "wanted"),
+    [(1, None, 0.9), (2, None, 0.6), (3, None, 0.5), (4, None, 0.2), (9, None, 0.1), (2, [0, 1, 2, 7, 8, 9], 0.5)],
+)
+def test_a_run_of_slices_bears_a_score_out(run: int, indices: list[int] | None, wanted: float) -> None:
+    values = np.array([0.2, 0.5, 0.6, 0.7, 0.1, 0.9], np.float32)
+    if indices:
+        values = np.array([0.2, 0.5, 0.6, 0.4, 0.1, 0.9], np.float32)
+    features = torch.stack([torch.from_numpy(values), torch.from_numpy(np.sqrt(1 - values**2))], dim=1)
+    settings = PresenceSettings(rule="cosine", support=0.05)
+    target = replace(BARE, wanted=torch.tensor([1.0, 0.0]))
+    found = plane_scores(features, target, settings, logit_scale=1.0, indices=indices, run=run)
+    assert found.score == pytest.approx(wanted, abs=1e-6)
+    assert found.run == run
+
+
+def test_an_extent_below_zero_is_refused() -> None:
+    with pytest.raises(SettingsError, match="extent_mm is 0 or more, got -1"):
+        PresenceSettings(extent_mm=-1.0)
