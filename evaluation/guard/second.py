@@ -1,4 +1,6 @@
-"""The second sixty strangers, of other kinds than the first: made after the guard's limits were set, and looked at once."""
+"""The second sixty strangers, of other kinds than the first: made after the guard's limits were set; three limits were
+changed after it had been seen (docs/concepts/guard.md).
+"""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -214,7 +214,7 @@ def main() -> int:
 
 TITLES = {
     "first": "The first sixty strangers, on which the limits were set",
-    "second": "The second sixty, of other kinds, made after the limits were set",
+    "second": "The second sixty, of other kinds, made after the limits were set (some changed later: docs/concepts/guard.md)",
     "phantoms": "Fresh phantom planes",
     "volumes": "Fresh phantom volumes",
     "reals": "Real images of role `validate` that show the modality's own part of the body",
