@@ -21,12 +21,12 @@ from medkt.models.encoder import DualEncoder
 from medkt.models.framing import prepare
 from medkt.models.weights import weights_digest
 from medkt.pipeline import View, look_at
-from medkt.pipeline.answer import heard, run_of, sight_of
+from medkt.pipeline.answer import scores_of, sight_of
 from medkt.pipeline.look import shown_plane
 from medkt.pipeline.words import require_words, texts_of
 from medkt.presence import Guard, Reason, Sight
 from medkt.saliency.targets import ConceptTexts, Target, embed_targets
-from medkt.segmentation.presence import PresenceSettings, plane_scores
+from medkt.segmentation.presence import PresenceSettings
 from medkt.segmentation.slicewise import features_of_planes
 from medkt.shapes import Plane
 from medkt.spatial import Image
@@ -143,16 +143,7 @@ class Scorer:
         looked = look_at(image, self.kind, self.view, window=self.kind.window_for(self.concept))
         features, _ = features_of_planes(self.encoder, looked.positions, partial(shown_plane, image, looked), None)
         sight = sight_of(self.encoder, image, self.kind, looked, features)
-        scores = plane_scores(
-            features,
-            self._target,
-            self.settings,
-            logit_scale=self.encoder.logit_scale,
-            indices=looked.positions,
-            sight=sight,
-            run=run_of(self.settings, self.kind, image, looked),
-        )
-        scores = heard(scores, self.guard, self.settings)
+        scores = scores_of(self._target, sight, looked, self.settings, self.guard)
         return replace(_study_score(sight, scores.score, self._modalities), held=self._held(sight))
 
     def _held(self, sight: Sight) -> tuple[Reason, ...]:

@@ -50,18 +50,20 @@ class Answering:
     def _answer(
         self, concept: Concept, texts: ConceptTexts, target: Target, sight: Sight, against: Sequence[Reason]
     ) -> Presence:
-        scores = plane_scores(
-            sight.features,
-            target,
-            self.settings,
-            logit_scale=self.encoder.logit_scale,
-            indices=sight.indices,
-            sight=sight,
-            run=run_of(self.settings, self.kind, self.image, self.looked),
-        )
-        scores = heard(scores, self.guard, self.settings)
+        scores = scores_of(target, sight, self.looked, self.settings, self.guard)
         words = () if self.guard is None else self.guard.of_words(concept, texts.prompts, sight)
         return withheld(self.rule.decide(scores), (*against, *words), concept=concept.id)
+
+
+def scores_of(
+    target: Target, sight: Sight, looked: Looked, settings: PresenceSettings, guard: Guard | None
+) -> PlaneScores:
+    """The scores from which a rule decides on a study: a calibration is made of the same as an answer."""
+    scores = plane_scores(
+        sight.features, target, settings, logit_scale=sight.encoder.logit_scale, indices=sight.indices, sight=sight,
+        run=run_of(settings, sight.domain, sight.image, looked),
+    )  # fmt: skip
+    return heard(scores, guard, settings)
 
 
 def run_of(settings: PresenceSettings, kind: Domain, image: Image, looked: Looked) -> int:

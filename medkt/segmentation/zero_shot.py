@@ -111,8 +111,8 @@ def score_planes(
     settings = settings or ClassSettings()
     encoder = _pooled(encoder, settings.text_pooling)
     eight_bit = settings.pixels == "8-bit"
-    by_phrases = settings.rule == "phrases"
-    features, _ = features_of_planes(encoder, indices, show, None if by_phrases else progress, eight_bit=eight_bit)
+    told = None if settings.rule == "phrases" else progress  # then the reading of phrases tells
+    features, _ = features_of_planes(encoder, indices, show, told, eight_bit=eight_bit)
     images = _units(features, indices, encoder)
     if settings.rule == "phrases":
         cosines = _by_phrases(encoder, indices, show, texts, progress, eight_bit=eight_bit)
