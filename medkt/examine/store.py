@@ -1,6 +1,5 @@
 """Where examinations lie: in medkt's own folder, one file for each digest of weights; that of the embedded model beside its weights."""
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from medkt.bounds import parse_json, read_text
 from medkt.errors import InputError, MedktError
 from medkt.examine.examination import Dependence, Examination, Lesions, Row, Share, Vocabulary
 from medkt.io.guard import one_line
+from medkt.models.digest import sha256_of_json
 from medkt.models.store import home
 
 FORMAT = "medkt examination"
@@ -57,7 +57,7 @@ def as_json(examination: Examination) -> dict[str, Any]:
     """What is written, as plain values, with a checksum of all of it."""
     content = {"format": FORMAT, "version": VERSION, **asdict(examination)}
     plain: dict[str, Any] = json.loads(json.dumps(content, allow_nan=False))
-    return {**plain, "sum": _sum(plain)}
+    return {**plain, "sum": sha256_of_json(plain)}
 
 
 def as_text(examination: Examination) -> str:
@@ -93,18 +93,12 @@ def _checked(content: Any, path: str | Path) -> Examination:
         raise InputError(f"{path}: version {version!r}, this medkt reads 1 to {VERSION}; {_AGAIN}")
     told = content.pop("sum", None)
     try:
-        made, sound = _made(content), told == _sum(content)  # NaN and infinity are ValueErrors here
+        made, sound = _made(content), told == sha256_of_json(content)  # NaN and infinity are ValueErrors here
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise InputError(f"{path}: is damaged ({one_line(str(error))}); {_AGAIN}") from error
     if not sound:
         raise InputError(f"{path}: was changed since it was written, or is damaged; {_AGAIN}")
     return made
-
-
-def _sum(content: Mapping[str, Any]) -> str:
-    """SHA-256 of all else that an examination says, however it is laid out."""
-    laid_out = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(laid_out.encode()).hexdigest()
 
 
 def _made(content: Mapping[str, Any]) -> Examination:
