@@ -58,6 +58,16 @@ def phrases_of(text: str) -> tuple[Phrase, ...]:
     return tuple(_phrase(piece) for piece in (*pieces, text[start:]))
 
 
+def affirmed(text: str) -> str:
+    """The text with nothing denied, as it is read phrase by phrase: what is asked of each phrase is how well it fits.
+
+    Example:
+        >>> affirmed("a bright nodule and no cyst")
+        'a bright nodule and a cyst'
+    """
+    return " and ".join(phrase.text for phrase in phrases_of(text))
+
+
 def _names_something(text: str) -> bool:
     return bool(_nouns().search(text)) or any(pattern.search(text) for pattern in asked().findings)
 

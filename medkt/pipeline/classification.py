@@ -12,6 +12,7 @@ from torch import Tensor
 
 from medkt.concepts import Concept
 from medkt.concepts.meaning import Code
+from medkt.concepts.phrases import affirmed
 from medkt.domains import Domain
 from medkt.errors import InputError, NumericalError, SettingsError
 from medkt.guard import default_guard
@@ -202,7 +203,7 @@ def _classified(
                     looked = looks[choice.window]
                     made, features = _scored(encoder, choices, choice, image, looked, settings, progress)
                     sight = sight_of(encoder, image, kind, looked, features)
-                    scores |= made if guard is None else _held(made, guard, sight)
+                    scores |= made if guard is None else _held(made, guard, sight, settings)
     warnings = [*found.warnings, *(warning for looked in looks.values() for warning in looked.intensity.warnings)]
     codes = {name: tuple(notes) for name, notes in found.noted.items()}
     return Classification(
@@ -269,12 +270,16 @@ def _scored(
     return made, found.features
 
 
-def _held(scores: Mapping[str, ConceptScore], guard: Guard, sight: Sight) -> dict[str, ConceptScore]:
-    """The same scores with what the guard has against each."""
+def _held(
+    scores: Mapping[str, ConceptScore], guard: Guard, sight: Sight, settings: ClassSettings
+) -> dict[str, ConceptScore]:
+    """The same scores with what the guard has against each; read phrase by phrase, a denial is understood."""
     against = guard.of_image(sight)
-    return {
-        name: replace(
-            one, no_claim=(*against, *(() if one.concept is None else guard.of_words(one.concept, one.texts, sight)))
-        )
-        for name, one in scores.items()
-    }
+
+    def words(one: ConceptScore) -> tuple[Reason, ...]:
+        if one.concept is None:
+            return ()
+        texts = tuple(map(affirmed, one.texts)) if settings.rule == "phrases" else one.texts
+        return guard.of_words(one.concept, texts, sight)
+
+    return {name: replace(one, no_claim=(*against, *words(one))) for name, one in scores.items()}

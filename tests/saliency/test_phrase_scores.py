@@ -9,12 +9,17 @@ from tiny_encoder import TinyViT
 from torch import Tensor
 from torch.nn import functional
 
+from medkt.datasets.phantom.drawers import DRAWERS
 from medkt.errors import SettingsError
 from medkt.examine import draw_pairs, margins, phrase_margins
 from medkt.models.small import load_small
 from medkt.models.small.dual_encoder import PHRASE_LEVEL, SmallEncoder
+from medkt.pipeline import View
+from medkt.pipeline.classification import classify
 from medkt.saliency.phrases import phrase_scores, reads_phrases
 from medkt.saliency.targets import embed_texts
+from medkt.segmentation.zero_shot import ClassSettings
+from medkt.spatial import Geometry, Image
 
 
 @pytest.fixture(scope="module")
@@ -100,3 +105,14 @@ def test_an_encoder_that_pools_without_the_text_says_so() -> None:
 def test_a_sharpness_below_zero_is_refused(small: SmallEncoder, pixels: Tensor) -> None:
     with pytest.raises(SettingsError, match="0 or more, got -1"):
         phrase_scores(small, pixels, ["a lesion"], sharpness=-1.0)
+
+
+def test_the_guard_takes_a_denial_that_is_read_for_understood() -> None:
+    drawn = DRAWERS["ultrasound"].draw_plane("us_cyst", np.random.default_rng(5), side=256).plane
+    image = Image(values=np.rint(drawn * 255).astype(np.uint8)[None], geometry=Geometry.of_pixels(256, 256))
+    for rule, codes in (("direction", {"words-denied"}), ("phrases", set())):
+        found = classify(
+            image, prompts=["a dark round lesion", "no dark round lesion"], view=View(modality="ultrasound"),
+            settings=ClassSettings(rule=rule),  # type: ignore[arg-type]
+        )  # fmt: skip
+        assert {one.code for score in found.scores for one in score.no_claim} == codes
