@@ -1,13 +1,15 @@
 """The words that captions should not hold, from `radiology_captions/lint.yaml`, ready to be searched for."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 from medkt.resources import data_yaml
 
+_WORD = re.compile(r"(?<![\w-])[^\W\d_][\w-]*")
 _NOTHING = "nothing"  # words that hold one of an attribute's and mean none: "white matter"
 
 
@@ -51,6 +53,40 @@ class Lexicon:
     opposites: tuple[tuple[frozenset[str], frozenset[str]], ...]
     mixed: frozenset[str]
     looks: tuple[Look, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phrase:
+    """Some words of a text that say one value of one attribute.
+
+    Attributes:
+        start, end: where they stand in the text.
+        attribute, value: as `radiology_captions/lint.yaml` has them.
+        noun: whether they are a thing as well, as "opacity" is.
+    """
+
+    start: int
+    end: int
+    attribute: str
+    value: str
+    noun: bool = False
+
+
+class LookWords(Mapping[tuple[str, ...], tuple[str, str]]):
+    """Phrases, word by word, with the attribute and the value that each says; knows how long its longest is."""
+
+    def __init__(self, phrases: Mapping[tuple[str, ...], tuple[str, str]]) -> None:
+        self._phrases = dict(phrases)
+        self.longest = max(map(len, self._phrases), default=0)
+
+    def __getitem__(self, phrase: tuple[str, ...]) -> tuple[str, str]:
+        return self._phrases[phrase]
+
+    def __iter__(self) -> Iterator[tuple[str, ...]]:
+        return iter(self._phrases)
+
+    def __len__(self) -> int:
+        return len(self._phrases)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,9 +137,47 @@ def attributes_in(text: str) -> dict[str, tuple[str, ...]]:
     >>> attributes_in("a very bright round lesion on the left")
     {'brightness': ('very_bright',), 'shape': ('round',), 'side': ('left',)}
     """
-    found = {name: tuple(dict.fromkeys(values(text))) for name, values in _attributes().items()}
+    said = phrases_in(text)
+    names = dict.fromkeys(attribute for attribute, _ in look_words().values())
+    found = {name: tuple(dict.fromkeys(one.value for one in said if one.attribute == name)) for name in names}
     found["negation"] = denials_in(text)
-    return {name: said for name, said in found.items() if said}
+    return {name: values for name, values in found.items() if values}
+
+
+def phrases_in(text: str, words: LookWords | None = None) -> tuple[Phrase, ...]:
+    """What a text says of a look, phrase by phrase in its order; the longest phrase counts, and its words count for no other.
+
+    Args:
+        text: any.
+        words: that are looked for; None takes those of any modality.
+    """
+    words = look_words() if words is None else words
+    tokens, found, at = words_of(text), list[Phrase](), 0
+    while at < len(tokens):
+        length = _longest(text, tokens, at, words)
+        phrase = tuple(word for word, _, _ in tokens[at : at + max(length, 1)])
+        if length and words[phrase][1] != _NOTHING:
+            attribute, value = words[phrase]
+            noun = len(phrase) == 1 and phrase[0] in look_nouns()
+            start, end = tokens[at][1], tokens[at + length - 1][2]
+            found.append(Phrase(start=start, end=end, attribute=attribute, value=value, noun=noun))
+        at += max(length, 1)
+    return tuple(found)
+
+
+def words_of(text: str) -> tuple[tuple[str, int, int], ...]:
+    """Each word in small letters with its first letter and end; a compound is one word, and what begins with a digit is none."""
+    return tuple((match.group().lower(), *match.span()) for match in _WORD.finditer(text))
+
+
+def _longest(text: str, tokens: tuple[tuple[str, int, int], ...], at: int, words: LookWords) -> int:
+    """How many words from here on, with nothing but space between them, are a phrase; 0 for none."""
+    for length in range(min(words.longest, len(tokens) - at), 0, -1):
+        part = tokens[at : at + length]
+        apart = (text[one[2] : other[1]] for one, other in pairwise(part))
+        if tuple(word for word, _, _ in part) in words and all(between.isspace() for between in apart):
+            return length
+    return 0
 
 
 def denials_in(text: str) -> tuple[str, ...]:
@@ -113,20 +187,34 @@ def denials_in(text: str) -> tuple[str, ...]:
 
 
 @cache
-def _attributes() -> Mapping[str, Callable[[str], Iterator[str]]]:
-    return {name: _reader(words) for name, words in _raw()["attributes"].items()}
+def look_words() -> LookWords:
+    """The phrases of every attribute, and the places of every modality's part of the body."""
+    places = {name: {"position": values} for name, values in _raw()["positions_in"].items()}
+    found: dict[tuple[str, ...], tuple[str, str]] = {}
+    for part in (*places.values(), _raw()["attributes"]):
+        found |= _flat(part)
+    return LookWords(found)
 
 
-def _reader(words: Mapping[str, list[str]]) -> Callable[[str], Iterator[str]]:
-    """Finds the values that a text gives one attribute."""
-    value_of = {term: value for value, terms in words.items() for term in terms}
-    pattern = _whole(value_of)
+@cache
+def place_words(modality: str) -> LookWords:
+    """The phrases that say a place in the part of the body of one modality; empty for one that has none of its own."""
+    return LookWords(_flat({"position": _raw()["positions_in"].get(modality, {})}))
 
-    def values(text: str) -> Iterator[str]:
-        said = (value_of[" ".join(match.group().lower().split())] for match in pattern.finditer(text))
-        return (value for value in said if value != _NOTHING)
 
-    return values
+def _flat(lists: Mapping[str, Mapping[str, list[str]]]) -> dict[tuple[str, ...], tuple[str, str]]:
+    return {
+        tuple(word for word, _, _ in words_of(phrase)): (name, value)
+        for name, values in lists.items()
+        for value, phrases in values.items()
+        for phrase in phrases
+    }
+
+
+@cache
+def look_nouns() -> frozenset[str]:
+    """Words of a look that are things as well, as "opacity"."""
+    return frozenset(_raw()["look_nouns"])
 
 
 @cache

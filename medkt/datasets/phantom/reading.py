@@ -1,8 +1,9 @@
 """What a caption says that a phantom can draw: the attributes, the thing they are said of, and the words that are neither.
 
-By lists of words alone (`configs/phantom/words.yaml` and the words of the phantoms' own reports); no model is asked. A caption
-is drawn only where it says a visible thing, two of its shape, brightness and texture, and little else: "a round bright parking
-budget" says two attributes of nothing that a picture shows.
+By lists of words alone, and no model is asked: how a thing looks is read by `medkt.concepts.lexicon` and the words of the
+phantoms' own reports, what a picture shows by `configs/phantom/words.yaml`. A caption is drawn only where it says a visible
+thing, two of its shape, brightness and texture, and little else: "a round bright parking budget" says two attributes of
+nothing that a picture shows.
 """
 
 import re
@@ -13,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from medkt.concepts.lexicon import asked, lexicon
+from medkt.concepts.lexicon import LookWords, asked, lexicon, look_nouns, look_words, phrases_in, place_words, words_of
 from medkt.datasets.phantom import reports
 from medkt.datasets.phantom.drawers import DRAWERS, DRAWN_BODY
 from medkt.datasets.phantom.finding import Attributes, DomainName, Finding
@@ -26,7 +27,8 @@ MOST_UNREAD = 0.3
 _ANATOMY = ("layered", "organ")  # shapes that are no lesion: only a finding's own drawing of the anatomy has them
 _TRIES = 40
 
-Table = Mapping[tuple[str, ...], tuple[str, str]]
+_NAMES = {"brightness": "intensity", "position": "place"}
+"""What the phantoms call otherwise than the lexicon."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,7 @@ class Reading:
         said: attribute to value, as `Attributes` has them.
         thing: what they are said of; "" where it is nothing that a picture shows.
         unread: the other words that name something, in their order.
+        share_unread: their part of all that is named, an attribute counted once however often it is said.
         spans: (first letter, end, attribute, value) of each attribute word, for who wants to say another.
     """
 
@@ -79,28 +82,17 @@ class Reading:
 
 def read(text: str, domain: DomainName) -> Reading:
     """The attributes that a caption says, by the words of one domain."""
-    words = [(match.group().lower(), *match.span()) for match in re.finditer(r"[a-zA-Z][\w-]*", text)]
-    table, spans, said = _table(domain), list[tuple[int, int, str, str]](), dict[str, str]()
-    thing, unread, naming, at = "", list[str](), 0, 0
-    while at < len(words):
-        length = _longest(words, at, table)
-        first, start, _ = words[at]
-        if length:
-            attribute, value = table[tuple(word for word, _, _ in words[at : at + length])]
-            said.setdefault(attribute, value)
-            spans.append((start, words[at + length - 1][2], attribute, value))
-            naming += 1
-        elif first in _things() or first in _plain(domain):
-            naming += 1
-        elif first not in asked().function:
-            naming += 1
-            unread.append(first)
-        of_phrase = [word for word, _, _ in words[at : at + max(length, 1)]]
-        thing = thing or next((word for word in of_phrase if word in _things()), "")
-        at += max(length, 1)
+    phrases, words = phrases_in(text, _table(domain)), words_of(text)
+    said: dict[str, str] = {}
+    for one in sorted(phrases, key=lambda phrase: phrase.noun):  # "a faint opacity" is faint
+        said.setdefault(one.attribute, one.value)
+    apart = [word for word, start, _ in words if not any(one.start <= start < one.end for one in phrases)]
+    shown = [word in _things() or word in _plain(domain) for word in apart]
+    unread = [word for word, plain in zip(apart, shown, strict=True) if not plain and word not in asked().function]
     return Reading(
-        text=text, domain=domain, said=said, thing=thing, unread=tuple(unread), spans=tuple(spans),
-        share_unread=len(unread) / max(naming, 1),
+        text=text, domain=domain, said=said, thing=next((word for word, _, _ in words if word in _things()), ""),
+        unread=tuple(unread), share_unread=len(unread) / max(len(said) + sum(shown) + len(unread), 1),
+        spans=tuple((one.start, one.end, one.attribute, one.value) for one in phrases if not one.noun),
     )  # fmt: skip
 
 
@@ -152,34 +144,23 @@ def retold(reading: Reading, allowed: Callable[[str, str, str], bool], rng: np.r
     return text if chosen else ""
 
 
-def _longest(words: list[tuple[str, int, int]], at: int, table: Table) -> int:
-    """How many words from here on are a phrase of the table; 0 for none."""
-    for length in range(min(_most(), len(words) - at), 0, -1):
-        if tuple(word for word, _, _ in words[at : at + length]) in table:
-            return length
-    return 0
-
-
 @cache
 def _raw() -> Any:
     return data_yaml("configs/phantom/words.yaml")
 
 
 @cache
-def _table(domain: DomainName) -> Table:
-    """Every phrase of the domain with what it says."""
-    made: dict[tuple[str, ...], tuple[str, str]] = {}
-    for attribute, value, phrase in _phrases(domain):
-        made.setdefault(tuple(re.findall(r"[a-zA-Z][\w-]*", phrase.lower())), (attribute, value))
-    return {phrase: told for phrase, told in made.items() if phrase}
+def _table(domain: DomainName) -> LookWords:
+    """Every phrase by which a phantom of the domain can be drawn, under the phantoms' own names of attributes."""
+    own = {tuple(word for word, _, _ in words_of(phrase)): (name, value) for name, value, phrase in _phrases(domain)}
+    undrawn = ("position", "modality")  # "upper" alone is no place of a phantom's
+    general = {one: said for one, said in look_words().items() if said[0] not in undrawn and said != ("side", "both")}
+    found = {**own, **general, **place_words(domain)}
+    return LookWords({phrase: (_NAMES.get(name, name), value) for phrase, (name, value) in found.items()})
 
 
 def _phrases(domain: DomainName) -> Iterator[tuple[str, str, str]]:
-    for attribute in ("shape", "margin", "intensity", "texture", "size", "number", "side"):
-        for value, phrases in _raw()[attribute].items():
-            yield from ((attribute, value, phrase) for phrase in phrases)
-    for value, phrases in _raw()["place"][domain].items():
-        yield from (("place", value, phrase) for phrase in phrases)
+    """What the phantoms' own reports say."""
     tables = {"shape": reports.SHAPE, "margin": reports.MARGIN, "texture": reports.TEXTURE, "size": reports.SIZE}
     for attribute, table in tables.items():
         for value, kinds in table.items():
@@ -190,13 +171,8 @@ def _phrases(domain: DomainName) -> Iterator[tuple[str, str, str]]:
 
 
 @cache
-def _most() -> int:
-    return max(len(phrase) for domain in DRAWERS for phrase in _table(domain))
-
-
-@cache
 def _things() -> frozenset[str]:
-    return frozenset(word for phrase in _raw()["things"] for word in phrase.split())
+    return look_nouns() | {word for phrase in _raw()["things"] for word in phrase.split()}
 
 
 @cache

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from medkt.concepts import concepts, load_concept
+from medkt.concepts.lexicon import look_words, phrases_in
 from medkt.datasets.phantom.drawers import DRAWN_BODY
 from medkt.datasets.phantom.finding import DOMAINS, DomainName, find, findings_of
 from medkt.datasets.phantom.reading import TELLING, foreign_words, read, retold
@@ -50,6 +51,41 @@ def test_the_words_of_the_phantoms_own_reports_are_read() -> None:
 def test_what_cannot_be_drawn_says_why(text: str, why: str) -> None:
 
     assert re.search(why, read(text, "cxr").why_not)
+
+
+def test_a_look_is_read_by_the_lexicon_that_warns_of_it() -> None:
+    """One list of words: what `segment` warns of is what the audit draws; places alone are the modality's own."""
+    names = {"brightness": "intensity"}
+    for (*phrase,), (attribute, value) in look_words().items():
+        text = f"x {' '.join(phrase)} x"
+        told = {names.get(name, name): one.value for one in phrases_in(text) for name in (one.attribute,)}
+        if attribute in ("position", "modality") or value in ("nothing", "both", "organ"):
+            continue
+        for domain_ in DOMAINS:
+            assert read(text, domain_).said == told, (text, domain_)
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "thing"),
+    [
+        ("a round opacity", {"shape": "round", "intensity": "bright"}, "opacity"),
+        ("a round opacity, faint", {"shape": "round", "intensity": "faint"}, "opacity"),  # the adjective counts
+        ("a lucency with a sharp margin", {"intensity": "dark", "margin": "sharp"}, "lucency"),
+        ("a dark, centre", {"intensity": "dark"}, ""),  # no phrase over a comma
+        ("a medium round spot in the lower lung", {"size": "medium", "shape": "round", "place": "lower"}, "spot"),
+        ("contrast medium in the upper lobes", {}, ""),
+    ],
+)
+def test_nouns_say_a_look_where_no_adjective_does(text: str, said: dict[str, str], thing: str) -> None:
+    reading = read(text, "cxr")
+    assert (dict(reading.said), reading.thing) == (said, thing)
+
+
+def test_an_attribute_said_often_makes_up_for_no_unread_word() -> None:
+    """Else a list of looks would hide what they are said of."""
+    once = read("a round thing of the tax office", "cxr")
+    often = read("a round, circular, spherical, rounded thing of the tax office", "cxr")
+    assert often.share_unread == once.share_unread == 0.5
 
 
 def test_of_two_values_the_first_said_is_taken_and_the_longest_phrase_wins() -> None:
