@@ -1,6 +1,6 @@
 """Whether a learning carried the words, what the model forgot, and what asking without learning gives: made with every learned concept."""
 
-from medkt.audit.asking import WAYS, Spoken, Way
+from medkt.asking import WAYS, Spoken, Way
 from medkt.audit.audit import Audit, audit
 from medkt.audit.controls import CONTROLS, Control
 from medkt.audit.learning import LearnedConcept, learn

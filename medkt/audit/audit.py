@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from medkt.audit.asking import WAYS, Directions, Spoken
+from medkt.asking import WAYS, Directions, Spoken
 from medkt.audit.controls import CONTROLS, Setting
 from medkt.audit.exam import FINDING, NORMAL, OTHERS, Exam, Marks, drawn_exam, marks_of
 from medkt.audit.picturing import Picturing, picturing_of

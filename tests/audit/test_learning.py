@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from medkt.asking import WAYS
 from medkt.audit import LearnedConcept, exam, learn
 from medkt.audit.audit import Audit
 from medkt.audit.card import as_markdown, as_page
@@ -80,7 +81,7 @@ def test_the_audit_holds_verdict_exam_controls_and_what_was_not_examined(made: L
     assert found["words carried"]["line"].startswith(f"words carried: {made.verdict.answer}: ")
     assert found["exam"]["pictures"] == {"finding": 4, "others": 4, "normal": 3, **dict.fromkeys(KNOWN, 2)}
     assert set(found["exam"]["controls"]) == QUICK_CONTROLS
-    assert set(found["exam"]["asking without learning"]) == {"name", "description"}
+    assert set(found["exam"]["asking without learning"]) == {way.name for way in WAYS}
     assert len(found["exam"]["after, each seed"]) == 2
     assert -1 <= found["exam"]["agreement of seeds"] <= 1
     assert set(found["forgetting"]["by finding"]) == {*KNOWN, "normal"}

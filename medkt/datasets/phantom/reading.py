@@ -144,6 +144,38 @@ def retold(reading: Reading, allowed: Callable[[str, str, str], bool], rng: np.r
     return text if chosen else ""
 
 
+def replaced(reading: Reading, allowed: Callable[[str, str, str], bool] | None = None) -> tuple[str, ...]:
+    """The caption with one word replaced: the first of shape, of brightness and of texture, by each other one that a lesion can have.
+
+    A word that names a thing ("ring") says its look as well; it is replaced only where no other says it.
+
+    Args:
+        reading: of the caption.
+        allowed: whether an attribute may become the second value in place of the first; None allows all.
+
+    >>> replaced(read("a round dark spot", "ct"))[:2]
+    ('an oval dark spot', 'a lobulated dark spot')
+    """
+    spoken, text = _adjectives(reading.domain), reading.text
+    plain_first = sorted(
+        reading.spans, key=lambda span: bool(_things().intersection(text[span[0] : span[1]].lower().split()))
+    )
+    first = {attribute: (start, end, value) for start, end, attribute, value in reversed(plain_first)}
+    return tuple(
+        _with_article(text[:start], word) + text[end:]
+        for attribute, (start, end, value) in sorted(first.items(), key=lambda item: item[1])
+        if attribute in TELLING
+        for other, word in spoken[attribute].items()
+        if other != value and (allowed is None or allowed(attribute, value, other))
+    )
+
+
+def _with_article(before: str, word: str) -> str:
+    """The word after what stands before it, whose last "a" or "an" is made to fit."""
+    fitting = "an " if word[0] in "aeiou" and not word.startswith("uni") else "a "
+    return re.sub(r"\b(an?) $", fitting, before) + word
+
+
 @cache
 def _raw() -> Any:
     return data_yaml("configs/phantom/words.yaml")

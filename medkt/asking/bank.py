@@ -1,0 +1,24 @@
+"""The bank of rivals: what the description would be of if it were of something else.
+
+A finding is named among known findings, and a stranger that is none of them takes the name that is left. So the description
+has to beat itself, too, with one word of shape, brightness or texture replaced: a stranger fits one of these as well.
+"""
+
+from medkt.datasets.phantom.finding import DOMAINS
+from medkt.datasets.phantom.reading import read, replaced
+from medkt.domains import Domain
+
+
+def one_word_replaced(text: str, domain: Domain) -> tuple[str, ...]:
+    """The text with the first word of each of shape, brightness and texture replaced by each other one that a lesion can have.
+
+    Args:
+        text: a description.
+        domain: whose words are read.
+
+    Returns:
+        Each text once; () where the text says none of the three.
+    """
+    name = next((one for one in DOMAINS if one == domain.name), None)
+    found = () if name is None else replaced(read(text, name))
+    return tuple(dict.fromkeys(one for one in found if one != text))

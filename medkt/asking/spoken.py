@@ -1,0 +1,48 @@
+"""The texts of one concept and of what it is told apart from, from which every way of asking makes its directions."""
+
+from dataclasses import dataclass
+
+from medkt.asking.bank import one_word_replaced
+from medkt.concepts import Concept
+from medkt.domains import Domain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spoken:
+    """The texts of one concept and of what it is told apart from.
+
+    Attributes:
+        name: the bare name, and the domain's templates with it.
+        described: captions without the name; the first is the description.
+        rival_names: `name` of each known finding.
+        rival_described: the first caption of each known finding, in the same order.
+        replaced: the description with one word of its look replaced by another, for the bank of rivals; () where it says
+            nothing of a look in words that can be replaced.
+    """
+
+    name: tuple[str, ...]
+    described: tuple[str, ...]
+    rival_names: tuple[tuple[str, ...], ...]
+    rival_described: tuple[str, ...]
+    replaced: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, concept: Concept, domain: Domain, known: tuple[Concept, ...], described: tuple[str, ...]) -> "Spoken":
+        """The words of a concept among known findings.
+
+        Args:
+            concept: what is asked for.
+            domain: whose templates and words of looks are used.
+            known: the findings it is told apart from.
+            described: captions of it, the description first.
+        """
+        templates = domain.words_for(concept).templates
+
+        def named(one: Concept) -> tuple[str, ...]:
+            return (one.name, *(template.format(finding=one.name) for template in templates))
+
+        return cls(
+            name=named(concept), described=described, rival_names=tuple(named(one) for one in known),
+            rival_described=tuple((one.texts("inversion") or one.texts("prompt"))[0] for one in known),
+            replaced=one_word_replaced(described[0], domain),
+        )  # fmt: skip
