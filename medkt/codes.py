@@ -42,7 +42,7 @@ SENTENCES: Mapping[str, str] = {
     "no-such-file": "there is no such file or folder",
     "no-permission": "no permission to read it",
     "empty-file": "the file is empty",
-    "unknown-format": "is neither DICOM nor NIfTI nor PNG, JPEG, TIFF or BMP",
+    "unknown-format": "is neither DICOM nor NIfTI nor NRRD, MetaImage, PNG, JPEG, TIFF or BMP",
     "reading-failed": "a library could not read it: it is damaged, cut off or not of its kind",
     "archive-empty": "the archive is empty",
     "archive-untrusted": "the archive would unpack to too much, or its members lead out of it",

@@ -49,7 +49,7 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--step-mm", type=float, metavar="MM", help="least distance between the planes looked at")
     parser.add_argument(
         "-f", "--format", default="nifti,png", metavar="LIST",
-        help="nifti, dicom-seg, png (default: %(default)s); a DICOM SEG names its patient, as DICOM wants it",
+        help="nifti, dicom-seg, png, nrrd, mha (default: %(default)s); a DICOM SEG names its patient, as DICOM wants it",
     )  # fmt: skip
     add_seg(parser)
 

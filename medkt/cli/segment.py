@@ -35,13 +35,13 @@ SAME_VOXELS = "equal voxels at the same place as another study of this run: the 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-i", "--input", type=Path, nargs="+", required=True, metavar="STUDY",
-        help="a DICOM file, folder, zip or DICOMDIR; NIfTI; PNG, JPEG or TIFF; several are done one after another",
+        help="a DICOM file, folder, zip or DICOMDIR; NIfTI, NRRD or MetaImage; PNG, JPEG or TIFF; several are done one after another",
     )  # fmt: skip
     add_output(parser, "FOLDER", "where the results go")
     add_words(parser, learnt=True)
     parser.add_argument(
         "-f", "--format", default="nifti,png", metavar="LIST",
-        help="of the masks: nifti, dicom-seg, png, several with commas (default: %(default)s); png is the overlay picture",
+        help="of the masks: nifti, dicom-seg, png, nrrd (a segmentation of 3D Slicer), mha, several with commas (default: %(default)s); png is the overlay picture",
     )  # fmt: skip
     add_seg(parser)
     add_reading(parser)

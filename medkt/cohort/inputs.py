@@ -12,10 +12,13 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from medkt.datasets.case import Case
+from medkt.errors import MedktError
 from medkt.io.entries import is_of_the_system
+from medkt.io.itk_header import header_of, itk_kind
 
 ABSENT = "absent"  # in the place of the digits, where a file is not there
 BLOCK = 1 << 20
@@ -108,12 +111,25 @@ _PAIRS = ((".nii.gz", ".json"), (".nii", ".json"), (".hdr", ".img"), (".img", ".
 
 
 def _beside(text: str) -> str:
-    """A file that belongs to another one: the other half of a pair, the sidecar of a NIfTI file; "" for none."""
+    """A file that belongs to another one: the other half of a pair, the sidecar of a NIfTI file, ITK's voxels; "" for none."""
     end = text[-7:].lower()
+    if end.endswith((".mhd", ".nhdr")):
+        return _voxels_of(text)
     for one, other in _PAIRS:
         if end.endswith(one):
             return text[: -len(one)] + other
     return ""
+
+
+def _voxels_of(text: str) -> str:
+    """The file of voxels that a header of ITK names beside itself; "" where it names none that may be read."""
+    path = Path(text)
+    try:
+        kind = itk_kind(path)
+        held = path if kind is None else header_of(path, kind, text).voxels_of(path, text)
+    except (OSError, MedktError):  # reading the case says what is wrong
+        return ""
+    return "" if held == path else str(held)
 
 
 def _digest(file: str) -> str:

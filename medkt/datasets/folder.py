@@ -12,7 +12,7 @@ from medkt.datasets.case import LONGEST_ID
 from medkt.errors import InputError
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
-VOLUMES = (".nii.gz", ".nii")
+VOLUMES = (".nii.gz", ".nii", ".nrrd", ".mha", ".nhdr", ".mhd")
 _LISTED = 5
 
 
@@ -32,13 +32,13 @@ def require_folder(*parts: str | Path, what: str = "the data set") -> Path:
 
 
 def stem_of(path: Path) -> str:
-    """The name without `.png`, `.nii.gz` and the like.
+    """The name without `.png`, `.nii.gz`, `.seg.nrrd` and the like.
 
     >>> stem_of(Path("a/case_1.nii.gz"))
     'case_1'
     """
-    name = path.name.removesuffix(".gz") if path.name.lower().endswith(".nii.gz") else path.name
-    return Path(name).stem
+    name = path.name[:-3] if path.name.lower().endswith(".nii.gz") else path.name
+    return Path(name[:-9] + ".nrrd" if name.lower().endswith(".seg.nrrd") else name).stem
 
 
 def files_in(folder: Path, suffixes: Sequence[str], *, what: str) -> dict[str, Path]:

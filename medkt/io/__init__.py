@@ -9,6 +9,8 @@ _WHERE = {
     "read_mask": "medkt.io.masks",
     "seg_refusal": "medkt.io.write_seg",
     "write_dicom_seg": "medkt.io.write_seg",
+    "write_itk_mask": "medkt.io.write_itk",
+    "write_itk_saliency": "medkt.io.write_itk",
     "write_nifti_mask": "medkt.io.write_nifti",
     "write_png_mask": "medkt.io.write_png",
     "write_saliency_nifti": "medkt.io.write_nifti",
@@ -19,6 +21,8 @@ __all__ = [*_WHERE]
 if TYPE_CHECKING:
     from medkt.io.masks import read_mask as read_mask
     from medkt.io.read import read_image as read_image
+    from medkt.io.write_itk import write_itk_mask as write_itk_mask
+    from medkt.io.write_itk import write_itk_saliency as write_itk_saliency
     from medkt.io.write_nifti import write_nifti_mask as write_nifti_mask
     from medkt.io.write_nifti import write_saliency_nifti as write_saliency_nifti
     from medkt.io.write_png import write_png_mask as write_png_mask

@@ -49,7 +49,7 @@ def request_for(kind: str, path: object, shown: str, *, picture: int, whole: int
     """What is asked of the process apart.
 
     Args:
-        kind: "dicom", "segmentation" or "picture".
+        kind: "dicom", "segmentation", "picture" or "itk".
         path: the file.
         shown: how to name it in messages.
         picture: bytes of one picture once decoded, as the header has it.

@@ -128,8 +128,17 @@ def _picture(request: dict[str, Any]) -> Answers:
     yield {"steps": steps, "notes": notes}, pixels
 
 
+def _itk(request: dict[str, Any]) -> Answers:
+    from medkt.io.itk_decode import decoded_here
+
+    found = decoded_here(Path(request["path"]), request["format"], request["shown"])
+    place = {name: list(getattr(found, name)) for name in ("spacing", "origin", "directions")}
+    yield {**place, "components": found.components}, found.voxels
+
+
 _KINDS: dict[str, Callable[[dict[str, Any]], Answers]] = {
     "dicom": _dicom,
+    "itk": _itk,
     "segmentation": _segmentation,
     "picture": _picture,
 }

@@ -135,5 +135,21 @@ def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path, pa
 
 def _suffix(name: str) -> str:
     lower = PurePosixPath(name.replace("\\", "/")).name.lower()
-    known = (".nii.gz", ".nii", ".hdr", ".img", ".dcm", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+    known = (
+        ".nii.gz",
+        ".nii",
+        ".hdr",
+        ".img",
+        ".nrrd",
+        ".nhdr",
+        ".mha",
+        ".mhd",
+        ".dcm",
+        ".png",
+        ".jpg",
+        ".jpeg",
+        ".tif",
+        ".tiff",
+        ".bmp",
+    )
     return next((suffix for suffix in known if lower.endswith(suffix)), "")

@@ -1,17 +1,21 @@
-"""Masks in: NIfTI, a picture or a DICOM SEG. The one reader, for two folders, a manifest, `--reference` and Python."""
+"""Masks in: NIfTI, NRRD, MetaImage, a picture or a DICOM SEG. The one reader, for two folders, a manifest, `--reference` and Python."""
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from medkt.errors import GeometryMismatchError, InputError, UnsupportedError
 from medkt.io.digest import digest_of
 from medkt.io.mask_choice import MaskChoice
 from medkt.io.mask_picture import read_mask_picture
-from medkt.io.mask_values import Inside, inside_of
+from medkt.io.mask_values import Inside, inside_of, levels_of
 from medkt.io.nifti import read_nifti
 from medkt.io.read import kind_of_file
+from medkt.shapes import MaskVoxels
 from medkt.spatial.geometry import Geometry
 from medkt.spatial.image import Image, Mask
 from medkt.spatial.provenance import Provenance
@@ -26,7 +30,7 @@ def read_mask(
     segments, fractions, negative values, many levels, several colours, a mask in the alpha channel, no outside at all.
 
     Args:
-        path: NIfTI, PNG, TIFF or BMP, JPEG (128 or more is inside), or a DICOM SEG.
+        path: NIfTI, NRRD, MetaImage, PNG, TIFF or BMP, JPEG (128 or more is inside), or a DICOM SEG.
         like: the image that the mask belongs to; the mask then has its geometry, or an error says how the two differ.
         label: only voxels of this value, or this segment of a SEG; "1+3" takes two together, "all" all of them.
         threshold: this value and all above is inside; of a fractional SEG, the part of its largest value.
@@ -68,7 +72,13 @@ def read_chosen(path: str | Path, choice: MaskChoice, *, like: Image | None = No
         return read_seg(file, shown, like=like, choice=choice)
     if kind == "zip":
         raise UnsupportedError(f"{shown}: is an archive; unpack it and give the mask itself")
-    return onto(like, _nifti(file, choice, shown) if kind == "nifti" else _picture(file, choice, shown), shown)
+    return onto(like, _of_kind(file, kind, choice, shown), shown)
+
+
+def _of_kind(file: Path, kind: str, choice: MaskChoice, shown: str) -> Mask:
+    if kind == "nifti":
+        return _nifti(file, choice, shown)
+    return _picture(file, choice, shown) if kind == "raster" else _itk(file, choice, shown)
 
 
 def _nifti(file: Path, choice: MaskChoice, shown: str) -> Mask:
@@ -77,6 +87,42 @@ def _nifti(file: Path, choice: MaskChoice, shown: str) -> Mask:
         raise InputError(f"{shown}: is a colour volume; save each label as a whole number of its own")
     inside = inside_of(stored.values, choice, shown)
     return _mask(inside, stored.geometry, Provenance(source="nifti", digest=stored.provenance.digest))
+
+
+def _itk(file: Path, choice: MaskChoice, shown: str) -> Mask:
+    """A mask in NRRD or MetaImage; 3D Slicer keeps segments that overlap in layers, each a volume of the file."""
+    from medkt.io.itk import geometry_of, stored_of
+
+    stored = stored_of(file, shown)
+    if stored.colour:
+        raise InputError(f"{shown}: is a colour volume; save each label as a whole number of its own")
+    layers = stored.voxels
+    _require_labels_apart(layers, choice, shown)
+    inside = inside_of(layers.reshape(-1, *layers.shape[2:]), choice, shown)
+    values: MaskVoxels = np.asarray(inside.values.reshape(layers.shape).any(axis=0))
+    geometry, _ = geometry_of(stored, shown)
+    return _mask(
+        Inside(values, inside.rule), geometry, Provenance(source=stored.text.kind, digest=digest_of(values, geometry))
+    )
+
+
+def _require_labels_apart(layers: NDArray[Any], choice: MaskChoice, shown: str) -> None:
+    """That no label stands for different segments in different layers, unless all are taken.
+
+    Raises:
+        InputError: one does.
+    """
+    if len(layers) == 1 or choice.every:
+        return
+    counts = Counter(label for layer in layers for label in levels_of(layer))
+    twice = sorted(
+        label for label, count in counts.items() if count > 1 and (not choice.labels or label in choice.labels)
+    )
+    if twice:
+        raise InputError(
+            f"{shown}: label {twice[0]:g} stands for several segments that overlap; give each a label of its own and save again (3D "
+            "Slicer: Segmentations, Collapse labelmap layers), or take all together with --label all", code="mask-unclear",
+        )  # fmt: skip
 
 
 def _picture(file: Path, choice: MaskChoice, shown: str) -> Mask:

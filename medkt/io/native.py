@@ -1,5 +1,6 @@
 """What a writer needs to put a mask back into the frame of the file that was read. Only `medkt.io` looks inside."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -44,3 +45,21 @@ class RasterNative:
     """The picture behind an image: its (rows, columns)."""
 
     size: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ItkNative:
+    """The place of a NRRD or MetaImage file, as ITK has it.
+
+    Attributes:
+        axes: 2 for a picture, 3.
+        spacing, origin: along (i, j, k), and of the first voxel's centre in LPS+.
+        directions: (axes x axes) row by row.
+        place: of a NRRD file of three axes, the lines that say where it lies, as they are spelt.
+    """
+
+    axes: int
+    spacing: tuple[float, ...]
+    origin: tuple[float, ...]
+    directions: tuple[float, ...]
+    place: Mapping[str, str]

@@ -119,7 +119,7 @@ def read_nifti(path: Path, shown: str, *, volume: int | str | None = None, allow
     completeness = Completeness(unexplained={beyond.said: 1}, allowed=True) if beyond.whole else Completeness()
     warnings += completeness.warnings or ((beyond.said,) if beyond.said else ())
     values, steps = _values(stored, volume, shown)
-    _require_finite(values, shown)
+    require_finite(values, shown)
     return Image(
         values=values,
         geometry=geometry,
@@ -347,7 +347,12 @@ def _shape_to_write(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(shape) if len(shape) <= 3 or np.prod(shape[3:]) == 1 else tuple(shape[:3])
 
 
-def _require_finite(values: Array, shown: str) -> None:
+def require_finite(values: Array, shown: str) -> None:
+    """Pass silently where every voxel is a number.
+
+    Raises:
+        InputError: NaN or infinite voxels; says how many.
+    """
     if values.dtype.kind != "f":
         return
     bad = values.size - int(np.isfinite(values).sum())

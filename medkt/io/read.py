@@ -10,6 +10,7 @@ from medkt.errors import IncompleteError, InputError, UnsupportedError
 from medkt.io.archive import unpacked
 from medkt.io.dicom_start import looks_like_dicom
 from medkt.io.entries import Listing, said
+from medkt.io.itk_header import itk_kind
 from medkt.io.nifti import nifti_magic, read_nifti
 from medkt.io.raster import read_raster
 from medkt.io.raster_channels import raster_kind
@@ -17,8 +18,10 @@ from medkt.spatial.completeness import Completeness
 from medkt.spatial.image import Image
 
 _NIFTI_NAMES = (".nii", ".nii.gz", ".hdr", ".hdr.gz", ".img", ".img.gz")
+_ITK_NAMES = (".nrrd", ".nhdr", ".mha", ".mhd")
 _IN_ARCHIVES = (
     *_NIFTI_NAMES[:4],
+    *_ITK_NAMES,
     ".png",
     ".jpg",
     ".jpeg",
@@ -36,7 +39,7 @@ def read_image(
     regrid: bool = False,
     allow_incomplete: bool = False,
 ) -> Image:
-    """Read a DICOM, NIfTI or picture file, a folder or zip of DICOM files, or a DICOMDIR.
+    """Read a DICOM, NIfTI, NRRD, MetaImage or picture file, a folder or zip of DICOM files, or a DICOMDIR.
 
     Axes are (slices, rows, columns), the world is LPS+ in millimetres, or pixels where the file states no spacing.
 
@@ -82,17 +85,24 @@ def _read(path: Path, shown: str, asked: _Asked) -> Image:
         return read_dicom(path, shown, **asked._asdict())
     if asked.series is not None:
         raise InputError(f"{shown}: --series is for DICOM, and this is a {kind} file")
-    image = (
-        read_nifti(path, shown, volume=asked.volume, allow_incomplete=asked.allow_incomplete)
-        if kind == "nifti"
-        else read_raster(path, shown, volume=asked.volume)
-    )
+    image = _read_volume(path, shown, kind, asked)
     completeness = image.provenance.completeness or Completeness()
     return replace(image, provenance=replace(image.provenance, completeness=completeness))
 
 
+def _read_volume(path: Path, shown: str, kind: str, asked: _Asked) -> Image:
+    """An image of one file that is no DICOM."""
+    if kind == "nifti":
+        return read_nifti(path, shown, volume=asked.volume, allow_incomplete=asked.allow_incomplete)
+    if kind in ("nrrd", "metaimage"):
+        from medkt.io.itk import read_itk
+
+        return read_itk(path, shown, volume=asked.volume, allow_incomplete=asked.allow_incomplete)
+    return read_raster(path, shown, volume=asked.volume)
+
+
 def kind_of_file(path: Path, shown: str) -> str:
-    """Which of "dicom", "nifti", "raster" and "zip" it is, by content.
+    """Which of "dicom", "nifti", "nrrd", "metaimage", "raster" and "zip" it is, by content.
 
     Raises:
         InputError: no such file, an empty one. UnsupportedError: none of these.
@@ -113,12 +123,14 @@ def kind_of_file(path: Path, shown: str) -> str:
         return "zip"
     if raster_kind(start) is not None and not looks_like_dicom(path):
         return "raster"
+    if (kind := itk_kind(path)) is not None and not looks_like_dicom(path):
+        return kind
     if not looks_like_dicom(path) and (nifti_magic(path) is not None or path.name.lower().endswith(_NIFTI_NAMES)):
         return "nifti"
     if looks_like_dicom(path) or path.suffix.lower() in (".dcm", ".dicom", ".ima"):
         return "dicom"
     raise UnsupportedError(
-        f"{shown}: is neither DICOM nor NIfTI nor PNG, JPEG, TIFF or BMP; convert it to one of them",
+        f"{shown}: is neither DICOM nor NIfTI nor NRRD, MetaImage, PNG, JPEG, TIFF or BMP; convert it to one of them",
         code="unknown-format",
     )
 

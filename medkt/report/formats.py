@@ -15,12 +15,12 @@ from medkt.pipeline import StudyResult
 from medkt.spatial.image import Image
 
 SEG_FILE = "segmentation.dcm"
-_WORDS = {"nifti": "nifti", "dicom-seg": "dicom_seg", "png": "png"}
+_WORDS = {"nifti": "nifti", "dicom-seg": "dicom_seg", "png": "png", "nrrd": "nrrd", "mha": "mha"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Formats:
-    """What is written beside the result's own files: NIfTI masks and saliency, a DICOM SEG, PNG masks.
+    """What is written beside the result's own files: NIfTI masks and saliency, a DICOM SEG, PNG masks, both as NRRD and MetaImage.
 
     Attributes:
         seg_every_frame: the SEG has a frame for every slice, those without mask too.
@@ -30,6 +30,8 @@ class Formats:
     nifti: bool = True
     dicom_seg: bool = False
     png: bool = True
+    nrrd: bool = False
+    mha: bool = False
     seg_every_frame: bool = False
     seg_empty_segments: bool = False
 
@@ -54,6 +56,11 @@ class Formats:
         asked = {field: word in words for word, field in _WORDS.items()}
         return cls(**asked, seg_every_frame=seg_every_frame, seg_empty_segments=seg_empty_segments)
 
+    @property
+    def beside_seg(self) -> bool:
+        """Whether masks are written in another format than the SEG."""
+        return self.nifti or self.png or self.nrrd or self.mha
+
     def refused(self, image: Image) -> dict[str, str]:
         """The formats among those asked for that this study cannot have, each with the reason."""
         reason = seg_refusal(image) if self.dicom_seg else None
@@ -66,7 +73,7 @@ class Formats:
             UnsupportedError: the DICOM SEG is all that was asked for, and none can be written of this study.
         """
         refused = self.refused(image)
-        if refused and not (self.nifti or self.png):
+        if refused and not self.beside_seg:
             raise UnsupportedError("; ".join(refused.values()))
 
 
@@ -95,7 +102,7 @@ def write_seg(result: StudyResult, folder: Path, formats: Formats) -> SegWritten
     if not formats.dicom_seg:
         return SegWritten()
     if refused := formats.refused(result.image):
-        if not (formats.nifti or formats.png):
+        if not formats.beside_seg:
             raise UnsupportedError(f"{folder / SEG_FILE}: {refused['dicom-seg']}")
         return _without(refused["dicom-seg"])
     masks = {finding.concept.id: result.mask(finding) for finding in result.findings}
@@ -114,7 +121,7 @@ def write_seg(result: StudyResult, folder: Path, formats: Formats) -> SegWritten
             every_frame=formats.seg_every_frame, demonstration=bool(demonstration_of(result.encoder.name)),
         )  # fmt: skip
     except (UnsupportedError, GeometryError) as error:
-        if not (formats.nifti or formats.png):
+        if not formats.beside_seg:
             raise
         return _without(f"none can be made of the headers of this series ({type(error.__cause__).__name__})")
     note = "no segment in the DICOM SEG, for its mask is empty (--seg-empty-segments writes one): "

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from medkt.errors import SettingsError
 
-ENDINGS = (".nii.gz", ".nii", ".hdr.gz", ".img.gz", ".hdr", ".img", ".dcm", ".dicom", ".ima", ".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".zip")  # fmt: skip
+ENDINGS = (".nii.gz", ".nii", ".hdr.gz", ".img.gz", ".hdr", ".img", ".seg.nrrd", ".nrrd", ".nhdr", ".mha", ".mhd", ".dcm", ".dicom", ".ima", ".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".zip")  # fmt: skip
 LONGEST = 200  # bytes of a folder's name; disks take 255, some that encrypt fewer
 _NOT_IN_A_NAME = re.compile(r'[<>:"/\\|?*]')  # on any system
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)  # what Windows keeps for itself

@@ -21,7 +21,7 @@ from medkt.bounds import read_note
 from medkt.calibration import Calibration, Decision
 from medkt.datasets.prompts import ORACLE
 from medkt.errors import MedktError, OutputError
-from medkt.io import write_nifti_mask, write_png_mask, write_saliency_nifti
+from medkt.io import write_itk_mask, write_itk_saliency, write_nifti_mask, write_png_mask, write_saliency_nifti
 from medkt.io.guard import one_line
 from medkt.io.moves import is_moving, move_files
 from medkt.io.parts import part_beside
@@ -40,6 +40,7 @@ ALWAYS = ("overlay.png", "report.html", "settings.yaml")
 OTHER_FILES = (*ALWAYS, WORDS_FILE)
 # presets whose numbers their authors chose on labelled images of the same data set
 LABEL_TUNED = frozenset({"medclip-samv2-brain", "medclip-samv2-breast"})
+_ITK_ENDINGS = {"nrrd": ".seg.nrrd", "mha": ".mha"}  # of masks; each has its field in `Formats`
 MOST_PANELS = 12  # rows of the picture; further findings are in the tables only
 
 
@@ -281,6 +282,15 @@ def _write_finding(result: StudyResult, finding: FindingResult, folder: Path, fo
     if formats.nifti and (claims or finding.found.slices):
         names["saliency"] = f"{identifier}_saliency.nii.gz"
         write_saliency_nifti(result.saliency(finding), result.image, folder / names["saliency"])
+    for kind, ending in _ITK_ENDINGS.items():
+        if getattr(formats, kind) and claims:
+            names[f"mask_{kind}"] = f"{identifier}{ending}"
+            write_itk_mask(
+                result.mask(finding), result.image, folder / names[f"mask_{kind}"], name=finding.concept.name
+            )
+        if getattr(formats, kind) and (claims or finding.found.slices):
+            names[f"saliency_{kind}"] = f"{identifier}_saliency.{kind}"
+            write_itk_saliency(result.saliency(finding), result.image, folder / names[f"saliency_{kind}"])
     if formats.png and claims and result.image.geometry.shape[0] == 1:
         names["png"] = f"{identifier}.png"
         write_png_mask(result.mask(finding), result.image, folder / names["png"])

@@ -10,7 +10,7 @@ class Provenance:
     """How something came to be.
 
     Attributes:
-        source: "dicom", "nifti", "raster" or "memory".
+        source: "dicom", "nifti", "nrrd", "metaimage", "raster" or "memory".
         digest: SHA-256 over the source's voxel data and geometry, hex; "" in memory.
         steps: what was done, oldest first, each a short sentence ("modality LUT applied").
         warnings: what a reader of the result should know ("sheared affine", "no pixel spacing").

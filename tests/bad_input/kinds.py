@@ -186,7 +186,7 @@ def _(at: Bench) -> Bad:
     return Bad(at.text("report.nii.gz", "The lungs are clear.\n" * 50), CT)
 
 
-@kind("text file named .png", "neither DICOM nor NIfTI nor PNG")
+@kind("text file named .png", "neither DICOM nor NIfTI nor NRRD, MetaImage, PNG")
 def _(at: Bench) -> Bad:
     return Bad(at.text("report.png", "The lungs are clear.\n" * 50), CXR)
 

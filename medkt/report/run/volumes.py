@@ -106,12 +106,14 @@ def show_layers(shown: ShownVolume, image: Image, folder: Path, record: Mapping[
     """
     finding = finding_in(record, concept)
     files = finding["files"]
-    name = files.get("mask") or files.get("dicom_seg")
-    choice = _OWN if "mask" in files else MaskChoice(labels=(int(finding.get("segment") or 1),))
+    own = next((files[kind] for kind in ("mask", "mask_nrrd", "mask_mha") if kind in files), None)
+    name = own or files.get("dicom_seg")
+    choice = _OWN if own else MaskChoice(labels=(int(finding.get("segment") or 1),))
     mask = (
         None if name is None else coarse(read_chosen(folder / name, choice, like=image).values, shown.steps, "inside")
     )
-    saliency = _saliency(folder / files["saliency"], shown) if "saliency" in files else None
+    mapped = next((files[kind] for kind in ("saliency", "saliency_nrrd", "saliency_mha") if kind in files), None)
+    saliency = _saliency(folder / mapped, shown) if mapped else None
     return ShownLayers(mask=mask, saliency=saliency, start=_start(shown, mask, record, finding))
 
 
