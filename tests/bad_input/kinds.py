@@ -726,7 +726,7 @@ def _(at: Bench) -> Bad:
 
 @kind("unknown format", "known: nifti")
 def _(at: Bench) -> Bad:
-    return Bad(at.studies["dx"], ("--format", "nrrd"), names="nrrd")
+    return Bad(at.studies["dx"], ("--format", "minc"), names="nrrd")
 
 
 @kind("DICOM SEG of a picture", "write NIfTI or PNG")
