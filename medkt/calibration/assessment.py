@@ -9,15 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64
-from numpy.typing import NDArray
-from scipy.stats import norm, rankdata
 
 from medkt.calibration.calibration import Calibration, Outcome
 from medkt.calibration.conformal import needed, tail_of
 from medkt.calibration.probability import cross_validated
 from medkt.calibration.scoring import StudyScore
 from medkt.metrics.classification import BinaryResult, Truth, classify
-from medkt.statistics import Interval, wilson
+from medkt.statistics import Interval, auc_interval, wilson
 
 SPLITS = 200
 Scores = Float64[np.ndarray, " studies"]
@@ -160,27 +158,6 @@ def said_of(calibration: Calibration, studies: Sequence[StudyScore]) -> Shares:
     )  # fmt: skip
 
 
-def auc_interval(
-    negative: Float64[np.ndarray, " negatives"], positive: Float64[np.ndarray, " positives"], *, level: float = 0.95
-) -> Interval:
-    """The area under the ROC curve with the interval of DeLong et al. 1988 (Biometrics 44:837), on the logit scale.
-
-    Where the two kinds do not overlap the variance is 0, and so there is no interval; a note says so.
-    """
-    both = rankdata(np.concatenate([negative, positive]))
-    # placements: for each study of one kind, the share of the other kind that it beats, ties by half (DeLong's V)
-    by_negative = 1 - (both[: len(negative)] - rankdata(negative)) / len(positive)
-    by_positive = (both[len(negative) :] - rankdata(positive)) / len(negative)
-    area = float(by_positive.mean())
-    error = float(np.sqrt(_variance(by_negative) + _variance(by_positive)))
-    if not 0 < error < np.inf or not 0 < area < 1:
-        return Interval(estimate=area, level=level, note="the kinds do not overlap, or there is one study: no interval")
-    reach = float(norm.ppf((1 + level) / 2)) * error / (area * (1 - area))
-    middle = np.log(area / (1 - area))
-    low, high = (1 / (1 + np.exp(-(middle + sign * reach))) for sign in (-1, 1))
-    return Interval(estimate=area, low=float(low), high=float(high), level=level, method="DeLong on the logit scale")
-
-
 def risk_coverage(probabilities: Scores, truth: Truth) -> RiskCoverage:
     """The curve of a forced decision at one half, surest studies first; studies that are equally sure come together."""
     sure = np.abs(probabilities - 0.5)
@@ -193,10 +170,6 @@ def risk_coverage(probabilities: Scores, truth: Truth) -> RiskCoverage:
     return RiskCoverage(
         coverage=tuple(float(one) for one in coverage), risk=tuple(float(one) for one in risk), area=area
     )
-
-
-def _variance(placements: NDArray[np.float64]) -> float:
-    return float(placements.var(ddof=1) / len(placements)) if len(placements) > 1 else float("inf")
 
 
 def _scores(studies: Sequence[StudyScore]) -> Scores:

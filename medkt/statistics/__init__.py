@@ -1,6 +1,7 @@
 """Cases to claims: summaries with intervals over patients, paired comparisons, agreement."""
 
 from medkt.statistics.agreement import BlandAltman, bland_altman, bland_altman_of_volumes
+from medkt.statistics.auc import auc_difference, auc_interval, auc_of
 from medkt.statistics.bootstrap import (
     BootstrapSettings,
     Interval,
@@ -28,6 +29,9 @@ __all__ = [
     "PermutationTest",
     "Status",
     "Summary",
+    "auc_difference",
+    "auc_interval",
+    "auc_of",
     "bland_altman",
     "bland_altman_of_volumes",
     "bootstrap_interval",

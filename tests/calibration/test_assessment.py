@@ -5,39 +5,15 @@ from io import BytesIO
 import numpy as np
 import pytest
 from PIL import Image as Picture
-from sklearn.metrics import roc_auc_score
 
 from calibration.studies import KEY, studies, study
 from medkt.calibration import assess, calibrate
-from medkt.calibration.assessment import auc_interval, held_out, risk_coverage
+from medkt.calibration.assessment import held_out, risk_coverage
 from medkt.calibration.figure import draw_calibration
 
 
 def scores_of(some: tuple[object, ...]) -> np.ndarray:
     return np.array([one.score for one in some], np.float64)  # type: ignore[attr-defined]
-
-
-def test_the_auc_is_that_of_scikit_learn_ties_included() -> None:
-    rng = np.random.default_rng(0)
-    negative, positive = np.round(rng.normal(size=60), 1), np.round(rng.normal(1, 1, 40), 1)
-    truth = np.repeat([0, 1], [60, 40])
-    found = auc_interval(negative, positive)
-    assert found.estimate == pytest.approx(roc_auc_score(truth, np.concatenate([negative, positive])))
-    assert found.low < found.estimate < found.high
-
-
-def test_the_interval_of_the_auc_covers() -> None:
-    """Normals and findings one deviation apart have an area of Phi(1 / sqrt 2) = 0.7602."""
-    rng = np.random.default_rng(1)
-    found = [auc_interval(rng.normal(size=50), rng.normal(1, 1, 50)) for _ in range(600)]
-    assert np.mean([one.low <= 0.76025 <= one.high for one in found]) == pytest.approx(0.95, abs=0.027)
-
-
-def test_kinds_that_do_not_overlap_have_no_interval() -> None:
-    found = auc_interval(np.arange(5.0), np.arange(10.0, 15.0))
-    assert found.estimate == 1.0
-    assert np.isnan(found.low)
-    assert "do not overlap" in found.note
 
 
 def test_halves_keep_the_promise_on_average() -> None:

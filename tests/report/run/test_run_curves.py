@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from run_tables import make_outcomes, row, write_run
 
-from medkt.calibration.assessment import auc_interval as delong
 from medkt.report.run import agreement
 from medkt.report.run.agreement import lesion_curves, volume_agreement
 from medkt.report.run.plots import Curves, draw_curves, lesion_row, presence_row, volume_row
 from medkt.report.run.presence import auc_interval, presence_curves
 from medkt.report.run.scores import Scores, read_scores
 from medkt.statistics import BootstrapSettings
+from medkt.statistics import auc_interval as delong
 
 FEW = BootstrapSettings(resamples=200)
 
