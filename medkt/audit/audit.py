@@ -12,6 +12,7 @@ import numpy as np
 from medkt.asking import WAYS, Directions, Spoken
 from medkt.audit.controls import CONTROLS, Setting
 from medkt.audit.exam import FINDING, NORMAL, OTHERS, Exam, Marks, drawn_exam, marks_of
+from medkt.audit.meaning import area, told
 from medkt.audit.picturing import Picturing, picturing_of
 from medkt.audit.probe import FEWEST, Probe
 from medkt.audit.questions import Answers, Kept, Questions, ask, spread
@@ -43,6 +44,7 @@ class Sitting:
         after: what was learned with each seed.
         ways: the base, by each way of asking.
         controls: by name, those of the seed that is kept.
+        learned_ways: what was learned with the seed that is kept, by each way of asking.
     """
 
     what: str
@@ -50,6 +52,7 @@ class Sitting:
     after: tuple[Marks, ...]
     ways: Mapping[str, Marks]
     controls: Mapping[str, Marks]
+    learned_ways: Mapping[str, Marks] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -81,6 +84,13 @@ class Audit:
     unexamined: tuple[str, ...] = field(default=())
 
     @property
+    def meaning(self) -> tuple[str, ...]:
+        """What the name means, a sentence for each exam; () where none was set."""
+        sat = [sitting for sitting in (self.drawn, self.probed) if sitting is not None]
+        said = (told(one.after[self.kept], one.ways, set_on=one.what) for one in sat)
+        return tuple(text for text in said if text)
+
+    @property
     def forgotten(self) -> float:
         """Share of known inverted images with another name than before, mean over seeds."""
         return sum(one.forgotten for one in self.after) / len(self.after)
@@ -99,13 +109,14 @@ class Audit:
         return {
             "version": VERSION,
             "words carried": self.verdict.as_json(),
+            "what the name means": list(self.meaning),
             "level": self.level,
             "seeds": list(self.seeds),
             "exam": None if self.drawn is None else _sitting(self.drawn, self.kept),
             "probe": None if self.probed is None else _sitting(self.probed, self.kept),
             "picturing": None if self.picturing is None else self.picturing.as_json(),
             "another encoder": None if self.opinion is None else self.opinion.as_json(),
-            "intervals": "95 %; of the net share by resampling pictures, over seeds by Student's t, of shares by Wilson",
+            "intervals": "95 %; of areas by DeLong, of the net share by resampling pictures, over seeds by Student's t, of shares by Wilson",
             "forgetting": {
                 "judged on": "images inverted by the base model from known findings' words",
                 "share of known images with another name": _spread([a.forgotten for a in self.after]),
@@ -228,21 +239,30 @@ def _sat(
         for exam, marks in zip(exams, held, strict=True):
             if made is not None:
                 marks[control.name] = _marks(made, exam, name)
-    return [_sitting_of(base, learned, exam, asked, marks) for exam, marks in zip(exams, held, strict=True)]
+    return [_sitting_of(base, learned, kept, exam, asked, marks) for exam, marks in zip(exams, held, strict=True)]
 
 
 def _sitting_of(
     base: DualEncoder,
     learned: Sequence[Learned],
+    kept: int,
     exam: Exam,
     asked: Mapping[str, Directions],
     controls: Mapping[str, Marks],
 ) -> Sitting:
-    features = vectors_of(base, exam.seen)  # once for all ways
-    ways = {way: marks_of(features, exam, to.wanted, to.rivals) for way, to in asked.items()}
     first = WAYS[0].name
-    after = tuple(_marks(one.encoder, exam, asked[first]) for one in learned)
-    return Sitting(what=exam.what, before=ways[first], after=after, ways=ways, controls=controls)
+    ways = _by_each_way(base, exam, asked)
+    name = {first: asked[first]}
+    after = [_by_each_way(one.encoder, exam, asked if place == kept else name) for place, one in enumerate(learned)]
+    return Sitting(
+        what=exam.what, before=ways[first], after=tuple(each[first] for each in after), ways=ways, controls=controls,
+        learned_ways=after[kept],
+    )  # fmt: skip
+
+
+def _by_each_way(encoder: DualEncoder, exam: Exam, asked: Mapping[str, Directions]) -> dict[str, Marks]:
+    features = vectors_of(encoder, exam.seen)  # once for all ways
+    return {way: marks_of(features, exam, to.wanted, to.rivals) for way, to in asked.items()}
 
 
 def _marks(encoder: DualEncoder, exam: Exam, asked: Directions) -> Marks:
@@ -349,6 +369,7 @@ def _sitting(sitting: Sitting, kept: int) -> dict[str, Any]:
         "after, each seed": [_number(net_share(one).estimate) for one in sitting.after],
         "agreement of seeds": None if (found := agreement(sitting)) is None else _number(found),
         "asking without learning": {name: _marked(marks) for name, marks in sitting.ways.items()},
+        "learned, asked by each way": {name: _marked(marks) for name, marks in sitting.learned_ways.items()},
         "controls": {
             name: {**_marked(marks), "learned less control": _interval(net_share(after, marks))}
             for name, marks in sitting.controls.items()
@@ -367,6 +388,7 @@ def _marked(marks: Marks) -> dict[str, Any]:
             **{name: _number(marks.share(*kinds)) for name, kinds in groups.items()},
         },
         "AUC of the lead": {name: _number(marks.auc(*kinds)) for name, kinds in groups.items()},
+        "AUC of the lead, 95 %": {name: _interval(area(marks, *kinds)) for name, kinds in groups.items()},
     }
 
 

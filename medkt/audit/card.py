@@ -1,11 +1,13 @@
 """The audit for a reader: a plain card inside the package, and a page with pictures that lies beside it."""
 
 import base64
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, StrictUndefined, select_autoescape
 
 from medkt.about import NOT_A_MEDICAL_DEVICE, __version__, demonstration_of
+from medkt.audit.meaning import AGAINST
 from medkt.concepts.private import plain_text
 
 if TYPE_CHECKING:
@@ -14,7 +16,9 @@ if TYPE_CHECKING:
 _CARD = """{{ verdict.line }}
 {% if verdict.asking %}
 {{ verdict.asking }}
-{% endif %}{% if kept_anyway %}
+{% endif %}{% for line in meaning %}
+{{ line }}
+{% endfor %}{% if kept_anyway %}
 Kept anyway, against this answer.
 {% endif %}
 # {{ name }} ({{ domain }})
@@ -96,6 +100,7 @@ img { max-width: 100%; background: #fff; border-radius: .4rem; } .quiet { color:
 <body>
 <p class="verdict {{ verdict.answer | replace(" ", "-") }}">{{ verdict.line }}</p>
 {% if verdict.asking %}<p>{{ verdict.asking }}</p>{% endif %}
+{% for line in meaning %}<p>{{ line }}</p>{% endfor %}
 {% if kept_anyway %}<p><strong>Kept anyway, against this answer.</strong></p>{% endif %}
 <h1>{{ name }} <span class="quiet">({{ domain }})</span></h1>
 <p class="notice"><strong>{{ notice }}</strong></p>
@@ -156,6 +161,7 @@ def _facts(one: "LearnedConcept") -> dict[str, Any]:
         "model": one.delta.base_name, "digest": one.delta.base_digest, "licence": one.base_licence,
         "captions": kept.material.vocabulary.described, "left_out": kept.material.left_out, "recipe": _recipe(one),
         "tables": _tables(one.audit.as_json()) if one.audit else [], "verdict": one.verdict,
+        "meaning": one.audit.meaning if one.audit else (),
         "opinion": one.audit.opinion.sentence if one.audit and one.audit.opinion else "",
         "unexamined": one.audit.unexamined if one.audit else (), "kept_anyway": "kept anyway" in one.record,
     }  # fmt: skip
@@ -188,8 +194,10 @@ def _tables(audit: dict[str, Any]) -> list[tuple[str, str, list[list[str]]]]:
     for key, title in (("exam", "The exam, on drawn pictures"), ("probe", "The exam, on the user's own studies")):
         if audit[key]:
             about = (
-                f"Set on {audit[key]['set on']} ({_counts(audit[key]['pictures'])}). Net share: of those of the finding that are called by "
-                f"the name, less the mean share of the others. AUC: of the lead of the name. Intervals: {audit['intervals']}."
+                f"Set on {audit[key]['set on']} ({_counts(audit[key]['pictures'])}). AUC: how often a picture of "
+                "the finding leads by more than one of the others (lesions that are neither the finding nor known), of the normals or of the "
+                "known findings; 0.5 is a guess. Net share: of those of the finding that are called by the name, less the mean share of "
+                f"the others. Intervals: {audit['intervals']}."
             )
             tables.append((title, about, _exam_table(audit[key])))
     if audit["picturing"]:
@@ -215,25 +223,31 @@ def _tables(audit: dict[str, Any]) -> list[tuple[str, str, list[list[str]]]]:
 
 
 def _exam_table(exam: dict[str, Any]) -> list[list[str]]:
-    """Who sat the exam, line by line."""
-    others = list(exam["after"]["AUC of the lead"])
+    """Who sat the exam, line by line; what ranks comes first, what cuts after it."""
+    others = _ordered(exam["after"]["AUC of the lead"])
     head = [
         "",
+        *(f"AUC against {name}" for name in others),
         "net share",
         "finding called",
         *(f"{name} called" for name in others),
-        *(f"AUC against {name}" for name in others),
     ]
     rows = [("before", exam["before"]), ("learned", exam["after"])]
+    rows += [(f"learned, asked by {name}", row) for name, row in list(exam["learned, asked by each way"].items())[1:]]
     rows += [(f"asked by {name}, not learned", row) for name, row in exam["asking without learning"].items()]
     rows += [(f"control: {name}", row) for name, row in exam["controls"].items()]
     return [head, *([name, *_marks_said(row, others)] for name, row in rows)]
 
 
+def _ordered(kinds: Iterable[str]) -> list[str]:
+    """Others and normals first, as `medkt.audit.meaning` has them."""
+    return [*(kind for kind in AGAINST if kind in kinds), *(kind for kind in kinds if kind not in AGAINST)]
+
+
 def _marks_said(row: dict[str, Any], others: list[str]) -> list[str]:
-    called, areas = row["called by the name"], row["AUC of the lead"]
+    called, areas = row["called by the name"], row["AUC of the lead, 95 %"]
     shares = [_share(called[name]) for name in ("finding", *others)]
-    return [_between(row["net share"]), *shares, *(_two(areas[name]) for name in others)]
+    return [*(_between(areas[name]) for name in others), _between(row["net share"]), *shares]
 
 
 def _counts(pictures: dict[str, int]) -> str:
@@ -252,13 +266,11 @@ def _share(value: float | None) -> str:
     return "-" if value is None else f"{value:.0%}"
 
 
-def _two(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
-
-
 def _between(found: dict[str, Any]) -> str:
     if found["estimate"] is None:
         return "-"
+    if found["low"] is None:
+        return f"{found['estimate']:.2f}"
     return f"{found['estimate']:.2f} ({found['low']:.2f} to {found['high']:.2f})"
 
 

@@ -22,6 +22,7 @@ from medkt.examine.looks import counterparts, is_seen
 from medkt.models.encoder import DualEncoder
 from medkt.saliency.explain import prepare_plane
 from medkt.shapes import Plane
+from medkt.statistics import auc_of
 from medkt.transfer.rehearsal import Seen, look
 
 SEED = 61_000
@@ -90,13 +91,7 @@ class Marks:
 
     def auc(self, *kinds: str) -> float:
         """How often a picture of the finding leads by more than one of these kinds, a tie counting a half; NaN without any."""
-        won = beats(self.of(FINDING), self.of(*kinds))
-        return float(won.mean()) if won.size else float("nan")
-
-
-def beats(finding: Float64[np.ndarray, " n"], others: Float64[np.ndarray, " m"]) -> Float64[np.ndarray, "n m"]:
-    """1 where a picture of the finding leads by more, a half where both are equal, 0 else."""
-    return np.asarray((np.sign(finding[:, None] - others[None, :]) + 1) / 2, np.float64)
+        return auc_of(self.of(*kinds), self.of(FINDING))
 
 
 def drawn_exam(

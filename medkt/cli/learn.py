@@ -315,6 +315,8 @@ def _say(
     print(made.verdict.line)
     if made.verdict.asking:
         print(made.verdict.asking)
+    for line in made.audit.meaning if made.audit else ():
+        print(line)
     print(f"{made.concept.name}: learned in {seconds:.0f} s with {len(made.learned)} seed(s)")
     if made.audit is not None:
         print(f"  known inverted images that got another name: {made.audit.forgotten:.1%}")

@@ -84,6 +84,10 @@ def test_the_audit_holds_verdict_exam_controls_and_what_was_not_examined(made: L
     assert set(found["exam"]["asking without learning"]) == {way.name for way in WAYS}
     assert len(found["exam"]["after, each seed"]) == 2
     assert -1 <= found["exam"]["agreement of seeds"] <= 1
+    assert set(found["exam"]["learned, asked by each way"]) == set(found["exam"]["asking without learning"])
+    areas = found["exam"]["after"]["AUC of the lead, 95 %"]
+    assert {kind: area["estimate"] for kind, area in areas.items()} == found["exam"]["after"]["AUC of the lead"]
+    assert len(found["what the name means"]) == 1
     assert set(found["forgetting"]["by finding"]) == {*KNOWN, "normal"}
     assert set(found["inverted images"]["specificity"]) == {"negated", "normal"}
     assert any("no probe was given" in said for said in found["not examined"])
@@ -290,6 +294,9 @@ def test_the_cards_begin_with_the_verdict_and_say_what_was_not_examined(made: Le
     text = as_markdown(made)
     assert text.splitlines()[0] == made.verdict.line
     assert "asking without learning" in text.splitlines()[2]
+    assert text.splitlines()[4].startswith("what the name means, AUC of its lead on drawn pictures: ")
+    assert "\n|  | AUC against others | AUC against normal | AUC against known | net share |" in text
+    assert "| learned, asked by virtual |" in text
     assert "| control: texture blobs |" in text
     assert "## What was not examined" in text
     assert "Research" in text or "research" in text
@@ -301,6 +308,7 @@ def test_the_cards_begin_with_the_verdict_and_say_what_was_not_examined(made: Le
     page = as_page(made, pictures)
     assert page.count("<img ") == 2
     assert page.index(made.verdict.line.split(",")[0]) < page.index("<h1>")
+    assert page.index("what the name means") < page.index("<h1>")
     assert "What was not examined" in page
     assert "http" not in page
 
