@@ -18,8 +18,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from by_name import SEGMENTED, Bench
 from rows import Once, Rows
-from run import SEGMENTED, Bench
 from tasks import HERE, held_out_tasks
 
 from medkt.audit.controls import Setting, noise_images, zero_loss

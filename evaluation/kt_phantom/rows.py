@@ -20,19 +20,19 @@ class Rows:
         if self.path.exists():
             yield from (json.loads(line) for line in self.path.read_text(encoding="utf-8").splitlines())
 
-    def has(self, what: str, *, finding: str, condition: str, seed: int) -> bool:
-        """Whether there is a line with this figure ("accuracy", "segmented") of the condition."""
-        return (finding, condition, seed, what) in self._there
+    def has(self, what: str, *, finding: str, condition: str, seed: int, way: str = "") -> bool:
+        """Whether there is a line with this figure ("accuracy", "segmented") of the condition, asked in that way."""
+        return (finding, condition, seed, way, what) in self._there
 
     def add(self, **row: object) -> None:
         with self.path.open("a", encoding="utf-8") as out:
-            out.write(json.dumps(row) + "\n")
+            out.write(json.dumps(row, allow_nan=False) + "\n")
         self._there.update(self._keys(row))
         print({k: round(v, 3) if isinstance(v, float) else v for k, v in row.items() if _short(v)}, flush=True)
 
     @staticmethod
     def _keys(row: dict[str, object]) -> list[tuple[object, ...]]:
-        return [(row["finding"], row["condition"], row["seed"], what) for what in row]
+        return [(row["finding"], row["condition"], row["seed"], row.get("way", ""), what) for what in row]
 
 
 class Once:

@@ -8,7 +8,7 @@ from tasks import TEST_SEED, Task, names_of
 
 from medkt.concepts import Caption, Concept
 from medkt.datasets.phantom.drawers import DRAWERS
-from medkt.datasets.phantom.finding import DOMAINS
+from medkt.datasets.phantom.finding import DOMAINS, findings
 from medkt.domains import Domain
 from medkt.metrics import evaluate_case
 from medkt.models.encoder import DualEncoder
@@ -53,10 +53,10 @@ def _zero_for_nan(value: float) -> float:
 def _study(task: Task, n: int) -> tuple[Image, Mask]:
     name = next(d for d in DOMAINS if d == task.domain.name)
     rng = np.random.default_rng((TEST_SEED, 5, *task.finding.id.encode(), n))
-    if task.finding.id.startswith("dev_"):
-        drawn = DRAWERS[name].draw_plane("unnamed", rng, side=SIDE, attributes=task.finding.draw(rng))
-    else:
+    if task.finding.id in findings():
         drawn = DRAWERS[name].draw_plane(task.finding.id, rng, side=SIDE)
+    else:
+        drawn = DRAWERS[name].draw_plane("unnamed", rng, side=SIDE, attributes=task.finding.draw(rng))
     affine = np.diag([SPACING_MM, SPACING_MM, SPACING_MM, 1.0])[[2, 1, 0, 3]]  # columns to the left, rows to the back
     geometry = Geometry(affine=affine, shape=(1, SIDE, SIDE), unit="mm")
     values = np.rint(drawn.plane * 255).astype(np.uint8)[None]

@@ -1,225 +1,277 @@
-"""Tables and plots of what `run.py` measured.
+"""Tables of what `run.py`, `segmented.py` and `cost.py` measured; plots are `plots.py`'s.
 
-    python evaluation/kt_phantom/tables.py evaluation/kt_phantom/results
+    python evaluation/kt_phantom/tables.py                              # of evaluation/kt_phantom/results
 
-Means are over findings and seeds; the column "findings" says over how many. Intervals are BCa bootstraps over findings (a
-finding's seeds stay together), so they speak of another finding of this kind, not of another seed. Tests against the base
-are sign flips over findings.
+A mean is over findings, each the mean of its seeds; its interval is a BCa bootstrap over findings, so that it speaks of another
+finding of this kind. "seeds" beside it is the lowest and the highest mean over findings that a seed that has all of them gave. Of one
+finding, intervals are over pictures (`medkt/audit/meaning.py`).
 """
 
+import argparse
 import json
-import sys
 from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-import matplotlib as mpl
-
-mpl.use("Agg")
-import matplotlib.pyplot as plt
 import numpy as np
+from tasks import HERE, SETS, tasks_of
+from teach import CONTROLLED, LABELLED
 
-from medkt.statistics import bootstrap_interval, flip_signs
+from medkt.statistics import Interval, bootstrap_interval
 
-FURTHER = ("base, by description", "packaged", "noise starts", "whole way")
-CONTROLS = (
-    "noise images", "normal studies", "zero loss", "random change", "no name", "other words", "shuffled words",
-)  # fmt: skip
-Rows = list[dict[str, object]]
+Row = dict[str, Any]
+PLAN = {
+    "held": {
+        "base": 5, "local": 5, **dict.fromkeys(CONTROLLED, 2), **{f"{LABELLED}{n}": 2 for n in (1, 3, 10, 30)}, "fast": 2,
+    },
+    "invented": {"base": 5, "local": 5},
+    "new": {"base": 5, "local": 5},
+}  # fmt: skip
+"""Of each set and condition, how many seeds are to be measured."""
+TITLES = {"held": "The held-out eight", "invented": "The invented sixteen", "new": "The new twelve"}
+TAUGHT_WAYS = ("name", "description", "virtual", "virtual with bank")
+"""Of asking a taught encoder, that are shown; the rows hold all."""
 
 
 def main() -> None:
-    folder = Path(sys.argv[1])
-    lines = [line for path in sorted(folder.glob("rows*.jsonl")) for line in path.read_text().splitlines()]
-    rows: Rows = [json.loads(line) for line in lines]
-    conditions = _ordered(rows)
-    text = "\n\n".join([_head(rows), _summary(rows, conditions), _by_finding(rows), _segmentation(rows)]) + "\n"
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, default=HERE / "results")
+    folder = parser.parse_args().folder
+    text = tables(read(folder / "rows.jsonl"), read(folder / "segmented.jsonl"))
     (folder / "tables.md").write_text(text, encoding="utf-8")
-    _labels_plot(rows, folder / "labels.png")
-    _trade_off(rows, folder / "trade_off.png")
     print(text)
 
 
-def _head(rows: Rows) -> str:
-    seeds = {c: sorted({len(own) for own in _by(rows, c).values()}) for c in _ordered(rows)}
-    counted = ", ".join(f"{c}: {' or '.join(map(str, n))}" for c, n in seeds.items())
-    return (
-        "# Knowledge transfer on findings that the small model never met\n\n"
-        "`python evaluation/kt_phantom/run.py`; what the conditions are is said there. Accuracy: by bare name among the "
-        "known findings of the domain and the new one. Known: change, in points, of the accuracy on phantoms of the known "
-        "findings, with the new name among the choices. Settings were chosen on the invented findings of "
-        "`development.yaml`, not on these. All eight had been measured with earlier settings before those, and that some "
-        "of them learned badly is why findings that differ from a known one in one trait were invented; two (Hampton hump, "
-        "hamartoma) were looked at while the augmentation was being chosen.\n\n"
-        f"Seeds: {counted}."
-    )
+def read(path: Path) -> list[Row]:
+    """The rows of a file; none where there is none."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 
 
-def _summary(rows: Rows, conditions: list[str]) -> str:
-    out = [
-        "## All findings",
-        "",
-        "| condition | findings | accuracy by bare name | change of known findings, points | p against base |",
-        "|---|---|---|---|---|",
-    ]
-    base = _by(rows, "base")
-    for condition in conditions:
-        found = _by(rows, condition)
-        accuracy = _interval([(f, v["accuracy"]) for f, vs in found.items() for v in vs])
-        known = _interval([(f, 100 * (v["known"] - base[f][0]["known"])) for f, vs in found.items() for v in vs])
-        gains = np.array([np.mean([v["accuracy"] for v in vs]) - base[f][0]["accuracy"] for f, vs in found.items()])
-        p = "" if condition == "base" else f"{flip_signs(gains).p_value:.3f}"
-        out.append(f"| {condition} | {len(found)} | {_said(accuracy, 2)} | {_said(known, 1)} | {p} |")
-    return "\n".join(out)
+def tables(rows: Sequence[Row], segmented: Sequence[Row] = ()) -> str:
+    """The whole page."""
+    parts = [HEAD, *(part for name in SETS if (own := of(rows, set=name)) for part in _of_set(name, own, segmented))]
+    return "\n\n".join([*parts, missing(rows)]) + "\n"
 
 
-def _by_finding(rows: Rows) -> str:
-    out = [
-        "## By finding",
-        "",
-        "| finding | base | fast | known, points | noise | real 100 | share of real 100 |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    base = _by(rows, "base")
-    parts = {c: _by(rows, c) for c in ("fast", "noise images", "real 100")}
-    for finding in base:
-        mean = {c: np.mean([v["accuracy"] for v in p[finding]]) if finding in p else np.nan for c, p in parts.items()}
-        before = base[finding][0]["accuracy"]
-        known = 100 * np.mean([v["known"] - base[finding][0]["known"] for v in parts["fast"][finding]])
-        share = mean["fast"] / mean["real 100"]
-        out.append(
-            f"| {finding} | {before:.2f} | {mean['fast']:.2f} | {known:+.1f} | {mean['noise images']:.2f} | "
-            f"{mean['real 100']:.2f} | {100 * share:.0f} % |"
-        )
-    return "\n".join(out)
+HEAD = """# What a name means, asked in every way, before and after learning
+
+`python evaluation/kt_phantom/run.py` says what was taught and on which pictures it was asked; `tables.py` how means and intervals are
+made. First comes what cannot be had without the words: **AUC of the lead against others** (the modality's other held-out and invented
+findings, which are neither the finding nor known) and **against normals**. Accuracy, and the shares that take the name, are of pictures
+that lead by more than 0; "with a bias", of those that lead by more than a lead that was set on other drawn known findings and normals,
+anew for each encoder, way and seed. Known: points of accuracy on known findings, with the new name among the choices, against the
+base asked by name. A normal has no name of its own among the choices."""
 
 
-def _segmentation(rows: Rows) -> str:
-    base = _by(rows, "base", "segmented")
-    out = [
-        "## Segmentation by bare name", "",
-        "`medkt segment` with the name alone, presence gate on, not seen counted as 0; phantom images of 256 x 256 pixels of 1 mm. "
-        "The change is of each image against the base; p is of a sign flip over findings.",
-        "", "| condition | seeds | seen | DSC | IoU | NSD at 2 mm | change of DSC | p |", "|---|---|---|---|---|---|---|---|",
-    ]  # fmt: skip
-    for condition in _ordered(rows):
-        found = _by(rows, condition, "segmented")
-        if set(found) != set(base):
-            continue  # measured for some of the findings only
-        cells = [
-            _said(_interval([(f, s[metric]) for f, vs in found.items() for v in vs for s in v["segmented"]]), 2)
-            for metric in ("seen", "dsc", "iou", "nsd@2mm")
-        ]
-        change = [
-            (f, s["dsc"] - b["dsc"])
-            for f, vs in found.items()
-            for v in vs
-            for s, b in zip(v["segmented"], base[f][0]["segmented"], strict=True)
-        ]
-        by_finding = np.array([np.mean([d for g, d in change if g == f]) for f in found])
-        said = ["", ""]
-        if condition != "base":
-            said = [_said(_interval(change), 2), f"{flip_signs(by_finding).p_value:.3f}"]
-        seeds = " or ".join(map(str, sorted({len(own) for own in found.values()})))
-        out.append(f"| {condition} | {seeds} | {' | '.join(cells)} | {' | '.join(said)} |")
-    return "\n".join(out)
+def of(rows: Iterable[Row], **wanted: object) -> list[Row]:
+    """The rows that hold these values."""
+    return [row for row in rows if all(row.get(key) == value for key, value in wanted.items())]
 
 
-def _labels_plot(rows: Rows, path: Path) -> None:
-    """How many labelled images a paragraph is worth."""
-    figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")
-    counts = sorted(int(str(c).split()[1]) for c in {r["condition"] for r in rows} if str(c).startswith("real "))
-    found = [_interval([(f, v["accuracy"]) for f, vs in _by(rows, f"real {n}").items() for v in vs]) for n in counts]
-    middle = [x[0] for x in found]
-    axis.errorbar(
-        counts,
-        middle,
-        yerr=_arms(found),
-        marker="o",
-        capsize=3,
-        color="#333",
-        label="N labelled images, same fine-tuning",
-    )
-    for condition, colour in (("fast", "#b3261e"), ("noise images", "#888"), ("base", "#3367d6")):
-        mean, low, high = _interval([(f, v["accuracy"]) for f, vs in _by(rows, condition).items() for v in vs])
-        axis.axhline(mean, color=colour, label=f"{'a description' if condition == 'fast' else condition}: {mean:.2f}")
-        if condition == "fast":
-            axis.axhspan(low, high, color=colour, alpha=0.12)
-    axis.set_xscale("log")
-    axis.set_xticks(counts, [str(n) for n in counts])
-    axis.set_xlabel("labelled phantom images")
-    axis.set_ylabel("accuracy by bare name")
-    axis.set_ylim(0, 1.02)
-    axis.legend(loc="lower right", fontsize=8)
-    figure.savefig(path, dpi=130)
-    plt.close(figure)
-
-
-def _trade_off(rows: Rows, path: Path) -> None:
-    """What is gained against what is forgotten, one point a condition."""
-    figure, axis = plt.subplots(figsize=(8, 4.5), layout="constrained")
-    base = _by(rows, "base")
-    labels: dict[tuple[float, float], list[str]] = {}
-    for condition in _ordered(rows):
-        found = _by(rows, condition)
-        if len(found) < len(base):
-            continue  # a mean over some of the findings has no place beside means over all
-        gain = np.mean([np.mean([v["accuracy"] for v in vs]) for vs in found.values()])
-        cost = 100 * np.mean([np.mean([v["known"] for v in vs]) - base[f][0]["known"] for f, vs in found.items()])
-        colour = "#b3261e" if condition == "fast" else "#333" if condition.startswith("real") else "#888"
-        axis.plot(cost, gain, "o", color=colour, zorder=3 if condition == "fast" else 2)
-        near = [p for p in labels if abs(p[0] - cost) < 0.7 and abs(p[1] - gain) < 0.025]  # one label for them all
-        labels.setdefault(near[0] if near else (float(cost), float(gain)), []).append(condition)
-    for (cost, gain), conditions in labels.items():
-        where, side = ((-6, 3), "right") if cost > -5 else ((0, 6), "center")
-        axis.annotate(
-            ", ".join(conditions).replace(", real ", ", "),
-            (cost, gain),
-            fontsize=7,
-            xytext=where,
-            textcoords="offset points",
-            ha=side,
-        )
-    axis.set_ylim(top=1.06)
-    axis.axvline(-1.5, color="#3367d6", lw=0.8, ls=":")
-    axis.axhline(0.9, color="#3367d6", lw=0.8, ls=":")
-    axis.set_xlabel("change of the accuracy on known findings, points")
-    axis.set_ylabel("accuracy by bare name")
-    figure.savefig(path, dpi=130)
-    plt.close(figure)
-
-
-def _by(rows: Rows, condition: str, needs: str = "accuracy") -> dict[str, list[dict[str, float]]]:
-    found: dict[str, list[dict[str, float]]] = defaultdict(list)
+def over_findings(rows: Sequence[Row], value: Callable[[Row], float | None]) -> Interval:
+    """The mean over findings, each the mean of its seeds, with its interval over findings."""
+    found: dict[str, list[float]] = defaultdict(list)
     for row in rows:
-        if row["condition"] == condition and needs in row:
-            found[str(row["finding"])].append(row)  # type: ignore[arg-type]
-    return found
+        if (one := value(row)) is not None:
+            found[row["finding"]].append(one)
+    means = np.array([np.mean(own) for own in found.values()])
+    return bootstrap_interval(means, np.array(list(found)))
 
 
-def _ordered(rows: Rows) -> list[str]:
-    there = list(dict.fromkeys(str(row["condition"]) for row in rows))
-    first = [c for c in ("base", "fast", *FURTHER) if c in there]
-    real = sorted((c for c in there if c.startswith("real ")), key=lambda c: int(c.split()[1]))
-    paper = [c for c in there if c.startswith("kt-paper")]
-    return [*first, *paper, *(c for c in CONTROLS if c in there), *real]
+def over_seeds(rows: Sequence[Row], value: Callable[[Row], float | None]) -> tuple[float, float] | None:
+    """The lowest and the highest mean over findings of the seeds that have all of them; None where fewer than two have."""
+    findings = {row["finding"] for row in rows}
+    by_seed: dict[int, dict[str, float | None]] = defaultdict(dict)
+    for row in rows:
+        by_seed[row["seed"]][row["finding"]] = value(row)
+    whole = [float(np.mean(list(own.values()))) for own in by_seed.values() if set(own) == findings]  # type: ignore[arg-type]
+    return (min(whole), max(whole)) if len(whole) > 1 else None
 
 
-def _interval(values: list[tuple[str, float]]) -> tuple[float, float, float]:
-    by_finding: dict[str, list[float]] = defaultdict(list)
-    for finding, value in values:
-        by_finding[finding].append(value)
-    means = np.array([np.mean(own) for own in by_finding.values()])  # every finding counts alike, whatever its seeds
-    found = bootstrap_interval(means, np.array(list(by_finding)))
-    return found.estimate, found.low, found.high
+def asked(rows: Sequence[Row]) -> list[tuple[str, str]]:
+    """(condition, way) in the order in which they are shown."""
+    there = {(row["condition"], row["way"]): None for row in rows}
+    order = ["base", "local", "fast", *CONTROLLED]
+    labelled = sorted({c for c, _ in there if c.startswith(LABELLED)}, key=lambda c: int(c.removeprefix(LABELLED)))
+    ways = list(dict.fromkeys(way for _, way in there))
+    return [
+        (condition, way)
+        for condition in (*order[:3], *labelled, *order[3:])
+        for way in ways
+        if (condition, way) in there and (condition == "base" or way in TAUGHT_WAYS)
+    ]
 
 
-def _arms(found: list[tuple[float, float, float]]) -> list[list[float]]:
-    return [[m - low for m, low, _ in found], [high - m for m, _, high in found]]
+def points(rows: Sequence[Row], kept: Callable[[Row], float]) -> Callable[[Row], float]:
+    """Points of accuracy on known findings against the base asked by name."""
+    before = {row["finding"]: row["known_kept"][0] for row in of(rows, condition="base", way="name")}
+    return lambda row: 100 * (kept(row) - before[row["finding"]])
 
 
-def _said(interval: tuple[float, float, float], digits: int) -> str:
-    mean, low, high = interval
-    return f"{mean:.{digits}f}" if np.isnan(low) else f"{mean:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+def _of_set(name: str, rows: Sequence[Row], segmented: Sequence[Row]) -> list[str]:
+    parts = [
+        f"## {TITLES[name]}",
+        ranking(rows),
+        naming(rows, biased=False),
+        naming(rows, biased=True),
+        by_finding(rows),
+    ]
+    if name == "held" and any(row["condition"].startswith(LABELLED) for row in rows):
+        parts.append(labelled(rows))
+    if own := [row for row in segmented if row["finding"] in {r["finding"] for r in rows}]:
+        parts.append(outlines(own))
+    return parts
+
+
+def ranking(rows: Sequence[Row]) -> str:
+    """What the lead ranks."""
+    lines = [
+        "### What the lead ranks", "",
+        "| taught | asked by | findings | seeds | AUC against others | seeds | AUC against normals | seeds |",
+        "|---|---|---|---|---|---|---|---|",
+    ]  # fmt: skip
+    for condition, way in asked(rows):
+        own = of(rows, condition=condition, way=way)
+        cells = [cell for name in ("auc_others", "auc_normals") for cell in _with_seeds(own, _first(name))]
+        lines.append(f"| {condition} | {way} | {_counted(own)} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def naming(rows: Sequence[Row], *, biased: bool) -> str:
+    """Who takes the name, above a lead of 0 or above the bias."""
+    lines = [
+        f"### Who takes the name, {'with a bias' if biased else 'at a lead above 0'}", "",
+        "| taught | asked by | accuracy | least | known, points | others taken | normals taken |", "|---|---|---|---|---|---|---|",
+    ]  # fmt: skip
+    for condition, way in asked(rows):
+        own = of(rows, condition=condition, way=way)
+        value = _biased if biased else _first
+        accuracy = over_findings(own, value("accuracy"))
+        worst = min(
+            float(np.mean([value("accuracy")(row) for row in of(own, finding=f)])) for f in {r["finding"] for r in own}
+        )
+        known = over_findings(own, points(rows, value("known_kept")))
+        shares = [said(over_findings(own, value(name))) for name in ("others_taken", "normals_taken")]
+        cells = [said(accuracy), f"{worst:.2f}", said(known, 1), *shares]
+        lines.append(f"| {condition} | {way} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def by_finding(rows: Sequence[Row]) -> str:
+    """AUC against others, finding by finding: of the base with the interval over pictures, of what was taught the mean of the seeds."""
+    shown = [
+        ("base", "name"),
+        ("base", "virtual"),
+        ("base", "virtual with bank"),
+        ("local", "name"),
+        ("local", "virtual"),
+    ]
+    shown = [(c, w) for c, w in shown if of(rows, condition=c, way=w)]
+    head = " | ".join(f"{condition}, by {way}" for condition, way in shown)
+    lines = ["### AUC against others, by finding", "", f"| finding | {head} |", "|---|" + "---|" * len(shown)]
+    for finding in dict.fromkeys(row["finding"] for row in rows):
+        cells = [_one(of(rows, finding=finding, condition=c, way=w), "auc_others") for c, w in shown]
+        lines.append(f"| {finding} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def labelled(rows: Sequence[Row]) -> str:
+    """What a description is worth in labelled images, over the findings and seeds that all of these have."""
+    shown = ["local", *sorted({r["condition"] for r in rows if r["condition"].startswith(LABELLED)}, key=_images)]
+    common = set.intersection(*({(r["finding"], r["seed"]) for r in of(rows, condition=c, way="name")} for c in shown))
+    lines = [
+        "### A description in labelled images", "",
+        f"The same rehearsal, texts and steps, with N phantoms of the finding in place of images made from words; asked by name and by the "
+        f"virtual text; the {len(common)} pairs of finding and seed that all have.", "",
+        "| learned from | asked by | AUC against others | AUC against normals | accuracy | known, points |", "|---|---|---|---|---|---|",
+    ]  # fmt: skip
+    for condition in shown:
+        for way in ("name", "virtual"):
+            own = [r for r in of(rows, condition=condition, way=way) if (r["finding"], r["seed"]) in common]
+            cells = [said(over_findings(own, _first(name))) for name in ("auc_others", "auc_normals", "accuracy")]
+            what = "the description" if condition == "local" else f"{_images(condition)} labelled"
+            known = said(over_findings(own, points(rows, _first("known_kept"))), 1)
+            lines.append(f"| {what} | {way} | {' | '.join(cells)} | {known} |")
+    return "\n".join(lines)
+
+
+def outlines(rows: Sequence[Row]) -> str:
+    """DSC of the whole line."""
+    lines = [
+        "### Masks", "", "`medkt segment` on six phantoms of each finding (`segmented.py`); not seen counts 0.", "",
+        "| taught | asked by | findings | seeds | seen | DSC | DSC of those seen |", "|---|---|---|---|---|---|---|",
+    ]  # fmt: skip
+    for condition, way in dict.fromkeys((row["condition"], row["way"]) for row in rows):
+        own = of(rows, condition=condition, way=way)
+        seen, dsc = over_findings(own, _mean_of("seen")), over_findings(own, _mean_of("dsc"))
+        found = [one["dsc"] for row in own for one in row["segmented"] if one["seen"]]
+        of_seen = f"{np.mean(found):.2f}" if found else "-"
+        lines.append(f"| {condition} | {way} | {_counted(own)} | {said(seen)} | {said(dsc)} | {of_seen} |")
+    return "\n".join(lines)
+
+
+def missing(rows: Sequence[Row]) -> str:
+    """What is not measured yet of the plan, and what measures it."""
+    lines = ["## Not measured yet", ""]
+    for name, plan in PLAN.items():
+        findings = [task.finding.id for task in tasks_of(name)]
+        for condition, seeds in plan.items():
+            there = {(row["finding"], row["seed"]) for row in of(rows, set=name, condition=condition)}
+            lacking = [(f, s) for s in range(seeds) for f in findings if (f, s) not in there]
+            if lacking:
+                command = f"run.py --findings {name} --teach '{condition}' --seeds {seeds}"
+                lines.append(f"- {TITLES[name]}, {condition}: {len(lacking)} of {seeds * len(findings)} (`{command}`)")
+        if not findings:
+            lines.append(f"- {TITLES[name]}: not drawn yet")
+    return "\n".join(lines if len(lines) > 2 else [*lines, "Nothing of the plan."])
+
+
+def said(found: Interval, digits: int = 2) -> str:
+    """A mean with its interval."""
+    if np.isnan(found.estimate):
+        return "-"
+    if np.isnan(found.low):
+        return f"{found.estimate:.{digits}f}"
+    return f"{found.estimate:.{digits}f} ({found.low:.{digits}f} to {found.high:.{digits}f})"
+
+
+def _with_seeds(rows: Sequence[Row], value: Callable[[Row], float | None]) -> tuple[str, str]:
+    ends = over_seeds(rows, value)
+    return said(over_findings(rows, value)), "" if ends is None or ends[0] == ends[
+        1
+    ] else f"{ends[0]:.2f}-{ends[1]:.2f}"
+
+
+def _counted(rows: Sequence[Row]) -> str:
+    seeds = [len(of(rows, finding=finding)) for finding in dict.fromkeys(row["finding"] for row in rows)]
+    return f"{len(seeds)} | {min(seeds)}" + (f"-{max(seeds)}" if min(seeds) < max(seeds) else "")
+
+
+def _one(rows: Sequence[Row], name: str) -> str:
+    if not rows:
+        return "-"
+    values = [row[name][0] for row in rows]
+    if len(set(values)) == 1:
+        _, low, high = rows[0][name]
+        return f"{values[0]:.2f}" + ("" if low is None else f" ({low:.2f} to {high:.2f})")
+    return f"{np.mean(values):.2f} (seeds {min(values):.2f} to {max(values):.2f})"
+
+
+def _first(name: str) -> Callable[[Row], Any]:
+    return lambda row: row[name][0]
+
+
+def _biased(name: str) -> Callable[[Row], Any]:
+    return lambda row: row["bias"][name][0]
+
+
+def _mean_of(name: str) -> Callable[[Row], float]:
+    return lambda row: float(np.mean([one[name] for one in row["segmented"]]))
+
+
+def _images(condition: str) -> int:
+    return int(condition.removeprefix(LABELLED))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What is to be learned, and the phantoms that say whether it was: test images that nothing was trained or chosen on."""
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +12,16 @@ from torch.nn import functional
 
 from medkt.concepts import Caption, Concept, load_concept
 from medkt.datasets.phantom.drawers import DRAWERS
-from medkt.datasets.phantom.finding import DOMAINS, DomainName, Finding, findings_of
+from medkt.datasets.phantom.finding import DOMAINS, DomainName, Finding, findings, findings_of
 from medkt.domains import Domain, domain
 from medkt.models.encoder import DualEncoder
 from medkt.recipe.batches import normalise
 from medkt.recipe.corpus import SIDE
 
 HERE = Path(__file__).resolve().parent
-TEST_SEED, REAL_SEED = 41, 43  # phantoms to be judged by; phantoms given to the upper bound
+TEST_SEED, REAL_SEED = 41, 43  # phantoms to be judged by; labelled phantoms that are learned from
+SETS = ("held", "invented", "new")
+"""Findings: held out of the small model's training; invented, on which settings are chosen; invented after they were fixed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -51,8 +54,26 @@ def held_out_tasks() -> tuple[Task, ...]:
 
 def development_tasks() -> tuple[Task, ...]:
     """Sixteen invented ones, for choosing settings."""
+    return _invented("development.yaml")
+
+
+def new_tasks() -> tuple[Task, ...]:
+    """Twelve more, drawn after the settings of teaching had been fixed; none before that."""
+    return _invented("new.yaml") if (HERE / "new.yaml").exists() else ()
+
+
+@cache
+def tasks_of(name: str) -> tuple[Task, ...]:
+    """The findings of one of `SETS`."""
+    makers = {"held": held_out_tasks, "invented": development_tasks, "new": new_tasks}
+    if name not in makers:
+        raise SystemExit(f"--findings: no set {name!r}; known: {', '.join(SETS)}")
+    return makers[name]()
+
+
+def _invented(file: str) -> tuple[Task, ...]:
     tasks = []
-    for row in yaml.safe_load((HERE / "development.yaml").read_text(encoding="utf-8"))["findings"]:
+    for row in yaml.safe_load((HERE / file).read_text(encoding="utf-8"))["findings"]:
         said = row.pop("caption")
         finding = Finding(**{**row, "size": tuple(row["size"]), "place": tuple(row["place"])})
         captions = tuple(
@@ -81,7 +102,7 @@ def tests_of(task: Task, *, each: int, each_known: int) -> Tests:
 
 
 def real_images(task: Task, count: int, seed: int) -> Tensor:
-    """Phantoms of the finding for the upper bound, (images, 3, side, side) in [0, 1]."""
+    """Labelled phantoms of the finding to learn from, (images, 3, side, side) in [0, 1]."""
     planes = draw(task.finding, task.domain.name, range(seed * 1000, seed * 1000 + count), REAL_SEED)
     return torch.from_numpy(np.stack(planes))[:, None].expand(-1, 3, -1, -1).contiguous()
 
@@ -92,7 +113,7 @@ def draw(finding: Finding | str, name: str, numbers: range, seed: int) -> list[n
     for n in numbers:
         key = finding if isinstance(finding, str) else finding.id
         rng = np.random.default_rng((seed, *key.encode(), n))
-        if isinstance(finding, str) or not finding.id.startswith("dev_"):
+        if key in findings():
             drawn = DRAWERS[_domain(name)].draw_plane(key, rng, side=SIDE)
         else:
             drawn = DRAWERS[_domain(name)].draw_plane("unnamed", rng, side=SIDE, attributes=finding.draw(rng))

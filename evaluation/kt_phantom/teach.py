@@ -1,0 +1,146 @@
+"""How each condition of `run.py` is taught, and what its encoder sees of the pictures, kept so that it is taught once."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from functools import cache, cached_property
+from typing import Any
+
+from pictures import SET_ON, Gallery, kept
+from tasks import Task, real_images
+from torch import Tensor
+
+from medkt.asking import Directions, Spoken, Way
+from medkt.audit.controls import CONTROLS, Setting
+from medkt.config import resolve_learning
+from medkt.models.encoder import DualEncoder
+from medkt.transfer.learn import Learned, learn_from
+from medkt.transfer.learn_settings import LearnSettings
+from medkt.transfer.material import gather
+from medkt.transfer.vocabulary import Vocabulary, vocabulary_of
+
+LABELLED = "labelled-"
+CONTROLLED = ("texture blobs", "altered words", "noise images", "other words")
+"""Of `medkt.audit.controls`, in the order of their worth: shuffled words are none for a text tower that hardly sees order."""
+CALIBRATION_SEED = 47_000
+"""Of the pictures that a bias is set on: no test and no learning draws from it."""
+TAUGHT = ("base", "local", "fast", "controls", f"{LABELLED}N")
+
+
+def conditions(said: str) -> tuple[str, ...]:
+    """The conditions that are named, in order; "controls" are all of them."""
+    named = [one.strip() for one in said.split(",") if one.strip()]
+    for one in named:
+        labelled = one.startswith(LABELLED) and one.removeprefix(LABELLED).isdigit()
+        if not labelled and one not in (*TAUGHT[:4], *CONTROLLED):
+            raise SystemExit(f"--teach: no condition {one!r}; known: {', '.join((*TAUGHT, *CONTROLLED))}")
+    return tuple(part for one in named for part in (CONTROLLED if one == "controls" else (one,)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Answered:
+    """What an encoder sees.
+
+    Attributes:
+        vectors: of the test's pictures.
+        set_on: of those that a bias is set on.
+        seconds: of the processor, that making the encoder took.
+    """
+
+    vectors: Tensor
+    set_on: Tensor
+    seconds: float
+
+
+class Bench:
+    """One finding, its pictures, and the encoders that were taught it."""
+
+    def __init__(self, base: DualEncoder, task: Task, gallery: Gallery, of: str) -> None:
+        self.base, self.task, self.gallery, self.set = base, task, gallery, of
+        self._asked: dict[str, Directions] = {}
+
+    @cached_property
+    def words(self) -> Vocabulary:
+        """Of the learning."""
+        return vocabulary_of(self.task.concept, self.task.domain, known=self.task.known)
+
+    def asked(self, way: Way) -> Directions:
+        """Where the finding's words lie by one way of asking; the text tower is the same before and after learning."""
+        if way.name not in self._asked:
+            task = self.task
+            spoken = Spoken.of(task.concept, task.domain, task.known, task.concept.texts("inversion"))
+            self._asked[way.name] = way.directions(self.base, spoken)
+        return self._asked[way.name]
+
+    def set_on(self, seed: int) -> Gallery:
+        """The pictures that a bias is set on: each seed's are its own."""
+        return _set_on(self.base, self.gallery.tasks, self.gallery.layer, seed)
+
+    def answered(self, condition: str, seed: int) -> Answered | None:
+        """None where the condition cannot be made of this finding."""
+        made: list[DualEncoder | None] = []
+
+        def make() -> DualEncoder | None:
+            if not made:
+                made.append(self.base if condition == "base" else self.encoder(condition, seed))
+            return made[0]
+
+        what = "base" if condition == "base" else f"{condition} {self.task.finding.id} {seed} {digest_of(condition)}"
+        tested = _seen_by(self.gallery, what, make)
+        set_on = _seen_by(self.set_on(seed), what, make)
+        if not tested or not set_on:
+            return None
+        return Answered(vectors=tested["vectors"], set_on=set_on["vectors"], seconds=tested["seconds"])
+
+    def encoder(self, condition: str, seed: int) -> DualEncoder | None:
+        """The encoder of one condition."""
+        settings = settings_of(condition)
+        if condition in CONTROLLED:
+            control = next(one for one in CONTROLS if one.name == condition)
+            return control.make(Setting(base=self.base, learned=self._untaught(settings, seed), cache=None))
+        material = gather(self.base, self.words, settings, seed=seed)
+        if condition.startswith(LABELLED):
+            images = real_images(self.task, int(condition.removeprefix(LABELLED)), seed)
+            material = replace(material, images=images, caption_of=())
+        return learn_from(self.base, material, settings, seed=seed).encoder
+
+    def _untaught(self, settings: LearnSettings, seed: int) -> Learned:
+        """What a control needs to know of "local": its material; nothing is chosen along its way, so that it need not be taught again."""
+        material = gather(self.base, self.words, settings, seed=seed)
+        if settings.choose:
+            return learn_from(self.base, material, settings, seed=seed)
+        return Learned(
+            encoder=self.base, material=material, settings=settings, seed=seed, chosen=None, candidates=(), losses=(), seconds={},
+        )  # fmt: skip
+
+
+def settings_of(condition: str) -> LearnSettings:
+    """Of medkt's preset: "fast" for itself, "local" for all others."""
+    return resolve_learning(LearnSettings, preset="fast" if condition == "fast" else "local")
+
+
+def digest_of(condition: str) -> str:
+    """Of the settings, under which an encoder's vectors are kept."""
+    said = json.dumps(asdict(settings_of(condition)), sort_keys=True, default=str)
+    return hashlib.sha256(said.encode()).hexdigest()[:12]
+
+
+@cache
+def _set_on(base: DualEncoder, tasks: tuple[Task, ...], layer: int | None, seed: int) -> Gallery:
+    return Gallery(base, tasks, layer, SET_ON, seed=CALIBRATION_SEED + seed)
+
+
+def _seen_by(gallery: Gallery, what: str, make: Callable[[], DualEncoder | None]) -> dict[str, Any]:
+    """{"vectors", "seconds"} of a gallery, from where they are kept or made; {} where the encoder cannot be made."""
+    name = hashlib.sha256(what.encode()).hexdigest()[:16]
+
+    def see() -> dict[str, Any]:
+        began = time.process_time()
+        encoder = make()
+        seconds = round(time.process_time() - began, 1)
+        return {"vectors": gallery.vectors(encoder), "seconds": seconds} if encoder is not None else {}
+
+    found: dict[str, Any] = kept(gallery.folder / "vectors" / f"{gallery.key}_{name}.pt", see)
+    return found
