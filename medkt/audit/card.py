@@ -12,6 +12,7 @@ from medkt.concepts.private import plain_text
 
 if TYPE_CHECKING:
     from medkt.audit.learning import LearnedConcept
+    from medkt.transfer.learn import Learned
 
 _CARD = """{{ verdict.line }}
 {% if verdict.asking %}
@@ -25,8 +26,7 @@ Kept anyway, against this answer.
 
 {{ notice }}
 
-Taught to `{{ model }}` (weights {{ digest[:12] }}, {{ licence }}) with medkt {{ version }}, from words alone. No image of a
-patient was learned from: all images were made by the model itself from the descriptions.
+Taught to `{{ model }}` (weights {{ digest[:12] }}, {{ licence }}) with medkt {{ version }}, {{ whence }}
 
 ## The words
 {% for text in captions %}
@@ -104,8 +104,7 @@ img { max-width: 100%; background: #fff; border-radius: .4rem; } .quiet { color:
 {% if kept_anyway %}<p><strong>Kept anyway, against this answer.</strong></p>{% endif %}
 <h1>{{ name }} <span class="quiet">({{ domain }})</span></h1>
 <p class="notice"><strong>{{ notice }}</strong></p>
-<p>Taught to <code>{{ model }}</code> (weights <code>{{ digest[:12] }}</code>, {{ licence }}) with medkt {{ version }}, from
-words alone. No image of a patient was learned from: all images were made by the model itself from the descriptions.</p>
+<p>Taught to <code>{{ model }}</code> (weights <code>{{ digest[:12] }}</code>, {{ licence }}) with medkt {{ version }}, {{ whence }}</p>
 <h2>The words</h2>
 <ul>{% for text in captions %}<li>{{ text }}</li>{% endfor %}</ul>
 {% if left_out %}<p>The model cannot picture these, and they were left out:</p>
@@ -159,7 +158,7 @@ def _facts(one: "LearnedConcept") -> dict[str, Any]:
         "name": one.concept.name, "domain": one.domain.title, "version": __version__,
         "notice": " ".join(filter(None, (NOT_A_MEDICAL_DEVICE, demonstration_of(one.delta.base_name)))),
         "model": one.delta.base_name, "digest": one.delta.base_digest, "licence": one.base_licence,
-        "captions": kept.material.vocabulary.described, "left_out": kept.material.left_out, "recipe": _recipe(one),
+        "whence": _whence(kept), "captions": kept.material.vocabulary.described, "left_out": kept.material.left_out, "recipe": _recipe(one),
         "tables": _tables(one.audit.as_json()) if one.audit else [], "verdict": one.verdict,
         "meaning": one.audit.meaning if one.audit else (),
         "opinion": one.audit.opinion.sentence if one.audit and one.audit.opinion else "",
@@ -170,10 +169,7 @@ def _facts(one: "LearnedConcept") -> dict[str, Any]:
 def _recipe(one: "LearnedConcept") -> str:
     kept, settings = one.learned[one.kept], one.learned[one.kept].settings
     parts = [
-        f"{len(kept.material.images)} images of the concept (mean similarity to their caption "
-        f"{float(kept.material.inverted.similarity.mean()):.2f}) in {settings.inversion.steps} steps each",
-        f"{settings.rehearsal_images} of each of {len(kept.material.vocabulary.known)} known findings held"
-        if settings.rehearsal_images else "no rehearsal",
+        *(_of_lesions(kept) if settings.how == "local" else _of_images(kept)),
         "each image against the name with the caption that it was made from alone" if settings.words == "caption"
         else f"each image against {len(kept.material.vocabulary.own)} texts of the concept",
         f"loss {settings.finetune.loss}, {settings.finetune.trains.what} trained",
@@ -187,6 +183,56 @@ def _recipe(one: "LearnedConcept") -> str:
     parts += [str(one.as_published["words"])] if one.as_published else []
     parts.append(f"{one.delta.kind}, {one.delta.size / 1e6:.2f} MB")
     return "; ".join(parts) + "."
+
+
+def _whence(kept: "Learned") -> str:
+    """Whether images of patients took part."""
+    given, made = kept.material.studies.record, "all images were made by the model itself from the descriptions"
+    if not given:
+        drawn = "" if kept.settings.how == "images" else ", or drawn"
+        return f"from words alone. No image of a patient was learned from: {made}{drawn}."
+    parts = {
+        "images": "{} that show the finding",
+        "normals": "{} normal ones that lesions were made in",
+        "rehearse": "{} without labels that were rehearsed",
+    }
+    told = [said.format(given[name]) for name, said in parts.items() if name in given]
+    source = "from images" if "images" in given else "from words"
+    return f"{source}, with studies of the user's: {', '.join(told)}. None of them is in the package."
+
+
+def _of_images(kept: "Learned") -> list[str]:
+    """What was learned from, and what was held."""
+    settings, made = kept.settings, kept.material.inverted
+    near = "" if made is None else f" (mean similarity to their caption {float(made.similarity.mean()):.2f})"
+    return [
+        f"{len(kept.material.images)} images of the concept{near} in {settings.inversion.steps} steps each",
+        f"{settings.rehearsal_images} of each of {len(kept.material.vocabulary.known)} known findings held"
+        if settings.rehearsal_images else "no rehearsal",
+    ]  # fmt: skip
+
+
+def _of_lesions(kept: "Learned") -> list[str]:
+    """The same where lesions were made inside normal studies."""
+    material, teach = kept.material, kept.settings.teaching
+    given = material.studies.record
+    made = material.inverted
+    inside = f"{given['normals']} normal studies of the user's" if "normals" in given else "drawn normal studies"
+    if made is None:
+        taught = f"{len(material.images)} studies of the user's that show the finding"
+    else:
+        taught = (
+            f"{len(material.images)} lesions made inside {inside} from the first caption (mean similarity to it "
+            f"{float(made.similarity.mean()):.2f}) in {teach.inversion.steps} steps each"
+        )
+    held = f"{given['rehearse']} studies of the user's" if "rehearse" in given else "drawn studies of known findings"
+    count = 0 if material.rehearsal is None else len(material.rehearsal)
+    odd = [] if material.strangers is None else [f"{len(material.strangers)} images kept from the name"]
+    return [
+        taught,
+        f"{count} images rehearsed without labels, of {held}, normal studies and lesions of known captions",
+        *odd,
+    ]
 
 
 def _tables(audit: dict[str, Any]) -> list[tuple[str, str, list[list[str]]]]:

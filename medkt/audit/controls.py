@@ -12,20 +12,19 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from medkt.datasets.phantom.blob import with_blob
 from medkt.datasets.phantom.reading import read, retold
-from medkt.datasets.phantom.texture import smooth_noise
 from medkt.examine.looks import told_apart
 from medkt.models.encoder import DualEncoder
-from medkt.shapes import Plane
 from medkt.transfer.copies import copy_encoder, mark_adapted
+from medkt.transfer.gathering import gather_as
 from medkt.transfer.learn import Learned, learn_from
 from medkt.transfer.learn_settings import LearnSettings
-from medkt.transfer.material import Material, drawn_starts, gather
+from medkt.transfer.material import Material, drawn_starts
 from medkt.transfer.vocabulary import Vocabulary, named
 
 WORDED = 3_000_017
 """The seed of a quick control's own images, apart from that of every learning."""
-_BLACK = 0.08
 _NONSENSE = (
     "the", "committee", "postponed", "its", "yearly", "vote", "on", "parking", "fees", "because", "nobody", "had", "brought", "the", "minutes",
     "of", "last", "spring", "and", "the", "mayor", "wanted", "lunch", "before", "any", "promise", "about", "cheaper", "bus", "tickets", "could",
@@ -79,22 +78,6 @@ def texture_blobs(setting: Setting) -> DualEncoder | None:
     rng = np.random.default_rng((learned.seed, 7))
     blobbed = torch.from_numpy(np.stack([with_blob(plane, rng) for plane in planes]))[:, None]
     return _again(setting, material=replace(learned.material, images=blobbed.expand_as(images).contiguous().to(images)))
-
-
-def with_blob(plane: Plane, rng: np.random.Generator) -> Plane:
-    """A normal study with one blob of random texture, lighter or darker than what is there, its edge soft.
-
-    Its radius is 6 to 16 % of the side; it lies where the picture is not black, in the middle four fifths.
-    """
-    side = len(plane)
-    rows, columns = np.nonzero(plane[side // 10 : -(side // 10), side // 10 : -(side // 10)] > _BLACK)
-    at = int(rng.integers(len(rows))) if len(rows) else 0
-    y, x = (rows[at] + side // 10, columns[at] + side // 10) if len(rows) else (side // 2, side // 2)
-    distance = np.hypot(*np.ogrid[-y : side - y, -x : side - x])
-    radius = float(rng.uniform(0.06, 0.16)) * side
-    weight = np.clip((radius - distance) / (0.3 * radius) + 0.5, 0, 1)
-    texture = 0.25 * smooth_noise((side, side), rng, float(rng.uniform(1.5, 8))) + rng.choice((-0.35, 0.35))
-    return np.asarray(np.clip(plane + weight * texture, 0, 1), np.float32)
 
 
 def normal_studies(setting: Setting) -> DualEncoder:
@@ -239,7 +222,8 @@ def _from_words(setting: Setting, described: Sequence[str]) -> DualEncoder:
     seed = (
         learned.seed if setting.whole else WORDED
     )  # then another finding's and nonsense are in the cache for the next concept
-    material = gather(setting.base, words, how, seed=seed, cache=setting.cache)
+    studies = learned.material.studies
+    material = gather_as(setting.base, words, how, seed=seed, studies=studies, cache=setting.cache)
     kept = replace(material, rehearsal=learned.material.rehearsal)
     return _again(setting, material=kept)
 

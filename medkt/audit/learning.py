@@ -19,6 +19,7 @@ from medkt.pipeline.words import require_words
 from medkt.transfer.delta import Delta, DeltaSettings, apply, make_delta, to_bytes
 from medkt.transfer.learn import Learned, learn_concept
 from medkt.transfer.learn_settings import LearnSettings
+from medkt.transfer.studies import NO_STUDIES, Studies
 from medkt.transfer.vocabulary import vocabulary_of
 
 Ticker = Callable[[str, int, int], None]
@@ -84,7 +85,8 @@ class LearnedConcept:
             "seed kept": one.seed,
             "known findings": list(one.material.vocabulary.known),
             "chosen": None if one.chosen is None else asdict(one.chosen),
-            "similarity of the images": [round(float(s), 4) for s in one.material.inverted.similarity.flatten()],
+            "similarity of the images": _similarity(one),
+            "studies of the user's": one.material.studies.record,
             "captions left out": list(one.material.left_out),
             "difference": {"kind": self.delta.kind, "bytes": self.delta.size, "lost share": round(self.delta.error, 6)},
         }
@@ -126,6 +128,7 @@ def learn(
     keep_anyway: bool = False,
     delta: DeltaSettings | None = None,
     known: Sequence[Concept] | None = None,
+    studies: Studies = NO_STUDIES,
     cache: Path | None = None,
     sources: Mapping[str, str] | None = None,
     as_published: Mapping[str, Any] | None = None,
@@ -146,6 +149,7 @@ def learn(
         keep_anyway: whether a concept whose words were not carried may be learned to the end, and written.
         delta: how the difference is kept.
         known: what the model is taken to know; None takes the domain's findings.
+        studies: the user's own, to learn from, to make lesions in, or to rehearse by (`LearnSettings.how` "local").
         cache: of inverted images.
         sources: where the settings' values are from (`medkt.config.sources_of`), for the record.
         as_published: how they stand to a published way, for the record.
@@ -165,7 +169,9 @@ def learn(
     if foreign and not keep_anyway:
         raise NotCarriedError(f"{concept.id}: {of_another_picture(foreign).line}; {_NOTHING_WRITTEN}")
     learned = [
-        learn_concept(encoder, concept, domain, settings, seed=seed, known=known, cache=cache, progress=progress)
+        learn_concept(
+            encoder, concept, domain, settings, seed=seed, known=known, studies=studies, cache=cache, progress=progress
+        )
         for seed in seeds
     ]
     kept = _best(learned)
@@ -193,6 +199,12 @@ def learn(
         audit=found, base_licence=encoder.spec.licence, sources=sources or {}, as_published=as_published or {},
         kept_anyway=keep_anyway,
     )  # fmt: skip
+
+
+def _similarity(one: Learned) -> list[float] | None:
+    """Of each image to its caption; None where the images are the user's."""
+    made = one.material.inverted
+    return None if made is None else [round(float(value), 4) for value in made.similarity.flatten()]
 
 
 def _foreign(concept: Concept, domain: Domain, known: Sequence[Concept] | None) -> tuple[str, ...]:

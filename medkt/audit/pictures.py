@@ -24,16 +24,20 @@ _SHOWN = 4
 
 
 def pictures_of(one: "LearnedConcept") -> list[tuple[str, str, bytes]]:
-    """(title, what it shows, PNG) for the page beside a package."""
+    """(title, what it shows, PNG) for the page beside a package; none where the images hold the user's studies."""
     kept = one.learned[one.kept]
-    pictures = [
-        (
-            "What the model thinks the words look like",
-            "Images inverted from each caption, with their cosine to it, and the curve of the similarity over the steps. "
-            "They are no anatomy: they are what excites the model.",
-            contact_sheet(kept.material.inverted),
+    if kept.material.studies.normals is not None:
+        return []  # what was made inside studies of patients shows them
+    pictures = []
+    if kept.material.inverted is not None:
+        pictures.append(
+            (
+                "What the model thinks the words look like",
+                "Images inverted from each caption, with their cosine to it, and the curve of the similarity over the steps. "
+                "They are no anatomy: they are what excites the model.",
+                contact_sheet(kept.material.inverted),
+            )
         )
-    ]
     if kept.material.validation is not None:
         planes = [np.ascontiguousarray(x.mean(0).cpu().numpy()) for x in kept.material.validation[:_SHOWN]]
         words = kept.material.vocabulary.prompt

@@ -64,7 +64,14 @@ class Picturing:
 def picturing_of(base: DualEncoder, learned: Learned, layer: int | None) -> Picturing | None:
     """Of a learning's own images; None where it made none of known findings, or none to judge by."""
     material, words = learned.material, learned.material.vocabulary
-    if material.rehearsal is None or material.validation is None or material.known_validation is None:
+    if learned.settings.how == "local":
+        return _of_lesions(base, learned, layer)
+    if (
+        material.inverted is None
+        or material.rehearsal is None
+        or material.validation is None
+        or material.known_validation is None
+    ):
         return None
     known = len(words.known)  # the first of `rehearsed`, one caption each
 
@@ -82,6 +89,25 @@ def picturing_of(base: DualEncoder, learned: Learned, layer: int | None) -> Pict
         known_similarity=_means([images @ text for images, text in zip(rehearsed, texts, strict=True)]),
         agreement=_agreement(seen(material.images), material.caption_of, seen(material.validation), len(words.described)),
         known_agreement=_means([one @ other.T for one, other in zip(rehearsed, others, strict=True)]),
+    )  # fmt: skip
+
+
+def _of_lesions(base: DualEncoder, learned: Learned, layer: int | None) -> Picturing | None:
+    """The same of lesions inside normal studies: of those of known captions there are a few each, of one seed."""
+    material = learned.material
+    known, made, validation = material.known_inverted, material.inverted, material.validation
+    if known is None or made is None or validation is None or known.pixels.shape[1] < 2:
+        return None
+
+    def seen(pixels: Tensor) -> Float[Tensor, "images width"]:
+        return vectors_of(base, look(base, normalised(base.spec, pixels), layer))
+
+    rehearsed = seen(known.pixels.flatten(0, 1).to(validation)).reshape(*known.pixels.shape[:2], -1)
+    half = known.pixels.shape[1] // 2
+    return Picturing(
+        similarity=float(made.similarity.mean()), known_similarity=tuple(known.similarity.mean(dim=1).tolist()),
+        agreement=float((seen(material.images) @ seen(validation).T).mean()),
+        known_agreement=_means([one[:half] @ one[half:].T for one in rehearsed]),
     )  # fmt: skip
 
 

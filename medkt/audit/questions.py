@@ -23,7 +23,7 @@ class Questions:
     Attributes:
         images: of the concept, as far as the layers go that do not train.
         known_images: the same of the known findings' captions, of a normal study, and of the findings' names, in equal
-            parts and in the order of `known`.
+            parts and in the order of `known`; or of what `Material.known_of` names.
         names: (names, width) unit vectors of the prompts of the known findings, and last of the concept's bare name.
         before: (known images,) which of the names the base gives each.
         known: what each part of `known_images` shows: ids of findings, each twice, and "normal", which has no name.
@@ -75,7 +75,7 @@ class Questions:
         names = text_vectors(base, (*words.known_prompts, words.prompt))
         return cls(
             images=images, known_images=known, names=names, before=(vectors_of(base, known) @ names.T).argmax(dim=1),
-            known=(*words.known, "normal", *words.known), swapped=swapped,
+            known=material.known_of or (*words.known, "normal", *words.known), swapped=swapped,
             swaps=text_vectors(base, tuple(swapped.values())),
         )  # fmt: skip
 

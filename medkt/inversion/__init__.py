@@ -3,6 +3,8 @@
 from medkt.inversion.cache import cache_folder, invert_cached
 from medkt.inversion.fit import Matcher
 from medkt.inversion.invert import Inverted, invert, normalised
+from medkt.inversion.local import local_invert
+from medkt.inversion.local_settings import LocalSettings
 from medkt.inversion.partial import InvertedHidden, invert_hidden
 from medkt.inversion.settings import InversionSettings
 from medkt.inversion.warm import spectral_start
@@ -11,11 +13,13 @@ __all__ = [
     "InversionSettings",
     "Inverted",
     "InvertedHidden",
+    "LocalSettings",
     "Matcher",
     "cache_folder",
     "invert",
     "invert_cached",
     "invert_hidden",
+    "local_invert",
     "normalised",
     "spectral_start",
 ]

@@ -18,9 +18,11 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from medkt.bounds import parse_json
-from medkt.errors import OutputError
+from medkt.errors import InputError, OutputError
 from medkt.inversion.fit import Matcher
 from medkt.inversion.invert import Inverted, Progress, device_of, invert, require_texts
+from medkt.inversion.local import local_invert
+from medkt.inversion.local_settings import LocalSettings
 from medkt.inversion.noise import text_digest
 from medkt.inversion.settings import InversionSettings
 from medkt.io.atomic import write_atomically
@@ -43,7 +45,7 @@ def cache_folder() -> Path:
 def invert_cached(
     encoder: DualEncoder | Matcher,
     texts: Sequence[str],
-    settings: InversionSettings | None = None,
+    settings: InversionSettings | LocalSettings | None = None,
     *,
     images: int = 10,
     seed: int = 0,
@@ -51,17 +53,17 @@ def invert_cached(
     folder: Path | None = None,
     progress: Progress | None = None,
 ) -> Inverted:
-    """As `invert`, but what is in the cache is read, and each text is kept as soon as it is done.
+    """As `invert` or, by the settings given, `local_invert`, but what is in the cache is read, and each text is kept as soon as it is done.
 
     Each text is inverted in a batch of its own, so that its images are the same, bit for bit, whatever was there before.
 
     Args:
         encoder: as for `invert`; its weights are part of an entry's name, as they are now.
         texts: one or more.
-        settings: None is `InversionSettings()`.
+        settings: None is `InversionSettings()`; with `LocalSettings` the images are made by `local_invert`.
         images: of each text.
         seed: as for `invert`.
-        start: as for `invert`; part of an entry's name.
+        start: as for `invert`; part of an entry's name. Local inversions need it.
         folder: of the cache; None is `cache_folder()`.
         progress: told (stage, steps done, steps in all) over all texts.
 
@@ -80,10 +82,8 @@ def invert_cached(
         path = _path_of(key, folder)
         kept = _read(path, key, text, settings, seed)
         if kept is None:
-            kept = invert(
-                encoder, [text], settings, images=images, seed=seed, start=own,
-                progress=_part_of(progress, index, len(texts)),
-            )  # fmt: skip
+            told = _part_of(progress, index, len(texts))
+            kept = _made(encoder, text, settings, images=images, seed=seed, start=own, progress=told)
             _write(path, key, kept)
         elif progress is not None:
             progress("from the cache", (index + 1) * settings.steps, len(texts) * settings.steps)
@@ -91,10 +91,27 @@ def invert_cached(
     return _joined(found, device_of(encoder), time.perf_counter() - began)
 
 
+def _made(
+    encoder: DualEncoder | Matcher,
+    text: str,
+    settings: InversionSettings | LocalSettings,
+    *,
+    images: int,
+    seed: int,
+    start: Tensor | None,
+    progress: Progress | None,
+) -> Inverted:
+    if isinstance(settings, InversionSettings):
+        return invert(encoder, [text], settings, images=images, seed=seed, start=start, progress=progress)
+    if start is None or not isinstance(encoder, DualEncoder):
+        raise InputError("local inversion needs normal studies to start from, and an encoder with two towers")
+    return local_invert(encoder, [text], settings, start=start, seed=seed, progress=progress)
+
+
 def cached(
     encoder: DualEncoder | Matcher,
     texts: Sequence[str],
-    settings: InversionSettings,
+    settings: InversionSettings | LocalSettings,
     *,
     images: int,
     seed: int = 0,
@@ -124,7 +141,7 @@ def entry_key(
     name: str,
     weights: str,
     text: str,
-    settings: InversionSettings,
+    settings: InversionSettings | LocalSettings,
     *,
     images: int,
     seed: int,
@@ -146,7 +163,9 @@ def entry_key(
     }
 
 
-def _read(path: Path, key: dict[str, object], text: str, settings: InversionSettings, seed: int) -> Inverted | None:
+def _read(
+    path: Path, key: dict[str, object], text: str, settings: InversionSettings | LocalSettings, seed: int
+) -> Inverted | None:
     """The images of an entry; None if it is absent or damaged."""
     try:
         content = path.read_bytes()

@@ -21,6 +21,7 @@ from torch import Tensor
 from medkt.errors import InputError, NumericalError, SettingsError
 from medkt.inversion.descent import Descended, descend
 from medkt.inversion.fit import FeatureFit, Fit, Matcher, MatchFit
+from medkt.inversion.local_settings import LocalSettings
 from medkt.inversion.noise import stream
 from medkt.inversion.regularizers import absolute_sum, total_variation
 from medkt.inversion.schedule import Stage, stages
@@ -57,7 +58,7 @@ class Inverted:
     similarity: Float[Tensor, "texts images"]
     curves: Float[Tensor, "texts steps"]
     seconds: float
-    settings: InversionSettings
+    settings: InversionSettings | LocalSettings
     seed: int
     first: int = 0
 

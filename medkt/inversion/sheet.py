@@ -28,7 +28,7 @@ def contact_sheet(found: Inverted, *, most: int = 10) -> bytes:
     finite = found.curves[~found.curves.isnan()]
     limits = (
         min(0.0, float(finite.min())),
-        max(1.0 if found.settings.similarity == "cross_entropy" else 0.1, float(finite.max())),
+        max(1.0 if getattr(found.settings, "similarity", "") == "cross_entropy" else 0.1, float(finite.max())),
     )
     for row, text in enumerate(found.texts):
         for column in range(shown):

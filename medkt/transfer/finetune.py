@@ -104,6 +104,12 @@ class FinetuneSettings:
     rehearsal_by: Divergence = "kl"
     """How that change is measured: "kl" over captions at the temperature above, or "mse" of the cosines."""
 
+    against_batch: int = 10
+    """Images a step that the concept's captions shall not fit, where some are given."""
+
+    against: float = 1.0
+    """Weight of the loss on those (`losses.against`)."""
+
     dtype: Precision = "float32"
     """Of the image tower's arithmetic, in layers that train and in those that do not; weights, losses and the optimiser
     stay float32. "bfloat16" is about twice as fast where the processor has instructions for it, and up to thirty times
@@ -133,6 +139,8 @@ class FinetuneSettings:
             "rehearsal_feature": self.rehearsal_feature >= 0,
             "rehearsal_similarity": self.rehearsal_similarity >= 0,
             "rehearsal_by": self.rehearsal_by in get_args(Divergence),
+            "against_batch": self.against_batch >= 1,
+            "against": self.against >= 0,
         }
         for name, good in checks.items():
             if not good:
@@ -184,7 +192,7 @@ class Progress:
         step: steps done, from 1.
         steps: that there will be.
         loss: of this step, all terms with their weights.
-        terms: each term by name, without its weight: "concept", and where in use "distill", "feature", "similarity".
+        terms: each term by name, without its weight: "concept", and where in use "distill", "feature", "similarity", "against".
         learning_rate: of this step.
         seconds: since the start.
         encoder: as it now is, to be looked at only. With LoRA its parameters have other names until the end.
@@ -212,6 +220,7 @@ def finetune(
     settings: FinetuneSettings | None = None,
     *,
     rehearsal: Rehearsal | None = None,
+    against: Float[Tensor, "strangers 3 side side"] | None = None,
     on_step: Callback | None = None,
 ) -> DualEncoder:
     """A copy of the encoder, fine-tuned; it comes back in evaluation mode, asking for no gradient.
@@ -224,6 +233,7 @@ def finetune(
         captions: what the images show, and what they do not.
         settings: the defaults if None.
         rehearsal: what the base knows and shall keep.
+        against: images that none of the concept's captions shall fit, normalised; they need captions of known concepts.
         on_step: called after each step.
 
     Returns:
@@ -246,7 +256,7 @@ def finetune(
         torch.random.fork_rng(devices=_cuda(images)),
     ):
         torch.manual_seed(settings.seed)
-        task = _task(encoder, student, images, captions, settings, rehearsal)
+        task = _task(encoder, student, images, captions, settings, rehearsal, against)
         with training(student, settings.trains) as parameters:
             _run(task, parameters, generator, on_step)
     return mark_adapted(student)
@@ -269,6 +279,7 @@ class _Task:
     others: Tensor
     held: Tensor | None
     rehearsal: Rehearsal | None
+    strangers: Seen | None
     temperature: float
     settings: FinetuneSettings
 
@@ -280,9 +291,10 @@ def _task(
     captions: Captions,
     settings: FinetuneSettings,
     rehearsal: Rehearsal | None,
+    against: Tensor | None,
 ) -> _Task:
     own, others = _texts(student, captions, rehearsal)
-    layer = None if _idle(settings, rehearsal) else frozen_layer(student, settings.trains)
+    layer = None if _idle(settings, rehearsal, against) else frozen_layer(student, settings.trains)
     return _Task(
         student=student,
         images=look(student, images, layer, precision=settings.dtype),
@@ -294,14 +306,15 @@ def _task(
         others=others,
         held=image_vectors(base, images) if settings.distill else None,
         rehearsal=rehearsal,
+        strangers=None if against is None else look(student, against, layer, precision=settings.dtype),
         temperature=losses.temperature_of(settings.temperature, student.logit_scale),
         settings=settings,
     )
 
 
-def _idle(settings: FinetuneSettings, rehearsal: Rehearsal | None) -> bool:
+def _idle(settings: FinetuneSettings, rehearsal: Rehearsal | None, against: object) -> bool:
     """Whether no term depends on the weights, so that their gradient is 0 and no image need go through the encoder."""
-    return settings.loss == "zero" and rehearsal is None and not settings.distill
+    return settings.loss == "zero" and rehearsal is None and against is None and not settings.distill
 
 
 def _run(task: _Task, named: Mapping[str, nn.Parameter], generator: torch.Generator, on_step: Callback | None) -> None:
@@ -309,11 +322,14 @@ def _run(task: _Task, named: Mapping[str, nn.Parameter], generator: torch.Genera
     optimiser = _optimiser(parameters, settings)
     steps = _steps(len(task.images.hidden), settings)
     known = _endless(len(task.rehearsal.pixels), settings.rehearsal_batch, generator) if task.rehearsal else None
+    strangers = (
+        _endless(len(task.strangers.hidden), settings.against_batch, generator) if task.strangers is not None else None
+    )
     started = time.monotonic()
     for step, rows in zip(range(1, steps + 1), _batches(len(task.images.hidden), settings, generator), strict=False):
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(settings, step, steps)
-        terms = _terms(task, rows, next(known) if known else None)
+        terms = _terms(task, rows, next(known) if known else None, next(strangers) if strangers else None)
         total = torch.stack([_weight(settings, name) * term for name, term in terms.items()]).sum()
         _require_finite(total, step, settings)
         optimiser.zero_grad(set_to_none=True)
@@ -340,13 +356,16 @@ def _run(task: _Task, named: Mapping[str, nn.Parameter], generator: torch.Genera
             break
 
 
-def _terms(task: _Task, rows: Tensor, known: Tensor | None) -> dict[str, Tensor]:
-    """Each term of the loss; the concept's images and the known ones go through the encoder together."""
-    if _idle(task.settings, task.rehearsal):
+def _terms(task: _Task, rows: Tensor, known: Tensor | None, strangers: Tensor | None) -> dict[str, Tensor]:
+    """Each term of the loss; all images go through the encoder together."""
+    if _idle(task.settings, task.rehearsal, task.strangers):
         return {"concept": torch.zeros((), device=task.images.hidden.device)}
     settings, hidden = task.settings, task.images.hidden[rows]
     if task.known is not None and known is not None:
         hidden = torch.cat([hidden, task.known.hidden[known]])
+    seen = len(hidden)
+    if task.strangers is not None and strangers is not None:
+        hidden = torch.cat([hidden, task.strangers.hidden[strangers]])
     with arithmetic(hidden.device, settings.dtype):
         features = features_of(task.student, hidden, task.images.layer).float()
     unit = functional.normalize(features, dim=-1)
@@ -359,7 +378,7 @@ def _terms(task: _Task, rows: Tensor, known: Tensor | None) -> dict[str, Tensor]
         apart = feature_loss if settings.distill_by == "cosine" else functional.mse_loss
         terms["distill"] = apart(unit[: len(rows)], task.held[rows])
     if task.rehearsal is not None and known is not None:
-        held, found = task.rehearsal.features[known], unit[len(rows) :]
+        held, found = task.rehearsal.features[known], unit[len(rows) : seen]
         terms["feature"] = feature_loss(found, held)
         terms["similarity"] = similarity_loss(
             found,
@@ -368,6 +387,9 @@ def _terms(task: _Task, rows: Tensor, known: Tensor | None) -> dict[str, Tensor]
             divergence=settings.rehearsal_by,
             temperature=task.temperature,
         )
+    if strangers is not None:
+        texts = task.own.flatten(0, 1)
+        terms["against"] = losses.against(unit[seen:], texts, task.others, temperature=task.temperature)
     return terms
 
 
@@ -376,6 +398,7 @@ def _weight(settings: FinetuneSettings, term: str) -> float:
         "distill": settings.distill,
         "feature": settings.rehearsal_feature,
         "similarity": settings.rehearsal_similarity,
+        "against": settings.against,
     }
     return weights.get(term, 1.0)
 

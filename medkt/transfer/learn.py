@@ -1,11 +1,12 @@
 """Knowledge transfer from end to end: from a description to an encoder that knows the finding by its name.
 
-1. Images are inverted from the description and, as rehearsal, from one caption of each known finding (`inversion`).
+1. Images are inverted from the description and, as rehearsal, from one caption of each known finding (`inversion`); or
+   lesions are made inside normal studies, and images with lesions are rehearsed (`lesions`).
 2. The image tower is fine-tuned on them: images of the concept against its captions and name (Eq. 2 of the paper),
    images of known findings held where the base model sees them (`finetune`).
 3. How far to go is chosen on images of other seeds, without a label and without a real image (`choose`).
 
-Every image is made from words by the base model itself; no patient's data take part.
+Every image is made from words by the base model itself, unless the user gives studies; no patient's data take part else.
 """
 
 import time
@@ -23,9 +24,11 @@ from medkt.models.encoder import DualEncoder
 from medkt.transfer.choose import Candidate, Choice, Validation, choose
 from medkt.transfer.copies import interpolate
 from medkt.transfer.finetune import Captions, FinetuneSettings, Progress, finetune
+from medkt.transfer.gathering import gather_as
 from medkt.transfer.learn_settings import LearnSettings
-from medkt.transfer.material import Material, Ticker, copies_of, gather
+from medkt.transfer.material import Material, Ticker, copies_of
 from medkt.transfer.rehearsal import Rehearsal, Seen
+from medkt.transfer.studies import NO_STUDIES, Studies
 from medkt.transfer.trainable import frozen_layer
 from medkt.transfer.vocabulary import vocabulary_of
 
@@ -67,6 +70,7 @@ def learn_concept(
     *,
     seed: int = 0,
     known: Sequence[Concept] | None = None,
+    studies: Studies = NO_STUDIES,
     cache: Path | None = None,
     progress: Ticker | None = None,
 ) -> Learned:
@@ -79,6 +83,7 @@ def learn_concept(
         settings: None is the preset `fast`.
         seed: of noise, augmentation and order.
         known: what the model is taken to know; None takes the domain's findings that are not this one.
+        studies: the user's own, where lesions are made inside normal studies (`LearnSettings.how` "local").
         cache: folder of inverted images; None is `medkt.inversion.cache_folder()`.
         progress: told (stage, steps done, steps in all).
 
@@ -88,7 +93,7 @@ def learn_concept(
     """
     settings = settings or LearnSettings()
     vocabulary = vocabulary_of(concept, domain, known=known)
-    material = gather(encoder, vocabulary, settings, seed=seed, cache=cache, progress=progress)
+    material = gather_as(encoder, vocabulary, settings, seed=seed, studies=studies, cache=cache, progress=progress)
     return learn_from(encoder, material, settings, seed=seed, progress=progress)
 
 
@@ -120,7 +125,8 @@ def learn_from(
     images = _shown(encoder, material.images, settings, seed)
     held = material.rehearsal
     if held is not None and rehearsal is None:
-        views = _shown(encoder, held, settings, seed + 1)
+        local = settings.how == "local"
+        views = normalised(encoder.spec, held.to(images)) if local else _shown(encoder, held, settings, seed + 1)
         layer = frozen_layer(encoder, finetuning.trains)
         rehearsal = Rehearsal.of(encoder, views, material.vocabulary.others, layer=layer, precision=finetuning.dtype)
     captions = Captions(
@@ -137,7 +143,9 @@ def learn_from(
         )  # fmt: skip
         adapted = choice.encoder
     else:
-        adapted = _as_far(encoder, images, captions, finetuning, rehearsal, at, losses, progress)
+        odd = material.strangers
+        against = None if odd is None else normalised(encoder.spec, odd.to(images))
+        adapted = _as_far(encoder, images, captions, finetuning, rehearsal, against, at, losses, progress)
     return Learned(
         encoder=adapted, material=material, settings=settings, seed=seed,
         chosen=choice.chosen if choice else at, candidates=choice.candidates if choice else (), losses=tuple(losses),
@@ -152,6 +160,7 @@ def _as_far(
     captions: Captions,
     settings: FinetuneSettings,
     rehearsal: Rehearsal | None,
+    against: Tensor | None,
     at: Candidate | None,
     losses: list[float],
     progress: Ticker | None,
@@ -167,7 +176,7 @@ def _as_far(
             progress("fine-tuning", step.step, step.steps)
         return at is not None and step.step >= at.step
 
-    made = finetune(encoder, images, captions, settings, rehearsal=rehearsal, on_step=after)
+    made = finetune(encoder, images, captions, settings, rehearsal=rehearsal, against=against, on_step=after)
     return made if at is None or at.interpolation == 1 else interpolate(encoder, made, at.interpolation)
 
 

@@ -9,8 +9,10 @@ from medkt.errors import SettingsError
 from medkt.inversion import InversionSettings
 from medkt.transfer.choose import ChoiceSettings
 from medkt.transfer.finetune import FinetuneSettings
+from medkt.transfer.teaching import TeachingSettings
 
 Words = Literal["all", "caption"]
+How = Literal["images", "local"]
 CONTROL_IMAGES = 4
 """Of a quick control that has words of its own."""
 CONTROL_STEPS = 12
@@ -22,6 +24,13 @@ FAST = InversionSettings(dtype="auto", channels_last=True)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LearnSettings:
     """How a concept is learned. The defaults are medkt's own preset `fast`; presets stand in `configs/learn`."""
+
+    how: How = "images"
+    """What the finding is learned from: whole "images" made from words, or "local" lesions made from words inside normal
+    studies (`teaching`), where all of `inversion`, `rehearsal_images` and `warm` has no effect."""
+
+    teaching: TeachingSettings = field(default_factory=TeachingSettings)
+    """How "local" lesions are made, what is rehearsed beside them, and where fine-tuning ends."""
 
     inversion: InversionSettings = FAST
     """How images are made from words."""
@@ -88,6 +97,7 @@ class LearnSettings:
             "warm_noise": self.warm_noise >= 0,
             "validation_images": self.validation_images >= 0,
             "pictured": 0 <= self.pictured < 1,
+            "how": self.how in get_args(How),
             "words": self.words in get_args(Words),
             "views": self.views >= 1,
             "shift": 0 <= self.shift < 0.5,
@@ -101,7 +111,7 @@ class LearnSettings:
 
     def on(self, device: torch.device) -> "LearnSettings":
         """The same with the precision that each "auto" is on a device."""
-        parts = ("inversion", "judged_with", "rehearsed_with", "finetune")
+        parts = ("teaching", "inversion", "judged_with", "rehearsed_with", "finetune")
         return replace(self, **{part: getattr(self, part).on(device) for part in parts})
 
     def cheaper(self) -> "LearnSettings":

@@ -105,6 +105,24 @@ def joint(
     return functional.softplus(negative - positive).mean()
 
 
+def against(
+    images: Float[Tensor, "images width"],
+    own: Float[Tensor, "captions width"],
+    others: Float[Tensor, "others width"],
+    *,
+    temperature: float,
+) -> Float[Tensor, ""]:
+    """`prompts` turned round, for images that the own captions shall not fit: -ln(1 - p), p being one caption's part beside all others.
+
+    Raises:
+        InputError: there is no caption of another concept that the images could rather fit.
+    """
+    _require_others(others, "against")
+    unwanted = images @ own.T / temperature  # (images, captions)
+    rather = torch.logsumexp(images @ others.T / temperature, dim=1, keepdim=True)
+    return functional.softplus(unwanted - rather).mean()  # -ln(e^r / (e^r + e^u))
+
+
 def pull(images: Float[Tensor, "images width"], own: Float[Tensor, "images captions width"]) -> Float[Tensor, ""]:
     """1 - cosine with the own captions: nothing is pushed away, so it needs something that holds the rest."""
     return 1 - torch.einsum("iw,icw->ic", images, own).mean()

@@ -18,6 +18,7 @@ from medkt.inversion import InversionSettings, Inverted, invert_cached
 from medkt.inversion.noise import stream
 from medkt.models.encoder import DualEncoder
 from medkt.transfer.learn_settings import LearnSettings
+from medkt.transfer.studies import NO_STUDIES, Studies
 from medkt.transfer.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
@@ -33,17 +34,21 @@ class Material:
 
     Attributes:
         vocabulary: the words.
-        inverted: of the concept's captions that are learned from.
+        inverted: of the concept's captions that are learned from; None where images of the user's are.
         left_out: captions that the model cannot picture (`LearnSettings.pictured`).
         images: that are learned from.
         caption_of: for each of them the caption in `vocabulary.described` that it was made from.
         rehearsal, validation, known_validation: images of known findings, and those that the choice is made with;
             None where the settings ask for none.
+        known_of: what each equal part of `known_validation` shows; () where it is the images of `vocabulary.rehearsed`.
+        strangers: images that the new name shall not fit; None for none.
+        known_inverted: local inversions of the known findings' captions; None where the images are whole ones.
+        studies: the user's own that took part.
         seconds: that making them took; what came from the cache took none.
     """
 
     vocabulary: Vocabulary
-    inverted: Inverted
+    inverted: Inverted | None
     images: Tensor
     rehearsal: Tensor | None
     validation: Tensor | None
@@ -51,6 +56,10 @@ class Material:
     seconds: float
     left_out: tuple[str, ...] = ()
     caption_of: tuple[int, ...] = ()
+    known_of: tuple[str, ...] = ()
+    strangers: Tensor | None = None
+    known_inverted: Inverted | None = None
+    studies: Studies = NO_STUDIES
 
 
 def gather(

@@ -12,6 +12,7 @@ from medkt.transfer.losses import (
     LOSSES,
     UNAVAILABLE,
     Vectors,
+    against,
     clip_halves,
     clip_inbatch,
     find,
@@ -188,3 +189,14 @@ def test_temperature() -> None:
     assert temperature_of(0.07, 20.0) == 0.07
     with pytest.raises(SettingsError, match='temperature is a number above 0 or "model", got -1'):
         temperature_of(-1.0, 20.0)
+
+
+def test_against_by_hand() -> None:
+    images = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    own, others = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]])
+    found = against(images, own, others, temperature=1.0)
+    first, second = math.log(1 + math.e), math.log(1 + math.exp(-1))  # -ln(1 - sigmoid(1)), -ln(1 - sigmoid(-1))
+    assert float(found) == pytest.approx((first + second) / 2, rel=1e-5)
+    assert float(against(images[1:], own, others, temperature=0.1)) < 1e-4
+    with pytest.raises(InputError, match="against needs captions of other concepts"):
+        against(images, own, others[:0], temperature=1.0)
