@@ -74,7 +74,9 @@ def test_the_line_tells_the_way_of_asking_that_ranks_best() -> None:
     after, name, best = drawn(1, finding=0.4), drawn(2), drawn(3, finding=2.0)
     line = told(after, {"name": name, "virtual": best}, set_on="drawn pictures")
     area = meaning_of(after).auc_others
-    assert line.startswith(f"what the name means, AUC of its lead on drawn pictures: {area.estimate:.2f} ({area.low:.2f}")
+    assert line.startswith(
+        f"what the name means, AUC of its lead on drawn pictures: {area.estimate:.2f} ({area.low:.2f}"
+    )
     assert f"; asked by virtual without learning: {areas_said(best)}" in line
     assert "against lesions that are neither it nor known, " in line
     assert told(Marks(leads=np.ones(2), kinds=("finding", "us_cyst"), known=("us_cyst",)), {}, set_on="nothing") == ""
