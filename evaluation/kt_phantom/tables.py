@@ -38,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=HERE / "results")
     folder = parser.parse_args().folder
-    text = tables(read(folder / "rows.jsonl"), read(folder / "segmented.jsonl"))
+    text = page(folder)
     (folder / "tables.md").write_text(text, encoding="utf-8")
     print(text)
 
@@ -48,8 +48,13 @@ def read(path: Path) -> list[Row]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 
 
+def page(folder: Path) -> str:
+    """The whole page of a folder of rows."""
+    return tables(read(folder / "rows.jsonl"), read(folder / "segmented.jsonl"))
+
+
 def tables(rows: Sequence[Row], segmented: Sequence[Row] = ()) -> str:
-    """The whole page."""
+    """The whole page of rows."""
     parts = [HEAD, *(part for name in SETS if (own := of(rows, set=name)) for part in _of_set(name, own, segmented))]
     return "\n\n".join([*parts, missing(rows)]) + "\n"
 
@@ -231,7 +236,7 @@ def said(found: Interval, digits: int = 2) -> str:
     """A mean with its interval."""
     if np.isnan(found.estimate):
         return "-"
-    if np.isnan(found.low):
+    if np.isnan(found.low) or found.low == found.high:  # all findings equal: a point, which says nothing of another
         return f"{found.estimate:.{digits}f}"
     return f"{found.estimate:.{digits}f} ({found.low:.{digits}f} to {found.high:.{digits}f})"
 
