@@ -16,9 +16,9 @@ from medkt.asking import Directions, Spoken, Way
 from medkt.audit.controls import CONTROLS, Setting
 from medkt.config import resolve_learning
 from medkt.models.encoder import DualEncoder
+from medkt.transfer.gathering import gather_as
 from medkt.transfer.learn import Learned, learn_from
 from medkt.transfer.learn_settings import LearnSettings
-from medkt.transfer.material import gather
 from medkt.transfer.vocabulary import Vocabulary, vocabulary_of
 
 LABELLED = "labelled-"
@@ -100,7 +100,7 @@ class Bench:
         if condition in CONTROLLED:
             control = next(one for one in CONTROLS if one.name == condition)
             return control.make(Setting(base=self.base, learned=self._untaught(settings, seed), cache=None))
-        material = gather(self.base, self.words, settings, seed=seed)
+        material = gather_as(self.base, self.words, settings, seed=seed)
         if condition.startswith(LABELLED):
             images = real_images(self.task, int(condition.removeprefix(LABELLED)), seed)
             material = replace(material, images=images, caption_of=())
@@ -108,7 +108,7 @@ class Bench:
 
     def _untaught(self, settings: LearnSettings, seed: int) -> Learned:
         """What a control needs to know of "local": its material; nothing is chosen along its way, so that it need not be taught again."""
-        material = gather(self.base, self.words, settings, seed=seed)
+        material = gather_as(self.base, self.words, settings, seed=seed)
         if settings.choose:
             return learn_from(self.base, material, settings, seed=seed)
         return Learned(

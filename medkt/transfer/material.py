@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from medkt.datasets.phantom.drawers import draw_normal
 from medkt.datasets.phantom.finding import DomainName
+from medkt.errors import SettingsError
 from medkt.inversion import InversionSettings, Inverted, invert_cached
 from medkt.inversion.noise import stream
 from medkt.models.encoder import DualEncoder
@@ -71,7 +72,13 @@ def gather(
     cache: Path | None = None,
     progress: Ticker | None = None,
 ) -> Material:
-    """Invert what the settings ask for, or take it from the cache."""
+    """Invert what the settings ask for, or take it from the cache.
+
+    Raises:
+        SettingsError: they are of lesions inside normal studies; `gathering.gather_as` makes those too.
+    """
+    if settings.how != "images":
+        raise SettingsError(f'whole images are made where how is "images", not {settings.how!r}; use gather_as')
     began = time.perf_counter()
     maker = _Maker(encoder=encoder, settings=settings, drawn=vocabulary.drawn, cache=cache, progress=progress)
     rehearsal = validation = known_validation = None

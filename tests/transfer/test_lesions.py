@@ -21,7 +21,7 @@ from medkt.transfer.gathering import gather_as
 from medkt.transfer.learn import learn_from
 from medkt.transfer.learn_settings import LearnSettings
 from medkt.transfer.lesions import held_back_of, of_first_caption, rehearsed_of
-from medkt.transfer.material import Material
+from medkt.transfer.material import Material, gather
 from medkt.transfer.studies import Studies, drawn_findings, drawn_normals
 from medkt.transfer.teaching import TeachingSettings
 from medkt.transfer.vocabulary import Vocabulary, vocabulary_of
@@ -145,6 +145,11 @@ def test_a_part_of_the_body_that_is_not_drawn_needs_studies(
 ) -> None:
     with pytest.raises(InputError, match="--normals DIR"):
         gather_as(encoder, replace(words, drawn=None), SETTINGS, seed=0, cache=cache)
+
+
+def test_whole_images_are_not_made_by_mistake(encoder: SmallEncoder, words: Vocabulary) -> None:
+    with pytest.raises(SettingsError, match="use gather_as"):
+        gather(encoder, words, SETTINGS, seed=0)
 
 
 def test_settings_are_checked() -> None:
