@@ -28,7 +28,7 @@ import torch
 from pictures import Gallery, Numbers
 from rows import Rows
 from tasks import HERE, SETS, Task, tasks_of
-from teach import TAUGHT, Bench, conditions
+from teach import TAUGHT, Bench, conditions, digest_of
 
 from medkt.asking import WAYS, Way, way_called
 from medkt.audit.meaning import Meaning
@@ -88,7 +88,7 @@ def measure(bench: Bench, condition: str, seed: int, rows: Rows, ways: Sequence[
         found = plain(bench.gallery.measure(answered.vectors, bench.task, asked))
         biased = plain(bench.gallery.measure(answered.vectors, bench.task, asked, bias=bias))
         rows.add(
-            **key, way=way.name, set=bench.set, domain=bench.task.domain.name, **found,
+            **key, settings=digest_of(condition), way=way.name, set=bench.set, domain=bench.task.domain.name, **found,
             bias={"lead": round(bias, 4), **{name: biased[name] for name in CUT}}, seconds=answered.seconds,
         )  # fmt: skip
 

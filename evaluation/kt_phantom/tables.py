@@ -138,7 +138,7 @@ def ranking(rows: Sequence[Row]) -> str:
     ]  # fmt: skip
     for condition, way in asked(rows):
         own = of(rows, condition=condition, way=way)
-        cells = [cell for name in ("auc_others", "auc_normals") for cell in _with_seeds(own, _first(name))]
+        cells = [cell for name in ("auc_others", "auc_normals") for cell in _with_seeds(own, first_of(name))]
         lines.append(f"| {condition} | {way} | {_counted(own)} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -151,7 +151,7 @@ def naming(rows: Sequence[Row], *, biased: bool) -> str:
     ]  # fmt: skip
     for condition, way in asked(rows):
         own = of(rows, condition=condition, way=way)
-        value = _biased if biased else _first
+        value = _biased if biased else first_of
         accuracy = over_findings(own, value("accuracy"))
         worst = min(
             float(np.mean([value("accuracy")(row) for row in of(own, finding=f)])) for f in {r["finding"] for r in own}
@@ -194,9 +194,9 @@ def labelled(rows: Sequence[Row]) -> str:
     for condition in shown:
         for way in ("name", "virtual"):
             own = [r for r in of(rows, condition=condition, way=way) if (r["finding"], r["seed"]) in common]
-            cells = [said(over_findings(own, _first(name))) for name in ("auc_others", "auc_normals", "accuracy")]
+            cells = [said(over_findings(own, first_of(name))) for name in ("auc_others", "auc_normals", "accuracy")]
             what = "the description" if condition == "local" else f"{_images(condition)} labelled"
-            known = said(over_findings(own, points(rows, _first("known_kept"))), 1)
+            known = said(over_findings(own, points(rows, first_of("known_kept"))), 1)
             lines.append(f"| {what} | {way} | {' | '.join(cells)} | {known} |")
     return "\n".join(lines)
 
@@ -263,7 +263,8 @@ def _one(rows: Sequence[Row], name: str) -> str:
     return f"{np.mean(values):.2f} (seeds {min(values):.2f} to {max(values):.2f})"
 
 
-def _first(name: str) -> Callable[[Row], Any]:
+def first_of(name: str) -> Callable[[Row], Any]:
+    """A measure's estimate."""
     return lambda row: row[name][0]
 
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cache, cached_property
 from typing import Any
 
@@ -19,6 +19,7 @@ from medkt.models.encoder import DualEncoder
 from medkt.transfer.gathering import gather_as
 from medkt.transfer.learn import Learned, learn_from
 from medkt.transfer.learn_settings import LearnSettings
+from medkt.transfer.studies import NO_STUDIES, Studies
 from medkt.transfer.vocabulary import Vocabulary, vocabulary_of
 
 LABELLED = "labelled-"
@@ -100,10 +101,10 @@ class Bench:
         if condition in CONTROLLED:
             control = next(one for one in CONTROLS if one.name == condition)
             return control.make(Setting(base=self.base, learned=self._untaught(settings, seed), cache=None))
-        material = gather_as(self.base, self.words, settings, seed=seed)
+        studies = NO_STUDIES
         if condition.startswith(LABELLED):
-            images = real_images(self.task, int(condition.removeprefix(LABELLED)), seed)
-            material = replace(material, images=images, caption_of=())
+            studies = Studies(images=real_images(self.task, int(condition.removeprefix(LABELLED)), seed))
+        material = gather_as(self.base, self.words, settings, seed=seed, studies=studies)
         return learn_from(self.base, material, settings, seed=seed).encoder
 
     def _untaught(self, settings: LearnSettings, seed: int) -> Learned:
@@ -122,9 +123,11 @@ def settings_of(condition: str) -> LearnSettings:
 
 
 def digest_of(condition: str) -> str:
-    """Of the settings, under which an encoder's vectors are kept."""
+    """Of the settings, under which an encoder's vectors are kept; "" where nothing is taught."""
+    if condition == "base":
+        return ""
     said = json.dumps(asdict(settings_of(condition)), sort_keys=True, default=str)
-    return hashlib.sha256(said.encode()).hexdigest()[:12]
+    return hashlib.sha256(said.encode()).hexdigest()[:8]
 
 
 @cache
