@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from medkt.concepts import Concept
@@ -28,6 +29,7 @@ from medkt.transfer.gathering import gather_as
 from medkt.transfer.learn_settings import LearnSettings
 from medkt.transfer.material import Material, Ticker, copies_of
 from medkt.transfer.rehearsal import Rehearsal, Seen
+from medkt.transfer.stop import bounded
 from medkt.transfer.studies import NO_STUDIES, Studies
 from medkt.transfer.trainable import frozen_layer
 from medkt.transfer.vocabulary import vocabulary_of
@@ -122,17 +124,13 @@ def learn_from(
     began = time.perf_counter()
     settings = settings.on(material.images.device)
     finetuning = replace(settings.finetune, seed=seed)
-    images = _shown(encoder, material.images, settings, seed)
+    images, captions = _taught(encoder, material, settings, seed)
     held = material.rehearsal
     if held is not None and rehearsal is None:
         local = settings.how == "local"
         views = normalised(encoder.spec, held.to(images)) if local else _shown(encoder, held, settings, seed + 1)
         layer = frozen_layer(encoder, finetuning.trains)
         rehearsal = Rehearsal.of(encoder, views, material.vocabulary.others, layer=layer, precision=finetuning.dtype)
-    captions = Captions(
-        own=(material.vocabulary.own,), others=material.vocabulary.others,
-        caption_of_image=material.caption_of * settings.views if settings.words == "caption" else (),
-    )  # fmt: skip
     losses: list[float] = []
     choice: Choice | None = None
     if settings.choose and at is None:
@@ -146,11 +144,29 @@ def learn_from(
         odd = material.strangers
         against = None if odd is None else normalised(encoder.spec, odd.to(images))
         adapted = _as_far(encoder, images, captions, finetuning, rehearsal, against, at, losses, progress)
+        if settings.how == "local" and settings.teaching.stop == "bounded" and at is None:
+            adapted, at = _bounded(encoder, adapted, material, settings)
     return Learned(
         encoder=adapted, material=material, settings=settings, seed=seed,
         chosen=choice.chosen if choice else at, candidates=choice.candidates if choice else (), losses=tuple(losses),
         seconds={"inversion": material.seconds, "fine-tuning": time.perf_counter() - began}, rehearsal=rehearsal,
         judged=choice.judged if choice else None,
+    )  # fmt: skip
+
+
+def _taught(encoder: DualEncoder, material: Material, settings: LearnSettings, seed: int) -> tuple[Tensor, Captions]:
+    """The images to be matched, normalised, and what with: the concept's, and each altered caption's with that caption."""
+    words, rivals = material.vocabulary, material.rivals
+    if rivals is None:
+        caption_of = material.caption_of * settings.views if settings.words == "caption" else ()
+        captions = Captions(own=(words.own,), others=words.others, caption_of_image=caption_of)
+        return _shown(encoder, material.images, settings, seed), captions
+    each = rivals.pixels.shape[1]
+    pixels = torch.cat([material.images, rivals.pixels.flatten(0, 1).to(material.images)])
+    of = (*(0,) * len(material.images), *(1 + text for text in range(len(rivals.texts)) for _ in range(each)))
+    own = (words.own, *((text,) * len(words.own) for text in rivals.texts))  # equally many for all, as a batch needs
+    return _shown(encoder, pixels, settings, seed), Captions(
+        own=own, others=words.others, of_image=of * settings.views
     )  # fmt: skip
 
 
@@ -178,6 +194,18 @@ def _as_far(
 
     made = finetune(encoder, images, captions, settings, rehearsal=rehearsal, against=against, on_step=after)
     return made if at is None or at.interpolation == 1 else interpolate(encoder, made, at.interpolation)
+
+
+def _bounded(
+    base: DualEncoder, learned: DualEncoder, material: Material, settings: LearnSettings
+) -> tuple[DualEncoder, Candidate]:
+    held, words, tune = material.known_validation, material.vocabulary, settings.finetune
+    if held is None:
+        raise InputError("the bounded stop needs studies that are held back; set validation_images above 0")
+    return bounded(
+        base, learned, normalised(base.spec, held.to(material.images)), name=words.prompt, known=words.known_prompts, trains=tune.trains,
+        most_taken=settings.teaching.most_taken, learning_rate=tune.learning_rate, steps=tune.steps or 0,
+    )  # fmt: skip
 
 
 def _asked(encoder: DualEncoder, material: Material) -> Validation:

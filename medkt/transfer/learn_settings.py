@@ -121,5 +121,5 @@ class LearnSettings:
             how = replace(how, steps=how.steps // 2, lr=2 * how.lr)
         return replace(
             self, inversion=how, images=min(self.images, CONTROL_IMAGES), rehearsal_images=0, validation_images=0, choose=False,
-            pictured=0.0,
+            pictured=0.0, teaching=self.teaching.cheaper(),
         )  # fmt: skip

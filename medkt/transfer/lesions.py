@@ -75,7 +75,7 @@ def gather_lesions(
         vocabulary=words, inverted=inverted, images=images, caption_of=(0,) * len(images), rehearsal=rehearsal,
         validation=None if validation is None else validation.pixels.flatten(0, 1),
         known_validation=None if held is None else held[0], known_of=() if held is None else held[1],
-        strangers=maker.strangers(seed), known_inverted=rehearsed, studies=studies, seconds=time.perf_counter() - began,
+        strangers=maker.strangers(seed), rivals=maker.rivals(seed), known_inverted=rehearsed, studies=studies, seconds=time.perf_counter() - began,
     )  # fmt: skip
 
 
@@ -133,17 +133,21 @@ class _Maker:
         return torch.cat([drawn, normals]), (*names, "normal")
 
     def strangers(self, seed: int) -> Tensor | None:
-        """Images that the new name shall not fit: blobs of random texture, and lesions of altered captions."""
-        parts = []
-        if count := self._teach.blobs:
-            rng = np.random.default_rng((seed, 7))
-            planes = self._normals(count, seed + BLOBS)[:, 0].numpy()
-            parts.append(_colour(torch.from_numpy(np.stack([with_blob(plane, rng) for plane in planes]))[:, None]))
-        if self._teach.rivals and self._words.drawn:
-            texts = some_altered(self._words.described[0], self._words.drawn, self._teach.rival_captions, seed)
-            made = self.lesions("images of altered captions", texts, self._teach.rivals, seed + RIVALS)
-            parts += [] if made is None else [made.pixels.flatten(0, 1).cpu()]
-        return torch.cat(parts) if parts else None
+        """Normal studies with a blob of random texture, which the new name shall not fit; None for none."""
+        count = self._teach.blobs
+        if not count:
+            return None
+        rng = np.random.default_rng((seed, 7))
+        planes = self._normals(count, seed + BLOBS)[:, 0].numpy()
+        return _colour(torch.from_numpy(np.stack([with_blob(plane, rng) for plane in planes]))[:, None])
+
+    def rivals(self, seed: int) -> Inverted | None:
+        """Lesions of captions with one word altered; None where none is asked for, or no word can be altered."""
+        drawn, teach = self._words.drawn, self._teach
+        if not teach.rivals or drawn is None:
+            return None
+        texts = some_altered(self._words.described[0], drawn, teach.rival_captions, seed)
+        return self.lesions("images of altered captions", texts, teach.rivals, seed + RIVALS)
 
     def _starts(self, texts: Sequence[str], each: int, seed: int) -> Float[Tensor, "texts images 1 side side"]:
         normals = self._studies.normals

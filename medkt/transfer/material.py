@@ -43,6 +43,7 @@ class Material:
             None where the settings ask for none.
         known_of: what each equal part of `known_validation` shows; () where it is the images of `vocabulary.rehearsed`.
         strangers: images that the new name shall not fit; None for none.
+        rivals: lesions of captions with one word altered, each of which is taught as a concept of its own; None for none.
         known_inverted: local inversions of the known findings' captions; None where the images are whole ones.
         studies: the user's own that took part.
         seconds: that making them took; what came from the cache took none.
@@ -59,6 +60,7 @@ class Material:
     caption_of: tuple[int, ...] = ()
     known_of: tuple[str, ...] = ()
     strangers: Tensor | None = None
+    rivals: Inverted | None = None
     known_inverted: Inverted | None = None
     studies: Studies = NO_STUDIES
 

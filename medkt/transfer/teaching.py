@@ -31,7 +31,8 @@ class TeachingSettings:
     """Normal studies with a blob of random texture, that the new name shall not fit."""
 
     rivals: int = 0
-    """Local inversions of each caption with one attribute altered, that the new name shall not fit either."""
+    """Local inversions of each altered caption (one word of shape, brightness or texture replaced). They are taught that caption
+    in the same batches, so that the model learns what tells the finding from what looks nearly like it."""
 
     rival_captions: int = 6
     """Of how many altered captions, drawn from all there are."""
@@ -60,3 +61,14 @@ class TeachingSettings:
     def on(self, device: torch.device) -> "TeachingSettings":
         """The same with the precision that "auto" is on a device."""
         return replace(self, inversion=self.inversion.on(device))
+
+    def cheaper(self) -> "TeachingSettings":
+        """Of a quick control's own images: lesions in half the steps, each twice as long, one of half as many altered captions.
+
+        It rehearses what its learning rehearsed, so none of that is made again.
+        """
+        how = self.inversion
+        return replace(
+            self, inversion=replace(how, steps=-(-how.steps // 2), lr=2 * how.lr), drawn=0, normals=0, known=0,
+            rivals=min(self.rivals, 1), rival_captions=-(-self.rival_captions // 2), stop="end",
+        )  # fmt: skip

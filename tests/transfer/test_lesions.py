@@ -1,5 +1,6 @@
 """Teaching by lesions inside normal studies: what is made, what is rehearsed, what the name is kept from."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,12 +12,12 @@ from medkt.concepts import load_concept
 from medkt.config import resolve_learning
 from medkt.domains import domain
 from medkt.errors import InputError, SettingsError
-from medkt.inversion import LocalSettings
+from medkt.inversion import LocalSettings, normalised
 from medkt.models.small import load_small
 from medkt.models.small.dual_encoder import SmallEncoder
 from medkt.models.weights import weights_digest
 from medkt.transfer.altered import altered_captions, some_altered
-from medkt.transfer.finetune import FinetuneSettings
+from medkt.transfer.finetune import Captions, FinetuneSettings
 from medkt.transfer.gathering import gather_as
 from medkt.transfer.learn import learn_from
 from medkt.transfer.learn_settings import LearnSettings
@@ -31,7 +32,7 @@ SHORT = LocalSettings(steps=2, dtype="float32")
 SETTINGS = LearnSettings(
     how="local", images=3, validation_images=2, views=2, choose=False,
     teaching=TeachingSettings(inversion=SHORT, drawn=2, normals=3, known=2, blobs=2, rivals=1, rival_captions=2),
-    finetune=FinetuneSettings(steps=2, batch=2, rehearsal_batch=3, against_batch=2, temperature=0.03),
+    finetune=FinetuneSettings(steps=2, batch=2, rehearsal_batch=3, against_batch=2, temperature=0.03, loss="joint"),
 )  # fmt: skip
 
 
@@ -73,7 +74,10 @@ def test_what_is_made(material: Material, words: Vocabulary) -> None:
         KNOWN
     )  # phantoms, normals, lesions of known captions
     assert material.strangers is not None
-    assert len(material.strangers) == 2 + 2  # blobs, and one lesion of each of two altered captions
+    assert len(material.strangers) == 2
+    assert material.rivals is not None
+    assert material.rivals.pixels.shape == (2, 1, 3, 128, 128)
+    assert not {material.vocabulary.described[0]} & set(material.rivals.texts)
     assert material.validation is not None
     assert material.known_of == (*KNOWN, "normal")
     assert material.known_validation is not None
@@ -83,7 +87,15 @@ def test_what_is_made(material: Material, words: Vocabulary) -> None:
 
 
 def test_no_image_stands_in_two_parts(material: Material) -> None:
-    parts = [material.images, material.rehearsal, material.strangers, material.validation, material.known_validation]
+    rivals = None if material.rivals is None else material.rivals.pixels.flatten(0, 1)
+    parts = [
+        rivals,
+        material.images,
+        material.rehearsal,
+        material.strangers,
+        material.validation,
+        material.known_validation,
+    ]
     every = torch.cat([part for part in parts if part is not None]).flatten(1)
     assert len(every.unique(dim=0)) == len(every)
 
@@ -102,8 +114,51 @@ def test_learning_changes_a_copy_and_repeats(encoder: SmallEncoder, material: Ma
     first, again = (learn_from(encoder, material, SETTINGS, seed=0) for _ in range(2))
     assert weights_digest(encoder.module) == before
     assert weights_digest(first.encoder.module) == weights_digest(again.encoder.module) != before
-    alone = learn_from(encoder, replace(material, strangers=None), SETTINGS, seed=0)
-    assert weights_digest(alone.encoder.module) != weights_digest(first.encoder.module)
+    for part in ("strangers", "rivals"):
+        alone = learn_from(encoder, replace(material, **{part: None}), SETTINGS, seed=0)
+        assert weights_digest(alone.encoder.module) != weights_digest(first.encoder.module)
+
+
+def test_each_rival_is_taught_its_own_caption(
+    encoder: SmallEncoder, material: Material, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[tuple[Tensor, Captions]] = []
+    monkeypatch.setattr(
+        sys.modules[learn_from.__module__],
+        "finetune",
+        lambda base, images, captions, *_, **__: given.append((images, captions)) or base,
+    )
+    learn_from(encoder, material, SETTINGS, seed=0)
+    ((images, captions),) = given
+    assert material.rivals is not None
+    assert captions.own[0] == material.vocabulary.own
+    assert [set(own) for own in captions.own[1:]] == [{text} for text in material.rivals.texts]
+    assert captions.of_image == (0, 0, 0, 1, 2) * 2
+    assert torch.equal(images[4], normalised(encoder.spec, material.rivals.pixels[1, 0]))
+
+
+def test_the_bounded_stop_stays_where_other_studies_would_take_the_name(
+    encoder: SmallEncoder, material: Material
+) -> None:
+    teach = replace(SETTINGS.teaching, stop="bounded", most_taken=0.0, rivals=0, blobs=0)
+    strong = replace(
+        SETTINGS,
+        teaching=teach,
+        finetune=replace(SETTINGS.finetune, steps=20, learning_rate=4e-3, loss="pull", batch=6),
+    )
+    alone = replace(material, rehearsal=None, strangers=None, rivals=None)
+    free = learn_from(encoder, alone, replace(strong, teaching=replace(teach, stop="end")), seed=0)
+    held = learn_from(encoder, alone, strong, seed=0)
+    assert free.chosen is None
+    assert held.chosen is not None
+    assert held.chosen.interpolation < 1  # without rehearsal every study takes the name
+    assert held.chosen.success == 1.0
+    wide = learn_from(encoder, alone, replace(strong, teaching=replace(teach, most_taken=0.99)), seed=0)
+    assert wide.chosen is not None
+    assert wide.chosen.interpolation == 1
+    assert weights_digest(wide.encoder.module) == weights_digest(free.encoder.module)
+    with pytest.raises(InputError, match="set validation_images above 0"):
+        learn_from(encoder, replace(alone, known_validation=None), strong, seed=0)
 
 
 def test_studies_take_the_place_of_drawn_ones(encoder: SmallEncoder, words: Vocabulary, cache: Path) -> None:
