@@ -1,181 +1,147 @@
-"""Which real classes are taught, why, and the real images that say whether it worked.
+"""Which real classes are asked for, by what words, among which others, and how the small model met them.
 
-The small model was trained on every real class of ../shared/data that `medkt.recipe.real_images` names, so hardly any is
-unseen. What is left, and how new each one is:
+The small model was trained on every real class of the open sets that `medkt.recipe.real_images` names, so hardly any is unseen:
 
 - "new": no image of it, none of its organ and no text about it was ever met (liver lesion).
 - "new name": other images of it were met, called something broader (pituitary adenoma: four slices as "brain tumour").
-- "new word": its images and its usual name were met; an old word for it, never met, is taught (scirrhus for breast
+- "new word": its images and its usual name were met; an old word for it, never met, is asked for (scirrhus for breast
   carcinoma, phthisis for tuberculosis). This asks whether a description ties a word to what the model sees already.
+- "met": by image and name. For other encoders these are the plain question.
 
-Not taken: haemorrhage (head CT among chest CT is told apart by the skull alone), hippocampus and lung tumour (known by
-image and name), multiple sclerosis (one patient, no image to learn from, and the outline holds new lesions only).
+Not taken: haemorrhage (head CT among chest CT is told apart by the skull alone), hippocampus and lung tumour (nothing of their kind
+to tell them apart from), multiple sclerosis (one patient, no image to learn from, and the outline holds new lesions only).
 """
 
-import csv
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import torch
-from PIL import Image as Picture
-from tasks import names_of
-from torch import Tensor
+from studies import Study, concepts_of_manifest
 
-from medkt.concepts import Caption, Concept, load_concept
+from medkt.concepts import Concept, load_concept
 from medkt.concepts.captions import read_concepts
-from medkt.datasets.phantom.finding import findings_of
 from medkt.domains import Domain, domain
-from medkt.recipe.corpus import SIDE, letterbox
-from medkt.recipe.real_images import REAL, RealImage, read_real
+from medkt.errors import InputError
 
 HERE = Path(__file__).resolve().parent
-NORMAL = "normal"
-COLOURS = ("mri_pituitary", "mri_glioma", "mri_meningioma")  # red, green, blue: as the source of these slices says
+FEWEST = 20
+"""Test studies of a class, and of the others, below which there is no verdict."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
-    """One class to be taught.
+    """One class of the open sets that is asked for.
 
     Attributes:
         concept: id of a concept of the catalogue or of a YAML file beside this one.
-        kind: "new", "new name" or "new word", see above.
-        label: of the images that show it.
-        same: findings and real classes that are the same thing by another name, and so no choice beside it.
-        known: for each other class of images, the answers that are right for it.
-        why: for the reader of the tables.
+        labels: of the studies that show it.
+        among: labels of the studies that do not.
+        met: how the small model met it, see above.
     """
 
     concept: str
-    kind: str
-    label: str
-    same: tuple[str, ...]
-    known: dict[str, tuple[str, ...]]
-    why: str
+    labels: tuple[str, ...]
+    among: tuple[str, ...]
+    met: str
 
 
-_BENIGN = ("us_benign", *REAL["us_benign"].fits)
 CHOSEN = (
-    Chosen(
-        concept="real_liver_lesion", kind="new", label="us_liver", same=(),
-        known={"us_benign": _BENIGN, "us_malignant": ("us_carcinoma",), "us_normal": (NORMAL,),
-               "us_lesion": ("us_benign", *REAL["us_lesion"].fits)},
-        why="No ultrasound of a liver and no text about one was met. Five malignant lesions and one benign one (so their "
-            "masks' colours say) among breast ultrasound; a convex probe's sector alone would tell them apart.",
-    ),
-    Chosen(
-        concept="mri_pituitary_adenoma", kind="new name", label="mri_pituitary", same=(),
-        known={"mri_glioma": REAL["mri_tumour"].fits, "mri_meningioma": REAL["mri_tumour"].fits,
-               "mri_hippocampus": ("mri_hippocampus",)},
-        why="Four other slices were met in training as \"brain tumour\", never by this name; neighbouring numbers look like "
-            "one patient, so one may stand on both sides. Any of the three tumours is right for a glioma or meningioma, "
-            "since training said no more.",
-    ),
-    Chosen(
-        concept="real_scirrhus", kind="new word", label="us_malignant", same=("us_carcinoma",),
-        known={"us_benign": _BENIGN, "us_normal": (NORMAL,)},
-        why="Malignant breast lesions were met as \"breast carcinoma\", \"malignant breast tumour\", \"breast cancer\"; "
-            "this old word was not. These names are left out of the choices.",
-    ),
-    Chosen(
-        concept="real_phthisis", kind="new word", label="cxr_tuberculosis", same=("cxr_consolidation",),
-        known={"cxr_normal": (NORMAL,)},
-        why="These films were met as \"tuberculosis\"; this old word was not. Consolidation is left out of the choices, "
-            "since a tuberculous film may show one.",
-    ),
+    Chosen(concept="us_carcinoma", labels=("us_malignant",), among=("us_benign", "us_normal"), met="met"),
+    Chosen(concept="real_scirrhus", labels=("us_malignant",), among=("us_benign", "us_normal"), met="new word"),
+    Chosen(concept="real_benign_lesion", labels=("us_benign",), among=("us_malignant", "us_normal"), met="met"),
+    Chosen(concept="cxr_tuberculosis", labels=("cxr_tuberculosis",), among=("cxr_normal",), met="met"),
+    Chosen(concept="real_phthisis", labels=("cxr_tuberculosis",), among=("cxr_normal",), met="new word"),
+    Chosen(concept="real_liver_lesion", labels=("us_liver",), among=("us_benign", "us_malignant", "us_normal"), met="new"),
+    Chosen(concept="mri_pituitary_adenoma", labels=("mri_pituitary",), among=("mri_glioma", "mri_meningioma"), met="new name"),
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class RealTask:
-    """One class among the others of its domain.
+class Task:
+    """One class among others.
 
     Attributes:
-        chosen, concept, domain: what is taught.
-        known: findings that the small model was trained on, without what is the same thing.
-        answers: of each name that an image may be given; the concept's id comes last.
-        texts: of each answer.
-        images: that are asked about, those of the concept first.
+        concept, domain: what is asked for.
+        known: findings that it is told apart from, by name.
+        met: how the small model met it; "" where that is not known.
+        asked: studies that are asked about, those of the class first.
+        mine: how many those are.
+        given: studies of the class that may be learned from.
+        others: studies of the same modality that may be rehearsed by, whatever they show but the class.
     """
 
-    chosen: Chosen
     concept: Concept
     domain: Domain
     known: tuple[Concept, ...]
-    answers: tuple[str, ...]
-    texts: tuple[tuple[str, ...], ...]
-    images: tuple[RealImage, ...]
+    met: str
+    asked: tuple[Study, ...]
+    mine: int
+    given: tuple[Study, ...]
+    others: tuple[Study, ...]
 
     @property
-    def mine(self) -> Tensor:
-        """Which of the images show it."""
-        return torch.tensor([image.label == self.chosen.label for image in self.images])
-
-    def right(self, found: Tensor) -> list[bool]:
-        """Whether each image got an answer that is right for it."""
-        wanted = {**self.chosen.known, self.chosen.label: (self.concept.id,)}
-        return [self.answers[int(one)] in wanted[i.label] for one, i in zip(found, self.images, strict=True)]
+    def decides(self) -> bool:
+        """Whether there are enough studies for a verdict."""
+        return min(self.mine, len(self.asked) - self.mine) >= FEWEST
 
 
-def tasks(images: list[RealImage]) -> tuple[RealTask, ...]:
-    """Every class of `CHOSEN` with the images at hand."""
-    return tuple(_task(chosen, images) for chosen in CHOSEN)
+def tasks_of(
+    data: Path, studies: Sequence[Study], only: Sequence[str] = (), most: int | None = None
+) -> tuple[Task, ...]:
+    """Every class, or those that are named.
+
+    Args:
+        data: the folder of open sets, or a manifest.
+        studies: from `read_studies`.
+        only: ids of concepts; () for all.
+        most: studies of each label that are asked about, the first ones; None for all.
+
+    Raises:
+        InputError: a concept that is not there, or a class with nothing to tell it apart from.
+    """
+    made = {task.concept.id: task for task in _every(data, studies, most)}
+    if unknown := [name for name in only if name not in made]:
+        raise InputError(f"no class {', '.join(unknown)} in {data}; there are {', '.join(made)}")
+    return tuple(task for name, task in made.items() if not only or name in only)
 
 
-def read_classes(data: Path, role: str) -> list[RealImage]:
-    """The recipe's real images of this role, brain tumours by their kind, and the liver's, which the recipe leaves out."""
-    found = [_kind_of_tumour(data, i) if i.label == "mri_tumour" else i for i in read_real(data, role)]
-    return [*found, *_liver(data, role)]
+def _every(data: Path, studies: Sequence[Study], most: int | None) -> Iterator[Task]:
+    if data.is_dir():
+        for chosen in CHOSEN:
+            yield _task(_concept(chosen.concept), chosen.labels, chosen.among, studies, most, met=chosen.met)
+        return
+    for label, concept in concepts_of_manifest(data).items():
+        modality = next(one.modality for one in studies if one.label == label)
+        others = {one.label for one in studies if one.label != label and one.modality == modality}
+        yield _task(concept, (label,), tuple(sorted(others)), studies, most)
 
 
-def pixels_01(images: list[RealImage] | tuple[RealImage, ...]) -> Tensor:
-    """The whole images in the small model's square, (images, 1, side, side) in [0, 1]."""
-    empty = (np.zeros(image.plane.shape, np.bool_) for image in images)
-    planes = [letterbox(image.plane, none, SIDE)[0] for image, none in zip(images, empty, strict=True)]
-    return torch.from_numpy(np.stack(planes).astype(np.float32) / 255)[:, None]
-
-
-def _task(chosen: Chosen, images: list[RealImage]) -> RealTask:
-    concept = _concept(chosen.concept)
-    kind = domain(concept.modality)
-    name = next(d for d in ("cxr", "ct", "mri", "ultrasound") if d == kind.name)
-    known = tuple(load_concept(f.id) for f in findings_of(name, held_out=False) if f.id not in chosen.same)
-    texts = {one.id: names_of(one, kind) for one in known}
-    texts |= {
-        label: names_of(_real_name(label), kind) for label in chosen.known if label in ("us_benign", "mri_hippocampus")
-    }
-    texts |= {NORMAL: kind.words[kind.default_body].normal, concept.id: names_of(concept, kind)}
-    wanted = [i for i in images if i.label == chosen.label] + [i for i in images if i.label in chosen.known]
-    return RealTask(
-        chosen=chosen, concept=concept, domain=kind, known=known, answers=tuple(texts), texts=tuple(texts.values()),
-        images=tuple(wanted),
+def _task(
+    concept: Concept,
+    labels: Sequence[str],
+    among: Sequence[str],
+    studies: Sequence[Study],
+    most: int | None,
+    met: str = "",
+) -> Task:
+    asked = [one for one in studies if one.role == "ask"]
+    mine = [one for label in labels for one in _first(asked, label, most)]
+    rest = [one for label in among for one in _first(asked, label, most)]
+    if not mine or not rest:
+        raise InputError(
+            f"{concept.id}: {len(mine)} studies of it and {len(rest)} others to ask about; at least one of each is needed"
+        )
+    taught, kind = [one for one in studies if one.role == "teach"], domain(concept.modality)
+    return Task(
+        concept=concept, domain=kind, known=kind.others(concept), met=met, asked=(*mine, *rest), mine=len(mine),
+        given=tuple(one for one in taught if one.label in labels), others=tuple(one for one in taught if one.label in among),
     )  # fmt: skip
+
+
+def _first(studies: Sequence[Study], label: str, most: int | None) -> list[Study]:
+    return [one for one in studies if one.label == label][:most]
 
 
 def _concept(name: str) -> Concept:
     own = [one for path in sorted(HERE.glob("*.yaml")) for one in read_concepts(path) if one.id == name]
     return own[0] if own else load_concept(name)
-
-
-def _real_name(label: str) -> Concept:
-    """A real class by the name that training used first."""
-    name = REAL[label].names[0]
-    return Concept(id=label, name=name, captions=(Caption(text=name),), modality=REAL[label].domain)
-
-
-def _kind_of_tumour(data: Path, image: RealImage) -> RealImage:
-    with Picture.open(data / image.path.replace("/images/", "/masks/")) as mask:
-        counts = (np.asarray(mask.convert("RGB")) > 127).sum((0, 1))
-    return replace(image, label=COLOURS[int(counts.argmax())])
-
-
-def _liver(data: Path, role: str) -> Iterator[RealImage]:
-    with (data / "manifest.tsv").open(encoding="utf-8") as lines:
-        rows = [row["path"] for row in csv.DictReader(lines, delimiter="\t") if row["role"] == role]
-    for path in (p for p in rows if p.startswith("us/liver/images/")):
-        with Picture.open(data / path) as picture, Picture.open(data / path.replace("/images/", "/masks/")) as mask:
-            plane = np.asarray(picture.convert("L"), np.float32) / 255
-            outline = np.asarray(mask.convert("RGB")).max(2) > 127
-        yield RealImage(path=path, plane=plane, label="us_liver", mask=outline)

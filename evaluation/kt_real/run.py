@@ -1,182 +1,225 @@
-"""Does a description teach on real images? Base, learning, controls and real images to learn from, on four classes.
+"""Does a description mean a real finding to a model? Asked in every way, taught in every way, on real studies, for any encoder.
 
-    python evaluation/kt_real/run.py --data ../shared/data --cache /tmp/kt_cache_real --out evaluation/kt_real/results
+    python evaluation/kt_real/run.py --model biomedclip --data cases.csv --out checked       # your model, your studies
+    python evaluation/kt_real/run.py --model small --data ../shared/data --asking            # asking alone: a minute
+    python evaluation/kt_real/run.py --model biomedclip --data ../shared/data --dry-run      # how long it would take
 
-Which classes, how new each is to the small model, and why these: `classes.py`. One JSON line a (finding, condition, seed)
-goes to `rows.jsonl` as soon as it is done; a second run goes on where the first ended; `tables.py` makes the tables.
+`--data` is a folder of the open sets with `manifest.tsv`, of which `classes.py` says what is asked, or a manifest (CSV or
+Parquet; docs/how_to/check_on_your_model.md) with the columns case_id, image, modality, class_name, concept, split and, where
+patients have several studies, patient_id. A class with a `concept` is asked for among the others of its modality; studies of the
+split `train` may be learned from, those of `test` are asked about and nothing else.
 
-Conditions: "base"; "base, described" (the description in place of the name, nothing learned); "fast" (medkt's default,
-its place chosen without labels and without a real image); four of the audit's controls; "real N": the same fine-tuning,
-to its last step, on N real images of the role `train` in place of inverted ones (fewer where there are fewer). No image
-that is asked about was trained on or chose anything.
-
-Of each image that is asked about: the cosine with the bare name (the mean direction of the name and the domain's
-templates with it), whether the nearest of all names of the domain is right, and whether it is the new one. "phantoms" is
-the accuracy on phantoms of the findings that the model was trained on, with the new name among the choices. Where there
-are masks, `medkt segment` is asked by the bare name with default settings, gate on; not seen counts 0; NSD at 2 pixels.
+The figure is the lead: by how much a study's cosine with what is asked for is above that with the nearest known finding's name.
+First in every table stands the area under its curve, the class against the others, with its interval; a class of fewer than 20
+test studies, or with fewer than 20 others, has no verdict. Of every encoder that was taught, all ways of asking are asked.
+Conditions: "base"; "taught" (`medkt learn`); four of the audit's controls; "labelled N": the same rehearsal and fine-tuning on N
+studies of the class. One JSON line a condition goes to `rows.jsonl` as soon as it is done; a second run goes on where the first ended,
+and refuses another model, other studies or other settings. `tables.py` makes `table.md` and `page.html` after every row.
 """
 
 import argparse
+import hashlib
+import json
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.nn import functional
+from classes import Task, tasks_of
+from clock import Clock, expected_seconds
+from studies import read_studies
+from tables import write_tables
+from teaching import Condition, Way, conditions, ways_of
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "kt_phantom"))
-
-from classes import RealTask, pixels_01, read_classes, tasks
-from rows import Once, Rows
-from segment import scores_by_name
-from tasks import TEST_SEED, draw, pixels_of, unit_texts
-
-from medkt.audit.controls import CONTROLS, Setting
+from medkt.about import __version__
+from medkt.audit import WAYS, Spoken
+from medkt.audit.exam import lead_of
 from medkt.config import resolve_learning
-from medkt.io import read_image
+from medkt.errors import InputError, MedktError
 from medkt.models.encoder import DualEncoder
-from medkt.models.small import load_small
-from medkt.pipeline import View
-from medkt.recipe.batches import normalise
-from medkt.recipe.real_images import RealImage
-from medkt.spatial import Image, Mask
-from medkt.transfer.choose import Candidate
-from medkt.transfer.learn import Learned, learn_from
+from medkt.models.registry import load_encoder
+from medkt.pipeline import resolve_device
+from medkt.saliency.explain import prepare_plane
 from medkt.transfer.learn_settings import LearnSettings
-from medkt.transfer.material import gather
-from medkt.transfer.rehearsal import features_of, look
+from medkt.transfer.rehearsal import look, text_vectors, vectors_of
 from medkt.transfer.trainable import frozen_layer
 from medkt.transfer.vocabulary import vocabulary_of
 
-REAL = (1, 3, 10)
-ASKED = ("noise images", "zero loss", "other words", "shuffled words")
-SEGMENTED = ("base", "fast", "noise images", "real 10")
+BASE = "base"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder of manifest.tsv")
-    parser.add_argument("--out", type=Path, required=True, help="folder of rows.jsonl")
-    parser.add_argument("--cache", type=Path, help="folder of inverted images")
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--control-seeds", type=int, default=2, help="of controls and of real images")
-    parser.add_argument("--phantoms", type=int, default=10, help="of each known finding")
-    parser.add_argument("--studies", type=int, default=12, help="images of a class that are segmented, at most")
-    parser.add_argument("--threads", type=int, default=1)
-    arguments = parser.parse_args()
+def main(words: list[str] | None = None) -> int:
+    """Measure what is missing; 2 where something that was given cannot be used."""
+    arguments = parser().parse_args(words)
     torch.set_num_threads(arguments.threads)
-    encoder, rows = load_small(), Rows(arguments.out / "rows.jsonl")
-    asked, given = read_classes(arguments.data, "validate"), read_classes(arguments.data, "train")
-    benches = [Bench(encoder, task, given, arguments) for task in tasks(asked)]
-    for seed in range(arguments.seeds):  # seeds outside, so that a run cut short is complete for the first ones
-        for bench in benches:
-            bench.run(seed, rows)
+    try:
+        run(load_encoder(arguments.model, device=resolve_device(arguments.device)), arguments)
+    except MedktError as error:
+        print(f"kt_real: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--model", default="small", help="any encoder: a name of `medkt models list`, or a weights file")
+    made.add_argument("--data", type=Path, required=True, help="folder of manifest.tsv, or a manifest with classes")
+    made.add_argument(
+        "--out", type=Path, help="folder of rows, table and page (default: results/MODEL beside this file)"
+    )
+    made.add_argument("--classes", nargs="*", default=(), metavar="CONCEPT", help="these alone")
+    made.add_argument("--asking", action="store_true", help="teach nothing")
+    made.add_argument("--seeds", type=int, default=1, help="of teaching")
+    made.add_argument("--control-seeds", type=int, default=1, help="of controls and labelled studies")
+    made.add_argument("--most", type=int, metavar="N", help="studies of each label that are asked about (default: all)")
+    made.add_argument("--preset", default="fast", help="of `medkt learn`")
+    made.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="settings of `medkt learn`")
+    made.add_argument("--cache", type=Path, help="folder of inverted images (default: MEDKT_CACHE or medkt's own)")
+    made.add_argument("--device", default="auto")
+    made.add_argument("--threads", type=int, default=1)
+    made.add_argument("--dry-run", action="store_true", help="only say what would be done and how long it would take")
+    return made
+
+
+def run(encoder: DualEncoder, arguments: argparse.Namespace) -> None:
+    """All of it for one encoder."""
+    settings = resolve_learning(LearnSettings, preset=arguments.preset, sets=tuple(arguments.set))
+    ways = () if arguments.asking else ways_of(settings)
+    studies = read_studies(arguments.data)
+    tasks = tasks_of(arguments.data, studies, arguments.classes, arguments.most)
+    out = arguments.out or Path(__file__).resolve().parent / "results" / encoder.spec.name
+    kept = Kept(out, identity(encoder, tasks, settings))
+    benches = [Bench(encoder, task, settings) for task in tasks]
+    wanted = [one for bench in benches for one in bench.missing(kept, ways, arguments)]
+    keys = [(bench.task.concept.id, condition.name) for bench, condition in wanted]
+    words = {
+        bench.task.concept.id: vocabulary_of(bench.task.concept, bench.task.domain, known=bench.task.known)
+        for bench in benches
+    }
+    seconds = expected_seconds(encoder, words, keys, settings, device=arguments.device, threads=arguments.threads)
+    clock = Clock(keys, seconds)
+    print(clock.before(), flush=True)
+    if arguments.dry_run:
+        return
+    for bench, condition in wanted:
+        began = time.process_time()
+        row = bench.row(condition)
+        kept.add({**row, "seconds": round(time.process_time() - began, 1)})
+        write_tables(out)
+        print(f"{row['class']}, {row['condition']}, seed {row['seed']}: {clock.after()}", flush=True)
+    write_tables(out)
+
+
+def identity(encoder: DualEncoder, tasks: tuple[Task, ...], settings: LearnSettings) -> dict[str, Any]:
+    """What all rows of one folder have in common."""
+    asked = hashlib.sha256()
+    for task in tasks:
+        asked.update(
+            json.dumps(
+                [task.concept.id, *(one.id + one.role for one in (*task.asked, *task.given, *task.others))]
+            ).encode()
+        )
+    plain = json.loads(json.dumps(asdict(settings), default=str))
+    return {
+        "model": encoder.spec.name, "weights": encoder.spec.digest, "licence": encoder.spec.licence, "studies": asked.hexdigest(),
+        "classes": {task.concept.id: described(task) for task in tasks}, "settings": plain,
+        "ways of asking": [way.name for way in WAYS], "medkt": __version__,
+    }  # fmt: skip
+
+
+def described(task: Task) -> dict[str, Any]:
+    """A class, for a reader."""
+    return {
+        "name": task.concept.name, "description": task.concept.texts("inversion")[0], "modality": task.domain.name, "met": task.met,
+        "known": [one.id for one in task.known], "studies": task.mine, "others": len(task.asked) - task.mine, "decides": task.decides,
+        "to learn from": len(task.given), "to rehearse by": len(task.others),
+    }  # fmt: skip
+
+
+class Kept:
+    """What was measured, one line each, of one model, one set of studies and one way of learning."""
+
+    def __init__(self, folder: Path, own: dict[str, Any]) -> None:
+        self.folder, path = folder, folder / "run.json"
+        self._rows, self._own = folder / "rows.jsonl", own
+        if path.is_file() and (there := json.loads(path.read_text(encoding="utf-8"))) != own:
+            other = ", ".join(name for name in own if own[name] != there.get(name))
+            raise InputError(f"{folder}: holds rows of another run ({other} differ); choose another --out")
+        lines = self._rows.read_text(encoding="utf-8").splitlines() if self._rows.is_file() else []
+        self._there = {key_of(json.loads(line)) for line in lines}
+
+    def has(self, task: Task, condition: Condition) -> bool:
+        return (task.concept.id, condition.name, condition.seed) in self._there
+
+    def add(self, row: dict[str, Any]) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        own = self.folder / "run.json"
+        if not own.is_file():
+            own.write_text(json.dumps(self._own, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        with self._rows.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row, allow_nan=False) + "\n")
+        self._there.add(key_of(row))
+
+
+def key_of(row: dict[str, Any]) -> tuple[str, str, int]:
+    return row["class"], row["condition"], row["seed"]
 
 
 class Bench:
-    """One class with its images, which all conditions share."""
+    """One class with its studies, as far as the layers go that no teaching changes."""
 
-    def __init__(
-        self, encoder: DualEncoder, task: RealTask, given: list[RealImage], arguments: argparse.Namespace
-    ) -> None:
-        self.base, self.task, self.arguments = encoder, task, arguments
-        self.given = [image for image in given if image.label == task.chosen.label]
-        self.settings = resolve_learning(LearnSettings, preset="fast")
-        self.layer = frozen_layer(encoder, self.settings.finetune.trains)
-        self.hidden = look(encoder, normalise(pixels_01(task.images)[:, 0]), self.layer).hidden
-        planes = [p for k in task.known for p in draw(k.id, task.domain.name, range(arguments.phantoms), TEST_SEED)]
-        self.phantoms = look(encoder, pixels_of(planes), self.layer).hidden
-        self.drawn = torch.arange(len(task.known)).repeat_interleave(arguments.phantoms)  # answers begin with the known
-        self.names = unit_texts(encoder, task.texts)
-        self.studies = studies_of(task, arguments.data, arguments.studies)
+    def __init__(self, encoder: DualEncoder, task: Task, settings: LearnSettings) -> None:
+        self.base, self.task = encoder, task
+        began = time.perf_counter()
+        pixels = torch.stack([prepare_plane(encoder, plane).pixels for one in task.asked for plane in one.planes])
+        self.planes = len(pixels)
+        self._seen = look(encoder, pixels, frozen_layer(encoder, settings.finetune.trains))
+        self._starts = np.cumsum([0, *(len(one.planes) for one in task.asked[:-1])])
+        described = task.concept.texts("inversion")
+        spoken = Spoken.of(task.concept, task.domain, task.known, described)
+        self._asked = {way.name: way.directions(encoder, spoken) for way in WAYS}
+        self._names = text_vectors(encoder, tuple(texts[0] for texts in spoken.rival_names))
+        self._before = self._nearest(vectors_of(encoder, self._seen))
+        self.seconds = time.perf_counter() - began
 
-    def run(self, seed: int, rows: Rows) -> None:
-        """Every condition of one seed."""
-        if seed == 0:
-            self._row(rows, "base", 0, lambda: self.base)
-            self._row(rows, "base, described", 0, lambda: self.base, texts=self.task.concept.texts("inversion"))
-        learned = Once(lambda: self._learned(seed))
-        self._row(rows, "fast", seed, learned)
-        if seed >= self.arguments.control_seeds:
-            return
-        for control in (one for one in CONTROLS if one.name in ASKED):
-            make = control.make
-            self._row(rows, control.name, seed, lambda make=make: make(self._setting(learned)))
-        for count in REAL:
-            self._row(rows, f"real {count}", seed, lambda count=count: self._real(learned.kept(), count))
+    def missing(
+        self, kept: "Kept", ways: tuple[Way, ...], arguments: argparse.Namespace
+    ) -> Iterator[tuple["Bench", Condition]]:
+        """The conditions without a row, the base first."""
+        every = [Condition(name=BASE, seed=0, make=lambda: self.base)]
+        for seed in range(arguments.seeds):
+            for way in ways:
+                controls = seed < arguments.control_seeds
+                every += conditions(self.base, self.task, way, seed, arguments.cache, controls=controls)
+        yield from ((self, one) for one in every if not kept.has(self.task, one))
 
-    def _setting(self, learned: Once) -> Setting:
-        return Setting(base=self.base, learned=learned.kept(), cache=self.arguments.cache)
+    def row(self, condition: Condition) -> dict[str, Any]:
+        """What an encoder answers: the lead of each study by each way of asking; no lead where it cannot be made."""
+        made = condition.make()
+        plain: dict[str, Any] = {"class": self.task.concept.id, "condition": condition.name, "seed": condition.seed}
+        plain |= {"studies": [one.id for one in self.task.asked], "labels": [one.label for one in self.task.asked]}
+        plain |= {"patients": [one.patient for one in self.task.asked], "of the class": self.task.mine}
+        if made is None:
+            return {**plain, "leads": {}, "renamed": None}
+        vectors = vectors_of(made, self._seen)
+        leads = {name: self._leads(vectors, to.wanted, to.rivals) for name, to in self._asked.items()}
+        moved = (self._nearest(vectors) != self._before)[self.task.mine :]
+        return {**plain, "leads": leads, "renamed": round(float(moved.mean()), 4)}
 
-    def _learned(self, seed: int) -> Learned:
-        words = vocabulary_of(self.task.concept, self.task.domain, known=self.task.known)
-        material = gather(self.base, words, self.settings, seed=seed, cache=self.arguments.cache)
-        return learn_from(self.base, material, self.settings, seed=seed)
+    def _leads(self, vectors: torch.Tensor, wanted: torch.Tensor, rivals: torch.Tensor) -> list[float]:
+        """Of each study, that of the plane that leads most."""
+        found = np.maximum.reduceat(lead_of(vectors, wanted, rivals), self._starts)
+        return [round(float(one), 5) for one in found]
 
-    def _real(self, learned: Learned, count: int) -> DualEncoder:
-        picked = np.random.default_rng((learned.seed, 43)).permutation(len(self.given))[:count]
-        images = pixels_01([self.given[i] for i in picked]).expand(-1, 3, -1, -1).contiguous()
-        finetuning = self.settings.finetune
-        end = Candidate(
-            learning_rate=finetuning.learning_rate, step=finetuning.steps or 0, interpolation=1.0, success=0.0,
-            margin=0.0, retention=1.0, drift=0.0,
-        )  # fmt: skip
-        material = replace(learned.material, images=images)
-        return learn_from(self.base, material, self.settings, seed=learned.seed, at=end).encoder
-
-    def _row(
-        self, rows: Rows, condition: str, seed: int, make: Callable[[], DualEncoder], texts: tuple[str, ...] = ()
-    ) -> None:
-        key = {"finding": self.task.concept.id, "condition": condition, "seed": seed}
-        if rows.has("accuracy", **key):
-            return
-        began = time.process_time()
-        encoder = make()
-        seconds = time.process_time() - began
-        row: dict[str, object] = {**key, **self._asked(encoder, texts), "seconds": round(seconds, 1)}
-        if seed == 0 and condition in SEGMENTED and self.studies:
-            row["segmented"] = self._segmented(encoder)
-        rows.add(**row)
-
-    def _asked(self, encoder: DualEncoder, texts: tuple[str, ...]) -> dict[str, object]:
-        names = unit_texts(encoder, (*self.task.texts[:-1], texts)) if texts else self.names
-        cosines, mine = self._cosines(encoder, self.hidden, names), self.task.mine
-        found = cosines.argmax(dim=1)
-        right = torch.tensor(self.task.right(found))
-        drawn = self._cosines(encoder, self.phantoms, names).argmax(dim=1) == self.drawn
-        called_new = found == len(self.task.answers) - 1
-        return {
-            "accuracy": float(right[mine].double().mean()),
-            "known": float(right[~mine].double().mean()),
-            "phantoms": float(drawn.double().mean()),
-            "images": [image.path for image in self.task.images],
-            "labels": [image.label for image in self.task.images],
-            "cosine": [round(one, 5) for one in cosines[:, -1].tolist()],
-            "right": right.int().tolist(),
-            "called_new": called_new.int().tolist(),
-            "answers": [self.task.answers[int(one)] for one in found],
-        }
-
-    @torch.no_grad()
-    def _cosines(self, encoder: DualEncoder, hidden: Tensor, names: Tensor) -> Tensor:
-        features = torch.cat([features_of(encoder, part, self.layer) for part in hidden.split(64)])
-        return functional.normalize(features, dim=-1) @ names.T
-
-    def _segmented(self, encoder: DualEncoder) -> list[dict[str, float]]:
-        view = View(modality=self.task.domain.name)
-        return scores_by_name(encoder, self.task.concept, self.task.domain, self.studies, view, tolerance_px=2.0)
-
-
-def studies_of(task: RealTask, data: Path, most: int) -> list[tuple[Image, Mask]]:
-    """The first images of the class that have a mask, as `medkt segment` reads them."""
-    mine = [i for i in task.images if i.label == task.chosen.label and i.mask is not None][:most]
-    read = [(read_image(data / image.path), image.mask) for image in mine]
-    return [(image, Mask(values=mask[None], geometry=image.geometry)) for image, mask in read if mask is not None]
+    def _nearest(self, vectors: torch.Tensor) -> np.ndarray:
+        """Of each study's first plane, the nearest known name."""
+        nearest: np.ndarray = (vectors @ self._names.T).argmax(dim=1).cpu().numpy()[self._starts]
+        return nearest
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

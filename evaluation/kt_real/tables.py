@@ -1,239 +1,235 @@
-"""Tables and a plot of what `run.py` measured on real images.
+"""The table and the page of what `run.py` measured: `table.md` and `page.html` beside `rows.jsonl`.
 
-    python evaluation/kt_real/tables.py evaluation/kt_real/results
+    python evaluation/kt_real/tables.py FOLDER
 
-Intervals are 95 % bootstraps over images (planes of one volume stay together), an image's seeds averaged first, drawn
-within the class and within the others: they speak of other images like these, not of other findings.
+Intervals are 95 %, by resampling patients within the class and within the others, an image's seeds averaged first: they speak
+of other studies like these, not of other findings. A change is drawn with the same patients on both sides.
 """
 
 import json
 import sys
-from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import matplotlib as mpl
-
-mpl.use("Agg")
-import matplotlib.pyplot as plt
 import numpy as np
-
-sys.path.append(str(Path(__file__).resolve().parents[1] / "kt_phantom"))
-
-from classes import CHOSEN, Chosen
+from jinja2 import Environment, StrictUndefined, select_autoescape
 from numpy.typing import NDArray
 
-Rows = list[dict[str, object]]
-CONDITIONS = (
-    "base", "base, described", "fast", "noise images", "zero loss", "other words", "shuffled words", "real 1", "real 3",
-    "real 10",
-)  # fmt: skip
-RESAMPLES = 4_000
-SEGMENTATION = ("seen", "dsc", "iou", "nsd@2px")
+from medkt.audit.exam import beats
+
+Drawn = NDArray[np.float64]
+RESAMPLES = 2_000
+BASE = "base"
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>medkt: {{ run.model }} on real studies</title>
+<style>
+:root { color-scheme: light dark; --line: #8884; --good: #2a7d4f; --bad: #b3261e; --quiet: #777; }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.4rem; margin-bottom: 0; } h2 { font-size: 1.1rem; margin: 2rem 0 .2rem; }
+.wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+th, td { text-align: left; padding: .2rem .6rem; border-bottom: 1px solid var(--line); vertical-align: middle; white-space: nowrap; }
+.quiet { color: var(--quiet); } .above { color: var(--good); font-weight: 600; } .below { color: var(--bad); font-weight: 600; }
+svg { display: block; } svg line, svg circle { stroke: currentColor; } svg circle { fill: currentColor; }
+</style></head><body>
+<h1>Do descriptions mean real findings to {{ run.model }}?</h1>
+<p class="quiet">Weights <code>{{ run.weights[:12] or "without a digest" }}</code> &middot; medkt {{ run.medkt }} &middot; research use only, not a medical device</p>
+{% for line in head %}<p>{{ line }}</p>{% endfor %}
+{% for one in classes %}
+<h2>{{ one.title }}</h2>
+<p>{{ one.about }}</p>
+<p><strong class="{{ one.mark }}">{{ one.verdict }}</strong></p>
+<div class="wide"><table><tr><th>encoder</th><th>asked by</th><th></th>{% for cell in columns %}<th>{{ cell }}</th>{% endfor %}</tr>
+{% for row in one.rows %}<tr><td>{{ row.condition }}</td><td>{{ row.way }}</td>
+<td><svg width="150" height="16" viewBox="0 0 150 16" role="img" aria-label="{{ row.cells[0] }}"><line x1="75" x2="75" y1="0" y2="16" stroke-dasharray="2 2"/>
+<line x1="{{ 150 * row.low }}" x2="{{ 150 * row.high }}" y1="8" y2="8"/><circle cx="{{ 150 * row.middle }}" cy="8" r="3"/></svg></td>
+{% for cell in row.cells %}<td>{{ cell }}</td>{% endfor %}</tr>{% endfor %}</table></div>
+{% endfor %}</body></html>
+"""
+COLUMNS = ("AUC of the lead", "change", "called", "others called", "renamed", "seeds")
+DECIDING = ("name", "description")
+"""Ways of asking that the verdict is about, fixed before anything was asked; the others stand in the table."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Asked:
-    """One condition on one class, its seeds averaged.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One condition, asked one way: draws of the figures, as they are (first), then of every resample."""
 
-    Attributes:
-        right, right_known: of each image of the class, and of each other one, the share of seeds with a right answer.
-        taken: of each other image, the share of seeds that gave it the new name.
-        above: for each image of the class and each other one, the share of seeds that put the first higher; ties half.
-        groups, groups_known: whose volume or image each is.
-        phantoms: accuracy on phantoms of known findings.
-        seeds: how many.
-    """
-
-    right: NDArray[np.float64]
-    right_known: NDArray[np.float64]
-    taken: NDArray[np.float64]
-    above: NDArray[np.float64]
-    groups: NDArray[np.int64]
-    groups_known: NDArray[np.int64]
-    phantoms: float
+    condition: str
+    way: str
+    auc: Drawn
+    change: Drawn
+    called: float
+    taken: float
+    renamed: float | None
     seeds: int
-
-    def drawn(self) -> dict[str, NDArray[np.float64]]:
-        """Accuracy, known, taken and AUC: as they are (first), then of every resample. The same draws for every condition."""
-        rng = np.random.default_rng(0)
-        made: dict[str, list[float]] = {name: [] for name in ("accuracy", "known", "taken", "auc")}
-        for n in range(RESAMPLES + 1):
-            mine = _draw(self.groups, rng) if n else np.arange(len(self.groups))
-            others = _draw(self.groups_known, rng) if n else np.arange(len(self.groups_known))
-            made["accuracy"].append(self.right[mine].mean())
-            made["known"].append(self.right_known[others].mean())
-            made["taken"].append(self.taken[others].mean())
-            made["auc"].append(self.above[np.ix_(mine, others)].mean())
-        return {name: np.array(values) for name, values in made.items()}
+    pairs: Mapping[str, float]
 
 
 def main() -> None:
-    folder = Path(sys.argv[1])
-    rows: Rows = [json.loads(line) for line in (folder / "rows.jsonl").read_text(encoding="utf-8").splitlines()]
-    drawn: dict[tuple[str, str], dict[str, NDArray[np.float64]]] = {}
-    classes = [_of_class(rows, chosen, drawn) for chosen in CHOSEN]
-    parts = [_head(rows), _summary(drawn), *classes, _segmentation(rows)]
-    (folder / "tables.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
-    _plot(drawn, folder / "real.png")
-    print("\n\n".join(parts))
+    write_tables(Path(sys.argv[1]))
 
 
-def _head(rows: Rows) -> str:
-    seeds = {c: len({r["seed"] for r in rows if r["condition"] == c}) for c in CONDITIONS}
-    return (
-        "# Knowledge transfer on real images\n\n"
-        "`python evaluation/kt_real/run.py` with the shipped small model and medkt's default settings, which were chosen on "
-        "invented phantom findings and not on these images; what the conditions are is said there. All images asked about "
-        "have the role `validate` in ../shared/data: none was trained on, by base or learning; the base's own card reports "
-        "on most of them. Accuracy: images of the class whose nearest name, among all names of the domain, is the new one. "
-        "Known: images of the other classes that get a name that is right for them. Taken: those of them that get the new "
-        "name. AUC: of the cosine with the bare name, the class against the others. Phantoms: accuracy on phantoms of known "
-        "findings. 95 % intervals over images, too narrow where there are fewer than 20; changes are against the base, image by "
-        "image. "
-        f"Seeds: {', '.join(f'{c}: {n}' for c, n in seeds.items() if n)}."
+def write_tables(folder: Path) -> None:
+    """Both files, from the rows that are there."""
+    run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    rows = [json.loads(line) for line in (folder / "rows.jsonl").read_text(encoding="utf-8").splitlines()]
+    classes = [class_of(name, about, [r for r in rows if r["class"] == name]) for name, about in run["classes"].items()]
+    classes = [one for one in classes if one["rows"]]
+    (folder / "table.md").write_text(markdown(run, classes), encoding="utf-8")
+    page = Environment(autoescape=select_autoescape(default=True), undefined=StrictUndefined).from_string(PAGE)
+    (folder / "page.html").write_text(
+        page.render(run=run, head=head_of(run), classes=classes, columns=COLUMNS), encoding="utf-8"
     )
 
 
-def _summary(drawn: dict[tuple[str, str], dict[str, NDArray[np.float64]]]) -> str:
-    """Every class in one row each, without intervals."""
-    shown = [c for c in CONDITIONS if any(condition == c for _, condition in drawn)]
-    out = ["## All classes: accuracy / AUC / taken", "", f"| class | {' | '.join(shown)} |"]
-    out.append(f"|---|{'---|' * len(shown)}")
-    for chosen in CHOSEN:
-        found = [drawn.get((chosen.concept, c)) for c in shown]
-        cells = [
-            "" if one is None else " / ".join(f"{one[n][0]:.2f}" for n in ("accuracy", "auc", "taken")) for one in found
-        ]
-        out.append(f"| {chosen.concept} ({chosen.kind}) | {' | '.join(cells)} |")
-    return "\n".join(out)
+def head_of(run: Mapping[str, Any]) -> list[str]:
+    """What every figure is."""
+    return [
+        "AUC of the lead: how often a study of the class leads by more than one of the others, where the lead is the cosine with what is asked for "
+        "less that with the nearest known finding's name; guessing gets 0.50. Change: against the base asked the same way. Called: "
+        "studies of the class whose lead is above 0; others called: of the other studies. Renamed: of the other studies, those whose nearest "
+        "known name is no longer the base's. 95 % intervals over patients.",
+        f"Asked about: studies of the split that nothing was taught with; teaching by {run['settings'].get('how', 'images')} made from words.",
+    ]  # fmt: skip
 
 
-def _of_class(rows: Rows, chosen: Chosen, drawn: dict[tuple[str, str], dict[str, NDArray[np.float64]]]) -> str:
-    there = [c for c in CONDITIONS if any(r["finding"] == chosen.concept and r["condition"] == c for r in rows)]
-    asked = {c: _asked(rows, chosen, c) for c in there}
-    base = asked["base"]
-    drawn |= {(chosen.concept, c): one.drawn() for c, one in asked.items()}
-    before = drawn[chosen.concept, "base"]
-    out = [
-        f"## {chosen.concept}: {chosen.kind}",
-        "",
-        f"{chosen.why} {len(base.right)} images of it and {len(base.right_known)} others.",
-        "",
-        "| condition | accuracy | change, points | AUC | change of AUC | known, points | taken | phantoms, points |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for condition in there:
-        now = drawn[chosen.concept, condition]
-        change = {name: now[name] - before[name] for name in now}
-        cells = [_said(now["accuracy"]), _said(100 * change["accuracy"], 0), _said(now["auc"])]
-        cells += [_said(change["auc"]), _said(100 * change["known"], 0), f"{now['taken'][0]:.2f}"]
-        cells.append(f"{100 * (asked[condition].phantoms - base.phantoms):+.1f}")
-        if condition == "base":
-            cells[1], cells[3], cells[6] = "", "", f"({base.phantoms:.2f})"
-            cells[4] = f"({_said(now['known'])})"
-        out.append(f"| {condition} | {' | '.join(cells)} |")
-    return "\n".join([*out, "", _answers(rows, chosen)])
+def class_of(name: str, about: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """One class: its verdict and its lines, for page and table."""
+    lines = [*lines_of(rows)]
+    verdict, mark = verdict_of(lines, about) if lines else ("", "")
+    met = f" The small model met it as: {about['met']}." if about["met"] else ""
+    return {
+        "name": name, "title": f"{about['name']} ({name})", "verdict": verdict, "mark": mark,
+        "about": f"“{about['description']}” {about['studies']} studies of it and {about['others']} others; told apart from {len(about['known'])} known names.{met}",
+        "rows": [shown(line) for line in lines], "lines": lines, "decides": about["decides"],
+    }  # fmt: skip
 
 
-def _answers(rows: Rows, chosen: Chosen) -> str:
-    """What the images of the class are called, before and after."""
-    said = []
-    for condition in ("base", "fast", "real 10"):
-        found = [r for r in rows if r["finding"] == chosen.concept and r["condition"] == condition]
-        counts = Counter(
-            answer
-            for row in found
-            for answer, label in zip(_list(row, "answers"), _list(row, "labels"), strict=True)
-            if label == chosen.label
+def lines_of(rows: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
+    """Every condition by every way, the base first; one that could not be made is left out."""
+    base: dict[str, Drawn] = {}
+    for condition in dict.fromkeys(row["condition"] for row in rows):
+        own = [row for row in rows if row["condition"] == condition and row["leads"]]
+        for way in own[0]["leads"] if own else ():
+            drawn = auc_drawn(own, way)
+            base.setdefault(way, drawn)
+            leads, mine = np.array([row["leads"][way] for row in own]), own[0]["of the class"]
+            yield Line(
+                condition=condition, way=way, auc=drawn, change=drawn - base[way], called=float((leads[:, :mine] > 0).mean()),
+                taken=float((leads[:, mine:] > 0).mean()), renamed=float(np.mean([row["renamed"] for row in own])), seeds=len(own),
+                pairs=pairs_of(own, way),
+            )  # fmt: skip
+
+
+def auc_drawn(rows: Sequence[Mapping[str, Any]], way: str) -> Drawn:
+    """The area under the curve, then that of every resample of patients; the same draws for every condition."""
+    mine, patients = rows[0]["of the class"], np.array(rows[0]["patients"])
+    won = np.mean([beats(*np.split(np.array(row["leads"][way]), [mine])) for row in rows], axis=0)
+    rng = np.random.default_rng(0)
+    own, other = (weights_of(part, rng) for part in (patients[:mine], patients[mine:]))
+    drawn = ((own @ won) * other).sum(1) / (own.sum(1) * other.sum(1))
+    return np.concatenate([[won.mean()], drawn])
+
+
+def weights_of(patients: NDArray[np.str_], rng: np.random.Generator) -> Drawn:
+    """How often each study is in each resample of as many patients."""
+    names, whose = np.unique(patients, return_inverse=True)
+    counts = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=RESAMPLES)
+    weights: Drawn = counts[:, whose].astype(np.float64)
+    return weights
+
+
+def pairs_of(rows: Sequence[Mapping[str, Any]], way: str) -> dict[str, float]:
+    """The area against each other class alone."""
+    mine, labels = rows[0]["of the class"], np.array(rows[0]["labels"])
+    leads = [np.array(row["leads"][way]) for row in rows]
+    return {
+        str(label): float(np.mean([beats(one[:mine], one[mine:][labels[mine:] == label]).mean() for one in leads]))
+        for label in dict.fromkeys(labels[mine:])
+    }
+
+
+def verdict_of(lines: Sequence[Line], about: Mapping[str, Any]) -> tuple[str, str]:
+    """In words, and how it is marked: by what the description does without learning."""
+    if not about["decides"]:
+        return f"No verdict: {about['studies']} studies of the class and {about['others']} others are too few.", ""
+    asked = [line for line in lines if line.condition == BASE and line.way in DECIDING]
+    said = [f"Asked by {line.way}: {ranks(line.auc)}." for line in asked]
+    low, high = ends(asked[-1].auc)
+    by_name = [line for line in lines if line.way == DECIDING[0]]
+    for line in (one for one in by_name if one.condition != BASE and ": " not in one.condition):
+        said.append(
+            f"Learned ({line.condition}), asked by name: {ranks(line.auc)}; change {interval(line.change, sign=True)}."
         )
-        total = sum(counts.values())
-        words = ", ".join(f"{name} {100 * count / total:.0f} %" for name, count in counts.most_common(4))
-        said.append(f"{condition}: {words}" if total else f"{condition}: not run")
-    return "Called: " + "; ".join(said) + "."
+        controls = [
+            one
+            for one in by_name
+            if one.condition.startswith(f"{line.condition}: ") and "labelled" not in one.condition
+        ]
+        if best := max(controls, key=lambda one: one.auc[0], default=None):
+            said.append(f"Best control ({best.condition.split(': ')[1]}): {interval(best.auc)}.")
+    return " ".join(said), "above" if low > 0.5 else "below" if high < 0.5 else ""
 
 
-def _segmentation(rows: Rows) -> str:
+def ranks(drawn: Drawn) -> str:
+    """A figure against guessing, in words."""
+    low, high = ends(drawn)
+    words = "ranks above chance" if low > 0.5 else "ranks below chance" if high < 0.5 else "not told from chance"
+    return f"{interval(drawn)}, {words}"
+
+
+def shown(line: Line) -> dict[str, Any]:
+    """A line as cells."""
+    low, high = ends(line.auc)
+    change = "" if line.condition == BASE else interval(line.change, sign=True)
+    renamed = "" if line.condition == BASE or line.renamed is None else f"{line.renamed:.2f}"
+    cells = (interval(line.auc), change, f"{line.called:.2f}", f"{line.taken:.2f}", renamed, str(line.seeds))
+    return {
+        "condition": line.condition,
+        "way": line.way,
+        "cells": cells,
+        "low": low,
+        "high": high,
+        "middle": float(line.auc[0]),
+    }
+
+
+def markdown(run: Mapping[str, Any], classes: Sequence[Mapping[str, Any]]) -> str:
+    """The same as a table for a repository."""
+    weights = f"`{run['weights'][:12]}`" if run["weights"] else "without a digest"
     out = [
-        "## Segmentation by bare name",
+        f"# Real studies: {run['model']}",
         "",
-        "`medkt segment` with the name alone, default settings, gate on, not seen counted as 0; seed 0; NSD at 2 pixels. "
-        "Means with 95 % intervals over images; no class of the radiographs has outlines.",
+        f"`python evaluation/kt_real/run.py`; weights {weights}, medkt {run['medkt']}.",
         "",
-        f"| class | images | condition | {' | '.join(SEGMENTATION)} | change of DSC |",
-        f"|---|---|---|{'---|' * (len(SEGMENTATION) + 1)}",
+        *head_of(run),
     ]
-    for row in (r for r in rows if r.get("segmented")):
-        (base,) = (r for r in rows if r["finding"] == row["finding"] and r["condition"] == "base")
-        values = {name: np.array([one[name] for one in _list(row, "segmented")]) for name in SEGMENTATION}
-        before = np.array([one["dsc"] for one in _list(base, "segmented")])
-        cells = [_said(_means(values[name])) for name in SEGMENTATION]
-        change = "" if row is base else _said(_means(values["dsc"] - before))
-        out.append(f"| {row['finding']} | {len(before)} | {row['condition']} | {' | '.join(cells)} | {change} |")
-    return "\n".join(out)
+    for one in classes:
+        out += ["", f"## {one['title']}", "", one["about"], "", f"**{one['verdict']}**", ""]
+        out += [
+            f"| encoder | asked by | {' | '.join(COLUMNS)} | AUC against each other class |",
+            "|---|---|" + "---|" * (len(COLUMNS) + 1),
+        ]
+        for row, line in zip(one["rows"], one["lines"], strict=True):
+            pairs = ", ".join(f"{label} {value:.2f}" for label, value in line.pairs.items())
+            out.append(f"| {row['condition']} | {row['way']} | {' | '.join(row['cells'])} | {pairs} |")
+    return "\n".join(out) + "\n"
 
 
-def _plot(drawn: dict[tuple[str, str], dict[str, NDArray[np.float64]]], path: Path) -> None:
-    """Accuracy and AUC of every class and condition."""
-    figure, axes = plt.subplots(2, len(CHOSEN), figsize=(12, 5.5), layout="constrained", sharey="row", squeeze=False)
-    for column, chosen in enumerate(CHOSEN):
-        there = [c for c in CONDITIONS if (chosen.concept, c) in drawn]
-        for row, name in enumerate(("accuracy", "auc")):
-            axis = axes[row, column]
-            for place, condition in enumerate(there):
-                middle, low, high = _interval(drawn[chosen.concept, condition][name])
-                colour = {"fast": "#b3261e"}.get(condition, "#333" if condition.startswith("real") else "#888")
-                arms = [[max(0.0, middle - low)], [max(0.0, high - middle)]]
-                axis.errorbar(place, middle, yerr=arms, fmt="o", color=colour, capsize=3)
-            axis.axhline(drawn[chosen.concept, "base"][name][0], color="#3367d6", lw=0.8, ls=":")
-            axis.set_ylim(-0.03, 1.03)
-            axis.set_xticks(range(len(there)), there if row else [""] * len(there), rotation=60, ha="right", fontsize=8)
-        axes[0, column].set_title(f"{chosen.concept}\n({chosen.kind})", fontsize=9)
-    axes[0, 0].set_ylabel("accuracy by bare name")
-    axes[1, 0].set_ylabel("AUC of the bare name")
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
+def ends(drawn: Drawn) -> tuple[float, float]:
+    """Of the interval."""
+    low, high = np.quantile(drawn[1:], (0.025, 0.975))
+    return float(low), float(high)
 
 
-def _asked(rows: Rows, chosen: Chosen, condition: str) -> Asked:
-    found = [r for r in rows if r["finding"] == chosen.concept and r["condition"] == condition]
-    mine = np.array([label == chosen.label for label in _list(found[0], "labels")])
-    groups = np.unique([path.split("#")[0] for path in _list(found[0], "images")], return_inverse=True)[1]
-    right, taken, cosine = (np.array([_list(r, n) for r in found], float) for n in ("right", "called_new", "cosine"))
-    gap = cosine[:, mine][:, :, None] - cosine[:, ~mine][:, None, :]
-    return Asked(
-        right=right[:, mine].mean(0), right_known=right[:, ~mine].mean(0), taken=taken[:, ~mine].mean(0),
-        above=((gap > 0) + 0.5 * (gap == 0)).mean(0), groups=groups[mine], groups_known=groups[~mine],
-        phantoms=float(np.mean([float(str(r["phantoms"])) for r in found])), seeds=len(found),
-    )  # fmt: skip
-
-
-def _draw(groups: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.intp]:
-    """Positions of as many groups, drawn with replacement."""
-    names = np.unique(groups)
-    return np.concatenate([np.flatnonzero(groups == one) for one in rng.choice(names, len(names))])
-
-
-def _means(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    drawn = np.random.default_rng(0).integers(0, len(values), (RESAMPLES, len(values)))
-    return np.concatenate([[values.mean()], values[drawn].mean(1)])
-
-
-def _interval(values: NDArray[np.float64]) -> tuple[float, float, float]:
-    low, high = np.quantile(values[1:], (0.025, 0.975))
-    return float(values[0]), float(low), float(high)
-
-
-def _said(values: NDArray[np.float64], digits: int = 2) -> str:
-    middle, low, high = (round(one, digits) + 0.0 for one in _interval(values))  # no -0.00
-    return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
-
-
-def _list(row: dict[str, object], name: str) -> list:  # type: ignore[type-arg]
-    found = row[name]
-    if not isinstance(found, list):
-        raise TypeError(f"{name} of {row['finding']}, {row['condition']} is no list")
-    return found
+def interval(drawn: Drawn, *, sign: bool = False) -> str:
+    """A figure with its interval, in words."""
+    plus = "+" if sign else ""
+    middle, low, high = (round(float(one), 2) + 0.0 for one in (drawn[0], *ends(drawn)))  # no -0.00
+    return f"{middle:{plus}.2f} ({low:{plus}.2f} to {high:{plus}.2f})"
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ h3 { font-size: 1rem; margin: 1rem 0 .2rem; } svg text { fill: currentColor; fon
 medkt {{ e.medkt }}, {{ e.made }}</p>
 <p class="notice"><strong>{{ notice }}</strong></p>
 <p>Two sentences that differ in one thing, and a drawn picture that decides between them: how often is the right one nearer?
-Guessing gets {{ "%.2f" % chance }}. A row is <span class="told">told apart</span> where its 95 % interval (Wilson) ends at
+Guessing gets {{ "%.2f" % chance }}. A row is <span class="told">told apart</span> where its 95 % interval (Wilson) begins at
 {{ "%.2f" % lowest }} or above; otherwise it is <span class="not">not shown</span>.</p>
 <p><strong>{{ line | capitalize }}.</strong></p>
 
