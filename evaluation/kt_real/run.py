@@ -36,7 +36,7 @@ from tables import write_tables
 from teaching import Condition, Way, conditions, ways_of
 
 from medkt.about import __version__
-from medkt.audit import WAYS, Spoken
+from medkt.asking import WAYS, Spoken
 from medkt.audit.exam import lead_of
 from medkt.config import resolve_learning
 from medkt.errors import InputError, MedktError
@@ -92,7 +92,7 @@ def run(encoder: DualEncoder, arguments: argparse.Namespace) -> None:
     studies = read_studies(arguments.data)
     tasks = tasks_of(arguments.data, studies, arguments.classes, arguments.most)
     out = arguments.out or Path(__file__).resolve().parent / "results" / encoder.spec.name
-    kept = Kept(out, identity(encoder, tasks, settings))
+    kept = Kept(out, identity(encoder, tasks), ways)
     benches = [Bench(encoder, task, settings) for task in tasks]
     wanted = [one for bench in benches for one in bench.missing(kept, ways, arguments)]
     keys = [(bench.task.concept.id, condition.name) for bench, condition in wanted]
@@ -111,10 +111,9 @@ def run(encoder: DualEncoder, arguments: argparse.Namespace) -> None:
         kept.add({**row, "seconds": round(time.process_time() - began, 1)})
         write_tables(out)
         print(f"{row['class']}, {row['condition']}, seed {row['seed']}: {clock.after()}", flush=True)
-    write_tables(out)
 
 
-def identity(encoder: DualEncoder, tasks: tuple[Task, ...], settings: LearnSettings) -> dict[str, Any]:
+def identity(encoder: DualEncoder, tasks: tuple[Task, ...]) -> dict[str, Any]:
     """What all rows of one folder have in common."""
     asked = hashlib.sha256()
     for task in tasks:
@@ -123,11 +122,10 @@ def identity(encoder: DualEncoder, tasks: tuple[Task, ...], settings: LearnSetti
                 [task.concept.id, *(one.id + one.role for one in (*task.asked, *task.given, *task.others))]
             ).encode()
         )
-    plain = json.loads(json.dumps(asdict(settings), default=str))
     return {
         "model": encoder.spec.name, "weights": encoder.spec.digest, "licence": encoder.spec.licence, "studies": asked.hexdigest(),
-        "classes": {task.concept.id: described(task) for task in tasks}, "settings": plain,
-        "ways of asking": [way.name for way in WAYS], "medkt": __version__,
+        "classes": {task.concept.id: described(task) for task in tasks}, "ways of asking": [way.name for way in WAYS],
+        "medkt": __version__,
     }  # fmt: skip
 
 
@@ -141,14 +139,22 @@ def described(task: Task) -> dict[str, Any]:
 
 
 class Kept:
-    """What was measured, one line each, of one model, one set of studies and one way of learning."""
+    """What was measured, one line each, of one model, one set of studies and one setting of each way of teaching.
 
-    def __init__(self, folder: Path, own: dict[str, Any]) -> None:
-        self.folder, path = folder, folder / "run.json"
-        self._rows, self._own = folder / "rows.jsonl", own
-        if path.is_file() and (there := json.loads(path.read_text(encoding="utf-8"))) != own:
-            other = ", ".join(name for name in own if own[name] != there.get(name))
-            raise InputError(f"{folder}: holds rows of another run ({other} differ); choose another --out")
+    Raises:
+        InputError: the folder holds rows of another model, of other studies or of a way with other settings.
+    """
+
+    def __init__(self, folder: Path, own: dict[str, Any], ways: tuple[Way, ...]) -> None:
+        self.folder, self._rows = folder, folder / "rows.jsonl"
+        taught = {way.name: json.loads(json.dumps(asdict(way.settings), default=str)) for way in ways}
+        path = folder / "run.json"
+        there = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {**own, "teaching": {}}
+        other = [name for name in own if own[name] != there.get(name)]
+        other += [f"settings of {name}" for name in taught if _differ(taught[name], there["teaching"].get(name, {}))]
+        if other:
+            raise InputError(f"{folder}: holds rows of another run ({', '.join(other)}); choose another --out")
+        self._own = {**own, "teaching": {**there["teaching"], **taught}}
         lines = self._rows.read_text(encoding="utf-8").splitlines() if self._rows.is_file() else []
         self._there = {key_of(json.loads(line)) for line in lines}
 
@@ -157,12 +163,19 @@ class Kept:
 
     def add(self, row: dict[str, Any]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        own = self.folder / "run.json"
-        if not own.is_file():
-            own.write_text(json.dumps(self._own, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        (self.folder / "run.json").write_text(json.dumps(self._own, indent=1, allow_nan=False) + "\n", encoding="utf-8")
         with self._rows.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row, allow_nan=False) + "\n")
         self._there.add(key_of(row))
+
+
+def _differ(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether a setting that both have is another one; a later medkt may have more of them."""
+    return any(
+        _differ(value, other[name]) if isinstance(value, dict) else value != other[name]
+        for name, value in one.items()
+        if name in other
+    )
 
 
 def key_of(row: dict[str, Any]) -> tuple[str, str, int]:
@@ -203,6 +216,9 @@ class Bench:
         plain: dict[str, Any] = {"class": self.task.concept.id, "condition": condition.name, "seed": condition.seed}
         plain |= {"studies": [one.id for one in self.task.asked], "labels": [one.label for one in self.task.asked]}
         plain |= {"patients": [one.patient for one in self.task.asked], "of the class": self.task.mine}
+        plain |= {
+            "brightness": [round(float(np.mean([plane.mean() for plane in one.planes])), 4) for one in self.task.asked]
+        }
         if made is None:
             return {**plain, "leads": {}, "renamed": None}
         vectors = vectors_of(made, self._seen)

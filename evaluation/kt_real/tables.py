@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, StrictUndefined, select_autoescape
 from numpy.typing import NDArray
-
-from medkt.audit.exam import beats
+from scipy.stats import spearmanr
 
 Drawn = NDArray[np.float64]
 RESAMPLES = 2_000
 BASE = "base"
+BRIGHTNESS = "brightness alone"
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>medkt: {{ run.model }} on real studies</title>
@@ -61,8 +61,8 @@ class Line:
     way: str
     auc: Drawn
     change: Drawn
-    called: float
-    taken: float
+    called: float | None
+    taken: float | None
     renamed: float | None
     seeds: int
     pairs: Mapping[str, float]
@@ -81,18 +81,18 @@ def write_tables(folder: Path) -> None:
     (folder / "table.md").write_text(markdown(run, classes), encoding="utf-8")
     page = Environment(autoescape=select_autoescape(default=True), undefined=StrictUndefined).from_string(PAGE)
     (folder / "page.html").write_text(
-        page.render(run=run, head=head_of(run), classes=classes, columns=COLUMNS), encoding="utf-8"
+        page.render(run=run, head=head_of(), classes=classes, columns=COLUMNS), encoding="utf-8"
     )
 
 
-def head_of(run: Mapping[str, Any]) -> list[str]:
+def head_of() -> list[str]:
     """What every figure is."""
     return [
         "AUC of the lead: how often a study of the class leads by more than one of the others, where the lead is the cosine with what is asked for "
         "less that with the nearest known finding's name; guessing gets 0.50. Change: against the base asked the same way. Called: "
         "studies of the class whose lead is above 0; others called: of the other studies. Renamed: of the other studies, those whose nearest "
         "known name is no longer the base's. 95 % intervals over patients.",
-        f"Asked about: studies of the split that nothing was taught with; teaching by {run['settings'].get('how', 'images')} made from words.",
+        "Nothing that is asked about was taught or chosen with.",
     ]  # fmt: skip
 
 
@@ -100,6 +100,10 @@ def class_of(name: str, about: Mapping[str, Any], rows: Sequence[Mapping[str, An
     """One class: its verdict and its lines, for page and table."""
     lines = [*lines_of(rows)]
     verdict, mark = verdict_of(lines, about) if lines else ("", "")
+    base = next((row for row in rows if row["condition"] == BASE), None)
+    if base is not None:
+        lines.append(without_model(base))
+        verdict += f" Brightness alone: {interval(lines[-1].auc)}; the description's lead goes with it by {goes_with_brightness(base, DECIDING[1]):+.2f} (Spearman)."
     met = f" The small model met it as: {about['met']}." if about["met"] else ""
     return {
         "name": name, "title": f"{about['name']} ({name})", "verdict": verdict, "mark": mark,
@@ -124,14 +128,39 @@ def lines_of(rows: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
             )  # fmt: skip
 
 
+def without_model(row: Mapping[str, Any]) -> Line:
+    """What the mean brightness of the shown planes tells by itself: words of brightness may say no more than that."""
+    drawn = auc_drawn([{**row, "leads": {BRIGHTNESS: row["brightness"]}}], BRIGHTNESS)
+    return Line(
+        condition="no model", way=BRIGHTNESS, auc=drawn, change=drawn - drawn, called=None, taken=None, renamed=None, seeds=1,
+        pairs=pairs_of([{**row, "leads": {BRIGHTNESS: row["brightness"]}}], BRIGHTNESS),
+    )  # fmt: skip
+
+
+def goes_with_brightness(row: Mapping[str, Any], way: str) -> float:
+    """Spearman's correlation of the leads with the brightness; 0 where either is the same for all."""
+    found = (
+        float(spearmanr(row["leads"][way], row["brightness"])[0])
+        if np.ptp(row["leads"][way]) and np.ptp(row["brightness"])
+        else 0.0
+    )
+    return found
+
+
 def auc_drawn(rows: Sequence[Mapping[str, Any]], way: str) -> Drawn:
     """The area under the curve, then that of every resample of patients; the same draws for every condition."""
     mine, patients = rows[0]["of the class"], np.array(rows[0]["patients"])
-    won = np.mean([beats(*np.split(np.array(row["leads"][way]), [mine])) for row in rows], axis=0)
+    won = np.mean([beats(np.array(row["leads"][way]), mine) for row in rows], axis=0)
     rng = np.random.default_rng(0)
     own, other = (weights_of(part, rng) for part in (patients[:mine], patients[mine:]))
     drawn = ((own @ won) * other).sum(1) / (own.sum(1) * other.sum(1))
     return np.concatenate([[won.mean()], drawn])
+
+
+def beats(leads: Drawn, mine: int) -> Drawn:
+    """For each study of the class and each other one: 1 where the first leads by more, a half where both are equal."""
+    won: Drawn = (np.sign(leads[:mine, None] - leads[None, mine:]) + 1) / 2
+    return won
 
 
 def weights_of(patients: NDArray[np.str_], rng: np.random.Generator) -> Drawn:
@@ -147,7 +176,7 @@ def pairs_of(rows: Sequence[Mapping[str, Any]], way: str) -> dict[str, float]:
     mine, labels = rows[0]["of the class"], np.array(rows[0]["labels"])
     leads = [np.array(row["leads"][way]) for row in rows]
     return {
-        str(label): float(np.mean([beats(one[:mine], one[mine:][labels[mine:] == label]).mean() for one in leads]))
+        str(label): float(np.mean([beats(one, mine)[:, labels[mine:] == label].mean() for one in leads]))
         for label in dict.fromkeys(labels[mine:])
     }
 
@@ -184,9 +213,12 @@ def ranks(drawn: Drawn) -> str:
 def shown(line: Line) -> dict[str, Any]:
     """A line as cells."""
     low, high = ends(line.auc)
-    change = "" if line.condition == BASE else interval(line.change, sign=True)
-    renamed = "" if line.condition == BASE or line.renamed is None else f"{line.renamed:.2f}"
-    cells = (interval(line.auc), change, f"{line.called:.2f}", f"{line.taken:.2f}", renamed, str(line.seeds))
+    taught = line.condition not in (BASE, "no model")
+    change = interval(line.change, sign=True) if taught else ""
+    shares = (
+        "" if one is None else f"{one:.2f}" for one in (line.called, line.taken, line.renamed if taught else None)
+    )
+    cells = (interval(line.auc), change, *shares, str(line.seeds))
     return {
         "condition": line.condition,
         "way": line.way,
@@ -205,7 +237,7 @@ def markdown(run: Mapping[str, Any], classes: Sequence[Mapping[str, Any]]) -> st
         "",
         f"`python evaluation/kt_real/run.py`; weights {weights}, medkt {run['medkt']}.",
         "",
-        *head_of(run),
+        *head_of(),
     ]
     for one in classes:
         out += ["", f"## {one['title']}", "", one["about"], "", f"**{one['verdict']}**", ""]
