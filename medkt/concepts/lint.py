@@ -82,6 +82,12 @@ def problem_at(document: Document, steps: Steps, rule: str, level: Level, messag
     )  # fmt: skip
 
 
+def errors_of(text: str, *, role: Role, names: tuple[str, ...], modality: str) -> tuple[str, ...]:
+    """What `lint` would call an error of one caption, before there is a file: a sentence each; empty where nothing is."""
+    place = Place(steps=(), role=role, text=text, names=names)
+    return tuple(message for _, level, message, _ in _of_caption(place, modality) if level == "error")
+
+
 def _words(document: Document) -> Iterator[Problem]:
     for place in places(document):
         for rule, level, message, remedy in _of_caption(place, document.raw["modality"]):
