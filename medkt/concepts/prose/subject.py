@@ -127,7 +127,7 @@ def _named_by_noun(text: str, names: Names) -> str:
         flags=re.IGNORECASE,
     )
     said = re.sub(r"^[Ii]t\b(?!')", "the lesion", said)
-    said = re.sub(r"^(?:[Tt]hey|[Tt]hese(?=\s+(?:are|have|lie|show|may|can)\b))\b", "the lesions", said)
+    said = re.sub(r"^(?:they|these(?=\s+(?:are|have|lie|show|may|can)\b))\b", "the lesions", said, flags=re.IGNORECASE)
     if not re.match(rf"^{own_subject(names)}\b", said, re.IGNORECASE):
         said = re.sub(r"(?<=\s)it(?=[,;]|$|\s(?!is\b|has\b))", "the lesion", said)
         said = re.sub(r"(?<=\s)them(?=[,;]|$|\s)", "the lesions", said)
