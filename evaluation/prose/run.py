@@ -106,7 +106,12 @@ def table(found: dict[str, list[Read]], model: str = "") -> str:
     lines += [_row(name, reads) for name, reads in found.items()]
     for name, reads in found.items():
         lines += ["", f"## {name.capitalize()}: each paragraph", "", *_each(reads)]
-        lines += ["", f"## {name.capitalize()}: the writer's first role (rows) and the role read", "", *_confusion(reads)]
+        lines += [
+            "",
+            f"## {name.capitalize()}: the writer's first role (rows) and the role read",
+            "",
+            *_confusion(reads),
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -132,7 +137,7 @@ def _named(one: Read) -> int:
 
 def _share(held: Sequence[tuple[str, bool]]) -> str:
     """A share of sentences; those of one paragraph go together."""
-    share = share_interval(np.array([one for _, one in held]), [place for place, _ in held])
+    share = share_interval(np.array([one for _, one in held]), np.array([place for place, _ in held]))
     return f"{share.estimate:.3f} ({share.low:.3f} to {share.high:.3f})"
 
 

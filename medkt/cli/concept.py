@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medkt.cli import concepts as shipped
+from medkt.cli import from_prose
+from medkt.cli.from_prose import write_words
 
 if TYPE_CHECKING:
     from medkt.concepts.encoder_lint import Forecast
@@ -20,11 +22,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.description = "Words for findings, and learnt concepts as files."
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
 
-    action = actions.add_parser("new", help="write a commented file to fill in, or one from a list of captions")
+    action = actions.add_parser(
+        "new", help="write a commented file to fill in, or one from a list of captions or a text"
+    )
     action.add_argument("--modality", choices=_MODALITIES, required=True)
     action.add_argument("--name", default="", help="the finding, as a radiologist writes it")
     action.add_argument("--caption", action="append", default=[], help="what it looks like; may be repeated")
     action.add_argument("--from-list", type=Path, metavar="FILE", help="take name<TAB>caption lines instead")
+    action.add_argument(
+        "--from-text", type=Path, metavar="FILE",
+        help="read a description in prose instead: what is seen becomes captions, the rest is set aside with the reason",
+    )  # fmt: skip
+    action.add_argument("-m", "--model", help="with --from-text: cut captions to what this encoder reads")
+    action.add_argument(
+        "--json", action="store_true", help="with --from-text: what became of each sentence, as JSON on stdout"
+    )
     action.add_argument("--licence", default="", help="of the words, such as CC-BY-4.0")
     action.add_argument("--author", default="", help="of the words")
     action.add_argument("--source", default="given by the user", help="where a list comes from")
@@ -82,12 +94,17 @@ def _add_trust(parser: argparse.ArgumentParser) -> None:
 def _new(arguments: argparse.Namespace) -> int:
     from medkt.concepts import convert_caption_list
     from medkt.concepts.skeleton import skeleton
-    from medkt.errors import OutputError, SettingsError
-    from medkt.io.atomic import write_atomically
+    from medkt.errors import SettingsError
 
     if arguments.from_list and (arguments.name or arguments.caption):
         raise SettingsError("--from-list brings names and captions; leave out --name and --caption")
+    if arguments.from_text and (arguments.from_list or arguments.caption):
+        raise SettingsError("--from-text brings the captions; leave out --from-list and --caption")
+    if not arguments.from_text and (arguments.json or arguments.model):
+        raise SettingsError("--json and --model are for --from-text FILE; leave them out")
     owed = {"licence": arguments.licence, "author": arguments.author}
+    if arguments.from_text:
+        return from_prose.new(arguments)
     if arguments.from_list:
         text = convert_caption_list(
             arguments.from_list, modality=arguments.modality, source=arguments.source, **owed
@@ -97,9 +114,7 @@ def _new(arguments: argparse.Namespace) -> int:
     if arguments.output is None:
         print(text, end="")
         return 0
-    if arguments.output.exists() and not arguments.overwrite:
-        raise OutputError(f"{arguments.output}: exists already; choose another name or give --overwrite")
-    write_atomically(arguments.output, lambda path: path.write_text(text, encoding="utf-8"))
+    write_words(arguments.output, text, overwrite=arguments.overwrite)
     print(f"{arguments.output}: fill it in, then `medkt concept lint {arguments.output}`")
     return 0
 

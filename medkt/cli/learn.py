@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from medkt.cli.ahead import Stages
 from medkt.cli.dry_run import add_dry_run, say_plan
+from medkt.cli.from_prose import is_prose, taught
 from medkt.cli.outputs import add_output, require_output
 from medkt.cli.published import Given, add_as_published, settings_section, settings_values, settle, standing_of
 from medkt.cli.segment import modality_of, progress, say_demonstration, say_notes
@@ -31,8 +32,11 @@ log = logging.getLogger(__name__)
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "concept", metavar="CONCEPT", help="a concept file (`medkt concept new` makes one), or the name of a concept"
+        "concept",
+        metavar="CONCEPT",
+        help="a concept file (`medkt concept new` makes one), the name of a concept, or a .txt that describes a finding in prose",
     )
+    parser.add_argument("--name", default="", help="how the finding that a .txt describes is called")
     add_output(parser, "NAME.medkt", "the package to write")
     parser.add_argument(
         "--modality", default="auto", choices=("auto", "cxr", "ct", "mri", "ultrasound"),
@@ -264,7 +268,12 @@ def _concept_and_domain(arguments: argparse.Namespace) -> "tuple[Concept, Domain
     from medkt.errors import SettingsError
 
     modality = modality_of(arguments) or ""
-    concept = load_concept(arguments.concept, modality=modality)
+    if arguments.name and not is_prose(arguments.concept):
+        raise SettingsError(f"{arguments.concept}: has a name of its own; --name is for a description in a .txt file")
+    if is_prose(arguments.concept):
+        concept = taught(Path(arguments.concept), name=arguments.name, modality=modality, quiet=arguments.quiet)
+    else:
+        concept = load_concept(arguments.concept, modality=modality)
     name = modality or concept.modality
     if not name:
         raise SettingsError(f"{concept.id}: says no modality; give --modality cxr, ct, mri or ultrasound")

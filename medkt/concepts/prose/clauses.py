@@ -67,8 +67,11 @@ class Part:
     @property
     def leans(self) -> bool:
         """Whether it needs the piece before it: no subject of its own."""
-        bare = _LED.sub("", self.text)
-        return rewriting().leaning.match(bare) is not None or rewriting().subjects.match(bare) is None
+        bare, lists = _LED.sub("", self.text), rewriting()
+        if lists.leaning.match(bare):
+            return True
+        is_joined = bool(re.search(r"[a-z;]", self.joint + self.text[: len(self.text) - len(bare)]))
+        return not (lists.subjects.match(bare) or (is_joined and lists.adjectives.match(bare)))
 
 
 def parts_of(text: str) -> tuple[Part, ...]:
@@ -114,13 +117,15 @@ def kept_of(
         elif not reason and leans and fallen:
             reason = "what it belongs to is left out"
         fallen = fallen if leans else bool(reason)
-        anchors = (
-            number == 0 and bool(reason) and _LEADS.match(part.text) is not None
-        )  # "If it is infected, a level forms"
-        if reason:
+        # "If it is infected, a level forms": what comes next leans on nothing
+        anchors = number == 0 and bool(reason) and _LEADS.match(part.text) is not None
+        if reason and not (
+            reason == _REASONS["other"] and first_way(part.text, modality) == modality
+        ):  # "On CT" is no loss
             out.append(LeftOut(text=part.text, reason=reason))
-        else:
-            kept.append(part)
+        if reason:
+            continue
+        kept.append(part)
     return tuple(kept), tuple(out)
 
 

@@ -97,6 +97,8 @@ def as_lines(draft: Draft) -> Iterator[str]:
             yield f"      -> {caption.look}"
         for left in sentence.left_out:
             yield f"      left out {left.text!r}: {left.reason}"
+    if (elsewhere := sum(one.role == "other_modality" for one in draft.sentences)) > kept:
+        yield f"  note: {elsewhere} sentences describe another way of imaging than {draft.modality}, {kept} this one: is --modality right?"
     if draft.names.synonyms:
         yield f"  also called: {', '.join(draft.names.synonyms)}"
     if draft.confusables:

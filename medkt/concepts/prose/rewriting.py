@@ -106,8 +106,11 @@ def holds_look(text: str) -> bool:
 
 def _plainly(text: str) -> tuple[str, tuple[LeftOut, ...]]:
     """Without brackets, quotes, and words of how often and how surely."""
-    aside = tuple(LeftOut(text=found.group().strip(), reason="in brackets") for found in _BRACKETS.finditer(text))
-    said = _QUOTES.sub("", _BRACKETS.sub("", text)).rstrip(" .!?")
+    aside: list[LeftOut] = []
+    while found := _BRACKETS.search(text):  # the inner ones first
+        aside.append(LeftOut(text=found.group().strip(), reason="in brackets"))
+        text = text[: found.start()] + text[found.end() :]
+    said = _QUOTES.sub("", text).rstrip(" .!?")
     said = re.sub(r"[<>=~±]\s*(?=\d)", "", said)
     lists = rewriting()
     for pattern, other in lists.instead:
@@ -123,7 +126,7 @@ def _plainly(text: str) -> tuple[str, tuple[LeftOut, ...]]:
     said = lists.how_often.sub("", said)
     said = re.sub(r"\s+([,;])", r"\1", " ".join(said.split()))
     said = re.sub(r"([,;])(?:\s*[,;])+", r"\1", said).strip(" ,;")
-    return _SUBJECTLESS.sub("", said), aside
+    return _SUBJECTLESS.sub("", said), tuple(aside)
 
 
 def _caption(

@@ -17,7 +17,7 @@ _MARKED_HEADING = re.compile(
     r"^\s*(?:#{1,6}\s*(?P<hash>.+?)\s*#*|=+\s*(?P<equals>.+?)\s*=+|\*\*(?P<star>[^*]+?):?\*\*:?)\s*$"
 )
 _UNDERLINE = re.compile(r"^\s*(?:[|:\s-]*-{3,}[|:\s-]*|-{3,}|={3,}|~{3,}|_{3,}|\*{3,})\s*$")
-_LABEL = re.compile(r"^(?P<label>[A-Z][\w /&'-]{1,40}):\s+(?=\S)")
+_LABEL = re.compile(r"^(?P<label>[A-Za-z][\w /&'-]{1,40}):\s+(?=\S)")
 _REFERENCE = re.compile(
     r"\s*\[(?:\d[\d,;\s-]*|[a-z]|note \d+|citation needed|clarification needed|who\?|when\?)\]|\s*\(\s*(?:\d{1,3}\s*[,;-]\s*)+\d{1,3}\s*\)"
 )
@@ -127,13 +127,15 @@ def _blocks(text: str) -> Iterator[_Block]:
 def _clean(raw: str) -> str:
     said = _LINK.sub(lambda found: found.group(1) or found.group(2), plain_text(raw))
     said = "".join(" " if unicodedata.category(one) in ("So", "Co", "Cn") and one != "°" else one for one in said)
-    return " ".join(_MARKUP.sub("", said).split())
+    return re.sub(r"\s+([.,;])(?=\s|$)", r"\1", " ".join(_MARKUP.sub("", said).split()))
 
 
 def _heading(raw: str, line: str, following: list[str], *, in_block: bool) -> str | None:
     """The words of a heading, or None where the line is none."""
     if marked := _MARKED_HEADING.match(raw):
         return _clean(next(part for part in marked.groups() if part)).rstrip(":")
+    if "|" in line:
+        return None  # a row of a table
     if following and _UNDERLINE.match(following[0]) and len(line.split()) <= _LONGEST_HEADING:
         return line.rstrip(":")
     short = len(line.split()) <= _LONGEST_HEADING and line[:1].isupper() and line[-1] not in ".,;!?"
@@ -178,7 +180,9 @@ def _apart(block: _Block) -> Iterator[Sentence]:
     for begin, end in _spans(joined.rstrip()):
         line = max(number for start, number in starts if start <= begin)
         said = " ".join(_REFERENCE.sub("", _AFTER_STOP.sub("", joined[begin:end])).split())
-        if (label := _LABEL.match(said)) and _is_topic(label["label"]):
+        if (label := _LABEL.match(said)) and (
+            _is_way(label["label"]) or (said[0].isupper() and _is_topic(label["label"]))
+        ):
             heading, said = label["label"], said[label.end() :]
         if len(said.split()) >= _FEWEST_SHOUTED and said.isupper():
             said = said.capitalize()

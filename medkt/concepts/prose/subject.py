@@ -105,7 +105,9 @@ def own_subject(names: Names) -> str:
 def _without_way(text: str, modality: str) -> str:
     """Less "On axial images," and the like at its beginning, where the modality or nothing of a look is named there."""
     own = role_words().modalities[modality]
-    if (found := _ADVERBIAL.match(text)) and (own.search(found.group()) or look_weight(found.group()) < LEAST_LOOK):
+    found = _ADVERBIAL.match(text)
+    is_clause = found is not None and rewriting().verbs.search(found.group())  # "On a film it is a smooth, round ball"
+    if found and not is_clause and (own.search(found.group()) or look_weight(found.group()) < LEAST_LOOK):
         return text[found.end() :]
     short = _SHORT_WAY.match(text)
     return text[short.end() :] if short else text

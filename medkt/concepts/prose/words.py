@@ -26,7 +26,7 @@ def pattern_of(terms: Iterable[str]) -> re.Pattern[str]:
     >>> [found.group() for found in pattern_of(["# mm", "made ... of", "*oma"]).finditer("a 2.5 mm lipoma made largely of fat")]
     ['2.5 mm', 'lipoma', 'made largely of']
     """
-    ordered = sorted(map(str, terms), key=len, reverse=True)
+    ordered = sorted(terms, key=len, reverse=True)
     return re.compile(rf"(?<!\w)(?:{'|'.join(map(_expression, ordered)) or '(?!)'})(?!\w)", re.IGNORECASE)
 
 
@@ -120,8 +120,8 @@ def language() -> Language:
     """The lists that ship with medkt."""
     raw = data_yaml("configs/prose/language.yaml")
     return Language(
-        abbreviations=frozenset(map(str, raw["abbreviations"])),
-        languages={name: frozenset(map(str, words)) for name, words in raw["languages"].items()},
+        abbreviations=frozenset(raw["abbreviations"]),
+        languages={name: frozenset(words) for name, words in raw["languages"].items()},
         stands_for=tuple(raw["stands_for"]), plain=pattern_of([*raw["plain"], *raw["places"]]),
         bodies={modality: tuple(_bodies(bodies)) for modality, bodies in raw["bodies"].items()},
     )  # fmt: skip
@@ -151,6 +151,7 @@ class Rewriting:
     before_names: re.Pattern[str]
     masses: str
     subjects: re.Pattern[str]
+    adjectives: re.Pattern[str]
 
 
 @cache
@@ -167,5 +168,5 @@ def rewriting() -> Rewriting:
         instead=tuple((pattern_of([one]), other) for one, other in raw["instead"]), going=pattern_of(raw["going"]),
         showing=pattern_of(raw["showing"]).pattern, showing_subjects=pattern_of(raw["showing_subjects"]).pattern,
         seen_passive=pattern_of(raw["seen_passive"]), copulas=pattern_of(raw["copulas"]).pattern,
-        leaning=pattern_of(raw["leaning"]), verbs=pattern_of(raw["verbs"]), guesses=pattern_of(raw["guesses"]), before_names=pattern_of(raw["before_names"]), masses=pattern_of(raw["masses"]).pattern, subjects=pattern_of(raw["subjects"]),
+        leaning=pattern_of(raw["leaning"]), verbs=pattern_of(raw["verbs"]), guesses=pattern_of(raw["guesses"]), before_names=pattern_of(raw["before_names"]), masses=pattern_of(raw["masses"]).pattern, subjects=pattern_of(raw["subjects"]), adjectives=pattern_of(raw["adjectives"]),
     )  # fmt: skip
