@@ -60,7 +60,7 @@ def test_one_finding_is_no_contrast_to_itself() -> None:
         ("<!DOCTYPE html><p>round</p>", UnreadableError, "a web page"), ("<p>round</p><p>x</p>", UnreadableError, "HTML tags"),
         ("version: 1\nmodality: ct\nconcepts: []\n", InputError, "looks like a concepts file"),
         ("Die Zyste ist eine runde, dunkle Läsion mit einem scharfen Rand und wird meist nicht operiert.", InputError, "reads as German"),
-        ("Le kyste est une lésion ronde et sombre dans le foie avec un bord net.", InputError, "reads as French"),
+        ("Le kyste est une lésion ronde et sombre dans le foie avec un contour net.", InputError, "reads as French"),
         ("Эта киста круглая и темная с резким краем.", InputError, "another script"), ("囊肿是圆形的暗影，边缘清晰。", InputError, "another script"),
         ("It is caused by a virus. Women are affected.", InputError, r"x.txt: has no sentence that says what is seen in ultrasound \(read 2: "),
         ("On MRI it is a round dark mass.", InputError, "it describes another way of imaging: give that one's --modality"),
