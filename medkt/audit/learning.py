@@ -17,9 +17,9 @@ from medkt.errors import ForgettingError, InputError, NotCarriedError
 from medkt.models.encoder import DualEncoder
 from medkt.pipeline.words import require_words
 from medkt.transfer.delta import Delta, DeltaSettings, apply, make_delta, to_bytes
+from medkt.transfer.given import NOTHING_GIVEN, GivenStudies
 from medkt.transfer.learn import Learned, learn_concept
 from medkt.transfer.learn_settings import LearnSettings
-from medkt.transfer.studies import NO_STUDIES, Studies
 from medkt.transfer.vocabulary import vocabulary_of
 
 Ticker = Callable[[str, int, int], None]
@@ -128,7 +128,7 @@ def learn(
     keep_anyway: bool = False,
     delta: DeltaSettings | None = None,
     known: Sequence[Concept] | None = None,
-    studies: Studies = NO_STUDIES,
+    studies: GivenStudies = NOTHING_GIVEN,
     cache: Path | None = None,
     sources: Mapping[str, str] | None = None,
     as_published: Mapping[str, Any] | None = None,

@@ -10,6 +10,7 @@ from medkt.estimates.passes import EncoderPasses, Pass
 from medkt.estimates.segment import LOADED_A_SECOND
 from medkt.estimates.words import Seconds, Section, duration, rounded, size, too_large
 from medkt.estimates.work import BETWEEN
+from medkt.inversion import InversionSettings, LocalSettings
 from medkt.transfer.learn_settings import LearnSettings
 from medkt.transfer.vocabulary import Vocabulary
 from medkt.transfer.wanted import Wanted, wanted_images
@@ -181,7 +182,7 @@ def memory_of(learning: Learning, passes: EncoderPasses, *, loading: float | int
     """Bytes at most: several copies of the encoder, and the rows of one pass with its gradient."""
     hows = {one.how: one for one in wanted_images(learning.vocabulary, learning.settings, seed=0)}
     rows = [
-        min(how.rows_at_once, one.images * how.views) * (IN_HALF if how.dtype == "bfloat16" else 1.0)
+        min(how.rows_at_once, one.images * _views(how)) * (IN_HALF if how.dtype == "bfloat16" else 1.0)
         for how, one in hows.items()
     ]
     inverted = max(rows) * passes.image_and_back.bytes
@@ -192,13 +193,23 @@ def memory_of(learning: Learning, passes: EncoderPasses, *, loading: float | int
 
 def _inverted(wanted: Wanted, found: int, passes: EncoderPasses | None) -> Stage:
     how, left = wanted.how, len(wanted.texts) - found
-    rows = left * wanted.images * how.views * how.steps * (IN_LBFGS if how.optimiser == "lbfgs" else 1)
+    rows = left * wanted.images * _views(how) * how.steps * _evaluations(how)
+    if isinstance(how, LocalSettings):
+        rows += left * wanted.images  # the gradient that says where a lesion goes
     one = passes.image_and_back.flops if passes else 0
     last = passes.image.flops * left * wanted.images if passes else 0
     return Stage(
         name=wanted.stage, images=len(wanted.texts) * wanted.images, found=found * wanted.images, steps=left * how.steps,
         flops=rows * one, flops_forward=last, half=how.dtype == "bfloat16",
     )  # fmt: skip
+
+
+def _views(how: InversionSettings | LocalSettings) -> int:
+    return how.views if isinstance(how, InversionSettings) else 1
+
+
+def _evaluations(how: InversionSettings | LocalSettings) -> int:
+    return IN_LBFGS if isinstance(how, InversionSettings) and how.optimiser == "lbfgs" else 1
 
 
 def _tuned(learning: Learning, passes: EncoderPasses | None) -> Stage:
@@ -249,17 +260,31 @@ def _again(learning: Learning, passes: EncoderPasses | None) -> Stage:
     whole = learning.level == "full"
     settings = replace(learning.settings, choose=False) if whole else learning.settings.cheaper()
     wanted = wanted_images(learning.vocabulary, settings, seed=learning.seeds[0])
-    own = [one for one in wanted if one.texts == learning.vocabulary.described and one.stage == "images of the concept"]
+    own = [one for one in wanted if one.stage in ("images of the concept", "images of altered captions")]
     return _joined([_inverted(one, 0, passes) for one in own * (_WORDED + whole)])
 
 
 def _images(learning: Learning) -> tuple[int, int, int]:
     """Copies of the concept's images, copies of those of known findings, and images that candidates are asked about."""
     s, words = learning.settings, learning.vocabulary
+    if s.how == "local":
+        return _lesions(learning)
     known = len(words.rehearsed) * s.rehearsal_images * s.views
     each = -(-s.validation_images // len(words.described)) * len(words.described)
     few = -(-s.validation_images // 2) * len(words.rehearsed)
     return s.images * s.views, known, each + few
+
+
+def _lesions(learning: Learning) -> tuple[int, int, int]:
+    """The same where lesions are made inside normal studies."""
+    s, teach, known = learning.settings, learning.settings.teaching, len(learning.vocabulary.known)
+    copies = (s.images + teach.rivals * teach.rival_captions) * s.views
+    few = -(-s.validation_images // 2)
+    return (
+        copies,
+        known * (teach.drawn + teach.known) + teach.normals + teach.blobs,
+        s.validation_images + few * (known + 1),
+    )
 
 
 def _trained(passes: EncoderPasses, layer: int | None) -> Pass:
@@ -299,10 +324,12 @@ def _said(stage: Stage) -> str:
 
 def _slow_half(settings: LearnSettings, rates: Rates) -> tuple[str, ...]:
     """A note where this processor computes the settings' bfloat16 more slowly than float32."""
-    parts = {
+    parts = {"teaching.inversion": settings.teaching.inversion.dtype, "finetune": settings.finetune.dtype}
+    if settings.how == "images":
+        parts = {
         "inversion": settings.inversion.dtype, "judged_with": settings.judged_with.dtype,
-        "rehearsed_with": settings.rehearsed_with.dtype, "finetune": settings.finetune.dtype,
-    }  # fmt: skip
+            "rehearsed_with": settings.rehearsed_with.dtype, "finetune": settings.finetune.dtype,
+        }  # fmt: skip
     slow = [name for name, precision in parts.items() if precision == "bfloat16"]
     if not slow or rates.half >= SLOW_HALF * rates.back:
         return ()

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from medkt.errors import InputError
 from medkt.models.encoder import DualEncoder
+from medkt.transfer.given import NOTHING_GIVEN, GivenStudies
 from medkt.transfer.learn_settings import LearnSettings
 from medkt.transfer.lesions import gather_lesions
 from medkt.transfer.material import Material, Ticker, gather
-from medkt.transfer.studies import NO_STUDIES, Studies
 from medkt.transfer.vocabulary import Vocabulary
 
 
@@ -17,7 +17,7 @@ def gather_as(
     settings: LearnSettings,
     *,
     seed: int,
-    studies: Studies = NO_STUDIES,
+    studies: GivenStudies = NOTHING_GIVEN,
     cache: Path | None = None,
     progress: Ticker | None = None,
 ) -> Material:

@@ -26,11 +26,11 @@ from medkt.transfer.choose import Candidate, Choice, Validation, choose
 from medkt.transfer.copies import interpolate
 from medkt.transfer.finetune import Captions, FinetuneSettings, Progress, finetune
 from medkt.transfer.gathering import gather_as
+from medkt.transfer.given import NOTHING_GIVEN, GivenStudies
 from medkt.transfer.learn_settings import LearnSettings
 from medkt.transfer.material import Material, Ticker, copies_of
 from medkt.transfer.rehearsal import Rehearsal, Seen
 from medkt.transfer.stop import bounded
-from medkt.transfer.studies import NO_STUDIES, Studies
 from medkt.transfer.trainable import frozen_layer
 from medkt.transfer.vocabulary import vocabulary_of
 
@@ -72,7 +72,7 @@ def learn_concept(
     *,
     seed: int = 0,
     known: Sequence[Concept] | None = None,
-    studies: Studies = NO_STUDIES,
+    studies: GivenStudies = NOTHING_GIVEN,
     cache: Path | None = None,
     progress: Ticker | None = None,
 ) -> Learned:

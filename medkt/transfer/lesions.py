@@ -21,9 +21,9 @@ from medkt.errors import InputError
 from medkt.inversion import Inverted, invert_cached, local_invert
 from medkt.models.encoder import DualEncoder
 from medkt.transfer.altered import some_altered
+from medkt.transfer.given import NOTHING_GIVEN, GivenStudies, drawn_findings, drawn_names, drawn_normals
 from medkt.transfer.learn_settings import LearnSettings
 from medkt.transfer.material import REHEARSAL, VALIDATION, Material, Ticker, drawn_starts
-from medkt.transfer.studies import NO_STUDIES, Studies, drawn_findings, drawn_names, drawn_normals
 from medkt.transfer.vocabulary import Vocabulary, named
 
 STARTS, HELD_BACK, BLOBS, RIVALS = 4_000_037, 5_000_011, 6_000_011, 7_000_003
@@ -36,7 +36,7 @@ def gather_lesions(
     settings: LearnSettings,
     *,
     seed: int,
-    studies: Studies = NO_STUDIES,
+    studies: GivenStudies = NOTHING_GIVEN,
     cache: Path | None = None,
     progress: Ticker | None = None,
 ) -> Material:
@@ -94,7 +94,7 @@ class _Maker:
         encoder: DualEncoder,
         words: Vocabulary,
         settings: LearnSettings,
-        studies: Studies,
+        studies: GivenStudies,
         cache: Path | None,
         progress: Ticker | None,
     ) -> None:

@@ -18,8 +18,8 @@ from medkt.errors import SettingsError
 from medkt.inversion import InversionSettings, Inverted, invert_cached
 from medkt.inversion.noise import stream
 from medkt.models.encoder import DualEncoder
+from medkt.transfer.given import NOTHING_GIVEN, GivenStudies
 from medkt.transfer.learn_settings import LearnSettings
-from medkt.transfer.studies import NO_STUDIES, Studies
 from medkt.transfer.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ class Material:
     strangers: Tensor | None = None
     rivals: Inverted | None = None
     known_inverted: Inverted | None = None
-    studies: Studies = NO_STUDIES
+    studies: GivenStudies = NOTHING_GIVEN
 
 
 def gather(

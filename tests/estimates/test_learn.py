@@ -18,7 +18,7 @@ from medkt.estimates.passes import encoder_passes
 from medkt.inversion import Inverted
 from medkt.inversion import cache as inversion_cache
 from medkt.models.small import load_small
-from medkt.transfer import material
+from medkt.transfer import lesions, material
 from medkt.transfer.learn_settings import LearnSettings
 from medkt.transfer.vocabulary import Vocabulary, vocabulary_of
 from medkt.transfer.wanted import wanted_images
@@ -56,6 +56,27 @@ def test_the_images_that_are_counted_are_those_that_are_made(
     monkeypatch.setattr(material, "drawn_starts", lambda *_, **__: torch.zeros(1))
     settings = settings_of(*sets)
     material.gather(load_small(), words(), settings, seed=4)
+    wanted = wanted_images(words(), settings, seed=4)
+    assert [(one.texts, one.images, one.seed, one.how, one.warm) for one in wanted] == asked
+
+
+@pytest.mark.parametrize("sets", [(), ("images=3", "teaching.rivals=0"), ("teaching.known=0", "validation_images=0")])
+def test_the_lesions_that_are_counted_are_those_that_are_made(
+    sets: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[Any, ...]] = []
+
+    def made(_: Any, texts: tuple[str, ...], how: Any, *, images: int, seed: int, start: Any, **__: Any) -> Inverted:
+        asked.append((tuple(texts), images, seed, how, start is not None))
+        shape = (len(texts), images)
+        return Inverted(
+            texts=tuple(texts), pixels=torch.zeros(*shape, 3, 128, 128), similarity=torch.ones(shape),
+            curves=torch.ones(len(texts), 2), seconds=0.0, settings=how, seed=seed,
+        )  # fmt: skip
+
+    monkeypatch.setattr(lesions, "invert_cached", made)
+    settings = resolve_learning(LearnSettings, preset="local", sets=["teaching.drawn=1", "teaching.normals=1", *sets])
+    lesions.gather_lesions(load_small(), words(), settings, seed=4)
     wanted = wanted_images(words(), settings, seed=4)
     assert [(one.texts, one.images, one.seed, one.how, one.warm) for one in wanted] == asked
 

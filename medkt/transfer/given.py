@@ -1,4 +1,4 @@
-"""The user's own studies that a learning may look at, as an encoder takes them; how they are read is `medkt.pipeline.teaching`'s."""
+"""The user's own studies that a learning may look at, as an encoder takes them; `medkt.audit.own` reads them. And drawn ones in their place."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from medkt.inversion.noise import stream
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Studies:
+class GivenStudies:
     """Planes of studies, (studies, 3, side, side) in [0, 1] at the encoder's input size; None where none were given.
 
     Attributes:
@@ -38,7 +38,7 @@ class Studies:
         return {name: len(part) for name, part in parts.items() if part is not None}
 
 
-NO_STUDIES = Studies()
+NOTHING_GIVEN = GivenStudies()
 
 
 def drawn_normals(domain: DomainName, count: int, seed: int, *, side: int) -> Float[Tensor, "images 1 side side"]:
