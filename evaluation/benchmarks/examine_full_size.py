@@ -77,32 +77,21 @@ def measured(name: str, data: Path, pages: Path | None, threads: int) -> dict[st
     """One examination, as a user runs it."""
     with tempfile.TemporaryDirectory() as place:
         folder, model = Path(place), name
-        words = "its own"
+        read = "its own"
         if name in GENERATED:
-            words = generate(name, folder / name, data)
+            read = generate(name, folder / name, data)
             model = str(folder / name / "weights.bin")
         out = (pages or folder / "pages") / name
         shutil.rmtree(out, ignore_errors=True)
-        command = [
-            sys.executable,
-            "-m",
-            "medkt",
-            "-q",
-            "models",
-            "examine",
-            model,
-            "-o",
-            str(out),
-            "--threads",
-            str(threads),
-        ]
+        words = ["models", "examine", "-q", model, "-o", str(out), "--threads", str(threads)]
+        command = [sys.executable, "-m", "medkt", *words]
         began = time.perf_counter()
         used = run(command, folder / "home")
         seconds = time.perf_counter() - began
         found = read_examination(out / "examination.json")
         return {
             "of core": round(used.ru_utime + used.ru_stime),
-            "wall": round(seconds), "threads": threads, "peak GiB": round(used.ru_maxrss / 2**20, 2), "words": words,
+            "wall": round(seconds), "threads": threads, "peak GiB": round(used.ru_maxrss / 2**20, 2), "words": read,
             "page MB": round((out / "examination.html").stat().st_size / 1e6, 1), "pairs": found.pairs,
             "pictures": found.lesions.pictures, **told(found),
         }  # fmt: skip

@@ -24,6 +24,7 @@ from medkt.domains import Domain, domain
 from medkt.errors import InputError
 
 HERE = Path(__file__).resolve().parent
+NORMAL = ("us_normal", "cxr_normal")
 FEWEST = 20
 """Test studies of a class, and of the others, below which there is no verdict."""
 
@@ -68,6 +69,7 @@ class Task:
         mine: how many those are.
         given: studies of the class that may be learned from.
         others: studies of the same modality that may be rehearsed by, whatever they show but the class.
+        normal: labels of studies without a finding.
     """
 
     concept: Concept
@@ -78,6 +80,7 @@ class Task:
     mine: int
     given: tuple[Study, ...]
     others: tuple[Study, ...]
+    normal: tuple[str, ...]
 
     @property
     def decides(self) -> bool:
@@ -108,12 +111,14 @@ def tasks_of(
 def _every(data: Path, studies: Sequence[Study], most: int | None) -> Iterator[Task]:
     if data.is_dir():
         for chosen in CHOSEN:
-            yield _task(_concept(chosen.concept), chosen.labels, chosen.among, studies, most, met=chosen.met)
+            yield _task(_concept(chosen.concept), chosen.labels, chosen.among, studies, most, NORMAL, met=chosen.met)
         return
-    for label, concept in concepts_of_manifest(data).items():
+    found = concepts_of_manifest(data)
+    normal = tuple(sorted({one.label for one in studies} - set(found)))
+    for label, concept in found.items():
         modality = next(one.modality for one in studies if one.label == label)
         others = {one.label for one in studies if one.label != label and one.modality == modality}
-        yield _task(concept, (label,), tuple(sorted(others)), studies, most)
+        yield _task(concept, (label,), tuple(sorted(others)), studies, most, normal)
 
 
 def _task(
@@ -122,6 +127,7 @@ def _task(
     among: Sequence[str],
     studies: Sequence[Study],
     most: int | None,
+    normal: tuple[str, ...],
     met: str = "",
 ) -> Task:
     asked = [one for one in studies if one.role == "ask"]
@@ -134,7 +140,7 @@ def _task(
     taught, kind = [one for one in studies if one.role == "teach"], domain(concept.modality)
     return Task(
         concept=concept, domain=kind, known=kind.others(concept), met=met, asked=(*mine, *rest), mine=len(mine),
-        given=tuple(one for one in taught if one.label in labels), others=tuple(one for one in taught if one.label in among),
+        given=tuple(one for one in taught if one.label in labels), others=tuple(one for one in taught if one.label in among), normal=normal,
     )  # fmt: skip
 
 

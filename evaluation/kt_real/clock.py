@@ -2,11 +2,14 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
+from teaching import Way
+
 from medkt.estimates.learn import Learning, stages_of
-from medkt.estimates.machine import measured_rates
-from medkt.estimates.passes import encoder_passes
+from medkt.estimates.machine import Timer, measured_rates
+from medkt.estimates.passes import EncoderPasses, encoder_passes
 from medkt.estimates.words import duration
 from medkt.models.encoder import DualEncoder
 from medkt.pipeline import resolve_device
@@ -54,13 +57,7 @@ class Clock:
 
 
 def expected_seconds(
-    encoder: DualEncoder,
-    words: Mapping[str, Vocabulary],
-    keys: Keys,
-    settings: LearnSettings,
-    *,
-    device: str,
-    threads: int,
+    encoder: DualEncoder, words: Mapping[str, Vocabulary], keys: Keys, ways: Sequence[Way], *, device: str, threads: int
 ) -> list[float] | None:
     """Seconds of each row; None for a model whose cost medkt does not know.
 
@@ -68,7 +65,7 @@ def expected_seconds(
         encoder: the base.
         words: of each class.
         keys: (class, condition) of every row.
-        settings: of learning.
+        ways: of teaching.
         device: where it computes.
         threads: how many.
     """
@@ -78,27 +75,45 @@ def expected_seconds(
     timer = partial(measured_rates, device=str(resolve_device(device)), threads=threads)
     known: set[tuple[str, ...]] = set()
     found: list[float] = []
-    costs: dict[str, dict[str, float]] = {}
+    costs: dict[tuple[str, str], dict[str, float]] = {}
     for concept, condition in keys:
-        if concept not in costs:
-            learning = Learning(
-                vocabulary=words[concept],
-                settings=settings,
-                seeds=(0,),
-                level="full",
-                layer=frozen_layer(encoder, settings.finetune.trains),
+        way = next((one for one in ways if one.name == condition.split(": ")[0]), None)
+        if way is None:
+            found.append(1.0)
+            continue
+        if (concept, way.name) not in costs:
+            costs[concept, way.name] = _costs(
+                words[concept], way.settings, passes, timer, frozen_layer(encoder, way.settings.finetune.trains)
             )
-            costs[concept] = {s.name: float(s.seconds.most) for s in stages_of(learning, passes, timer) if s.seconds}
-        found.append(_seconds(condition, costs[concept], settings, first=words[concept].rehearsed not in known))
-        if condition != "base":
-            known.add(words[concept].rehearsed)
+        first = (way.name, *words[concept].rehearsed) not in known
+        found.append(_seconds(condition, costs[concept, way.name], way.settings, first=first))
+        known.add((way.name, *words[concept].rehearsed))
     return found
+
+
+def _costs(
+    words: Vocabulary, settings: LearnSettings, passes: EncoderPasses, timer: Timer, layer: int | None
+) -> dict[str, float]:
+    """Seconds of each stage: for local lesions those of whole images with as many steps as lesions take."""
+    if settings.how == "local":
+        one = replace(
+            settings.inversion, steps=settings.teaching.inversion.steps + 1, views=1
+        )  # a step more says where
+        settings = replace(
+            settings,
+            how="images",
+            inversion=one,
+            rehearsed_with=one,
+            judged_with=one,
+            rehearsal_images=settings.teaching.known,
+            warm=0.0,
+        )
+    learning = Learning(vocabulary=words, settings=settings, seeds=(0,), level="full", layer=layer)
+    return {stage.name: float(stage.seconds.most) for stage in stages_of(learning, passes, timer) if stage.seconds}
 
 
 def _seconds(condition: str, cost: Mapping[str, float], settings: LearnSettings, *, first: bool) -> float:
     """Of one condition; images of known findings are made once for all concepts that have the same."""
-    if condition == "base":
-        return 1.0
     if "labelled" in condition:
         return cost["fine-tuning"] / (len(settings.choice.learning_rates) if settings.choose else 1)
     if ": " in condition:

@@ -12,8 +12,8 @@ split `train` may be learned from, those of `test` are asked about and nothing e
 The figure is the lead: by how much a study's cosine with what is asked for is above that with the nearest known finding's name.
 First in every table stands the area under its curve, the class against the others, with its interval; a class of fewer than 20
 test studies, or with fewer than 20 others, has no verdict. Of every encoder that was taught, all ways of asking are asked.
-Conditions: "base"; "taught" (`medkt learn`); four of the audit's controls; "labelled N": the same rehearsal and fine-tuning on N
-studies of the class. One JSON line a condition goes to `rows.jsonl` as soon as it is done; a second run goes on where the first ended,
+Conditions: "base"; what was taught by each way of `medkt learn` (whole images made from words; lesions made inside normal studies, drawn ones,
+or real ones with real studies to rehearse by); four of the audit's controls; "labelled N": the same rehearsal and fine-tuning on N studies of the class. One JSON line a condition goes to `rows.jsonl` as soon as it is done; a second run goes on where the first ended,
 and refuses another model, other studies or other settings. `tables.py` makes `table.md` and `page.html` after every row.
 """
 
@@ -38,13 +38,11 @@ from teaching import Condition, Way, conditions, ways_of
 from medkt.about import __version__
 from medkt.asking import WAYS, Spoken
 from medkt.audit.exam import lead_of
-from medkt.config import resolve_learning
 from medkt.errors import InputError, MedktError
 from medkt.models.encoder import DualEncoder
 from medkt.models.registry import load_encoder
 from medkt.pipeline import resolve_device
 from medkt.saliency.explain import prepare_plane
-from medkt.transfer.learn_settings import LearnSettings
 from medkt.transfer.rehearsal import look, text_vectors, vectors_of
 from medkt.transfer.trainable import frozen_layer
 from medkt.transfer.vocabulary import vocabulary_of
@@ -76,8 +74,15 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--seeds", type=int, default=1, help="of teaching")
     made.add_argument("--control-seeds", type=int, default=1, help="of controls and labelled studies")
     made.add_argument("--most", type=int, metavar="N", help="studies of each label that are asked about (default: all)")
-    made.add_argument("--preset", default="fast", help="of `medkt learn`")
-    made.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="settings of `medkt learn`")
+    made.add_argument(
+        "--ways",
+        nargs="*",
+        default=(),
+        metavar="NAME",
+        help="of teaching, these alone: images, local, 'local, own studies'",
+    )
+    made.add_argument("--preset", default="fast", help="of the way of teaching that makes whole images")
+    made.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="settings of every way")
     made.add_argument("--cache", type=Path, help="folder of inverted images (default: MEDKT_CACHE or medkt's own)")
     made.add_argument("--device", default="auto")
     made.add_argument("--threads", type=int, default=1)
@@ -87,20 +92,20 @@ def parser() -> argparse.ArgumentParser:
 
 def run(encoder: DualEncoder, arguments: argparse.Namespace) -> None:
     """All of it for one encoder."""
-    settings = resolve_learning(LearnSettings, preset=arguments.preset, sets=tuple(arguments.set))
-    ways = () if arguments.asking else ways_of(settings)
+    ways = ways_of(arguments.preset, arguments.set, arguments.ways)
+    ways = () if arguments.asking else ways
     studies = read_studies(arguments.data)
     tasks = tasks_of(arguments.data, studies, arguments.classes, arguments.most)
     out = arguments.out or Path(__file__).resolve().parent / "results" / encoder.spec.name
     kept = Kept(out, identity(encoder, tasks), ways)
-    benches = [Bench(encoder, task, settings) for task in tasks]
+    benches = [Bench(encoder, task, ways) for task in tasks]
     wanted = [one for bench in benches for one in bench.missing(kept, ways, arguments)]
     keys = [(bench.task.concept.id, condition.name) for bench, condition in wanted]
     words = {
         bench.task.concept.id: vocabulary_of(bench.task.concept, bench.task.domain, known=bench.task.known)
         for bench in benches
     }
-    seconds = expected_seconds(encoder, words, keys, settings, device=arguments.device, threads=arguments.threads)
+    seconds = expected_seconds(encoder, words, keys, ways, device=arguments.device, threads=arguments.threads)
     clock = Clock(keys, seconds)
     print(clock.before(), flush=True)
     if arguments.dry_run:
@@ -185,12 +190,14 @@ def key_of(row: dict[str, Any]) -> tuple[str, str, int]:
 class Bench:
     """One class with its studies, as far as the layers go that no teaching changes."""
 
-    def __init__(self, encoder: DualEncoder, task: Task, settings: LearnSettings) -> None:
+    def __init__(self, encoder: DualEncoder, task: Task, ways: tuple[Way, ...]) -> None:
         self.base, self.task = encoder, task
         began = time.perf_counter()
         pixels = torch.stack([prepare_plane(encoder, plane).pixels for one in task.asked for plane in one.planes])
         self.planes = len(pixels)
-        self._seen = look(encoder, pixels, frozen_layer(encoder, settings.finetune.trains))
+        layers = {frozen_layer(encoder, way.settings.finetune.trains) for way in ways} or {None}
+        layer = layers.pop() if len(layers) == 1 else None  # one way may train more than another
+        self._seen = look(encoder, pixels, layer)
         self._starts = np.cumsum([0, *(len(one.planes) for one in task.asked[:-1])])
         described = task.concept.texts("inversion")
         spoken = Spoken.of(task.concept, task.domain, task.known, described)

@@ -1,9 +1,10 @@
 """What is taught: a description by every way that `medkt learn` has, its controls, and labelled studies with the same rehearsal."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import torch
@@ -12,15 +13,19 @@ from studies import Study
 from torch import Tensor
 
 from medkt.audit.controls import CONTROLS, Control, Setting
+from medkt.config import resolve_learning
+from medkt.errors import InputError
 from medkt.models.encoder import DualEncoder
 from medkt.models.framing import frame_plane
 from medkt.transfer.choose import Candidate
+from medkt.transfer.gathering import gather_as
 from medkt.transfer.learn import Learned, learn_from
-from medkt.transfer.learn_settings import LearnSettings
-from medkt.transfer.material import gather
+from medkt.transfer.learn_settings import How, LearnSettings
+from medkt.transfer.studies import Studies
 from medkt.transfer.vocabulary import vocabulary_of
 
 LABELLED = (1, 3, 10, 30)
+OWN = ", own studies"
 ASKED = ("noise images", "texture blobs", "altered words", "other words")
 """Of the audit's controls: noise, a blob of random texture, altered words, another finding's words."""
 
@@ -32,15 +37,44 @@ class Way:
     Attributes:
         name: in rows and tables.
         settings: of it.
+        own: whether real studies are rehearsed by and lesions made in real normal ones; else drawn ones.
     """
 
     name: str
     settings: LearnSettings
+    own: bool = False
+
+    def studies(self, encoder: DualEncoder, task: Task, shown: Sequence[Study] = ()) -> Studies:
+        """What it is given: the class's others to rehearse by, normal ones among them to make lesions in, labelled ones to learn from."""
+        others = task.others if self.own else ()
+        normals = [one for one in others if one.label in task.normal]
+        return Studies(
+            rehearse=_stacked(encoder, others), normals=_stacked(encoder, normals), images=_stacked(encoder, shown)
+        )
 
 
-def ways_of(settings: LearnSettings) -> tuple[Way, ...]:
-    """Every way that `medkt learn` has, with these settings."""
-    return (Way(name="taught", settings=settings),)
+def ways_of(preset: str, sets: Sequence[str], only: Sequence[str] = ()) -> tuple[Way, ...]:
+    """Every way that `medkt learn` has, and local lesions with real studies.
+
+    Args:
+        preset: of the way that makes whole images; the others have presets of their own names.
+        sets: settings of all of them.
+        only: names of ways; () for all.
+
+    Raises:
+        InputError: no way of that name.
+    """
+    made = [
+        Way(
+            name=how,
+            settings=resolve_learning(LearnSettings, preset=preset if how == "images" else how, sets=tuple(sets)),
+        )
+        for how in get_args(How)
+    ]
+    made += [replace(way, name=f"{way.name}{OWN}", own=True) for way in made if way.name == "local"]
+    if unknown := [name for name in only if name not in {way.name for way in made}]:
+        raise InputError(f"no way of teaching {', '.join(unknown)}; there are {', '.join(way.name for way in made)}")
+    return tuple(way for way in made if not only or way.name in only)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +104,8 @@ def conditions(
         cache: of inverted images.
         controls: whether controls and labelled studies are wanted, too.
     """
+    if way.own and not task.others:
+        return
     learned = _Once(lambda: _learned(base, task, way, seed, cache))
     yield Condition(name=way.name, seed=seed, make=lambda: learned().encoder)
     if not controls:
@@ -80,7 +116,9 @@ def conditions(
         )
     for count in (one for one in LABELLED if one <= len(task.given)):
         picked = _picked(task.given, count, seed)
-        yield Condition(name=f"{way.name}: labelled {count}", seed=seed, make=partial(_labelled, base, learned, picked))
+        yield Condition(
+            name=f"{way.name}: labelled {count}", seed=seed, make=partial(_labelled, base, task, way, learned, picked)
+        )
 
 
 def _controlled(
@@ -89,19 +127,27 @@ def _controlled(
     return control.make(Setting(base=base, learned=learned(), cache=cache))
 
 
-def _labelled(base: DualEncoder, learned: Callable[[], Learned], studies: list[Study]) -> DualEncoder:
-    return labelled(base, learned(), studies)
+def _labelled(
+    base: DualEncoder, task: Task, way: Way, learned: Callable[[], Learned], studies: list[Study]
+) -> DualEncoder:
+    return labelled(base, task, way, learned(), studies)
 
 
-def labelled(base: DualEncoder, learned: Learned, studies: list[Study]) -> DualEncoder:
+def labelled(base: DualEncoder, task: Task, way: Way, learned: Learned, studies: Sequence[Study]) -> DualEncoder:
     """The same rehearsal, words and fine-tuning, to its last step, on studies in place of images that the words made."""
-    tuning = learned.settings.finetune
-    images = torch.cat([pixels_01(base, study) for study in studies])
+    tuning, given = learned.settings.finetune, way.studies(base, task, studies)
+    if given.images is None:
+        raise InputError(f"{task.concept.id}: no study to learn from")
     end = Candidate(
         learning_rate=tuning.learning_rate, step=tuning.steps or 0, interpolation=1.0, success=0.0, margin=0.0, retention=1.0, drift=0.0,
     )  # fmt: skip
-    material = replace(learned.material, images=images.to(learned.material.images), caption_of=(0,) * len(images))
+    images = given.images.to(learned.material.images)
+    material = replace(learned.material, images=images, caption_of=(0,) * len(images))
     return learn_from(base, material, learned.settings, seed=learned.seed, at=end, rehearsal=learned.rehearsal).encoder
+
+
+def _stacked(encoder: DualEncoder, studies: Sequence[Study]) -> Tensor | None:
+    return torch.cat([pixels_01(encoder, study) for study in studies]) if studies else None
 
 
 def pixels_01(encoder: DualEncoder, study: Study) -> Tensor:
@@ -113,7 +159,7 @@ def pixels_01(encoder: DualEncoder, study: Study) -> Tensor:
 
 def _learned(base: DualEncoder, task: Task, way: Way, seed: int, cache: Path | None) -> Learned:
     words = vocabulary_of(task.concept, task.domain, known=task.known)
-    material = gather(base, words, way.settings, seed=seed, cache=cache)
+    material = gather_as(base, words, way.settings, seed=seed, studies=way.studies(base, task), cache=cache)
     return learn_from(base, material, way.settings, seed=seed)
 
 

@@ -88,15 +88,16 @@ def test_the_whole_of_it_at_tiny_size(
     assert scripts["run"].main(words) == 0
     found = {row["condition"]: row for row in rows_of(out)}
     ways = [name for name in found if name != "base" and ": " not in name]
+    assert ways == ["images", "local", "local, own studies"]
     wanted = [
         f"{way}{part}"
         for way in ways
         for part in ("", *(f": {one}" for one in scripts["teaching"].ASKED), ": labelled 1")
     ]
-    assert ways
     assert set(found) == {"base", *wanted}
     assert all(found[name]["leads"] != base["leads"] for name in ways)  # something was learned
-    assert found[f"{ways[0]}: labelled 1"]["leads"] != found[ways[0]]["leads"]
+    assert all(found[f"{name}: labelled 1"]["leads"] != found[name]["leads"] for name in ways)
+    assert found["local"]["leads"] != found["local, own studies"]["leads"]
 
     before = (out / "rows.jsonl").read_bytes()
     (out / "rows.jsonl").write_bytes(before[: before.rindex(b"\n", 0, -1) + 1])  # a run that was cut short
@@ -108,7 +109,7 @@ def test_the_whole_of_it_at_tiny_size(
 
     page, table = ((out / name).read_text(encoding="utf-8") for name in ("page.html", "table.md"))
     assert "No verdict: 5 studies of the class and 5 others are too few." in page
-    assert table.count("\n| base |") + table.count("\n| taught") == len(WAYS) * len(found)
+    assert table.count("\n| base |") + table.count("\n| images") + table.count("\n| local") == len(WAYS) * len(found)
     assert page.count("<svg") == len(WAYS) * len(found) + 1
     leads = np.array(base["leads"]["name"])
     assert f"| base | name | {auc_of(leads[5:], leads[:5]):.2f} (" in table
@@ -125,6 +126,7 @@ def test_the_whole_of_it_at_tiny_size(
         ({"image": "normal3.png"}, [], "1 studies are to be learned from and asked about"),
         ({}, ["--classes", "cxr_mass"], "no class cxr_mass in .*; there are cxr_nodule"),
         ({}, ["--set", "images=0"], "images cannot be 0"),
+        ({}, ["--ways", "dreams"], "no way of teaching dreams; there are images, local, local, own studies"),
         ({}, ["--model", "nobody"], "neither a known encoder nor a path"),
         ({}, ["--data", "elsewhere"], "give a folder that holds manifest.tsv, or a manifest"),
     ],
