@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import torch
 from learnt import make_words, with_gain, write_learnt
+from safetensors.torch import save
 from segmentation.bright_spots import BrightSpots
 from whole_line import Studies, bright_pipeline, studies
 
 import medkt as toolkit
-from medkt.concepts import concept_from_text, read_package
+from medkt.concepts import AskingRecord, Base, concept_from_text, read_package, write_package
+from medkt.concepts.asking_record import RIVALS, WANTED
 from medkt.config import resolve
 from medkt.domains import domain
 from medkt.errors import InputError, NumericalError, SettingsError, UnknownNameError, WeightsError
@@ -75,8 +77,79 @@ def test_the_record_says_whose_encoder_made_what(files: tuple[Path, Path], studi
     ):
         assert entry == {
             "concepts": [concept.id], "packages": [read_package(file).digest], "base_digest": base,
-            "adapted_digest": f"adapted:{weights_digest(with_gain(BrightSpots(), gain).module)}",
+            "adapted_digest": f"adapted:{weights_digest(with_gain(BrightSpots(), gain).module)}", "ways": {},
         }  # fmt: skip
+
+
+def asked_file(path: Path, *, bias: float, wanted: tuple[float, float] = (1.0, 0.0)) -> Path:
+    """Without weights: "bright" wanted, "dark" and what lies between them the rivals."""
+    base = BrightSpots()
+    vectors = save({WANTED: torch.tensor(wanted), RIVALS: torch.tensor([[0.0, 1.0], [0.5**0.5, 0.5**0.5]])})
+    digest = weights_digest(base.module)
+    asking = AskingRecord(
+        way="virtual with bank", texts=("a bright disc in the tissue",), known=("us_cyst",), bank=("a grey disc",), bias=bias,
+        base_digest=digest, vectors=vectors,
+    )  # fmt: skip
+    write_package(path, concept=PALE, base=Base(name=base.spec.name, digest=digest), recipe={}, asking=asking)
+    return path
+
+
+@pytest.mark.parametrize(("above", "state"), [(-0.01, "seen"), (0.01, "not seen")])
+def test_what_is_only_asked_is_seen_from_its_lead_on(
+    tmp_path: Path, studies: Studies, above: float, state: str
+) -> None:
+    closed = bright_pipeline(resolve(SegmentationSettings, sets=("m2ib.steps=2", "m2ib.samples=2")))
+    bright = segment(studies["us"], concepts=[concept_from_text("bright")], model=closed).findings[0]
+    feature = _feature(studies)
+    lead = float(feature[0] - max(feature[1], (feature[0] + feature[1]) / 2**0.5))
+    file = asked_file(tmp_path / "pale.medkt", bias=lead + above)
+    result = segment(studies["us"], concepts=[file], model=closed)
+    (finding,) = result.findings
+    assert finding.found.presence.state == state
+    assert finding.found.presence.margins[0] == pytest.approx(lead, abs=1e-5)
+    assert finding.texts.prompts == ("a bright disc in the tissue",)
+    record = json.loads(json.dumps(record_of_result(result, case="c", files={"pale_disc": {}})))["models"]["encoder"][
+        "taught"
+    ]
+    assert [one["ways"] for one in record] == [{"pale_disc": "virtual with bank"}]
+    if state == "seen":  # the map is that of the direction: here the word's own
+        one, other = (
+            result.saliency(finding),
+            segment(studies["us"], concepts=[concept_from_text("bright")], model=closed),
+        )
+        assert bright.found.presence.state == "seen"
+        np.testing.assert_allclose(one.values, other.saliency(other.findings[0]).values, atol=1e-5)
+
+
+def _feature(studies: Studies) -> np.ndarray:
+    image, kind = toolkit.read_image(studies["us"]), domain("ultrasound")
+    plane = kind.intensity(image).apply(image.values[0])
+    encoder = BrightSpots()
+    feature = encoder.encode_image(prepare_plane(encoder, plane).pixels[None]).detach()[0].numpy()
+    return feature / np.linalg.norm(feature)
+
+
+def test_as_published_a_package_is_asked_by_its_first_prompt(tmp_path: Path, studies: Studies) -> None:
+    first = bright_pipeline(resolve(SegmentationSettings, sets=("m2ib.steps=2", "m2ib.samples=2", "texts=first")))
+    file = asked_file(tmp_path / "pale.medkt", bias=1.9)
+    (finding,) = segment(studies["us"], concepts=[file], model=first).findings
+    assert finding.texts.asked is None
+    assert finding.texts.prompts == ("a bright disc",)
+
+
+def test_a_share_is_half_of_that_beside_the_nearest_known_name_where_the_lead_is_the_bias(
+    tmp_path: Path, studies: Studies
+) -> None:
+    feature = _feature(studies)
+    lead = float(feature[0] - max(feature[1], (feature[0] + feature[1]) / 2**0.5))
+    dark = make_words("black_disc", "dark disc")  # its cosine is that of the only known name
+    file = asked_file(tmp_path / "pale.medkt", bias=lead)
+    result = classify(studies["us"], concepts=[file, dark], model=bright_pipeline(), normal=False)
+    pale, black = result.scores
+    assert (pale.probability, black.probability) == (pytest.approx(0.5, abs=1e-5), pytest.approx(0.5, abs=1e-5))
+    assert pale.cosine == pytest.approx(float(feature[0]), abs=1e-6)
+    assert (pale.learnt, black.learnt) == (True, False)
+    assert pale.texts == ("a bright disc in the tissue",)
 
 
 def test_together_every_learnt_concept_is_asked_of_the_sum(files: tuple[Path, Path], studies: Studies) -> None:

@@ -1,6 +1,6 @@
 """The texts of one concept and of what it is told apart from, from which every way of asking makes its directions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from medkt.asking.bank import one_word_replaced
 from medkt.concepts import Concept
@@ -46,3 +46,8 @@ class Spoken:
             rival_described=tuple((one.texts("inversion") or one.texts("prompt"))[0] for one in known),
             replaced=one_word_replaced(described[0], domain),
         )  # fmt: skip
+
+
+def spoken_as(spoken: Spoken, described: str, domain: Domain) -> Spoken:
+    """The same finding with another description, and the bank of that."""
+    return replace(spoken, described=(described,), replaced=one_word_replaced(described, domain))

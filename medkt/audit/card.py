@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, StrictUndefined, select_autoescape
 
 from medkt.about import NOT_A_MEDICAL_DEVICE, __version__, demonstration_of
+from medkt.asking import way_called
+from medkt.audit.asked_card import set_on_said
 from medkt.audit.meaning import AGAINST
 from medkt.concepts.private import plain_text
 
@@ -43,7 +45,11 @@ The model cannot picture these, and they were left out:
 ## How it was learned
 
 {{ recipe }}
-{% for title, about, table in tables %}
+{% if asking %}
+## How it is asked
+
+{{ asking }}
+{% endif %}{% for title, about, table in tables %}
 
 ## {{ title }}
 
@@ -111,6 +117,7 @@ img { max-width: 100%; background: #fff; border-radius: .4rem; } .quiet { color:
 <ul>{% for text in left_out %}<li>{{ text }}</li>{% endfor %}</ul>{% endif %}
 <h2>How it was learned</h2>
 <p>{{ recipe }}</p>
+{% if asking %}<h2>How it is asked</h2><p>{{ asking }}</p>{% endif %}
 {% for title, about, table in tables %}
 <h2>{{ title }}</h2>
 <p>{{ about }}</p>
@@ -159,11 +166,22 @@ def _facts(one: "LearnedConcept") -> dict[str, Any]:
         "notice": " ".join(filter(None, (NOT_A_MEDICAL_DEVICE, demonstration_of(one.delta.base_name)))),
         "model": one.delta.base_name, "digest": one.delta.base_digest, "licence": one.base_licence,
         "whence": _whence(kept), "captions": kept.material.vocabulary.described, "left_out": kept.material.left_out, "recipe": _recipe(one),
+        "asking": _asking(one),
         "tables": _tables(one.audit.as_json()) if one.audit else [], "verdict": one.verdict,
         "meaning": one.audit.meaning if one.audit else (),
         "opinion": one.audit.opinion.sentence if one.audit and one.audit.opinion else "",
         "unexamined": one.audit.unexamined if one.audit else (), "kept_anyway": "kept anyway" in one.record,
     }  # fmt: skip
+
+
+def _asking(one: "LearnedConcept") -> str:
+    """By which way, and from which lead it is seen."""
+    if one.asking is None:
+        return "By its name and captions; from which score it is seen was not set anew."
+    return (
+        f"By {one.asking.way} ({way_called(one.asking.way).about}): {one.asking.chosen['why']}. It is seen from a lead of {one.asking.bias:.3f}, set "
+        f"on {', '.join(set_on_said(one.asking))}."
+    )
 
 
 def _recipe(one: "LearnedConcept") -> str:

@@ -6,7 +6,7 @@ the model is taken to know. The answer to a picture is its lead: its cosine with
 name; a picture is called by the name where its lead is above 0.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,35 +15,20 @@ from jaxtyping import Float, Float64
 from numpy.typing import NDArray
 from torch import Tensor
 
-from medkt.datasets.phantom.drawers import DRAWERS, draw_normal
-from medkt.datasets.phantom.finding import Attributes, DomainName, findings
-from medkt.datasets.phantom.reading import TELLING, Reading
-from medkt.examine.looks import counterparts, is_seen
+from medkt.asking.drawn import FINDING, NORMAL, OTHERS, Counts, draw_pictures
+from medkt.datasets.phantom.reading import Reading
 from medkt.models.encoder import DualEncoder
 from medkt.saliency.explain import prepare_plane
 from medkt.shapes import Plane
 from medkt.statistics import auc_of
 from medkt.transfer.rehearsal import Seen, look
 
+__all__ = [
+    "COUNTS", "FINDING", "NORMAL", "OTHERS", "SEED", "Counts", "Exam", "Marks", "drawn_exam", "lead_of", "marks_of", "seen_planes",
+]  # fmt: skip
+
 SEED = 61_000
 """Of the drawn pictures: no training, learning or test of medkt's draws from it."""
-SIDE = 128
-"""Of the drawn pictures, in pixels."""
-FINDING, OTHERS, NORMAL = "finding", "others", "normal"
-_TRIES = 8
-_CONTRAST, _BRIGHTNESS = (0.8, 1.2), (-0.06, 0.06)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
-    """How many pictures of each kind; of `known`, for each finding."""
-
-    finding: int = 80
-    others: int = 48
-    normal: int = 24
-    known: int = 8
-
-
 COUNTS = Counts()
 
 
@@ -111,20 +96,10 @@ def drawn_exam(
         layer: up to which nothing trains; None where all may.
         counts: how many; None takes the defaults.
     """
-    counts, domain = counts or COUNTS, reading.domain
-    drawn = tuple(one for one in known if one in findings() and findings()[one].domain == domain)
-    makers: list[tuple[str, int, Callable[[np.random.Generator], Plane | None]]] = [
-        (FINDING, counts.finding, lambda rng: _lesion(domain, reading.look(rng), rng)),
-        (OTHERS, counts.others, lambda rng: _beside(reading, drawn, rng)),
-        (NORMAL, counts.normal, lambda rng: draw_normal(domain, rng, side=SIDE)),
-    ]
-    makers += [(one, counts.known, _known(domain, one)) for one in drawn]
-    planes, kinds = list[Plane](), list[str]()
-    for place, (kind, count, make) in enumerate(makers):
-        made = _made(make, count, (SEED, place))
-        planes += made
-        kinds += [kind] * len(made)
-    return Exam(seen=seen_planes(base, planes, layer), kinds=tuple(kinds), what="drawn pictures", known=drawn)
+    pictures = draw_pictures(reading, known=known, counts=counts or COUNTS, seed=SEED)
+    return Exam(
+        seen=seen_planes(base, pictures.planes, layer), kinds=pictures.kinds, what="drawn pictures", known=pictures.known,
+    )  # fmt: skip
 
 
 def seen_planes(base: DualEncoder, planes: Sequence[Plane], layer: int | None) -> Seen:
@@ -151,47 +126,3 @@ def marks_of(features: Float[Tensor, "rows width"], exam: Exam, wanted: Tensor, 
     if exam.rows:
         leads = np.maximum.reduceat(leads, np.cumsum((0, *exam.rows[:-1])))
     return Marks(leads=leads, kinds=exam.kinds, known=exam.known)
-
-
-def _made(make: Callable[[np.random.Generator], Plane | None], count: int, seed: tuple[int, ...]) -> list[Plane]:
-    """So many pictures, each with other contrast; a draw that does not show what it should is drawn again, a few times."""
-    planes: list[Plane] = []
-    for number in range(count * _TRIES):
-        if len(planes) == count:
-            break
-        rng = np.random.default_rng((*seed, number))
-        plane = make(rng)
-        if plane is not None:
-            planes.append(_shown(plane, rng))
-    return planes
-
-
-def _shown(plane: Plane, rng: np.random.Generator) -> Plane:
-    """Another contrast and brightness, on 256 grey levels."""
-    middle, gain, shift = float(plane.mean()), float(rng.uniform(*_CONTRAST)), float(rng.uniform(*_BRIGHTNESS))
-    changed = np.clip((plane - middle) * gain + middle + shift, 0, 1)
-    return np.asarray(np.rint(changed * 255) / 255, np.float32)
-
-
-def _lesion(domain: DomainName, attributes: Attributes, rng: np.random.Generator) -> Plane | None:
-    drawn = DRAWERS[domain].draw_plane("unnamed", rng, side=SIDE, attributes=attributes)
-    return drawn.plane if is_seen(domain, attributes, drawn.plane, drawn.mask) else None
-
-
-def _beside(reading: Reading, known: Sequence[str], rng: np.random.Generator) -> Plane | None:
-    """A lesion that differs in one of shape, brightness and texture, and has no known finding's look."""
-    wanted = reading.look(rng)
-    identities = {findings()[one].identity for one in known}
-    said = [name for name in TELLING if name in reading.said]
-    found = [
-        one for one in counterparts(reading.domain, wanted, str(rng.choice(said))) if one.identity not in identities
-    ]
-    return _lesion(reading.domain, found[int(rng.integers(len(found)))], rng) if found else None
-
-
-def _known(domain: DomainName, finding: str) -> Callable[[np.random.Generator], Plane]:
-    def make(rng: np.random.Generator) -> Plane:
-        plane: Plane = DRAWERS[domain].draw_plane(finding, rng, side=SIDE).plane
-        return plane
-
-    return make

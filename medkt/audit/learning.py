@@ -5,11 +5,14 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from medkt.asking.calibration import Calibration, drawn_domain
+from medkt.asking.settle import settle
+from medkt.asking.studies import ShownStudies
 from medkt.audit.audit import Audit, Level, audit, of_another_picture
 from medkt.audit.card import as_markdown
 from medkt.audit.probe import Probe
 from medkt.audit.verdict import Verdict, not_shown
-from medkt.concepts import Base, Concept, Package, write_package
+from medkt.concepts import AskingRecord, Base, Concept, Package, write_package
 from medkt.concepts.concept import ROLES
 from medkt.datasets.phantom.reading import foreign_words
 from medkt.domains import Domain
@@ -43,6 +46,8 @@ class LearnedConcept:
         sources: where the settings' values are from, by path; empty where none were given.
         as_published: how the settings stand to a published way; empty where none was asked for.
         kept_anyway: whether it was to be kept whatever the verdict says.
+        asking: how it is asked of `encoder`, and from which lead it is seen; None where that cannot be set, and of a published
+            way, which is asked by the name.
     """
 
     concept: Concept
@@ -57,6 +62,7 @@ class LearnedConcept:
     sources: Mapping[str, str] = field(default_factory=dict)
     as_published: Mapping[str, Any] = field(default_factory=dict)
     kept_anyway: bool = False
+    asking: AskingRecord | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -103,7 +109,7 @@ class LearnedConcept:
         return write_package(
             path, concept=self.concept, delta=to_bytes(self.delta), recipe=self.recipe,
             base=Base(name=self.delta.base_name, digest=self.delta.base_digest),
-            audit=self.record, card=as_markdown(self),
+            audit=self.record, card=as_markdown(self), asking=self.asking,
         )  # fmt: skip
 
     @property
@@ -126,6 +132,7 @@ def learn(
     probe: Probe | None = None,
     second: DualEncoder | None = None,
     keep_anyway: bool = False,
+    shown: Mapping[str, ShownStudies] | None = None,
     delta: DeltaSettings | None = None,
     known: Sequence[Concept] | None = None,
     studies: GivenStudies = NOTHING_GIVEN,
@@ -147,6 +154,8 @@ def learn(
         probe: studies of the user's own, from `medkt.audit.read_probe`, that the exam is set on.
         second: another encoder, to be asked whether the images mean to it what they were made from.
         keep_anyway: whether a concept whose words were not carried may be learned to the end, and written.
+        shown: the user's studies on which it is set from which lead the finding is seen: "normals" without any finding, "rehearse"
+            of the usual mixture; drawn ones in place of those that are not given.
         delta: how the difference is kept.
         known: what the model is taken to know; None takes the domain's findings.
         studies: the user's own, to learn from, to make lesions in, or to rehearse by (`LearnSettings.how` "local").
@@ -194,8 +203,13 @@ def learn(
             foreign=foreign, cache=cache, progress=progress,
         )  # fmt: skip
         _require_kept(concept, found, max_forgetting)
+    asking = (
+        None
+        if as_published
+        else _asking(applied, concept, domain, difference.base_digest, known, shown or {}, progress)
+    )
     return LearnedConcept(
-        concept=concept, domain=domain, base=encoder, encoder=applied, delta=difference, learned=tuple(judged), kept=kept,
+        asking=asking, concept=concept, domain=domain, base=encoder, encoder=applied, delta=difference, learned=tuple(judged), kept=kept,
         audit=found, base_licence=encoder.spec.licence, sources=sources or {}, as_published=as_published or {},
         kept_anyway=keep_anyway,
     )  # fmt: skip
@@ -205,6 +219,20 @@ def _similarity(one: Learned) -> list[float] | None:
     """Of each image to its caption; None where the images are the user's."""
     made = one.material.inverted
     return None if made is None else [round(float(value), 4) for value in made.similarity.flatten()]
+
+
+def _asking(
+    learned: DualEncoder, concept: Concept, domain: Domain, base_digest: str, known: Sequence[Concept] | None,
+    shown: Mapping[str, ShownStudies], progress: Ticker | None,
+) -> AskingRecord | None:  # fmt: skip
+    """How the learned encoder is asked; None where medkt draws no normal study of that part of the body and none was given."""
+    if drawn_domain(concept, domain) is None and "normals" not in shown:
+        return None
+    others = tuple(known) if known is not None else domain.others(concept)
+    calibration = Calibration.of(
+        learned, concept, domain, others, normals=shown.get("normals"), rehearse=shown.get("rehearse"), progress=progress,
+    )  # fmt: skip
+    return settle(learned, concept, domain, base_digest=base_digest, known=others, calibration=calibration)
 
 
 def _foreign(concept: Concept, domain: Domain, known: Sequence[Concept] | None) -> tuple[str, ...]:

@@ -73,7 +73,7 @@ def segment_calibrated(
     found: dict[str, Calibration] = {}
     for concept in asked:
         with taught.encoder(taught.route(concept.id)) as encoder:
-            key = scoring_key(encoder, concept, kind, settings=presence, view=view)
+            key = scoring_key(encoder, concept, kind, settings=presence, view=view, asked=taught.asked.get(concept.id))
         calibration = find_calibration(key, site=site) if find is None else find(key)
         if calibration is not None:
             found[concept.id] = calibration
@@ -96,4 +96,5 @@ def keys_of(pipeline: Pipeline, study: Study, view: View) -> Iterator[ScoringKey
     taught = pipeline.taught or Taught.of(pipeline.encoder)
     for concept in study.asked:
         with taught.encoder(taught.route(concept.id)) as encoder:
-            yield scoring_key(encoder, concept, study.kind, settings=pipeline.settings.presence, view=view)
+            asked = taught.asked.get(concept.id)
+            yield scoring_key(encoder, concept, study.kind, settings=pipeline.settings.presence, view=view, asked=asked)

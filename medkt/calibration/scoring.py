@@ -25,7 +25,7 @@ from medkt.pipeline.answer import scores_of, sight_of
 from medkt.pipeline.look import shown_plane
 from medkt.pipeline.words import require_words, texts_of
 from medkt.presence import Guard, Reason, Sight
-from medkt.saliency.targets import ConceptTexts, Target, embed_targets
+from medkt.saliency.targets import Asked, ConceptTexts, Target, embed_targets
 from medkt.segmentation.presence import PresenceSettings
 from medkt.segmentation.slicewise import features_of_planes
 from medkt.shapes import Plane
@@ -99,6 +99,7 @@ class Scorer:
     _target: Target
     _modalities: tuple[Target, ...]
     guard: Guard | None = None
+    asked: Asked | None = None
 
     @classmethod
     def of(
@@ -110,6 +111,7 @@ class Scorer:
         settings: PresenceSettings | None = None,
         view: View | None = None,
         guard: Guard | None = None,
+        asked: Asked | None = None,
     ) -> "Scorer":
         """Prepare.
 
@@ -120,17 +122,19 @@ class Scorer:
             settings: how planes become a score; None takes the defaults.
             view: how studies are read and cut.
             guard: who may hold an answer back; None for nobody.
+            asked: the directions of a learned concept, by which it is asked (`Taught.asked`).
 
         Raises:
             InputError: a text of which the encoder knows no word.
         """
         require_words([concept], encoder)
-        settings, view, texts = settings or PresenceSettings(), view or View(), texts_of(kind, concept)
+        settings, view, texts = settings or PresenceSettings(), view or View(), texts_of(kind, concept, asked=asked)
         target, *modalities = embed_targets(encoder, [texts, *_normals()])
         return cls(
             encoder=encoder, concept=concept, kind=kind, settings=settings, view=view,
-            key=scoring_key(encoder, concept, kind, settings=settings, view=view), _target=target,
-            _modalities=tuple(modalities), guard=guard,
+            _target=target,
+            key=scoring_key(encoder, concept, kind, settings=settings, view=view, asked=asked),
+            _modalities=tuple(modalities), guard=guard, asked=asked,
         )  # fmt: skip
 
     def score(self, image: Image) -> StudyScore:
@@ -149,7 +153,7 @@ class Scorer:
     def _held(self, sight: Sight) -> tuple[Reason, ...]:
         if self.guard is None:
             return ()
-        prompts = texts_of(self.kind, self.concept).prompts
+        prompts = texts_of(self.kind, self.concept, asked=self.asked).prompts
         return (*self.guard.of_image(sight), *self.guard.of_words(self.concept, prompts, sight))
 
 
@@ -193,6 +197,7 @@ def scoring_key(
     *,
     settings: PresenceSettings | None = None,
     view: View | None = None,
+    asked: Asked | None = None,
 ) -> ScoringKey:
     """The key under which a calibration of this concept, model, settings and view is kept; nothing is embedded for it.
 
@@ -203,8 +208,10 @@ def scoring_key(
         "scoring": SCORING, "rule": presence.rule, "aggregate": presence.aggregate, "support": presence.support,
         "top": presence.top, "window": seen.window or kind.window_for(concept), "axis": seen.axis, "step_mm": seen.step_mm,
     }  # fmt: skip
+    words = {name: value for name, value in asdict(texts_of(kind, concept)).items() if name != "asked"}
+    words |= {} if asked is None else {"asked": asked.digest}
     return ScoringKey(
-        concept=concept.id, words=sha256_of_json(asdict(texts_of(kind, concept))), model=encoder.spec.name,
+        concept=concept.id, words=sha256_of_json(words), model=encoder.spec.name,
         weights=encoder.spec.digest or f"generated:{weights_digest(encoder.module)}", settings=sha256_of_json(decides),
         modality=kind.name,
     )  # fmt: skip

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from medkt.datasets import Case
     from medkt.domains import Domain
     from medkt.models.encoder import DualEncoder
+    from medkt.saliency.targets import Asked
     from medkt.statistics import Interval
 
 _PRESUMED = {"manifest": False, "positives": True, "check": None}
@@ -166,7 +167,7 @@ def _scorer(arguments: argparse.Namespace, cases: "dict[str, tuple[Case, ...]]")
         modality_of(arguments) or "",
         allow_incomplete=arguments.allow_incomplete,
     )
-    base, encoder, concept = _asked(arguments, kind)
+    base, encoder, concept, asked = _asked(arguments, kind)
     return Scorer.of(
         encoder,
         concept,
@@ -174,11 +175,16 @@ def _scorer(arguments: argparse.Namespace, cases: "dict[str, tuple[Case, ...]]")
         settings=settings_of(arguments).presence,
         view=view_of(arguments),
         guard=None if arguments.no_guard else default_guard(base),
+        asked=asked,
     )
 
 
-def _asked(arguments: argparse.Namespace, kind: "Domain") -> "tuple[DualEncoder, DualEncoder, Concept]":
-    """The encoder as it was loaded, the one that is asked, and what is asked: a learnt concept of the one that was taught it, unless `--base` is said."""
+def _asked(arguments: argparse.Namespace, kind: "Domain") -> "tuple[DualEncoder, DualEncoder, Concept, Asked | None]":
+    """The encoder as it was loaded, the one that is asked, and what is asked by which directions.
+
+    A learnt concept is asked of the encoder that was taught it, by the package's directions; with `--base` of the one that was
+    loaded, by its words.
+    """
     from medkt.errors import SettingsError
     from medkt.models.registry import load_encoder
     from medkt.pipeline import concept_in, resolve_device
@@ -190,12 +196,15 @@ def _asked(arguments: argparse.Namespace, kind: "Domain") -> "tuple[DualEncoder,
     encoder = load_encoder(arguments.model, device=resolve_device(arguments.device))
     if not learnt:
         # its words are checked by the scorer, before any study
-        return encoder, encoder, concept_in(arguments.concept, kind.name)
+        return encoder, encoder, concept_in(arguments.concept, kind.name), None
     taught = Taught.of(encoder, [arguments.concept])
-    if taught.copy is None:
+    if len(taught.concepts) > 1:
         names = ", ".join(one.id for one in taught.concepts)
         raise SettingsError(f"{arguments.concept}: holds several concepts ({names}); give the file of one")
-    return encoder, encoder if arguments.base else taught.copy, taught.concepts[0]
+    concept = taught.concepts[0]
+    if arguments.base:
+        return encoder, encoder, concept, None
+    return encoder, taught.copy or encoder, concept, taught.asked.get(concept.id)
 
 
 def _require_free(arguments: argparse.Namespace, scorer: "Scorer") -> None:

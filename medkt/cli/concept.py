@@ -219,6 +219,7 @@ def _described(package: Any) -> dict[str, Any]:
                 "concept": as_plain(one.concept), "weights": dict(one.header.metadata), "weights_bytes": len(one.delta),
                 "tensors": len(one.header.entries), "numbers": one.header.numbers, "recipe": one.recipe,
                 "audit": one.audit, "words_carried": one.words_carried,
+                "asking": None if one.asking is None else one.asking.as_json(),
             }
             for one in package.learnt
         ],

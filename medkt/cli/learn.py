@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from medkt.cli.ahead import Stages
 from medkt.cli.dry_run import add_dry_run, say_plan
 from medkt.cli.from_prose import is_prose, taught
+from medkt.cli.learn_text import run_text, studies_of
 from medkt.cli.outputs import add_output, require_output
 from medkt.cli.published import Given, add_as_published, settings_section, settings_values, settle, standing_of
 from medkt.cli.segment import modality_of, progress, say_demonstration, say_notes
@@ -45,6 +46,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-m", "--model", default="small", help="the encoder: a name of `medkt models list`, or a weights file"
     )
+    parser.add_argument(
+        "--how", choices=("images", "text"), default="images",
+        help="images: the model is trained on images made from the words (the default); text: nothing is trained, and the package says "
+        "how the words are asked best and from which lead on the finding is seen; seconds",
+    )  # fmt: skip
+    parser.add_argument(
+        "--normals", type=Path, metavar="DIR",
+        help="studies of your own without any finding, a file or a folder (DICOM series) each, or a manifest: on them it is set from which "
+        "lead on the finding is seen, in place of drawn ones; 19 or more",
+    )  # fmt: skip
+    parser.add_argument(
+        "--rehearse", type=Path, metavar="DIR",
+        help="studies of your own of the usual mixture, of which nobody says what they show; used as --normals, in place of drawn known findings",
+    )  # fmt: skip
     parser.add_argument("-d", "--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: %(default)s)")
     parser.add_argument(
         "--preset",
@@ -127,6 +142,8 @@ def run(arguments: argparse.Namespace) -> int:
     from medkt.pipeline.words import require_words
 
     require_words([concept], roles=ROLES)  # what needs no model, before one is loaded
+    if arguments.how == "text":
+        return run_text(arguments, concept, kind, target)
 
     from medkt.audit import learn, read_probe
     from medkt.config import preset_sources, resolve_learning, sources_of
@@ -142,6 +159,7 @@ def run(arguments: argparse.Namespace) -> int:
     stands = standing_of(arguments, "learn", "learn", settings, own={"delta": "low-rank"})
     settings = settings.on(resolve_device(arguments.device))
     probe = None if arguments.probe is None else read_probe(arguments.probe, kind, concept)  # before any model computes
+    shown = studies_of(arguments, kind, concept)
     if arguments.dry_run or target is None:
         return _dry_run(arguments, concept, kind, settings, stands)
     encoder = load_encoder(arguments.model, device=resolve_device(arguments.device))
@@ -159,7 +177,7 @@ def run(arguments: argparse.Namespace) -> int:
             encoder, concept, kind, settings, seeds=range(arguments.seed, arguments.seed + arguments.seeds),
             level=arguments.audit, max_forgetting=arguments.max_forgetting, cache=arguments.cache, sources=sources, as_published=stands.as_json(),
             delta=DeltaSettings(kind="full", storage="float32") if arguments.delta == "full" else None, progress=ahead.told(tick),
-            probe=probe, second=second, keep_anyway=arguments.keep_anyway,
+            probe=probe, second=second, keep_anyway=arguments.keep_anyway, shown=shown,
         )  # fmt: skip
     seconds = time.perf_counter() - began
     if made.refusal:

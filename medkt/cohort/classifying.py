@@ -96,7 +96,7 @@ class ClassRunner:
         held, answers = ExitStack(), taught
         routes = {taught.route(concept) for concept in taught.deltas}
         if len(routes) == 1 and not asked.apart:
-            answers = Taught.of(held.enter_context(taught.encoder(routes.pop())))
+            answers = replace(Taught.of(held.enter_context(taught.encoder(routes.pop()))), asked=taught.asked)
         return cls(
             asked=asked,
             taught=taught,

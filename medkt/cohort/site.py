@@ -66,7 +66,14 @@ def _keys(pipeline: Pipeline, concept: Concept, view: View) -> tuple[ScoringKey,
     taught = pipeline.taught or Taught.of(pipeline.encoder)
     with taught.encoder(taught.route(concept.id)) as encoder:
         return tuple(
-            scoring_key(encoder, concept, kind, settings=pipeline.settings.presence, view=view)
+            scoring_key(
+                encoder,
+                concept,
+                kind,
+                settings=pipeline.settings.presence,
+                view=view,
+                asked=taught.asked.get(concept.id),
+            )
             for kind in domains().values()
         )
 

@@ -1,11 +1,13 @@
 """Words, and where they come from."""
 
+from medkt.concepts.asking_record import AskingRecord
 from medkt.concepts.captions import convert_caption_list, parse_concepts, read_concepts
 from medkt.concepts.catalogue import concept_from_text, concepts, load_concept
 from medkt.concepts.concept import Caption, Code, Concept, Role, mentions
 from medkt.concepts.package import Base, Learnt, Package, read_package, write_package
 
 __all__ = [
+    "AskingRecord",
     "Base",
     "Caption",
     "Code",

@@ -17,7 +17,7 @@ from medkt.errors import InputError, OutputError, UnreadableError
 
 LARGEST_BYTES = 3 * 2**30
 """Of a whole file, below where a zip needs its 64-bit form. The full difference of a ViT-L/14 tower has 1.2 GB."""
-MOST_MEMBERS = 256
+MOST_MEMBERS = 384
 _LONGEST_NAME = 120
 _EPOCH = 0x0021  # 1 January 1980, the first day that a zip knows, at 0:00
 _MADE_BY = 3 << 8 | 20  # Unix, version 2.0

@@ -7,7 +7,9 @@ A package of one concept holds
     concept.yaml       words and codes, as `radiology_captions/*.yaml`
     recipe.json        settings and seeds of inversion and fine-tuning
     audit.json         what was gained, what was forgotten, and the controls
-    delta.safetensors  the weights
+    delta.safetensors  the weights; not where the concept was not learned but is only asked well
+    asking.json        how it is asked: the way, the texts, the lead from which it is seen, and what that was set on; version 2
+    directions.safetensors  the unit vectors that this means in the model's space: wanted, rivals; version 2
     card.md            all this for a reader, as text without HTML and links
     signature.json     Ed25519 over the manifest; optional
 
@@ -26,6 +28,7 @@ from typing import Any
 
 from medkt.about import __version__
 from medkt.bounds import parse_json
+from medkt.concepts.asking_record import AskingRecord
 from medkt.concepts.captions import as_yaml, parse_concepts
 from medkt.concepts.concept import Concept
 from medkt.concepts.container import read_container, write_container
@@ -36,7 +39,8 @@ from medkt.errors import InputError, SettingsError, UnreadableError, Unsupported
 
 SUFFIX = ".medkt"
 FORMAT = "medkt-concept"
-VERSION = 1
+VERSION = 2
+"""The newest form. A package in which no concept says how it is asked is written as version 1, as it always was."""
 MOST_CONCEPTS = 40
 LARGEST_WORDS = 8 * 2**20
 """Bytes of any member but the weights."""
@@ -58,17 +62,19 @@ class Learnt:
 
     Attributes:
         concept: its words and codes.
-        delta: the weights as safetensors bytes; only `medkt.transfer.delta` knows what they mean.
+        delta: the weights as safetensors bytes; only `medkt.transfer.delta` knows what they mean. b"" where none were changed.
         recipe: settings and seeds.
         audit: what was measured; empty where no audit was made.
         card: the same for a reader, Markdown without HTML and links; "" for none.
+        asking: how it is asked; None of a package from before that was stored, which is asked by its name and captions.
     """
 
     concept: Concept
-    delta: bytes
+    delta: bytes = b""
     recipe: Mapping[str, Any] = field(default_factory=dict)
     audit: Mapping[str, Any] = field(default_factory=dict)
     card: str = ""
+    asking: AskingRecord | None = None
 
     @property
     def words_carried(self) -> str:
@@ -81,7 +87,9 @@ class Learnt:
 
     @property
     def header(self) -> TensorHeader:
-        """The names, shapes and metadata of the weights."""
+        """The names, shapes and metadata of the weights; of none where none were changed."""
+        if not self.delta:
+            return TensorHeader(metadata={}, entries={}, begin=0)
         return read_header(self.delta, f"the weights of {self.concept.id}")
 
 
@@ -125,28 +133,29 @@ class Package:
 
 
 def write_package(
-    path: str | Path, *, concept: Concept, delta: bytes, base: Base, recipe: Mapping[str, Any],
-    audit: Mapping[str, Any] | None = None, card: str = "",
+    path: str | Path, *, concept: Concept, delta: bytes = b"", base: Base, recipe: Mapping[str, Any],
+    audit: Mapping[str, Any] | None = None, card: str = "", asking: AskingRecord | None = None,
 ) -> Package:  # fmt: skip
     """Write one learnt concept, complete or not at all; give the package as it will be read.
 
     Args:
         path: ends in ".medkt".
         concept: its words.
-        delta: safetensors bytes. Where its metadata has "base_digest", it must be that of `base`.
+        delta: safetensors bytes; b"" where no weight is changed. Where its metadata has "base_digest", it must be that of `base`.
         base: the model that was taught.
         recipe: settings and seeds, as JSON holds them.
         audit: what was measured, as JSON holds it.
         card: the same for a reader, Markdown without HTML, links and pictures.
+        asking: how it is asked, in the space of `base`.
 
     Raises:
-        InputError: something in it would tell of a machine, a user or a time, or is no JSON, or is too large.
+        InputError: neither weights nor a way of asking are given; something in it would tell of a machine, a user or a time, or is no JSON, or is too large.
         SettingsError: the words break the schema.
         UnreadableError: the weights are no safetensors.
         WeightsError: the weights say that they belong to another base.
         OutputError: the file cannot be written; nothing is left of it.
     """
-    one = Learnt(concept=concept, delta=delta, recipe=recipe, audit=audit or {}, card=card)
+    one = Learnt(concept=concept, delta=delta, recipe=recipe, audit=audit or {}, card=card, asking=asking)
     return write(path, Package(learnt=(one,), base=base))
 
 
@@ -175,7 +184,7 @@ def pack(package: Package) -> dict[str, bytes]:
             raise InputError(f"{name} has {len(content)} bytes, more than {LARGEST_WORDS}; shorten it")
         _require_harmless(name, content)
     manifest = {
-        "format": FORMAT, "version": VERSION, "medkt": __version__,
+        "format": FORMAT, "version": 1 if all(one.asking is None for one in package.learnt) else VERSION, "medkt": __version__,
         "concepts": [concept.id for concept in package.concepts],
         "members": {name: {"bytes": len(c), "sha256": _sha256(c)} for name, c in members.items()},
     }  # fmt: skip
@@ -245,7 +254,11 @@ def _body(package: Package) -> dict[str, bytes]:
         members[names["concept"]] = as_yaml(one.concept).encode("utf-8")
         members[names["recipe"]] = json_bytes(names["recipe"], one.recipe)
         members[names["audit"]] = json_bytes(names["audit"], one.audit)
-        members[names["delta"]] = one.delta
+        if one.delta:
+            members[names["delta"]] = one.delta
+        if one.asking is not None:
+            members[names["asking"]] = json_bytes(names["asking"], one.asking.as_json())
+            members[names["directions"]] = one.asking.vectors
         if one.card:
             members[names["card"]] = one.card.encode("utf-8")
     if not alone:
@@ -254,8 +267,15 @@ def _body(package: Package) -> dict[str, bytes]:
 
 
 def _names(identifier: str, *, alone: bool) -> dict[str, str]:
-    kinds = {"concept": "yaml", "recipe": "json", "audit": "json", "delta": "safetensors", "card": "md"}
-    return {k: f"{k}.{suffix}" if alone else f"{k}s/{identifier}.{suffix}" for k, suffix in kinds.items()}
+    kinds = {
+        "concept": "yaml", "recipe": "json", "audit": "json", "delta": "safetensors", "asking": "json",
+        "directions": "safetensors", "card": "md",
+    }  # fmt: skip
+    folders = {"asking": "asking", "directions": "directions"}
+    return {
+        kind: f"{kind}.{suffix}" if alone else f"{folders.get(kind, f'{kind}s')}/{identifier}.{suffix}"
+        for kind, suffix in kinds.items()
+    }
 
 
 def _unpacked(members: Mapping[str, bytes], manifest: Mapping[str, Any], shown: str) -> Package:
@@ -280,9 +300,13 @@ def _learnt(members: Mapping[str, bytes], identifier: str, shown: str, *, alone:
     found = parse_concepts(_text(members, names["concept"], shown), f"{shown}: {names['concept']}")
     if [concept.id for concept in found] != [identifier]:
         raise UnreadableError(f"{shown}: {names['concept']} does not hold {identifier!r}; fetch it again")
+    asking = None
+    if names["asking"] in members:
+        where = f"{shown}: {names['asking']}"
+        asking = AskingRecord.of(_object(members, names["asking"], shown), members[names["directions"]], where)
     return Learnt(
-        concept=found[0], delta=members[names["delta"]], recipe=_object(members, names["recipe"], shown),
-        audit=_object(members, names["audit"], shown),
+        concept=found[0], delta=members.get(names["delta"], b"") if asking else members[names["delta"]],
+        recipe=_object(members, names["recipe"], shown), audit=_object(members, names["audit"], shown), asking=asking,
         card=_text(members, names["card"], shown) if names["card"] in members else "",
     )  # fmt: skip
 
@@ -332,6 +356,12 @@ def _check_content(package: Package, shown: str = "") -> None:
             f"{where}the name of the base model or of the version holds control characters; it is not to be trusted"
         )
     for one in package.learnt:
+        if one.asking is not None:
+            one.asking.require(f"{where}{one.concept.id}", base=package.base.digest)
+        if not one.delta:
+            if one.asking is None:
+                raise InputError(f"{where}{one.concept.id} has neither weights nor a way of asking; learn it again")
+            continue
         stated = read_header(one.delta, f"{where}the weights of {one.concept.id}").metadata.get("base_digest")
         if stated is not None and stated != package.base.digest:
             raise WeightsError(

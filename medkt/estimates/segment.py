@@ -244,7 +244,7 @@ def works_of(study: Study, taught: Taught) -> tuple[GroupWork, ...]:
     """The work of each group of concepts, in the order in which they are looked for."""
     made, kept = [], set[tuple[str, str]]()
     for route, window, group in study.groups(taught):
-        texts = [texts_of(study.kind, concept, study.settings.texts) for concept in group]
+        texts = [texts_of(study.kind, concept, study.settings.texts, taught.asked.get(concept.id)) for concept in group]
         new = [text for text in _texts(texts) if (route, text) not in kept]
         kept |= {(route, text) for text in new}
         planes = len(study.looks[window].positions)

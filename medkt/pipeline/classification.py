@@ -27,7 +27,7 @@ from medkt.pipeline.run import Pipeline, Progress
 from medkt.pipeline.study import question_of
 from medkt.pipeline.words import require_words, wanted_in
 from medkt.presence import Guard, Reason, Sight
-from medkt.saliency.targets import ConceptTexts
+from medkt.saliency.targets import Asked, ConceptTexts
 from medkt.segmentation.zero_shot import ClassSettings, score_planes
 from medkt.spatial import Image
 from medkt.transfer.packages import Taught, TaughtFacts, is_package
@@ -40,7 +40,7 @@ class ConceptScore:
     Attributes:
         concept: None for what is normal.
         name: the concept's, "normal", or "normal (PART)" where the concepts belong to several parts of the body.
-        learnt: whether the score is that of an encoder which was taught the concept.
+        learnt: whether the score is that of an encoder which was taught the concept, or by directions of a package.
         texts: its prompts, which were compared by the rule of the settings.
         planes: indices of those looked at.
         cosines: (planes,) float32, -1 to 1; by phrases with a denial a score in that unit, which may lie beyond.
@@ -191,13 +191,15 @@ def _classified(
         raise SettingsError(
             "one text alone has nothing to be compared with; ask for another, or let normal be a choice"
         )
-    choices = _choices(taught, kind, asked, normal=normal)
+    choices = _choices(taught, kind, asked, normal=normal, by_direction=settings.rule == "direction")
     scores: dict[str, ConceptScore] = {}
     facts: list[TaughtFacts] = []
     for route in dict.fromkeys(choice.route for choice in choices):
         with taught.encoder(route) as encoder:
             of_route = [choice for choice in choices if choice.route == route]
-            facts += [taught.facts(route, [choice.texts.id for choice in of_route], encoder)] if route else []
+            facts += taught.facts(
+                route, [choice.texts.id for choice in of_route if choice.concept is not None], encoder
+            )
             for choice in of_route:
                 if choice.texts.id not in scores:
                     looked = looks[choice.window]
@@ -214,7 +216,9 @@ def _classified(
     )  # fmt: skip
 
 
-def _choices(taught: Taught, kind: Domain, asked: Sequence[Concept], *, normal: bool) -> list[_Choice]:
+def _choices(
+    taught: Taught, kind: Domain, asked: Sequence[Concept], *, normal: bool, by_direction: bool
+) -> list[_Choice]:
     normals: dict[str, _Choice] = {}
     choices = []
     for concept in asked:
@@ -226,7 +230,7 @@ def _choices(taught: Taught, kind: Domain, asked: Sequence[Concept], *, normal: 
             _Choice(
                 concept=concept,
                 name=concept.name,
-                texts=ConceptTexts(id=concept.id, prompts=kind.prompts(concept)),
+                texts=_texts_of(kind, concept, taught.asked.get(concept.id) if by_direction else None),
                 normal=texts,
                 route=taught.route(concept.id),
                 window=window,
@@ -239,6 +243,11 @@ def _choices(taught: Taught, kind: Domain, asked: Sequence[Concept], *, normal: 
     if len(normals) > 1:
         normals = {body: replace(choice, name=f"normal ({body})") for body, choice in normals.items()}
     return [*choices, *normals.values()]
+
+
+def _texts_of(kind: Domain, concept: Concept, asked: Asked | None) -> ConceptTexts:
+    prompts = kind.prompts(concept) if asked is None else asked.texts
+    return ConceptTexts(id=concept.id, prompts=prompts, asked=asked)
 
 
 def _scored(
@@ -259,7 +268,7 @@ def _scored(
     group = (like.route, like.window, like.normal and like.normal.id)
     made = {
         choice.texts.id: ConceptScore(
-            concept=choice.concept, name=choice.name, learnt=bool(choice.route), texts=choice.texts.prompts,
+            concept=choice.concept, name=choice.name, learnt=bool(choice.route) or choice.texts.asked is not None, texts=choice.texts.prompts,
             planes=tuple(looked.index(position) for position in looked.positions),
             cosines=found.cosines[:, column[choice.texts.id]],
             probabilities=found.probabilities[:, column[choice.texts.id]],

@@ -173,6 +173,7 @@ class Pipeline:
         kind, settings, looks = study.kind, study.settings, study.looks
         if before is not None:
             before(study)
+        texts = {one.id: texts_of(kind, one, settings.texts, taught.asked.get(one.id)) for one in study.asked}
         prepared = time.perf_counter()
         found: dict[str, ConceptResult] = {}
         facts: list[TaughtFacts] = []
@@ -180,17 +181,17 @@ class Pipeline:
             with taught.encoder(route) as encoder:
                 groups = list(of_route)
                 together = [concept.id for _, _, group in groups for concept in group]
-                facts += [taught.facts(route, together, encoder)] if route else []
+                facts += taught.facts(route, together, encoder)
                 for _, window, group in groups:
                     looked = looks[window]
-                    asked = [(concept, texts_of(kind, concept, settings.texts)) for concept in group]
+                    asked = [(concept, texts[concept.id]) for concept in group]
                     decide = Answering(
                         rule=self.rule or ThresholdRule(settings=settings.presence), guard=self.guard,
                         settings=settings.presence, encoder=encoder, image=image, kind=kind, looked=looked, asked=asked,
                     )  # fmt: skip
                     results = segment_planes(
                         encoder, self.segmenter, looked.positions, partial(shown_plane, image, looked),
-                        [texts for _, texts in asked], settings, spacing_mm=spacing_in_mm(image, looked.planes), decide=decide,
+                        [words for _, words in asked], settings, spacing_mm=spacing_in_mm(image, looked.planes), decide=decide,
                         progress=progress,
                     )  # fmt: skip
                     found.update({result.concept: result for result in results})
@@ -200,7 +201,7 @@ class Pipeline:
                 image,
                 looks[kind.window_for(c)],
                 c,
-                texts_of(kind, c, settings.texts),
+                texts[c.id],
                 found[c.id],
                 tuple(study.noted[c.id]),
             )

@@ -17,7 +17,7 @@ from medkt.examine.store import find_examination
 from medkt.examine.told import negation_told, not_told
 from medkt.models.encoder import DualEncoder
 from medkt.pipeline.look import View
-from medkt.saliency.targets import ConceptTexts
+from medkt.saliency.targets import Asked, ConceptTexts
 from medkt.segmentation.slicewise import Texts
 from medkt.spatial import Image
 from medkt.transfer.packages import Taught, is_package
@@ -89,14 +89,18 @@ def domain_of(image: Image, view: View, concepts: Iterable[Concept | str | Path]
     return detect_domain(image)
 
 
-def texts_of(kind: Domain, concept: Concept, which: Texts = "all") -> ConceptTexts:
-    """What a study is compared with for a concept; `which` of its prompts is `SegmentationSettings.texts`."""
+def texts_of(kind: Domain, concept: Concept, which: Texts = "all", asked: Asked | None = None) -> ConceptTexts:
+    """What a study is compared with for a concept; `which` of its prompts is `SegmentationSettings.texts`.
+
+    `asked` are the directions of a learned concept (`Taught.asked`); who asks for the first prompt alone asks as published,
+    without them.
+    """
     normal = kind.words_for(concept).normal
     others = tuple(text for text in kind.contrast_texts(concept) if text not in normal)
-    prompts = kind.prompts(concept)
-    return ConceptTexts(
-        id=concept.id, prompts=prompts[:1] if which == "first" else prompts, normal=normal, confusable=others
-    )
+    if which == "first":
+        return ConceptTexts(id=concept.id, prompts=kind.prompts(concept)[:1], normal=normal, confusable=others)
+    prompts = kind.prompts(concept) if asked is None else asked.texts
+    return ConceptTexts(id=concept.id, prompts=prompts, normal=normal, confusable=others, asked=asked)
 
 
 def wanted_in(

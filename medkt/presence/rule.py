@@ -17,10 +17,10 @@ class PlaneScores:
 
     Attributes:
         concept: its id.
-        unit: in which the scores are: "softmax", "margin" or "cosine".
+        unit: in which the scores are: "softmax", "margin" or "cosine"; "lead" of a concept that is asked by settled directions.
         scores: (slices,) float32, each slice's.
         score: the study's, as the settings make one of many.
-        margins: (slices,) float32, cosine of the finding less the nearest contrast's; without contrasts the cosine.
+        margins: (slices,) float32, cosine of the finding less the nearest contrast's, or settled rival's; without contrasts the cosine.
         wanted: (slices,) float32, cosine of the finding.
         contrasts: (slices, contrasts) float32, cosines of what it is told apart from: the normal direction first, where
             there is one, then each confusable text; may have no column.

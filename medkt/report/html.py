@@ -150,9 +150,10 @@ spacing {{ result.input.spacing | map("round", 4) | join(" × ") }} {{ result.in
 <tr><th>Encoder</th><td>{{ result.models.encoder.name }}, {{ result.models.encoder.licence }}<br>
 <span class="quiet">SHA-256 {{ result.models.encoder.digest or "none: generated weights" }}</span></td></tr>
 {% for taught in result.models.encoder.taught %}
-<tr><th>Taught for {{ taught.concepts | join(", ") }}</th><td>the encoder with what was learnt laid over it<br>
+<tr><th>Taught for {{ taught.concepts | join(", ") }}</th><td>{% if taught.adapted_digest != result.models.encoder.digest %}the encoder with what was learnt laid over it{% else %}the encoder as it is{% endif %}
+{%- if taught.ways %}; asked by {% for concept, way in taught.ways.items() %}{{ way }} ({{ concept }}){% if not loop.last %}, {% endif %}{% endfor %}{% endif %}<br>
 <span class="quiet">{% for package in taught.packages %}package: SHA-256 {{ package }}<br>{% endfor %}
-encoder so taught: SHA-256 {{ taught.adapted_digest }}</span></td></tr>
+encoder that was asked: SHA-256 {{ taught.adapted_digest }}</span></td></tr>
 {% endfor %}
 <tr><th>Segmenter</th><td>{{ result.models.segmenter.name }}<br>
 <span class="quiet">SHA-256 {{ result.models.segmenter.digest or "none" }}</span></td></tr>

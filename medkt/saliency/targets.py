@@ -36,6 +36,29 @@ def pads(encoder: DualEncoder) -> bool:
     return isinstance(encoder, PoolsTexts) and encoder.text_pooling == "padded"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Asked:
+    """How a concept is asked where that was settled beforehand, in the space of one encoder (`medkt.asking`).
+
+    Attributes:
+        wanted: (width,) the unit direction that stands for the concept's words.
+        rivals: (rivals, width) unit directions that it is told apart from: names of known findings, then the bank's.
+        known: how many of them are names of known findings, at least one.
+        bias: the lead over the nearest rival above which it is seen, -2 to 2.
+        texts: of the concept, that `wanted` is made of.
+        way: by which they are asked, for records.
+        digest: SHA-256 of all this, as it was stored.
+    """
+
+    wanted: Float[Tensor, " width"]
+    rivals: Float[Tensor, "rivals width"]
+    known: int
+    bias: float
+    texts: tuple[str, ...]
+    way: str
+    digest: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConceptTexts:
     """The words for one concept.
@@ -45,12 +68,14 @@ class ConceptTexts:
         prompts: one caption or more that say what to look for.
         normal: captions of a study of this domain without the finding.
         confusable: captions of other findings, one text each, that this one is told apart from.
+        asked: directions that stand for the prompts; None for the mean of the prompts' own.
     """
 
     id: str
     prompts: tuple[str, ...]
     normal: tuple[str, ...] = ()
     confusable: tuple[str, ...] = ()
+    asked: Asked | None = None
 
     def __post_init__(self) -> None:
         if not self.prompts or not all(text.strip() for text in (*self.prompts, *self.normal, *self.confusable)):
@@ -63,15 +88,17 @@ class Target:
 
     Attributes:
         id: the concept's id.
-        wanted: (width,) the mean of the prompts' unit vectors, made unit again.
-        normal: (width,) the same of the normal captions, or None where none is known.
+        wanted: (width,) the mean of the prompts' unit vectors, made unit again; or what was settled in its place.
+        normal: (width,) the mean of the normal captions, or None where none is known.
         confusable: (confusable, width), which may have no row.
+        asked: by which lead the concept is seen, where that was settled beforehand; maps have the contrasts above all the same.
     """
 
     id: str
     wanted: Tensor
     normal: Tensor | None
     confusable: Tensor
+    asked: Asked | None = None
 
     @property
     def contrasts(self) -> Float[Tensor, "contrasts width"]:
@@ -98,13 +125,14 @@ def embed_targets(encoder: DualEncoder, concepts: Sequence[ConceptTexts]) -> tup
 
 
 def _target_of(concept: ConceptTexts, rows: Callable[[tuple[str, ...]], Tensor]) -> Target:
-    wanted = rows(concept.prompts)
+    own = rows(concept.prompts)  # also where they are not asked: it says where vectors go, and in which type
     apart = [rows((text,)) for text in concept.confusable]
     return Target(
         id=concept.id,
-        wanted=_mean_direction(wanted),
+        wanted=_mean_direction(own) if concept.asked is None else concept.asked.wanted.to(own),
         normal=_mean_direction(rows(concept.normal)) if concept.normal else None,
-        confusable=torch.cat(apart) if apart else wanted[:0],
+        confusable=torch.cat(apart) if apart else own[:0],
+        asked=concept.asked,
     )
 
 

@@ -22,6 +22,10 @@ from medkt.saliency.targets import Target
 
 Rule = Literal["softmax", "margin", "cosine"]
 Aggregate = Literal["supported", "max", "top_mean"]
+LEAD = "lead"
+"""The unit of a concept that is asked by directions with a bias: its share beside the nearest rival, at the encoder's logit scale
+and with the bias taken off its lead, so that 0.5 is a lead of just the bias. No setting asks for it."""
+SEEN_FROM = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,10 +73,12 @@ class PresenceSettings:
         if self.top < 1:
             raise SettingsError(f"presence: top counts slices and is at least 1, got {self.top}")
 
-    def least(self, slices: int) -> float:
-        """The score from which a study of so many slices has the finding."""
+    def least(self, slices: int, *, unit: str = "") -> float:
+        """The score from which a study of so many slices has the finding; `unit` is `LEAD` where its score is one."""
         if self.threshold is not None:
             return self.threshold
+        if unit == LEAD:
+            return SEEN_FROM
         return 0.5 if slices > 1 and self.rule == "softmax" else 0.2
 
 
@@ -85,7 +91,7 @@ class ThresholdRule:
     def decide(self, scores: PlaneScores) -> Presence:
         """Seen from the threshold on; not decided where the gate is off."""
         settings = self.settings
-        least = settings.least(len(scores.scores))
+        least = settings.least(len(scores.scores), unit=scores.unit)
         found = scores.score >= least
         state: State = "not decided" if not settings.gate else "seen" if found else "not seen"
         return Presence(
@@ -144,15 +150,18 @@ def plane_scores(
     wanted = units @ target.wanted.to(units)
     contrasts = units @ target.contrasts.to(units).T  # (slices, contrasts)
     margins = wanted - contrasts.max(dim=1).values if contrasts.shape[1] else wanted
-    normals = 0 if target.normal is None else 1
-    if settings.rule == "cosine" or not contrasts.shape[1]:
+    normals, unit = 0 if target.normal is None else 1, settings.rule if target.asked is None else LEAD
+    if target.asked is not None:
+        margins = wanted - (units @ target.asked.rivals.to(units).T).max(dim=1).values
+        scores = torch.sigmoid((margins - target.asked.bias) * logit_scale).cpu().numpy()
+    elif settings.rule == "cosine" or not contrasts.shape[1]:
         scores = wanted.cpu().numpy()
     elif settings.rule == "margin":
         scores = margins.cpu().numpy()
     else:
         scores = _probability(wanted, contrasts, normals, logit_scale).cpu().numpy()
     return PlaneScores(
-        concept=target.id, unit=settings.rule, scores=scores, score=_aggregated(scores, indices, settings, run), run=run,
+        concept=target.id, unit=unit, scores=scores, score=_aggregated(scores, indices, settings, run), run=run,
         margins=margins.cpu().numpy(), wanted=wanted.cpu().numpy(), contrasts=contrasts.cpu().numpy(), normals=normals,
         logit_scale=logit_scale, indices=indices, sight=sight,
     )  # fmt: skip
@@ -217,6 +226,5 @@ def _reason(scores: PlaneScores, found: bool, settings: PresenceSettings) -> str
     of = f"over {slices} slices" if slices > 1 else "of the image"
     relation = "reaches" if found else "is below"
     kept = "" if found or settings.gate else "; looked at all the same, for the gate is off"
-    return (
-        f"{scores.concept}: {settings.rule} score {scores.score:.3f} {of} {relation} {settings.least(slices):g}{kept}"
-    )
+    least = settings.least(slices, unit=scores.unit)
+    return f"{scores.concept}: {scores.unit} score {scores.score:.3f} {of} {relation} {least:g}{kept}"

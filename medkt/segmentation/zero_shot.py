@@ -95,7 +95,7 @@ def score_planes(
         encoder: any dual encoder.
         indices: of the planes.
         show: gives the plane (rows, columns) float32 in [0, 1] of an index.
-        texts: at least two, with different ids; only their prompts are used.
+        texts: at least two, with different ids; only their prompts are used, or what was settled in their place (`asked`).
         settings: None takes the defaults; their window is for whoever shows the planes.
         progress: called with ("presence", done, all).
 
@@ -118,7 +118,8 @@ def score_planes(
         cosines = _by_phrases(encoder, indices, show, texts, progress, eight_bit=eight_bit)
     else:
         cosines = _cosines(encoder, images, texts, settings.rule)
-    shares = torch.softmax(encoder.logit_scale * cosines, dim=-1)
+    fits = _by_lead(images, texts, cosines) if settings.rule == "direction" else cosines
+    shares = torch.softmax(encoder.logit_scale * fits, dim=-1)
     return ZeroShot(cosines=cosines.cpu().numpy(), probabilities=shares.cpu().numpy(), features=features)
 
 
@@ -131,6 +132,22 @@ def _cosines(
     if rule == "direction":
         return images @ torch.stack([target.wanted for target in embed_targets(encoder, texts)]).T
     return class_cosines(images, [embed_texts(encoder, text.prompts) for text in texts], rule)
+
+
+def _by_lead(
+    images: Float[Tensor, "planes width"], texts: Sequence[ConceptTexts], cosines: Float[Tensor, "planes texts"]
+) -> Float[Tensor, "planes texts"]:
+    """The cosines, that of a concept with settled directions as much above the nearest known name as it leads by more than its bias.
+
+    So it has half of a share beside that name just where it would be seen.
+    """
+    fits = cosines.clone()
+    for place, text in enumerate(texts):
+        if text.asked is not None:
+            rivals = images @ text.asked.rivals.to(images).T  # (planes, rivals)
+            lead = cosines[:, place] - rivals.max(dim=1).values
+            fits[:, place] = rivals[:, : text.asked.known].max(dim=1).values + lead - text.asked.bias
+    return fits
 
 
 def _by_phrases(

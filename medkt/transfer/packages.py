@@ -1,5 +1,7 @@
 """Learnt concepts in use: each concept is asked of the encoder that was taught it, everything else of the base.
 
+A concept of which a package holds only how it is asked is asked of the base, by the directions in the package.
+
 One concept: a copy of the base with its difference, made once. Several: the base itself, with the difference of the
 concept in hand laid over it and taken off again, bit for bit. Or, where the user wants that, all differences at once:
 one encoder for all of them, which then get in each other's way as far as `together_notes` says.
@@ -7,15 +9,19 @@ one encoder for all of them, which then get in each other's way as far as `toget
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeGuard
 
-from medkt.concepts import Concept, Package, read_package
+import torch
+
+from medkt.concepts import AskingRecord, Concept, Package, read_package
+from medkt.concepts.asking_record import RIVALS, WANTED
 from medkt.concepts.package import SUFFIX
 from medkt.errors import SettingsError, WeightsError
 from medkt.models.encoder import DualEncoder
 from medkt.models.weights import weights_digest
+from medkt.saliency.targets import Asked
 from medkt.transfer.delta import Delta, applied, apply, from_bytes, interference
 
 BASE = ""
@@ -28,16 +34,18 @@ class TaughtFacts:
     """Which learnt weights answered, for the record.
 
     Attributes:
-        concepts: ids of the concepts that were asked of them.
+        concepts: ids of the concepts that were asked of them, or of the base by directions of a package.
         packages: SHA-256 of the manifest of each package in them.
         base_digest: SHA-256 of the base's weights, entry by entry (`transfer.weights_digest`).
-        adapted_digest: of base and differences together, with "adapted:" before it.
+        adapted_digest: of base and differences together, with "adapted:" before it; of the base where no weight was changed.
+        ways: by which way each concept was asked, by its id; those alone that a package says so of.
     """
 
     concepts: tuple[str, ...]
     packages: tuple[str, ...]
     base_digest: str
     adapted_digest: str
+    ways: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,7 +56,8 @@ class Taught:
         base: as it was loaded; it is that again whenever no `encoder` is open.
         packages: in the order given.
         together: whether the differences are summed into one encoder.
-        deltas: by concept id.
+        deltas: by concept id, of those whose weights were changed.
+        asked: by concept id, of those of which a package says how they are asked.
         base_digest: `weights_digest` of the base; "" where nothing was taught.
         notes: how the differences of one encoder meet, where concepts are not kept apart; and which concepts were kept although
             the audit says that their words were not carried.
@@ -59,6 +68,7 @@ class Taught:
     packages: tuple[Package, ...] = ()
     together: bool = False
     deltas: Mapping[str, Delta]
+    asked: Mapping[str, Asked] = field(default_factory=dict)
     base_digest: str = ""
     notes: tuple[str, ...] = ()
     copy: DualEncoder | None = None
@@ -82,23 +92,26 @@ class Taught:
         digest = weights_digest(base.module) if packages else ""
         held: list[Package] = []
         deltas: dict[str, Delta] = {}
+        asked: dict[str, Asked] = {}
         for one in packages:
             package = one if isinstance(one, Package) else read_package(one)
             where = "" if isinstance(one, Package) else f"{one}: "
             try:
                 package.require_base(base.spec.name, digest)
-                found = {learnt.concept.id: from_bytes(learnt.delta) for learnt in package.learnt}
+                found = {one.concept.id: from_bytes(one.delta) for one in package.learnt if one.delta}
             except WeightsError as error:
                 raise WeightsError(f"{where}{error}") from error
-            twice = sorted(set(found) & set(deltas))
+            ids = [concept.id for concept in package.concepts]
+            twice = sorted(set(ids) & {concept.id for other in held for concept in other.concepts})
             if twice:
                 raise SettingsError(f"{where}{twice[0]} is in another of the packages too; leave one out")
             deltas |= found
+            asked |= {one.concept.id: _asked(one.asking, base) for one in package.learnt if one.asking is not None}
             held.append(package)
         summed = together and len(deltas) > 1
         return cls(
-            base=base, packages=tuple(held), together=summed, deltas=deltas, base_digest=digest,
-            notes=(*(together_notes(base, deltas) if summed else ()), *_kept_anyway(held)),
+            base=base, packages=tuple(held), together=summed, deltas=deltas, asked=asked,
+            base_digest=digest, notes=(*(together_notes(base, deltas) if summed else ()), *_kept_anyway(held)),
             copy=apply(base, next(iter(deltas.values()))) if len(deltas) == 1 else None,
         )  # fmt: skip
 
@@ -146,15 +159,35 @@ class Taught:
             with applied(self.base, wanted) as adapted:
                 yield adapted
 
-    def facts(self, route: str, concepts: Sequence[str], encoder: DualEncoder) -> TaughtFacts:
-        """What to record of a route's encoder, while it is open."""
-        inside = set(self.deltas) if route == _TOGETHER else {route}
-        return TaughtFacts(
-            concepts=tuple(concepts),
+    def facts(self, route: str, concepts: Sequence[str], encoder: DualEncoder) -> tuple[TaughtFacts, ...]:
+        """What to record of a route's encoder, while it is open; nothing where no package had a part in the answers.
+
+        Args:
+            route: of the encoder.
+            concepts: ids of what was asked of it.
+            encoder: as it is now.
+        """
+        of_packages = [one for one in concepts if route or one in self.asked]
+        if not of_packages:
+            return ()
+        inside = {*of_packages, *(self.deltas if route == _TOGETHER else ())}
+        facts = TaughtFacts(
+            concepts=tuple(of_packages),
             packages=tuple(p.digest for p in self.packages if inside & {concept.id for concept in p.concepts}),
             base_digest=self.base_digest,
             adapted_digest=encoder.spec.digest,
+            ways={one: self.asked[one].way for one in of_packages if one in self.asked},
         )
+        return (facts,)
+
+
+def _asked(record: AskingRecord, base: DualEncoder) -> Asked:
+    """The directions of a package on the encoder's device."""
+    device = next(base.module.parameters()).device
+    wanted, rivals = (torch.from_numpy(record.direction(name)).to(device) for name in (WANTED, RIVALS))
+    return Asked(
+        wanted=wanted, rivals=rivals, known=len(record.known), bias=record.bias, texts=record.texts, way=record.way, digest=record.digest,
+    )  # fmt: skip
 
 
 def _kept_anyway(packages: Sequence[Package]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from medkt.asking import WAYS
+from medkt.asking import WAYS, calibration, choose
 from medkt.audit import LearnedConcept, exam, learn
 from medkt.audit.audit import Audit
 from medkt.audit.card import as_markdown, as_page
@@ -60,6 +60,8 @@ def _few_pictures() -> Iterator[None]:
     """A small exam: what is tested here is that it is set, sat and told, not what it says of a model."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(exam, "COUNTS", exam.Counts(finding=4, others=4, normal=3, known=2))
+        patch.setattr(choose, "COUNTS", exam.Counts(finding=2, others=2, normal=2, known=0))
+        patch.setattr(calibration, "COUNTS", exam.Counts(finding=0, others=0, normal=3, known=1))
         yield
 
 

@@ -25,6 +25,8 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("medkt.audit.exam.COUNTS", Counts(finding=3, others=3, normal=2, known=1))
+    monkeypatch.setattr("medkt.asking.choose.COUNTS", Counts(finding=2, others=2, normal=2, known=0))
+    monkeypatch.setattr("medkt.asking.calibration.COUNTS", Counts(finding=0, others=0, normal=3, known=1))
 
 
 def test_a_concept_becomes_a_package_and_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

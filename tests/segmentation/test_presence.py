@@ -9,8 +9,8 @@ import torch
 from drawing import forced
 
 from medkt.errors import InputError, NumericalError, SettingsError
-from medkt.saliency.targets import Target
-from medkt.segmentation.presence import PresenceSettings, decide_presence, plane_scores
+from medkt.saliency.targets import Asked, Target
+from medkt.segmentation.presence import LEAD, PresenceSettings, ThresholdRule, decide_presence, plane_scores
 
 TARGET = Target(
     id="mass", wanted=torch.tensor([1.0, 0.0]), normal=torch.tensor([0.0, 1.0]), confusable=torch.tensor([[-1.0, 0.0]])
@@ -126,3 +126,22 @@ def test_a_run_of_slices_bears_a_score_out(run: int, indices: list[int] | None, 
 def test_an_extent_below_zero_is_refused() -> None:
     with pytest.raises(SettingsError, match="extent_mm is 0 or more, got -1"):
         PresenceSettings(extent_mm=-1.0)
+
+
+def test_a_lead_is_counted_from_its_bias_over_settled_rivals() -> None:
+    asked = Asked(
+        wanted=TARGET.wanted, rivals=torch.tensor([[0.0, 1.0]]), known=1, bias=0.1, texts=("a mass",), way="virtual", digest=""
+    )  # fmt: skip
+    target = replace(TARGET, asked=asked)  # its leads are -.2, .2 and -1 whatever the contrasts of maps are
+    scores = plane_scores(FEATURES, target, PresenceSettings(aggregate="max"), logit_scale=20.0)
+    np.testing.assert_allclose(scores.margins, [-0.2, 0.2, -1.0], atol=1e-6)
+    expected = [1 / (1 + math.exp(-20 * (lead - 0.1))) for lead in (-0.2, 0.2, -1.0)]
+    np.testing.assert_allclose(scores.scores, expected, rtol=1e-5)
+    assert scores.unit == LEAD
+    rule = ThresholdRule(settings=PresenceSettings(aggregate="max"))
+    assert rule.decide(scores).state == "seen"
+    assert rule.decide(scores).reason == "mass: lead score 0.881 over 3 slices reaches 0.5"
+    above = plane_scores(FEATURES, replace(target, asked=replace(asked, bias=0.21)), rule.settings, logit_scale=20.0)
+    assert rule.decide(above).state == "not seen"
+    strict = PresenceSettings(aggregate="max", threshold=0.9)  # what the user says counts
+    assert ThresholdRule(settings=strict).decide(scores).state == "not seen"

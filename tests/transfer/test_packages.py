@@ -1,12 +1,16 @@
 """Learnt concepts in use: which encoder answers for what, and that the base is the base again afterwards."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from learnt import GAIN, make_words, with_gain, write_learnt
+from safetensors.torch import save
 from segmentation.bright_spots import BrightSpots
 
-from medkt.concepts import Base, read_package, write_package
+from medkt.concepts import AskingRecord, Base, Concept, read_package, write_package
+from medkt.concepts.asking_record import RIVALS, WANTED
 from medkt.concepts.compose import compose
 from medkt.errors import SettingsError, UnreadableError, WeightsError
 from medkt.models.encoder import DualEncoder
@@ -66,7 +70,7 @@ def test_together_is_the_sum_and_says_how_they_meet(files: tuple[Path, Path]) ->
     assert taught.route("pale_disc") == taught.route("black_disc") != BASE
     with taught.encoder(taught.route("pale_disc")) as encoder:
         assert gain_of(encoder) == GAIN + 3.0 - 0.5
-        facts = taught.facts(taught.route("pale_disc"), ["pale_disc"], encoder)
+        (facts,) = taught.facts(taught.route("pale_disc"), ["pale_disc"], encoder)
     assert gain_of(base) == GAIN
     (note,) = taught.notes  # one number, changed in opposite directions
     assert note.startswith("pale_disc and black_disc are in one encoder: the cosine between their changes is -1.000")
@@ -148,3 +152,53 @@ def test_a_concept_that_was_kept_against_its_audit_is_told_wherever_it_is_used(t
         target, concept=PALE, delta=one.delta, base=Base(name=base.spec.name, digest=digest), recipe={}, audit=audit
     )
     assert Taught.of(base, [target]).notes == ("pale_disc: words carried: no: a guess (kept anyway)",)
+
+
+def asking_of(base: BrightSpots, **changed: Any) -> AskingRecord:
+    """Asked by "bright" among "dark", the two axes of the encoder's space."""
+    vectors = save({WANTED: torch.tensor([1.0, 0.0]), RIVALS: torch.tensor([[0.0, 1.0]])})
+    given: dict[str, Any] = {
+        "way": "virtual", "texts": ("a bright disc",), "known": ("us_cyst",), "bias": 0.1,
+        "base_digest": weights_digest(base.module), "vectors": vectors,
+    }  # fmt: skip
+    return AskingRecord(**{**given, **changed})
+
+
+def write_asked(path: Path, concept: Concept, **changed: Any) -> Path:
+    """A package without weights."""
+    base = BrightSpots()
+    asking = asking_of(base, **changed)
+    write_package(
+        path, concept=concept, base=Base(name=base.spec.name, digest=asking.base_digest), recipe={}, asking=asking
+    )
+    return path
+
+
+def test_what_is_only_asked_is_asked_of_the_base_and_recorded(tmp_path: Path, files: tuple[Path, Path]) -> None:
+    base, grey = BrightSpots(), make_words("grey_disc", "grey disc")
+    taught = Taught.of(base, [write_asked(tmp_path / "grey.medkt", grey), files[0]])
+    assert taught.route("grey_disc") == BASE
+    assert set(taught.asked) == {"grey_disc"}
+    assert (taught.asked["grey_disc"].bias, taught.asked["grey_disc"].known) == (0.1, 1)
+    assert taught.named("grey disc") is not None
+    with taught.encoder(BASE) as encoder:
+        assert encoder is base
+        (facts,) = taught.facts(BASE, ["grey_disc", "us_cyst"], encoder)
+        assert taught.facts(BASE, ["us_cyst"], encoder) == ()
+    assert facts.concepts == ("grey_disc",)
+    assert facts.ways == {"grey_disc": "virtual"}
+    assert facts.packages == (read_package(tmp_path / "grey.medkt").digest,)
+    with taught.encoder(taught.route("pale_disc")) as adapted:
+        (learned,) = taught.facts("pale_disc", ["pale_disc"], adapted)
+    assert learned.ways == {}
+
+
+def test_one_concept_asked_twice_is_refused(tmp_path: Path, files: tuple[Path, Path]) -> None:
+    with pytest.raises(SettingsError, match="pale_disc is in another of the packages too"):
+        Taught.of(BrightSpots(), [files[0], write_asked(tmp_path / "again.medkt", PALE)])
+
+
+def test_directions_of_another_base_are_refused(tmp_path: Path) -> None:
+    path = write_asked(tmp_path / "grey.medkt", make_words("grey_disc", "grey disc"))
+    with pytest.raises(WeightsError, match=r"grey.medkt: the weights of grey_disc belong to bright-spots"):
+        Taught.of(with_gain(BrightSpots(), 5.0), [path])

@@ -1,0 +1,132 @@
+"""How a concept is asked, as a package holds it: words, numbers and vectors, read without torch.
+
+The vectors mean something in the space of one model alone, whose digest stands beside them.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32
+
+from medkt.concepts.tensors import TensorHeader, numbers_of, read_header
+from medkt.errors import UnreadableError, WeightsError
+
+WANTED, RIVALS = "wanted", "rivals"
+_LENGTH_OFF = 1e-3  # by how much a stored direction's length may differ from 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AskingRecord:
+    """How a concept is asked.
+
+    Attributes:
+        way: the name of the way of asking (`medkt.asking.WAYS`).
+        texts: the concept's own texts that are wanted.
+        known: ids of the known findings, whose names are the first rivals.
+        bank: texts of the bank, the other rivals; () without.
+        bias: the lead over the nearest rival above which the concept is seen, -2 to 2.
+        set_on: what the bias was set on, in counts, seeds and digests; names no file and nobody.
+        chosen: by which rule the way was taken, and its figures.
+        base_digest: SHA-256 of the model in whose space the vectors lie, entry by entry.
+        vectors: "wanted" (width,) and "rivals" (rivals, width) as safetensors bytes.
+    """
+
+    way: str
+    texts: tuple[str, ...]
+    known: tuple[str, ...]
+    bank: tuple[str, ...] = ()
+    bias: float
+    set_on: Mapping[str, Any] = field(default_factory=dict)
+    chosen: Mapping[str, Any] = field(default_factory=dict)
+    base_digest: str
+    vectors: bytes
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all this."""
+        return hashlib.sha256(json.dumps(self.as_json(), sort_keys=True, allow_nan=False).encode()).hexdigest()
+
+    @property
+    def texts_digest(self) -> str:
+        """SHA-256 of the texts, own and rival ones."""
+        return hashlib.sha256(json.dumps([self.texts, self.known, self.bank]).encode()).hexdigest()
+
+    def direction(self, name: str) -> Float32[np.ndarray, "..."]:
+        """`WANTED` or `RIVALS`."""
+        return numbers_of(self.vectors, self._header("the directions"), name).astype(np.float32)
+
+    def as_json(self) -> dict[str, Any]:
+        """What `asking.json` holds."""
+        return {
+            "way": self.way, "texts": list(self.texts), "known": list(self.known), "bank": list(self.bank),
+            "texts_sha256": self.texts_digest, "bias": self.bias, "set_on": dict(self.set_on), "chosen": dict(self.chosen), "base_digest": self.base_digest,
+            "vectors_sha256": hashlib.sha256(self.vectors).hexdigest(),
+        }  # fmt: skip
+
+    @classmethod
+    def of(cls, raw: Mapping[str, Any], vectors: bytes, shown: str) -> "AskingRecord":
+        """From what a package holds.
+
+        Raises:
+            UnreadableError: an entry is missing, of another kind, or does not fit the others.
+        """
+        try:
+            made = cls(
+                way=_text(raw["way"]), texts=_texts(raw["texts"]), known=_texts(raw["known"]), bank=_texts(raw["bank"]), bias=float(raw["bias"]),
+                set_on=dict(raw["set_on"]), chosen=dict(raw["chosen"]), base_digest=_text(raw["base_digest"]), vectors=vectors,
+            )  # fmt: skip
+            stated = raw["texts_sha256"], raw["vectors_sha256"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise UnreadableError(
+                f"{shown}: an entry is missing or not of its kind ({error}); fetch it again"
+            ) from error
+        if stated != (made.texts_digest, hashlib.sha256(vectors).hexdigest()):
+            raise UnreadableError(f"{shown}: texts and vectors are not those that it was made of; fetch it again")
+        return made
+
+    def require(self, shown: str, *, base: str) -> None:
+        """That the vectors are directions, and of the model with this digest.
+
+        Raises:
+            WeightsError: they belong to another model.
+            UnreadableError: they are no unit vectors of one width, their number is not that of the texts, or the bias is
+                no difference of cosines.
+        """
+        if self.base_digest != base:
+            raise WeightsError(
+                f"{shown}: the directions that it is asked by belong to the base {self.base_digest[:12]}..., the package "
+                f"says {base[:12]}...; one of them is wrong, learn it again"
+            )
+        header = self._header(shown)
+        shapes = {name: entry.shape for name, entry in header.entries.items()}
+        rivals = len(self.known) + len(self.bank)
+        width = shapes.get(WANTED, (0,))[-1]
+        if shapes != {WANTED: (width,), RIVALS: (rivals, width)} or not width or not self.known or not self.texts:
+            raise UnreadableError(
+                f"{shown}: the directions that it is asked by have the shapes {shapes}; learn it again"
+            )
+        lengths = [np.linalg.norm(self.direction(name), axis=-1) for name in (WANTED, RIVALS)]
+        if not all((np.abs(length - 1) <= _LENGTH_OFF).all() for length in lengths):  # also False for NaN
+            raise UnreadableError(f"{shown}: a direction that it is asked by has not the length 1; learn it again")
+        if not (math.isfinite(self.bias) and abs(self.bias) <= 2):
+            raise UnreadableError(f"{shown}: a lead of {self.bias} is none between cosines; learn it again")
+
+    def _header(self, shown: str) -> TensorHeader:
+        return read_header(self.vectors, f"{shown}: the directions")
+
+
+def _text(raw: Any) -> str:
+    if not isinstance(raw, str) or not raw.isprintable():
+        raise TypeError(f"expected a text, got {raw!r}")
+    return raw
+
+
+def _texts(raw: Any) -> tuple[str, ...]:
+    if not isinstance(raw, list):
+        raise TypeError(f"expected a list of texts, got {raw!r}")
+    return tuple(_text(one) for one in raw)
