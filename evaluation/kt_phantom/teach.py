@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import cache, cached_property
+from pathlib import Path
 from typing import Any
 
+import torch
 from pictures import SET_ON, Gallery, kept
 from tasks import Task, real_images
 from torch import Tensor
@@ -16,6 +18,7 @@ from medkt.asking import Directions, Spoken, Way
 from medkt.audit.controls import CONTROLS, Setting
 from medkt.config import resolve_learning
 from medkt.models.encoder import DualEncoder
+from medkt.transfer.copies import copy_encoder, mark_adapted
 from medkt.transfer.gathering import gather_as
 from medkt.transfer.learn import Learned, learn_from
 from medkt.transfer.learn_settings import LearnSettings
@@ -85,7 +88,7 @@ class Bench:
 
         def make() -> DualEncoder | None:
             if not made:
-                made.append(self.base if condition == "base" else self.encoder(condition, seed))
+                made.append(self.encoder(condition, seed))
             return made[0]
 
         what = "base" if condition == "base" else f"{condition} {self.task.finding.id} {seed} {digest_of(condition)}"
@@ -96,7 +99,33 @@ class Bench:
         return Answered(vectors=tested["vectors"], set_on=set_on["vectors"], seconds=tested["seconds"])
 
     def encoder(self, condition: str, seed: int) -> DualEncoder | None:
-        """The encoder of one condition."""
+        """The encoder of one condition, taught once; None where it cannot be made of this finding."""
+        if condition == "base":
+            return self.base
+        there = kept(self._path(condition, seed), lambda: self._changed(self._taught(condition, seed)))
+        if not there:
+            return None
+        found = copy_encoder(self.base)
+        found.module.load_state_dict(there["changed"], strict=False)
+        return mark_adapted(found)
+
+    def _path(self, condition: str, seed: int) -> Path:
+        return (
+            self.gallery.folder
+            / "weights"
+            / f"{condition}_{self.task.finding.id}_{seed}_{digest_of(condition)}.pt".replace(" ", "_")
+        )
+
+    def _changed(self, encoder: DualEncoder | None) -> dict[str, dict[str, Tensor]]:
+        """{"changed": the weights that are not the base's}; {} of none."""
+        if encoder is None:
+            return {}
+        before, after = self.base.module.state_dict(), encoder.module.state_dict()
+        return {
+            "changed": {name: value.clone() for name, value in after.items() if not torch.equal(value, before[name])}
+        }
+
+    def _taught(self, condition: str, seed: int) -> DualEncoder | None:
         settings = settings_of(condition)
         if condition in CONTROLLED:
             control = next(one for one in CONTROLS if one.name == condition)
