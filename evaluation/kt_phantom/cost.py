@@ -31,9 +31,9 @@ from medkt.models.encoder import DualEncoder
 from medkt.models.small import load_small
 from medkt.saliency.explain import prepare_plane
 from medkt.transfer.finetune import Captions, finetune
+from medkt.transfer.given import NOTHING_GIVEN, GivenStudies
 from medkt.transfer.learn import learn_concept
 from medkt.transfer.rehearsal import Rehearsal, image_vectors
-from medkt.transfer.studies import NO_STUDIES, Studies
 
 MODELS = ("small", "ViT-B/16")
 PICTURES, IMAGES, STEPS = 8, 2, 2
@@ -131,7 +131,7 @@ def _asks(name: str) -> Measured:
 
 def _teaches(condition: str, labelled: int) -> Measured:
     def teach(encoder: DualEncoder, task: Task) -> dict[str, Any]:
-        studies = Studies(images=real_images(task, labelled, 0)) if labelled else NO_STUDIES
+        studies = GivenStudies(images=real_images(task, labelled, 0)) if labelled else NOTHING_GIVEN
         with TemporaryDirectory() as folder:  # an empty cache, so that all is made
             how, cache = settings_of(condition), Path(folder)
             learn_concept(encoder, task.concept, task.domain, how, known=task.known, studies=studies, cache=cache)

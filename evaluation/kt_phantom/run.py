@@ -9,7 +9,8 @@ One JSON line a (finding, condition, seed, way of asking) goes to `rows.jsonl` a
 first ended, and a way that is new is asked of what was kept of the encoders. Conditions come in the order that is given, seeds
 inside them, findings inside those, so that a run cut short is complete for the first ones.
 
-What is taught: "base": nothing; "local", "fast": `medkt learn` with the preset of that name; "labelled-N": N phantoms of the finding in
+What is taught: "base": nothing; "local", "fast": `medkt learn` with the preset of that name; "local without rivals": without lesions of
+altered captions beside the finding's; "labelled-N": N phantoms of the finding in
 place of the images made from words, all else as "local", the rehearsal too; "controls": those of `CONTROLS` below, as `medkt.audit.controls`
 makes them of "local", whole. What is measured stands in `medkt/audit/meaning.py`, on the pictures of `pictures.py`: AUC of the
 lead against others (the modality's other held-out and invented findings) and against normals; accuracy by that way of asking; known

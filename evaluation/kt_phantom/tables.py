@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from tasks import HERE, SETS, tasks_of
-from teach import CONTROLLED, LABELLED
+from teach import CONTROLLED, LABELLED, NO_RIVALS
 
 from medkt.statistics import Interval, bootstrap_interval
 
@@ -97,12 +97,12 @@ def over_seeds(rows: Sequence[Row], value: Callable[[Row], float | None]) -> tup
 def asked(rows: Sequence[Row]) -> list[tuple[str, str]]:
     """(condition, way) in the order in which they are shown."""
     there = {(row["condition"], row["way"]): None for row in rows}
-    order = ["base", "local", "fast", *CONTROLLED]
+    order = ["base", "local", NO_RIVALS, "fast", *CONTROLLED]
     labelled = sorted({c for c, _ in there if c.startswith(LABELLED)}, key=lambda c: int(c.removeprefix(LABELLED)))
     ways = list(dict.fromkeys(way for _, way in there))
     return [
         (condition, way)
-        for condition in (*order[:3], *labelled, *order[3:])
+        for condition in (*order[:4], *labelled, *order[4:])
         for way in ways
         if (condition, way) in there and (condition == "base" or way in TAUGHT_WAYS)
     ]

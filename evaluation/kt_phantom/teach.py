@@ -20,9 +20,9 @@ from medkt.config import resolve_learning
 from medkt.models.encoder import DualEncoder
 from medkt.transfer.copies import copy_encoder, mark_adapted
 from medkt.transfer.gathering import gather_as
+from medkt.transfer.given import NOTHING_GIVEN, GivenStudies
 from medkt.transfer.learn import Learned, learn_from
 from medkt.transfer.learn_settings import LearnSettings
-from medkt.transfer.studies import NO_STUDIES, Studies
 from medkt.transfer.vocabulary import Vocabulary, vocabulary_of
 
 LABELLED = "labelled-"
@@ -30,7 +30,8 @@ CONTROLLED = ("texture blobs", "altered words", "noise images", "other words")
 """Of `medkt.audit.controls`, in the order of their worth: shuffled words are none for a text tower that hardly sees order."""
 CALIBRATION_SEED = 47_000
 """Of the pictures that a bias is set on: no test and no learning draws from it."""
-TAUGHT = ("base", "local", "fast", "controls", f"{LABELLED}N")
+NO_RIVALS = "local without rivals"
+TAUGHT = ("base", "local", "fast", "controls", NO_RIVALS, f"{LABELLED}N")
 
 
 def conditions(said: str) -> tuple[str, ...]:
@@ -38,7 +39,7 @@ def conditions(said: str) -> tuple[str, ...]:
     named = [one.strip() for one in said.split(",") if one.strip()]
     for one in named:
         labelled = one.startswith(LABELLED) and one.removeprefix(LABELLED).isdigit()
-        if not labelled and one not in (*TAUGHT[:4], *CONTROLLED):
+        if not labelled and one not in (*TAUGHT[:5], *CONTROLLED):
             raise SystemExit(f"--teach: no condition {one!r}; known: {', '.join((*TAUGHT, *CONTROLLED))}")
     return tuple(part for one in named for part in (CONTROLLED if one == "controls" else (one,)))
 
@@ -130,9 +131,9 @@ class Bench:
         if condition in CONTROLLED:
             control = next(one for one in CONTROLS if one.name == condition)
             return control.make(Setting(base=self.base, learned=self._untaught(settings, seed), cache=None))
-        studies = NO_STUDIES
+        studies = NOTHING_GIVEN
         if condition.startswith(LABELLED):
-            studies = Studies(images=real_images(self.task, int(condition.removeprefix(LABELLED)), seed))
+            studies = GivenStudies(images=real_images(self.task, int(condition.removeprefix(LABELLED)), seed))
         material = gather_as(self.base, self.words, settings, seed=seed, studies=studies)
         return learn_from(self.base, material, settings, seed=seed).encoder
 
@@ -147,8 +148,14 @@ class Bench:
 
 
 def settings_of(condition: str) -> LearnSettings:
-    """Of medkt's preset: "fast" for itself, "local" for all others."""
+    """Of medkt's preset: "fast" for itself, "local" for all others; without rivals where that is the condition."""
     found = resolve_learning(LearnSettings, preset="fast" if condition == "fast" else "local")
+    if condition == NO_RIVALS:
+        found = replace(
+            found,
+            teaching=replace(found.teaching, rivals=0),
+            finetune=replace(found.finetune, loss="prompts", batch=10),
+        )
     if found.choose or found.teaching.stop == "bounded":
         return found
     return replace(found, validation_images=0)  # only the audit would look at them
