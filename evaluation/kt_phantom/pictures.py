@@ -16,7 +16,8 @@ import torch
 from tasks import TEST_SEED, Task, draw, pixels_of
 from torch import Tensor
 
-from medkt.asking import Directions, bias_of, leads
+from medkt.asking import Directions, bias_of, calibration, leads
+from medkt.asking.drawn import draw_calibration
 from medkt.audit.exam import FINDING, NORMAL, OTHERS, Marks
 from medkt.audit.meaning import Meaning, meaning_of
 from medkt.datasets.phantom.drawers import draw_normal
@@ -40,8 +41,7 @@ class Numbers:
     normal: int = 100
 
 
-TESTED, SET_ON = Numbers(), Numbers(finding=0, known=20, normal=60)
-"""Of the test, and of what a bias is set on, which holds no picture of the finding or of others."""
+TESTED = Numbers()
 
 
 class Gallery:
@@ -114,11 +114,11 @@ class Gallery:
         return name if name in self.known or name == NORMAL else OTHERS
 
     def _look(self) -> Tensor:
-        planes: list[np.ndarray] = []
-        for kind in dict.fromkeys(self.kinds):
-            planes += self._drawn(kind, self.kinds.count(kind))
-        hidden = look(self.base, pixels_of(planes), self.layer).hidden
-        return hidden.half()
+        return look(self.base, pixels_of(self._planes()), self.layer).hidden.half()
+
+    def _planes(self) -> list[np.ndarray]:
+        kinds = dict.fromkeys(self.kinds)
+        return [plane for kind in kinds for plane in self._drawn(kind, self.kinds.count(kind))]
 
     def _drawn(self, kind: str, count: int) -> list[np.ndarray]:
         name = self.tasks[0].domain.name
@@ -126,6 +126,20 @@ class Gallery:
             return normal_planes(name, range(count), self.seed)
         invented = {task.finding.id: task.finding for task in self.tasks}
         return draw(invented.get(kind, kind), name, range(count), self.seed)
+
+
+class SetOn(Gallery):
+    """What a package's bias is set on (`medkt.asking.calibration`): drawn known findings and normal studies; seed 0 is a package's."""
+
+    def __init__(self, encoder: DualEncoder, tasks: Sequence[Task], layer: int | None, seed: int) -> None:
+        numbers = Numbers(finding=0, known=calibration.COUNTS.known, normal=calibration.COUNTS.normal)
+        super().__init__(encoder, tasks, layer, numbers, seed=calibration.SEED + seed)
+
+    def _planes(self) -> list[np.ndarray]:
+        modality = next(one for one in DOMAINS if one == self.tasks[0].domain.name)
+        drawn = draw_calibration(modality, known=self.known, counts=calibration.COUNTS, seed=self.seed)
+        order = dict.fromkeys(self.kinds)
+        return [plane for kind in order for plane, own in zip(drawn.planes, drawn.kinds, strict=True) if own == kind]
 
 
 def normal_planes(name: str, numbers: range, seed: int) -> list[np.ndarray]:

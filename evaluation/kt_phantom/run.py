@@ -15,7 +15,7 @@ place of the images made from words, all else as "local", the rehearsal too; "co
 makes them of "local", whole. What is measured stands in `medkt/audit/meaning.py`, on the pictures of `pictures.py`: AUC of the
 lead against others (the modality's other held-out and invented findings) and against normals; accuracy by that way of asking; known
 findings that keep their name; others and normals that take it. Each is [estimate, low, high], intervals over pictures. "bias": the
-same shares where a picture is called by the name above a lead that was set on drawn known findings and normals (`medkt.asking`).
+same shares where a picture is called by the name above a lead that was set on drawn known findings and normals (`medkt.asking`), each seed's are others. The way "the package's" is whichever the rule of a package picks.
 DSC is of `medkt segment` as `segment.py` has it, for those that --segment names. "seconds" are of the processor, of all that a
 condition had to make that was not in the cache yet.
 """
@@ -31,12 +31,14 @@ from rows import Rows
 from tasks import HERE, SETS, Task, tasks_of
 from teach import TAUGHT, Bench, conditions, digest_of
 
-from medkt.asking import WAYS, Way, way_called
+from medkt.asking import WAYS, way_called
 from medkt.audit.meaning import Meaning
 from medkt.models.encoder import DualEncoder
 from medkt.models.small import load_small
 from medkt.transfer.trainable import Trainable, frozen_layer
 
+PACKAGED = "the package's"
+"""The way that a package asks by: whichever its rule picks of the encoder (`medkt.asking.choose`)."""
 RANKED = ("auc_others", "auc_normals")
 CUT = ("accuracy", "known_kept", "others_taken", "normals_taken")
 """Measures that a bias changes."""
@@ -46,11 +48,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = _arguments(argv)
     torch.set_num_threads(arguments.threads)
     encoder, rows = load_small(), Rows(arguments.out)
-    ways = tuple(way_called(name) for name in arguments.ways.split(",")) if arguments.ways else WAYS
+    ways = tuple(arguments.ways.split(",")) if arguments.ways else (*(way.name for way in WAYS), PACKAGED)
     run(encoder, rows, arguments, ways)
 
 
-def run(encoder: DualEncoder, rows: Rows, arguments: argparse.Namespace, ways: Sequence[Way]) -> None:
+def run(encoder: DualEncoder, rows: Rows, arguments: argparse.Namespace, ways: Sequence[str]) -> None:
     """The rows that are missing."""
     numbers = Numbers(finding=arguments.each, known=arguments.each_known, normal=arguments.normals)
     layer = frozen_layer(encoder, Trainable())
@@ -74,22 +76,23 @@ def beside_of(name: str, task: Task) -> tuple[Task, ...]:
     return tuple(one for some in upto for one in tasks_of(some) if one.domain.name == task.domain.name)
 
 
-def measure(bench: Bench, condition: str, seed: int, rows: Rows, ways: Sequence[Way]) -> None:
+def measure(bench: Bench, condition: str, seed: int, rows: Rows, ways: Sequence[str]) -> None:
     """One condition and seed, asked in every way that has no row yet."""
     key: dict[str, Any] = {"finding": bench.task.finding.id, "condition": condition, "seed": seed}
-    missing = [way for way in ways if not rows.has("auc_others", way=way.name, **key)]
+    missing = [way for way in ways if not rows.has("auc_others", way=way, **key)]
     if not missing:
         return
     answered = bench.answered(condition, seed)
     if answered is None:
         return
     for way in missing:
-        asked = bench.asked(way)
+        name = answered.packaged if way == PACKAGED else way
+        asked = bench.asked(way_called(name))
         bias = bench.set_on(seed).bias(answered.set_on, asked)
         found = plain(bench.gallery.measure(answered.vectors, bench.task, asked))
         biased = plain(bench.gallery.measure(answered.vectors, bench.task, asked, bias=bias))
         rows.add(
-            **key, settings=digest_of(condition), way=way.name, set=bench.set, domain=bench.task.domain.name, **found,
+            **key, settings=digest_of(condition), way=way, asked=name, set=bench.set, domain=bench.task.domain.name, **found,
             bias={"lead": round(bias, 4), **{name: biased[name] for name in CUT}}, seconds=answered.seconds,
         )  # fmt: skip
 

@@ -22,9 +22,20 @@ _LOADED: list[Pipeline] = []
 
 def segment_by_name(encoder: DualEncoder, task: Task, numbers: range) -> list[dict[str, float]]:
     """DSC, IoU and boundary NSD (2 mm) of each phantom; 0 where the finding is not seen."""
-    view = View(modality=task.domain.name, window="256/127.5")
-    studies = [_study(task, n) for n in numbers]
-    return scores_by_name(encoder, task.concept, task.domain, studies, view, tolerance_mm=2.0)
+    studies = [study_of(task, n) for n in numbers]
+    return scores_by_name(encoder, task.concept, task.domain, studies, view_of(task), tolerance_mm=2.0)
+
+
+def view_of(task: Task) -> View:
+    """How its phantoms are shown: as they were drawn."""
+    return View(modality=task.domain.name, window="256/127.5")
+
+
+def loaded() -> Pipeline:
+    """The small model's whole line, loaded once."""
+    if not _LOADED:
+        _LOADED.append(Pipeline.load("small"))
+    return _LOADED[0]
 
 
 def scores_by_name(
@@ -32,9 +43,7 @@ def scores_by_name(
     *, tolerance_mm: float | None = None, tolerance_px: float | None = None,
 ) -> list[dict[str, float]]:  # fmt: skip
     """Seen or not, DSC, IoU and boundary NSD of each image, asked by the concept's bare name alone."""
-    if not _LOADED:
-        _LOADED.append(Pipeline.load("small"))
-    pipeline = replace(_LOADED[0], encoder=encoder)
+    pipeline = replace(loaded(), encoder=encoder)
     named = replace(concept, captions=tuple(Caption(text=text, roles=("prompt",)) for text in names_of(concept, kind)))
     rows = []
     for image, reference in studies:
@@ -50,7 +59,8 @@ def _zero_for_nan(value: float) -> float:
     return float(value) if np.isfinite(value) else 0.0
 
 
-def _study(task: Task, n: int) -> tuple[Image, Mask]:
+def study_of(task: Task, n: int) -> tuple[Image, Mask]:
+    """A phantom of the finding by its number, and its mask."""
     name = next(d for d in DOMAINS if d == task.domain.name)
     rng = np.random.default_rng((TEST_SEED, 5, *task.finding.id.encode(), n))
     if task.finding.id in findings():

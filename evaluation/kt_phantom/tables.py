@@ -30,7 +30,7 @@ PLAN = {
 }  # fmt: skip
 """Of each set and condition, how many seeds are to be measured."""
 TITLES = {"held": "The held-out eight", "invented": "The invented sixteen", "new": "The new twelve"}
-TAUGHT_WAYS = ("name", "description", "virtual", "virtual with bank")
+TAUGHT_WAYS = ("name", "description", "virtual", "virtual with bank", "the package's")
 """Of asking a taught encoder, that are shown; the rows hold all."""
 
 

@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pictures import SET_ON, Gallery, kept
+from pictures import Gallery, SetOn, kept
 from tasks import Task, real_images
 from torch import Tensor
 
 from medkt.asking import Directions, Spoken, Way
+from medkt.asking.choose import choose_way
 from medkt.audit.controls import CONTROLS, Setting
 from medkt.config import resolve_learning
+from medkt.datasets.phantom.finding import DOMAINS
+from medkt.datasets.phantom.reading import read
 from medkt.models.encoder import DualEncoder
 from medkt.transfer.copies import copy_encoder, mark_adapted
 from medkt.transfer.gathering import gather_as
@@ -28,8 +31,6 @@ from medkt.transfer.vocabulary import Vocabulary, vocabulary_of
 LABELLED = "labelled-"
 CONTROLLED = ("texture blobs", "altered words", "noise images", "other words")
 """Of `medkt.audit.controls`, in the order of their worth: shuffled words are none for a text tower that hardly sees order."""
-CALIBRATION_SEED = 47_000
-"""Of the pictures that a bias is set on: no test and no learning draws from it."""
 NO_RIVALS = "local without rivals"
 TAUGHT = ("base", "local", "fast", "controls", NO_RIVALS, f"{LABELLED}N")
 
@@ -51,11 +52,13 @@ class Answered:
     Attributes:
         vectors: of the test's pictures.
         set_on: of those that a bias is set on.
+        packaged: the way by which a package would ask it.
         seconds: of the processor, that making the encoder took.
     """
 
     vectors: Tensor
     set_on: Tensor
+    packaged: str
     seconds: float
 
 
@@ -71,15 +74,19 @@ class Bench:
         """Of the learning."""
         return vocabulary_of(self.task.concept, self.task.domain, known=self.task.known)
 
+    @cached_property
+    def spoken(self) -> Spoken:
+        """Of asking."""
+        task = self.task
+        return Spoken.of(task.concept, task.domain, task.known, task.concept.texts("inversion"))
+
     def asked(self, way: Way) -> Directions:
         """Where the finding's words lie by one way of asking; the text tower is the same before and after learning."""
         if way.name not in self._asked:
-            task = self.task
-            spoken = Spoken.of(task.concept, task.domain, task.known, task.concept.texts("inversion"))
-            self._asked[way.name] = way.directions(self.base, spoken)
+            self._asked[way.name] = way.directions(self.base, self.spoken)
         return self._asked[way.name]
 
-    def set_on(self, seed: int) -> Gallery:
+    def set_on(self, seed: int) -> SetOn:
         """The pictures that a bias is set on: each seed's are its own."""
         return _set_on(self.base, self.gallery.tasks, self.gallery.layer, seed)
 
@@ -97,7 +104,13 @@ class Bench:
         set_on = _seen_by(self.set_on(seed), what, make)
         if not tested or not set_on:
             return None
-        return Answered(vectors=tested["vectors"], set_on=set_on["vectors"], seconds=tested["seconds"])
+        picked = kept(self.gallery.folder / "ways" / f"{_named(f'{what} {self.task.finding.id}')}.pt", lambda: self._picked(make()))
+        return Answered(vectors=tested["vectors"], set_on=set_on["vectors"], packaged=picked["way"], seconds=tested["seconds"])
+
+    def _picked(self, encoder: DualEncoder | None) -> dict[str, str]:
+        task, modality = self.task, next(name for name in DOMAINS if name == self.task.domain.name)
+        reading = read(self.spoken.described[0], modality)
+        return {"way": choose_way(encoder or self.base, self.spoken, reading, [one.id for one in task.known]).way.name}
 
     def encoder(self, condition: str, seed: int) -> DualEncoder | None:
         """The encoder of one condition, taught once; None where it cannot be made of this finding."""
@@ -170,19 +183,21 @@ def digest_of(condition: str) -> str:
 
 
 @cache
-def _set_on(base: DualEncoder, tasks: tuple[Task, ...], layer: int | None, seed: int) -> Gallery:
-    return Gallery(base, tasks, layer, SET_ON, seed=CALIBRATION_SEED + seed)
+def _set_on(base: DualEncoder, tasks: tuple[Task, ...], layer: int | None, seed: int) -> SetOn:
+    return SetOn(base, tasks, layer, seed)
 
 
 def _seen_by(gallery: Gallery, what: str, make: Callable[[], DualEncoder | None]) -> dict[str, Any]:
     """{"vectors", "seconds"} of a gallery, from where they are kept or made; {} where the encoder cannot be made."""
-    name = hashlib.sha256(what.encode()).hexdigest()[:16]
-
     def see() -> dict[str, Any]:
         began = time.process_time()
         encoder = make()
         seconds = round(time.process_time() - began, 1)
         return {"vectors": gallery.vectors(encoder), "seconds": seconds} if encoder is not None else {}
 
-    found: dict[str, Any] = kept(gallery.folder / "vectors" / f"{gallery.key}_{name}.pt", see)
+    found: dict[str, Any] = kept(gallery.folder / "vectors" / f"{gallery.key}_{_named(what)}.pt", see)
     return found
+
+
+def _named(what: str) -> str:
+    return hashlib.sha256(what.encode()).hexdigest()[:16]

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from medkt.asking import Spoken, way_called
+from medkt.asking import WAYS, Spoken, calibration, choose, way_called
+from medkt.asking.drawn import Counts
 from medkt.models.small import load_small
 from medkt.transfer.trainable import Trainable, frozen_layer
 
@@ -118,18 +119,20 @@ def test_what_is_missing_of_the_plan_is_said_with_its_command(kt: SimpleNamespac
 def test_a_second_run_adds_only_what_is_missing(
     kt: SimpleNamespace, gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # type: ignore[no-untyped-def]
-    monkeypatch.setattr(kt.teach, "SET_ON", kt.pictures.Numbers(finding=0, known=2, normal=20))
+    monkeypatch.setattr(calibration, "COUNTS", Counts(finding=0, others=0, normal=20, known=2))
+    monkeypatch.setattr(choose, "COUNTS", Counts(finding=4, others=4, normal=4, known=0))
     monkeypatch.setenv("MEDKT_CACHE", str(tmp_path))
     bench = kt.teach.Bench(gallery.base, gallery.tasks[0], gallery, "held")
-    path, name, virtual = tmp_path / "rows.jsonl", way_called("name"), way_called("virtual")
+    path, name, virtual = tmp_path / "rows.jsonl", "name", "virtual"
     kt.run.measure(bench, "base", 0, kt.rows.Rows(path), [name])
     first = path.read_text()
-    kt.run.measure(bench, "base", 0, kt.rows.Rows(path), [name, virtual])
+    kt.run.measure(bench, "base", 0, kt.rows.Rows(path), [name, virtual, kt.run.PACKAGED])
     assert path.read_text().startswith(first)
     found = [json.loads(line) for line in path.read_text().splitlines()]
-    assert [one["way"] for one in found] == ["name", "virtual"]
+    assert [one["way"] for one in found] == ["name", "virtual", kt.run.PACKAGED]
+    assert found[2]["asked"] in [way.name for way in WAYS]
     kt.run.measure(bench, "base", 0, kt.rows.Rows(path), [name, virtual])
-    assert len(path.read_text().splitlines()) == 2
+    assert len(path.read_text().splitlines()) == 3
 
 
 def test_the_recorded_tables_are_those_of_the_recorded_rows(kt: SimpleNamespace) -> None:
