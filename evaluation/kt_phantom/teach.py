@@ -104,8 +104,13 @@ class Bench:
         set_on = _seen_by(self.set_on(seed), what, make)
         if not tested or not set_on:
             return None
-        picked = kept(self.gallery.folder / "ways" / f"{_named(f'{what} {self.task.finding.id}')}.pt", lambda: self._picked(make()))
-        return Answered(vectors=tested["vectors"], set_on=set_on["vectors"], packaged=picked["way"], seconds=tested["seconds"])
+        picked = kept(
+            self.gallery.folder / "ways" / f"{_named(f'{what} {self.task.finding.id}')}.pt",
+            lambda: self._picked(make()),
+        )
+        return Answered(
+            vectors=tested["vectors"], set_on=set_on["vectors"], packaged=picked["way"], seconds=tested["seconds"]
+        )
 
     def _picked(self, encoder: DualEncoder | None) -> dict[str, str]:
         task, modality = self.task, next(name for name in DOMAINS if name == self.task.domain.name)
@@ -189,6 +194,7 @@ def _set_on(base: DualEncoder, tasks: tuple[Task, ...], layer: int | None, seed:
 
 def _seen_by(gallery: Gallery, what: str, make: Callable[[], DualEncoder | None]) -> dict[str, Any]:
     """{"vectors", "seconds"} of a gallery, from where they are kept or made; {} where the encoder cannot be made."""
+
     def see() -> dict[str, Any]:
         began = time.process_time()
         encoder = make()
