@@ -195,7 +195,7 @@ def _presence(encoder: SmallEncoder, name: DomainName, side: int) -> dict[str, A
             found = _presence_scores(encoder, rows, target)
             kind = "here" if label == finding.id else "normal" if not label else "other"
             scores[kind] += found
-            share = [float(score >= PresenceSettings().threshold) for score in found]
+            share = [float(score >= PresenceSettings().least(1)) for score in found]
             seen[kind] += share
             if kind == "here" and finding.held_out:
                 seen["held_out"] += share

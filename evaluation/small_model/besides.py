@@ -40,7 +40,7 @@ def measure_real(models: Models, kept: Kept, maps: Sequence[str], data: Path) ->
             )
             mask = mask_of(image, looked, found, concept.id)
             score = dice(reference=reference.values, prediction=mask.values)
-            seen = found.presence.score >= PresenceSettings().threshold
+            seen = found.presence.score >= PresenceSettings().least(1)
             kept.add([same | {"dsc": score, "gated": score if seen else 0.0}])
         print("BUSI", case.case_id, flush=True)
 

@@ -70,6 +70,12 @@ DERIVED = (
         minutes=6, of="encoder", by_hand="the limits are looked at where the table shows studies held back that are none",
     ),
     Derived(
+        name="known-normals", what="drawn normal studies as the encoder sees them, by which its presence rule decides, and how much a lesion covers",
+        files=("medkt/models/small/weights/normals.safetensors",),
+        commands=(MEDKT + "small-model normals",), minutes=12, of="encoder",
+        by_hand="after `guard`, which says which planes are odd; FLOOR and `rate` in medkt/segmentation/presence.py are looked at anew",
+    ),
+    Derived(
         name="tables", what="zero-shot accuracy, dense maps and DSC of the segmenter, the model's own tables",
         files=("evaluation/small_model/tables.json", "evaluation/small_model/tables.md"),
         commands=(MEDKT + "small-model evaluate --data {data}",), minutes=10,

@@ -208,6 +208,8 @@ def scoring_key(
         "scoring": SCORING, "rule": presence.rule, "aggregate": presence.aggregate, "support": presence.support,
         "top": presence.top, "window": seen.window or kind.window_for(concept), "axis": seen.axis, "step_mm": seen.step_mm,
     }  # fmt: skip
+    if presence.extent_mm not in (None, kind.slice_rule.extent_mm):
+        decides["extent_mm"] = presence.extent_mm
     words = {name: value for name, value in asdict(texts_of(kind, concept)).items() if name != "asked"}
     words |= {} if asked is None else {"asked": asked.digest}
     return ScoringKey(

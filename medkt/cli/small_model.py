@@ -1,4 +1,4 @@
-"""`medkt small-model`: train the embedded small model from nothing, measure it, or learn anew what its guard knows."""
+"""`medkt small-model`: train the embedded small model from nothing, measure it, or learn anew what its guard and its presence rule know."""
 
 import argparse
 import math
@@ -6,11 +6,11 @@ from pathlib import Path
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", choices=("train", "evaluate", "guard"))
+    parser.add_argument("action", choices=("train", "evaluate", "guard", "normals"))
     parser.add_argument(
         "--out",
         type=Path,
-        help="folder to write to (train: small-model/, evaluate: evaluation/small_model/, guard: beside the weights)",
+        help="folder to write to (train: small-model/, evaluate: evaluation/small_model/, guard, normals: beside the weights)",
     )
     parser.add_argument("--work", type=Path, help="folder for the training set and checkpoints (about 1 GB)")
     parser.add_argument("--weights", type=Path, help="the model of this folder instead of the shipped one")
@@ -28,8 +28,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train, print the tables, or write what the guard knows."""
-    return {"train": _train, "evaluate": _evaluate, "guard": _guard}[arguments.action](arguments)
+    """Train, print the tables, or write what the guard or the presence rule knows."""
+    actions = {"train": _train, "evaluate": _evaluate, "guard": _guard, "normals": _normals}
+    return actions[arguments.action](arguments)
 
 
 def _train(arguments: argparse.Namespace) -> int:
@@ -73,5 +74,28 @@ def _guard(arguments: argparse.Namespace) -> int:
         print(
             f"{kind.name}: {kind.images} images, limit {kind.limit:.3g}, at most {kind.contrast:.3g} of the way to another kind"
         )
+    print(out)
+    return 0
+
+
+def _normals(arguments: argparse.Namespace) -> int:
+    from medkt.models.small import load_small
+    from medkt.models.small.dual_encoder import WEIGHTS
+    from medkt.presence.normals import NAME, Normals, write_normals
+    from medkt.recipe.covered import limits_of
+    from medkt.recipe.normals import normals_of
+
+    folder = arguments.weights or WEIGHTS
+    encoder = load_small(folder=folder)
+    groups = []
+    for group in normals_of(encoder):
+        print(f"{group.name}: {group.studies[-1] + 1} studies, {len(group.places)} planes", flush=True)
+        groups.append(group)
+    out = (arguments.out or folder) / NAME
+    out.parent.mkdir(parents=True, exist_ok=True)
+    covered = limits_of()
+    for key, most in covered.items():
+        print(f"{key}: an answer covers at most {most:.0%} of the body")
+    write_normals(Normals(encoder=encoder.spec.digest, groups=tuple(groups), covered=covered), out)
     print(out)
     return 0

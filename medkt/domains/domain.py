@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import binary_fill_holes
 
 from medkt.concepts import Concept, concepts, load_concept, mentions
 from medkt.domains.extent import Extent
@@ -180,6 +181,15 @@ class Domain(ABC):
         if image.geometry.stack == "time":
             return math.ceil(image.geometry.shape[planes.axis] / self.slice_rule.most_frames)
         return _stride(image.geometry.spacing[planes.axis], step_mm) if image.geometry.unit == "mm" else 1
+
+    def body_pixels(self, image: Image, plane: NDArray[Any]) -> int:
+        """How many pixels of a plane of this volume show the body: what is brighter than air, and what it encloses."""
+        level = self._empty_level(image)
+        if not np.isfinite(level):
+            return int(plane.size)
+        every = LOOKED_AT if min(plane.shape) >= SMALL_PLANE else 1
+        inside = binary_fill_holes(plane[::every, ::every] > level)
+        return int(np.count_nonzero(inside)) * every * every
 
     def _empty_level(self, image: Image) -> float:
         """The value above which a pixel counts as something."""

@@ -7,6 +7,7 @@ from medkt.guard.known import Known, read_known
 from medkt.guard.modality import ModalityGuard
 from medkt.models.encoder import DualEncoder
 from medkt.models.small.dual_encoder import WEIGHTS
+from medkt.presence.normals import default_normals
 
 NAME = "guard.safetensors"
 
@@ -17,7 +18,11 @@ def default_guard(encoder: DualEncoder) -> ModalityGuard:
     Raises:
         WeightsError: the numbers that ship with the small model cannot be read.
     """
-    return ModalityGuard(encoder=encoder.spec.name, digest=encoder.spec.digest, known=_known(encoder))
+    normals = default_normals(encoder)
+    return ModalityGuard(
+        encoder=encoder.spec.name, digest=encoder.spec.digest, known=_known(encoder),
+        covered={} if normals is None else normals.covered,
+    )  # fmt: skip
 
 
 def _known(encoder: DualEncoder) -> Known | None:

@@ -4,7 +4,7 @@ Three looks at the study: at what no study of the modality is (`plain`), at what
 with it), and at what the encoder itself says that it is (`by_words`). One at the words (`words`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,7 @@ from medkt.guard.looks import Rows, looks_of, looks_of_study
 from medkt.guard.plain import Doubt, plain_doubts
 from medkt.guard.words import words_against
 from medkt.presence import Reason, Sight
+from medkt.presence.normals import cover_key
 from medkt.saliency.targets import KeptTexts, texts_kept
 
 NOTHING = "a drawing, a photograph, writing or noise"
@@ -38,11 +39,13 @@ class ModalityGuard:
         encoder: the encoder's name.
         digest: of its weights as loaded; with others it was taught something.
         known: what it knows; None where nothing ships with it, and then words alone decide.
+        covered: the most of the body that its answers may cover, by `cover_key`; what is not named has no limit.
     """
 
     encoder: str
     digest: str
     known: Known | None = None
+    covered: Mapping[str, float] = field(default_factory=dict)
     _placed: Any = field(default_factory=WeakIdKeyDictionary)  # features of a study -> `Known.placed` of its looks
     _planes: Any = field(default_factory=WeakIdKeyDictionary)  # features of a study -> distance by place
     _texts: KeptTexts = field(default_factory=KeptTexts)
@@ -82,6 +85,22 @@ class ModalityGuard:
             rows = looks_of(sight.encoder, (sight.show(sight.indices[place]) for place in missing), known.layer)
             seen.update(zip(missing, _nearest(own, known.placed(rows)).tolist(), strict=True))
         return np.array([seen[int(place)] > ODD * middle for place in places], dtype=bool)
+
+    def of_answer(self, concept: Concept, domain: Domain, share: float, *, is_volume: bool) -> tuple[Reason, ...]:
+        """Why a mask over this share of the body is no answer: a `medkt.presence.AnswerGuard`.
+
+        Of a finding that is known, or related to one, its own size is the measure, of others that of every finding.
+        """
+        names = (concept.id, *concept.related)
+        keys = [cover_key(domain.name, is_volume=is_volume, concept=name) for name in names]
+        own = [self.covered[key] for key in keys if key in self.covered]
+        most = max(own, default=self.covered.get(cover_key(domain.name, is_volume=is_volume), 1.0))
+        if share <= most:
+            return ()
+        of_what = "such lesion" if own else "lesion"
+        said = f"the answer covers {share:.0%} of the body, more than any {of_what} that {self.encoder} knows ({most:.0%} at most)"
+        figures = {"share": float(f"{share:.5g}"), "most_share": most}
+        return (Reason(code="covers-the-body", sentence=said, figures=figures),)
 
     def _of_body(self, concept: Concept, sight: Sight) -> tuple[Reason, ...]:
         bodies, body = self._bodies(sight.domain), concept.body or sight.domain.default_body

@@ -1,7 +1,7 @@
 """How a study is answered: scores, the rule that decides on them, and the guard that may hold the answer back."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -12,8 +12,10 @@ from medkt.concepts import Concept
 from medkt.domains import Domain
 from medkt.models.encoder import DualEncoder
 from medkt.pipeline.look import Looked, shown_plane
-from medkt.presence import Guard, PlaneGuard, PlaneScores, Presence, PresenceRule, Reason, Sight, withheld
+from medkt.presence import Guard, Null, PlaneGuard, PlaneScores, Presence, PresenceRule, Reason, Sight, withheld
+from medkt.presence.normals import Normals
 from medkt.saliency.targets import ConceptTexts, Target
+from medkt.segmentation.null import null_of
 from medkt.segmentation.presence import PresenceSettings, plane_scores, without_planes
 from medkt.spatial import Image
 
@@ -27,6 +29,7 @@ class Answering:
         settings: of the scores.
         encoder, image, kind, looked: the study as it is shown.
         asked: concept and texts, by concept id.
+        normals: what ships with the encoder as it was loaded; None where nothing does.
     """
 
     rule: PresenceRule
@@ -37,6 +40,7 @@ class Answering:
     kind: Domain
     looked: Looked
     asked: Sequence[tuple[Concept, ConceptTexts]]
+    normals: Normals | None = None
 
     def __call__(self, features: Float[Tensor, "slices width"], targets: Sequence[Target]) -> tuple[Presence, ...]:
         """One answer a concept, in order."""
@@ -51,6 +55,7 @@ class Answering:
         self, concept: Concept, texts: ConceptTexts, target: Target, sight: Sight, against: Sequence[Reason]
     ) -> Presence:
         scores = scores_of(target, sight, self.looked, self.settings, self.guard)
+        scores = replace(scores, null=null_for(concept, target, sight, self.looked, self.settings, self.normals))
         words = () if self.guard is None else self.guard.of_words(concept, texts.prompts, sight)
         return withheld(self.rule.decide(scores), (*against, *words), concept=concept.id)
 
@@ -66,13 +71,46 @@ def scores_of(
     return heard(scores, guard, settings)
 
 
+def null_for(
+    concept: Concept, target: Target, sight: Sight, looked: Looked, settings: PresenceSettings, normals: Normals | None
+) -> Null | None:
+    """What the same question scores in studies of the same kind that hold nothing; None where nobody knows.
+
+    Nobody does where the encoder was taught something since, in another part of the body, in a clip, and in a stack without
+    millimetres. A window that the user chose is taken for the concept's own. A concept with a bias of its own needs none.
+    """
+    if target.asked is not None:
+        return None
+    if normals is None or normals.encoder != sight.encoder.spec.digest or settings.threshold is not None:
+        return None
+    step, single = step_of(sight.image, looked), len(sight.indices) == 1
+    body = concept.body or sight.domain.default_body
+    known = normals.of(sight.domain.name, body, sight.domain.window_for(concept), is_volume=not single)
+    if known is None or (step is None and not single):
+        return None
+    return null_of(
+        known, target, settings, logit_scale=sight.encoder.logit_scale, step_mm=None if single else step,
+        extent_mm=extent_of(settings, sight.domain),
+    )  # fmt: skip
+
+
 def run_of(settings: PresenceSettings, kind: Domain, image: Image, looked: Looked) -> int:
     """How many slices in a row it takes to cover the extent that the settings, or else the domain, ask for; 1 in a clip."""
-    extent = kind.slice_rule.extent_mm if settings.extent_mm is None else settings.extent_mm
+    step = step_of(image, looked)
+    return 1 if step is None else 1 + int(extent_of(settings, kind) / step + 1e-6)
+
+
+def extent_of(settings: PresenceSettings, kind: Domain) -> float:
+    """That of the settings, or else of the domain, in millimetres."""
+    return kind.slice_rule.extent_mm if settings.extent_mm is None else settings.extent_mm
+
+
+def step_of(image: Image, looked: Looked) -> float | None:
+    """Millimetres between neighbouring planes that are looked at; None in a clip, and where there are none."""
     geometry = image.geometry
     if geometry.stack != "space" or geometry.unit != "mm":
-        return 1
-    return 1 + int(extent / (geometry.spacing[looked.planes.axis] * looked.stride) + 1e-6)
+        return None
+    return float(geometry.spacing[looked.planes.axis] * looked.stride)
 
 
 def heard(scores: PlaneScores, guard: Guard | None, settings: PresenceSettings) -> PlaneScores:

@@ -17,12 +17,14 @@ from medkt.io.masks import read_chosen, require_held
 from medkt.models.encoder import DualEncoder
 from medkt.models.registry import load_encoder
 from medkt.pipeline.answer import Answering
+from medkt.pipeline.cover import held_to_size
 from medkt.pipeline.load import resolve_device, segmenter_with_facts
 from medkt.pipeline.look import View, shown_plane, spacing_in_mm
 from medkt.pipeline.result import ModelFacts, StudyResult, encoder_facts, finding_of, score_finding, too_small
 from medkt.pipeline.study import Study, study_of
 from medkt.pipeline.words import require_words, texts_of, wanted_in
 from medkt.presence import Guard, PresenceRule
+from medkt.presence.normals import Normals, default_normals
 from medkt.segmentation.presence import ThresholdRule
 from medkt.segmentation.segmenter import Segmenter
 from medkt.segmentation.slicewise import ConceptResult, SegmentationSettings, segment_planes
@@ -44,6 +46,7 @@ class Pipeline:
         taught: the learnt concepts over that encoder; None for none.
         rule: who decides what is there; None for the threshold of the settings.
         guard: who may hold an answer back; None for nobody.
+        normals: studies without a finding that the encoder as loaded has seen; None where none ship with it.
     """
 
     encoder: DualEncoder
@@ -55,6 +58,7 @@ class Pipeline:
     taught: Taught | None = None
     rule: PresenceRule | None = None
     guard: Guard | None = None
+    normals: Normals | None = None
 
     @classmethod
     def load(
@@ -98,7 +102,7 @@ class Pipeline:
         return cls(
             encoder=encoder, segmenter=loaded, segmenter_facts=facts,
             settings=settings or SegmentationSettings(), preset=preset, as_published=as_published or {}, rule=rule,
-            guard=(guard or default_guard(encoder)) if guarded else None,
+            guard=(guard or default_guard(encoder)) if guarded else None, normals=default_normals(encoder),
         ).with_packages(packages, together=together)  # fmt: skip
 
     def with_packages(self, packages: Sequence[str | Path | Package], *, together: bool = False) -> "Pipeline":
@@ -188,13 +192,14 @@ class Pipeline:
                     decide = Answering(
                         rule=self.rule or ThresholdRule(settings=settings.presence), guard=self.guard,
                         settings=settings.presence, encoder=encoder, image=image, kind=kind, looked=looked, asked=asked,
+                        normals=self.normals,
                     )  # fmt: skip
                     results = segment_planes(
                         encoder, self.segmenter, looked.positions, partial(shown_plane, image, looked),
                         [words for _, words in asked], settings, spacing_mm=spacing_in_mm(image, looked.planes), decide=decide,
                         progress=progress,
                     )  # fmt: skip
-                    found.update({result.concept: result for result in results})
+                    found.update(held_to_size(results, group, self.guard, image, kind, looked))
         done = time.perf_counter()
         findings = tuple(
             finding_of(

@@ -8,6 +8,7 @@ from medkt.concepts import Concept
 from medkt.concepts.meaning import Code
 from medkt.domains import Domain, check_plausible
 from medkt.models.encoder import DualEncoder
+from medkt.pipeline.answer import extent_of
 from medkt.pipeline.look import Looked, View, look_at, windows_of, with_window
 from medkt.pipeline.words import (
     asked_of,
@@ -131,7 +132,8 @@ def settled(settings: SegmentationSettings, kind: Domain, encoder: DualEncoder) 
     layers = (m2ib.layer, own.layer, encoder.spec.default_layer)
     beta = own.beta if m2ib.beta is None else m2ib.beta
     m2ib = replace(m2ib, beta=beta, layer=next(k for k in layers if k is not None))
-    return replace(settings, m2ib=replace(m2ib, layer=layer_of(encoder, m2ib)))
+    presence = replace(settings.presence, extent_mm=extent_of(settings.presence, kind))
+    return replace(settings, m2ib=replace(m2ib, layer=layer_of(encoder, m2ib)), presence=presence)
 
 
 def routes_of(taught: Taught, concepts: Iterable[Concept]) -> Mapping[str, list[Concept]]:

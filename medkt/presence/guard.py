@@ -73,3 +73,19 @@ class PlaneGuard(Protocol):
     def odd_planes(self, sight: Sight, places: Int64[np.ndarray, " some"]) -> Bool[np.ndarray, " some"]:
         """Whether each of these planes, by its place in `sight.indices`, is unlike the rest of the study."""
         ...
+
+
+@runtime_checkable
+class AnswerGuard(Protocol):
+    """A guard that also looks at an answer before it is given."""
+
+    def of_answer(self, concept: Concept, domain: Domain, share: float, *, is_volume: bool) -> tuple[Reason, ...]:
+        """Why a mask over this share of the body is no answer; none where it may be one.
+
+        Args:
+            concept: what was asked.
+            domain: what the study is taken for.
+            share: of the body in the planes that were looked at, in [0, 1].
+            is_volume: whether these are several.
+        """
+        ...

@@ -5,10 +5,33 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Float64
 
 from medkt.presence.guard import Sight
 from medkt.presence.state import Presence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Null:
+    """What one question scores in studies that are known to hold nothing.
+
+    Attributes:
+        scores: (studies,) ascending, in the unit of the rule.
+    """
+
+    scores: Float64[np.ndarray, " studies"]
+
+    def least(self, rate: float) -> float:
+        """The score that this share of them reach; in [0, 1], interpolated between two of them.
+
+        >>> Null(scores=np.array([0.0, 0.1, 0.2])).least(0.5)
+        0.1
+        """
+        return float(np.quantile(self.scores, 1 - rate))
+
+    def reached_by(self, score: float) -> float:
+        """The share of them that score at least as much."""
+        return float((self.scores >= score).mean())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -29,6 +52,7 @@ class PlaneScores:
         indices: of the slices, ascending; neighbours differ by 1.
         run: how many of them in a row must bear a score out.
         sight: the study itself, for a rule that asks more than scores; None where only features were given.
+        null: what the same question scores where there is nothing; None where nobody knows.
     """
 
     concept: str
@@ -43,6 +67,7 @@ class PlaneScores:
     indices: Sequence[int]
     sight: Sight | None = None
     run: int = 1
+    null: Null | None = None
 
 
 @runtime_checkable

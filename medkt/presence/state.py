@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Float64
 
 from medkt.errors import SettingsError
 
@@ -51,6 +51,7 @@ class Presence:
         weak: slices from this score on are looked at, and kept where they touch a strong one.
         every: whether every slice is looked at, whatever is said: the gate is off.
         reasons: why nothing is claimed, the weightiest first; none in any other state.
+        null: (studies,) ascending scores of the same question in studies that are known to hold nothing; None where nobody knows.
     """
 
     score: float
@@ -62,6 +63,7 @@ class Presence:
     weak: float = -np.inf
     every: bool = False
     reasons: tuple[Reason, ...] = ()
+    null: Float64[np.ndarray, " studies"] | None = None
 
     def __post_init__(self) -> None:
         if (self.state == NO_CLAIM) != bool(self.reasons):

@@ -26,6 +26,7 @@ from medkt.io.guard import one_line
 from medkt.io.moves import is_moving, move_files
 from medkt.io.parts import part_beside
 from medkt.pipeline import FindingResult, StudyResult
+from medkt.presence import Presence
 from medkt.report.figures import Panel, draw_panels
 from medkt.report.formats import SEG_FILE, SegWritten, write_seg
 from medkt.report.formats import Formats as Formats
@@ -315,6 +316,8 @@ def _finding_record(
         "decision": found.presence.state,
         "no_claim": as_plain(found.presence.reasons),
         "score": round(found.presence.score, 6),
+        "threshold": _rounded(found.presence.strong) if np.isfinite(found.presence.strong) else None,
+        "normals": _normals_record(found.presence),
         "reason": found.presence.reason,
         "calibration": _calibration_record(finding, decided),
         "specificity": None if finding.specificity is None else round(finding.specificity, 4),
@@ -338,6 +341,14 @@ def _finding_record(
         "reference_scores": _scores_record(finding),
         "files": dict(files),
     }  # fmt: skip
+
+
+def _normals_record(presence: Presence) -> dict[str, Any] | None:
+    """How many studies that hold nothing were asked the same, and the share that scored as much; None where none were."""
+    if presence.null is None:
+        return None
+    reached = float((presence.null >= presence.score).mean())
+    return {"studies": len(presence.null), "reached_by": _rounded(reached)}
 
 
 def _scores_record(finding: FindingResult) -> dict[str, Any] | None:

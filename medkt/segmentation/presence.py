@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from medkt.errors import InputError, NumericalError, SettingsError
-from medkt.presence import PlaneScores, Sight, State
+from medkt.presence import Null, PlaneScores, Sight, State
 from medkt.presence import Presence as Presence
 from medkt.saliency.targets import Target
 
@@ -26,6 +26,11 @@ LEAD = "lead"
 """The unit of a concept that is asked by directions with a bias: its share beside the nearest rival, at the encoder's logit scale
 and with the bias taken off its lead, so that 0.5 is a lead of just the bias. No setting asks for it."""
 SEEN_FROM = 0.5
+
+FLOOR = 0.05
+"""A softmax below this is not seen, however much less drawn normal studies score: patients are more varied than drawings. Chosen among
+0 to 0.2 on drawn planes, where up to 0.05 no lesion is lost, and normal radiographs of role "validate", of which fewer are
+called ill with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +46,12 @@ class PresenceSettings:
     largest contrast's; "cosine": the cosine alone. A concept without contrasts always has its cosine."""
 
     threshold: float | None = None
-    """A study whose score is at least this has the finding, and so has a slice. In the unit of the rule. None: 0.2, and 0.5 of
-    a softmax over several slices, of which more are looked at than of a single image."""
+    """A study whose score is at least this has the finding, and so has a slice. In the unit of the rule. None: what `rate` says
+    where it is known what studies without the finding score; else 0.2, and 0.5 of a softmax over several slices."""
+
+    rate: float = 0.03
+    """The share of studies without anything to be found that may score as much: normal studies ship with the embedded model, and
+    each question is asked of them too. In [0, 1); a softmax below 0.05 is not seen in any case."""
 
     weak: float = 0.1
     """Slices from this score on are looked at too, and kept where they touch a strong one."""
@@ -68,17 +77,24 @@ class PresenceSettings:
             raise SettingsError(f"unknown presence rule {self.rule!r} or aggregate {self.aggregate!r}")
         if self.weak > self.least(1):
             raise SettingsError(f"presence: weak ({self.weak}) must not be above threshold ({self.least(1)})")
+        if not 0 <= self.rate < 1:
+            raise SettingsError(f"presence: rate is a share from 0 to below 1, got {self.rate}")
         if self.extent_mm is not None and self.extent_mm < 0:
             raise SettingsError(f"presence: extent_mm is 0 or more, got {self.extent_mm}")
         if self.top < 1:
             raise SettingsError(f"presence: top counts slices and is at least 1, got {self.top}")
 
-    def least(self, slices: int, *, unit: str = "") -> float:
-        """The score from which a study of so many slices has the finding; `unit` is `LEAD` where its score is one."""
+    def least(self, slices: int, null: Null | None = None, *, unit: str = "") -> float:
+        """The score from which a study of so many slices has the finding, where `null` is what others score without it.
+
+        `unit` is `LEAD` where its score is one: then its own bias is the threshold.
+        """
         if self.threshold is not None:
             return self.threshold
         if unit == LEAD:
             return SEEN_FROM
+        if null is not None:
+            return max(null.least(self.rate), FLOOR if self.rule == "softmax" else -math.inf)
         return 0.5 if slices > 1 and self.rule == "softmax" else 0.2
 
 
@@ -90,13 +106,14 @@ class ThresholdRule:
 
     def decide(self, scores: PlaneScores) -> Presence:
         """Seen from the threshold on; not decided where the gate is off."""
-        settings = self.settings
-        least = settings.least(len(scores.scores), unit=scores.unit)
+        settings, null = self.settings, scores.null
+        least = settings.least(len(scores.scores), null, unit=scores.unit)
         found = scores.score >= least
         state: State = "not decided" if not settings.gate else "seen" if found else "not seen"
         return Presence(
             score=scores.score, state=state, reason=_reason(scores, found, settings), margins=scores.margins,
-            scores=scores.scores, strong=least, weak=settings.weak, every=not settings.gate,
+            scores=scores.scores, strong=least, weak=min(settings.weak, least), every=not settings.gate,
+            null=None if null is None else null.scores,
         )  # fmt: skip
 
 
@@ -161,7 +178,7 @@ def plane_scores(
     else:
         scores = _probability(wanted, contrasts, normals, logit_scale).cpu().numpy()
     return PlaneScores(
-        concept=target.id, unit=unit, scores=scores, score=_aggregated(scores, indices, settings, run), run=run,
+        concept=target.id, unit=unit, scores=scores, score=study_score(scores, indices, settings, run), run=run,
         margins=margins.cpu().numpy(), wanted=wanted.cpu().numpy(), contrasts=contrasts.cpu().numpy(), normals=normals,
         logit_scale=logit_scale, indices=indices, sight=sight,
     )  # fmt: skip
@@ -172,7 +189,7 @@ def without_planes(scores: PlaneScores, odd: Bool[np.ndarray, " slices"], settin
     if not odd.any():
         return scores
     left = np.where(odd, scores.scores.min(), scores.scores).astype(np.float32)
-    return replace(scores, scores=left, score=_aggregated(left, scores.indices, settings, scores.run))
+    return replace(scores, scores=left, score=study_score(left, scores.indices, settings, scores.run))
 
 
 def _probability(wanted: Tensor, contrasts: Tensor, normals: int, logit_scale: float) -> Tensor:
@@ -184,9 +201,10 @@ def _probability(wanted: Tensor, contrasts: Tensor, normals: int, logit_scale: f
     return torch.softmax(torch.cat(logits, dim=1) * logit_scale, dim=1)[:, 0]
 
 
-def _aggregated(
+def study_score(
     scores: Float32[np.ndarray, " slices"], indices: Sequence[int], settings: PresenceSettings, run: int = 1
 ) -> float:
+    """One score of the slices', as the settings say; `run` as for `plane_scores`."""
     if settings.aggregate == "max":
         return float(scores.max())
     if settings.aggregate == "top_mean":
@@ -226,5 +244,14 @@ def _reason(scores: PlaneScores, found: bool, settings: PresenceSettings) -> str
     of = f"over {slices} slices" if slices > 1 else "of the image"
     relation = "reaches" if found else "is below"
     kept = "" if found or settings.gate else "; looked at all the same, for the gate is off"
-    least = settings.least(slices, unit=scores.unit)
-    return f"{scores.concept}: {scores.unit} score {scores.score:.3f} {of} {relation} {least:g}{kept}"
+    said = f"{scores.concept}: {scores.unit} score {scores.score:.3f} {of} {relation}"
+    return f"{said} {settings.least(slices, scores.null, unit=scores.unit):.3g}{_whence(scores, settings)}{kept}"
+
+
+def _whence(scores: PlaneScores, settings: PresenceSettings) -> str:
+    """What the threshold is, where neither the user nor the concept said it."""
+    if settings.threshold is not None or scores.unit == LEAD:
+        return ""
+    if scores.null is None:
+        return " (not calibrated: what this model scores where there is nothing is not known)"
+    return f", which {100 * settings.rate:g} % of {len(scores.null.scores)} drawn normal studies do"

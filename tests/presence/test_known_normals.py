@@ -1,0 +1,115 @@
+"""The shipped normal studies decide: in single images, in volumes, in the record; and where nobody knows, it is said."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from medkt.concepts import load_concept
+from medkt.datasets.phantom.study import write_study
+from medkt.domains import domain
+from medkt.pipeline import Pipeline, StudyResult, View
+from medkt.pipeline.words import texts_of
+from medkt.presence.normals import Normals, default_normals
+from medkt.report.write import Formats, write_result
+from medkt.saliency.targets import embed_targets
+from medkt.segmentation.null import null_of
+from medkt.segmentation.presence import FLOOR, PresenceSettings
+from medkt.segmentation.slicewise import SegmentationSettings
+
+ASKED = ("us_cyst", "us_fibroadenoma")
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> Pipeline:
+    settings = SegmentationSettings()
+    quick = replace(settings, m2ib=replace(settings.m2ib, steps=2, samples=2))
+    return Pipeline.load("small", device="cpu", settings=quick, guarded=False)
+
+
+@pytest.fixture(scope="module")
+def breast(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_study(
+        tmp_path_factory.mktemp("us"), domain="ultrasound", finding="us_cyst", seed=12, format="png", side=128
+    )
+
+
+def asked_of(pipeline: Pipeline, path: Path) -> StudyResult:
+    return pipeline.segment_file(path, list(ASKED), view=View(modality="ultrasound"))
+
+
+def normals_of(pipeline: Pipeline) -> Normals:
+    assert pipeline.normals is not None
+    return pipeline.normals
+
+
+def test_each_question_has_its_own_threshold(pipeline: Pipeline, breast: Path) -> None:
+    result = asked_of(pipeline, breast)
+    group = normals_of(pipeline).of("ultrasound", "breast", None, is_volume=False)
+    assert group is not None
+    for finding in result.findings:
+        texts = texts_of(domain("ultrasound"), load_concept(finding.concept.id))
+        (target,) = embed_targets(pipeline.encoder, [texts])
+        null = null_of(group, target, PresenceSettings(), logit_scale=pipeline.encoder.logit_scale)
+        answer = finding.found.presence
+        assert answer.strong == pytest.approx(max(FLOOR, float(np.quantile(null.scores, 0.97))))
+        np.testing.assert_array_equal(answer.null, null.scores)
+        assert "which 3 % of 500 drawn normal studies do" in answer.reason
+    cyst, other = (finding.found.presence for finding in result.findings)
+    assert (cyst.state, cyst.strong) == ("seen", FLOOR)
+    assert other.strong > 0.3  # drawn breasts without any come near to it
+
+
+def test_the_record_says_from_where_on_and_how_many_normals_reach_it(
+    pipeline: Pipeline, breast: Path, tmp_path: Path
+) -> None:
+    result = asked_of(pipeline, breast)
+    write_result(result, tmp_path / "out", formats=Formats(nifti=False, png=False), name="study")
+    record = json.loads((tmp_path / "out" / "result.json").read_text(encoding="utf-8"))
+    for finding, told in zip(result.findings, record["findings"], strict=True):
+        answer = finding.found.presence
+        assert told["threshold"] == pytest.approx(answer.strong, abs=1e-6)
+        assert told["normals"]["studies"] == 500
+        assert told["normals"]["reached_by"] == pytest.approx(np.mean(answer.null >= answer.score), abs=1e-6)
+    assert record["settings"]["presence"]["extent_mm"] == 0
+    assert record["settings"]["presence"]["threshold"] is None
+
+
+@pytest.mark.parametrize("way", ["other weights", "none", "threshold said"])
+def test_where_nobody_knows_the_fixed_threshold_decides_and_it_is_said(
+    pipeline: Pipeline, breast: Path, way: str
+) -> None:
+    own = normals_of(pipeline)
+    settings = pipeline.settings
+    if way == "threshold said":
+        settings = replace(settings, presence=replace(settings.presence, threshold=0.25))
+    normals = {"other weights": replace(own, encoder="0" * 64), "none": None, "threshold said": own}[way]
+    result = asked_of(replace(pipeline, normals=normals, settings=settings), breast)
+    for finding in result.findings:
+        answer = finding.found.presence
+        assert answer.null is None
+        assert answer.strong == (0.25 if way == "threshold said" else 0.2)
+        assert ("not calibrated" in answer.reason) == (way != "threshold said")
+
+
+def test_a_volume_is_held_against_volumes_and_a_stack_without_millimetres_against_nothing(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    path = write_study(
+        tmp_path, domain="mri", finding="", seed=3, format="nifti", shape=(6, 64, 64), spacing_mm=(12.0, 3.6, 3.6)
+    )
+    result = pipeline.segment_file(path, ["mri_glioma"], view=View(modality="mri"))
+    (finding,) = result.findings
+    # slices four times as far apart as in the 32 volumes: each is cut in four ways
+    assert finding.found.presence.null is not None
+    assert len(finding.found.presence.null) == 4 * 32
+    flat = replace(result.image, geometry=replace(result.image.geometry, unit="pixel"))
+    (other,) = pipeline.segment(flat, ["mri_glioma"], view=View(modality="mri")).findings
+    assert other.found.presence.null is None
+    assert other.found.presence.strong == 0.5
+
+
+def test_a_pipeline_has_what_ships_with_its_encoder(pipeline: Pipeline) -> None:
+    assert pipeline.normals is default_normals(pipeline.encoder)
