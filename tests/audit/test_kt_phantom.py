@@ -13,11 +13,12 @@ import torch
 
 from medkt.asking import WAYS, Spoken, calibration, choose, way_called
 from medkt.asking.drawn import Counts
+from medkt.datasets.phantom.reading import read
 from medkt.models.small import load_small
 from medkt.transfer.trainable import Trainable, frozen_layer
 
 FOLDER = Path(__file__).resolve().parents[2] / "evaluation" / "kt_phantom"
-MODULES = ("run", "rows", "tables", "tasks", "teach", "pictures")
+MODULES = ("invent", "run", "rows", "tables", "tasks", "teach", "pictures")
 
 
 @pytest.fixture(scope="module")
@@ -148,3 +149,16 @@ def test_an_unknown_condition_is_refused_with_those_there_are(kt: SimpleNamespac
     with pytest.raises(SystemExit, match=f"no condition '{said}'; known: base, local"):
         kt.teach.conditions(f"base,{said}")
     assert kt.teach.conditions("base,controls,labelled-3")[1:3] == ("texture blobs", "altered words")
+
+
+def test_the_new_findings_are_those_that_the_seed_draws(kt: SimpleNamespace) -> None:
+    assert (FOLDER / "new.yaml").read_text(encoding="utf-8") == kt.invent.as_yaml()
+    looks = [
+        one.finding.identity for name in kt.tasks.SETS for one in kt.tasks.tasks_of(name) if one.domain.name == "ct"
+    ]
+    assert len(set(looks)) == len(looks) == 9
+    for task in kt.tasks.tasks_of("new"):
+        said = read(task.concept.texts("inversion")[0], task.finding.domain)
+        told = {key: getattr(task.finding, key) for key in ("shape", "margin", "intensity", "texture")}
+        assert not said.why_not
+        assert {key: said.said[key] for key in told} == told
