@@ -58,13 +58,15 @@ GENERATED: Mapping[str, Callable[[], dict[str, Tensor]]] = {
 def main() -> None:
     """Measure those that are named, then make the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="*", choices=tuple(MOST), help="that are examined; none: the table alone")
+    parser.add_argument("models", nargs="*", metavar="MODEL", help=f"{', '.join(MOST)}; none: the table alone")
     parser.add_argument(
         "--data", type=Path, default=Path(os.environ.get("MEDKT_DATA", ROOT.parent / "shared" / "data"))
     )
     parser.add_argument("--pages", type=Path, metavar="FOLDER", help="where pages and JSON are put, a folder each")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
+    if unknown := set(arguments.models) - set(MOST):
+        parser.error(f"no checkpoint is generated for {', '.join(sorted(unknown))}; known: {', '.join(MOST)}")
     rows = _rows()
     for name in arguments.models:
         rows[name] = measured(name, arguments.data, arguments.pages, arguments.threads)
@@ -136,8 +138,8 @@ def table(rows: Mapping[str, Mapping[str, Any]]) -> str:
         "`python evaluation/benchmarks/examine_full_size.py MODEL ...`: `medkt models examine` whole, 60 pairs a row and 60 pictures, by file, from start "
         "of the process to the page. All but the small model are generated checkpoints of the published names and shapes with random numbers: what they "
         f"cost holds for the published ones, what they tell apart does not. torch {torch.__version__}; cores shared with other work, so the time on the "
-        "wall is no measure. `most`: what is wanted, in minutes, of one core for the small model and of two for the others.", "",
-        "| model | minutes of core | most | threads | peak memory, GiB | page, MB | words |", "|---|---|---|---|---|---|---|",
+        "wall is no measure. Wanted: minutes of one core for the small model and of two for the others.", "",
+        "| model | minutes of core | wanted at most | threads | peak memory, GiB | page, MB | words |", "|---|---|---|---|---|---|---|",
         *(
             f"| {name} | {row['of core'] / 60:.1f} | {MOST[name]} | {row['threads']} | {row['peak GiB']} | {row['page MB']} | {row['words']} |"
             for name, row in rows.items()

@@ -19,9 +19,9 @@ from medkt.models.encoder import DualEncoder
 from medkt.models.framing import frame_plane
 from medkt.transfer.choose import Candidate
 from medkt.transfer.gathering import gather_as
+from medkt.transfer.given import GivenStudies
 from medkt.transfer.learn import Learned, learn_from
 from medkt.transfer.learn_settings import How, LearnSettings
-from medkt.transfer.studies import Studies
 from medkt.transfer.vocabulary import vocabulary_of
 
 LABELLED = (1, 3, 10, 30)
@@ -44,11 +44,11 @@ class Way:
     settings: LearnSettings
     own: bool = False
 
-    def studies(self, encoder: DualEncoder, task: Task, shown: Sequence[Study] = ()) -> Studies:
+    def studies(self, encoder: DualEncoder, task: Task, shown: Sequence[Study] = ()) -> GivenStudies:
         """What it is given: the class's others to rehearse by, normal ones among them to make lesions in, labelled ones to learn from."""
         others = task.others if self.own else ()
         normals = [one for one in others if one.label in task.normal]
-        return Studies(
+        return GivenStudies(
             rehearse=_stacked(encoder, others), normals=_stacked(encoder, normals), images=_stacked(encoder, shown)
         )
 
