@@ -11,7 +11,7 @@ import os
 import sys
 import tempfile
 from contextlib import redirect_stderr, redirect_stdout
-from io import StringIO
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,14 +32,15 @@ def row(kind: Kind, folder: Path, studies: Studies) -> tuple[int, str]:
     folder.mkdir()
     bad = kind.make(Bench(folder=folder, studies=studies))
     Pipeline.load = LOAD if kind.real_models else load_bright  # type: ignore[method-assign]
-    out, err = StringIO(), StringIO()
+    out, err = (TextIOWrapper(BytesIO(), "utf-8") for _ in "oe")  # libraries ask a terminal for its encoding
     output = bad.output or folder / "out"
     with redirect_stdout(out), redirect_stderr(err):
         try:
             code = command(["segment", "-i", str(bad.study), "-o", str(output), *bad.words, *bad.options])
         except SystemExit as stop:
             code = int(stop.code or 0)
-    said = err.getvalue().rstrip("\n")
+    err.seek(0)
+    said = err.read().rstrip("\n")
     for place in (folder, *(studies[name].parent for name in studies.made), studies.folder):
         said = said.replace(f"{place}/", "")
     return code, said
