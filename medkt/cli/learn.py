@@ -4,15 +4,13 @@ import argparse
 import json
 import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medkt.cli.ahead import Stages
 from medkt.cli.dry_run import add_dry_run, say_plan
 from medkt.cli.from_prose import is_prose, taught
-from medkt.cli.learn_text import run_text, studies_of
+from medkt.cli.learn_text import run_text, studies_of, telling
 from medkt.cli.outputs import add_output, require_output
 from medkt.cli.published import Given, add_as_published, settings_section, settings_values, settle, standing_of
 from medkt.cli.segment import modality_of, progress, say_demonstration, say_notes
@@ -172,7 +170,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.quiet:
         ahead.expect(_plan(arguments, concept, kind, settings, encoder, notes))
     began = time.perf_counter()
-    with _telling(arguments.json), progress(arguments.quiet or arguments.json, f"learning {concept.name}") as tick:
+    with telling(arguments.json), progress(arguments.quiet or arguments.json, f"learning {concept.name}") as tick:
         made = learn(
             encoder, concept, kind, settings, seeds=range(arguments.seed, arguments.seed + arguments.seeds),
             level=arguments.audit, max_forgetting=arguments.max_forgetting, cache=arguments.cache, sources=sources, as_published=stands.as_json(),
@@ -186,20 +184,6 @@ def run(arguments: argparse.Namespace) -> int:
     package = _write(made, target)
     _say(made, target, package.digest, seconds, notes, as_json=arguments.json)
     return 0
-
-
-@contextmanager
-def _telling(as_json: bool) -> Iterator[None]:
-    """Print a refusal of the words before anything was learned as the JSON object that a learning has."""
-    from medkt.errors import NotCarriedError
-
-    try:
-        yield
-    except NotCarriedError as error:
-        if as_json:
-            told = {"answer": "no", "line": str(error)}
-            print(json.dumps({"words_carried": told, "package": None, "page": None, "audit": None}, allow_nan=False))
-        raise
 
 
 def _dry_run(

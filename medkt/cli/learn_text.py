@@ -3,6 +3,8 @@
 import argparse
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +65,7 @@ def run_text(arguments: argparse.Namespace, concept: "Concept", kind: "Domain", 
         return _dry_run(arguments, concept, {name: len(found) for name, found in given.items()})
     encoder = load_encoder(arguments.model, device=resolve_device(arguments.device))
     began = time.perf_counter()
-    with progress(arguments.quiet or arguments.json, f"asking for {concept.name}") as tick:
+    with telling(arguments.json), progress(arguments.quiet or arguments.json, f"asking for {concept.name}") as tick:
         made = ask_well(
             encoder, concept, kind, level=arguments.audit, probe=probe, keep_anyway=arguments.keep_anyway, progress=tick,
             normals=given.get("normals"), rehearse=given.get("rehearse"),
@@ -74,6 +76,20 @@ def run_text(arguments: argparse.Namespace, concept: "Concept", kind: "Domain", 
         raise NotCarriedError(made.refusal)
     _say(made, target, made.save(target).digest, seconds, as_json=arguments.json)
     return 0
+
+
+@contextmanager
+def telling(as_json: bool) -> Iterator[None]:
+    """Print a refusal of the words before anything was learned as the JSON object that a learning has."""
+    from medkt.errors import NotCarriedError
+
+    try:
+        yield
+    except NotCarriedError as error:
+        if as_json:
+            told = {"answer": "no", "line": str(error)}
+            print(json.dumps({"words_carried": told, "package": None, "page": None, "audit": None}, allow_nan=False))
+        raise
 
 
 def _dry_run(arguments: argparse.Namespace, concept: "Concept", given: dict[str, int]) -> int:
