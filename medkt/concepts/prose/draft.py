@@ -8,15 +8,16 @@ model: what was made of a text can be read, and is the same everywhere.
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from medkt.concepts.catalogue import concepts
+from medkt.concepts.lexicon import asked
 from medkt.concepts.prose.clauses import MOST_WORDS, LeftOut
 from medkt.concepts.prose.english import require_prose
 from medkt.concepts.prose.names import Names, inflected, names_of
 from medkt.concepts.prose.rewriting import Captioned, holds_look, rewritten
 from medkt.concepts.prose.roles import Reading, read_roles
-from medkt.concepts.prose.sentences import sentences_of
+from medkt.concepts.prose.sentences import LONGEST_SENTENCE, sentences_of
 from medkt.concepts.prose.whole import whole_look
 from medkt.concepts.prose.words import Body, SentenceRole, language, rewriting, role_words
 from medkt.concepts.schema import LONGEST_ID, MODALITIES
@@ -24,6 +25,8 @@ from medkt.concepts.wordlike import plain_text
 from medkt.errors import InputError, SettingsError, UnknownNameError
 
 MOST_SENTENCES = 400
+MOST_CHARACTERS = 100_000
+_LESS = "give the paragraphs that say what the finding looks like"
 _MOST_LOOKS = 4  # images are made from them; the catalogue's findings have two
 _LEAST_TOLD = 2  # attributes of a caption that an image can be made from by itself
 _MIXED: tuple[SentenceRole, ...] = ("cause", "age", "frequency", "complaint", "prognosis", "diagnosis", "denied")
@@ -74,6 +77,7 @@ class Draft:
         body: the part of the body that the text speaks of, with what a prompt calls its image.
         sentences: every one of the text, in its order.
         confusables: findings of the catalogue that the text says look alike.
+        looks: what images are made from: the whole look first, put together, then the captions that tell most; at most four.
     """
 
     names: Names
@@ -81,21 +85,12 @@ class Draft:
     body: Body
     sentences: tuple[DraftSentence, ...]
     confusables: tuple[Confusable, ...]
+    looks: tuple[str, ...] = ()
 
     @property
     def kept(self) -> tuple[DraftSentence, ...]:
         """The sentences that gave captions."""
         return tuple(sentence for sentence in self.sentences if sentence.captions)
-
-    @property
-    def looks(self) -> tuple[str, ...]:
-        """What images are made from: the whole look first, put together, then the captions that tell most; at most four."""
-        found = [caption for sentence in self.kept for caption in sentence.captions]
-        ranked = sorted(found, key=lambda one: one.rank, reverse=True)
-        telling = [one.look for one in ranked if len(one.told) >= _LEAST_TOLD] or [ranked[0].look]
-        whole = whole_look(found, names=self.names, modality=self.modality)
-        rest = [look for look in telling if look not in whole]
-        return tuple(dict.fromkeys([whole, *rest]))[:_MOST_LOOKS]
 
     @property
     def joined(self) -> tuple[str, ...]:
@@ -125,11 +120,12 @@ def draft_of(
     if modality not in MODALITIES:
         raise UnknownNameError(f"no modality {modality!r}; known: {', '.join(MODALITIES)}")
     name = _checked_name(name)
+    if len(text) > MOST_CHARACTERS:
+        raise InputError(f"{shown}: has {len(text)} characters, more than {MOST_CHARACTERS}; {_LESS}")
     require_prose(text, shown)
     sentences = sentences_of(text)
     if len(sentences) > MOST_SENTENCES:
-        message = f"{shown}: has {len(sentences)} sentences, more than {MOST_SENTENCES}"
-        raise InputError(f"{message}; give the paragraphs that say what the finding looks like")
+        raise InputError(f"{shown}: has {len(sentences)} sentences, more than {MOST_SENTENCES}; {_LESS}")
     names = names_of(name, plain_text(text))
     readings = read_roles(sentences, names=names.all, modality=modality)
     made = tuple(_sentence(reading, names, modality, fits, most_words) for reading in readings)
@@ -139,7 +135,18 @@ def draft_of(
     )  # fmt: skip
     if not draft.kept:
         raise InputError(_nothing_seen(draft, shown))
-    return draft
+    found = [caption for sentence in draft.kept for caption in sentence.captions]
+    return replace(draft, looks=_looks(found, names, modality, fits, most_words))
+
+
+def _looks(
+    found: Sequence[Captioned], names: Names, modality: str, fits: Callable[[str], bool] | None, most_words: int
+) -> tuple[str, ...]:
+    ranked = sorted(found, key=lambda one: one.rank, reverse=True)
+    telling = [one.look for one in ranked if len(one.told) >= _LEAST_TOLD] or [ranked[0].look]
+    whole = whole_look(found, names=names, modality=modality, fits=fits, most_words=most_words)
+    rest = [look for look in telling if look not in whole]
+    return tuple(dict.fromkeys([whole, *rest]))[:_MOST_LOOKS]
 
 
 def _checked_name(name: str) -> str:
@@ -150,6 +157,9 @@ def _checked_name(name: str) -> str:
         raise SettingsError(
             f"--name {plain[:40]!r} is no name of a finding; give one of words, of at most {_LONGEST_NAME} characters"
         )
+    words = re.findall(r"\w+", plain.lower())
+    if all(word in asked().function or word in language().stands_for for word in words):
+        raise SettingsError(f"--name {plain!r} names every finding or none; give the one that the text describes")
     return plain
 
 
@@ -157,6 +167,8 @@ def _sentence(
     reading: Reading, names: Names, modality: str, fits: Callable[[str], bool] | None, most_words: int
 ) -> DraftSentence:
     sentence, reason = reading.sentence, role_words().reasons[reading.role]
+    if len(sentence.text) > LONGEST_SENTENCE:
+        reason = f"is longer than {LONGEST_SENTENCE} characters, which is no sentence; end sentences with a full stop"
     captions: tuple[Captioned, ...] = ()
     left: tuple[LeftOut, ...] = ()
     if reading.role == "seen" or (reading.role in _MIXED and holds_look(sentence.text)):
@@ -209,9 +221,9 @@ def _says(text: str, names: Sequence[str]) -> bool:
 def _nothing_seen(draft: Draft, shown: str) -> str:
     counts = Counter(sentence.role for sentence in draft.sentences)
     read = ", ".join(f"{number} of {role.replace('_', ' ')}" for role, number in counts.most_common())
-    message = (
-        f"{shown}: has no sentence that says what is seen in {draft.modality} (read {len(draft.sentences)}: {read})"
-    )
+    message = f"{shown}: has no sentence that says what is seen in {draft.modality} (read {len(draft.sentences)}: {read or 'none'})"
+    if long := next((one for one in draft.sentences if len(one.text) > LONGEST_SENTENCE), None):
+        return f"{shown}:{long.line}: {long.reason}"
     if stuck := next((one for one in draft.sentences if one.role == "seen"), None):
         return f"{shown}:{stuck.line}: {stuck.reason}; write it as one plain sentence of what is seen"
     if counts["other_modality"] > len(draft.sentences) / 4:

@@ -70,7 +70,7 @@ def as_concepts_file(draft: Draft, *, digest: str, licence: str = "", author: st
     }  # fmt: skip
     head = _HEAD.format(sentences=len(draft.sentences), digest=digest, kept=len(draft.kept))
     text = head + yaml.safe_dump(file, sort_keys=False, allow_unicode=True, width=120)
-    refuse(lint(parse_document(text, names.name, holds=HOLDS)))
+    refuse(lint(parse_document(text, f"the concept made of the text on {names.name}", holds=HOLDS)))
     return text
 
 

@@ -28,8 +28,11 @@ from medkt.concepts.prose.words import rewriting
 
 TOLD = ("brightness", "shape", "margin", "texture", "size", "number", "position")
 """Attributes of a look that a caption is valued by."""
+LOOKS = frozenset(TOLD[:4])
+"""Those that can be seen of a thing by itself."""
 
 _BRACKETS = re.compile(r"\s*[(\[][^()\[\]]*[)\]]")
+_STRAY = re.compile(r"[()\[\]{}]")  # of brackets that are not closed
 _QUOTES = re.compile(r"[\"“”]")
 _SUBJECTLESS = re.compile(r"^(?:and|but|or)\s+", re.IGNORECASE)
 
@@ -57,7 +60,7 @@ class Captioned:
     @property
     def rank(self) -> tuple[bool, int, int]:
         """What tells more of the whole comes first: of the finding itself, its four looks, then number, size and place."""
-        looks = len(set(self.told) & {"brightness", "shape", "margin", "texture"})
+        looks = len(LOOKS.intersection(self.told))
         return self.of_whole and len(self.told) > 1, looks, len(self.told)
 
 
@@ -110,7 +113,7 @@ def _plainly(text: str) -> tuple[str, tuple[LeftOut, ...]]:
     while found := _BRACKETS.search(text):  # the inner ones first
         aside.append(LeftOut(text=found.group().strip(), reason="in brackets"))
         text = text[: found.start()] + text[found.end() :]
-    said = _QUOTES.sub("", text).rstrip(" .!?")
+    said = _STRAY.sub(" ", _QUOTES.sub("", text)).rstrip(" .!?")
     said = re.sub(r"[<>=~±]\s*(?=\d)", "", said)
     lists = rewriting()
     for pattern, other in lists.instead:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from medkt.concepts.lexicon import attributes_in, denials_in
-from medkt.concepts.prose.sentences import Sentence
+from medkt.concepts.prose.sentences import LONGEST_SENTENCE, Sentence
 from medkt.concepts.prose.words import SENTENCE_ROLES, SentenceRole, role_words
 
 _LOOKS = ("brightness", "shape", "margin", "texture")
@@ -63,6 +63,9 @@ def read_roles(sentences: Sequence[Sentence], *, names: Sequence[str], modality:
     """
     readings: list[Reading] = []
     for number, sentence in enumerate(sentences):
+        if len(sentence.text) > LONGEST_SENTENCE:
+            readings.append(Reading(sentence=sentence, role="other", weights={}))
+            continue
         weights = _weights(sentence.text, modality)
         _add_context(weights, sentence, readings[-1] if readings else None, modality)
         if number == 0 and any(

@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from medkt.concepts.prose.words import language, role_words
 from medkt.concepts.wordlike import plain_text
 
+LONGEST_SENTENCE = 1500
+"""Characters: what is longer is no sentence, and is not looked into."""
+
 _BULLET = re.compile(r"^\s*(?:[-*+•·‣▪◦–—]|\(?\d{1,2}[.)]|\(?[a-z]\))\s+(?=\S)")
 _MARKED_HEADING = re.compile(
     r"^\s*(?:#{1,6}\s*(?P<hash>.+?)\s*#*|=+\s*(?P<equals>.+?)\s*=+|\*\*(?P<star>[^*]+?):?\*\*:?)\s*$"
@@ -53,6 +56,7 @@ _STARTERS = frozenset(
 )
 _TITLES = frozenset(["e.g", "i.e", "fig", "figs", "dr", "prof", "cf", "vs", "mr", "mrs", "st", "al", "approx", "ca"])
 _LONGEST_HEADING = 7  # words
+_LONGEST_TITLE = 200  # characters of a heading with its marks
 _LONGEST_LABEL = 4
 _FEWEST_SHOUTED = 4  # words in capitals: fewer may be abbreviations
 _LONGEST_ITEM = 70  # characters of a line that is an item without a bullet
@@ -99,7 +103,7 @@ def sentences_of(text: str) -> tuple[Sentence, ...]:
 
 
 def _blocks(text: str) -> Iterator[_Block]:
-    lines = re.split(r"\r\n|\r|\n", text)
+    lines = [" ".join(line.split()) for line in re.split(r"\r\n|\r|\n", text)]
     heading, paragraph, block = "", 0, _Block(heading="", is_item=False, paragraph=0)
     for number, raw in enumerate(lines, start=1):
         line = _clean(raw)
@@ -132,10 +136,10 @@ def _clean(raw: str) -> str:
 
 def _heading(raw: str, line: str, following: list[str], *, in_block: bool) -> str | None:
     """The words of a heading, or None where the line is none."""
-    if marked := _MARKED_HEADING.match(raw):
+    if len(raw) <= _LONGEST_TITLE and (marked := _MARKED_HEADING.match(raw)):
         return _clean(next(part for part in marked.groups() if part)).rstrip(":")
-    if "|" in line:
-        return None  # a row of a table
+    if "|" in line or len(line) > _LONGEST_TITLE:
+        return None  # a row of a table, or a paragraph on one line
     if following and _UNDERLINE.match(following[0]) and len(line.split()) <= _LONGEST_HEADING:
         return line.rstrip(":")
     short = len(line.split()) <= _LONGEST_HEADING and line[:1].isupper() and line[-1] not in ".,;!?"

@@ -47,7 +47,7 @@ def look_of(text: str, names: Names, modality: str, *, is_item: bool) -> tuple[s
     """What is seen, less its subject where that is the finding, a picture or nothing at all."""
     said = _without_way(text, modality)
     said = _ONES.sub(lambda found: f"{found['which']} lesions", said)
-    said = _modals(_SOME_OF.sub("the lesions ", said))
+    said = _modals(_some_of(said))
     if there := _THERE.match(said):
         place = f" {_lowered(there['place'].strip(' ,'))}" if there["place"] else ""
         head, comma, tail = said[there.end() :].partition(",")
@@ -69,6 +69,14 @@ def look_of(text: str, names: Names, modality: str, *, is_item: bool) -> tuple[s
         return _lowered(said), "shows"
     is_thing = _DETERMINED.match(said) and len(said.split()) <= _SHORT and not lists.verbs.search(said)
     return _lowered(said), "shows" if is_thing else "says"
+
+
+def _some_of(text: str) -> str:
+    """With "the lesions" for "most", "many of them", "80 %" where a verb follows; "many cysts" stays what it is."""
+    found = _SOME_OF.match(text)
+    if found is None or not rewriting().verbs.match(text, found.end()):
+        return text
+    return f"the lesions {text[found.end() :]}"
 
 
 def _shown(text: str, modality: str) -> tuple[str, Kind] | None:

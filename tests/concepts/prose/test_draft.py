@@ -1,6 +1,8 @@
 """A text as the words of a concept, and the texts that are refused."""
 
 import re
+import time
+from contextlib import suppress
 
 import pytest
 
@@ -65,6 +67,8 @@ def test_one_finding_is_no_contrast_to_itself() -> None:
         ("It is caused by a virus. Women are affected.", InputError, r"x.txt: has no sentence that says what is seen in ultrasound \(read 2: "),
         ("On MRI it is a round dark mass.", InputError, "it describes another way of imaging: give that one's --modality"),
         ("It is a round hypodense mass.", InputError, "x.txt:1: speaks of a look, but nothing of it can stand: holds 'hypodense'"),
+        ("It is a round mass and " * 100, InputError, "x.txt:1: is longer than 1500 characters, which is no sentence"),
+        ("round " * 20_000, InputError, "has 120000 characters, more than 100000"), ("# Title\n", InputError, "read 0: none"),
         ("It is round. " * (MOST_SENTENCES + 1), InputError, f"has {MOST_SENTENCES + 1} sentences, more than {MOST_SENTENCES}"),
     ],
 )  # fmt: skip
@@ -73,7 +77,7 @@ def test_what_cannot_be_read_is_refused_with_what_it_is(text: str, kind: type[Me
         draft(text)
 
 
-@pytest.mark.parametrize("name", ["", "  ", "123", "n" * 81])
+@pytest.mark.parametrize("name", ["", "  ", "123", "n" * 81, "the", "it", "lesion", "a condition"])
 def test_a_name_that_is_none(name: str) -> None:
     with pytest.raises(SettingsError, match="name"):
         draft(name=name)
@@ -92,3 +96,12 @@ def test_ids_are_those_of_files() -> None:
 
 def test_english_is_not_taken_for_another_language() -> None:
     assert draft("Round, bright, sharp mass. Duct e.g. in the hilum. Les lesions, die, was, de novo, in situ.").kept
+
+
+@pytest.mark.parametrize("part", ["\t", " ", "#", "=", "*", "(", "|", "_", '"', "- ", "1 ", "in ", "a-", ", "])
+def test_the_time_that_a_text_takes_grows_with_its_length_and_not_faster(part: str) -> None:
+    """Of these, tabs took minutes once: an expression tried every beginning and every end."""
+    began = time.process_time()
+    with suppress(InputError):
+        draft(f"It is round {part * 20_000} bright."[:90_000])
+    assert time.process_time() - began < 10

@@ -25,6 +25,8 @@ def captions(text: str, *, name: str = "Zeller cyst", modality: str = "ct", **gi
         ("Its wall is thick in 20 % of cases.", "the wall is thick", "in a Zeller cyst, the wall is thick"),
         ("They are round and bright.", "the lesions are round and bright", "Zeller cysts are round and bright"),
         ("Most are round.", "the lesions are round", "Zeller cysts are round"),
+        ("Many cysts are dark.", "many cysts are dark", "in a Zeller cyst, many cysts are dark"),
+        ("Both ventricles may be enlarged.", "both ventricles are enlarged", "in a Zeller cyst, both ventricles are enlarged"),
         ("A bright rim surrounds it.", "a bright rim surrounds the lesion", "in a Zeller cyst, a bright rim surrounds the lesion"),
         ("The rim may enhance (see [2]).", "the rim enhances", "in a Zeller cyst, the rim enhances"),
         ("On an axial slice the lesion is a smooth, round or oval mass.", "a smooth, round or oval mass",

@@ -30,5 +30,18 @@ def test_what_contradicts_or_is_too_long_is_not_added() -> None:
     assert whole("It is a bright oval mass.", "Its edge is sharp.", most_words=5) == "a bright oval mass"
 
 
+def test_a_tail_that_tells_no_look_makes_room() -> None:
+    first = "It is round with a smooth edge, lies behind the ventricle, and is 5 mm large."
+    assert (
+        whole(first, "Its fluid is bright.", most_words=15)
+        == "the lesion is round with a smooth edge, the fluid is bright"
+    )
+
+
+def test_what_an_encoder_does_not_read_to_its_end_is_not_added() -> None:
+    found = captions("It is a bright oval mass.", "Its edge is sharp.")
+    assert whole_look(found, names=NAMES, modality="ct", fits=lambda text: len(text) < 30) == "a bright oval mass"
+
+
 def test_one_caption_is_its_own_whole() -> None:
     assert whole("The wall is thickened.") == "the wall is thickened"
