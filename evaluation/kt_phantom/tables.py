@@ -50,7 +50,8 @@ def read(path: Path) -> list[Row]:
 
 def page(folder: Path) -> str:
     """The whole page of a folder of rows."""
-    return tables(read(folder / "rows.jsonl"), read(folder / "segmented.jsonl"))
+    there, cost = tables(read(folder / "rows.jsonl"), read(folder / "segmented.jsonl")), folder / "cost.json"
+    return there + (f"\n{costs(json.loads(cost.read_text(encoding='utf-8')))}\n" if cost.exists() else "")
 
 
 def tables(rows: Sequence[Row], segmented: Sequence[Row] = ()) -> str:
@@ -230,6 +231,22 @@ def missing(rows: Sequence[Row]) -> str:
         if not findings:
             lines.append(f"- {TITLES[name]}: not drawn yet")
     return "\n".join(lines if len(lines) > 2 else [*lines, "Nothing of the plan."])
+
+
+def costs(found: dict[str, Any]) -> str:
+    """Time and memory of each way of asking and teaching."""
+    lines = [
+        "## Time and memory", "", "`cost.py` says how: seconds of one processor, after loading; the most memory of the process. Where a few "
+        "pictures or steps were timed, the estimate is of all that are needed.", "",
+        "| model | what | seconds | MB | measured on | estimate, seconds |", "|---|---|---|---|---|---|",
+    ]  # fmt: skip
+    for name, one in found.items():
+        model, what = name.split(": ", 1)
+        whole = f"{one['seconds'] * one['factor']:.0f}" if "factor" in one else ""
+        lines.append(
+            f"| {model} | {what} | {one['seconds']:g} | {one['MB']} | {one.get('measured', 'all')} | {whole} |"
+        )
+    return "\n".join(lines)
 
 
 def said(found: Interval, digits: int = 2) -> str:
