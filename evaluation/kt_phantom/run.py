@@ -3,7 +3,7 @@
     python evaluation/kt_phantom/run.py --findings held,invented --teach base --seeds 5
     python evaluation/kt_phantom/run.py --findings held --teach local --seeds 5
     python evaluation/kt_phantom/run.py --findings held --teach controls,labelled-1,labelled-3,labelled-10,labelled-30,fast --seeds 2
-    python evaluation/kt_phantom/tables.py                              # results/tables.md and plots of the rows there are
+    python evaluation/kt_phantom/tables.py --readme README.md           # results/tables.md and README's figures; plots.py plots
 
 One JSON line a (finding, condition, seed, way of asking) goes to `rows.jsonl` as soon as it is there; a second run goes on where the
 first ended, and a way that is new is asked of what was kept of the encoders. Conditions come in the order that is given, seeds
@@ -29,7 +29,7 @@ import torch
 from pictures import Gallery, Numbers
 from rows import Rows
 from tasks import HERE, SETS, Task, tasks_of
-from teach import TAUGHT, Bench, conditions, digest_of
+from teach import PACKAGED, TAUGHT, Bench, conditions, digest_of
 
 from medkt.asking import WAYS, way_called
 from medkt.audit.meaning import Meaning
@@ -37,8 +37,6 @@ from medkt.models.encoder import DualEncoder
 from medkt.models.small import load_small
 from medkt.transfer.trainable import Trainable, frozen_layer
 
-PACKAGED = "the package's"
-"""The way that a package asks by: whichever its rule picks of the encoder (`medkt.asking.choose`)."""
 RANKED = ("auc_others", "auc_normals")
 CUT = ("accuracy", "known_kept", "others_taken", "normals_taken")
 """Measures that a bias changes."""

@@ -19,7 +19,7 @@ from rows import Rows
 from run import beside_of
 from segment import loaded, scores_by_name, study_of, view_of
 from tasks import HERE, SETS, Task, tasks_of
-from teach import Bench, conditions, digest_of
+from teach import PACKAGED, Bench, conditions, digest_of
 
 from medkt.asking import way_called
 from medkt.asking.calibration import Calibration
@@ -33,7 +33,7 @@ from medkt.models.weights import weights_digest
 from medkt.pipeline import Pipeline
 from medkt.transfer.trainable import Trainable, frozen_layer
 
-NO_LEAD, PACKAGED = "name, no lead", "the package's"
+NO_LEAD = "name, no lead"
 ASKED = (NO_LEAD, "name", PACKAGED)
 """How each encoder is asked."""
 

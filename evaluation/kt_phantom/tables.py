@@ -1,6 +1,6 @@
 """Tables of what `run.py`, `segmented.py` and `cost.py` measured; plots are `plots.py`'s.
 
-    python evaluation/kt_phantom/tables.py                              # of evaluation/kt_phantom/results
+    python evaluation/kt_phantom/tables.py --readme README.md           # of evaluation/kt_phantom/results
 
 A mean is over findings, each the mean of its seeds; its interval is a BCa bootstrap over findings, so that it speaks of another
 finding of this kind. "seeds" beside it is the lowest and the highest mean over findings that a seed that has all of them gave. Of one
@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from tasks import HERE, SETS, tasks_of
-from teach import CONTROLLED, LABELLED, NO_RIVALS
+from teach import CONTROLLED, LABELLED, NO_RIVALS, PACKAGED
 
 from medkt.statistics import Interval, bootstrap_interval
 
@@ -30,16 +30,22 @@ PLAN = {
 }  # fmt: skip
 """Of each set and condition, how many seeds are to be measured."""
 TITLES = {"held": "The held-out eight", "invented": "The invented sixteen", "new": "The new twelve"}
-TAUGHT_WAYS = ("name", "description", "virtual", "virtual with bank", "the package's")
+TAUGHT_WAYS = ("name", "description", "virtual", "virtual with bank", PACKAGED)
 """Of asking a taught encoder, that are shown; the rows hold all."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=HERE / "results")
-    folder = parser.parse_args().folder
-    text = page(folder)
+    parser.add_argument("--readme", type=Path, help="whose block of figures is written anew, too")
+    arguments = parser.parse_args()
+    folder, text = arguments.folder, page(arguments.folder)
     (folder / "tables.md").write_text(text, encoding="utf-8")
+    if arguments.readme:
+        old = arguments.readme.read_text(encoding="utf-8")
+        begin, end = (old.index(mark) for mark in MARKS)
+        new = old[: begin + len(MARKS[0])] + f"\n{brief(read(folder / 'rows.jsonl'))}\n" + old[end:]
+        arguments.readme.write_text(new, encoding="utf-8")
     print(text)
 
 
@@ -58,6 +64,50 @@ def tables(rows: Sequence[Row], segmented: Sequence[Row] = ()) -> str:
     """The whole page of rows."""
     parts = [HEAD, *(part for name in SETS if (own := of(rows, set=name)) for part in _of_set(name, own, segmented))]
     return "\n\n".join([*parts, missing(rows)]) + "\n"
+
+
+MARKS = ("<!-- what a name means -->", "<!-- /what a name means -->")
+"""Between which README has the figures."""
+BRIEF = (
+    ("base", "name"), ("base", "description"), ("base", PACKAGED), ("local", "name"), ("local", PACKAGED), (NO_RIVALS, PACKAGED), ("fast", "name"),
+    ("fast", PACKAGED), *((f"{LABELLED}{n}", PACKAGED) for n in (1, 3, 10, 30)), *((control, PACKAGED) for control in CONTROLLED),
+)  # fmt: skip
+"""(condition, way) that README shows."""
+WORDS = {
+    "base": "nothing",
+    "local": "the description",
+    NO_RIVALS: "the same, without altered captions' lesions",
+    "fast": "the description, preset `fast`",
+}
+
+
+def brief(rows: Sequence[Row]) -> str:
+    """README's table: areas, and the shares with a bias."""
+    lines = [
+        "| findings | taught | asked by | seeds | AUC against others | AUC against normals | accuracy | known, points | others taken | normals taken |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]  # fmt: skip
+    for name in SETS:
+        own = of(rows, set=name)
+        whole = len(tasks_of(name))
+        for condition, way in BRIEF:
+            if not (these := of(own, condition=condition, way=way)):
+                continue
+            areas = [said(over_findings(these, first_of(measure))) for measure in ("auc_others", "auc_normals")]
+            known = said(over_findings(these, points(own, _biased("known_kept"))), 1)
+            shares = [
+                f"{over_findings(these, _biased(measure)).estimate:.2f}"
+                for measure in ("others_taken", "normals_taken")
+            ]
+            of_whole, seeds = _counted(these).split(" | ")
+            what = TITLES[name].lower() + ("" if int(of_whole) == whole else f", {of_whole} of them")
+            taught = WORDS.get(
+                condition,
+                f"{condition.removeprefix(LABELLED)} labelled images" if condition.startswith(LABELLED) else condition,
+            )
+            cells = [what, taught, way, seeds, *areas, said(over_findings(these, _biased("accuracy"))), known, *shares]
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 HEAD = """# What a name means, asked in every way, before and after learning

@@ -31,6 +31,8 @@ from medkt.transfer.vocabulary import Vocabulary, vocabulary_of
 LABELLED = "labelled-"
 CONTROLLED = ("texture blobs", "altered words", "noise images", "other words")
 """Of `medkt.audit.controls`, in the order of their worth: shuffled words are none for a text tower that hardly sees order."""
+PACKAGED = "the package's"
+"""The way that a package asks by: whichever its rule picks of the encoder (`medkt.asking.choose`)."""
 NO_RIVALS = "local without rivals"
 TAUGHT = ("base", "local", "fast", "controls", NO_RIVALS, f"{LABELLED}N")
 

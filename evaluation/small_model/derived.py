@@ -192,7 +192,9 @@ DERIVED = (
             PYTHON + "evaluation/kt_phantom/run.py --findings held,invented,new --teach base,local --seeds 5",
             PYTHON + "evaluation/kt_phantom/run.py --findings held --teach controls,labelled-1,labelled-3,labelled-10,labelled-30,fast"
             " --seeds 2",
-            PYTHON + "evaluation/kt_phantom/tables.py",
+            PYTHON + "evaluation/kt_phantom/segmented.py --findings held --teach base,local",
+            PYTHON + "evaluation/kt_phantom/tables.py --readme README.md",
+            PYTHON + "evaluation/kt_phantom/plots.py",
             PYTHON + "evaluation/kt_phantom/limits.py --write evaluation/kt_phantom/results/limits.md",
             PYTHON + "evaluation/kt_phantom/published.py",
         ),

@@ -142,6 +142,9 @@ def test_the_recorded_tables_are_those_of_the_recorded_rows(kt: SimpleNamespace)
     keys = [(one["finding"], one["condition"], one["seed"], one["way"]) for one in rows]
     assert len(set(keys)) == len(keys)
     assert (folder / "tables.md").read_text(encoding="utf-8") == kt.tables.page(folder)
+    readme = (FOLDER.parents[1] / "README.md").read_text(encoding="utf-8")
+    begin, end = (readme.index(mark) for mark in kt.tables.MARKS)
+    assert readme[begin + len(kt.tables.MARKS[0]) : end].strip() == kt.tables.brief(rows)
 
 
 @pytest.mark.parametrize("said", ["labelled-x", "blobs", "labelled-"])
