@@ -25,6 +25,7 @@ from medkt.cli.threads import add_threads, use_threads
 if TYPE_CHECKING:
     from medkt.concepts import Concept
     from medkt.pipeline import Classification, View
+    from medkt.pipeline.classification import ConceptScore
     from medkt.segmentation.zero_shot import ClassSettings
     from medkt.transfer.packages import Taught
 
@@ -185,6 +186,13 @@ def record_of(result: "Classification") -> dict[str, Any]:
     }
 
 
+def _silent(result: "Classification", score: "ConceptScore") -> str:
+    """Why one of several says nothing; where all do it stands above them."""
+    if result.no_claim or not score.no_claim:
+        return ""
+    return f"  no claim, and not in the others' shares: {'; '.join(one.sentence for one in score.no_claim)}"
+
+
 def _say(path: Path, result: "Classification", published: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         record = {**record_of(result), "as_published": published or None}
@@ -202,6 +210,6 @@ def _say(path: Path, result: "Classification", published: dict[str, Any], *, as_
     for name, one in zip(names, result.scores, strict=True):
         where = f"{one.planes[one.best]:>8}" if volume else ""
         learnt = "  learnt" if one.learnt else ""
-        print(f"  {name:<{width}}{one.probability:>7.3f}{one.cosine:>9.3f}{where}{learnt}")
+        print(f"  {name:<{width}}{one.probability:>7.3f}{one.cosine:>9.3f}{where}{learnt}{_silent(result, one)}")
     say_demonstration(result.encoder.name)
     say_notes([*result.warnings, *([published["words"]] if published else [])])

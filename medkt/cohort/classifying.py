@@ -145,13 +145,16 @@ def row_of_classes(classes: Sequence[ClassWords], result: Classification, *, tru
     """One row of the result table; `true` is the concept id of the image's own class.
 
     `predicted` is the class with the highest share, `rank` how many classes have a share as high as the true one's: 1
-    where it is the highest and no other is as high. Where nothing is claimed it is called nothing, and that is no hit. Shares that a float cannot tell apart are told apart by cosine.
+    where it is the highest and no other is as high. Where nothing is claimed it is called nothing, and that is no hit. A class whose
+    words are not understood is never called, and has no rank. Shares that a float cannot tell apart are told apart by cosine.
     """
     scores = {one.concept.id: _of(score) for one, score in zip(classes, result.scores, strict=True)}
     names = {one.concept.id: one.name for one in classes}
-    rank = sum(score >= scores[true] for score in scores.values())
+    understood = {one.concept.id for one, score in zip(classes, result.scores, strict=True) if not score.no_claim}
+    called = [concept for concept in scores if concept in understood] or list(scores)
+    rank = sum(scores[concept] >= scores[true] for concept in called) if true in called else None
     # of equal ones the first that is not the true class: a tie is no hit
-    best = max(scores, key=lambda concept: (scores[concept], concept != true))
+    best = max(called, key=lambda concept: (scores[concept], concept != true))
     silent = ";".join(one.code for one in result.no_claim) or None  # called nothing, which is no hit
     row: dict[str, Value] = {
         "concept": true, "predicted": None if silent else names[best], "hit": best == true and not silent,

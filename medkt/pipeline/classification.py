@@ -44,7 +44,8 @@ class ConceptScore:
         texts: its prompts, which were compared by the rule of the settings.
         planes: indices of those looked at.
         cosines: (planes,) float32, -1 to 1; by phrases with a denial a score in that unit, which may lie beyond.
-        probabilities: (planes,) float32, its share in the softmax over all concepts asked and what is normal.
+        probabilities: (planes,) float32, its share in the softmax over what is normal and all concepts asked whose words are
+            understood; of one whose words are not, among all.
         words_notes: as of `FindingResult`.
         no_claim: why its share says nothing: of the study, or of its words; () where it may be read.
     """
@@ -89,7 +90,9 @@ class Classification:
 
     @property
     def no_claim(self) -> tuple[Reason, ...]:
-        """Why nothing is claimed of any share: they are made of one softmax, so words of one that are not understood spoil all."""
+        """Why nothing is claimed at all: what is against the study, or against words of which fewer than two are left to compare."""
+        if sum(not score.no_claim for score in self.scores) > 1:
+            return ()
         return tuple({one.code: one for score in self.scores for one in score.no_claim}.values())
 
 
@@ -291,4 +294,18 @@ def _held(
         texts = tuple(map(affirmed, one.texts)) if settings.rule == "phrases" else one.texts
         return guard.of_words(one.concept, texts, sight)
 
-    return {name: replace(one, no_claim=(*against, *words(one))) for name, one in scores.items()}
+    return _without_silent({name: replace(one, no_claim=(*against, *words(one))) for name, one in scores.items()})
+
+
+def _without_silent(scores: Mapping[str, ConceptScore]) -> dict[str, ConceptScore]:
+    """The shares of the others as they are without those of which nothing is claimed: of one softmax, so by division."""
+    silent = [one.probabilities.astype(np.float64) for one in scores.values() if one.no_claim]
+    if not silent or len(silent) == len(scores):
+        return dict(scores)
+    left = np.maximum(1.0 - np.sum(silent, axis=0), np.finfo(np.float32).tiny)
+    return {
+        name: one
+        if one.no_claim
+        else replace(one, probabilities=np.minimum(one.probabilities / left, 1).astype(np.float32))
+        for name, one in scores.items()
+    }

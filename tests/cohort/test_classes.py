@@ -277,3 +277,17 @@ def test_a_class_that_nobody_knows_is_told_with_its_case(tmp_path: Path) -> None
     says = r"case 2 of the manifest is of class .Nodule 7.: .*The column concept says which one a class means"
     with pytest.raises(UnknownNameError, match=says):
         classes_of_manifest(survey_classes(tmp_path / "m.csv"), [], only=False, load=load_concept)
+
+
+def test_a_class_whose_words_are_not_understood_is_not_called_and_the_others_are() -> None:
+    made = _result((0.75, 0.5), (0.25, 0.125))
+    denied = Reason(code="words-denied", sentence="it says no")
+    normal = replace(made.scores[1], concept=None, name="normal")
+    held = replace(made, scores=(replace(made.scores[0], no_claim=(denied,)), made.scores[1], normal))
+    assert held.no_claim == ()
+    row = row_of_classes(_classes(), replace(held, scores=held.scores[:2]), true="us_bright")
+    assert row["no_claim"] == "words-denied"  # one of two is left, and there is nothing to compare it with
+    three = [*_classes(), replace(_classes()[1], concept=replace(_classes()[1].concept, id="us_grey"), name="grey")]
+    scores = (*held.scores[:2], replace(made.scores[1], probabilities=np.array([0.5], np.float32)))
+    row = row_of_classes(three, replace(held, scores=scores), true="us_bright")
+    assert (row["predicted"], row["hit"], row["rank"], row["no_claim"]) == ("grey", False, None, None)
