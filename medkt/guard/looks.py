@@ -1,6 +1,6 @@
 """How a study looks to an encoder and without one: the numbers that a guard measures distances in."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor
 from medkt.guard.greys import greys_of
 from medkt.models.encoder import DualEncoder
 from medkt.models.framing import prepare
+from medkt.presence import Sight, token_numbers
 from medkt.saliency.bottleneck import frozen
 from medkt.shapes import Plane
 
@@ -29,24 +30,34 @@ def looks_of(encoder: DualEncoder, planes: Iterable[Plane], layer: int) -> Rows:
     rows: list[Rows] = []
     for batch in _batches(planes):
         pixels = torch.cat([prepare(encoder.spec, np.ascontiguousarray(plane))[0] for plane in batch])
-        rows.append(
-            np.concatenate([_tokens(encoder, pixels, layer), np.stack([greys_of(one) for one in batch])], axis=1)
-        )
+        rows.append(np.concatenate([_tokens(encoder, pixels, layer), _greys(batch)], axis=1))
     return np.concatenate(rows)
 
 
-def looks_of_study(encoder: DualEncoder, indices: Sequence[int], show: Callable[[int], Plane], layer: int) -> Rows:
-    """The same of at most `MOST_PLANES` of a study's planes, at even distances."""
-    places = np.unique(np.linspace(0, len(indices) - 1, MOST_PLANES).round().astype(int))
-    return looks_of(encoder, (show(indices[place]) for place in places), layer)
+def looks_at(sight: Sight, places: Sequence[int], layer: int) -> Rows:
+    """The same of some planes of a study, by place; where the pass that made its features was tapped there, without another."""
+    planes = (sight.show(sight.indices[place]) for place in places)
+    if sight.tapped is None or sight.tapped.layer != layer:
+        return looks_of(sight.encoder, planes, layer)
+    return np.concatenate([sight.tapped.of(places), _greys(planes)], axis=1)
+
+
+def places_looked_at(slices: int) -> list[int]:
+    """At most `MOST_PLANES` of a study's planes, at even distances."""
+    places: list[int] = np.unique(np.linspace(0, slices - 1, MOST_PLANES).round().astype(int)).tolist()
+    return places
+
+
+def _greys(planes: Iterable[Plane]) -> Rows:
+    return np.stack([greys_of(one) for one in planes])
 
 
 def _tokens(encoder: DualEncoder, pixels: Tensor, layer: int) -> Rows:
     with torch.no_grad(), frozen(encoder.module):
         device = next(encoder.module.parameters()).device
-        tokens = encoder.image_prefix(pixels.to(device), layer)[:, encoder.grid(layer).leading :].double()
-    both = torch.cat([tokens.mean(dim=1), tokens.std(dim=1, unbiased=False)], dim=1)
-    return np.asarray(both.cpu().numpy(), np.float64)
+        return np.asarray(
+            token_numbers(encoder, encoder.image_prefix(pixels.to(device), layer), layer).numpy(), np.float64
+        )
 
 
 def _batches(planes: Iterable[Plane]) -> Iterable[list[Plane]]:

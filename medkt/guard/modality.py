@@ -16,10 +16,11 @@ from medkt.concepts import Concept
 from medkt.domains import Domain, domains
 from medkt.guard.by_words import LEAST, modality_directions, modality_shares
 from medkt.guard.known import Distances, Kind, Known, Nearness, nearness
-from medkt.guard.looks import Rows, looks_of, looks_of_study
+from medkt.guard.looks import Rows, looks_at, places_looked_at
 from medkt.guard.plain import Doubt, plain_doubts
 from medkt.guard.words import words_against
-from medkt.presence import Reason, Sight
+from medkt.models.encoder import DualEncoder
+from medkt.presence import Reason, Sight, Tap
 from medkt.presence.normals import cover_key
 from medkt.saliency.targets import KeptTexts, texts_kept
 
@@ -58,6 +59,10 @@ class ModalityGuard:
         images = sum(kind.images for kind in self.known.kinds if kind.modality)
         return f"modality guard: {images} images of the kinds that {self.encoder} was trained on, weights {self.digest[:12]}"
 
+    def tap(self, encoder: DualEncoder) -> Tap | None:
+        """Behind the layer that it looks at, a `medkt.presence.TappingGuard`; None where it knows no image."""
+        return None if self.known is None else Tap(layer=self.known.layer)
+
     def of_image(self, sight: Sight) -> tuple[Reason, ...]:
         """Why nothing should be claimed about the study, the weightiest first."""
         doubts = [*plain_doubts(sight), *self._unlike(sight, None), *self._by_words(sight)]
@@ -82,7 +87,7 @@ class ModalityGuard:
         middle = np.median(_nearest(own, self._looks(known, sight)))
         seen = self._planes.setdefault(sight.features, {})
         if missing := [int(place) for place in places if int(place) not in seen]:
-            rows = looks_of(sight.encoder, (sight.show(sight.indices[place]) for place in missing), known.layer)
+            rows = looks_at(sight, missing, known.layer)
             seen.update(zip(missing, _nearest(own, known.placed(rows)).tolist(), strict=True))
         return np.array([seen[int(place)] > ODD * middle for place in places], dtype=bool)
 
@@ -129,7 +134,7 @@ class ModalityGuard:
     def _looks(self, known: Known, sight: Sight) -> Rows:
         if sight.features not in self._placed:  # every concept of a study asks for them
             self._placed[sight.features] = known.placed(
-                looks_of_study(sight.encoder, sight.indices, sight.show, known.layer)
+                looks_at(sight, places_looked_at(len(sight.indices)), known.layer)
             )
         placed: Rows = self._placed[sight.features]
         return placed

@@ -12,7 +12,7 @@ from medkt.concepts import Concept
 from medkt.domains import Domain
 from medkt.models.encoder import DualEncoder
 from medkt.pipeline.look import Looked, shown_plane
-from medkt.presence import Guard, Null, PlaneGuard, PlaneScores, Presence, PresenceRule, Reason, Sight, withheld
+from medkt.presence import Guard, Null, PlaneGuard, PlaneScores, Presence, PresenceRule, Reason, Sight, Tap, withheld
 from medkt.presence.normals import Normals
 from medkt.saliency.targets import ConceptTexts, Target
 from medkt.segmentation.null import null_of
@@ -30,6 +30,7 @@ class Answering:
         encoder, image, kind, looked: the study as it is shown.
         asked: concept and texts, by concept id.
         normals: what ships with the encoder as it was loaded; None where nothing does.
+        tapped: what the pass that makes the features sees behind a layer, for a guard that wants it.
     """
 
     rule: PresenceRule
@@ -41,10 +42,11 @@ class Answering:
     looked: Looked
     asked: Sequence[tuple[Concept, ConceptTexts]]
     normals: Normals | None = None
+    tapped: Tap | None = None
 
     def __call__(self, features: Float[Tensor, "slices width"], targets: Sequence[Target]) -> tuple[Presence, ...]:
         """One answer a concept, in order."""
-        sight = sight_of(self.encoder, self.image, self.kind, self.looked, features)
+        sight = replace(sight_of(self.encoder, self.image, self.kind, self.looked, features), tapped=self.tapped)
         against = () if self.guard is None else self.guard.of_image(sight)
         return tuple(
             self._answer(concept, texts, target, sight, against)

@@ -23,7 +23,7 @@ from medkt.pipeline.look import View, shown_plane, spacing_in_mm
 from medkt.pipeline.result import ModelFacts, StudyResult, encoder_facts, finding_of, score_finding, too_small
 from medkt.pipeline.study import Study, study_of
 from medkt.pipeline.words import require_words, texts_of, wanted_in
-from medkt.presence import Guard, PresenceRule
+from medkt.presence import Guard, PresenceRule, TappingGuard
 from medkt.presence.normals import Normals, default_normals
 from medkt.segmentation.presence import ThresholdRule
 from medkt.segmentation.segmenter import Segmenter
@@ -189,15 +189,16 @@ class Pipeline:
                 for _, window, group in groups:
                     looked = looks[window]
                     asked = [(concept, texts[concept.id]) for concept in group]
+                    tap = self.guard.tap(encoder) if isinstance(self.guard, TappingGuard) else None
                     decide = Answering(
                         rule=self.rule or ThresholdRule(settings=settings.presence), guard=self.guard,
                         settings=settings.presence, encoder=encoder, image=image, kind=kind, looked=looked, asked=asked,
-                        normals=self.normals,
+                        normals=self.normals, tapped=tap,
                     )  # fmt: skip
                     results = segment_planes(
                         encoder, self.segmenter, looked.positions, partial(shown_plane, image, looked),
                         [words for _, words in asked], settings, spacing_mm=spacing_in_mm(image, looked.planes), decide=decide,
-                        progress=progress,
+                        tap=tap, progress=progress,
                     )  # fmt: skip
                     found.update(held_to_size(results, group, self.guard, image, kind, looked))
         done = time.perf_counter()

@@ -1,6 +1,6 @@
 """What can be answered to "is it there": seen, not seen, no claim; who may answer, and who may hold an answer back."""
 
-from medkt.presence.guard import AnswerGuard, Guard, PlaneGuard, Sight
+from medkt.presence.guard import AnswerGuard, Guard, PlaneGuard, Sight, Tap, TappingGuard, token_numbers
 from medkt.presence.rule import Null, PlaneScores, PresenceRule
 from medkt.presence.state import NO_CLAIM, Presence, Reason, State, withheld
 
@@ -16,5 +16,8 @@ __all__ = [
     "Reason",
     "Sight",
     "State",
+    "Tap",
+    "TappingGuard",
+    "token_numbers",
     "withheld",
 ]

@@ -1,11 +1,12 @@
 """Who may hold an answer back: a guard is shown a study as the models see it, and the words that are asked of it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool, Float, Int64
+import torch
+from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 
 from medkt.concepts import Concept
@@ -30,6 +31,7 @@ class Sight:
         show: gives the plane of an index, (rows, columns) float32 in [0, 1], as the encoder was shown it.
         planes: how the study is cut.
         intensity: how its values are shown.
+        tapped: what the same pass of the encoder saw behind one of its layers, where a guard wanted that.
     """
 
     image: Image
@@ -40,6 +42,45 @@ class Sight:
     show: Callable[[int], Plane]
     planes: Planes
     intensity: Intensity
+    tapped: "Tap | None" = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Tap:
+    """What a pass of the encoder sees behind one of its layers, plane by plane: it costs nothing beside the features.
+
+    Attributes:
+        layer: which.
+        rows: (planes, 2 channels) of each batch: mean and spread over the patches' tokens; filled as planes go through.
+    """
+
+    layer: int
+    rows: list[Tensor] = field(default_factory=list)
+
+    def take(self, encoder: DualEncoder, hidden: Float[Tensor, "planes tokens channels"]) -> None:
+        """Keep what counts of one batch behind the layer."""
+        self.rows.append(token_numbers(encoder, hidden, self.layer))
+
+    def of(self, places: Sequence[int]) -> Float64[np.ndarray, "some numbers"]:
+        """The rows of these planes, by place among all that went through."""
+        return np.asarray(torch.cat(self.rows)[list(places)].numpy(), np.float64)
+
+
+def token_numbers(
+    encoder: DualEncoder, hidden: Float[Tensor, "planes tokens channels"], layer: int
+) -> Float64[Tensor, "planes numbers"]:
+    """Mean and spread of the patches' tokens behind a layer, channel by channel."""
+    tokens = hidden[:, encoder.grid(layer).leading :].double()
+    return torch.cat([tokens.mean(dim=1), tokens.std(dim=1, unbiased=False)], dim=1).cpu()
+
+
+@runtime_checkable
+class TappingGuard(Protocol):
+    """A guard that looks at what the encoder sees behind one of its layers."""
+
+    def tap(self, encoder: DualEncoder) -> Tap | None:
+        """An empty one for a pass of this encoder; None where nothing would be asked of it."""
+        ...
 
 
 @runtime_checkable

@@ -34,6 +34,7 @@ from torch import Tensor
 
 from medkt.errors import InputError, SettingsError
 from medkt.models.encoder import DualEncoder
+from medkt.presence import Tap
 from medkt.saliency.bottleneck import frozen
 from medkt.saliency.explain import (
     PlaneMap,
@@ -234,6 +235,7 @@ def segment_planes(
     *,
     spacing_mm: tuple[float, float] | None,
     decide: Decide | None = None,
+    tap: Tap | None = None,
     progress: Progress | None = None,
 ) -> tuple[ConceptResult, ...]:
     """Segment several concepts in one study; see the head of this file for how to call it.
@@ -247,6 +249,7 @@ def segment_planes(
         settings: None takes the defaults.
         spacing_mm: (row, column) step of a plane, or None where the unit is the pixel.
         decide: makes one answer a concept of the slices' image features; None decides by the threshold of the settings.
+        tap: is filled with what the encoder sees of every slice behind one of its layers, before `decide` is called.
         progress: called with ("presence", "words" or "maps", done, all).
 
     Raises:
@@ -257,7 +260,7 @@ def segment_planes(
         raise InputError(f"nothing to segment: {len(indices)} slices, {len(concepts)} concepts")
     settings = settings or SegmentationSettings()
     targets = embed_targets(encoder, concepts)
-    features, shape = features_of_planes(encoder, indices, show, progress)
+    features, shape = features_of_planes(encoder, indices, show, progress, tap=tap)
     decisions = (decide or _by_threshold(encoder, indices, settings.presence))(features, targets)
     words: list[FoundWords | None] = []
     for concept, decision in zip(concepts, decisions, strict=True):
@@ -373,10 +376,11 @@ def features_of_planes(
     progress: Progress | None,
     *,
     eight_bit: bool = False,
+    tap: Tap | None = None,
 ) -> tuple[Float[Tensor, "slices width"], tuple[int, int]]:
     """Image features of every plane, in small batches, and the planes' common shape (rows, columns).
 
-    For `eight_bit` see `frame_plane`.
+    For `eight_bit` see `frame_plane`. A `tap` is filled on the way, in the same pass.
 
     Raises:
         InputError: the planes differ in size.
@@ -390,12 +394,20 @@ def features_of_planes(
             shapes.add(plane.shape)
             batch.append(prepare_plane(encoder, plane, eight_bit=eight_bit).pixels)
         with torch.no_grad(), frozen(encoder.module):
-            features.append(encoder.encode_image(torch.stack(batch)).float())
+            features.append(_encoded(encoder, torch.stack(batch), tap).float())
         _report(progress, "presence", min(start + _ENCODED_AT_ONCE, len(indices)), len(indices))
     if len(shapes) > 1:
         raise InputError(f"the planes of one study have one size, got {sorted(shapes)}")
     rows, columns = shapes.pop()
     return torch.cat(features), (rows, columns)
+
+
+def _encoded(encoder: DualEncoder, pixels: Tensor, tap: Tap | None) -> Tensor:
+    if tap is None:
+        return encoder.encode_image(pixels)
+    hidden = encoder.image_prefix(pixels, tap.layer)
+    tap.take(encoder, hidden)
+    return encoder.image_suffix(hidden, tap.layer)
 
 
 def _by_threshold(encoder: DualEncoder, indices: Sequence[int], settings: PresenceSettings) -> Decide:
