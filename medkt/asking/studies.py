@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from medkt.shapes import Plane
@@ -20,7 +20,7 @@ class Shown:
 
     planes: tuple[Plane, ...]
     digest: str
-    patient: str = ""
+    patient: str = field(default="", repr=False)
 
 
 @runtime_checkable

@@ -237,7 +237,8 @@ def _of_lesions(kept: "Learned") -> list[str]:
     made = material.inverted
     inside = f"{given['normals']} normal studies of the user's" if "normals" in given else "drawn normal studies"
     if made is None:
-        taught = f"{len(material.images)} studies of the user's that show the finding"
+        picked = f", which stood out of {given['pool']} without labels," if "pool" in given else ""
+        taught = f"{len(material.images)} studies of the user's that{picked or ''} show the finding"
     else:
         taught = (
             f"{len(material.images)} lesions made inside {inside} from the first caption (mean similarity to it "

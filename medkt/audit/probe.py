@@ -3,25 +3,27 @@
     PROBE/with/      studies that show the finding: a file each, or a folder each (a DICOM series)
     PROBE/without/   studies that do not
 
-One of the two is enough to be shown; both, of `FEWEST` studies each, decide. Of a volume the planes are looked at that the
+Or it is a manifest (`.csv`, `.parquet`): the studies whose column `present` says yes or no. One of the two is enough to be shown; both, of `FEWEST` studies each, decide. Of a volume the planes are looked at that the
 pipeline looks at, and the plane with the greatest lead speaks for it.
 """
 
-import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import torch
 
+from medkt.asking.studies import Shown
 from medkt.audit.exam import FINDING, Exam
+from medkt.audit.fingerprints import Fingerprints
 from medkt.concepts import Concept
+from medkt.datasets.case import Case
+from medkt.datasets.manifest import iterate_manifest
+from medkt.datasets.table import SUFFIXES
 from medkt.domains import Domain
 from medkt.errors import InputError, MedktError
-from medkt.io import read_image
 from medkt.models.encoder import DualEncoder
-from medkt.pipeline.look import View, look_at, shown_plane
+from medkt.pipeline.studies import shown_study
 from medkt.saliency.explain import prepare_plane
 from medkt.shapes import Plane
 from medkt.transfer.rehearsal import look
@@ -38,10 +40,12 @@ class Probe:
     Attributes:
         planes: of each study.
         kinds: for each study, "finding" or "without".
+        fingerprints: by which a study or a patient is known again that is to be learned from.
     """
 
     planes: tuple[tuple[Plane, ...], ...]
     kinds: tuple[str, ...]
+    fingerprints: Fingerprints = field(default_factory=Fingerprints)
 
     @property
     def decides(self) -> bool:
@@ -62,28 +66,45 @@ def read_probe(folder: Path, domain: Domain, concept: Concept) -> Probe:
     """The studies of a probe.
 
     Args:
-        folder: holds `with`, `without`, or both.
+        folder: holds `with`, `without`, or both; or a manifest whose column `present` says whether the finding is there.
         domain: how they are shown.
         concept: whose window is used.
 
     Raises:
         InputError: no such folder, nothing in it, a study in both parts, or one that cannot be read or shown; it is named.
     """
-    entries = [(kind, path) for part, kind in ((WITH, FINDING), (WITHOUT, WITHOUT)) for path in _entries(folder / part)]
+    entries = _of_manifest(folder) if folder.is_file() else _of_folders(folder)
     if not entries:
         raise InputError(
-            f"{folder}: a probe holds the folders {WITH} and {WITHOUT} (one is enough), with a file or a folder a study; "
-            "found none"
+            f"{folder}: a probe holds the folders {WITH} and {WITHOUT} (one is enough), with a file or a folder a study, or is a "
+            "manifest whose column `present` says yes or no; found none"
         )
     planes, kinds, seen = list[tuple[Plane, ...]](), list[str](), dict[str, Path]()
-    for kind, path in entries:
-        study, digest = _study(path, domain, concept)
-        if digest in seen:
-            raise InputError(f"{path}: is the same study as {seen[digest]}; a probe holds each once, in one part")
-        seen[digest] = path
-        planes.append(study)
+    prints = list[Fingerprints]()
+    for kind, path, case in entries:
+        study = _study(path, domain, concept, case)
+        if study.digest in seen:
+            raise InputError(f"{path}: is the same study as {seen[study.digest]}; a probe holds each once, in one part")
+        seen[study.digest] = path
+        planes.append(study.planes)
         kinds.append(kind)
-    return Probe(planes=tuple(planes), kinds=tuple(kinds))
+        prints.append(Fingerprints.of(study))
+    return Probe(planes=tuple(planes), kinds=tuple(kinds), fingerprints=Fingerprints.joined(prints))
+
+
+_Entry = tuple[str, Path, Case | None]
+
+
+def _of_folders(folder: Path) -> list[_Entry]:
+    parts = ((WITH, FINDING), (WITHOUT, WITHOUT))
+    return [(kind, path, None) for part, kind in parts for path in _entries(folder / part)]
+
+
+def _of_manifest(path: Path) -> list[_Entry]:
+    if path.suffix not in SUFFIXES:
+        return []
+    cases = [case for case in iterate_manifest(path) if case.present is not None]
+    return [(FINDING if case.present else WITHOUT, case.image, case) for case in cases]
 
 
 def _entries(folder: Path) -> Iterator[Path]:
@@ -91,11 +112,8 @@ def _entries(folder: Path) -> Iterator[Path]:
         yield from sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
-def _study(path: Path, domain: Domain, concept: Concept) -> tuple[tuple[Plane, ...], str]:
+def _study(path: Path, domain: Domain, concept: Concept, case: Case | None) -> Shown:
     try:
-        image = read_image(path)
-        looked = look_at(image, domain, View(modality=domain.name), window=domain.window_for(concept))
-        planes = tuple(shown_plane(image, looked, position) for position in looked.positions)
+        return shown_study(path, domain, concept, case)
     except MedktError as error:
         raise InputError(f"{path}: a study of the probe cannot be used: {error}") from error
-    return planes, hashlib.sha256(np.ascontiguousarray(image.values).tobytes()).hexdigest()

@@ -10,6 +10,16 @@ from typing import TYPE_CHECKING, Any
 from medkt.cli.ahead import Stages
 from medkt.cli.dry_run import add_dry_run, say_plan
 from medkt.cli.from_prose import is_prose, taught
+from medkt.cli.learn_studies import (
+    DEFAULT,
+    HOWS,
+    add_studies,
+    folders_of,
+    read_for,
+    require_own_fit,
+    require_rehearsal,
+    settle_how,
+)  # fmt: skip
 from medkt.cli.learn_text import run_text, studies_of, telling
 from medkt.cli.outputs import add_output, require_output
 from medkt.cli.published import Given, add_as_published, settings_section, settings_values, settle, standing_of
@@ -45,26 +55,29 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "-m", "--model", default="small", help="the encoder: a name of `medkt models list`, or a weights file"
     )
     parser.add_argument(
-        "--how", choices=("images", "text"), default="images",
-        help="images: the model is trained on images made from the words (the default); text: nothing is trained, and the package says "
-        "how the words are asked best and from which lead on the finding is seen; seconds",
+        "--how", choices=HOWS,
+        help="local: the model is trained on lesions made from the words inside normal studies, and rehearses studies with lesions; images: on "
+        "whole images made from the words; text: nothing is trained, and the package says how the words are asked best and from which lead "
+        f"on the finding is seen; seconds (default: {DEFAULT}, or as the preset says)",
     )  # fmt: skip
     parser.add_argument(
         "--normals", type=Path, metavar="DIR",
         help="studies of your own without any finding, a file or a folder (DICOM series) each, or a manifest: on them it is set from which "
-        "lead on the finding is seen, in place of drawn ones; 19 or more",
+        "lead on the finding is seen, in place of drawn ones; 19 or more. With --how local lesions are made inside them, too",
     )  # fmt: skip
     parser.add_argument(
         "--rehearse", type=Path, metavar="DIR",
-        help="studies of your own of the usual mixture, of which nobody says what they show; used as --normals, in place of drawn known findings",
+        help="studies of your own of the usual mixture, of which nobody says what they show; used as --normals, in place of drawn known findings. "
+        "With --how local what the model knows is held on them: 100 to 200, with lesions among them",
     )  # fmt: skip
+    add_studies(parser)
     parser.add_argument("-d", "--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: %(default)s)")
     parser.add_argument(
         "--preset",
         default="fast",
         action=Given,
         metavar="NAME",
-        help="fast, quick, kt-paper, kt-code or kt-medclip (default: %(default)s)",
+        help="local, fast, quick, kt-paper, kt-code or kt-medclip (default: as --how says)",
     )
     add_as_published(parser)
     parser.add_argument("--settings", type=Path, metavar="YAML", help="a file of settings over the preset")
@@ -123,6 +136,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     require_output(arguments, "NAME.medkt")
     settle(arguments, "learn", "learn")
+    settle_how(arguments)
     target = None if arguments.output is None else _target(arguments.output, overwrite=arguments.overwrite)
     if arguments.seeds < 1:
         raise SettingsError(f"--seeds is 1 or more, got {arguments.seeds}")
@@ -149,6 +163,7 @@ def run(arguments: argparse.Namespace) -> int:
     from medkt.models.registry import load_encoder
     from medkt.pipeline import resolve_device
     from medkt.transfer.delta import DeltaSettings
+    from medkt.transfer.given import NOTHING_GIVEN
     from medkt.transfer.learn_settings import LearnSettings
 
     settings = resolve_learning(LearnSettings, preset=arguments.preset, file=arguments.settings, sets=arguments.set)
@@ -156,15 +171,19 @@ def run(arguments: argparse.Namespace) -> int:
     sources = sources_of(settings, original, preset_sources(arguments.preset, "learn"))
     stands = standing_of(arguments, "learn", "learn", settings, own={"delta": "low-rank"})
     settings = settings.on(resolve_device(arguments.device))
+    require_own_fit(arguments, settings)
     probe = None if arguments.probe is None else read_probe(arguments.probe, kind, concept)  # before any model computes
     shown = studies_of(arguments, kind, concept)
+    folders_of(arguments, kind, concept)  # that they are there
     if arguments.dry_run or target is None:
         return _dry_run(arguments, concept, kind, settings, stands)
     encoder = load_encoder(arguments.model, device=resolve_device(arguments.device))
+    require_rehearsal(arguments, encoder, settings)
     second = (
         None if arguments.second is None else load_encoder(arguments.second, device=resolve_device(arguments.device))
     )
-    notes = _notes(encoder, concept, kind)
+    own = read_for(arguments, encoder, concept, kind, settings, probe)
+    notes = [*_notes(encoder, concept, kind), *(own.notes if own else ())]
     say_notes(notes)
     ahead = Stages(arguments.quiet)
     if not arguments.quiet:
@@ -176,6 +195,7 @@ def run(arguments: argparse.Namespace) -> int:
             level=arguments.audit, max_forgetting=arguments.max_forgetting, cache=arguments.cache, sources=sources, as_published=stands.as_json(),
             delta=DeltaSettings(kind="full", storage="float32") if arguments.delta == "full" else None, progress=ahead.told(tick),
             probe=probe, second=second, keep_anyway=arguments.keep_anyway, shown=shown,
+            studies=own.given if own else NOTHING_GIVEN,
         )  # fmt: skip
     seconds = time.perf_counter() - began
     if made.refusal:
@@ -198,6 +218,7 @@ def _dry_run(
     kept = any((arguments.cache or cache_folder()).glob("*.safetensors"))
     model, encoder = planned_encoder(arguments.model, real=kept)
     require_words([concept], encoder, roles=ROLES)
+    require_rehearsal(arguments, encoder, settings)
     notes = _notes(encoder, concept, kind)
     plan = _plan(arguments, concept, kind, settings, encoder, notes, model=model, started=time.process_time())
     sections = [*plan.sections(), settings_section(stands)]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _OF_TRAINING = {
     "settings": "--settings", "set": "--set", "max_forgetting": "--max-forgetting", "second": "--second", "cache": "--cache",
-    "as_published": "--as-published",
+    "as_published": "--as-published", "images": "--images", "pool": "--pool", "dreamt_rehearsal": "--dreamt-rehearsal",
 }  # fmt: skip
 
 

@@ -17,7 +17,9 @@ from medkt.datasets.table import SUFFIXES
 from medkt.domains import Domain
 from medkt.errors import InputError, MedktError
 from medkt.io import read_image
+from medkt.io.dicom_header import read_header, text
 from medkt.io.digest import digest_of
+from medkt.io.read import kind_of_file
 from medkt.pipeline.look import View, look_at, shown_plane
 from medkt.shapes import Plane
 from medkt.spatial import Image
@@ -102,8 +104,21 @@ def shown_study(path: Path, domain: Domain, concept: Concept, case: Case | None 
         planes = planes_shown(image, domain, concept)
     except MedktError as error:
         raise InputError(f"{path}: the study cannot be used: {error}") from error
-    patient = "" if case is None or case.patient_id == case.case_id else case.patient_id
-    return Shown(planes=planes, digest=digest_of(image.values, image.geometry), patient=patient)
+    said = "" if case is None or case.patient_id == case.case_id else case.patient_id
+    return Shown(planes=planes, digest=digest_of(image.values, image.geometry), patient=said or patient_of(path))
+
+
+def patient_of(path: Path) -> str:
+    """The PatientID of a DICOM file, or of the first one in a folder; "" of anything else. It is for `Shown.patient` alone."""
+    files = [path] if path.is_file() else sorted(one for one in path.rglob("*") if one.is_file())
+    for file in files:
+        try:
+            if kind_of_file(file, str(file)) != "dicom":
+                continue
+            return text(read_header(file, str(file)), "PatientID")
+        except MedktError:
+            continue  # the study could be read without this file
+    return ""
 
 
 def planes_shown(image: Image, domain: Domain, concept: Concept) -> tuple[Plane, ...]:

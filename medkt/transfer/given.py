@@ -25,6 +25,8 @@ class GivenStudies:
     normals: Tensor | None = None
     rehearse: Tensor | None = None
     images: Tensor | None = None
+    pool: int = 0
+    """Of how many unlabelled studies `images` stood out; 0 where they are labelled, or there are none."""
 
     @property
     def there(self) -> bool:
@@ -35,7 +37,8 @@ class GivenStudies:
     def record(self) -> dict[str, int]:
         """How many of each there are, for a record; nothing that could name a patient."""
         parts = {"normals": self.normals, "rehearse": self.rehearse, "images": self.images}
-        return {name: len(part) for name, part in parts.items() if part is not None}
+        counts = {name: len(part) for name, part in parts.items() if part is not None}
+        return {**counts, "pool": self.pool} if self.pool else counts
 
 
 NOTHING_GIVEN = GivenStudies()

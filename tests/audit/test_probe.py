@@ -37,6 +37,31 @@ def test_a_probe_is_read_by_its_two_folders(tmp_path: Path) -> None:
     assert "3 with, 1 without" in probe.exam(load_small(), None).what
 
 
+def test_a_manifest_says_what_shows_the_finding(tmp_path: Path) -> None:
+    names = [write_picture(tmp_path / f"{seed}.png", seed).name for seed in range(4)]
+    rows = zip(names, ("yes", "no", "yes", ""), strict=True)
+    lines = [f"c{n},{name},P{n},{present}" for n, (name, present) in enumerate(rows)]
+    (tmp_path / "exam.csv").write_text("\n".join(["case_id,image,patient_id,present", *lines]), encoding="utf-8")
+    probe = read_probe(tmp_path / "exam.csv", US, CYST)
+    assert probe.kinds == ("finding", "without", "finding")
+    assert len(probe.fingerprints.studies) == 3
+    assert len(probe.fingerprints.patients) == 3
+    assert not any("P0" in one for one in probe.fingerprints.patients)
+
+
+def test_the_patient_of_a_dicom_study_is_known_again(tmp_path: Path) -> None:
+    for part, seed in (("with", 1), ("without", 2)):
+        study = write_study(
+            tmp_path / "made" / part, domain="ultrasound", finding="us_cyst", seed=seed, format="dicom", side=64
+        )
+        (tmp_path / part).mkdir()
+        shutil.move(study, tmp_path / part / "x.dcm")
+    probe = read_probe(tmp_path, US, CYST)
+    assert len(probe.fingerprints.studies) == 2
+    assert len(probe.fingerprints.patients) == 1  # the phantoms' planted one
+    assert "MEDKT-PLANTED-ID" not in repr(probe)
+
+
 def test_a_volume_speaks_by_the_plane_that_leads_most(tmp_path: Path) -> None:
     for part, finding in (("with", "ct_nodule"), ("without", "")):
         study = write_study(

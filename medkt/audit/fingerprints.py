@@ -1,0 +1,63 @@
+"""By what the same study or patient is known again, without a trace of who it is: digests, which are gone with the process."""
+
+import hashlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cache
+
+import numpy as np
+
+from medkt.asking.studies import Shown
+from medkt.shapes import Plane
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fingerprints:
+    """Of any number of studies.
+
+    Attributes:
+        studies: one digest for each plane as it is shown, so that a copy in another format is met too.
+        patients: keyed digests of whom they are of; the key belongs to this process.
+    """
+
+    studies: frozenset[str] = field(default=frozenset(), repr=False)
+    patients: frozenset[str] = field(default=frozenset(), repr=False)
+
+    @classmethod
+    def of(cls, *studies: Shown) -> "Fingerprints":
+        """Of these studies."""
+        return cls(
+            studies=frozenset(_of_plane(plane) for study in studies for plane in study.planes),
+            patients=frozenset(_keyed(study.patient) for study in studies if study.patient),
+        )
+
+    @classmethod
+    def joined(cls, several: Iterable["Fingerprints"]) -> "Fingerprints":
+        """Of all of them."""
+        found = tuple(several)
+        return cls(
+            studies=frozenset().union(*(one.studies for one in found)),
+            patients=frozenset().union(*(one.patients for one in found)),
+        )
+
+    def met(self, study: Shown) -> str | None:
+        """How a study is met again among these: "the same image", "the same patient", or None."""
+        own = Fingerprints.of(study)
+        if own.studies & self.studies:
+            return "the same image"
+        return "the same patient" if own.patients & self.patients else None
+
+
+def _of_plane(plane: Plane) -> str:
+    grey = np.rint(np.ascontiguousarray(plane) * 255).astype(np.uint8)
+    return hashlib.sha256(f"{grey.shape}".encode() + grey.tobytes()).hexdigest()
+
+
+def _keyed(patient: str) -> str:
+    return hashlib.blake2b(patient.encode(), key=_key()).hexdigest()
+
+
+@cache
+def _key() -> bytes:
+    return os.urandom(32)

@@ -1,0 +1,245 @@
+"""The user's own studies for a learning: read one at a time, one plane of each kept, and refused where they would teach the wrong thing.
+
+    --normals DIR    studies without a finding: lesions are made inside them, and they are rehearsed
+    --rehearse DIR   the usual mixture of a site, with lesions, without labels: what the model knows is held on them
+    --images DIR     studies that show the finding, learned from in place of lesions made from words
+    --pool DIR       studies of which some may show it: those that stand out when asked for by the description are learned
+                     from, the others rehearsed
+
+Of a volume one plane is kept: of normals the middle one, of the mixture the one that is least like a normal study, of the others the one
+that leads most. No name of a file or person stays; a patient is a keyed digest that is gone with the process.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from medkt.asking import Spoken, leads, way_called
+from medkt.asking.drawn import Counts, draw_calibration
+from medkt.asking.studies import Shown, ShownStudies
+from medkt.asking.vectors import vectors_of_planes
+from medkt.asking.ways import known_names
+from medkt.audit.fingerprints import Fingerprints
+from medkt.concepts import Concept
+from medkt.datasets.phantom.finding import DomainName
+from medkt.domains import Domain
+from medkt.errors import InputError
+from medkt.models.encoder import DualEncoder
+from medkt.saliency.explain import prepare_plane
+from medkt.saliency.targets import embed_texts
+from medkt.shapes import Plane
+from medkt.transfer.given import GivenStudies
+from medkt.transfer.pool import pick
+
+Ticker = Callable[[str, int, int], None]
+WAY = "virtual with bank"
+"""By which a pool is asked; the best way without learning on the invented findings (evaluation/kt_phantom)."""
+FEWEST_REHEARSED, USUAL_REHEARSED = 20, 100
+"""Studies of the usual mixture: fewer are refused; fewer than usual are told."""
+LEAST_WITH_LESIONS = 0.15
+"""The part of them that must be nearer to a known finding than to a normal study. Of drawn normals up to 7 % are."""
+FEWEST_NORMALS = 5
+_SEED = 79_000
+"""Of the drawn studies that a pool is compared with: nothing else draws from it."""
+_COMPARED = Counts(finding=0, others=0, normal=100, known=20)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Own:
+    """What was read.
+
+    Attributes:
+        given: what a learning looks at.
+        notes: what is to be known of it, a sentence each.
+        picked: of a pool: how many studies there were, how many stood out; None without a pool.
+    """
+
+    given: GivenStudies
+    notes: tuple[str, ...] = ()
+    picked: Mapping[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Folders:
+    """Where studies are read from; each any number of them, from a folder or a manifest (`medkt.pipeline.studies`)."""
+
+    normals: ShownStudies | None = None
+    rehearse: ShownStudies | None = None
+    images: ShownStudies | None = None
+    pool: ShownStudies | None = None
+
+    def named(self) -> Iterator[tuple[str, ShownStudies]]:
+        """Those that there are, by the name of their option."""
+        for name in ("normals", "rehearse", "images", "pool"):
+            if (found := getattr(self, name)) is not None:
+                yield name, found
+
+
+def read_own(
+    encoder: DualEncoder,
+    concept: Concept,
+    domain: Domain,
+    folders: Folders,
+    *,
+    known: Sequence[Concept] | None = None,
+    drawn: DomainName | None = None,
+    exam: Fingerprints | None = None,
+    progress: Ticker | None = None,
+) -> Own:
+    """Read every folder, and refuse what would teach the wrong thing.
+
+    Args:
+        encoder: the base; it says which plane of a volume is kept, and what of a pool stands out.
+        concept: to be learned, with a caption that describes it.
+        domain: how studies are shown, and whose words for a normal study are used.
+        folders: what is read.
+        known: what the model is taken to know; None takes the domain's findings.
+        drawn: the domain whose drawn studies a pool is compared with, where no other studies are given.
+        exam: marks of the studies that the exam is set on (`--probe`), none of which may be learned from.
+        progress: told (stage, studies read, studies in all).
+
+    Raises:
+        InputError: a study cannot be read, stands in two folders or in the exam, or belongs to a patient of the exam; the studies to
+            rehearse look like normals only, or are too few; nothing stands out in the pool; images and a pool are both given.
+    """
+    if folders.images is not None and folders.pool is not None:
+        raise InputError("--images and --pool are two ways to learn from studies of your own; give one of them")
+    reader = _Reader(encoder, concept, domain, known, Fingerprints() if exam is None else exam, progress)
+    read = {name: reader.read(name, studies) for name, studies in folders.named()}
+    notes = [*_rehearsal_notes(read.get("rehearse"), reader), *_normal_notes(read.get("normals"))]
+    given = {name: one.pixels for name, one in read.items() if name != "pool"}
+    picked = None
+    if (pool := read.get("pool")) is not None:
+        chosen = pick(pool.leads, _compared(read, reader, drawn))
+        rest = np.setdiff1d(np.arange(len(pool.leads)), chosen)
+        given["images"] = pool.pixels[torch.from_numpy(chosen.copy())]
+        others = pool.pixels[torch.from_numpy(rest)]
+        given["rehearse"] = torch.cat([given["rehearse"], others]) if "rehearse" in given else others
+        picked = {"studies": len(pool.leads), "picked": len(chosen)}
+        notes.append(
+            f"pool: {len(chosen)} of {len(pool.leads)} studies stand out and are learned from, the others are rehearsed"
+        )
+    count = picked["studies"] if picked else 0
+    return Own(given=GivenStudies(**given, pool=count), notes=tuple(notes), picked=picked)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Read:
+    """One plane of each study of a folder.
+
+    `leads` are those of the description, `lesioned` by how much each is nearer to a known finding than to a normal study.
+    """
+
+    pixels: Float[Tensor, "studies 3 side side"]
+    leads: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    lesioned: np.ndarray = field(default_factory=lambda: np.zeros(0))
+
+
+class _Reader:
+    """Reads folder after folder, and remembers what was there by its marks alone."""
+
+    def __init__(
+        self,
+        encoder: DualEncoder,
+        concept: Concept,
+        domain: Domain,
+        known: Sequence[Concept] | None,
+        exam: Fingerprints,
+        progress: Ticker | None,
+    ) -> None:
+        others = tuple(known) if known is not None else domain.others(concept)
+        spoken = Spoken.of(concept, domain, others, concept.texts("inversion") or concept.texts("prompt"))
+        self._encoder, self._exam, self._progress = encoder, exam, progress
+        self._asked = way_called(WAY).directions(encoder, spoken)
+        normal = embed_texts(encoder, domain.words_for(concept).normal).mean(dim=0)
+        self._names, self._normal = known_names(encoder, spoken), torch.nn.functional.normalize(normal, dim=-1)
+        self._seen, self._known = dict[str, str](), [one.id for one in others]
+
+    def read(self, name: str, studies: ShownStudies) -> _Read:
+        """One plane of each study."""
+        pixels, told, lesioned = list[Tensor](), list[float](), list[float]()
+        for study in studies:
+            self._require_new(name, study)
+            vectors = vectors_of_planes(self._encoder, study.planes)
+            lead, odd = leads(vectors, self._asked), self._lesioned(vectors)
+            at = {"normals": len(study.planes) // 2, "rehearse": int(odd.argmax())}.get(name, int(lead.argmax()))
+            pixels.append(shown_to(self._encoder, study.planes[at]))
+            told.append(float(lead[at]))
+            lesioned.append(float(odd[at]))
+            if self._progress is not None:
+                self._progress(f"reading --{name}", len(pixels), len(studies))
+        return _Read(pixels=torch.stack(pixels), leads=np.array(told), lesioned=np.array(lesioned))
+
+    def drawn(self, domain: DomainName) -> np.ndarray:
+        """The leads of drawn studies that do not show the finding."""
+        made = draw_calibration(domain, known=self._known, counts=_COMPARED, seed=_SEED)
+        found: np.ndarray = leads(vectors_of_planes(self._encoder, made.planes), self._asked).double().cpu().numpy()
+        return found
+
+    def _lesioned(self, vectors: Tensor) -> Tensor:
+        known = torch.max(vectors @ self._names.to(vectors).T, dim=1).values
+        return known - vectors @ self._normal.to(vectors)
+
+    def _require_new(self, name: str, study: Shown) -> None:
+        if (met := self._exam.met(study)) is not None:
+            raise InputError(
+                f"--{name}: a study of it is in the exam, too ({met}); what is learned from cannot be judged by: leave it out of one"
+            )
+        for mark in Fingerprints.of(study).studies:
+            if mark in self._seen:
+                there = self._seen[mark]
+                raise InputError(
+                    f"--{name}: a study of it stands in --{there}, too, or twice; give each study once, in one folder"
+                )
+            self._seen[mark] = name
+
+
+def shown_to(encoder: DualEncoder, plane: Plane) -> Float[Tensor, "3 side side"]:
+    """A plane as the encoder takes it, before its normalisation, in [0, 1]."""
+    pixels = prepare_plane(encoder, plane).pixels.cpu()
+    mean, std = (torch.tensor(values)[:, None, None] for values in (encoder.spec.mean, encoder.spec.std))
+    return (pixels * std + mean).clamp(0, 1)
+
+
+def _rehearsal_notes(read: _Read | None, reader: _Reader) -> list[str]:
+    """Of the usual mixture; refused where it is none."""
+    if read is None:
+        return []
+    count, with_lesions = len(read.lesioned), int((read.lesioned > 0).sum())
+    if count < FEWEST_REHEARSED:
+        raise InputError(
+            f"--rehearse: {count} studies are too few to hold what the model knows; give {USUAL_REHEARSED} to 200"
+        )
+    if with_lesions < LEAST_WITH_LESIONS * count:
+        raise InputError(
+            f"--rehearse: these look like normal studies only: {with_lesions} of {count} are nearer to a known finding than to a normal "
+            "study. Rehearsed on normals alone the model forgets what it knows; give the usual mixture, with lesions (no labels are needed)"
+        )
+    return [] if count >= USUAL_REHEARSED else [f"--rehearse: {count} studies; {USUAL_REHEARSED} to 200 are better"]
+
+
+def _normal_notes(read: _Read | None) -> list[str]:
+    if read is None:
+        return []
+    count, odd = len(read.lesioned), int((read.lesioned > 0).sum())
+    if count < FEWEST_NORMALS:
+        raise InputError(f"--normals: {count} studies are too few to make lesions in; give {FEWEST_NORMALS} or more")
+    if odd <= count / 2:
+        return []
+    return [f"--normals: to this model {odd} of {count} look like a known finding rather than normal; check the folder"]
+
+
+def _compared(read: Mapping[str, _Read], reader: _Reader, drawn: DomainName | None) -> np.ndarray:
+    """Leads of studies that do not show the finding: the user's, where there are any, else drawn ones."""
+    own = [read[name].leads for name in ("rehearse", "normals") if name in read]
+    if own:
+        return np.concatenate(own)
+    if drawn is None:
+        raise InputError(
+            "--pool: there is nothing to compare it with; give studies of the usual mixture with --rehearse DIR"
+        )
+    return reader.drawn(drawn)
