@@ -22,6 +22,7 @@ condition had to make that was not in the cache yet.
 
 import argparse
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from teach import PACKAGED, TAUGHT, Bench, conditions, digest_of
 
 from medkt.asking import WAYS, way_called
 from medkt.audit.meaning import Meaning
+from medkt.datasets.phantom.finding import DOMAINS
 from medkt.models.encoder import DualEncoder
 from medkt.models.small import load_small
 from medkt.transfer.trainable import Trainable, frozen_layer
@@ -54,7 +56,7 @@ def run(encoder: DualEncoder, rows: Rows, arguments: argparse.Namespace, ways: S
     """The rows that are missing."""
     numbers = Numbers(finding=arguments.each, known=arguments.each_known, normal=arguments.normals)
     layer = frozen_layer(encoder, Trainable())
-    wanted = [(name, task) for name in arguments.findings.split(",") for task in tasks_of(name)]
+    wanted = [(name, task) for name in arguments.findings.split(",") for task in in_turn(tasks_of(name))]
     galleries: dict[tuple[str, ...], Gallery] = {}
     benches = []
     for name, task in wanted:
@@ -66,6 +68,12 @@ def run(encoder: DualEncoder, rows: Rows, arguments: argparse.Namespace, ways: S
         for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
             for bench in benches:
                 measure(bench, condition, seed, rows, ways)
+
+
+def in_turn(tasks: Sequence[Task]) -> list[Task]:
+    """One finding of each modality, then the next of each, so that a run cut short has some of all."""
+    by_modality = [[task for task in tasks if task.domain.name == name] for name in DOMAINS]
+    return [task for turn in zip_longest(*by_modality) for task in turn if task is not None]
 
 
 def beside_of(name: str, task: Task) -> tuple[Task, ...]:

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from pictures import TESTED, Gallery
 from rows import Rows
-from run import beside_of
+from run import beside_of, in_turn
 from segment import loaded, scores_by_name, study_of, view_of
 from tasks import HERE, SETS, Task, tasks_of
 from teach import PACKAGED, Bench, conditions, digest_of
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = _arguments(argv)
     torch.set_num_threads(1)
     encoder, rows = load_small(), Rows(arguments.out)
-    wanted = [(name, task) for name in arguments.findings.split(",") for task in tasks_of(name)]
+    wanted = [(name, task) for name in arguments.findings.split(",") for task in in_turn(tasks_of(name))]
     for condition in conditions(arguments.teach):
         for seed in range(arguments.seeds):
             for name, task in wanted:
