@@ -298,10 +298,16 @@ def _exam_table(exam: dict[str, Any]) -> list[list[str]]:
         *(f"{name} called" for name in others),
     ]
     rows = [("before", exam["before"]), ("learned", exam["after"])]
-    rows += [(f"learned, asked by {name}", row) for name, row in list(exam["learned, asked by each way"].items())[1:]]
-    rows += [(f"asked by {name}, not learned", row) for name, row in exam["asking without learning"].items()]
+    rows += [(f"learned, asked by {name}", row) for name, row in _distinct(exam["learned, asked by each way"])[1:]]
+    rows += [(f"asked by {name}, not learned", row) for name, row in _distinct(exam["asking without learning"])]
     rows += [(f"control: {name}", row) for name, row in exam["controls"].items()]
     return [head, *([name, *_marks_said(row, others)] for name, row in rows)]
+
+
+def _distinct(asked: dict[str, dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
+    """Ways and their rows, without those whose bank of rivals was empty, so that they ask as the way without it does."""
+    plain = {name: name.removesuffix(" with bank") for name in asked}
+    return [(name, row) for name, row in asked.items() if plain[name] == name or row != asked.get(plain[name])]
 
 
 def _ordered(kinds: Iterable[str]) -> list[str]:

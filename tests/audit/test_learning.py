@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from medkt.asking import WAYS, calibration, choose
-from medkt.audit import LearnedConcept, exam, learn
+from medkt.audit import LearnedConcept, card, exam, learn
 from medkt.audit.audit import Audit
 from medkt.audit.card import as_markdown, as_page
 from medkt.audit.controls import CONTROLS, Control, Setting, cut, nonsense, with_blob
@@ -313,6 +313,13 @@ def test_the_cards_begin_with_the_verdict_and_say_what_was_not_examined(made: Le
     assert page.index("what the name means") < page.index("<h1>")
     assert "What was not examined" in page
     assert "http" not in page
+
+
+def test_a_way_with_an_empty_bank_is_told_once() -> None:
+    row, other = {"net share": 1}, {"net share": 2}
+    assert card._distinct({"name": row, "virtual": other, "name with bank": row, "virtual with bank": row}) == [
+        ("name", row), ("virtual", other), ("virtual with bank", row),
+    ]  # fmt: skip
 
 
 def test_sides_are_swapped_where_the_words_name_one(made: LearnedConcept, encoder: SmallEncoder) -> None:
