@@ -23,7 +23,7 @@ from medkt.concepts.prose.clauses import (
 )
 from medkt.concepts.prose.names import Names, inflected, plural
 from medkt.concepts.prose.roles import look_weight
-from medkt.concepts.prose.subject import Kind, look_of, own_subject
+from medkt.concepts.prose.subject import Kind, kind_subject, look_of, own_subject
 from medkt.concepts.prose.words import rewriting
 
 TOLD = ("brightness", "shape", "margin", "texture", "size", "number", "position")
@@ -153,7 +153,8 @@ def _caption(
             return errors[0]
     found = attributes_in(look)
     told = tuple(name for name in TOLD if name in found)
-    of_whole = kind == "is" or re.match(rf"^{own_subject(names)}\b", look, re.IGNORECASE) is not None
+    of_kind = re.match(kind_subject(), text, re.IGNORECASE) is not None
+    of_whole = not of_kind and (kind == "is" or re.match(rf"^{own_subject(names)}\b", look, re.IGNORECASE) is not None)
     return Captioned(look=look, joined=whole, kind=kind, told=told, of_whole=of_whole, cut=cut)
 
 

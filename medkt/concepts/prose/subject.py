@@ -56,12 +56,12 @@ def look_of(text: str, names: Names, modality: str, *, is_item: bool) -> tuple[s
         return shown
     said = _named_by_noun(said, names)
     lists = rewriting()
-    own = own_subject(names)
+    own = rf"(?:{own_subject(names)}|{kind_subject()})"
     is_ = re.match(rf"^{own}\s+{lists.copulas}\s+(?P<rest>\S.*)$", said, re.IGNORECASE)
     if is_ and ((_DETERMINED.match(is_["rest"]) and " " in is_["rest"]) or _ARE_THINGS.search(said)):
         return _lowered(is_["rest"]), "is"
     if re.match(rf"^{own}\b", said, re.IGNORECASE):
-        return _lowered(said), "says"
+        return _lowered(re.sub(rf"^{kind_subject()}", "the lesion", said, flags=re.IGNORECASE)), "says"
     passive = lists.seen_passive.search(said)
     if passive and not lists.verbs.search(said[: passive.start()]):
         return _lowered(f"{said[: passive.start()].rstrip()} {said[passive.end() :].lstrip()}"), "shows"
@@ -108,6 +108,11 @@ def own_subject(names: Names) -> str:
     size = r"(?:simple|classic|small|smaller|large|larger|big|old|older|fresh|giant|tiny|typical|most|many)"
     masses = rewriting().masses
     return rf"(?:(?:the )?lesions?|(?:(?:an?|the|each)\s+)?(?:{size}\s+)?{head}|(?:the\s+(?:[\w-]+\s+)?|{size}\s+){masses})"
+
+
+def kind_subject() -> str:
+    """An expression for a subject that is one kind of the finding: "the papillary type"."""
+    return rf"(?:the|this|one)\s+(?:[\w-]+\s+){{0,2}}{rewriting().kinds}"
 
 
 def _without_way(text: str, modality: str) -> str:

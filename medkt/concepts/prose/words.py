@@ -150,6 +150,7 @@ class Rewriting:
     guesses: re.Pattern[str]
     before_names: re.Pattern[str]
     masses: str
+    kinds: str
     subjects: re.Pattern[str]
     adjectives: re.Pattern[str]
 
@@ -168,5 +169,5 @@ def rewriting() -> Rewriting:
         instead=tuple((pattern_of([one]), other) for one, other in raw["instead"]), going=pattern_of(raw["going"]),
         showing=pattern_of(raw["showing"]).pattern, showing_subjects=pattern_of(raw["showing_subjects"]).pattern,
         seen_passive=pattern_of(raw["seen_passive"]), copulas=pattern_of(raw["copulas"]).pattern,
-        leaning=pattern_of(raw["leaning"]), verbs=pattern_of(raw["verbs"]), guesses=pattern_of(raw["guesses"]), before_names=pattern_of(raw["before_names"]), masses=pattern_of(raw["masses"]).pattern, subjects=pattern_of(raw["subjects"]), adjectives=pattern_of(raw["adjectives"]),
+        leaning=pattern_of(raw["leaning"]), verbs=pattern_of(raw["verbs"]), guesses=pattern_of(raw["guesses"]), before_names=pattern_of(raw["before_names"]), masses=pattern_of(raw["masses"]).pattern, kinds=pattern_of(raw["kinds"]).pattern, subjects=pattern_of(raw["subjects"]), adjectives=pattern_of(raw["adjectives"]),
     )  # fmt: skip

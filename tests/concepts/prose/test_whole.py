@@ -30,6 +30,12 @@ def test_what_contradicts_or_is_too_long_is_not_added() -> None:
     assert whole("It is a bright oval mass.", "Its edge is sharp.", most_words=5) == "a bright oval mass"
 
 
+def test_kinds_of_the_finding_are_not_put_together() -> None:
+    kinds = ("The papillary type is round and grey.", "The other type is a lobulated bright mass.")
+    assert whole(*kinds) in ("the lesion is round and grey", "a lobulated bright mass")
+    assert not any(one.of_whole for one in captions(*kinds))
+
+
 def test_a_tail_that_tells_no_look_makes_room() -> None:
     first = "It is round with a smooth edge, lies behind the ventricle, and is 5 mm large."
     assert (
