@@ -221,6 +221,11 @@ DERIVED = (
         minutes=90, by_hand="rows of other weights are moved away first; README.md and the page on knowledge transfer repeat its figures",
     ),
     Derived(
+        name="prose", what="captions made of paragraphs: nearest findings by the text tower",
+        files=("evaluation/prose/results/meaning.md",),
+        commands=(PYTHON + "evaluation/prose/meaning.py",), minutes=1, by_hand="evaluation/prose/README.md repeats its median", of="encoder",
+    ),
+    Derived(
         name="real-files", what="`medkt segment` on real files: what was found in each",
         files=("evaluation/results/real_files.md",),
         commands=(PYTHON + "evaluation/real_files.py --data {data} --write evaluation/results/real_files.md",), minutes=10,

@@ -10,9 +10,10 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from medkt.concepts.prose import SENTENCE_ROLES
+from medkt.models.registry import load_encoder
 
 FOLDER = Path(__file__).resolve().parents[3] / "evaluation" / "prose"
-MODULES = ("run", "texts")
+MODULES = ("run", "texts", "meaning")
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="the evaluation stands beside the checkout's tests alone")
 
 
@@ -53,6 +54,11 @@ def test_the_table_is_what_the_rules_read_and_the_bar_holds(prose: SimpleNamespa
         pairs = [pair for one in reads for pair in one.pairs]
         assert sum(read in said for said, read in pairs) / len(pairs) >= 0.9
         assert sum(one.errors for one in reads) == 0
+
+
+def test_what_the_captions_mean_is_what_the_page_says(prose: SimpleNamespace) -> None:
+    page = (FOLDER / "results" / "meaning.md").read_text(encoding="utf-8")
+    assert prose.meaning.table(load_encoder("small")) == page, "run `python evaluation/prose/meaning.py`"
 
 
 def test_a_text_that_falls_apart_otherwise_is_not_scored(prose: SimpleNamespace) -> None:
