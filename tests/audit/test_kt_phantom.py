@@ -106,6 +106,20 @@ def test_known_points_are_against_the_base_asked_by_name(kt: SimpleNamespace) ->
     assert "| local | name | 0.70 | 0.70 | -20.0 | 0.70 | 0.70 |" in text
 
 
+def test_what_was_taught_is_compared_with_asking_finding_by_finding(kt: SimpleNamespace) -> None:
+    way = kt.teach.PACKAGED
+    rows = [row("cxr_cavity", 0, 0.9, way=way), row("ct_abscess", 0, 0.5, way=way)]
+    rows += [row("cxr_cavity", s, 0.8 + s / 10, "local", way) for s in (0, 1)] + [
+        row("ct_abscess", 0, 0.7, "local", way)
+    ]
+    text = kt.tables.against_asking(rows)  # -0.05 and 0.2
+    assert "| local | 2 | 0.08 (" in text
+    assert (
+        text.count("| 1.000 |") == 3
+    )  # of the four sums of +-0.05 and +-0.2 none is nearer to 0 than 0.15, which is theirs
+    assert kt.tables.against_asking(rows[:2]) == ""
+
+
 def test_what_is_missing_of_the_plan_is_said_with_its_command(kt: SimpleNamespace) -> None:
     held = [task.finding.id for task in kt.tasks.tasks_of("held")]
     rows = [row(finding, seed, 0.5) for finding in held for seed in range(5)]
