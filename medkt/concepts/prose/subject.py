@@ -7,6 +7,7 @@
 import re
 from typing import Literal
 
+from medkt.concepts.lexicon import asked
 from medkt.concepts.prose.clauses import LEAST_LOOK
 from medkt.concepts.prose.names import Names, inflected
 from medkt.concepts.prose.roles import look_weight
@@ -152,7 +153,11 @@ def _named_by_noun(text: str, names: Names) -> str:
 
 def _lesion(found: re.Match[str]) -> str:
     several = re.search(r"(?:[^siu]s|omata)$", found.group(), re.IGNORECASE)
-    return "the lesions" if several else "the lesion"
+    noun = "lesions" if several else "lesion"
+    before = re.search(r"([\w-]+)\s*$", found.string[: found.start()])
+    if before is None or before.group(1).lower() in asked().function or rewriting().verbs.fullmatch(before.group(1)):
+        return f"the {noun}"
+    return noun  # "a round bright mass", where the name is "mass"
 
 
 def _modals(text: str) -> str:

@@ -77,6 +77,14 @@ def test_no_caption_holds_the_name() -> None:
     assert "angiomyolipoma" not in caption.look
 
 
+@pytest.mark.parametrize(
+    ("name", "look"),
+    [("mass", "a round bright lesion in the lung"), ("bright mass", "a round lesion in the lung"), ("zorn", "a round bright mass in the lung")],
+)  # fmt: skip
+def test_a_name_of_plain_words_leaves_a_sentence(name: str, look: str) -> None:
+    assert [one.look for one in captions("It is a round bright mass in the lung.", name=name)] == [look]
+
+
 def test_words_of_a_look_in_another_modality_leave_nothing() -> None:
     made, out = rewritten("It is hyperechoic and round.", names=names_of("x", ""), modality="ct")
     assert made == ()
