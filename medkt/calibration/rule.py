@@ -55,7 +55,7 @@ class CalibrationRule:
         strong = calibration.present_above if decision.outcome == "present" else np.inf
         return CalibratedPresence(
             score=scores.score, state=STATES[decision.outcome], reason=decision.reason, margins=scores.margins,
-            scores=scores.scores, strong=strong, weak=min(self.settings.weak, strong), every=not self.settings.gate,
+            scores=scores.scores, strong=strong, weak=min(self.settings.weak_of(scores.unit), strong), every=not self.settings.gate,
             reasons=reasons_of(decision), decision=decision,
         )  # fmt: skip
 

@@ -79,9 +79,10 @@ def null_for(
     """What the same question scores in studies of the same kind that hold nothing; None where nobody knows.
 
     Nobody does where the encoder was taught something since, in another part of the body, in a clip, and in a stack without
-    millimetres. A window that the user chose is taken for the concept's own. A concept with a bias of its own needs none.
+    millimetres. A window that the user chose is taken for the concept's own. A concept with a bias of its own, which was set on
+    planes, needs none for a single image.
     """
-    if target.asked is not None:
+    if target.asked is not None and len(sight.indices) == 1:
         return None
     if normals is None or normals.encoder != sight.encoder.spec.digest or settings.threshold is not None:
         return None
@@ -123,7 +124,7 @@ def heard(scores: PlaneScores, guard: Guard | None, settings: PresenceSettings) 
     """
     if not isinstance(guard, PlaneGuard) or scores.sight is None or len(scores.scores) < 2:
         return scores
-    places = np.flatnonzero(scores.scores >= min(settings.weak, settings.support))
+    places = np.flatnonzero(scores.scores >= min(settings.weak_of(scores.unit), settings.support))
     odd = np.zeros(len(scores.scores), dtype=bool)
     odd[places] = guard.odd_planes(scores.sight, places)
     return without_planes(scores, odd, settings)

@@ -87,15 +87,19 @@ class PresenceSettings:
     def least(self, slices: int, null: Null | None = None, *, unit: str = "") -> float:
         """The score from which a study of so many slices has the finding, where `null` is what others score without it.
 
-        `unit` is `LEAD` where its score is one: then its own bias is the threshold.
+        `unit` is `LEAD` where its score is one: then it is its own bias, and over slices no less than `null` says.
         """
         if self.threshold is not None:
             return self.threshold
         if unit == LEAD:
-            return SEEN_FROM
+            return SEEN_FROM if null is None else max(SEEN_FROM, null.least(self.rate))
         if null is not None:
             return max(null.least(self.rate), FLOOR if self.rule == "softmax" else -math.inf)
         return 0.5 if slices > 1 and self.rule == "softmax" else 0.2
+
+    def weak_of(self, unit: str) -> float:
+        """From which score on a slice is looked at. A lead's scale is flat: what one plane in twenty reaches is its bias, not 0.1."""
+        return max(self.weak, SEEN_FROM) if unit == LEAD else self.weak
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +116,7 @@ class ThresholdRule:
         state: State = "not decided" if not settings.gate else "seen" if found else "not seen"
         return Presence(
             score=scores.score, state=state, reason=_reason(scores, found, settings), margins=scores.margins,
-            scores=scores.scores, strong=least, weak=min(settings.weak, least), every=not settings.gate,
+            scores=scores.scores, strong=least, weak=min(settings.weak_of(scores.unit), least), every=not settings.gate,
             null=None if null is None else null.scores,
         )  # fmt: skip
 
@@ -250,7 +254,9 @@ def _reason(scores: PlaneScores, found: bool, settings: PresenceSettings) -> str
 
 def _whence(scores: PlaneScores, settings: PresenceSettings) -> str:
     """What the threshold is, where neither the user nor the concept said it."""
-    if settings.threshold is not None or scores.unit == LEAD:
+    if settings.threshold is not None or (scores.unit == LEAD and scores.null is None):
+        return ""
+    if scores.unit == LEAD and settings.least(len(scores.scores), scores.null, unit=LEAD) == SEEN_FROM:
         return ""
     if scores.null is None:
         return " (not calibrated: what this model scores where there is nothing is not known)"

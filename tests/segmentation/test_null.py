@@ -10,9 +10,9 @@ from jaxtyping import Float32
 from medkt.errors import SettingsError
 from medkt.presence import Null
 from medkt.presence.normals import NormalStudies
-from medkt.saliency.targets import Target
+from medkt.saliency.targets import Asked, Target
 from medkt.segmentation.null import null_of
-from medkt.segmentation.presence import FLOOR, PresenceSettings, ThresholdRule, plane_scores
+from medkt.segmentation.presence import FLOOR, LEAD, PresenceSettings, ThresholdRule, plane_scores
 
 TARGET = Target(id="spot", wanted=torch.tensor([1.0, 0.0]), normal=None, confusable=torch.zeros(0, 2))
 COSINE = PresenceSettings(rule="cosine", support=0.05)
@@ -87,3 +87,23 @@ def test_a_threshold_that_was_said_stays_and_a_softmax_has_a_floor() -> None:
 def test_a_rate_is_a_share(rate: float) -> None:
     with pytest.raises(SettingsError, match=f"rate is a share from 0 to below 1, got {rate}"):
         PresenceSettings(rate=rate)
+
+
+def test_a_lead_over_slices_is_held_against_normals_too_and_only_what_leads_is_outlined() -> None:
+    """A bias is of planes: of many slices the best leads by chance, and most slices of a study score close below it."""
+    target = replace(TARGET, asked=Asked(
+        wanted=TARGET.wanted, rivals=torch.tensor([[0.0, 1.0]]), known=1, bias=-0.2, texts=("a spot",), way="virtual", digest=""
+    ))  # fmt: skip
+    settings = PresenceSettings(rate=0.5)
+    scores = plane_scores(torch.from_numpy(directions(0.7, 0.7, 0.5)), target, settings, logit_scale=5.0)
+    assert scores.unit == LEAD
+    rule = ThresholdRule(settings=settings)
+    alone = rule.decide(scores)
+    assert (alone.state, alone.strong, alone.weak) == ("seen", 0.5, 0.5)
+    assert [score >= alone.weak for score in scores.scores] == [True, True, False]
+    low = rule.decide(replace(scores, null=Null(scores=np.array([0.1, 0.2, 0.3]))))
+    assert (low.state, low.strong) == ("seen", 0.5)
+    assert low.reason.endswith("reaches 0.5")
+    high = rule.decide(replace(scores, null=Null(scores=np.array([0.1, 0.9, 0.95]))))
+    assert (high.state, high.weak) == ("not seen", 0.5)
+    assert "is below 0.9, which 50 % of 3 drawn normal studies do" in high.reason
