@@ -21,6 +21,7 @@ COPIED_A_SECOND = 4.6e8  # bytes of an encoder that is copied and digested (eval
 COPIES = 12  # of the encoder: for each fine-tuning, each control, the difference and what it is applied to
 IN_LBFGS = 20  # evaluations of a step, of at most 25
 EXAM = 220  # pictures of an exam, about: 152 and eight of each known finding that is drawn
+ASKED = 320  # pictures, about, by which it is settled how a learned concept is asked: 104, 100 normals and 12 of each known finding
 _CONTROLS = {
     "full": (8, 14),
     "quick": (5, 10),
@@ -232,7 +233,7 @@ def _tuned(learning: Learning, passes: EncoderPasses | None) -> Stage:
 
 
 def _judged(learning: Learning, passes: EncoderPasses | None) -> Stage:
-    """The audit: every control is fine-tuned once more, and asked."""
+    """The audit: every control is fine-tuned once more, and asked; and how the concept is asked from now on."""
     s = learning.settings
     copies, known, asked = _images(learning)
     steps = s.finetune.steps or -(-copies // s.finetune.batch) * s.finetune.epochs
@@ -248,6 +249,7 @@ def _judged(learning: Learning, passes: EncoderPasses | None) -> Stage:
         forward += (
             (EXAM * _first(passes, learning.layer) + answers * EXAM * _rest(passes, learning.layer)) if answers else 0
         )
+        forward += ASKED * passes.image.flops
     made = _again(learning, passes) if again else Stage(name="", images=0, steps=0)
     return Stage(
         name="controls", images=made.images, steps=again * steps + made.steps, flops=flops + made.flops,
