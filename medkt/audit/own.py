@@ -11,7 +11,7 @@ that leads most. No name of a file or person stays; a patient is a keyed digest 
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -29,6 +29,7 @@ from medkt.datasets.phantom.finding import DomainName
 from medkt.domains import Domain
 from medkt.errors import InputError
 from medkt.models.encoder import DualEncoder
+from medkt.pipeline.studies import StudyFolder
 from medkt.saliency.explain import prepare_plane
 from medkt.saliency.targets import embed_texts
 from medkt.shapes import Plane
@@ -43,6 +44,8 @@ FEWEST_REHEARSED, USUAL_REHEARSED = 20, 100
 LEAST_WITH_LESIONS = 0.15
 """The part of them that must be nearer to a known finding than to a normal study. Of drawn normals up to 7 % are."""
 FEWEST_NORMALS = 5
+MOST_READ = 1000
+"""Studies that are read of a folder, spread evenly over it: the bound on memory, of which each takes a plane at the encoder's size."""
 _SEED = 79_000
 """Of the drawn studies that a pool is compared with: nothing else draws from it."""
 _COMPARED = Counts(finding=0, others=0, normal=100, known=20)
@@ -137,6 +140,15 @@ class _Read:
     pixels: Float[Tensor, "studies 3 side side"]
     leads: np.ndarray = field(default_factory=lambda: np.zeros(0))
     lesioned: np.ndarray = field(default_factory=lambda: np.zeros(0))
+
+
+def at_most(studies: StudyFolder, most: int = MOST_READ) -> StudyFolder:
+    """So many of a folder's studies, spread evenly over it in its order; all of them where there are no more."""
+    if len(studies) <= most:
+        return studies
+    places = [place * len(studies) // most for place in range(most)]
+    cases = tuple(studies.cases[place] for place in places) if studies.cases else ()
+    return replace(studies, entries=tuple(studies.entries[place] for place in places), cases=cases)
 
 
 class _Reader:

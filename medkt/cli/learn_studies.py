@@ -99,11 +99,12 @@ def folders_of(arguments: argparse.Namespace, kind: "Domain", concept: "Concept"
     Raises:
         InputError: there is no such folder or manifest, or nothing in it.
     """
-    from medkt.audit.own import Folders
+    from medkt.audit.own import Folders, at_most
     from medkt.pipeline.studies import StudyFolder
 
     named = {name: getattr(arguments, name) for name in ("normals", "rehearse", "images", "pool")}
-    return Folders(**{name: StudyFolder.of(path, kind, concept) for name, path in named.items() if path is not None})
+    found = {name: StudyFolder.of(path, kind, concept) for name, path in named.items() if path is not None}
+    return Folders(**{name: at_most(one) for name, one in found.items()})
 
 
 def read_for(

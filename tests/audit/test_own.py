@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import torch
 from medkt.asking.drawn import Counts
 from medkt.asking.studies import Shown
 from medkt.audit.fingerprints import Fingerprints
-from medkt.audit.own import Folders, read_own, shown_to
+from medkt.audit.own import Folders, at_most, read_own, shown_to
 from medkt.concepts import Caption, Concept, load_concept
 from medkt.datasets.phantom.drawers import DRAWERS, draw_normal
 from medkt.datasets.phantom.reading import read
@@ -19,6 +20,7 @@ from medkt.errors import InputError
 from medkt.inversion import normalised
 from medkt.models.small import load_small
 from medkt.models.small.dual_encoder import SmallEncoder
+from medkt.pipeline.studies import StudyFolder
 from medkt.saliency.explain import prepare_plane
 from medkt.shapes import Plane
 
@@ -103,6 +105,14 @@ def test_of_a_volume_one_plane_is_kept(encoder: SmallEncoder) -> None:
     middle = read_own(encoder, CONCEPT, KIND, Folders(normals=Held((volume, *others)))).given.normals
     assert middle is not None
     assert torch.equal(middle[0], shown_to(encoder, volume.planes[1]))  # the middle one
+
+
+def test_no_more_are_read_than_memory_holds(tmp_path: Path) -> None:
+    for number in range(7):
+        (tmp_path / f"{number}.png").write_bytes(b"x")
+    folder = StudyFolder.of(tmp_path, KIND, CONCEPT)
+    assert [path.name for path in at_most(folder, 3).entries] == ["0.png", "2.png", "4.png"]
+    assert at_most(folder, 7) is folder
 
 
 def test_a_folder_of_normals_is_no_mixture(encoder: SmallEncoder) -> None:
