@@ -126,8 +126,9 @@ class Package:
         """
         if digest != self.base.digest:
             ids = ", ".join(concept.id for concept in self.concepts)
+            what = "the weights" if any(one.delta for one in self.learnt) else "the directions"
             raise WeightsError(
-                f"the weights of {ids} belong to {self.base.name} with the digest {self.base.digest[:12]}..., not to "
+                f"{what} of {ids} belong to {self.base.name} with the digest {self.base.digest[:12]}..., not to "
                 f"{name} with {digest[:12] or 'none'}...; load that model, or learn the concept for this one"
             )
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from medkt.asking import WAYS, calibration, choose
+from medkt.asking import WAYS, calibration, choose, way_called
+from medkt.asking.settle import settle
 from medkt.audit import LearnedConcept, card, exam, learn
 from medkt.audit.audit import Audit
 from medkt.audit.card import as_markdown, as_page
@@ -230,6 +231,28 @@ def test_nonsense_is_never_said_to_be_carried(encoder: SmallEncoder, cache: Path
     else:
         assert "names no thing that a picture shows; give studies of your own" in made.verdict.why
     assert made.verdict.answer != "yes"
+
+
+def test_a_package_holds_how_what_was_learned_is_asked(made: LearnedConcept, tmp_path: Path) -> None:
+    """Set on the learned encoder's own leads, in the base's text space; a reader of the package is told."""
+    made.save(tmp_path / "phyllodes.medkt")
+    (one,) = read_package(tmp_path / "phyllodes.medkt").learnt
+    assert made.asking is not None
+    assert one.asking is not None
+    assert one.asking.digest == made.asking.digest
+    assert one.asking.base_digest == made.delta.base_digest == weights_digest(made.base.module)
+    assert one.asking.known == KNOWN
+    assert f"from a lead of {made.asking.bias:.3f}, set on " in one.card
+    again = settle(
+        made.encoder, made.concept, made.domain, base_digest=made.delta.base_digest, known=[load_concept(name) for name in KNOWN],
+        way=way_called(made.asking.way),
+    )  # fmt: skip
+    of_base = settle(
+        made.base, made.concept, made.domain, base_digest=made.delta.base_digest, known=[load_concept(name) for name in KNOWN],
+        way=way_called(made.asking.way),
+    )  # fmt: skip
+    assert again.bias == made.asking.bias != of_base.bias
+    assert again.vectors == of_base.vectors  # the text side never learns
 
 
 def test_another_encoder_is_told_and_decides_nothing(made: LearnedConcept, encoder: SmallEncoder) -> None:

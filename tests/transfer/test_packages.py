@@ -200,5 +200,5 @@ def test_one_concept_asked_twice_is_refused(tmp_path: Path, files: tuple[Path, P
 
 def test_directions_of_another_base_are_refused(tmp_path: Path) -> None:
     path = write_asked(tmp_path / "grey.medkt", make_words("grey_disc", "grey disc"))
-    with pytest.raises(WeightsError, match=r"grey.medkt: the weights of grey_disc belong to bright-spots"):
+    with pytest.raises(WeightsError, match=r"grey.medkt: the directions of grey_disc belong to bright-spots"):
         Taught.of(with_gain(BrightSpots(), 5.0), [path])
