@@ -56,7 +56,9 @@ def run(encoder: DualEncoder, rows: Rows, arguments: argparse.Namespace, ways: S
     """The rows that are missing."""
     numbers = Numbers(finding=arguments.each, known=arguments.each_known, normal=arguments.normals)
     layer = frozen_layer(encoder, Trainable())
-    wanted = [(name, task) for name in arguments.findings.split(",") for task in in_turn(tasks_of(name))]
+    wanted = [
+        (name, task) for name in arguments.findings.split(",") for task in in_turn(tasks_of(name))[: arguments.most]
+    ]
     galleries: dict[tuple[str, ...], Gallery] = {}
     benches = []
     for name, task in wanted:
@@ -119,6 +121,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--ways", default="", help="of asking; all where nothing is said")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--most", type=int, help="findings of each set; the modalities come in turn")
     parser.add_argument("--each", type=int, default=50, help="test phantoms of a finding")
     parser.add_argument("--each-known", type=int, default=20, help="test phantoms of each known finding")
     parser.add_argument("--normals", type=int, default=100, help="normal studies of each modality")
