@@ -281,8 +281,11 @@ def _map_rule(study: Study) -> str:
     if not s.presence.gate:
         return f"presence.gate is off, every plane looked at{most}"
     slices = max(len(looked.positions) for looked in study.looks.values())
+    least = f"{s.presence.least(slices):g}"
+    if s.presence.threshold is None:
+        least = f"what {100 * s.presence.rate:g} % of known normal studies reach, or {least} where none are known"
     return (
-        f"where a finding is present ({s.presence.rule} score of the study at least {s.presence.least(slices):g}), those that score "
+        f"where a finding is present ({s.presence.rule} score of the study at least {least}), those that score "
         f"{s.presence.weak:g} or more{most}"
     )
 

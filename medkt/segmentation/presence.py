@@ -253,11 +253,10 @@ def _reason(scores: PlaneScores, found: bool, settings: PresenceSettings) -> str
 
 
 def _whence(scores: PlaneScores, settings: PresenceSettings) -> str:
-    """What the threshold is, where neither the user nor the concept said it."""
+    """What the score is held against, where neither the user nor the concept said it."""
     if settings.threshold is not None or (scores.unit == LEAD and scores.null is None):
-        return ""
-    if scores.unit == LEAD and settings.least(len(scores.scores), scores.null, unit=LEAD) == SEEN_FROM:
         return ""
     if scores.null is None:
         return " (not calibrated: what this model scores where there is nothing is not known)"
-    return f", which {100 * settings.rate:g} % of {len(scores.null.scores)} drawn normal studies do"
+    share = scores.null.reached_by(scores.score)
+    return f"; {f'{share:.1%}' if share else 'none'} of {len(scores.null.scores)} drawn normal studies score as much"

@@ -56,9 +56,10 @@ def test_each_question_has_its_own_threshold(pipeline: Pipeline, breast: Path) -
         answer = finding.found.presence
         assert answer.strong == pytest.approx(max(FLOOR, float(np.quantile(null.scores, 0.97))))
         np.testing.assert_array_equal(answer.null, null.scores)
-        assert "which 3 % of 500 drawn normal studies do" in answer.reason
+        assert "of 500 drawn normal studies score as much" in answer.reason
     cyst, other = (finding.found.presence for finding in result.findings)
     assert (cyst.state, cyst.strong) == ("seen", FLOOR)
+    assert cyst.reason.endswith("reaches 0.05; none of 500 drawn normal studies score as much")
     assert other.strong > 0.3  # drawn breasts without any come near to it
 
 

@@ -66,7 +66,7 @@ def test_a_study_is_seen_from_what_few_normals_score() -> None:
     rule = ThresholdRule(settings=settings)
     known = rule.decide(replace(scores, null=null))
     assert (known.state, known.strong) == ("seen", pytest.approx(0.2))
-    assert "reaches 0.2, which 50 % of 3 drawn normal studies do" in known.reason
+    assert "reaches 0.2; 33.3% of 3 drawn normal studies score as much" in known.reason
     assert known.null is null.scores
     assert rule.decide(replace(scores, null=Null(scores=np.array([0.1, 0.4, 0.6])))).state == "not seen"
     unknown = rule.decide(scores)
