@@ -119,7 +119,7 @@ def test_calibrated_decisions_replace_the_threshold() -> None:
             assert finding.found.presence.present is (outcome == "present")
             assert done.result.mask(finding).values.any() == (outcome == "present")
             assert finding.found.presence.reason == done.decisions[BRIGHT.id].reason
-            assert done.result.settings.presence == pipeline.settings.presence
+            assert done.result.settings.presence == replace(pipeline.settings.presence, extent_mm=0.0)  # the domain's
 
 
 def test_of_what_is_unlike_nothing_is_outlined_and_the_reason_is_a_warning() -> None:
