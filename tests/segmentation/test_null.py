@@ -103,7 +103,7 @@ def test_a_lead_over_slices_is_held_against_normals_too_and_only_what_leads_is_o
     assert [score >= alone.weak for score in scores.scores] == [True, True, False]
     low = rule.decide(replace(scores, null=Null(scores=np.array([0.1, 0.2, 0.3]))))
     assert (low.state, low.strong) == ("seen", 0.5)
-    assert low.reason.endswith("reaches 0.5")
+    assert low.reason.endswith("reaches 0.5; none of 3 drawn normal studies score as much")
     high = rule.decide(replace(scores, null=Null(scores=np.array([0.1, 0.9, 0.95]))))
     assert (high.state, high.weak) == ("not seen", 0.5)
-    assert "is below 0.9, which 50 % of 3 drawn normal studies do" in high.reason
+    assert "is below 0.9; 66.7% of 3 drawn normal studies score as much" in high.reason
