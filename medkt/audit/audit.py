@@ -30,6 +30,8 @@ from medkt.transfer.trainable import frozen_layer
 
 Level = Literal["full", "quick", "none"]
 Ticker = Callable[[str, int, int], None]
+DREAMT = "images inverted by the base model from known findings' words"
+HELD_BACK = "studies that were not rehearsed: drawn ones of known findings, or every tenth of the user's"
 VERSION = 2
 """Of what an audit records; before it, the exam was set on images that the words made."""
 
@@ -69,6 +71,7 @@ class Audit:
         opinion: another encoder's; None where none was asked.
         before, after: answers about inverted images, by which the choice was made; they are no exam.
         unexamined: what the audit did not look at, a sentence each.
+        held_on: what forgetting is judged on.
     """
 
     level: Level
@@ -82,6 +85,7 @@ class Audit:
     before: tuple[Answers, ...]
     after: tuple[Answers, ...]
     unexamined: tuple[str, ...] = field(default=())
+    held_on: str = DREAMT
 
     @property
     def meaning(self) -> tuple[str, ...]:
@@ -118,7 +122,7 @@ class Audit:
             "another encoder": None if self.opinion is None else self.opinion.as_json(),
             "intervals": "95 %; of areas by DeLong, of the net share by resampling pictures, over seeds by Student's t, of shares by Wilson",
             "forgetting": {
-                "judged on": "images inverted by the base model from known findings' words",
+                "judged on": self.held_on,
                 "share of known images with another name": _spread([a.forgotten for a in self.after]),
                 "by finding": {name: _kept(kept) for name, kept in self.known_kept.items()},
             },
@@ -182,6 +186,7 @@ def audit(
         level=level, seeds=tuple(each.seed for each in learned), kept=kept, verdict=verdict, drawn=drawn, probed=probed,
         picturing=picturing, opinion=None if second is None else opinion_of(second, one.material), before=tuple(ask(base, asked) for asked in questions),
         after=tuple(ask(each.encoder, asked) for each, asked in zip(learned, questions, strict=True)),
+        held_on=HELD_BACK if one.material.known_of else DREAMT,
         unexamined=_unexamined(one, known, drawn, probed, readings, learned, level, second=second is not None),
     )  # fmt: skip
 

@@ -270,7 +270,7 @@ def _tables(audit: dict[str, Any]) -> list[tuple[str, str, list[list[str]]]]:
         tables.append(
             ("Whether the model can picture the words", "Cosines of inverted images.", [["", "cosine"], *rows])
         )
-    kept = [["finding", "inverted images that keep their name", "95 % interval"]]
+    kept = [["finding", "images that keep their name", "95 % interval"]]
     kept += [
         [name, f"{row['kept']} of {row['of']}", f"{100 * row['low']:.0f} to {100 * row['high']:.0f} %"]
         for name, row in audit["forgetting"]["by finding"].items()

@@ -351,7 +351,7 @@ def _say(
         print(line)
     print(f"{made.concept.name}: learned in {seconds:.0f} s with {len(made.learned)} seed(s)")
     if made.audit is not None:
-        print(f"  known inverted images that got another name: {made.audit.forgotten:.1%}")
+        print(f"  known images that got another name: {made.audit.forgotten:.1%}")
         print(f"  not examined: {'; '.join(made.audit.unexamined)}")
     if (chosen := made.learned[made.kept].chosen) is not None:
         print(f"  chosen without labels: step {chosen.step}, interpolation {chosen.interpolation:g}")

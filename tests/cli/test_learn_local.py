@@ -58,6 +58,7 @@ def test_lesions_teach_and_the_card_says_so(tmp_path: Path, capsys: pytest.Captu
     assert record["recipe"]["settings"]["how"] == "local"
     assert record["recipe"]["studies of the user's"] == {}
     assert len(record["recipe"]["similarity of the images"]) == 2
+    assert record["audit"]["forgetting"]["judged on"].startswith("studies that were not rehearsed")
     assert set(record["audit"]["forgetting"]["by finding"]) <= {*KNOWN, "normal"}
     page = (tmp_path / "x.html").read_text(encoding="utf-8")
     assert "lesions made inside drawn normal studies from the first caption" in page
