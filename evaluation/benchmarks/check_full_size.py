@@ -21,10 +21,10 @@ from examine_full_size import ROOT, generate, run
 
 RESULT = ROOT / "evaluation" / "results" / "check_full_size.md"
 SCRIPT = ROOT / "evaluation" / "kt_real" / "run.py"
-CLASS, STUDIES = "real_scirrhus", 6
+CLASS, STUDIES, OWN = "real_scirrhus", 6, "local, own studies"
 FEW = (
-    "images=2", "views=1", "choose=false", "validation_images=0", "rehearsal_images=1", "pictured=0", "finetune.steps=2", "finetune.batch=2",
-    "finetune.rehearsal_batch=4", "inversion.steps=2", "rehearsed_with.steps=1", "teaching.inversion.steps=2", "teaching.known=1",
+    "images=2", "views=1", "choose=false", "validation_images=0", "rehearsal_images=0", "pictured=0", "finetune.steps=2", "finetune.batch=2",
+    "finetune.rehearsal_batch=4", "inversion.steps=2", "teaching.inversion.steps=2", "teaching.known=0",
     "teaching.drawn=1", "teaching.normals=2",
 )  # fmt: skip
 
@@ -52,9 +52,11 @@ def main() -> None:
         whole = _told([*start, "--out", str(folder / "none"), "--dry-run"])
         few = [*start, "--out", str(folder / "out"), "--classes", CLASS, "--most", str(STUDIES)]
         began, asking = time.perf_counter(), run([*few, "--asking"], folder / "home")
-        teaching = run([*few, "--set", *FEW], folder / "home")
+        taught = run([*few, "--set", *FEW, "--control-seeds", "0"], folder / "home")
+        controls = run([*few, "--set", *FEW, "--ways", OWN], folder / "home")
         wall = time.perf_counter() - began
         rows = [json.loads(line) for line in (folder / "out" / "rows.jsonl").read_text(encoding="utf-8").splitlines()]
+        ways = sum(": " not in row["condition"] for row in rows) - 1
         page = (folder / "out" / "page.html").stat().st_size
     lines = [
         "# kt_real at BiomedCLIP's size", "",
@@ -63,7 +65,9 @@ def main() -> None:
         f"{arguments.threads} thread(s) of a machine that was shared with other work, so seconds are of the processor. torch {torch.__version__}.", "",
         "| part | conditions | seconds of processor | peak memory, GiB |", "|---|---|---|---|",
         f"| asking, from start to page | 1 | {asking.ru_utime + asking.ru_stime:.0f} | {asking.ru_maxrss / 2**20:.1f} |",
-        f"| teaching, with few steps | {len(rows) - 1} | {teaching.ru_utime + teaching.ru_stime:.0f} | {teaching.ru_maxrss / 2**20:.1f} |", "",
+        f"| every way of teaching, with few steps | {ways} | {taught.ru_utime + taught.ru_stime:.0f} | {taught.ru_maxrss / 2**20:.1f} |",
+        f"| controls, pools and labelled studies of '{OWN}' | {len(rows) - 1 - ways} | {controls.ru_utime + controls.ru_stime:.0f} | "
+        f"{controls.ru_maxrss / 2**20:.1f} |", "",
         f"Every condition has its row: {', '.join(row['condition'] for row in rows)}. A page of {page / 1e3:.0f} kB.", "",
         f"What the script says of a whole run with the default settings, at the speed that the shared machine had ({wall / 60:.0f} minutes on the wall for the "
         f"above): {whole}", "",

@@ -114,7 +114,7 @@ def _costs(
 
 def _seconds(condition: str, cost: Mapping[str, float], settings: LearnSettings, *, first: bool) -> float:
     """Of one condition; images of known findings are made once for all concepts that have the same."""
-    if "labelled" in condition:
+    if "labelled" in condition or "pool" in condition:
         return cost["fine-tuning"] / (len(settings.choice.learning_rates) if settings.choose else 1)
     if ": " in condition:
         return cost["controls"] / CONTROLS

@@ -13,7 +13,8 @@ The figure is the lead: by how much a study's cosine with what is asked for is a
 First in every table stands the area under its curve, the class against the others, with its interval; a class of fewer than 20
 test studies, or with fewer than 20 others, has no verdict. Of every encoder that was taught, all ways of asking are asked.
 Conditions: "base"; what was taught by each way of `medkt learn` (whole images made from words; lesions made inside normal studies, drawn ones,
-or real ones with real studies to rehearse by); four of the audit's controls; "labelled N": the same rehearsal and fine-tuning on N studies of the class. One JSON line a condition goes to `rows.jsonl` as soon as it is done; a second run goes on where the first ended,
+or real ones with real studies to rehearse by); four of the audit's controls; "pool": studies picked by asking from an unlabelled pool that holds some of the class, and from
+one that holds none, which should be refused; "labelled N": the same rehearsal and fine-tuning on N studies of the class. One JSON line a condition goes to `rows.jsonl` as soon as it is done; a second run goes on where the first ended,
 and refuses another model, other studies or other settings. `tables.py` makes `table.md` and `page.html` after every row.
 """
 
@@ -24,6 +25,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -36,14 +38,14 @@ from tables import write_tables
 from teaching import Condition, Way, conditions, ways_of
 
 from medkt.about import __version__
-from medkt.asking import WAYS, Spoken
+from medkt.asking import WAYS, Directions, Spoken
 from medkt.audit.exam import lead_of
 from medkt.errors import InputError, MedktError
 from medkt.models.encoder import DualEncoder
 from medkt.models.registry import load_encoder
 from medkt.pipeline import resolve_device
 from medkt.saliency.explain import prepare_plane
-from medkt.transfer.rehearsal import look, text_vectors, vectors_of
+from medkt.transfer.rehearsal import Seen, look, text_vectors, vectors_of
 from medkt.transfer.trainable import frozen_layer
 from medkt.transfer.vocabulary import vocabulary_of
 
@@ -188,23 +190,31 @@ def key_of(row: dict[str, Any]) -> tuple[str, str, int]:
 
 
 class Bench:
-    """One class with its studies, as far as the layers go that no teaching changes."""
+    """One class with its studies, as far as the layers go that no teaching changes; looked at when a row is first wanted."""
 
     def __init__(self, encoder: DualEncoder, task: Task, ways: tuple[Way, ...]) -> None:
-        self.base, self.task = encoder, task
-        began = time.perf_counter()
-        pixels = torch.stack([prepare_plane(encoder, plane).pixels for one in task.asked for plane in one.planes])
-        self.planes = len(pixels)
-        layers = {frozen_layer(encoder, way.settings.finetune.trains) for way in ways} or {None}
-        layer = layers.pop() if len(layers) == 1 else None  # one way may train more than another
-        self._seen = look(encoder, pixels, layer)
+        self.base, self.task, self._ways = encoder, task, ways
         self._starts = np.cumsum([0, *(len(one.planes) for one in task.asked[:-1])])
-        described = task.concept.texts("inversion")
-        spoken = Spoken.of(task.concept, task.domain, task.known, described)
-        self._asked = {way.name: way.directions(encoder, spoken) for way in WAYS}
-        self._names = text_vectors(encoder, tuple(texts[0] for texts in spoken.rival_names))
-        self._before = self._nearest(vectors_of(encoder, self._seen))
-        self.seconds = time.perf_counter() - began
+        self._spoken = Spoken.of(task.concept, task.domain, task.known, task.concept.texts("inversion"))
+
+    @cached_property
+    def _seen(self) -> Seen:
+        layers = {frozen_layer(self.base, way.settings.finetune.trains) for way in self._ways}
+        layer = layers.pop() if len(layers) == 1 else None  # one way may train more than another
+        pixels = [prepare_plane(self.base, plane).pixels for one in self.task.asked for plane in one.planes]
+        return look(self.base, torch.stack(pixels), layer)
+
+    @cached_property
+    def _asked(self) -> dict[str, Directions]:
+        return {way.name: way.directions(self.base, self._spoken) for way in WAYS}
+
+    @cached_property
+    def _names(self) -> torch.Tensor:
+        return text_vectors(self.base, tuple(texts[0] for texts in self._spoken.rival_names))
+
+    @cached_property
+    def _before(self) -> np.ndarray:
+        return self._nearest(vectors_of(self.base, self._seen))
 
     def missing(
         self, kept: "Kept", ways: tuple[Way, ...], arguments: argparse.Namespace
@@ -219,7 +229,11 @@ class Bench:
 
     def row(self, condition: Condition) -> dict[str, Any]:
         """What an encoder answers: the lead of each study by each way of asking; no lead where it cannot be made."""
-        made = condition.make()
+        made, why = None, "cannot be made of this class"
+        try:
+            made = condition.make()
+        except InputError as error:
+            why = str(error)
         plain: dict[str, Any] = {"class": self.task.concept.id, "condition": condition.name, "seed": condition.seed}
         plain |= {"studies": [one.id for one in self.task.asked], "labels": [one.label for one in self.task.asked]}
         plain |= {"patients": [one.patient for one in self.task.asked], "of the class": self.task.mine}
@@ -227,7 +241,7 @@ class Bench:
             "brightness": [round(float(np.mean([plane.mean() for plane in one.planes])), 4) for one in self.task.asked]
         }
         if made is None:
-            return {**plain, "leads": {}, "renamed": None}
+            return {**plain, "leads": {}, "renamed": None, "why not": why}
         vectors = vectors_of(made, self._seen)
         leads = {name: self._leads(vectors, to.wanted, to.rivals) for name, to in self._asked.items()}
         moved = (self._nearest(vectors) != self._before)[self.task.mine :]

@@ -46,6 +46,7 @@ svg { display: block; } svg line, svg circle { stroke: currentColor; } svg circl
 <td><svg width="150" height="16" viewBox="0 0 150 16" role="img" aria-label="{{ row.cells[0] }}"><line x1="75" x2="75" y1="0" y2="16" stroke-dasharray="2 2"/>
 <line x1="{{ 150 * row.low }}" x2="{{ 150 * row.high }}" y1="8" y2="8"/><circle cx="{{ 150 * row.middle }}" cy="8" r="3"/></svg></td>
 {% for cell in row.cells %}<td>{{ cell }}</td>{% endfor %}</tr>{% endfor %}</table></div>
+{% for line in one.unmade %}<p class="quiet">{{ line }}</p>{% endfor %}
 {% endfor %}</body></html>
 """
 COLUMNS = ("AUC of the lead", "change", "called", "others called", "renamed", "seeds")
@@ -108,6 +109,7 @@ def class_of(name: str, about: Mapping[str, Any], rows: Sequence[Mapping[str, An
     return {
         "name": name, "title": f"{about['name']} ({name})", "verdict": verdict, "mark": mark,
         "about": f"“{about['description']}” {about['studies']} studies of it and {about['others']} others; told apart from {len(about['known'])} known names.{met}",
+        "unmade": [f"Not made: {row['condition']}, seed {row['seed']}: {row['why not']}" for row in rows if not row["leads"]],
         "rows": [shown(line) for line in lines], "lines": lines, "decides": about["decides"],
     }  # fmt: skip
 
@@ -248,6 +250,7 @@ def markdown(run: Mapping[str, Any], classes: Sequence[Mapping[str, Any]]) -> st
         for row, line in zip(one["rows"], one["lines"], strict=True):
             pairs = ", ".join(f"{label} {value:.2f}" for label, value in line.pairs.items())
             out.append(f"| {row['condition']} | {row['way']} | {' | '.join(row['cells'])} | {pairs} |")
+        out += [line for missing in one["unmade"] for line in ("", missing)]
     return "\n".join(out) + "\n"
 
 

@@ -9,12 +9,16 @@ from typing import get_args
 import numpy as np
 import torch
 from classes import Task
+from numpy.typing import NDArray
 from studies import Study
 from torch import Tensor
 
+from medkt.asking import Directions, Spoken, way_called
 from medkt.audit.controls import CONTROLS, Control, Setting
+from medkt.audit.exam import lead_of
 from medkt.config import resolve_learning
 from medkt.errors import InputError
+from medkt.inversion import normalised
 from medkt.models.encoder import DualEncoder
 from medkt.models.framing import frame_plane
 from medkt.transfer.choose import Candidate
@@ -22,10 +26,14 @@ from medkt.transfer.gathering import gather_as
 from medkt.transfer.given import GivenStudies
 from medkt.transfer.learn import Learned, learn_from
 from medkt.transfer.learn_settings import How, LearnSettings
+from medkt.transfer.pool import pick
+from medkt.transfer.rehearsal import image_vectors
 from medkt.transfer.vocabulary import vocabulary_of
 
 LABELLED = (1, 3, 10, 30)
 OWN = ", own studies"
+POOL, PICKED_BY = "pool", "virtual"
+"""The way of asking by which a pool's studies are picked, fixed before any was asked."""
 ASKED = ("noise images", "texture blobs", "altered words", "other words")
 """Of the audit's controls: noise, a blob of random texture, altered words, another finding's words."""
 
@@ -114,6 +122,10 @@ def conditions(
         yield Condition(
             name=f"{way.name}: {control.name}", seed=seed, make=partial(_controlled, control, base, learned, cache)
         )
+    if way.own:
+        for name, hidden in ((POOL, task.given), (f"{POOL} without it", ())):
+            pick_of = partial(_pooled, base, task, way, learned, hidden)
+            yield Condition(name=f"{way.name}: {name}", seed=seed, make=pick_of)
     for count in (one for one in LABELLED if one <= len(task.given)):
         picked = _picked(task.given, count, seed)
         yield Condition(
@@ -131,6 +143,30 @@ def _labelled(
     base: DualEncoder, task: Task, way: Way, learned: Callable[[], Learned], studies: list[Study]
 ) -> DualEncoder:
     return labelled(base, task, way, learned(), studies)
+
+
+def _pooled(
+    base: DualEncoder, task: Task, way: Way, learned: Callable[[], Learned], hidden: Sequence[Study]
+) -> DualEncoder:
+    """Taught by what stands out in an unlabelled pool: every second of the others, with studies of the class among them or none.
+
+    Raises:
+        InputError: nothing stands out, as it should where the pool holds none of the class.
+    """
+    pool, beside = [*hidden, *task.others[::2]], task.others[1::2]
+    spoken = Spoken.of(task.concept, task.domain, task.known, task.concept.texts("inversion"))
+    asked = way_called(PICKED_BY).directions(base, spoken)
+    picked = pick(leads_of(base, pool, asked), leads_of(base, beside, asked))
+    return labelled(base, task, way, learned(), [pool[place] for place in picked])
+
+
+def leads_of(encoder: DualEncoder, studies: Sequence[Study], asked: Directions) -> NDArray[np.float64]:
+    """By how much the middle plane of each study leads."""
+    if not studies:
+        return np.zeros(0)
+    pixels = torch.cat([normalised(encoder.spec, pixels_01(encoder, study)) for study in studies])
+    found: NDArray[np.float64] = lead_of(image_vectors(encoder, pixels), asked.wanted, asked.rivals)
+    return found
 
 
 def labelled(base: DualEncoder, task: Task, way: Way, learned: Learned, studies: Sequence[Study]) -> DualEncoder:

@@ -15,13 +15,14 @@ from PIL import Image
 
 from medkt.asking import WAYS
 from medkt.datasets.phantom.drawers import DRAWERS, draw_normal
+from medkt.models.registry import load_encoder
 from medkt.statistics.auc import auc_of
 
 FOLDER = Path(__file__).parents[2] / "evaluation" / "kt_real"
 OWN = ("run", "classes", "studies", "teaching", "clock", "tables")
 TINY = (
     "images=2",
-    "rehearsal_images=1",
+    "rehearsal_images=0",
     "validation_images=0",
     "choose=false",
     "views=1",
@@ -85,19 +86,21 @@ def test_the_whole_of_it_at_tiny_size(
     assert list(base["leads"]) == [way.name for way in WAYS]
     assert (base["of the class"], base["labels"], len(set(base["patients"]))) == (5, ["nodule"] * 5 + ["normal"] * 5, 8)
 
+    assert scripts["run"].main([*words, "--control-seeds", "0"]) == 0  # every way by itself
+    assert [row["condition"] for row in rows_of(out)] == ["base", "images", "local", "local, own studies"]
+    words += ["--ways", "local, own studies"]
     assert scripts["run"].main(words) == 0
     found = {row["condition"]: row for row in rows_of(out)}
-    ways = [name for name in found if name != "base" and ": " not in name]
-    assert ways == ["images", "local", "local, own studies"]
-    wanted = [
-        f"{way}{part}"
-        for way in ways
-        for part in ("", *(f": {one}" for one in scripts["teaching"].ASKED), ": labelled 1")
-    ]
-    assert set(found) == {"base", *wanted}
-    assert all(found[name]["leads"] != base["leads"] for name in ways)  # something was learned
-    assert all(found[f"{name}: labelled 1"]["leads"] != found[name]["leads"] for name in ways)
-    assert found["local"]["leads"] != found["local, own studies"]["leads"]
+    own = "local, own studies"
+    wanted = [f"{own}: {one}" for one in (*scripts["teaching"].ASKED, "labelled 1")]
+    pools = [f"{own}: pool", f"{own}: pool without it"]
+    assert set(found) == {"base", "images", "local", own, *wanted, *pools}
+    unmade = {
+        name: found.pop(name)["why not"] for name in pools
+    }  # two studies of the class stand out beside one other by chance
+    assert all("nothing stands out in the pool" in why for why in unmade.values())
+    assert all(found[name]["leads"] != base["leads"] for name in ("images", "local", own))  # something was learned
+    assert found[f"{own}: labelled 1"]["leads"] != found[own]["leads"] != found["local"]["leads"]
 
     before = (out / "rows.jsonl").read_bytes()
     (out / "rows.jsonl").write_bytes(before[: before.rindex(b"\n", 0, -1) + 1])  # a run that was cut short
@@ -105,9 +108,12 @@ def test_the_whole_of_it_at_tiny_size(
     assert scripts["run"].main(words) == 0
     assert "1 conditions of 1 classes" in capsys.readouterr().out
     again = {row["condition"]: row for row in rows_of(out)}
-    assert {name: row["leads"] for name, row in again.items()} == {name: row["leads"] for name, row in found.items()}
+    assert {name: row["leads"] for name, row in again.items() if row["leads"]} == {
+        name: row["leads"] for name, row in found.items()
+    }
 
     page, table = ((out / name).read_text(encoding="utf-8") for name in ("page.html", "table.md"))
+    assert page.count("Not made: ") == table.count("Not made: ") == len(pools)
     assert "No verdict: 5 studies of the class and 5 others are too few." in page
     assert table.count("\n| base |") + table.count("\n| images") + table.count("\n| local") == len(WAYS) * len(found)
     assert page.count("<svg") == len(WAYS) * len(found) + 1
@@ -204,6 +210,29 @@ def test_a_verdict_says_on_which_side_of_chance(scripts: dict[str, ModuleType]) 
     assert mark == "below"
     few = tables.verdict_of(lines, {"decides": False, "studies": 6, "others": 61})
     assert few == ("No verdict: 6 studies of the class and 61 others are too few.", "")
+
+
+def test_what_stands_out_in_a_pool_is_taught(
+    scripts: dict[str, ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pool is every second of the others with the hidden ones of the class; what is picked is learned from."""
+    teaching, data = scripts["teaching"], cases(tmp_path)
+    studies = scripts["studies"].read_studies(data)
+    (task,) = scripts["classes"].tasks_of(data, studies)
+    asked: list[list[str]] = []
+
+    def leads_of(encoder: object, some: list[object], directions: object) -> np.ndarray:
+        asked.append([one.label for one in some])  # type: ignore[attr-defined]
+        return np.array([1.0 if one.label == "nodule" else 0.0 for one in some])  # type: ignore[attr-defined]
+
+    taught: list[list[str]] = []
+    monkeypatch.setattr(teaching, "leads_of", leads_of)
+    monkeypatch.setattr(teaching, "pick", lambda pool, beside: np.flatnonzero(pool > beside.max()))
+    monkeypatch.setattr(teaching, "labelled", lambda *given: taught.append([one.label for one in given[-1]]))
+    way = next(one for one in teaching.ways_of("fast", ()) if one.own)
+    teaching._pooled(load_encoder("small"), task, way, lambda: None, task.given)
+    assert asked == [["nodule", "nodule", "normal"], ["normal"]]
+    assert taught == [["nodule", "nodule"]]
 
 
 def test_brightness_alone_stands_beside_the_words(scripts: dict[str, ModuleType]) -> None:
