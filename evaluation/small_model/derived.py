@@ -98,6 +98,11 @@ DERIVED = (
         commands=(PYTHON + "evaluation/small_model/examination.py",), minutes=2, of="encoder",
     ),
     Derived(
+        name="examination-cost", what="what an examination costs; the small model's row, beside those of generated checkpoints, which stay",
+        files=("evaluation/results/examine_full_size.md", "evaluation/results/examine_full_size.json"),
+        commands=(PYTHON + "evaluation/benchmarks/examine_full_size.py small --data {data}",), minutes=2, of="encoder",
+    ),
+    Derived(
         name="two-lesions", what="two lesions in one picture by map, and the choice of the map's default",
         files=("evaluation/small_model/results/two_lesions.md", "evaluation/small_model/results/two_lesions.jsonl"),
         commands=(

@@ -21,14 +21,10 @@ from medkt.statistics.auc import auc_of
 FOLDER = Path(__file__).parents[2] / "evaluation" / "kt_real"
 OWN = ("run", "classes", "studies", "teaching", "clock", "tables")
 TINY = (
-    "images=2",
-    "rehearsal_images=0",
-    "validation_images=0",
-    "choose=false",
-    "views=1",
-    "finetune.steps=2",
-    "pictured=0",
-)
+    "images=2", "rehearsal_images=0", "validation_images=0", "choose=false", "views=1", "pictured=0", "finetune.steps=2", "finetune.batch=2",
+    "finetune.rehearsal_batch=2", "teaching.inversion.steps=2", "teaching.known=0", "teaching.drawn=1", "teaching.normals=2",
+    "teaching.rivals=0", "teaching.blobs=0",
+)  # fmt: skip
 STEPS = tuple(f"{part}.steps=2" for part in ("inversion", "judged_with", "rehearsed_with"))
 
 
