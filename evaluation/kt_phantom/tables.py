@@ -70,7 +70,7 @@ MARKS = ("<!-- what a name means -->", "<!-- /what a name means -->")
 """Between which README has the figures."""
 BRIEF = (
     ("base", "name"), ("base", "description"), ("base", PACKAGED), ("local", "name"), ("local", PACKAGED), (NO_RIVALS, PACKAGED), ("fast", "name"),
-    ("fast", PACKAGED), *((f"{LABELLED}{n}", PACKAGED) for n in (1, 3, 10, 30)), *((control, PACKAGED) for control in CONTROLLED),
+    ("fast", PACKAGED), *((f"{LABELLED}{n}", way) for n in (1, 3, 10, 30) for way in ("name", PACKAGED)), *((control, "name") for control in CONTROLLED),
 )  # fmt: skip
 """(condition, way) that README shows."""
 WORDS = {
