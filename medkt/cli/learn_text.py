@@ -3,19 +3,20 @@
 import argparse
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medkt.cli.dry_run import say_plan
-from medkt.cli.segment import progress, say_demonstration
+from medkt.cli.segment import progress, say_demonstration, say_notes
 
 if TYPE_CHECKING:
     from medkt.asking.studies import ShownStudies
     from medkt.audit.asked import AskedConcept
     from medkt.concepts import Concept
     from medkt.domains import Domain
+    from medkt.models.encoder import EncoderSpec
 
 _OF_TRAINING = {
     "settings": "--settings", "set": "--set", "max_forgetting": "--max-forgetting", "second": "--second", "cache": "--cache",
@@ -64,6 +65,7 @@ def run_text(arguments: argparse.Namespace, concept: "Concept", kind: "Domain", 
     if arguments.dry_run or target is None:
         return _dry_run(arguments, concept, {name: len(found) for name, found in given.items()})
     encoder = load_encoder(arguments.model, device=resolve_device(arguments.device))
+    say_notes(drawn_notes(encoder.spec, given))
     began = time.perf_counter()
     with telling(arguments.json), progress(arguments.quiet or arguments.json, f"asking for {concept.name}") as tick:
         made = ask_well(
@@ -76,6 +78,16 @@ def run_text(arguments: argparse.Namespace, concept: "Concept", kind: "Domain", 
         raise NotCarriedError(made.refusal)
     _say(made, target, made.save(target).digest, seconds, as_json=arguments.json)
     return 0
+
+
+def drawn_notes(spec: "EncoderSpec", given: "Mapping[str, ShownStudies]") -> list[str]:
+    """What to know where the lead of a model that is not the demonstration is set on drawn pictures."""
+    if spec.family == "small" or "normals" in given:
+        return []
+    return [
+        f"{spec.name} was not made for drawn pictures, and on these it is set from which lead on the finding is seen; give normal "
+        "studies of your own with --normals DIR"
+    ]
 
 
 @contextmanager

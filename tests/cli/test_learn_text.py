@@ -1,6 +1,7 @@
 """`medkt learn --how text`, and its package at every door."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,14 @@ import pytest
 from PIL import Image as Picture
 
 from medkt.asking.drawn import Counts
+from medkt.cli.learn_text import drawn_notes
 from medkt.cli.main import main
-from medkt.concepts import read_package
+from medkt.concepts import load_concept, read_package
 from medkt.datasets.phantom.drawers import draw_normal
 from medkt.datasets.phantom.study import write_study
+from medkt.domains import domain
+from medkt.models.small import load_small
+from medkt.pipeline.studies import StudyFolder
 
 
 @pytest.fixture(autouse=True)
@@ -102,7 +107,8 @@ def test_a_plan_loads_nothing_and_writes_nothing(tmp_path: Path, capsys: pytest.
     ("options", "said"),
     [
         (["--seeds", "3"], "--how text trains nothing, so that --seeds means nothing"),
-        (["--preset", "quick", "--delta", "full"], "--preset, --delta means nothing"),
+        (["--preset", "quick"], "--how text and the preset quick, which teaches by images, do not go together"),
+        (["--delta", "full"], "--delta means nothing"),
         (["--set", "images=2"], "--set means nothing"),
         (["--second", "small"], "--second means nothing"),
         (["--max-forgetting", "0.1"], "--max-forgetting means nothing"),
@@ -130,3 +136,12 @@ def test_what_is_not_carried_has_an_exit_code_and_no_file(tmp_path: Path, capsys
     assert main(["learn", str(words), "--how", "text", "-o", str(tmp_path / "a.medkt"), "--json"]) == 6
     assert json.loads(capsys.readouterr().out)["words_carried"]["answer"] == "no"
     assert not (tmp_path / "a.medkt").exists()
+
+
+def test_another_model_than_the_demonstration_is_told_that_drawn_pictures_are_not_its_own(tmp_path: Path) -> None:
+    spec = load_small().spec
+    folder = StudyFolder.of(normals(tmp_path / "normals", 2), domain("ultrasound"), load_concept("us_phyllodes"))
+    (note,) = drawn_notes(replace(spec, name="biomedclip", family="biomedclip"), {})
+    assert note.startswith("biomedclip was not made for drawn pictures")
+    assert drawn_notes(replace(spec, family="biomedclip"), {"normals": folder}) == []
+    assert drawn_notes(spec, {}) == []
