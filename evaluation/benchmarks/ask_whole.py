@@ -32,7 +32,7 @@ def timed(name: str, encoder: DualEncoder, folder: Path) -> list[str]:
     for level in ("none", "quick"):
         clock, spent = time.perf_counter(), time.process_time()
         made = ask_well(encoder, concept, domain(concept.modality), level=level, keep_anyway=True)
-        path = folder / f"{name}-{level}.medkt"
+        path = folder / f"{len(list(folder.iterdir()))}.medkt"
         made.save(path)
         seconds = time.process_time() - spent, time.perf_counter() - clock
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
