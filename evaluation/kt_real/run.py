@@ -121,24 +121,18 @@ def run(encoder: DualEncoder, arguments: argparse.Namespace) -> None:
 
 
 def identity(encoder: DualEncoder, tasks: tuple[Task, ...]) -> dict[str, Any]:
-    """What all rows of one folder have in common."""
-    asked = hashlib.sha256()
-    for task in tasks:
-        asked.update(
-            json.dumps(
-                [task.concept.id, *(one.id + one.role for one in (*task.asked, *task.given, *task.others))]
-            ).encode()
-        )
+    """What all rows of one folder have in common, and what those of each class have."""
     return {
-        "model": encoder.spec.name, "weights": encoder.spec.digest, "licence": encoder.spec.licence, "studies": asked.hexdigest(),
-        "classes": {task.concept.id: described(task) for task in tasks}, "ways of asking": [way.name for way in WAYS],
-        "medkt": __version__,
+        "model": encoder.spec.name, "weights": encoder.spec.digest, "licence": encoder.spec.licence, "ways of asking": [way.name for way in WAYS],
+        "medkt": __version__, "classes": {task.concept.id: described(task) for task in tasks},
     }  # fmt: skip
 
 
 def described(task: Task) -> dict[str, Any]:
-    """A class, for a reader."""
+    """A class, for a reader, and which studies it has."""
+    every = [one.id + one.role for one in (*task.asked, *task.given, *task.others)]
     return {
+        "digest": hashlib.sha256(json.dumps(every).encode()).hexdigest()[:16],
         "name": task.concept.name, "description": task.concept.texts("inversion")[0], "modality": task.domain.name, "met": task.met,
         "known": [one.id for one in task.known], "studies": task.mine, "others": len(task.asked) - task.mine, "decides": task.decides,
         "to learn from": len(task.given), "to rehearse by": len(task.others),
@@ -157,11 +151,15 @@ class Kept:
         taught = {way.name: json.loads(json.dumps(asdict(way.settings), default=str)) for way in ways}
         path = folder / "run.json"
         there = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {**own, "teaching": {}}
-        other = [name for name in own if own[name] != there.get(name)]
+        other = [name for name in own if name != "classes" and own[name] != there.get(name)]
+        other += [
+            f"studies of {name}" for name, one in own["classes"].items() if one != there["classes"].get(name, one)
+        ]
         other += [f"settings of {name}" for name in taught if _differ(taught[name], there["teaching"].get(name, {}))]
         if other:
             raise InputError(f"{folder}: holds rows of another run ({', '.join(other)}); choose another --out")
-        self._own = {**own, "teaching": {**there["teaching"], **taught}}
+        classes = {**there["classes"], **own["classes"]}
+        self._own = {**own, "classes": classes, "teaching": {**there["teaching"], **taught}}
         lines = self._rows.read_text(encoding="utf-8").splitlines() if self._rows.is_file() else []
         self._there = {key_of(json.loads(line)) for line in lines}
 

@@ -157,7 +157,7 @@ def test_rows_of_another_run_are_left_alone(
     assert scripts["run"].main(words) == 0
     before = (out / "rows.jsonl").read_bytes()
     assert scripts["run"].main([*words, "--most", "3"]) == 2
-    assert "holds rows of another run (studies, classes)" in capsys.readouterr().err
+    assert "holds rows of another run (studies of cxr_nodule)" in capsys.readouterr().err
     assert (out / "rows.jsonl").read_bytes() == before
 
 
