@@ -1,0 +1,47 @@
+"""A published encoder is not taught without studies to rehearse, unless the user says so."""
+
+from argparse import Namespace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from medkt.cli.learn_studies import require_rehearsal
+from medkt.config import resolve_learning
+from medkt.errors import SettingsError
+from medkt.transfer.learn_settings import LearnSettings
+
+NOTHING = {"as_published": None, "rehearse": None, "pool": None, "dreamt_rehearsal": False}
+
+
+def asked(preset: str, family: str = "biomedclip", **given: Any) -> None:
+    encoder: Any = SimpleNamespace(spec=SimpleNamespace(family=family, name="BiomedCLIP"))
+    require_rehearsal(Namespace(**NOTHING | given), encoder, resolve_learning(LearnSettings, preset=preset))
+
+
+@pytest.mark.parametrize("preset", ["local", "fast"])
+def test_a_published_encoder_needs_studies_to_rehearse(preset: str) -> None:
+    with pytest.raises(
+        SettingsError, match="BiomedCLIP: this encoder needs studies to rehearse.*--rehearse DIR.*--how text"
+    ):
+        asked(preset)
+
+
+def test_studies_are_no_rehearsal_for_a_learning_that_does_not_look_at_them() -> None:
+    with pytest.raises(SettingsError, match="needs studies to rehearse"):
+        asked("fast", rehearse=Path("usual"))
+
+
+@pytest.mark.parametrize(
+    ("preset", "given"),
+    [("local", {"rehearse": Path("usual")}), ("local", {"pool": Path("pool")}), ("local", {"dreamt_rehearsal": True}),
+     ("fast", {"dreamt_rehearsal": True}), ("kt-paper", {"as_published": "kt-paper"}), ("kt-paper", {})],
+)  # fmt: skip
+def test_studies_a_published_way_or_the_users_word_let_it_pass(preset: str, given: dict[str, Any]) -> None:
+    asked(preset, **given)
+
+
+def test_the_small_model_may_be_taught_by_drawn_pictures() -> None:
+    asked("local", family="small")
+    asked("fast", family="small")
