@@ -57,7 +57,7 @@ def _dots(axis: Axes, rows: Sequence[Row], measure: str) -> None:
     axis.axvline(0.95, color="#3a3", lw=0.8, ls=":")
     axis.set_yticks(range(len(shown)), [f"{condition}, by {way}" for condition, way in shown], fontsize=7)
     axis.set_ylim(len(shown) - 0.5, -0.5)
-    axis.set_xlim(0.2, 1.01)
+    axis.set_xlim(0.0, 1.02)
 
 
 def labelled(rows: Sequence[Row], path: Path) -> None:
@@ -65,7 +65,7 @@ def labelled(rows: Sequence[Row], path: Path) -> None:
     counts = sorted(
         {int(row["condition"].removeprefix(LABELLED)) for row in rows if row["condition"].startswith(LABELLED)}
     )
-    if not counts:
+    if len(counts) < 2:  # a point is no curve
         return
     figure, axes = plt.subplots(1, 3, figsize=(12, 4), layout="constrained")
     titles = {**AGAINST, "accuracy": "accuracy at a lead above 0"}

@@ -266,7 +266,7 @@ def labelled(rows: Sequence[Row]) -> str:
     common = set.intersection(*({(r["finding"], r["seed"]) for r in of(rows, condition=c, way="name")} for c in shown))
     lines = [
         "### A description in labelled images", "",
-        f"The same rehearsal, texts and steps, with N phantoms of the finding in place of images made from words; asked by name and by the "
+        f"The same rehearsal, lesions of altered captions, texts and steps, with N phantoms of the finding in place of images made from words; asked by name and by the "
         f"virtual text; the {len(common)} pairs of finding and seed that all have.", "",
         "| learned from | asked by | AUC against others | AUC against normals | accuracy | known, points |", "|---|---|---|---|---|---|",
     ]  # fmt: skip
