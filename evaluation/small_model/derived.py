@@ -187,7 +187,8 @@ DERIVED = (
     Derived(
         name="knowledge-transfer", what="what a name means on findings that the model never met: asked in every way, and taught",
         files=(
-            "evaluation/kt_phantom/results/rows.jsonl", "evaluation/kt_phantom/results/tables.md",
+            "evaluation/kt_phantom/results/rows.jsonl", "evaluation/kt_phantom/results/segmented.jsonl",
+            "evaluation/kt_phantom/results/tables.md", "evaluation/kt_phantom/results/areas.png",
             "evaluation/kt_phantom/results/limits.md", "evaluation/kt_phantom/results/published.md",
             "evaluation/kt_phantom/results/published.jsonl", "evaluation/kt_phantom/README.md", "README.md",
             "configs/learn/fast.yaml", "configs/learn/quick.yaml", "configs/transfer/default.yaml",
