@@ -54,7 +54,7 @@ class AskingRecord:
     @property
     def texts_digest(self) -> str:
         """SHA-256 of the texts, own and rival ones."""
-        return hashlib.sha256(json.dumps([self.texts, self.known, self.bank]).encode()).hexdigest()
+        return hashlib.sha256(json.dumps([self.texts, self.known, self.bank], allow_nan=False).encode()).hexdigest()
 
     def direction(self, name: str) -> Float32[np.ndarray, "..."]:
         """`WANTED` or `RIVALS`."""

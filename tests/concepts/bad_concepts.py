@@ -387,7 +387,7 @@ _add("a member missing", _members(lambda members: members.__delitem__("audit.jso
      remedy="not to be trusted")  # fmt: skip
 _add("a member changed", _members(_json("recipe.json", seeds=[9])), _WRONG, "recipe.json is not what the manifest says",
      remedy=_FETCH)  # fmt: skip
-_add("a package of the future", _members(_json("manifest.json", version=2)), _WRONG, "is a package of version 2",
+_add("a package of the future", _members(_json("manifest.json", version=3)), _WRONG, "is a package of version 3",
      remedy="update medkt")  # fmt: skip
 _add(
     "a manifest of something else",

@@ -102,7 +102,8 @@ def test_whose_weights_answered_is_told(studies: Studies, tmp_path: Path) -> Non
     assert "model bright-spots, taught pale_disc, black_disc" in words
     for file, taught in zip(files, result.encoder.taught, strict=True):
         assert f"package: SHA-256 {read_package(file).digest}" in words
-        assert f"encoder so taught: SHA-256 {taught.adapted_digest}" in words
+        assert f"encoder that was asked: SHA-256 {taught.adapted_digest}" in words
+        assert "the encoder with what was learnt laid over it" in words
     plain = segment(studies["us"], prompts=["a bright spot"], model=bright_pipeline(FAST))
     assert "aught" not in _written(plain, tmp_path / "plain").split("Settings</th>")[0]
 

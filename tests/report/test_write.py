@@ -35,7 +35,7 @@ def test_formats(text: str, formats: Formats) -> None:
     assert Formats.parse(text) == formats
 
 
-@pytest.mark.parametrize("text", ["", ",", "nrrd", "nifti,dicom_seg"])
+@pytest.mark.parametrize("text", ["", ",", "minc", "nifti,dicom_seg"])
 def test_unknown_formats(text: str) -> None:
     with pytest.raises(SettingsError, match="known: nifti, dicom-seg, png"):
         Formats.parse(text)
