@@ -23,7 +23,7 @@ def asked(preset: str, family: str = "biomedclip", **given: Any) -> None:
 @pytest.mark.parametrize("preset", ["local", "fast"])
 def test_a_published_encoder_needs_studies_to_rehearse(preset: str) -> None:
     with pytest.raises(
-        SettingsError, match="BiomedCLIP: this encoder needs studies to rehearse.*--rehearse DIR.*--how text"
+        SettingsError, match=r"BiomedCLIP: this encoder needs studies to rehearse.*--rehearse DIR.*--how text"
     ):
         asked(preset)
 
