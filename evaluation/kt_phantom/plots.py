@@ -61,13 +61,18 @@ def _dots(axis: Axes, rows: Sequence[Row], measure: str) -> None:
 
 
 def labelled(rows: Sequence[Row], path: Path) -> None:
-    """How many labelled images a description is worth: what the lead ranks, and accuracy, asked by name and by the virtual text."""
+    """How many labelled images a description is worth: what the lead ranks, and accuracy, asked by name and by the virtual text.
+
+    All of the findings that were taught with every number of images: a mean over others would be no comparison.
+    """
     counts = sorted(
         {int(row["condition"].removeprefix(LABELLED)) for row in rows if row["condition"].startswith(LABELLED)}
     )
     if len(counts) < 2:  # a point is no curve
         return
+    rows, findings = _of_all(rows, counts)
     figure, axes = plt.subplots(1, 3, figsize=(12, 4), layout="constrained")
+    figure.suptitle(f"{len(findings)} findings: {', '.join(findings)}", fontsize=9)
     titles = {**AGAINST, "accuracy": "accuracy at a lead above 0"}
     for axis, (measure, title) in zip(axes, titles.items(), strict=True):
         for way, style in (("name", "-"), ("virtual", "--")):
@@ -82,7 +87,8 @@ def labelled(rows: Sequence[Row], path: Path) -> None:
             ("local", "virtual", "--"),
             ("base", "virtual with bank", ":"),
         ):
-            if own := of(rows, condition=condition, way=way):
+            own = of(rows, condition=condition, way=way)
+            if own and not (measure == "accuracy" and "bank" in way):  # with the bank a lead of 0 has no meaning
                 value = over_findings(own, first_of(measure)).estimate
                 axis.axhline(value, color=COLOURS[condition], ls=style, label=f"{condition}, by {way}: {value:.2f}")
         axis.set_xscale("log")
@@ -93,6 +99,13 @@ def labelled(rows: Sequence[Row], path: Path) -> None:
         axis.legend(fontsize=7, loc="lower right")
     figure.savefig(path, dpi=120)
     plt.close(figure)
+
+
+def _of_all(rows: Sequence[Row], counts: Sequence[int]) -> tuple[list[Row], list[str]]:
+    """The rows of findings that were taught with each of these numbers of images, and which they are."""
+    taught = [{row["finding"] for row in of(rows, condition=f"{LABELLED}{n}")} for n in counts]
+    common = sorted(set.intersection(*taught))
+    return [row for row in rows if row["finding"] in common], common
 
 
 if __name__ == "__main__":
