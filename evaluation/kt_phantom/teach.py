@@ -127,7 +127,9 @@ class Bench:
         if not there:
             return None
         found = copy_encoder(self.base)
-        found.module.load_state_dict(there["changed"], strict=False)
+        found.module.load_state_dict(
+            {**found.module.state_dict(), **there["changed"]}
+        )  # a key that it has not is an error
         return mark_adapted(found)
 
     def _path(self, condition: str, seed: int) -> Path:

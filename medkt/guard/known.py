@@ -6,7 +6,7 @@ there. Kept are means, that change of space, centres and limits: no image and no
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Float64
 
-from medkt.bounds import parse_json
-from medkt.errors import WeightsError
+from medkt.models.shipped import read_shipped
 
 Rows = Float64[np.ndarray, "planes numbers"]
 Distances = Float64[np.ndarray, " planes"]
@@ -115,27 +114,17 @@ def read_known(path: Path) -> Known:
     Raises:
         WeightsError: it is missing, damaged, or of another version.
     """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="numpy") as file:
-            about = parse_json((file.metadata() or {})["guard"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-        if about["version"] != VERSION:
-            raise ValueError(f"version {about['version']!r}")
-        return _known(about, tensors)
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise WeightsError(f"cannot read {path}: {error}; reinstall medkt") from error
+    return read_shipped(path, key="guard", version=VERSION, make=_known)
 
 
-def _known(about: dict[str, Any], tensors: dict[str, Any]) -> Known:
+def _known(about: Mapping[str, Any], tensors: Mapping[str, Any]) -> Known:
     return Known(
         encoder=about["encoder"], layer=about["layer"], mean=tensors["mean"], scale=tensors["scale"],
         change=tensors["change"], kinds=tuple(_kind(one, tensors) for one in about["kinds"]),
     )  # fmt: skip
 
 
-def _kind(plain: dict[str, Any], tensors: dict[str, Any]) -> Kind:
+def _kind(plain: Mapping[str, Any], tensors: Mapping[str, Any]) -> Kind:
     centres = tensors[f"centres/{plain['name']}"].astype(np.float32)
     return Kind(**{**plain, "own": tuple(plain["own"])}, centres=centres)
 

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medkt.errors import (
-    AmbiguousInputError,
     GeometryError,
     IncompleteError,
     UnreadableError,
@@ -23,7 +22,7 @@ from medkt.io.itk_header import HeaderText, header_of, itk_kind
 from medkt.io.luma import coloured, luma
 from medkt.io.native import ItkNative
 from medkt.io.nifti import require_finite
-from medkt.io.volume_number import counted
+from medkt.io.volume_number import which_of
 from medkt.shapes import Affine
 from medkt.spatial.completeness import Completeness
 from medkt.spatial.geometry import Geometry
@@ -50,6 +49,10 @@ class Stored(NamedTuple):
     text: HeaderText
     completeness: Completeness
 
+    def chosen(self, volume: int | str | None, shown: str) -> Array:
+        """One volume, (slices, rows, columns)."""
+        return np.ascontiguousarray(self.voxels[which_of(volume, len(self.voxels), self.voxels.shape[:0:-1], shown)])
+
 
 def read_itk(path: Path, shown: str, *, volume: int | str | None = None, allow_incomplete: bool = False) -> Image:
     """The image in a NRRD or MetaImage file; axes (slices, rows, columns) = (k, j, i), world LPS+ mm.
@@ -69,7 +72,7 @@ def read_itk(path: Path, shown: str, *, volume: int | str | None = None, allow_i
     stored = stored_of(path, shown, allow_incomplete=allow_incomplete)
     geometry, warnings = geometry_of(stored, shown)
     colour = coloured(stored.voxels.reshape(-1, stored.voxels.shape[-2], 3), "RGB") if stored.colour else 0.0
-    values = _luma(stored.voxels) if stored.colour else _chosen(stored.voxels, volume, shown)
+    values = _luma(stored.voxels) if stored.colour else stored.chosen(volume, shown)
     require_finite(values, shown)
     return Image(
         values=values,
@@ -131,18 +134,6 @@ def _in_volumes(found: Decoded, colour: bool) -> Array:
         return np.ascontiguousarray(moved.reshape(found.components, -1, *moved.shape[-2:]))
     volumes = voxels.shape[0] if found.axes == 4 else 1
     return voxels.reshape(volumes, -1, *voxels.shape[-2:])
-
-
-def _chosen(volumes: Array, volume: int | str | None, shown: str) -> Array:
-    count = len(volumes)
-    if volume is None and count > 1:
-        raise AmbiguousInputError(
-            f"{shown}: {count} volumes of shape {volumes.shape[:0:-1]}; choose one with --volume 1 to {count}",
-            code="several-volumes",
-            volumes=count,
-        )
-    number = counted(volume, count, shown, what="volume") or 1
-    return np.ascontiguousarray(volumes[number - 1])
 
 
 def _luma(voxels: Array) -> Array:

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from medkt.bounds import budget
 from medkt.errors import (
-    AmbiguousInputError,
     GeometryError,
     IncompleteError,
     InputError,
@@ -30,7 +29,7 @@ from medkt.io.guard import reading
 from medkt.io.native import NiftiNative
 from medkt.io.nifti_statements import bytes_beyond, notes_on
 from medkt.io.rescaling import keeps_whole, smallest
-from medkt.io.volume_number import counted
+from medkt.io.volume_number import which_of
 from medkt.shapes import Affine
 from medkt.spatial.completeness import Completeness
 from medkt.spatial.geometry import Geometry
@@ -332,14 +331,8 @@ def _volume_index(shape: tuple[int, ...], volume: int | str | None, shown: str) 
             f"{shown}: has shape {shape}, more than four axes that hold something; save the volume that you need",
             code="too-many-axes",
         )
-    if volume is None and count > 1:
-        raise AmbiguousInputError(
-            f"{shown}: {count} volumes of shape {shape[:3]}; choose one with --volume 1 to {count}",
-            code="several-volumes",
-            volumes=count,
-        )
-    number = counted(volume, count, shown, what="volume") or 1
-    return number - 1 if count > 1 else None
+    index = which_of(volume, count, shape[:3], shown)
+    return index if count > 1 else None
 
 
 def _shape_to_write(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -1,6 +1,8 @@
 """Volumes by number, where a file has no names for them: NIfTI, pages of a TIFF."""
 
-from medkt.errors import InputError
+from collections.abc import Sequence
+
+from medkt.errors import AmbiguousInputError, InputError
 
 
 def number_of(volume: int | str) -> int | None:
@@ -35,3 +37,24 @@ def counted(volume: int | str | None, count: int, shown: str, *, what: str) -> i
             f"{shown}: no {what} {number}; --volume counts from 1 to {count}", code="no-such-volume", volumes=count
         )
     return number
+
+
+def which_of(volume: int | str | None, count: int, shape: Sequence[int], shown: str) -> int:
+    """The index of the volume that is meant, from 0; that of the only one where none is.
+
+    Args:
+        volume: as the user gave it.
+        count: how many there are.
+        shape: of each, for the message.
+        shown: how to name the file in messages.
+
+    Raises:
+        AmbiguousInputError: there are several and none is meant. InputError: as `counted`.
+    """
+    if volume is None and count > 1:
+        raise AmbiguousInputError(
+            f"{shown}: {count} volumes of shape {tuple(shape)}; choose one with --volume 1 to {count}",
+            code="several-volumes",
+            volumes=count,
+        )
+    return (counted(volume, count, shown, what="volume") or 1) - 1

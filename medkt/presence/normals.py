@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from medkt.bounds import parse_json
-from medkt.errors import WeightsError
 from medkt.models.encoder import DualEncoder
+from medkt.models.shipped import read_shipped
 from medkt.models.small.dual_encoder import WEIGHTS
 
 NAME = "normals.safetensors"
@@ -122,22 +121,15 @@ def read_normals(path: Path) -> Normals:
     Raises:
         WeightsError: it is missing, damaged, or of another version.
     """
-    from safetensors import SafetensorError, safe_open
+    return read_shipped(path, key="normals", version=VERSION, make=_normals)
 
-    try:
-        with safe_open(path, framework="numpy") as file:
-            about = parse_json((file.metadata() or {})["normals"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-        if about["version"] != VERSION:
-            raise ValueError(f"version {about['version']!r}")
-        covered = {str(name): float(most) for name, most in about["covered"].items()}
-        return Normals(
-            encoder=str(about["encoder"]),
-            groups=tuple(_group(one, tensors) for one in about["groups"]),
-            covered=covered,
-        )
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise WeightsError(f"cannot read {path}: {error}; reinstall medkt") from error
+
+def _normals(about: Mapping[str, Any], tensors: Mapping[str, Any]) -> Normals:
+    return Normals(
+        encoder=str(about["encoder"]),
+        groups=tuple(_group(one, tensors) for one in about["groups"]),
+        covered={str(name): float(most) for name, most in about["covered"].items()},
+    )
 
 
 def _group(plain: Mapping[str, Any], tensors: Mapping[str, Any]) -> NormalStudies:
