@@ -37,8 +37,8 @@ from medkt.about import __version__
 from medkt.audit import LearnedConcept
 from medkt.cli.main import main as main_of_medkt
 from medkt.concepts import Base, load_concept, write_package
-from medkt.datasets.phantom.study import write_study
 from medkt.models.registry import load_encoder
+from medkt.phantom.study import write_study
 from medkt.transfer.copies import copy_encoder
 from medkt.transfer.delta import make_delta, to_bytes
 

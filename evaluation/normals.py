@@ -21,13 +21,13 @@ from pathlib import Path
 import torch
 
 from medkt.concepts import Concept, load_concept
-from medkt.datasets.phantom.finding import DOMAINS, DomainName, find, findings_of
-from medkt.datasets.phantom.study import write_study
 from medkt.domains import domain
 from medkt.guard import default_guard
 from medkt.io import read_image
 from medkt.models.small import load_small
 from medkt.models.small.dual_encoder import SmallEncoder
+from medkt.phantom.finding import DOMAINS, DomainName, find, findings_of
+from medkt.phantom.study import write_study
 from medkt.pipeline import View, look_at
 from medkt.pipeline.answer import Answering
 from medkt.pipeline.look import shown_plane, windows_of

@@ -19,12 +19,12 @@ from medkt.calibration import CalibrationSettings, Scorer, ScoringKey, StudyScor
 from medkt.calibration.conformal import needed, tail_of
 from medkt.concepts import load_concept
 from medkt.datasets.busi import build
-from medkt.datasets.phantom.study import write_study
 from medkt.datasets.reference import read_case_image
 from medkt.domains import domain
 from medkt.io import read_image
 from medkt.models.encoder import DualEncoder
 from medkt.models.registry import load_encoder
+from medkt.phantom.study import write_study
 from medkt.spatial import Image
 from medkt.statistics import wilson
 

@@ -19,11 +19,11 @@ import torch
 from whole_line import SHAPES
 
 from medkt.concepts import load_concept
-from medkt.datasets.phantom.finding import find, findings_of
-from medkt.datasets.phantom.study import write_study
 from medkt.domains import domain
 from medkt.io import read_image
 from medkt.models.registry import load_encoder
+from medkt.phantom.finding import find, findings_of
+from medkt.phantom.study import write_study
 from medkt.pipeline import View, look_at
 from medkt.pipeline.look import shown_plane, windows_of
 from medkt.pipeline.words import texts_of

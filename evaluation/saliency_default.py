@@ -21,13 +21,13 @@ from segment_anything.modeling import Sam
 
 from medkt.concepts import Concept, load_concept
 from medkt.config import resolve
-from medkt.datasets.phantom import ct, cxr, mri, ultrasound
-from medkt.datasets.phantom.finding import DOMAINS, DomainName, PhantomPlane, findings_of
 from medkt.domains.registry import domain
 from medkt.errors import WeightsError
 from medkt.metrics import dice
 from medkt.models.small import load_small, load_small_segmenter
 from medkt.models.small.dual_encoder import WEIGHTS, SmallEncoder
+from medkt.phantom import ct, cxr, mri, ultrasound
+from medkt.phantom.finding import DOMAINS, DomainName, PhantomPlane, findings_of
 from medkt.saliency.explain import PlaneMap, prepare_plane
 from medkt.saliency.relevance import RelevanceSettings, patch_features, relevance
 from medkt.saliency.targets import ConceptTexts, Target, embed_targets

@@ -26,9 +26,9 @@ import torch
 from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
 
 import medkt
-from medkt.datasets.phantom.study import write_study
 from medkt.io import read_mask, write_nifti_mask, write_saliency_nifti
 from medkt.metrics import dice
+from medkt.phantom.study import write_study
 from medkt.pipeline import ModelFacts, Pipeline, StudyResult, View
 from medkt.segmentation.sam import SamSegmenter
 

@@ -20,10 +20,10 @@ from scipy.stats import bootstrap
 from skimage.filters import threshold_otsu
 
 from medkt.concepts import load_concept
-from medkt.datasets.phantom.finding import DOMAINS, findings_of
-from medkt.datasets.phantom.study import reference_path, write_study
 from medkt.io import read_mask
 from medkt.metrics import CaseResult, evaluate_case
+from medkt.phantom.finding import DOMAINS, findings_of
+from medkt.phantom.study import reference_path, write_study
 from medkt.pipeline import Pipeline, StudyResult, View, score_finding
 from medkt.report.write import Formats, write_result
 from medkt.segmentation.prompts import Prompts

@@ -21,9 +21,9 @@ from whole_line import bright_pipeline
 from medkt.cohort.studies import plane_scores
 from medkt.concepts import concept_from_text
 from medkt.config import resolve
-from medkt.datasets.phantom.study import write_study
 from medkt.io import read_image, read_mask
 from medkt.io.write_nifti import write_nifti_mask, write_saliency_nifti
+from medkt.phantom.study import write_study
 from medkt.pipeline import Pipeline, StudyResult, View, score_finding
 from medkt.report.write import record_of_result
 from medkt.saliency.m2ib import M2IBSettings, content_seed

@@ -12,10 +12,10 @@ from medkt.audit import learn
 from medkt.calibration import Scorer
 from medkt.cli.main import main
 from medkt.concepts import Concept, concept_from_text
-from medkt.datasets.phantom.study import write_study
 from medkt.domains import domain
 from medkt.errors import InputError
 from medkt.io import read_image
+from medkt.phantom.study import write_study
 from medkt.pipeline import Pipeline, View
 from medkt.segmentation.slicewise import SegmentationSettings
 

@@ -14,7 +14,7 @@ import pytest
 from segmentation.bright_spots import BoxFiller, BrightSpots
 
 from medkt.cli.main import main
-from medkt.datasets.phantom.study import write_study
+from medkt.phantom.study import write_study
 from medkt.pipeline import ModelFacts, Pipeline
 from medkt.presence import Guard, PresenceRule
 from medkt.segmentation.slicewise import SegmentationSettings

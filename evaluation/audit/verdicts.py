@@ -39,13 +39,13 @@ from medkt.audit.exam import FINDING, NORMAL, OTHERS, Marks, lead_of  # noqa: E4
 from medkt.audit.verdict import Verdict, decide, net_share, renamed  # noqa: E402
 from medkt.concepts import Caption, Concept, load_concept  # noqa: E402
 from medkt.config import resolve_learning  # noqa: E402
-from medkt.datasets.phantom.drawers import draw_normal  # noqa: E402
-from medkt.datasets.phantom.finding import DOMAINS, DomainName, find, findings_of  # noqa: E402
-from medkt.datasets.phantom.reading import read  # noqa: E402
 from medkt.domains import domain  # noqa: E402
 from medkt.errors import NotCarriedError  # noqa: E402
 from medkt.models.encoder import DualEncoder  # noqa: E402
 from medkt.models.small import load_small  # noqa: E402
+from medkt.phantom.drawers import draw_normal  # noqa: E402
+from medkt.phantom.finding import DOMAINS, DomainName, find, findings_of  # noqa: E402
+from medkt.phantom.reading import read  # noqa: E402
 from medkt.statistics import bootstrap_interval, wilson  # noqa: E402
 from medkt.transfer.learn_settings import LearnSettings  # noqa: E402
 from medkt.transfer.rehearsal import image_vectors  # noqa: E402

@@ -38,7 +38,7 @@ from medkt.cohort.work import Work
 from medkt.concepts import load_concept
 from medkt.config import resolve
 from medkt.datasets.case import Case
-from medkt.datasets.phantom.study import write_study
+from medkt.phantom.study import write_study
 from medkt.segmentation.slicewise import SegmentationSettings
 
 CASES, REPEATS = 32, 6

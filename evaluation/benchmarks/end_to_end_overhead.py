@@ -26,8 +26,8 @@ import torch
 from medkt.about import __version__
 from medkt.concepts import concept_from_text, load_concept
 from medkt.config import resolve
-from medkt.datasets.phantom.study import write_study
 from medkt.io import read_image
+from medkt.phantom.study import write_study
 from medkt.pipeline import Pipeline
 from medkt.segmentation.slicewise import SegmentationSettings
 

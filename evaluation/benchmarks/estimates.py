@@ -37,7 +37,6 @@ from medkt.cohort.engine import Event, Finished, Ready
 from medkt.cohort.local import LocalEngine
 from medkt.concepts import load_concept
 from medkt.config import resolve, resolve_learning
-from medkt.datasets.phantom.study import write_study
 from medkt.domains import domain
 from medkt.estimates.learn import Learning, plan_learn
 from medkt.estimates.machine import measured_rates, used_memory
@@ -48,6 +47,7 @@ from medkt.estimates.segment import costs_of, plan_study
 from medkt.models.encoder import DualEncoder
 from medkt.models.registry import load_encoder
 from medkt.models.sam_parts import sam_model_registry
+from medkt.phantom.study import write_study
 from medkt.pipeline import ModelFacts, Pipeline, Study
 from medkt.report.formats import Formats
 from medkt.report.write import write_result

@@ -25,7 +25,7 @@ import psutil
 from medkt.about import __version__
 from medkt.concepts import load_concept
 from medkt.config import resolve
-from medkt.datasets.phantom.study import write_study
+from medkt.phantom.study import write_study
 from medkt.pipeline import Pipeline, View
 from medkt.report.write import Formats, write_result
 from medkt.segmentation.slicewise import SegmentationSettings

@@ -29,7 +29,7 @@ import numpy as np
 from batch_cost import CHEAP, draw, revision_of
 from PIL import Image as Picture
 
-from medkt.datasets.phantom.study import write_study
+from medkt.phantom.study import write_study
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULT = ROOT / "evaluation" / "results" / "profiles.md"

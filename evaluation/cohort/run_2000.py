@@ -34,7 +34,7 @@ from broken import WAYS, copy_study
 from medkt.about import __version__
 from medkt.datasets.case import Case
 from medkt.datasets.manifest import write_manifest
-from medkt.datasets.phantom.study import reference_path, write_study
+from medkt.phantom.study import reference_path, write_study
 
 STUDIES = 2000
 BROKEN_PART = 0.03

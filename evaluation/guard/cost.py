@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from medkt.datasets.phantom.study import write_study
+from medkt.phantom.study import write_study
 from medkt.pipeline import Pipeline, View
 
 ROUNDS = 3

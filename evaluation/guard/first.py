@@ -9,8 +9,8 @@ import skimage.data
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import gaussian_filter
 
-from medkt.datasets.phantom.drawers import DRAWERS
-from medkt.datasets.phantom.finding import DOMAINS
+from medkt.phantom.drawers import DRAWERS
+from medkt.phantom.finding import DOMAINS
 
 TEXT = (
     "The committee met on Tuesday to discuss the parking budget of the coming year. No decision was taken, and the meeting "

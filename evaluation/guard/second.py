@@ -13,8 +13,8 @@ from first import REALS, Keeper, Stranger, of_role, stretched
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
-from medkt.datasets.phantom.finding import DOMAINS
-from medkt.datasets.phantom.study import write_study
+from medkt.phantom.finding import DOMAINS
+from medkt.phantom.study import write_study
 
 mpl.use("Agg")
 

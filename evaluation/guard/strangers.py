@@ -23,13 +23,13 @@ from third import third_strangers
 from variants import variants
 
 from medkt.concepts import load_concept
-from medkt.datasets.phantom.finding import DOMAINS, findings_of
-from medkt.datasets.phantom.study import write_study
 from medkt.domains import domain
 from medkt.errors import MedktError
 from medkt.guard import default_guard
 from medkt.io import read_image
 from medkt.models.registry import load_encoder
+from medkt.phantom.finding import DOMAINS, findings_of
+from medkt.phantom.study import write_study
 from medkt.pipeline.answer import Answering
 from medkt.pipeline.look import View, look_at, shown_plane, windows_of
 from medkt.pipeline.words import texts_of

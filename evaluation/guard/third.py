@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter, laplace
 from scipy.signal import spectrogram
 from skimage.data import shepp_logan_phantom
 
-from medkt.datasets.phantom.finding import DOMAINS
+from medkt.phantom.finding import DOMAINS
 
 SIDE = 256
 

@@ -8,7 +8,7 @@ import numpy as np
 from first import REALS, of_role
 from PIL import Image
 
-from medkt.datasets.phantom.study import write_study
+from medkt.phantom.study import write_study
 
 EACH = 8
 

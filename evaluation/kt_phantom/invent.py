@@ -14,9 +14,9 @@ import numpy as np
 import yaml
 from tasks import development_tasks
 
-from medkt.datasets.phantom.drawers import DRAWERS
-from medkt.datasets.phantom.finding import DOMAINS, Attributes, DomainName, findings_of
 from medkt.examine.looks import draw_look, is_seen
+from medkt.phantom.drawers import DRAWERS
+from medkt.phantom.finding import DOMAINS, Attributes, DomainName, findings_of
 from medkt.recipe.corpus import SIDE
 
 SEED = 83

@@ -20,11 +20,11 @@ from medkt.asking import Directions, bias_of, calibration, leads
 from medkt.asking.drawn import draw_calibration
 from medkt.audit.exam import FINDING, NORMAL, OTHERS, Marks
 from medkt.audit.meaning import Meaning, meaning_of
-from medkt.datasets.phantom.drawers import draw_normal
-from medkt.datasets.phantom.finding import DOMAINS
 from medkt.inversion.cache import cache_folder
 from medkt.models.encoder import DualEncoder
 from medkt.models.weights import weights_digest
+from medkt.phantom.drawers import draw_normal
+from medkt.phantom.finding import DOMAINS
 from medkt.recipe.corpus import SIDE
 from medkt.transfer.rehearsal import Seen, look, vectors_of
 

@@ -34,9 +34,9 @@ from teach import PACKAGED, TAUGHT, Bench, conditions, digest_of
 
 from medkt.asking import WAYS, way_called
 from medkt.audit.meaning import Meaning
-from medkt.datasets.phantom.finding import DOMAINS
 from medkt.models.encoder import DualEncoder
 from medkt.models.small import load_small
+from medkt.phantom.finding import DOMAINS
 from medkt.transfer.trainable import Trainable, frozen_layer
 
 RANKED = ("auc_others", "auc_normals")

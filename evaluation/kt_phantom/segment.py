@@ -7,11 +7,11 @@ import numpy as np
 from tasks import TEST_SEED, Task, names_of
 
 from medkt.concepts import Caption, Concept
-from medkt.datasets.phantom.drawers import DRAWERS
-from medkt.datasets.phantom.finding import DOMAINS, findings
 from medkt.domains import Domain
 from medkt.metrics import evaluate_case
 from medkt.models.encoder import DualEncoder
+from medkt.phantom.drawers import DRAWERS
+from medkt.phantom.finding import DOMAINS, findings
 from medkt.pipeline import Pipeline, View
 from medkt.spatial import Geometry, Image, Mask, Provenance
 

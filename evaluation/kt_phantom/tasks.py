@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from medkt.concepts import Caption, Concept, load_concept
-from medkt.datasets.phantom.drawers import DRAWERS
-from medkt.datasets.phantom.finding import DOMAINS, DomainName, Finding, findings, findings_of
 from medkt.domains import Domain, domain
 from medkt.models.encoder import DualEncoder
+from medkt.phantom.drawers import DRAWERS
+from medkt.phantom.finding import DOMAINS, DomainName, Finding, findings, findings_of
 from medkt.recipe.batches import normalise
 from medkt.recipe.corpus import SIDE
 

@@ -18,9 +18,9 @@ from medkt.asking import Directions, Spoken, Way
 from medkt.asking.choose import choose_way
 from medkt.audit.controls import CONTROLS, Setting
 from medkt.config import resolve_learning
-from medkt.datasets.phantom.finding import DOMAINS
-from medkt.datasets.phantom.reading import read
 from medkt.models.encoder import DualEncoder
+from medkt.phantom.finding import DOMAINS
+from medkt.phantom.reading import read
 from medkt.transfer.copies import copy_encoder, mark_adapted
 from medkt.transfer.gathering import gather_as
 from medkt.transfer.given import NOTHING_GIVEN, GivenStudies

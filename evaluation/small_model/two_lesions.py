@@ -13,12 +13,12 @@ import numpy as np
 from kept import Kept
 
 from medkt.concepts import Concept, concept_from_text, load_concept
-from medkt.datasets.phantom.drawers import DRAWERS
-from medkt.datasets.phantom.finding import DOMAINS, DomainName, findings_of
 from medkt.domains.registry import domain as domain_of
 from medkt.examine import KINDS, Kind, draw_cases, landing
 from medkt.metrics import dice
 from medkt.models.encoder import DualEncoder
+from medkt.phantom.drawers import DRAWERS
+from medkt.phantom.finding import DOMAINS, DomainName, findings_of
 from medkt.saliency import m2ib
 from medkt.saliency.m2ib import M2IBSettings
 from medkt.saliency.relevance import RelevanceSettings

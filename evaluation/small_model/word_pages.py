@@ -7,10 +7,10 @@ from kept import Kept
 from two_lesions import CANDIDATES, MAPS, SEEDS
 from two_lesions import SIDE as LESIONS_SIDE
 
-from medkt.datasets.phantom.finding import DOMAINS
 from medkt.examine import ROWS, difference, share, won
 from medkt.examine.swaps import SEED, SIDE
 from medkt.examine.told import SAID
+from medkt.phantom.finding import DOMAINS
 from medkt.statistics import Interval, bootstrap_interval
 
 Row = dict[str, float]

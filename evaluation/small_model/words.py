@@ -33,11 +33,11 @@ from two_lesions import CANDIDATES, MAPS, LookingOnce, Models, gates_kept, measu
 from word_pages import two_lesions_page, words_page
 
 from medkt.concepts.phrases import phrases_of
-from medkt.datasets.phantom.finding import DOMAINS, find, findings_of
-from medkt.datasets.phantom.reports import canonical_description
 from medkt.examine import KINDS, ROWS, draw_pairs, margins, phrase_margins
 from medkt.models.small import load_small, load_small_segmenter
 from medkt.models.small.dual_encoder import WEIGHTS
+from medkt.phantom.finding import DOMAINS, find, findings_of
+from medkt.phantom.reports import canonical_description
 from medkt.recipe.tables import draw_fresh
 from medkt.saliency.explain import prepare_plane
 from medkt.saliency.phrases import SHARPNESS, phrase_scores

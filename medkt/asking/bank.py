@@ -4,9 +4,9 @@ A finding is named among known findings, and a stranger that is none of them tak
 has to beat itself, too, with one word of shape, brightness or texture replaced: a stranger fits one of these as well.
 """
 
-from medkt.datasets.phantom.finding import DOMAINS
-from medkt.datasets.phantom.reading import read, replaced
 from medkt.domains import Domain
+from medkt.phantom.finding import DOMAINS
+from medkt.phantom.reading import read, replaced
 
 
 def one_word_replaced(text: str, domain: Domain) -> tuple[str, ...]:

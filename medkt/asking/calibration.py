@@ -19,11 +19,11 @@ from medkt.asking.drawn import NORMAL, Counts, Pictures, draw_calibration
 from medkt.asking.studies import ShownStudies, digest_of_studies
 from medkt.asking.vectors import leads_of, vectors_of_planes
 from medkt.concepts import Concept
-from medkt.datasets.phantom.drawers import DRAWN_BODY
-from medkt.datasets.phantom.finding import DOMAINS, DomainName
 from medkt.domains import Domain
 from medkt.errors import InputError
 from medkt.models.encoder import DualEncoder
+from medkt.phantom.drawers import DRAWN_BODY
+from medkt.phantom.finding import DOMAINS, DomainName
 
 SEED = 71_000
 """Of the drawn pictures: no training, exam or test of medkt's draws from it."""

@@ -21,8 +21,8 @@ from medkt.asking.drawn import FINDING, NORMAL, OTHERS, Counts, draw_pictures
 from medkt.asking.spoken import Spoken
 from medkt.asking.vectors import vectors_of_planes
 from medkt.asking.ways import WAYS, Way, way_called
-from medkt.datasets.phantom.reading import Reading
 from medkt.models.encoder import DualEncoder
+from medkt.phantom.reading import Reading
 from medkt.statistics.auc import auc_of
 
 SEED = 67_000

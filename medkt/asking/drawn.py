@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medkt.datasets.phantom.drawers import DRAWERS, draw_normal
-from medkt.datasets.phantom.finding import Attributes, DomainName, findings
-from medkt.datasets.phantom.reading import TELLING, Reading
 from medkt.examine.looks import counterparts, is_seen
+from medkt.phantom.drawers import DRAWERS, draw_normal
+from medkt.phantom.finding import Attributes, DomainName, findings
+from medkt.phantom.reading import TELLING, Reading
 from medkt.shapes import Plane
 
 FINDING, OTHERS, NORMAL = "finding", "others", "normal"

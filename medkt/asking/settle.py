@@ -14,10 +14,10 @@ from medkt.asking.spoken import Spoken
 from medkt.asking.ways import Way, known_names
 from medkt.concepts import AskingRecord, Concept
 from medkt.concepts.asking_record import RIVALS, WANTED
-from medkt.datasets.phantom.reading import read
 from medkt.domains import Domain
 from medkt.errors import InputError
 from medkt.models.encoder import DualEncoder
+from medkt.phantom.reading import read
 
 
 def settle(

@@ -31,13 +31,13 @@ from medkt.audit.verdict import Verdict, decide, net_share, not_shown, renamed
 from medkt.concepts import AskingRecord, Base, Concept, Package, write_package
 from medkt.concepts.asking_record import RIVALS, WANTED
 from medkt.concepts.concept import ROLES
-from medkt.datasets.phantom.finding import find
-from medkt.datasets.phantom.reading import Reading, foreign_words, read, retold
 from medkt.domains import Domain
 from medkt.errors import NotCarriedError
 from medkt.examine.looks import told_apart
 from medkt.models.encoder import DualEncoder
 from medkt.models.weights import weights_digest
+from medkt.phantom.finding import find
+from medkt.phantom.reading import Reading, foreign_words, read, retold
 from medkt.pipeline.words import require_words
 from medkt.transfer.rehearsal import vectors_of
 

@@ -19,10 +19,10 @@ from medkt.audit.questions import Answers, Kept, Questions, ask, spread
 from medkt.audit.second import Opinion, opinion_of
 from medkt.audit.verdict import SEEDS_FLOOR, Verdict, beaten_by_asking, decide, groups_of, net_share, not_shown, renamed
 from medkt.concepts import Concept
-from medkt.datasets.phantom.finding import find
-from medkt.datasets.phantom.reading import Reading, read
 from medkt.domains import Domain
 from medkt.models.encoder import DualEncoder
+from medkt.phantom.finding import find
+from medkt.phantom.reading import Reading, read
 from medkt.statistics import Interval, wilson
 from medkt.transfer.learn import Learned
 from medkt.transfer.rehearsal import vectors_of

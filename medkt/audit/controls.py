@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from medkt.datasets.phantom.blob import with_blob
-from medkt.datasets.phantom.reading import read, retold
 from medkt.examine.looks import told_apart
 from medkt.models.encoder import DualEncoder
+from medkt.phantom.blob import with_blob
+from medkt.phantom.reading import read, retold
 from medkt.transfer.copies import copy_encoder, mark_adapted
 from medkt.transfer.gathering import gather_as
 from medkt.transfer.learn import Learned, learn_from

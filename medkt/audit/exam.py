@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from medkt.asking.drawn import FINDING, NORMAL, OTHERS, Counts, draw_pictures
-from medkt.datasets.phantom.reading import Reading
 from medkt.models.encoder import DualEncoder
+from medkt.phantom.reading import Reading
 from medkt.saliency.explain import prepare_plane
 from medkt.shapes import Plane
 from medkt.statistics import auc_of

@@ -14,10 +14,10 @@ from medkt.audit.probe import Probe
 from medkt.audit.verdict import Verdict, not_shown
 from medkt.concepts import AskingRecord, Base, Concept, Package, write_package
 from medkt.concepts.concept import ROLES
-from medkt.datasets.phantom.reading import foreign_words
 from medkt.domains import Domain
 from medkt.errors import ForgettingError, InputError, NotCarriedError
 from medkt.models.encoder import DualEncoder
+from medkt.phantom.reading import foreign_words
 from medkt.pipeline.words import require_words
 from medkt.transfer.delta import Delta, DeltaSettings, apply, make_delta, to_bytes
 from medkt.transfer.given import NOTHING_GIVEN, GivenStudies

@@ -25,10 +25,10 @@ from medkt.asking.vectors import vectors_of_planes
 from medkt.asking.ways import known_names
 from medkt.audit.fingerprints import Fingerprints
 from medkt.concepts import Concept
-from medkt.datasets.phantom.finding import DomainName
 from medkt.domains import Domain
 from medkt.errors import InputError
 from medkt.models.encoder import DualEncoder
+from medkt.phantom.finding import DomainName
 from medkt.pipeline.studies import StudyFolder
 from medkt.saliency.explain import prepare_plane
 from medkt.saliency.targets import embed_texts

@@ -16,8 +16,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write the study as a DICOM series, run `medkt segment` on it, and say where the pictures are."""
     from medkt.cli.main import main
-    from medkt.datasets.phantom.study import reference_path, write_study
     from medkt.errors import OutputError
+    from medkt.phantom.study import reference_path, write_study
     from medkt.report.write import prepare_folder
 
     output: Path = arguments.output

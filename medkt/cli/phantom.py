@@ -21,9 +21,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write one study and print the path to give to `medkt segment -i`, and that of the reference mask."""
-    from medkt.datasets.phantom.finding import find, findings
-    from medkt.datasets.phantom.study import reference_path, write_study
     from medkt.errors import OutputError, SettingsError
+    from medkt.phantom.finding import find, findings
+    from medkt.phantom.study import reference_path, write_study
 
     if arguments.list:
         for finding in findings().values():

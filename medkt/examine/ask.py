@@ -17,7 +17,6 @@ from medkt.concepts.catalogue import concepts
 from medkt.concepts.encoder_lint import pieces_of
 from medkt.concepts.meaning import FEWEST_LETTERS
 from medkt.concepts.wordlike import words_in
-from medkt.datasets.phantom.finding import DOMAINS, DomainName
 from medkt.domains import domain as domain_of
 from medkt.errors import InputError, SettingsError
 from medkt.examine import swaps, two_lesions
@@ -26,6 +25,7 @@ from medkt.examine.score import Features, features_of, won
 from medkt.examine.swaps import ROWS, Pair, domains_of, draw_pairs
 from medkt.examine.two_lesions import Landing, TwoLesionCase, draw_cases, landing
 from medkt.models.encoder import DualEncoder
+from medkt.phantom.finding import DOMAINS, DomainName
 from medkt.saliency.explain import explain_planes, nonsense_target, prepare_plane
 from medkt.saliency.m2ib import M2IBSettings
 from medkt.saliency.specificity import HARDLY, correlation

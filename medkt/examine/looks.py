@@ -10,8 +10,8 @@ from dataclasses import replace
 import numpy as np
 from scipy import ndimage
 
-from medkt.datasets.phantom.drawers import DRAWERS
-from medkt.datasets.phantom.finding import Attributes, DomainName, held_out_identities
+from medkt.phantom.drawers import DRAWERS
+from medkt.phantom.finding import Attributes, DomainName, held_out_identities
 from medkt.shapes import MaskPlane, Plane
 
 COMPACT = ("round", "oval", "lobulated", "irregular")

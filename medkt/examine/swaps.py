@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from medkt.datasets.phantom.drawers import DRAWERS
-from medkt.datasets.phantom.finding import DOMAINS, Attributes, DomainName, TwoLesions
-from medkt.datasets.phantom.two import draw_two
 from medkt.errors import SettingsError, UnknownNameError
 from medkt.examine.looks import COMPACT, counterparts, draw_look, is_seen, parts_seen, told_apart
 from medkt.examine.wording import ALL_OF_A_LOOK, Wording
+from medkt.phantom.drawers import DRAWERS
+from medkt.phantom.finding import DOMAINS, Attributes, DomainName, TwoLesions
+from medkt.phantom.two import draw_two
 from medkt.shapes import MaskPlane, Plane
 
 SEED = 17_000

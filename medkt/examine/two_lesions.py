@@ -11,12 +11,12 @@ from typing import Literal, get_args
 import numpy as np
 from scipy import ndimage
 
-from medkt.datasets.phantom.finding import DOMAINS, Attributes, DomainName, Finding, findings_of
-from medkt.datasets.phantom.reports import canonical_descriptions
-from medkt.datasets.phantom.two import draw_two
 from medkt.errors import InputError
 from medkt.examine.looks import draw_look, is_seen, told_apart
 from medkt.examine.wording import Wording
+from medkt.phantom.finding import DOMAINS, Attributes, DomainName, Finding, findings_of
+from medkt.phantom.reports import canonical_descriptions
+from medkt.phantom.two import draw_two
 from medkt.shapes import MaskPlane, Plane
 
 Kind = Literal["free", "known", "held-out"]

@@ -10,9 +10,9 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from medkt.datasets.phantom.finding import DOMAINS
-from medkt.datasets.phantom.reports import Report, altered, framed_name, normal_report, training_report
 from medkt.models.small.dual_encoder import PAD, encode_texts
+from medkt.phantom.finding import DOMAINS
+from medkt.phantom.reports import Report, altered, framed_name, normal_report, training_report
 from medkt.recipe.claims import image_bits, text_bits
 from medkt.recipe.corpus import Corpus, Row
 from medkt.recipe.real_images import REAL, real_claims

@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
-from medkt.datasets.phantom.finding import DOMAINS, findings
-from medkt.datasets.phantom.reports import ATTRIBUTES, MARGIN, NUMBER, PLACE, SHAPE, SIDE, SIZE, TEXTURE, Claims
+from medkt.phantom.finding import DOMAINS, findings
+from medkt.phantom.reports import ATTRIBUTES, MARGIN, NUMBER, PLACE, SHAPE, SIDE, SIZE, TEXTURE, Claims
 from medkt.recipe.corpus import Row
 from medkt.recipe.real_images import REAL
 

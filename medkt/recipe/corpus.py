@@ -15,10 +15,10 @@ import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 from PIL import Image
 
-from medkt.datasets.phantom.drawers import DRAWERS
-from medkt.datasets.phantom.finding import DOMAINS, Attributes, DomainName, findings_of, held_out_identities
-from medkt.datasets.phantom.reports import ATTRIBUTES
 from medkt.errors import InputError
+from medkt.phantom.drawers import DRAWERS
+from medkt.phantom.finding import DOMAINS, Attributes, DomainName, findings_of, held_out_identities
+from medkt.phantom.reports import ATTRIBUTES
 from medkt.recipe.real_images import REAL, RealImage, read_real
 
 SIDE = 128

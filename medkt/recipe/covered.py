@@ -5,10 +5,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from medkt.datasets.phantom.finding import DOMAINS, DomainName, findings_of
-from medkt.datasets.phantom.study import reference_path, write_study
 from medkt.domains import domain
 from medkt.io import read_image, read_mask
+from medkt.phantom.finding import DOMAINS, DomainName, findings_of
+from medkt.phantom.study import reference_path, write_study
 from medkt.pipeline.cover import share_of_body
 from medkt.pipeline.look import View, look_at
 from medkt.presence.normals import cover_key

@@ -6,9 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from medkt.datasets.phantom.finding import DOMAINS
 from medkt.models.sam_parts import Sam
 from medkt.models.small.dual_encoder import SmallEncoder
+from medkt.phantom.finding import DOMAINS
 from medkt.recipe.real_images import read_real
 from medkt.recipe.segmenter_tables import Dice, phantom_dice, real_dice
 from medkt.recipe.tables import REAL_TASKS, Share, chance, dense_contrast, real_zero_shot, zero_shot

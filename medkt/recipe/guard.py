@@ -7,14 +7,14 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import gaussian_filter
 
-from medkt.datasets.phantom import ct, mri
-from medkt.datasets.phantom.drawers import DRAWERS, DRAWN_BODY
-from medkt.datasets.phantom.finding import DOMAINS, DomainName, findings_of
 from medkt.domains import domains
 from medkt.guard.fit import ROOM, Sample, fit_known
 from medkt.guard.known import Known
 from medkt.guard.looks import layer_for, looks_of
 from medkt.models.encoder import DualEncoder
+from medkt.phantom import ct, mri
+from medkt.phantom.drawers import DRAWERS, DRAWN_BODY
+from medkt.phantom.finding import DOMAINS, DomainName, findings_of
 from medkt.recipe.real_images import REAL, Pixels, read_real
 
 BODIES = {"ct_haemorrhage": "head", "mri_hippocampus": "temporal lobe"}

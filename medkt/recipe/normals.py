@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from medkt.concepts import load_concept
-from medkt.datasets.phantom.drawers import DRAWN_BODY
-from medkt.datasets.phantom.finding import DOMAINS, DomainName, findings_of
-from medkt.datasets.phantom.study import write_study
 from medkt.domains import domain
 from medkt.guard.default import default_guard
 from medkt.io import read_image
 from medkt.models.encoder import DualEncoder
+from medkt.phantom.drawers import DRAWN_BODY
+from medkt.phantom.finding import DOMAINS, DomainName, findings_of
+from medkt.phantom.study import write_study
 from medkt.pipeline.answer import sight_of
 from medkt.pipeline.look import View, look_at, shown_plane, windows_of
 from medkt.presence import Guard, PlaneGuard

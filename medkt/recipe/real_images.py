@@ -14,8 +14,8 @@ import numpy as np
 from jaxtyping import Bool, Float32
 from PIL import Image
 
-from medkt.datasets.phantom.finding import findings
-from medkt.datasets.phantom.reports import Claims
+from medkt.phantom.finding import findings
+from medkt.phantom.reports import Claims
 
 Pixels = Float32[np.ndarray, "rows columns"]
 Outline = Bool[np.ndarray, "rows columns"]

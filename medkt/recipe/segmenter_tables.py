@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Bool, Float32
 from segment_anything import SamPredictor
 
-from medkt.datasets.phantom.drawers import DRAWERS
-from medkt.datasets.phantom.finding import DOMAINS, DomainName, findings_of
 from medkt.models.sam_parts import Sam
+from medkt.phantom.drawers import DRAWERS
+from medkt.phantom.finding import DOMAINS, DomainName, findings_of
 from medkt.recipe.prompts import coarse_box, tight_box
 from medkt.recipe.real_images import REAL, RealImage
 

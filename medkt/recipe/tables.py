@@ -15,10 +15,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from medkt.datasets.phantom.drawers import DRAWERS
-from medkt.datasets.phantom.finding import DOMAINS, DomainName, Finding, findings_of
-from medkt.datasets.phantom.reports import MODALITY, canonical_descriptions, canonical_normals
 from medkt.models.small.dual_encoder import SmallEncoder
+from medkt.phantom.drawers import DRAWERS
+from medkt.phantom.finding import DOMAINS, DomainName, Finding, findings_of
+from medkt.phantom.reports import MODALITY, canonical_descriptions, canonical_normals
 from medkt.recipe.batches import normalise
 from medkt.recipe.corpus import SIDE, letterbox
 from medkt.recipe.real_images import RealImage

@@ -11,9 +11,9 @@ from tokenizers.normalizers import NFKC, Lowercase, Sequence
 from tokenizers.pre_tokenizers import ByteLevel
 from tokenizers.trainers import BpeTrainer
 
-from medkt.datasets.phantom.drawers import DRAWERS
-from medkt.datasets.phantom.finding import findings
-from medkt.datasets.phantom.reports import name_report, normal_report, training_report
+from medkt.phantom.drawers import DRAWERS
+from medkt.phantom.finding import findings
+from medkt.phantom.reports import name_report, normal_report, training_report
 from medkt.recipe.corpus import known_attributes
 from medkt.recipe.real_images import REAL
 

@@ -18,10 +18,10 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from medkt.datasets.phantom.finding import DOMAINS
 from medkt.models.encoder import EncoderSpec
 from medkt.models.small.dual_encoder import PAD, SmallEncoder, encode_texts
 from medkt.models.small.towers import Towers, TowerSettings
+from medkt.phantom.finding import DOMAINS
 from medkt.recipe.batches import MEAN, STD, Batch, batches, report_of
 from medkt.recipe.claims import text_bits
 from medkt.recipe.corpus import Corpus

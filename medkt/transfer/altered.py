@@ -4,9 +4,9 @@ from functools import partial
 
 import numpy as np
 
-from medkt.datasets.phantom.finding import DomainName
-from medkt.datasets.phantom.reading import read, replaced
 from medkt.examine.looks import told_apart
+from medkt.phantom.finding import DomainName
+from medkt.phantom.reading import read, replaced
 
 
 def altered_captions(text: str, domain: DomainName) -> tuple[str, ...]:

@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from medkt.datasets.phantom.drawers import DRAWERS, draw_normal
-from medkt.datasets.phantom.finding import DomainName, findings
 from medkt.inversion.noise import stream
+from medkt.phantom.drawers import DRAWERS, draw_normal
+from medkt.phantom.finding import DomainName, findings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

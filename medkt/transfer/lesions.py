@@ -15,11 +15,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from medkt.datasets.phantom.blob import with_blob
-from medkt.datasets.phantom.finding import DomainName
 from medkt.errors import InputError
 from medkt.inversion import Inverted, invert_cached, local_invert
 from medkt.models.encoder import DualEncoder
+from medkt.phantom.blob import with_blob
+from medkt.phantom.finding import DomainName
 from medkt.transfer.altered import some_altered
 from medkt.transfer.given import NOTHING_GIVEN, GivenStudies, drawn_findings, drawn_names, drawn_normals
 from medkt.transfer.learn_settings import LearnSettings

@@ -12,12 +12,12 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from medkt.datasets.phantom.drawers import draw_normal
-from medkt.datasets.phantom.finding import DomainName
 from medkt.errors import SettingsError
 from medkt.inversion import InversionSettings, Inverted, invert_cached
 from medkt.inversion.noise import stream
 from medkt.models.encoder import DualEncoder
+from medkt.phantom.drawers import draw_normal
+from medkt.phantom.finding import DomainName
 from medkt.transfer.given import NOTHING_GIVEN, GivenStudies
 from medkt.transfer.learn_settings import LearnSettings
 from medkt.transfer.vocabulary import Vocabulary

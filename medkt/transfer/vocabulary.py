@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from medkt.concepts import Concept, mentions
-from medkt.datasets.phantom.drawers import DRAWN_BODY
-from medkt.datasets.phantom.finding import DOMAINS, DomainName
 from medkt.domains import Domain
 from medkt.errors import InputError
+from medkt.phantom.drawers import DRAWN_BODY
+from medkt.phantom.finding import DOMAINS, DomainName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

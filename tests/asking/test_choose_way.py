@@ -9,9 +9,9 @@ from medkt.asking import WAYS, Spoken, choose
 from medkt.asking.choose import CLEARLY, USUAL, choose_way
 from medkt.asking.drawn import Counts
 from medkt.concepts import load_concept
-from medkt.datasets.phantom.reading import read
 from medkt.domains import domain
 from medkt.models.small import load_small
+from medkt.phantom.reading import read
 
 CONCEPT, KIND = load_concept("us_phyllodes"), domain("ultrasound")
 

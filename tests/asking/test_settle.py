@@ -17,12 +17,12 @@ from medkt.asking.studies import Shown, digest_of_studies
 from medkt.asking.vectors import leads_of, vectors_of_planes
 from medkt.concepts import load_concept
 from medkt.concepts.asking_record import RIVALS, WANTED
-from medkt.datasets.phantom.drawers import draw_normal
 from medkt.domains import domain
 from medkt.errors import InputError
 from medkt.models.small import load_small
 from medkt.models.small.dual_encoder import SmallEncoder
 from medkt.models.weights import weights_digest
+from medkt.phantom.drawers import draw_normal
 
 CONCEPT, KIND = load_concept("us_phyllodes"), domain("ultrasound")
 KNOWN = KIND.others(CONCEPT)[:3]

@@ -13,8 +13,8 @@ import torch
 
 from medkt.asking import WAYS, Spoken, calibration, choose, way_called
 from medkt.asking.drawn import Counts
-from medkt.datasets.phantom.reading import read
 from medkt.models.small import load_small
+from medkt.phantom.reading import read
 from medkt.transfer.trainable import Trainable, frozen_layer
 
 FOLDER = Path(__file__).resolve().parents[2] / "evaluation" / "kt_phantom"

@@ -13,13 +13,13 @@ from medkt.asking.studies import Shown
 from medkt.audit.fingerprints import Fingerprints
 from medkt.audit.own import Folders, at_most, read_own, shown_to
 from medkt.concepts import Caption, Concept, load_concept
-from medkt.datasets.phantom.drawers import DRAWERS, draw_normal
-from medkt.datasets.phantom.reading import read
 from medkt.domains import domain
 from medkt.errors import InputError
 from medkt.inversion import normalised
 from medkt.models.small import load_small
 from medkt.models.small.dual_encoder import SmallEncoder
+from medkt.phantom.drawers import DRAWERS, draw_normal
+from medkt.phantom.reading import read
 from medkt.pipeline.studies import StudyFolder
 from medkt.saliency.explain import prepare_plane
 from medkt.shapes import Plane

@@ -9,10 +9,10 @@ from medkt.audit.exam import Marks, marks_of
 from medkt.audit.probe import FEWEST, Probe, read_probe
 from medkt.cli.main import main
 from medkt.concepts import load_concept
-from medkt.datasets.phantom.study import write_study
 from medkt.domains import domain
 from medkt.errors import InputError
 from medkt.models.small import load_small
+from medkt.phantom.study import write_study
 from medkt.transfer.rehearsal import text_vectors, vectors_of
 
 US, CYST = domain("ultrasound"), load_concept("us_cyst")

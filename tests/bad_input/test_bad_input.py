@@ -15,7 +15,7 @@ from kinds import CT, CXR, KINDS, Bench
 from PIL import Image as Picture
 from whole_line import BRIGHT, QUICK, Command, Studies, files_below, load_bright
 
-from medkt.datasets.phantom.study import PLANTED
+from medkt.phantom.study import PLANTED
 from medkt.pipeline import Pipeline
 
 

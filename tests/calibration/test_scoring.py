@@ -24,9 +24,9 @@ from medkt.calibration.cases import ScoredCases, domain_of_cases
 from medkt.calibration.rule import reasons_of
 from medkt.concepts import concept_from_text
 from medkt.datasets import Case
-from medkt.datasets.phantom.study import write_study
 from medkt.domains import domain
 from medkt.errors import InputError
+from medkt.phantom.study import write_study
 from medkt.pipeline import Pipeline, View
 from medkt.report.write import Decided, record_of_result
 from medkt.saliency.m2ib import M2IBSettings

@@ -21,7 +21,7 @@ from medkt.cli.main import COMMANDS, main
 from medkt.cohort.ledger import Ledger
 from medkt.datasets.case import Case
 from medkt.datasets.manifest import write_manifest
-from medkt.datasets.phantom.study import PLANTED, reference_path, write_study
+from medkt.phantom.study import PLANTED, reference_path, write_study
 
 from .inline_engine import inline
 

@@ -8,7 +8,7 @@ import pytest
 from whole_line import QUICK, Command
 
 from medkt.datasets import Case, write_manifest
-from medkt.datasets.phantom.study import write_study
+from medkt.phantom.study import write_study
 
 from .inline_engine import inline
 from .small_package import write_small_package

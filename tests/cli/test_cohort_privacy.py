@@ -27,7 +27,7 @@ from whole_line import Command
 
 from medkt.datasets.case import Case
 from medkt.datasets.manifest import write_manifest
-from medkt.datasets.phantom.study import reference_path, write_study
+from medkt.phantom.study import reference_path, write_study
 
 from .inline_engine import inline
 

@@ -14,7 +14,7 @@ import pytest
 
 from medkt.cli.console import any_console, drawing_on, shown
 from medkt.cli.main import COMMANDS, main
-from medkt.datasets.phantom.study import write_study
+from medkt.phantom.study import write_study
 
 CONSOLES = ("ascii", "cp437", "cp932", "cp936", "cp1252", "utf-8")
 

@@ -6,7 +6,7 @@ import pytest
 from medkt.about import DEMONSTRATION
 from medkt.audit.exam import Counts
 from medkt.cli.main import main
-from medkt.datasets.phantom.study import write_study
+from medkt.phantom.study import write_study
 
 QUICK = [
     "--set", "inversion.steps=2", "--set", "judged_with.steps=2", "--set", "rehearsed_with.steps=2", "--set", "images=2", "--set", "rehearsal_images=1",

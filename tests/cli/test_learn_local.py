@@ -11,8 +11,8 @@ from medkt.asking.drawn import Counts
 from medkt.audit.own import FEWEST_REHEARSED
 from medkt.cli.main import main
 from medkt.concepts import load_concept
-from medkt.datasets.phantom.drawers import DRAWERS, draw_normal
 from medkt.domains import domain
+from medkt.phantom.drawers import DRAWERS, draw_normal
 
 SHORT = [
     "--set", "teaching.inversion.steps=2", "--set", "teaching.inversion.dtype=float32", "--set", "images=2", "--set", "teaching.drawn=1",

@@ -12,10 +12,10 @@ from medkt.asking.drawn import Counts
 from medkt.cli.learn_text import drawn_notes
 from medkt.cli.main import main
 from medkt.concepts import load_concept, read_package
-from medkt.datasets.phantom.drawers import draw_normal
-from medkt.datasets.phantom.study import write_study
 from medkt.domains import domain
 from medkt.models.small import load_small
+from medkt.phantom.drawers import draw_normal
+from medkt.phantom.study import write_study
 from medkt.pipeline.studies import StudyFolder
 
 

@@ -9,8 +9,8 @@ import pydicom
 import pytest
 from whole_line import Command, files_below
 
-from medkt.datasets.phantom.finding import findings
 from medkt.io import read_image, read_mask
+from medkt.phantom.finding import findings
 
 
 @pytest.mark.parametrize(

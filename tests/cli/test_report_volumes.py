@@ -23,9 +23,9 @@ from medkt.cohort.folder import RunFolder
 from medkt.cohort.work import pseudonym
 from medkt.datasets.case import Case
 from medkt.datasets.manifest import write_manifest
-from medkt.datasets.phantom.study import PLANTED, reference_path, write_study
 from medkt.domains import domain
 from medkt.io import read_image
+from medkt.phantom.study import PLANTED, reference_path, write_study
 from medkt.pipeline import Pipeline
 
 from .inline_engine import InlineEngine

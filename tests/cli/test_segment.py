@@ -21,7 +21,7 @@ from whole_line import BRIGHT, DICOM, QUICK, STUDIES, Command, Studies, files_be
 
 from medkt.cli.main import main
 from medkt.config import build, presets, resolve
-from medkt.datasets.phantom.study import PLANTED, reference_path
+from medkt.phantom.study import PLANTED, reference_path
 from medkt.pipeline import Pipeline
 from medkt.report.plain import as_plain
 from medkt.segmentation.slicewise import SegmentationSettings

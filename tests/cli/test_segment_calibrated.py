@@ -10,7 +10,7 @@ from PIL import Image as Picture
 from whole_line import BRIGHT, QUICK, Command
 
 from medkt.datasets import Case, write_manifest
-from medkt.datasets.phantom.study import write_study
+from medkt.phantom.study import write_study
 
 SIDE = 64
 ULTRASOUND = ("--modality", "ultrasound")

@@ -16,9 +16,9 @@ from medkt.calibration import scoring_key, write_calibration
 from medkt.concepts import load_concept
 from medkt.datasets.case import Case
 from medkt.datasets.manifest import write_manifest
-from medkt.datasets.phantom.study import reference_path, write_study
 from medkt.domains import domain
 from medkt.models.registry import load_encoder
+from medkt.phantom.study import reference_path, write_study
 
 from .inline_engine import inline
 

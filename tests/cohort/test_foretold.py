@@ -14,8 +14,8 @@ from medkt.cohort.engine import Expected, Foreseeing
 from medkt.cohort.folder import RunFolder
 from medkt.cohort.progress import Summary, expected_line
 from medkt.cohort.studies import StudyRunner, StudyRunnerFactory
-from medkt.datasets.phantom.study import write_study
 from medkt.estimates.batch import FirstStudy
+from medkt.phantom.study import write_study
 from medkt.pipeline import Pipeline
 from medkt.segmentation.slicewise import SegmentationSettings
 

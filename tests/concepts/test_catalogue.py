@@ -8,8 +8,8 @@ from pydicom.sr._concepts_dict import concepts as dicom_concepts
 
 from medkt.concepts import Concept, concept_from_text, concepts, load_concept, mentions
 from medkt.concepts.concept import ROLES
-from medkt.datasets.phantom.finding import Finding, findings
 from medkt.errors import AmbiguousInputError, InputError, UnknownNameError
+from medkt.phantom.finding import Finding, findings
 
 EVERY = tuple(concepts().values())
 IDS = [concept.id for concept in EVERY]

@@ -3,9 +3,9 @@
 import pytest
 
 from medkt.concepts.lexicon import attributes_in, denials_in
-from medkt.datasets.phantom.finding import DOMAINS
-from medkt.datasets.phantom.reports import INTENSITY, MARGIN, PLACE, SHAPE, SIDE, SIZE, TEXTURE
 from medkt.examine import ROWS
+from medkt.phantom.finding import DOMAINS
+from medkt.phantom.reports import INTENSITY, MARGIN, PLACE, SHAPE, SIDE, SIZE, TEXTURE
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from medkt.concepts import concept_from_text, concepts, read_concepts
 from medkt.concepts.encoder_lint import TextEncoder
 from medkt.concepts.meaning import check_text
 from medkt.concepts.wordlike import is_wordlike, plain_text, words_in
-from medkt.datasets.phantom.study import write_study
 from medkt.domains import domain
 from medkt.domains.registry import domains
 from medkt.errors import InputError
@@ -23,6 +22,7 @@ from medkt.io import read_image
 from medkt.models.clip import ClipEncoder
 from medkt.models.registry import load_encoder
 from medkt.models.wordpiece import WordPieces
+from medkt.phantom.study import write_study
 from medkt.pipeline.words import word_notes
 
 MEANINGLESS = (

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
-from medkt.datasets.phantom import cxr as phantom
 from medkt.domains import check_plausible, domain
+from medkt.phantom import cxr as phantom
 from medkt.spatial import Display, Geometry, Image
 
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from medkt.concepts import Caption, Concept, concept_from_text, concepts, load_concept, mentions
-from medkt.datasets.phantom.finding import findings_of
 from medkt.domains import Domain, domain, domains
 from medkt.errors import InputError, SettingsError, UnknownNameError
+from medkt.phantom.finding import findings_of
 from medkt.spatial import Geometry, Image, planes_of
 from medkt.spatial.image import Display
 

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from medkt.asking import WAYS
-from medkt.datasets.phantom.drawers import DRAWERS, draw_normal
 from medkt.models.registry import load_encoder
+from medkt.phantom.drawers import DRAWERS, draw_normal
 from medkt.statistics.auc import auc_of
 
 FOLDER = Path(__file__).parents[2] / "evaluation" / "kt_real"

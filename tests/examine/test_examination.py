@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from medkt.concepts import concept_from_text
-from medkt.datasets.phantom.finding import DOMAINS
 from medkt.domains import domain
 from medkt.errors import InputError, SettingsError
 from medkt.examine import ROWS, Examined, ExamineSettings, draw_pairs, examine, margins, share, won
@@ -24,6 +23,7 @@ from medkt.examine.told import negation_told, not_told
 from medkt.io.read import read_image
 from medkt.models.encoder import DualEncoder
 from medkt.models.registry import load_encoder
+from medkt.phantom.finding import DOMAINS
 from medkt.pipeline.study import question_of
 from medkt.pipeline.words import word_notes
 from medkt.report.examination import render_examination
@@ -184,7 +184,7 @@ def test_what_is_not_told_apart_is_said_of_the_attributes_that_a_text_uses(exami
 
 
 def test_a_study_is_told_so_whatever_is_asked(examination: Examination, encoder: DualEncoder, tmp_path: Path) -> None:
-    from medkt.datasets.phantom.study import write_study
+    from medkt.phantom.study import write_study
 
     image = read_image(write_study(tmp_path / "p", domain="cxr", finding="cxr_nodule", seed=0, format="dicom"))
     texts = ["a round spot on the left", "pleural effusion", "no round spot"]

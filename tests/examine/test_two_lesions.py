@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from medkt.datasets.phantom.finding import DOMAINS, find
-from medkt.datasets.phantom.two import GAP
 from medkt.errors import InputError
 from medkt.examine import KINDS, Landing, draw_cases, landing
+from medkt.phantom.finding import DOMAINS, find
+from medkt.phantom.two import GAP
 
 SIDE = 64
 

@@ -18,7 +18,7 @@ from pydicom.sequence import Sequence as Items
 from pydicom.uid import generate_uid
 
 from medkt.datasets.case import Case
-from medkt.datasets.phantom.study import reference_path, write_study
+from medkt.phantom.study import reference_path, write_study
 
 NAMES = ("Qzxwanda", "Зуркенова", "漏名花子", "Ñandúqx")
 TAINT = " ".join(NAMES)

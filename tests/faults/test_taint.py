@@ -22,8 +22,8 @@ import medkt.models.registry
 from faults.tainted import FILE, NAMES, TAINT, failing, marks, picture, sound
 from medkt.datasets.case import Case
 from medkt.datasets.manifest import write_manifest
-from medkt.datasets.phantom.study import reference_path
 from medkt.errors import NumericalError, WeightsError
+from medkt.phantom.study import reference_path
 from medkt.pipeline import Pipeline
 from medkt.spatial import Image
 

@@ -12,7 +12,7 @@ from whole_line import QUICK
 
 from medkt.cli.main import main
 from medkt.cli.segment import configure, is_guarded
-from medkt.datasets.phantom.drawers import DRAWERS
+from medkt.phantom.drawers import DRAWERS
 from medkt.pipeline import Pipeline
 
 

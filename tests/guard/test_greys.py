@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from medkt.datasets.phantom.drawers import draw_normal
 from medkt.guard.greys import GREYS, content, grain_of, greys_of
+from medkt.phantom.drawers import draw_normal
 from medkt.shapes import Plane
 
 

@@ -7,9 +7,6 @@ import numpy as np
 import pytest
 
 from medkt.concepts import load_concept
-from medkt.datasets.phantom.drawers import DRAWERS
-from medkt.datasets.phantom.finding import DOMAINS, DomainName
-from medkt.datasets.phantom.study import write_study
 from medkt.domains import domain
 from medkt.guard import ModalityGuard, default_guard
 from medkt.guard.default import NAME, shipped
@@ -17,6 +14,9 @@ from medkt.guard.modality import named
 from medkt.io import read_image
 from medkt.models.small import SmallEncoder, load_small
 from medkt.models.small.dual_encoder import WEIGHTS
+from medkt.phantom.drawers import DRAWERS
+from medkt.phantom.finding import DOMAINS, DomainName
+from medkt.phantom.study import write_study
 from medkt.pipeline.answer import heard, sight_of
 from medkt.pipeline.look import View, look_at, shown_plane
 from medkt.presence import Guard, PlaneGuard, PlaneScores, Reason, Sight

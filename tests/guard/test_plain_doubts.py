@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image as Picture
 
-from medkt.datasets.phantom.drawers import draw_normal
-from medkt.datasets.phantom.finding import DOMAINS, DomainName
 from medkt.domains import domain
 from medkt.guard.plain import limits, plain_doubts
 from medkt.io import read_image
 from medkt.models.small import SmallEncoder, load_small
+from medkt.phantom.drawers import draw_normal
+from medkt.phantom.finding import DOMAINS, DomainName
 from medkt.pipeline.answer import sight_of
 from medkt.pipeline.look import View, look_at
 from medkt.presence import Sight

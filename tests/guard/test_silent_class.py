@@ -7,7 +7,7 @@ import pytest
 from guards import HALF, STRANGE, SaysSo
 
 from medkt.concepts import concept_from_text
-from medkt.datasets.phantom.study import write_study
+from medkt.phantom.study import write_study
 from medkt.pipeline import Classification, View, classify
 
 ASKED = ["us_cyst", "us_carcinoma", concept_from_text("a round spot")]

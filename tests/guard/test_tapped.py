@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from medkt.datasets.phantom.study import write_study
 from medkt.domains import domain
 from medkt.guard import default_guard
 from medkt.guard.looks import looks_at, places_looked_at
 from medkt.io import read_image
 from medkt.models.small import load_small
+from medkt.phantom.study import write_study
 from medkt.pipeline import Pipeline, View, look_at
 from medkt.pipeline.answer import sight_of
 from medkt.pipeline.look import shown_plane

@@ -8,10 +8,10 @@ from PIL import Image as Picture
 
 from medkt.asking.studies import ShownStudies, digest_of_studies
 from medkt.concepts import load_concept
-from medkt.datasets.phantom.drawers import draw_normal
 from medkt.domains import domain
 from medkt.errors import InputError
 from medkt.io import read_image
+from medkt.phantom.drawers import draw_normal
 from medkt.pipeline.studies import StudyFolder
 
 KIND, CONCEPT = domain("ultrasound"), load_concept("us_phyllodes")

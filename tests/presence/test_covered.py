@@ -10,12 +10,12 @@ from guards import SaysSo
 from whole_line import bright_pipeline
 
 from medkt.concepts import Concept, concept_from_text, load_concept
-from medkt.datasets.phantom.study import write_study
 from medkt.domains import Domain, domain
 from medkt.guard import ModalityGuard
 from medkt.guard.default import default_guard
 from medkt.io import read_image
 from medkt.models.small import load_small
+from medkt.phantom.study import write_study
 from medkt.pipeline import View
 from medkt.presence import AnswerGuard, Reason
 from medkt.presence.normals import cover_key

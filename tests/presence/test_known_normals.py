@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from medkt.concepts import load_concept
-from medkt.datasets.phantom.study import write_study
 from medkt.domains import domain
+from medkt.phantom.study import write_study
 from medkt.pipeline import Pipeline, StudyResult, View
 from medkt.pipeline.words import texts_of
 from medkt.presence.normals import Normals, default_normals

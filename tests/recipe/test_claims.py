@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from medkt.datasets.phantom.finding import Attributes, find
+from medkt.phantom.finding import Attributes, find
 from medkt.recipe.claims import NAMES, VALUES, compare, image_bits, known_values, text_bits
 from medkt.recipe.corpus import Row
 from medkt.recipe.real_images import real_claims

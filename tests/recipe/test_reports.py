@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import yaml
 
-from medkt.datasets.phantom.drawers import DRAWERS
-from medkt.datasets.phantom.finding import DomainName, find, findings, findings_of, held_out_identities
-from medkt.datasets.phantom.reports import (
+from medkt.errors import InputError
+from medkt.phantom.drawers import DRAWERS
+from medkt.phantom.finding import DomainName, find, findings, findings_of, held_out_identities
+from medkt.phantom.reports import (
     HELD_BACK_FRAMES,
     altered,
     canonical_descriptions,
@@ -22,7 +23,6 @@ from medkt.datasets.phantom.reports import (
     normal_report,
     training_report,
 )
-from medkt.errors import InputError
 from medkt.recipe.corpus import Row, draw_one, known_attributes
 from medkt.recipe.real_images import REAL
 from medkt.recipe.tokenizer import WORDS, train_tokenizer

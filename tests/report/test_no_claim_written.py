@@ -21,8 +21,8 @@ from medkt.cohort.work import Work
 from medkt.concepts import concept_from_text
 from medkt.config import resolve
 from medkt.datasets import Case
-from medkt.datasets.phantom.study import reference_path
 from medkt.io import read_image
+from medkt.phantom.study import reference_path
 from medkt.pipeline import StudyResult
 from medkt.report.write import Formats, Written, write_result
 from medkt.segmentation.slicewise import SegmentationSettings

@@ -9,11 +9,11 @@ from tiny_encoder import TinyViT
 from torch import Tensor
 from torch.nn import functional
 
-from medkt.datasets.phantom.drawers import DRAWERS
 from medkt.errors import SettingsError
 from medkt.examine import draw_pairs, margins, phrase_margins
 from medkt.models.small import load_small
 from medkt.models.small.dual_encoder import PHRASE_LEVEL, SmallEncoder
+from medkt.phantom.drawers import DRAWERS
 from medkt.pipeline import View
 from medkt.pipeline.classification import classify
 from medkt.saliency.phrases import phrase_scores, reads_phrases

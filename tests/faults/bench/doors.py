@@ -151,8 +151,8 @@ def page(path: Path) -> object:
 def case_record(path: Path) -> object:
     """What a page's viewer shows of a case, and the files that another result would take the places of."""
     from medkt.datasets.case import Case
-    from medkt.datasets.phantom.study import reference_path
     from medkt.io import read_image
+    from medkt.phantom.study import reference_path
     from medkt.report.run.case_record import is_volume, record_of
     from medkt.report.run.volumes import show_layers, show_study
     from medkt.report.write import _files_of_result

@@ -34,7 +34,7 @@ def shared(name: str) -> Path | None:
 
 def dicom(folder: Path) -> list[Path]:
     """Explicit VR, little endian, not compressed: a slice, radiographs, ultrasound, clips, an enhanced CT."""
-    from medkt.datasets.phantom.study import write_study
+    from medkt.phantom.study import write_study
 
     _found("io")
     from dicom_making import numbered, write_enhanced
@@ -110,7 +110,7 @@ def _jpegs(folder: Path) -> list[Path]:
 
 def series(folder: Path) -> list[Path]:
     """A folder of slices."""
-    from medkt.datasets.phantom.study import write_study
+    from medkt.phantom.study import write_study
 
     return [write_study(folder / "ct", domain="ct", finding="ct_nodule", seed=2, format="dicom", **SMALL)]
 
@@ -418,7 +418,7 @@ def case_records(folder: Path) -> list[Path]:
     from whole_line import load_bright
 
     from medkt.cli.main import main
-    from medkt.datasets.phantom.study import write_study
+    from medkt.phantom.study import write_study
     from medkt.pipeline import Pipeline
 
     made = folder / "one"

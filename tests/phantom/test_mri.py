@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from medkt.datasets.phantom import mri
-from medkt.datasets.phantom.finding import Attributes, findings_of, held_out_identities
-from medkt.datasets.phantom.head import SEQUENCES, distance_to_ventricles
 from medkt.errors import NumericalError, UnknownNameError
+from medkt.phantom import mri
+from medkt.phantom.finding import Attributes, findings_of, held_out_identities
+from medkt.phantom.head import SEQUENCES, distance_to_ventricles
 
 FINDINGS = [f.id for f in findings_of("mri")]
 

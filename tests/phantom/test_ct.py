@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from medkt.datasets.phantom import ct
-from medkt.datasets.phantom.finding import findings_of, held_out_identities
 from medkt.errors import UnknownNameError
+from medkt.phantom import ct
+from medkt.phantom.finding import findings_of, held_out_identities
 
 FINDINGS = [f.id for f in findings_of("ct")]
 

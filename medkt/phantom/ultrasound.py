@@ -11,10 +11,10 @@ import numpy as np
 from jaxtyping import Float32
 from scipy import ndimage
 
-from medkt.datasets.phantom.finding import Attributes, PhantomPlane, TwoLesions, find
-from medkt.datasets.phantom.lesion import Lesion, draw_free_attributes, draw_number, draw_radius, make_lesion
-from medkt.datasets.phantom.texture import smooth_noise, speckle
 from medkt.errors import NumericalError, UnknownNameError
+from medkt.phantom.finding import Attributes, PhantomPlane, TwoLesions, find
+from medkt.phantom.lesion import Lesion, draw_free_attributes, draw_number, draw_radius, make_lesion
+from medkt.phantom.texture import smooth_noise, speckle
 from medkt.shapes import MaskPlane, Plane
 
 Map = Float32[np.ndarray, "rows columns"]

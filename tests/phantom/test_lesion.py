@@ -4,8 +4,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from medkt.datasets.phantom.finding import DOMAINS, Attributes, DomainName, held_out_identities
-from medkt.datasets.phantom.lesion import (
+from medkt.errors import UnknownNameError
+from medkt.phantom.finding import DOMAINS, Attributes, DomainName, held_out_identities
+from medkt.phantom.lesion import (
     NUMBER,
     SIZE_FRACTION,
     Lesion,
@@ -14,7 +15,6 @@ from medkt.datasets.phantom.lesion import (
     draw_radius,
     make_lesion,
 )
-from medkt.errors import UnknownNameError
 
 SHAPES = ("round", "oval", "lobulated", "irregular", "wedge", "crescent", "linear")
 TEXTURES = ("uniform", "mottled", "hollow", "septated", "stippled", "streaked")

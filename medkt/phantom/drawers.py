@@ -6,8 +6,8 @@ from types import ModuleType
 import numpy as np
 from jaxtyping import Float32
 
-from medkt.datasets.phantom import ct, cxr, mri, ultrasound
-from medkt.datasets.phantom.finding import DomainName
+from medkt.phantom import ct, cxr, mri, ultrasound
+from medkt.phantom.finding import DomainName
 
 DRAWERS: Mapping[DomainName, ModuleType] = {"cxr": cxr, "ct": ct, "mri": mri, "ultrasound": ultrasound}
 DRAWN_BODY: Mapping[DomainName, str] = {"cxr": "chest", "ct": "chest", "mri": "head", "ultrasound": "breast"}

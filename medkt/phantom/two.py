@@ -3,9 +3,9 @@
 import numpy as np
 from scipy import ndimage
 
-from medkt.datasets.phantom import ct
-from medkt.datasets.phantom.drawers import DRAWERS
-from medkt.datasets.phantom.finding import Attributes, DomainName, TwoLesions
+from medkt.phantom import ct
+from medkt.phantom.drawers import DRAWERS
+from medkt.phantom.finding import Attributes, DomainName, TwoLesions
 from medkt.shapes import MaskPlane
 
 GAP = 10 / 128

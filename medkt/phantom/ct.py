@@ -13,8 +13,8 @@ import numpy.typing as npt
 from jaxtyping import Int16
 from scipy import ndimage
 
-from medkt.datasets.phantom.finding import Attributes, PhantomPlane, TwoLesions
-from medkt.datasets.phantom.lesion import (
+from medkt.phantom.finding import Attributes, PhantomPlane, TwoLesions
+from medkt.phantom.lesion import (
     Coordinate,
     Lesion,
     draw_free_attributes,
@@ -23,7 +23,7 @@ from medkt.datasets.phantom.lesion import (
     make_lesion,
     settle_attributes,
 )
-from medkt.datasets.phantom.texture import grain, smooth_noise
+from medkt.phantom.texture import grain, smooth_noise
 from medkt.shapes import MaskPlane, MaskVoxels, Plane
 
 PLACES = ("upper", "middle", "lower", "central", "peripheral", "posterior", "throughout")

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from medkt.datasets.phantom import cxr
-from medkt.datasets.phantom.finding import Attributes, findings_of, held_out_identities
 from medkt.errors import UnknownNameError
+from medkt.phantom import cxr
+from medkt.phantom.finding import Attributes, findings_of, held_out_identities
 
 FINDINGS = [f.id for f in findings_of("cxr")]
 

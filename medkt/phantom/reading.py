@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from medkt.concepts.lexicon import LookWords, asked, lexicon, look_nouns, look_words, phrases_in, place_words, words_of
-from medkt.datasets.phantom import reports
-from medkt.datasets.phantom.drawers import DRAWERS, DRAWN_BODY
-from medkt.datasets.phantom.finding import Attributes, DomainName, Finding
+from medkt.phantom import reports
+from medkt.phantom.drawers import DRAWERS, DRAWN_BODY
+from medkt.phantom.finding import Attributes, DomainName, Finding
 from medkt.resources import data_yaml
 
 TELLING = ("shape", "intensity", "texture")

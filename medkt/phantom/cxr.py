@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from medkt.datasets.phantom.finding import Attributes, PhantomPlane, TwoLesions
-from medkt.datasets.phantom.lesion import (
+from medkt.errors import UnknownNameError
+from medkt.phantom.finding import Attributes, PhantomPlane, TwoLesions
+from medkt.phantom.lesion import (
     INTENSITY,
     Lesion,
     draw_free_attributes,
@@ -21,8 +22,7 @@ from medkt.datasets.phantom.lesion import (
     make_lesion,
     settle_attributes,
 )
-from medkt.datasets.phantom.texture import fractal_noise, grain, smooth_noise
-from medkt.errors import UnknownNameError
+from medkt.phantom.texture import fractal_noise, grain, smooth_noise
 
 PLACES = ("upper", "middle", "lower", "lateral", "apical", "central", "throughout")
 """Every word for a place on a radiograph."""

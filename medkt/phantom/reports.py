@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from medkt.datasets.phantom.finding import Attributes, DomainName, Finding, find, findings_of, held_out_identities
 from medkt.errors import InputError
+from medkt.phantom.finding import Attributes, DomainName, Finding, find, findings_of, held_out_identities
 
 Claims = Mapping[str, frozenset[str]]
 """What a text says: attribute name to the values it allows. "domain" and "finding" are attributes here too."""

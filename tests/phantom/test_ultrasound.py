@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from medkt.datasets.phantom import ultrasound
-from medkt.datasets.phantom.finding import PhantomPlane, findings_of, held_out_identities
 from medkt.errors import UnknownNameError
+from medkt.phantom import ultrasound
+from medkt.phantom.finding import PhantomPlane, findings_of, held_out_identities
 
 FINDINGS = [f.id for f in findings_of("ultrasound")]
 

@@ -6,9 +6,9 @@ import pydicom
 import pytest
 from PIL import Image as Picture
 
-from medkt.datasets.phantom.finding import DomainName
-from medkt.datasets.phantom.study import PLANTED, reference_path, write_study
 from medkt.errors import InputError
+from medkt.phantom.finding import DomainName
+from medkt.phantom.study import PLANTED, reference_path, write_study
 
 SHAPE, SPACING_MM = (4, 40, 44), (9.0, 5.5, 5.0)
 FINDINGS: dict[str, str] = {

@@ -18,9 +18,9 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 
-from medkt.datasets.phantom import ct, cxr, mri, ultrasound
-from medkt.datasets.phantom.finding import DomainName, PhantomPlane
 from medkt.errors import InputError
+from medkt.phantom import ct, cxr, mri, ultrasound
+from medkt.phantom.finding import DomainName, PhantomPlane
 from medkt.shapes import Affine, MaskVoxels
 
 FormatName = Literal["dicom", "nifti", "png"]

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from medkt.datasets.phantom import ct
-from medkt.datasets.phantom.drawers import DRAWERS
-from medkt.datasets.phantom.finding import DOMAINS, Attributes, DomainName
-from medkt.datasets.phantom.two import GAP, distance_px, draw_two
+from medkt.phantom import ct
+from medkt.phantom.drawers import DRAWERS
+from medkt.phantom.finding import DOMAINS, Attributes, DomainName
+from medkt.phantom.two import GAP, distance_px, draw_two
 
 ROUND = Attributes(
     shape="round",

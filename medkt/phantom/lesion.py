@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from medkt.datasets.phantom.finding import Attributes, DomainName, find, held_out_identities
 from medkt.errors import UnknownNameError
+from medkt.phantom.finding import Attributes, DomainName, find, held_out_identities
 
 SIZE_FRACTION = {"tiny": (0.015, 0.03), "small": (0.03, 0.06), "medium": (0.06, 0.11), "large": (0.11, 0.2)}
 """Range of a lesion's radius as a fraction of the image side, by the word for its size."""

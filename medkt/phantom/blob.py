@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from medkt.datasets.phantom.texture import smooth_noise
+from medkt.phantom.texture import smooth_noise
 from medkt.shapes import Plane
 
 _BLACK = 0.08

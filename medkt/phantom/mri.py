@@ -10,8 +10,9 @@ from math import cos, pi, sin
 
 import numpy as np
 
-from medkt.datasets.phantom.finding import Attributes, PhantomPlane, TwoLesions, find
-from medkt.datasets.phantom.head import (
+from medkt.errors import NumericalError, UnknownNameError
+from medkt.phantom.finding import Attributes, PhantomPlane, TwoLesions, find
+from medkt.phantom.head import (
     Grid,
     Head,
     Subdural,
@@ -20,9 +21,8 @@ from medkt.datasets.phantom.head import (
     parts_at,
     towards,
 )
-from medkt.datasets.phantom.lesion import Lesion, draw_free_attributes, draw_number, draw_radius, make_lesion
-from medkt.datasets.phantom.texture import grain
-from medkt.errors import NumericalError, UnknownNameError
+from medkt.phantom.lesion import Lesion, draw_free_attributes, draw_number, draw_radius, make_lesion
+from medkt.phantom.texture import grain
 from medkt.shapes import MapVoxels, MaskPlane, MaskVoxels, Plane
 
 PLACES: tuple[str, ...] = ("deep", "lobar", "peripheral", "periventricular")
