@@ -435,12 +435,12 @@ def main() -> int:
     sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "tests")]
     from cli.inline_engine import InlineEngine
 
-    import medkt.cohort.local
-    import medkt.cohort.studies
     import medkt.io.write_seg
     import medkt.report.run.page
+    import medkt.runs.local
+    import medkt.tasks.segment.studies
 
-    medkt.cohort.local.LocalEngine = InlineEngine
+    medkt.runs.local.LocalEngine = InlineEngine
     torch.set_num_threads(1)
     counted: dict[str, Counted] = {}
     with tempfile.TemporaryDirectory() as name:

@@ -335,8 +335,8 @@ def main() -> int:
     import torch  # what commands load, loaded once
 
     import medkt.audit
-    import medkt.cohort.studies
-    import medkt.report.run.page  # noqa: F401
+    import medkt.report.run.page
+    import medkt.tasks.segment.studies  # noqa: F401
 
     torch.set_num_threads(1)
     counted: dict[str, Counted] = {}

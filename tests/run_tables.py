@@ -5,10 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from medkt.cohort.folder import RunFolder
-from medkt.cohort.ledger import Ledger
-from medkt.cohort.outcomes import Outcome, Value
-from medkt.cohort.tables import write_tables
+from medkt.runs.folder import RunFolder
+from medkt.runs.ledger import Ledger
+from medkt.runs.outcomes import Outcome
+from medkt.runs.tables import write_tables
+from medkt.runs.work import Value
 
 SCORING = {"metrics": {"metrics": ["dsc"], "empty": "standard"}, "tolerance": 2.0, "unit": "auto"}
 IDENTITY: Mapping[str, Any] = {

@@ -18,7 +18,6 @@ from segmentation.tiny_sam import make_sam
 from spatial.orders import ORDERS, in_world, write_in_order
 from whole_line import bright_pipeline
 
-from medkt.cohort.studies import plane_scores
 from medkt.concepts import concept_from_text
 from medkt.config import resolve
 from medkt.io import read_image, read_mask
@@ -30,6 +29,7 @@ from medkt.saliency.m2ib import M2IBSettings, content_seed
 from medkt.segmentation.sam import SamSegmenter
 from medkt.segmentation.slicewise import SegmentationSettings
 from medkt.spatial import planes_of
+from medkt.tasks.segment.studies import plane_scores
 
 BRIGHT = concept_from_text("a bright spot")
 FINE: dict[str, dict[str, Any]] = {

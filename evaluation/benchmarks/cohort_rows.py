@@ -21,15 +21,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from medkt.about import __version__
-from medkt.cohort.coordinator import _take_stock
-from medkt.cohort.folder import RunFolder
-from medkt.cohort.ledger import Ledger
-from medkt.cohort.outcomes import Outcome
-from medkt.cohort.plan import Plan, plan_of
-from medkt.cohort.progress import Silent
-from medkt.cohort.query import query
-from medkt.cohort.tables import write_tables
-from medkt.cohort.work import pseudonym
+from medkt.runs.coordinator import _take_stock
+from medkt.runs.folder import RunFolder
+from medkt.runs.ledger import Ledger
+from medkt.runs.outcomes import Outcome
+from medkt.runs.progress import Silent
+from medkt.runs.query import query
+from medkt.runs.tables import write_tables
+from medkt.runs.work import pseudonym
+from medkt.tasks.cases import CasePlan
+from medkt.tasks.manifest import plan_of
 
 ROWS, CONCEPTS = 1_000_000, ("ct_nodule", "ct_effusion", "ct_mass", "ct_cyst")
 LEFT_PART = 0.01
@@ -100,7 +101,7 @@ def resume(folder: RunFolder) -> None:
         next(plan.works(SALT, ledger.unfinished()))
 
 
-def _plan(folder: RunFolder) -> Plan:
+def _plan(folder: RunFolder) -> CasePlan:
     cache = folder.path / "manifest.json"
     return plan_of(folder.path / "manifest.csv", concepts=str, asked=list(CONCEPTS), columns=["site"], cache=cache)
 

@@ -27,19 +27,18 @@ import psutil
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from medkt.about import __version__
-from medkt.cohort.coordinator import run_cohort
-from medkt.cohort.folder import RunFolder
-from medkt.cohort.local import LocalEngine
-from medkt.cohort.outcomes import Outcome
-from medkt.cohort.plan import Plan
-from medkt.cohort.progress import Silent
-from medkt.cohort.studies import StudyRunnerFactory
-from medkt.cohort.work import Work
 from medkt.concepts import load_concept
 from medkt.config import resolve
 from medkt.datasets.case import Case
 from medkt.phantom.study import write_study
+from medkt.runs.coordinator import run_cohort
+from medkt.runs.folder import RunFolder
+from medkt.runs.local import LocalEngine
+from medkt.runs.outcomes import Outcome
+from medkt.runs.progress import Silent
 from medkt.segmentation.slicewise import SegmentationSettings
+from medkt.tasks.cases import CasePlan, CaseWork
+from medkt.tasks.segment.studies import StudyRunnerFactory
 
 CASES, REPEATS = 32, 6
 WARM = 8  # cases that end before counting begins: libraries are imported and words embedded on the first of a kind
@@ -94,7 +93,7 @@ def bare(cases: tuple[Case, ...], folder: Path) -> Times:
     runner = factory_for(run)()
     times = Times()
     for number, case in enumerate(cases, start=1):
-        work = Work(key=f"case-{number}", number=number, case=case, concepts=(case.concept,))
+        work = CaseWork(key=f"case-{number}", number=number, case=case, concepts=(case.concept,))
         runner.write(work, runner.compute(work, runner.read(work)))
         times.mark()
     return times
@@ -114,7 +113,7 @@ def through(cases: tuple[Case, ...], folder: Path, workers: int) -> Times:
     run.make()
     run.claim({"workers": workers})
     ids = {finding: finding for _, finding in KINDS}
-    plan = Plan(cases=lambda: cases, digest="", concepts=ids, asked=())
+    plan = CasePlan(cases=lambda: cases, digest="", concepts=ids, asked=())
     times = Times()
     engine = LocalEngine(factory_for(run), run.workers, workers=workers, threads=1)
     run_cohort(run, plan, engine, salt=SALT, watcher=times)

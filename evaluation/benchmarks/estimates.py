@@ -33,8 +33,6 @@ from learn_full_size import generated_encoder
 from medkt.audit import learn
 from medkt.cli import cohort_options
 from medkt.cli.main import main as medkt
-from medkt.cohort.engine import Event, Finished, Ready
-from medkt.cohort.local import LocalEngine
 from medkt.concepts import load_concept
 from medkt.config import resolve, resolve_learning
 from medkt.domains import domain
@@ -51,6 +49,8 @@ from medkt.phantom.study import write_study
 from medkt.pipeline import ModelFacts, Pipeline, Study
 from medkt.report.formats import Formats
 from medkt.report.write import write_result
+from medkt.runs.engine import Event, Finished, Ready
+from medkt.runs.local import LocalEngine
 from medkt.saliency import texts_kept
 from medkt.segmentation.sam import SamSegmenter
 from medkt.segmentation.slicewise import SegmentationSettings

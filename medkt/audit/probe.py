@@ -19,9 +19,9 @@ from medkt.audit.fingerprints import Fingerprints
 from medkt.concepts import Concept
 from medkt.datasets.case import Case
 from medkt.datasets.manifest import iterate_manifest
-from medkt.datasets.table import SUFFIXES
 from medkt.domains import Domain
 from medkt.errors import InputError, MedktError
+from medkt.io.table import SUFFIXES
 from medkt.models.encoder import DualEncoder
 from medkt.pipeline.studies import shown_study
 from medkt.saliency.explain import prepare_plane

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from medkt.concepts import Concept
 from medkt.domains import Domain, check_plausible, domains
-from medkt.models.digest import sha256_of_json
+from medkt.io.sha256 import sha256_of_json
 from medkt.models.encoder import DualEncoder
 from medkt.models.framing import prepare
 from medkt.models.weights import weights_digest

@@ -83,8 +83,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from medkt.cohort.folder import RunFolder
-    from medkt.cohort.merge import shard_folder
+    from medkt.runs.folder import RunFolder
+    from medkt.runs.merge import shard_folder
 
     settle(arguments, "batch", "segmentation")
     shard = require_work(arguments)
@@ -103,10 +103,10 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _status(arguments: argparse.Namespace) -> int:
     """How far runs are, one line each."""
-    from medkt.cohort.folder import RunFolder
-    from medkt.cohort.ledger import Ledger
-    from medkt.cohort.merge import shards_below
-    from medkt.cohort.progress import Summary, counts_text
+    from medkt.runs.folder import RunFolder
+    from medkt.runs.ledger import Ledger
+    from medkt.runs.merge import shards_below
+    from medkt.runs.progress import Summary, counts_text
 
     paths = [one for run in arguments.runs for one in (run, *shards_below(run)) if RunFolder(one).ledger.exists()]
     for path in paths or arguments.runs:
@@ -125,10 +125,10 @@ def _status(arguments: argparse.Namespace) -> int:
 
 def _retry(arguments: argparse.Namespace) -> int:
     """Set failed cases back, so that the next run does them again."""
-    from medkt.cohort.failures import KINDS
-    from medkt.cohort.folder import RunFolder
-    from medkt.cohort.ledger import Ledger
     from medkt.errors import SettingsError
+    from medkt.runs.failures import KINDS
+    from medkt.runs.folder import RunFolder
+    from medkt.runs.ledger import Ledger
 
     kinds = [kind.strip() for kind in arguments.kind.split(",") if kind.strip()]
     unknown = [kind for kind in kinds if kind not in KINDS]
@@ -145,7 +145,7 @@ def _retry(arguments: argparse.Namespace) -> int:
 
 def _verify(arguments: argparse.Namespace) -> int:
     """Say of each run whether it is as it was written; 4 where one is not."""
-    from medkt.cohort.verify import verify_run
+    from medkt.runs.integrity import verify_run
 
     found = [verify_run(path) for path in arguments.runs]
     for one in found:
@@ -161,9 +161,9 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 def _merge(arguments: argparse.Namespace) -> int:
     """Join shards: those below one folder, or those that are named."""
-    from medkt.cohort.merge import merge_runs, shards_below
-    from medkt.cohort.progress import counts_text
     from medkt.errors import SettingsError
+    from medkt.runs.merge import merge_runs, shards_below
+    from medkt.runs.progress import counts_text
 
     below = shards_below(arguments.runs[0]) if len(arguments.runs) == 1 else ()
     parts, target = list(below or arguments.runs), arguments.output or (arguments.runs[0] if below else None)

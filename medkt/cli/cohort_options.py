@@ -13,14 +13,14 @@ from medkt.cli.console import drawing_on
 from medkt.cli.threads import add_threads, require_threads
 
 if TYPE_CHECKING:
-    from medkt.cohort.engine import Engine, RunnerFactory
-    from medkt.cohort.folder import RunFolder
-    from medkt.cohort.plan import Plan
-    from medkt.cohort.progress import Summary
-    from medkt.cohort.scoring import Scoring
-    from medkt.cohort.studies import StudyRunnerFactory
-    from medkt.cohort.work import Shard
     from medkt.concepts import Concept
+    from medkt.runs.engine import Engine, RunnerFactory
+    from medkt.runs.folder import RunFolder
+    from medkt.runs.progress import Summary
+    from medkt.runs.work import Shard
+    from medkt.tasks.cases import CasePlan
+    from medkt.tasks.segment.scoring import Scoring
+    from medkt.tasks.segment.studies import StudyRunnerFactory
 
 STOPPED = {"interrupted": 130, "terminated": 143, "hung up": 129}
 SOME_FAILED = 4
@@ -100,9 +100,9 @@ def require_work(arguments: argparse.Namespace) -> "Shard":
     Raises:
         SettingsError: no workers, no threads, no such shard, no such limit.
     """
-    from medkt.cohort.coordinator import Limit
-    from medkt.cohort.work import Shard
     from medkt.errors import SettingsError
+    from medkt.runs.coordinator import Limit
+    from medkt.runs.work import Shard
 
     if arguments.workers < 1:
         raise SettingsError(f"--workers {arguments.workers}: at least 1 is needed")
@@ -186,9 +186,9 @@ def _require_words(arguments: argparse.Namespace, concepts: "Iterable[Concept]")
 
 def manifest_plan_of(
     arguments: argparse.Namespace, asked: Asked, folder: "RunFolder", shard: "Shard", columns: Sequence[str]
-) -> "Plan":
+) -> "CasePlan":
     """The cases of `--manifest`; with it `asked` holds every concept that any of them asks for."""
-    from medkt.cohort.plan import plan_of
+    from medkt.tasks.manifest import plan_of
 
     plan = plan_of(
         arguments.manifest, concepts=asked.identify, asked=asked.own, shard=shard, keep_ids=arguments.keep_ids,
@@ -210,7 +210,7 @@ def add_prompts(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def worded(arguments: argparse.Namespace, plan: "Plan") -> "Plan":
+def worded(arguments: argparse.Namespace, plan: "CasePlan") -> "CasePlan":
     """The plan, with the sentences of `--prompts` where they are given.
 
     Raises:
@@ -253,9 +253,9 @@ def factory_of(
         SettingsError: options that do not go together.
     """
     from medkt.cli.segment import formats_of, is_guarded, published_of, require_deciding, settings_of, view_of
-    from medkt.cohort.scoring import Scoring
-    from medkt.cohort.studies import StudyRunnerFactory
     from medkt.estimates.batch import FirstStudy
+    from medkt.tasks.segment.scoring import Scoring
+    from medkt.tasks.segment.studies import StudyRunnerFactory
 
     ahead = FirstStudy(workers=arguments.workers, threads=arguments.threads, device=arguments.device)
     settings = settings_of(arguments)
@@ -271,12 +271,12 @@ def factory_of(
 
 
 def identity_of(
-    arguments: argparse.Namespace, asked: Asked, plan: "Plan", factory: "StudyRunnerFactory"
+    arguments: argparse.Namespace, asked: Asked, plan: "CasePlan", factory: "StudyRunnerFactory"
 ) -> dict[str, Any]:
     """All that the results depend on, the digests of models and calibrations aside: the workers tell those."""
     from medkt.about import __version__
-    from medkt.cohort.studies import concept_digest
     from medkt.report.plain import as_plain
+    from medkt.tasks.segment.studies import concept_digest
 
     learnt = {"packages": [asked.packages[path] for path in factory.packages], "together": factory.together}
     return {
@@ -310,7 +310,7 @@ def of_work(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def salt_of(folder: "RunFolder", whole: Path, given: Path | None) -> bytes:
     """The salt of a run, or of its shard: shards that share a folder share a salt, so that their names belong together."""
-    from medkt.cohort.folder import RunFolder
+    from medkt.runs.folder import RunFolder
 
     if folder.path == whole:
         return folder.salt(given)
@@ -321,18 +321,18 @@ def salt_of(folder: "RunFolder", whole: Path, given: Path | None) -> bytes:
 
 def engine_of(arguments: argparse.Namespace, factory: "RunnerFactory", folder: "RunFolder") -> "Engine":
     """The workers."""
-    from medkt.cohort.local import LocalEngine
+    from medkt.runs.local import LocalEngine
 
     options = {"workers": arguments.workers, "threads": arguments.threads, "timeout_s": arguments.timeout or None}
     if arguments.engine == "local":
         return LocalEngine(factory, folder.workers.resolve(), **options)
-    from medkt.cohort.ray import RayEngine
+    from medkt.runs.ray import RayEngine
 
     gpus = 1.0 if arguments.device.startswith("cuda") else 0.0
     return RayEngine(factory, folder.workers.resolve(), address=arguments.ray_address, gpus=gpus, **options)
 
 
-def patients_word(plan: "Plan") -> str:
+def patients_word(plan: "CasePlan") -> str:
     """What the record of a run says of patients."""
     from medkt.report.run.provisos import EACH_CASE
 
@@ -340,11 +340,11 @@ def patients_word(plan: "Plan") -> str:
 
 
 def run_plan(
-    arguments: argparse.Namespace, folder: "RunFolder", plan: "Plan", factory: "RunnerFactory", salt: bytes
+    arguments: argparse.Namespace, folder: "RunFolder", plan: "CasePlan", factory: "RunnerFactory", salt: bytes
 ) -> "Summary":
     """Do what is left of a claimed run, with progress for people or for machines."""
-    from medkt.cohort.coordinator import Limit, run_cohort
-    from medkt.cohort.progress import Printer
+    from medkt.runs.coordinator import Limit, run_cohort
+    from medkt.runs.progress import Printer
 
     limit = Limit.parse(arguments.max_failures or "100%")
     for note in plan.notes:
@@ -360,15 +360,15 @@ def run_plan(
     return summary
 
 
-def say_failures(folder: "RunFolder", plan: "Plan", words: Mapping[int, str] | None = None) -> None:
+def say_failures(folder: "RunFolder", plan: "CasePlan", words: Mapping[int, str] | None = None) -> None:
     """Which cases failed and why, on standard error.
 
     A manifest's cases are named by their place in it, and by id and file only on a terminal: logs of a cohort are passed on.
     Files hold pseudonyms only. `words` are what errors of this run said, by the case's number, for the terminal too; else,
     as for those of an earlier run, there is the sentence of the code.
     """
-    from medkt.datasets.table import read_rows
-    from medkt.report.run.columns import CASE
+    from medkt.io.table import read_rows
+    from medkt.runs.columns import CASE
 
     table = folder.table("failures")
     failed = {int(row["number"]): row for _, row in read_rows(table)} if table.is_file() else {}
@@ -416,7 +416,7 @@ def run_arms(
 
     `run_arm` is called with the run's folder, whether it is that of what was learnt, and the file of the salt.
     """
-    from medkt.cohort.merge import ARMS
+    from medkt.tasks.arms import ARMS
 
     folders = {arm: arguments.output / arm for arm in ARMS} if learnt else {ARMS[0]: arguments.output}
     done: list[Summary] = []

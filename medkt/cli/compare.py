@@ -23,13 +23,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Say what differs, and how surely."""
     from medkt.cli.report import compared_report, write_page
     from medkt.cli.say_classes import tells_classes
-    from medkt.cohort.folder import RunFolder
     from medkt.errors import SettingsError
     from medkt.report.plain import as_plain
     from medkt.report.run.comparison import compare_runs
     from medkt.report.run.unclaimed import headlines, unclaimed_of
     from medkt.report.run.words import aligned
     from medkt.report.run.words_compared import COMPARED_HEAD, compared_row
+    from medkt.runs.folder import RunFolder
     from medkt.statistics import BootstrapSettings
 
     if arguments.first.resolve() == arguments.second.resolve():

@@ -14,14 +14,15 @@ from medkt.cli.threads import use_threads
 
 if TYPE_CHECKING:
     from medkt.cli.cohort_options import Asked
-    from medkt.cohort.folder import RunFolder
-    from medkt.cohort.work import Shard, Work
     from medkt.concepts import Concept
     from medkt.estimates.machine import Timer
     from medkt.estimates.segment import StudyPlan
     from medkt.estimates.words import Section
     from medkt.estimates.work import Costs
     from medkt.pipeline import Pipeline
+    from medkt.runs.folder import RunFolder
+    from medkt.runs.work import Shard
+    from medkt.tasks.cases import CaseWork
     from medkt.transfer.packages import Taught
 
 HELP = "only say what would be done, how long it would take and how much memory; what would be refused is refused"
@@ -167,15 +168,15 @@ def plan_batch(arguments: argparse.Namespace, folder: "RunFolder | None", asked:
 
     from medkt.cli.cohort_options import factory_of, identity_of, worded
     from medkt.cli.segment import guard_words
-    from medkt.cohort.folder import RunFolder
-    from medkt.cohort.plan import plan_of
-    from medkt.cohort.studies import concepts_of
     from medkt.datasets.reference import read_case_image, reference_mask
     from medkt.estimates.batch import BatchPlan, sampled
     from medkt.estimates.models import planned_encoder, planned_segmenter
     from medkt.estimates.segment import costs_of, plan_study
     from medkt.pipeline import study_of
     from medkt.pipeline.words import require_words
+    from medkt.runs.folder import RunFolder
+    from medkt.tasks.manifest import plan_of
+    from medkt.tasks.segment.studies import concepts_of
     from medkt.transfer.packages import Taught
 
     use_threads(arguments)
@@ -196,7 +197,7 @@ def plan_batch(arguments: argparse.Namespace, folder: "RunFolder | None", asked:
     costs = costs_of(encoder_plan.name, segmenter.name, timer_of(arguments.device, arguments.threads))
     loading = encoder_plan.bytes + segmenter.bytes
 
-    def look(work: "Work") -> "StudyPlan":
+    def look(work: "CaseWork") -> "StudyPlan":
         image = read_case_image(work.case, regrid=factory.regrid, allow_incomplete=factory.allow_incomplete)
         factory.formats.require_some(image)
         if work.case.has_mask:

@@ -43,14 +43,14 @@ from medkt.cli.published import SETTINGS_ONLY, WINDOW, say_settings, settle, sta
 from medkt.cli.say_classes import say_classes, tells_classes
 
 if TYPE_CHECKING:
-    from medkt.cohort.folder import RunFolder
-    from medkt.cohort.masks import MaskRunnerFactory
-    from medkt.cohort.plan import Plan
-    from medkt.cohort.progress import Summary
-    from medkt.cohort.scoring import Scoring
-    from medkt.cohort.work import Shard
     from medkt.datasets.protocol import Protocol
     from medkt.report.run.evaluation import Evaluation
+    from medkt.runs.folder import RunFolder
+    from medkt.runs.progress import Summary
+    from medkt.runs.work import Shard
+    from medkt.tasks.cases import CasePlan
+    from medkt.tasks.masks import MaskRunnerFactory
+    from medkt.tasks.segment.scoring import Scoring
 
 MODES = "a RUN, --manifest, --protocol with --data, or --reference with --prediction"
 
@@ -116,9 +116,9 @@ def _add_statistics(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """One of the ways to come by masks or classes, then the statistics."""
     from medkt.cli.segment import guard_words, settings_of
-    from medkt.cohort.merge import arms_below
     from medkt.errors import SettingsError
     from medkt.statistics import BootstrapSettings
+    from medkt.tasks.arms import arms_below
 
     BootstrapSettings(resamples=arguments.resamples)  # what it refuses is refused before the work
     masks = arguments.reference is not None or arguments.prediction is not None
@@ -162,10 +162,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _run_masks(arguments: argparse.Namespace) -> int:
     from medkt.cli.segment import packages_of
-    from medkt.cohort.folder import RunFolder
-    from medkt.cohort.masks import MaskRunnerFactory, plan_of_masks
     from medkt.datasets.patients import WhoseFiles
     from medkt.errors import SettingsError
+    from medkt.runs.folder import RunFolder
+    from medkt.tasks.masks import MaskRunnerFactory, plan_of_masks
 
     if arguments.reference is None or arguments.prediction is None:
         raise SettingsError("masks are scored from two folders: --reference DIR --prediction DIR")
@@ -189,7 +189,7 @@ def _run_masks(arguments: argparse.Namespace) -> int:
     return exit_code(done) if done.stopped else _say(arguments, {"": arguments.output}, [done])
 
 
-def _masks_identity(plan: "Plan", factory: "MaskRunnerFactory") -> dict[str, Any]:
+def _masks_identity(plan: "CasePlan", factory: "MaskRunnerFactory") -> dict[str, Any]:
     from medkt.about import __version__
     from medkt.report.plain import as_plain
 
@@ -251,10 +251,10 @@ def _run_arm(
     learnt: bool,
     salt: Path | None,
 ) -> "Summary":
-    from medkt.cohort.folder import RunFolder
-    from medkt.cohort.merge import shard_folder
     from medkt.errors import InputError
     from medkt.report.plain import as_plain
+    from medkt.runs.folder import RunFolder
+    from medkt.runs.merge import shard_folder
 
     folder = RunFolder(shard_folder(path, shard))
     folder.make()
@@ -277,8 +277,8 @@ def _run_arm(
 
 def _plan(
     arguments: argparse.Namespace, asked: Asked, protocol: "Protocol | None", folder: "RunFolder", shard: "Shard"
-) -> "Plan":
-    from medkt.cohort.protocols import plan_of_protocol
+) -> "CasePlan":
+    from medkt.tasks.protocols import plan_of_protocol
 
     columns = list(dict.fromkeys([*arguments.keep_column, *_by(arguments)]))
     if protocol is None:
@@ -293,8 +293,8 @@ def _plan(
 
 def _scoring(arguments: argparse.Namespace, protocol: "Protocol | None") -> "Scoring":
     """The options over the protocol's metrics over the defaults."""
-    from medkt.cohort.scoring import Scoring
     from medkt.metrics import MetricSettings
+    from medkt.tasks.segment.scoring import Scoring
 
     base = _scoring_of(protocol) if protocol is not None else Scoring()
     metrics = MetricSettings(
@@ -307,7 +307,7 @@ def _scoring(arguments: argparse.Namespace, protocol: "Protocol | None") -> "Sco
 
 
 def _scoring_of(protocol: "Protocol") -> "Scoring":
-    from medkt.cohort.protocols import scoring_of_protocol  # it loads the builder of every layout
+    from medkt.tasks.protocols import scoring_of_protocol  # it loads the builder of every layout
 
     return scoring_of_protocol(protocol)
 
@@ -342,11 +342,11 @@ def _say(
 
 
 def _evaluated(arguments: argparse.Namespace, path: Path) -> "Evaluation":
-    from medkt.cohort.folder import RunFolder
     from medkt.report.plain import as_plain
     from medkt.report.run.evaluation import evaluate_scores
     from medkt.report.run.scores import read_scores
     from medkt.report.run.write import write_evaluation
+    from medkt.runs.folder import RunFolder
     from medkt.statistics import BootstrapSettings
 
     record = RunFolder(path).read()
@@ -361,7 +361,7 @@ def _evaluated(arguments: argparse.Namespace, path: Path) -> "Evaluation":
 def say_demonstration_of(run: Path) -> None:
     """That the encoder of a run is a demonstration, where it is."""
     from medkt.about import demonstration_of_run
-    from medkt.cohort.folder import RunFolder
+    from medkt.runs.folder import RunFolder
 
     if said := demonstration_of_run(RunFolder(run).read()):
         print(said)
@@ -369,12 +369,12 @@ def say_demonstration_of(run: Path) -> None:
 
 def _say_comparison(arguments: argparse.Namespace, runs: Mapping[str, Path]) -> None:
     """The second arm minus the first: words or a JSON line, and a file beside the arms."""
-    from medkt.cohort.folder import RunFolder
     from medkt.report.plain import as_plain
     from medkt.report.run.comparison import compare_runs
     from medkt.report.run.words import aligned
     from medkt.report.run.words_compared import COMPARED_HEAD, compared_row
     from medkt.report.run.write import write_comparison
+    from medkt.runs.folder import RunFolder
     from medkt.statistics import BootstrapSettings
 
     first, second = (RunFolder(path).require_table("results") for path in runs.values())

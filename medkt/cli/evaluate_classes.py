@@ -23,13 +23,13 @@ from medkt.cli.say_classes import by_of, say_classes
 
 if TYPE_CHECKING:
     from medkt.as_published import Standing
-    from medkt.cohort.classes import ClassWords
-    from medkt.cohort.classifying import ClassRunnerFactory
-    from medkt.cohort.plan import Plan
-    from medkt.cohort.progress import Summary
-    from medkt.cohort.work import Shard
     from medkt.datasets.protocol import Protocol
+    from medkt.runs.progress import Summary
+    from medkt.runs.work import Shard
     from medkt.segmentation.zero_shot import ClassSettings
+    from medkt.tasks.cases import CasePlan
+    from medkt.tasks.classify.classes import ClassWords
+    from medkt.tasks.classify.classifying import ClassRunnerFactory
 
 # options that mean nothing where no mask is made, with what they are when nobody gives them
 OF_MASKS: Mapping[str, object] = {
@@ -62,7 +62,7 @@ class _Task:
     asked: Asked
     classes: "tuple[ClassWords, ...]"
     protocol: str | None
-    plan: "Callable[..., Plan]"
+    plan: "Callable[..., CasePlan]"
     settings: "ClassSettings"
 
 
@@ -111,15 +111,15 @@ def _stands(arguments: argparse.Namespace, settings: "ClassSettings") -> "Standi
 
 def _task(arguments: argparse.Namespace, protocol: "Protocol | None") -> _Task:
     from medkt.cli.segment import modality_of, packages_of
-    from medkt.cohort.classes import (
+    from medkt.errors import SettingsError
+    from medkt.pipeline import concept_in
+    from medkt.tasks.classify.classes import (
         classes_of_manifest,
         classes_of_protocol,
         plan_of_class_manifest,
         plan_of_classes,
         survey_classes,
     )
-    from medkt.errors import SettingsError
-    from medkt.pipeline import concept_in
 
     asked, settings = asked_of(arguments), _settings(arguments, protocol)
     given = [asked.concepts[name] for name in asked.own]
@@ -144,9 +144,9 @@ def _run_arm(
     arguments: argparse.Namespace, task: _Task, path: Path, *, shard: "Shard", learnt: bool, salt: Path | None
 ) -> "Summary":
     from medkt.cli.segment import is_guarded, view_of
-    from medkt.cohort.classifying import ClassRunnerFactory
-    from medkt.cohort.folder import RunFolder
-    from medkt.cohort.merge import shard_folder
+    from medkt.runs.folder import RunFolder
+    from medkt.runs.merge import shard_folder
+    from medkt.tasks.classify.classifying import ClassRunnerFactory
 
     columns = tuple(dict.fromkeys([*arguments.keep_column, *by_of(arguments)]))
     plan = task.plan(shard=shard, keep_ids=arguments.keep_ids, columns=columns)
@@ -168,13 +168,13 @@ def _run_arm(
     return run_plan(arguments, folder, plan, factory, made)
 
 
-def _identity(task: _Task, plan: "Plan", factory: "ClassRunnerFactory", *, learnt: bool) -> dict[str, Any]:
+def _identity(task: _Task, plan: "CasePlan", factory: "ClassRunnerFactory", *, learnt: bool) -> dict[str, Any]:
     """All that the results depend on, the digest of the model aside: the workers tell that."""
     from medkt.about import __version__
-    from medkt.cohort.classes import classes_record
-    from medkt.cohort.studies import concept_digest
     from medkt.report.plain import as_plain
     from medkt.segmentation.zero_shot import ClassSettings
+    from medkt.tasks.classify.classes import classes_record
+    from medkt.tasks.segment.studies import concept_digest
 
     packages = [task.asked.packages[path] for path in factory.packages]
     taught = {"packages": packages, "together": factory.together, "apart": factory.apart}

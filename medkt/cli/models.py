@@ -268,8 +268,8 @@ def _path(args: argparse.Namespace) -> int:
 
 
 def _show(args: argparse.Namespace) -> int:
+    from medkt.io.sha256 import sha256_of
     from medkt.models import store
-    from medkt.models.digest import sha256_of
     from medkt.models.records import record_of
     from medkt.models.registry import find
 

@@ -17,8 +17,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Answer one question; the tables are results, failures and timings."""
-    from medkt.cohort.query import lines_of, query
     from medkt.errors import SettingsError
+    from medkt.runs.query import lines_of, query
 
     *runs, sql = arguments.words
     if not runs:

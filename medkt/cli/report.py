@@ -38,10 +38,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the page of a run, or of a base run and the learnt one beside it."""
     from medkt.cli.report_volumes import with_volumes
     from medkt.cli.say_classes import tells_classes, write_class_page
-    from medkt.cohort.merge import arms_below
     from medkt.errors import SettingsError
     from medkt.report.run.published import ARMS
     from medkt.report.run.viewer import ViewerFiles
+    from medkt.tasks.arms import arms_below
 
     arms = {ARMS[arm]: path for arm, path in arms_below(arguments.run).items()}
     page = arguments.output or arguments.run / "report.html"
@@ -78,9 +78,9 @@ def single_report(arguments: argparse.Namespace, path: Path) -> "RunReport":
 
 def compared_report(arguments: argparse.Namespace, paths: dict[str, Path]) -> "RunReport":
     """The page of two runs over the same cases."""
-    from medkt.cohort.folder import RunFolder
     from medkt.report.run.comparison import compare_runs
     from medkt.report.run.page import RunReport
+    from medkt.runs.folder import RunFolder
     from medkt.statistics import BootstrapSettings
 
     first, second = (RunFolder(path).require_table("results") for path in paths.values())
@@ -93,7 +93,6 @@ def compared_report(arguments: argparse.Namespace, paths: dict[str, Path]) -> "R
 
 def arm_of(arguments: argparse.Namespace, path: Path, name: str) -> "Arm":
     """A run's statistics, record and cases to look at."""
-    from medkt.cohort.folder import RunFolder
     from medkt.errors import SettingsError
     from medkt.report.run.agreement import lesion_curves, volume_agreement
     from medkt.report.run.evaluation import evaluate_scores
@@ -103,6 +102,7 @@ def arm_of(arguments: argparse.Namespace, path: Path, name: str) -> "Arm":
     from medkt.report.run.presence import presence_curves
     from medkt.report.run.record_form import require_form
     from medkt.report.run.scores import read_scores
+    from medkt.runs.folder import RunFolder
     from medkt.statistics import BootstrapSettings
 
     if arguments.cases < 0:

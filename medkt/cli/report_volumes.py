@@ -25,10 +25,10 @@ def with_volumes(report: "RunReport", runs: Mapping[str, Path], source: Path, be
         InputError: the source is another than the runs had, or an image is not the one that the run saw.
         MedktError: an image or a mask cannot be read; the message says of which case.
     """
-    from medkt.cohort.folder import RunFolder
     from medkt.errors import InputError
     from medkt.report.run.case_record import is_volume, record_of
     from medkt.report.run.viewer import LIBRARY, VIEWER
+    from medkt.runs.folder import RunFolder
 
     if any("manifest" not in RunFolder(path).read()["identity"] for path in runs.values()):
         raise InputError("--volumes: this run compared masks that were there, so it had no images to look at")
@@ -59,11 +59,11 @@ def _of_case(
     key: str, case: "Case", pictures: "list[tuple[str, CasePicture]]", runs: Mapping[str, Path], beside: "ViewerFiles"
 ) -> "dict[tuple[str, str], CaseVolume]":
     """One case in every arm that shows it; its image is read once, and written once."""
-    from medkt.cohort.folder import RunFolder
     from medkt.datasets.reference import read_case_image
     from medkt.errors import MedktError
     from medkt.report.run.case_record import record_of
     from medkt.report.run.volumes import show_layers, show_study
+    from medkt.runs.folder import RunFolder
 
     first, picture = pictures[0]
     identity = RunFolder(runs[first]).read()["identity"]
@@ -91,9 +91,9 @@ def _cases(runs: Iterable[Path], source: Path, wanted: Iterable[str]) -> "dict[s
     Raises:
         InputError: it is not what the runs were made from.
     """
-    from medkt.cohort.folder import RunFolder
-    from medkt.cohort.work import pseudonym
     from medkt.errors import InputError
+    from medkt.runs.folder import RunFolder
+    from medkt.runs.work import pseudonym
 
     folders = [RunFolder(path) for path in runs]
     identities = [folder.read()["identity"] for folder in folders]
@@ -119,11 +119,11 @@ def _cases(runs: Iterable[Path], source: Path, wanted: Iterable[str]) -> "dict[s
 
 def _source(identity: Mapping[str, Any], source: Path) -> "tuple[str, Iterable[Case]]":
     """The digest of a manifest or of a protocol's data, and its cases."""
-    from medkt.cohort.protocols import plan_of_protocol
     from medkt.datasets.manifest import iterate_manifest
     from medkt.datasets.protocol import load_protocol
     from medkt.errors import InputError
-    from medkt.models.digest import sha256_of
+    from medkt.io.sha256 import sha256_of
+    from medkt.tasks.protocols import plan_of_protocol
 
     if identity.get("protocol"):
         plan = plan_of_protocol(load_protocol(identity["protocol"]), source, concept="")
@@ -134,8 +134,8 @@ def _source(identity: Mapping[str, Any], source: Path) -> "tuple[str, Iterable[C
 
 
 def _salt(run: Path) -> bytes:
-    from medkt.cohort.folder import RunFolder
     from medkt.errors import InputError
+    from medkt.runs.folder import RunFolder
 
     if not (run / "salt").is_file():
         raise InputError(f"{run}: has no salt any more, so nobody can tell which case of the manifest is which")

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from medkt.cli.cohort_options import exit_code
 
 if TYPE_CHECKING:
-    from medkt.cohort.progress import Summary
     from medkt.datasets.protocol import Protocol
     from medkt.report.run.class_comparison import ComparedClass
     from medkt.report.run.class_evaluation import ClassEvaluation
     from medkt.report.run.class_page import ClassReport
+    from medkt.runs.progress import Summary
     from medkt.statistics import BootstrapSettings
 
 
@@ -23,9 +23,9 @@ def tells_classes(runs: Mapping[str, Path]) -> bool:
     Raises:
         SettingsError: one does and another segments. InputError: a folder holds no run.
     """
-    from medkt.cohort.folder import RunFolder
     from medkt.errors import SettingsError
     from medkt.report.run.class_scores import classifies
+    from medkt.runs.folder import RunFolder
 
     found = {path: classifies(RunFolder(path).read()) for path in runs.values()}
     if len(set(found.values())) > 1:
@@ -47,9 +47,9 @@ def say_classes(
 
     `protocol` is theirs; where it is not given, it is found by the name that the runs recorded.
     """
-    from medkt.cohort.folder import RunFolder
     from medkt.report.plain import as_plain
     from medkt.report.run.class_words import class_text_lines
+    from medkt.runs.folder import RunFolder
 
     evaluations = {arm: _written(arguments, path) for arm, path in runs.items()}
     for arm, evaluation in evaluations.items():
@@ -89,10 +89,10 @@ def class_evaluation_of(arguments: argparse.Namespace, path: Path) -> "tuple[Cla
     Raises:
         MedktError: as `read_class_scores`.
     """
-    from medkt.cohort.folder import RunFolder
     from medkt.report.run.class_evaluation import evaluate_classes
     from medkt.report.run.class_scores import read_class_scores
     from medkt.report.run.record_form import require_form
+    from medkt.runs.folder import RunFolder
     from medkt.statistics import BootstrapSettings
 
     settings, record = BootstrapSettings(resamples=arguments.resamples), RunFolder(path).read()
@@ -105,8 +105,8 @@ def compared_classes(
     arguments: argparse.Namespace, first: Path, second: Path
 ) -> "tuple[tuple[ComparedClass, ...], BootstrapSettings]":
     """The second run minus the first, with the settings of the statistics."""
-    from medkt.cohort.folder import RunFolder
     from medkt.report.run.class_comparison import compare_classes
+    from medkt.runs.folder import RunFolder
     from medkt.statistics import BootstrapSettings
 
     settings = BootstrapSettings(resamples=arguments.resamples)
@@ -149,7 +149,7 @@ def _say_published(protocol: "Protocol | None", evaluations: "Mapping[str, Class
 
 def _by_kind(runs: Mapping[str, Path], evaluations: "Mapping[str, ClassEvaluation]") -> "dict[str, ClassEvaluation]":
     """Base and KT by what the runs recorded; nothing for two of one kind, which would stand beside one published value."""
-    from medkt.cohort.folder import RunFolder
+    from medkt.runs.folder import RunFolder
 
     learnt = [RunFolder(path).read()["identity"]["learnt"] for path in runs.values()]
     if len(set(learnt)) < len(learnt):
@@ -159,8 +159,8 @@ def _by_kind(runs: Mapping[str, Path], evaluations: "Mapping[str, ClassEvaluatio
 
 def _shipped_protocol(runs: Mapping[str, Path]) -> "Protocol | None":
     """The protocol of the runs; None where they follow none, or one of the user's own."""
-    from medkt.cohort.folder import RunFolder
     from medkt.datasets.protocol import load_protocol, protocols
+    from medkt.runs.folder import RunFolder
 
     names = {RunFolder(path).read()["identity"].get("protocol") for path in runs.values()}
     name = next(iter(names)) if len(names) == 1 else None
@@ -169,9 +169,9 @@ def _shipped_protocol(runs: Mapping[str, Path]) -> "Protocol | None":
 
 def class_report_of(arguments: argparse.Namespace, runs: Mapping[str, Path]) -> "ClassReport":
     """The page of a run, or of two over the same cases."""
-    from medkt.cohort.folder import RunFolder
     from medkt.report.run.class_page import ClassArm, ClassReport
     from medkt.report.run.class_published import beside_classes, class_stamps
+    from medkt.runs.folder import RunFolder
 
     arms = tuple(
         ClassArm(name=name, evaluation=class_evaluation_of(arguments, path)[0], record=RunFolder(path).read())

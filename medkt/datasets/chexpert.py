@@ -11,8 +11,8 @@ from pathlib import Path
 from medkt.datasets.case import Case
 from medkt.datasets.folder import id_from, listed, require_folder
 from medkt.datasets.manifest import Manifest
-from medkt.datasets.table import Row, read_rows
 from medkt.errors import AmbiguousInputError, InputError
+from medkt.io.table import Row, read_rows
 
 CLASSES = {
     "Atelectasis": "cxr_atelectasis",

@@ -13,8 +13,8 @@ from itertools import chain, islice
 from pathlib import Path
 
 from medkt.datasets.case import Case
-from medkt.datasets.table import BATCH, SUFFIXES, read_rows, write_rows
 from medkt.errors import InputError, OutputError
+from medkt.io.table import BATCH, SUFFIXES, read_rows, write_rows
 from medkt.io.volume_number import number_of
 
 COLUMNS = (

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medkt.datasets.folder import listed, stem_of
-from medkt.datasets.table import read_rows
 from medkt.errors import InputError, SettingsError
+from medkt.io.table import read_rows
 
 FILE_COLUMNS = ("file", "case", "case_id", "name")
 PATIENT_COLUMNS = ("patient", "patient_id")

@@ -14,8 +14,8 @@ from typing import Any, Literal
 from medkt.bounds import parse_json, read_text
 from medkt.concepts import Caption, Concept
 from medkt.concepts.concept import Role
-from medkt.datasets.table import read_rows
 from medkt.errors import InputError, SettingsError, UnreadableError
+from medkt.io.table import read_rows
 
 ORACLE = "a sentence for one image, from a file of the user's"
 """The source of a concept that `oracle_concept` makes; records tell it by this."""

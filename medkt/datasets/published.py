@@ -6,8 +6,8 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
-from medkt.datasets.table import Row, read_rows
 from medkt.errors import InputError, UnknownNameError
+from medkt.io.table import Row, read_rows
 from medkt.resources import data_file
 
 COLUMNS = (

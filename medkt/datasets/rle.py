@@ -14,8 +14,8 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from medkt.datasets.table import read_rows
 from medkt.errors import InputError
+from medkt.io.table import read_rows
 from medkt.shapes import MaskPlane
 
 NOTHING = "-1"

@@ -9,8 +9,8 @@ from pathlib import Path
 from medkt.datasets.case import Case
 from medkt.datasets.folder import PICTURES, files_in, id_from, require_folder, require_pairs
 from medkt.datasets.manifest import Manifest
-from medkt.datasets.table import read_rows
 from medkt.errors import InputError
+from medkt.io.table import read_rows
 
 CONCEPT = "us_breast_tumour"
 TABLE = "DatasetB.csv"

@@ -9,8 +9,8 @@ from pathlib import Path
 from medkt.datasets.case import Case
 from medkt.datasets.folder import id_from, listed, require_folder
 from medkt.datasets.manifest import Manifest
-from medkt.datasets.table import read_rows
 from medkt.errors import InputError
+from medkt.io.table import read_rows
 
 SPLITS = ("train", "val", "test")
 CONCEPT = "ct_lung_nodules"

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from medkt.codes import told
-from medkt.cohort.plan import Plan
-from medkt.cohort.work import Work
 from medkt.errors import MedktError
 from medkt.estimates.machine import cores, free_memory, measured_rates
 from medkt.estimates.models import ModelPlan
 from medkt.estimates.segment import LOADED_A_SECOND, StudyPlan, costs_of, plan_study
 from medkt.estimates.words import Seconds, Section, duration, output_lines, rounded, size
 from medkt.pipeline import Pipeline, Study, resolve_device
+from medkt.tasks.cases import CasePlan, CaseWork
 from medkt.transfer.packages import Taught
 
 SAMPLE = 12  # cases that are read, at even distances through the manifest
@@ -185,7 +184,7 @@ class BatchPlan:
 
 
 def sampled(
-    plan: Plan, look: Callable[[Work], StudyPlan], *, most: int = SAMPLE
+    plan: CasePlan, look: Callable[[CaseWork], StudyPlan], *, most: int = SAMPLE
 ) -> tuple[int, int, tuple[StudyPlan, ...], dict[int, str]]:
     """How many cases there are, how many were looked at, their plans, and why others would fail, by number.
 

@@ -11,7 +11,7 @@ from medkt.bounds import parse_json, read_text
 from medkt.errors import InputError, MedktError
 from medkt.examine.examination import Dependence, Examination, Lesions, Row, Share, Vocabulary
 from medkt.io.guard import one_line
-from medkt.models.digest import sha256_of_json
+from medkt.io.sha256 import sha256_of_json
 from medkt.models.store import home
 
 FORMAT = "medkt examination"

@@ -26,7 +26,7 @@ from medkt.inversion.local_settings import LocalSettings
 from medkt.inversion.noise import text_digest
 from medkt.inversion.settings import InversionSettings
 from medkt.io.atomic import write_atomically
-from medkt.models.digest import sha256_of_json
+from medkt.io.sha256 import sha256_of_json
 from medkt.models.encoder import DualEncoder
 from medkt.models.store import home
 from medkt.models.weights import tensors_digest, weights_digest

@@ -19,8 +19,8 @@ from medkt.bounds import parse_json, require_regular
 from medkt.concepts.signature import BUNDLE, require_valid, signature_over, signer_in, trusted_keys
 from medkt.errors import InputError, MedktError, OutputError, WeightsError
 from medkt.io.parts import part_beside
+from medkt.io.sha256 import sha256_of
 from medkt.models import store
-from medkt.models.digest import sha256_of
 from medkt.models.records import ModelRecord, record_of, records
 
 _INDEX = "bundle.json"

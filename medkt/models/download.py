@@ -22,8 +22,8 @@ from urllib.parse import urlsplit
 
 from medkt.bounds import read_note
 from medkt.errors import InputError, OutputError, SettingsError, WeightsError
+from medkt.io.sha256 import sha256_of
 from medkt.models import store
-from medkt.models.digest import sha256_of
 from medkt.models.records import ModelFile, ModelRecord
 
 _CHUNK = 1 << 20

@@ -21,7 +21,7 @@ from medkt.bounds import parse_json
 from medkt.errors import OutputError, SettingsError, UnknownNameError, WeightsError
 from medkt.io.moves import is_moving, move_files
 from medkt.io.parts import part_beside, sweep_parts
-from medkt.models.digest import sha256_of
+from medkt.io.sha256 import sha256_of
 from medkt.models.records import ModelRecord, record_of, records
 
 MANIFEST = "medkt.json"

@@ -22,9 +22,9 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from medkt.errors import WeightsError
+from medkt.io.sha256 import sha256_of
 from medkt.models import store, torchscript
 from medkt.models.containers import Shape, is_zip, require_sound, safetensors_shapes
-from medkt.models.digest import sha256_of
 from medkt.models.families import described
 from medkt.models.headers import are_only_headers_wanted
 from medkt.models.inert import load_inert

@@ -13,13 +13,13 @@ from medkt.concepts import Concept
 from medkt.datasets.case import Case
 from medkt.datasets.manifest import iterate_manifest
 from medkt.datasets.reference import read_case_image
-from medkt.datasets.table import SUFFIXES
 from medkt.domains import Domain
 from medkt.errors import InputError, MedktError
 from medkt.io import read_image
 from medkt.io.dicom_header import read_header, text
 from medkt.io.digest import digest_of
 from medkt.io.read import kind_of_file
+from medkt.io.table import SUFFIXES
 from medkt.pipeline.look import View, look_at, shown_plane
 from medkt.shapes import Plane
 from medkt.spatial import Image

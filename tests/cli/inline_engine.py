@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from medkt.cohort.engine import Broken, Event, Finished, Ready, Runner, RunnerFactory
-from medkt.cohort.failures import failure_of, words_of
-from medkt.cohort.made import digest_of_folder, made_with
-from medkt.cohort.outcomes import Outcome, OutcomeFile, failure
-from medkt.cohort.work import Work
 from medkt.errors import MedktError, OutputError
+from medkt.runs.engine import Broken, Event, Finished, Ready, Runner, RunnerFactory
+from medkt.runs.failures import failure_of, words_of
+from medkt.runs.made import digest_of_folder, made_with
+from medkt.runs.outcomes import Outcome, OutcomeFile, failure
+from medkt.runs.work import Work
 
 
 class InlineEngine:
@@ -82,4 +82,4 @@ def _outcome(runner: Runner, work: Work) -> tuple[Outcome, str]:
 @pytest.fixture
 def inline(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands of this test start no worker processes."""
-    monkeypatch.setattr("medkt.cohort.local.LocalEngine", InlineEngine)
+    monkeypatch.setattr("medkt.runs.local.LocalEngine", InlineEngine)

@@ -18,10 +18,10 @@ from whole_line import Command
 
 from medkt.cli import batch
 from medkt.cli.main import COMMANDS, main
-from medkt.cohort.ledger import Ledger
 from medkt.datasets.case import Case
 from medkt.datasets.manifest import write_manifest
 from medkt.phantom.study import PLANTED, reference_path, write_study
+from medkt.runs.ledger import Ledger
 
 from .inline_engine import inline
 

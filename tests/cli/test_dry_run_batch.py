@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from whole_line import Command, Studies, files_below
 
-from medkt.cohort.outcomes import Outcome
-from medkt.cohort.progress import Printer, Summary
 from medkt.datasets.case import Case
 from medkt.datasets.manifest import write_manifest
 from medkt.estimates import batch, machine
 from medkt.estimates.machine import Rates
 from medkt.models.small.dual_encoder import SmallEncoder
+from medkt.runs.outcomes import Outcome
+from medkt.runs.progress import Printer, Summary
 
 OFF = ("--set", "presence.gate=false")
 
@@ -101,7 +101,7 @@ def test_a_run_with_other_settings_is_not_gone_on_with(medkt: Command, studies: 
 def test_the_pace_of_a_run_does_not_count_the_loading(monkeypatch: pytest.MonkeyPatch) -> None:
     """Models load for 60 s, a case takes 3 s: after the first of 21 there is a minute left, not twenty."""
     now = 1000.0
-    monkeypatch.setattr("medkt.cohort.progress.time.monotonic", lambda: now)
+    monkeypatch.setattr("medkt.runs.progress.time.monotonic", lambda: now)
     lines: list[str] = []
 
     class Out:

@@ -10,21 +10,21 @@ import pytest
 from PIL import Image as Picture
 from whole_line import Command, bright_pipeline
 
-from medkt.cohort.folder import RunFolder
-from medkt.cohort.masks import MaskRunnerFactory, plan_of_masks
-from medkt.cohort.plan import plan_of
-from medkt.cohort.progress import Summary
-from medkt.cohort.protocols import plan_of_protocol, scoring_of_protocol
-from medkt.cohort.scoring import Scoring, columns_of
-from medkt.cohort.studies import StudyRunner, StudyRunnerFactory
 from medkt.concepts import concept_from_text
 from medkt.datasets.case import Case
 from medkt.datasets.manifest import write_manifest
 from medkt.datasets.protocol import load_protocol
 from medkt.errors import GeometryMismatchError, InputError, SettingsError
 from medkt.metrics import MetricSettings, evaluate_case
+from medkt.runs.folder import RunFolder
+from medkt.runs.progress import Summary
 from medkt.segmentation.slicewise import SegmentationSettings
 from medkt.spatial import Geometry, Mask
+from medkt.tasks.manifest import plan_of
+from medkt.tasks.masks import MaskRunnerFactory, plan_of_masks
+from medkt.tasks.protocols import plan_of_protocol, scoring_of_protocol
+from medkt.tasks.segment.scoring import Scoring, columns_of
+from medkt.tasks.segment.studies import StudyRunner, StudyRunnerFactory
 
 SALT = b"a salt of a test"
 

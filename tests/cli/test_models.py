@@ -17,8 +17,8 @@ from segment_anything.build_sam import _build_sam
 from medkt.cli import models
 from medkt.cli.main import main
 from medkt.errors import InputError, OutputError, SettingsError, UnknownNameError, WeightsError
+from medkt.io.sha256 import sha256_of
 from medkt.models import registry, store
-from medkt.models.digest import sha256_of
 
 
 @pytest.fixture(autouse=True)

@@ -7,9 +7,9 @@ import pytest
 from guards import STRANGE, SaysSo
 from whole_line import BRIGHT, QUICK, Command, Studies, load_bright
 
-from medkt.cohort.folder import RunFolder
 from medkt.datasets import Case, write_manifest
 from medkt.errors import SettingsError
+from medkt.runs.folder import RunFolder
 
 US = ("--modality", "ultrasound")
 PLANS = {

@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 from whole_line import SHAPES, Command, bright_pipeline
 
 from medkt.cli.main import main
-from medkt.cohort.folder import RunFolder
-from medkt.cohort.work import pseudonym
 from medkt.datasets.case import Case
 from medkt.datasets.manifest import write_manifest
 from medkt.domains import domain
 from medkt.io import read_image
 from medkt.phantom.study import PLANTED, reference_path, write_study
 from medkt.pipeline import Pipeline
+from medkt.runs.folder import RunFolder
+from medkt.runs.work import pseudonym
 
 from .inline_engine import InlineEngine
 
@@ -55,7 +55,7 @@ def _evaluated(root: Path, cases: list[Case], *words: str) -> Path:
     """A run of the plain models in this process."""
     write_manifest(cases, root / "cases.csv")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("medkt.cohort.local.LocalEngine", InlineEngine)
+        patch.setattr("medkt.runs.local.LocalEngine", InlineEngine)
         patch.setattr(Pipeline, "load", lambda *_, settings, preset, **__: bright_pipeline(settings, preset))
         manifest = ("--manifest", str(root / "cases.csv"))
         assert (

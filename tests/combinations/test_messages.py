@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from medkt.cohort.failures import failure_of
-from medkt.cohort.outcomes import Outcome
 from medkt.errors import GeometryError, InputError, NumericalError, UnreadableError, UnsupportedError, WeightsError
+from medkt.runs.failures import failure_of
+from medkt.runs.outcomes import Outcome
 
 SECRETS = {
     "case": "Jane_Doe-7",

@@ -9,7 +9,7 @@ from medkt.concepts import load_concept
 from medkt.datasets.prompts import ORACLE, oracle_concept, read_prompts
 from medkt.domains import domain
 from medkt.errors import InputError, MedktError, SettingsError
-from medkt.models.digest import sha256_of
+from medkt.io.sha256 import sha256_of
 
 
 def written(path: Path, content: object) -> Path:

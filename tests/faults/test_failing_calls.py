@@ -21,9 +21,9 @@ from cohort.runs import SALT, make_cases, make_plan, make_run
 from PIL import Image as Picture
 
 from medkt.cli.main import main
-from medkt.cohort.coordinator import run_cohort
-from medkt.cohort.folder import RunFolder
 from medkt.errors import MedktError
+from medkt.runs.coordinator import run_cohort
+from medkt.runs.folder import RunFolder
 
 from .failing_calls import FAULTS, Fault, install
 
@@ -94,7 +94,7 @@ def inputs(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("medkt.cohort.local.LocalEngine", lambda factory, folder, **options: Inline(factory, folder))
+    monkeypatch.setattr("medkt.runs.local.LocalEngine", lambda factory, folder, **options: Inline(factory, folder))
 
 
 def _root(tmp_path: Path, inputs: Path) -> Path:

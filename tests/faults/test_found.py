@@ -21,10 +21,6 @@ from run_tables import IDENTITY
 
 from medkt.bounds import parse_yaml
 from medkt.cli.main import _OneLine
-from medkt.cohort.folder import RunFolder
-from medkt.cohort.outcomes import Outcome
-from medkt.cohort.plan import plan_of
-from medkt.cohort.query import query
 from medkt.concepts import read_package
 from medkt.concepts.tensors import read_header
 from medkt.datasets.builders import build_manifest
@@ -42,8 +38,8 @@ from medkt.errors import (
 from medkt.io import read_image, read_mask
 from medkt.io.archive import unpacked
 from medkt.io.moves import LIST, finish_moves
+from medkt.io.sha256 import sha256_of
 from medkt.io.within import FileWithin
-from medkt.models.digest import sha256_of
 from medkt.models.download import _Part
 from medkt.models.store import read_manifest
 from medkt.models.weights import read_state
@@ -53,6 +49,10 @@ from medkt.report.run.record_form import require_form
 from medkt.report.run.scores import read_scores
 from medkt.report.write import _files_of_result
 from medkt.resources import data_file
+from medkt.runs.folder import RunFolder
+from medkt.runs.outcomes import Outcome
+from medkt.runs.query import query
+from medkt.tasks.manifest import plan_of
 
 from .bench import seeds
 from .bench.child import Limits, end_of
@@ -424,7 +424,7 @@ def test_a_table_with_a_column_without_a_name(tmp_path: Path) -> None:
 def test_an_answer_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before, the rows of `range(100000000000)` were gathered until the memory was gone."""
     table = _scored(tmp_path)
-    monkeypatch.setattr("medkt.cohort.query.MOST_ROWS", 5000)
+    monkeypatch.setattr("medkt.runs.query.MOST_ROWS", 5000)
     assert len(query([table.parent], "SELECT * FROM range(5000)").rows) == 5000
     with pytest.raises(SettingsError, match="more than 5000 rows"):
         query([table.parent], "SELECT * FROM range(100000000000)")

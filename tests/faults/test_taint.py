@@ -16,9 +16,9 @@ from PIL import Image as Picture
 from segmentation.bright_spots import BrightSpots
 from whole_line import Command, bright_pipeline
 
-import medkt.cohort.classifying
-import medkt.cohort.studies
 import medkt.models.registry
+import medkt.tasks.classify.classifying
+import medkt.tasks.segment.studies
 from faults.tainted import FILE, NAMES, TAINT, failing, marks, picture, sound
 from medkt.datasets.case import Case
 from medkt.datasets.manifest import write_manifest
@@ -60,7 +60,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
     monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.setattr(medkt.models.registry, "load_encoder", lambda name, device: BrightSpots())
-    monkeypatch.setattr(medkt.cohort.classifying, "load_encoder", lambda name, device: BrightSpots())
+    monkeypatch.setattr(medkt.tasks.classify.classifying, "load_encoder", lambda name, device: BrightSpots())
     return tmp_path
 
 
@@ -90,14 +90,14 @@ def spoken(out: str) -> Iterator[tuple[str, bytes]]:
 
 def raising(monkeypatch: pytest.MonkeyPatch, image: Path, root: Path) -> list[Case]:
     """Cases whose reader raises what no file makes it raise, with the names in its words."""
-    read = medkt.cohort.studies.read_case_image
+    read = medkt.tasks.segment.studies.read_case_image
 
     def reading(case: Case, **options: bool) -> Image:
         if case.series in RAISED:
             raise RAISED[case.series]
         return read(case, **options)
 
-    monkeypatch.setattr(medkt.cohort.studies, "read_case_image", reading)
+    monkeypatch.setattr(medkt.tasks.segment.studies, "read_case_image", reading)
     return [
         Case(case_id=f"{NAMES[0]}-raised-{what}", image=image, series=what, modality="ct", concept="ct_nodule")
         for what in RAISED

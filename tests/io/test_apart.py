@@ -20,7 +20,6 @@ from pydicom import dcmread
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import JPEG2000Lossless, JPEGLSLossless
 
-from medkt.cohort.failures import failure_of
 from medkt.concepts import load_concept
 from medkt.errors import InputError, MedktError, SettingsError, UnreadableError, UnsupportedError
 from medkt.io import apart, write_dicom_seg
@@ -28,6 +27,7 @@ from medkt.io.apart_wire import EndedError, heard, packed, raised, told
 from medkt.io.dicom_streams import stream_header
 from medkt.io.masks import read_mask
 from medkt.io.read import read_image
+from medkt.runs.failures import failure_of
 from medkt.spatial import Image, Mask
 
 

@@ -23,14 +23,14 @@ from nibabel.nifti1 import Nifti1Header, Nifti1Image
 
 from medkt.bounds import Budget, budget, parse_json, parse_yaml
 from medkt.bounds.sizes import bytes_of
-from medkt.cohort.failures import failure_of, kind_of
 from medkt.concepts.document import read_document
 from medkt.config import parse_overrides, read_yaml
 from medkt.datasets.document import read_document as read_json
-from medkt.datasets.table import read_rows
 from medkt.errors import InputError, SettingsError, UnreadableError, UnsupportedError
 from medkt.io.masks import read_mask
 from medkt.io.read import read_image
+from medkt.io.table import read_rows
+from medkt.runs.failures import failure_of, kind_of
 
 DEFLATED = "1.2.840.10008.1.2.1.99"
 JPEG = "1.2.840.10008.1.2.4.50"

@@ -13,7 +13,6 @@ from orientations import axis_aligned, oblique, sheared
 from PIL import Image as Picture
 from whole_line import BRIGHT, Command
 
-from medkt.cohort.inputs import fingerprint
 from medkt.datasets import Case
 from medkt.datasets.folder import stem_of
 from medkt.errors import (
@@ -28,6 +27,7 @@ from medkt.errors import (
 from medkt.io import read_image, read_mask, write_itk_mask, write_itk_saliency, write_nifti_mask
 from medkt.io.itk_header import header_of
 from medkt.spatial import Mask, SaliencyMap
+from medkt.tasks.cases import fingerprint
 
 itk: Any = SimpleITK  # without hints
 nib: Any = nibabel

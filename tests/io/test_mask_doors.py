@@ -8,8 +8,6 @@ import pytest
 from mask_inputs import INPUTS, MaskInput
 from pydicom import dcmread
 
-from medkt.cohort.masks import MaskRunnerFactory
-from medkt.cohort.work import Work
 from medkt.datasets.case import Case
 from medkt.datasets.reference import reference_mask
 from medkt.errors import AmbiguousInputError, InputError
@@ -17,6 +15,8 @@ from medkt.io import read_image, read_mask
 from medkt.io.mask_choice import MaskChoice
 from medkt.pipeline import run as pipeline_run
 from medkt.spatial import Mask
+from medkt.tasks.cases import CaseWork
+from medkt.tasks.masks import MaskRunnerFactory
 
 
 def python(mask: Path, image: Path, key: str) -> Mask:
@@ -29,7 +29,7 @@ def python(mask: Path, image: Path, key: str) -> Mask:
 def reference_folder(mask: Path, image: Path, key: str) -> Mask:
     """The references of two folders; the prediction beside it is the same file."""
     choice = MaskChoice.parse(key)
-    work = Work(key="a", number=1, case=Case(case_id="a", image=mask, references=(mask,), reference_kind="mask"))
+    work = CaseWork(key="a", number=1, case=Case(case_id="a", image=mask, references=(mask,), reference_kind="mask"))
     reference, prediction = MaskRunnerFactory(reference=choice, prediction=choice)().read(work)
     assert (reference.values == prediction.values).all()
     return reference

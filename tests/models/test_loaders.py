@@ -413,8 +413,8 @@ def test_a_tokenizer_with_more_ids_than_embeddings_is_refused(tmp_path: Path) ->
 def test_sam_preprocessing_tells_medsam_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     state = published.fill(published.sam_shapes(width=16, layers=2, heads=2, whole=(1,)))
     monkeypatch.setenv("MEDKT_HOME", str(tmp_path / "home"))
+    from medkt.io.sha256 import sha256_of
     from medkt.models import store
-    from medkt.models.digest import sha256_of
 
     facts = {}
     for name in ("medsam", "sam-vit-b"):

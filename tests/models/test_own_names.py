@@ -16,8 +16,8 @@ from transformers import CLIPConfig, CLIPModel
 
 from medkt.cli import models
 from medkt.errors import AmbiguousInputError, InputError, MedktError, UnknownNameError, WeightsError
+from medkt.io.sha256 import sha256_of
 from medkt.models import registry, store
-from medkt.models.digest import sha256_of
 
 
 def medkt_models(*arguments: str) -> int:

@@ -11,8 +11,8 @@ import pytest
 
 from medkt.errors import OutputError
 from medkt.io import parts
+from medkt.io.sha256 import sha256_of
 from medkt.models import bundle, store
-from medkt.models.digest import sha256_of
 
 NAME = "sam-vit-b"
 

@@ -9,9 +9,6 @@ import pytest
 from pydicom import dcmread
 from whole_line import BRIGHT, Command, Studies, bright_pipeline
 
-from medkt.cohort.folder import RunFolder
-from medkt.cohort.studies import StudyRunner, StudyRunnerFactory
-from medkt.cohort.work import Work
 from medkt.concepts import concept_from_text
 from medkt.config import resolve
 from medkt.datasets.case import Case
@@ -20,7 +17,10 @@ from medkt.io import read_image
 from medkt.pipeline import FindingResult, StudyResult, View
 from medkt.report.formats import Formats
 from medkt.report.write import write_result
+from medkt.runs.folder import RunFolder
 from medkt.segmentation.slicewise import SegmentationSettings
+from medkt.tasks.cases import CaseWork
+from medkt.tasks.segment.studies import StudyRunner, StudyRunnerFactory
 
 FAST = resolve(SegmentationSettings, sets=("m2ib.steps=2", "m2ib.samples=2"))
 
@@ -86,7 +86,7 @@ def test_a_regridded_study_is_refused_before_anything_is_computed(
 
 def test_in_a_batch_it_is_the_reading_that_fails(studies: Studies, tmp_path: Path) -> None:
     case = Case(case_id="a", image=studies["cxr-png"], modality="cxr")
-    work = Work(key="a", number=1, case=case)
+    work = CaseWork(key="a", number=1, case=case)
 
     def runner(formats: Formats) -> StudyRunner:
         asked = StudyRunnerFactory(run=RunFolder(tmp_path), concepts={}, settings=FAST, formats=formats)

@@ -14,10 +14,6 @@ from pydicom import dcmread
 from whole_line import BRIGHT, QUICK, Command, Studies, bright_pipeline
 
 from medkt.about import DEMONSTRATION, DEMONSTRATION_SHORT
-from medkt.cohort.folder import RunFolder
-from medkt.cohort.outcomes import Outcome
-from medkt.cohort.studies import StudyRunner, StudyRunnerFactory
-from medkt.cohort.work import Work
 from medkt.concepts import concept_from_text
 from medkt.config import resolve
 from medkt.datasets import Case
@@ -25,7 +21,11 @@ from medkt.io import read_image
 from medkt.phantom.study import reference_path
 from medkt.pipeline import StudyResult
 from medkt.report.write import Formats, Written, write_result
+from medkt.runs.folder import RunFolder
+from medkt.runs.outcomes import Outcome
 from medkt.segmentation.slicewise import SegmentationSettings
+from medkt.tasks.cases import CaseWork
+from medkt.tasks.segment.studies import StudyRunner, StudyRunnerFactory
 
 SPOT, OTHER = concept_from_text("a bright spot"), concept_from_text("bright too")
 FAST = resolve(SegmentationSettings, sets=("m2ib.steps=2", "m2ib.samples=2", "presence.threshold=0.1"))
@@ -94,7 +94,7 @@ def test_a_case_of_a_batch_without_a_claim_is_done_and_counts_as_not_seen(
         case_id="a", image=study, modality="ultrasound", reference_kind="mask",
         references=(reference_path(study) if there else empty,), reference_key="" if there else "1",
     )  # fmt: skip
-    work = Work(key="a", number=1, case=case, concepts=(SPOT.id,))
+    work = CaseWork(key="a", number=1, case=case, concepts=(SPOT.id,))
     run = RunFolder(tmp_path / "run")
     run.make()
     asked = StudyRunnerFactory(run=run, concepts={SPOT.id: SPOT}, settings=FAST)

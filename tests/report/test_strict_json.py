@@ -11,12 +11,12 @@ import pytest
 from run_tables import make_outcomes, row, write_run
 from whole_line import Command, Studies, bright_pipeline
 
-from medkt.cohort.query import lines_of, query
 from medkt.concepts import concept_from_text
 from medkt.config import resolve
 from medkt.io import read_image
 from medkt.metrics import MetricSettings, evaluate_case
 from medkt.report.write import Formats, write_result
+from medkt.runs.query import lines_of, query
 from medkt.segmentation.slicewise import SegmentationSettings
 
 FAST = resolve(SegmentationSettings, sets=("m2ib.steps=2", "m2ib.samples=2"))

@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from medkt.errors import UnreadableError
-from medkt.report.run.columns import CASE
 from medkt.report.run.scores import Coded, coded, groups_of, numbers, open_table
+from medkt.runs.columns import CASE
 
 NOT_DONE = -1
 UNCLAIMED = -2

@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Int64
 
 from medkt.errors import InputError
-from medkt.report.run.columns import CASE
 from medkt.report.run.many import mean_interval
 from medkt.report.run.scores import Rows, Scores, open_table, read_scores
+from medkt.runs.columns import CASE
 from medkt.statistics import (
     BootstrapSettings,
     Comparison,

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medkt.errors import UnreadableError
-from medkt.report.run.columns import CASE
 from medkt.report.run.scores import Scores, open_table
 from medkt.report.run.viewer import CaseVolume
 from medkt.report.run.words import figure
+from medkt.runs.columns import CASE
 
 MOST_CONCEPTS = 6  # with pictures; the others are in the tables
 

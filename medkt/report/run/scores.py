@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from medkt.bounds import read_note
 from medkt.errors import InputError, SettingsError, UnreadableError
-from medkt.models.digest import sha256_of
-from medkt.report.run.columns import CASE, asked_column, renamed
+from medkt.io.sha256 import sha256_of
+from medkt.runs.columns import CASE, asked_column, renamed
 from medkt.statistics import NOT_STATED
 
 # the names under which `medkt.metrics` gives its numbers, up to their parameters and units

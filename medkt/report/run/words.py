@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from medkt.datasets.table import harmless
+from medkt.io.table import harmless
 from medkt.report.run.evaluation import Decisions, Evaluation, Line
 from medkt.report.run.provisos import rule_lines
 from medkt.report.run.unclaimed import headlines

@@ -112,10 +112,10 @@ def calibration(path: Path) -> object:
 
 def run(path: Path) -> object:
     """A run's folder: whether it says of itself that it is whole, and then all that it holds."""
-    from medkt.cohort.folder import RunFolder
-    from medkt.cohort.ledger import Ledger
-    from medkt.cohort.query import query
-    from medkt.cohort.verify import verify_run
+    from medkt.runs.folder import RunFolder
+    from medkt.runs.integrity import verify_run
+    from medkt.runs.ledger import Ledger
+    from medkt.runs.query import query
 
     for words in (["batch", "status", str(path), "-q"], ["query", str(path), "SELECT * FROM failures", "-q"]):
         with redirect_stdout(io.StringIO()):
@@ -130,8 +130,8 @@ def run(path: Path) -> object:
 
 def table(path: Path) -> object:
     """The result table of a run through a question, and through what a report reads."""
-    from medkt.cohort.query import query
     from medkt.report.run.scores import read_scores
+    from medkt.runs.query import query
 
     rows = query([path], "SELECT * FROM results ORDER BY ALL").rows
     return rows, str(read_scores(path / "results.parquet"))
@@ -173,7 +173,7 @@ def case_record(path: Path) -> object:
 
 def plan(path: Path) -> object:
     """A run that goes on with its manifest."""
-    from medkt.cohort.plan import plan_of
+    from medkt.tasks.manifest import plan_of
 
     made = plan_of(path / "cases.csv", concepts=str, asked=[], columns=["sex"], cache=path / "manifest.json")
     return dict(made.concepts), made.notes, made.patients_stated, [str(one.key) for one in made.works(b"s" * 32, {1: (0, 0), 2: (0, 0)})]  # fmt: skip
@@ -219,7 +219,7 @@ def cached_images(path: Path) -> object:
 
 def question(path: Path) -> object:
     """A question that must neither write nor read; `path` has a run and the words."""
-    from medkt.cohort.query import query
+    from medkt.runs.query import query
 
     before = _files(path)
     os.environ["MEDKT_QUERY_SECONDS"] = "2"

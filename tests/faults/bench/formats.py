@@ -126,7 +126,7 @@ def in_parquet(seed: Path, number: int, random: Random, folder: Path) -> Path:
 
 def in_unlisted_table(seed: Path, number: int, random: Random, folder: Path) -> Path:
     """The table of results of a run whose record states no digests, with other columns."""
-    from medkt.cohort.folder import RunFolder
+    from medkt.runs.folder import RunFolder
 
     target = folder / seed.name
     shutil.copytree(seed, target)

@@ -380,7 +380,7 @@ def runs(folder: Path) -> list[Path]:
     from cohort.inline import Inline
     from cohort.runs import SALT, make_cases, make_plan, make_run
 
-    from medkt.cohort.coordinator import run_cohort
+    from medkt.runs.coordinator import run_cohort
 
     made = make_run(folder / "run")
     made.salt()
@@ -393,7 +393,7 @@ def tables(folder: Path) -> list[Path]:
     """A run with a table of scores."""
     from run_tables import make_outcomes, row, write_run
 
-    from medkt.cohort.folder import RunFolder
+    from medkt.runs.folder import RunFolder
 
     rows = [row(dsc=n / 20, iou=n / 30, predicted="cyst", site=f"site {n % 3}") for n in range(20)]
     made = RunFolder(write_run(folder / "run", make_outcomes(rows)))
@@ -432,7 +432,7 @@ def case_records(folder: Path) -> list[Path]:
 
 def planned(folder: Path) -> list[Path]:
     """A manifest whose cases name two findings, and what a run noted of it."""
-    from medkt.cohort.plan import plan_of
+    from medkt.tasks.manifest import plan_of
 
     made = folder / "run"
     made.mkdir()

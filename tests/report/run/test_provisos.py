@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from run_tables import make_outcomes, row, write_run
 
-from medkt.cohort.folder import RunFolder
 from medkt.report.run.evaluation import Evaluation, evaluate_scores
 from medkt.report.run.page import Arm, RunReport, render_run
 from medkt.report.run.provisos import EACH_CASE
 from medkt.report.run.scores import read_scores
 from medkt.report.run.words import text_lines
+from medkt.runs.folder import RunFolder
 from medkt.statistics import BootstrapSettings
 
 QUICK = BootstrapSettings(resamples=100)

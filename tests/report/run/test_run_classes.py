@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from run_tables import make_outcomes, write_run
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, precision_score, roc_auc_score
 
-from medkt.cohort.folder import RunFolder
 from medkt.datasets.protocol import load_protocol
 from medkt.errors import InputError, SettingsError, UnreadableError
 from medkt.metrics import multiclass_accuracy
@@ -44,6 +43,7 @@ from medkt.report.run.class_words import (
     whole_rows,
 )
 from medkt.report.run.write import write_classes
+from medkt.runs.folder import RunFolder
 from medkt.statistics import BootstrapSettings, flip_signs
 
 FEW = BootstrapSettings(resamples=200)

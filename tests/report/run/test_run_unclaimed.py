@@ -7,15 +7,15 @@ import pytest
 from run_tables import make_outcomes, row, write_run
 
 from medkt.cli.main import main
-from medkt.cohort.ledger import Ledger
-from medkt.cohort.merge import merge_runs
-from medkt.cohort.outcomes import Value
-from medkt.cohort.query import query
 from medkt.report.run.comparison import compare_runs
 from medkt.report.run.evaluation import Evaluation, evaluate_scores
 from medkt.report.run.scores import read_scores
 from medkt.report.run.unclaimed import EARLIER, headlines
 from medkt.report.run.words import text_lines
+from medkt.runs.ledger import Ledger
+from medkt.runs.merge import merge_runs
+from medkt.runs.query import query
+from medkt.runs.work import Value
 from medkt.statistics import BootstrapSettings
 
 QUICK = BootstrapSettings(resamples=200)

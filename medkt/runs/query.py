@@ -1,0 +1,192 @@
+"""The tables of a run in SQL: DuckDB over tables that it is handed; no file, read or written, is within its reach."""
+
+import json
+import math
+import re
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medkt.bounds import budget
+from medkt.errors import InputError, SettingsError
+from medkt.runs.columns import renamed, twins
+from medkt.runs.folder import RunFolder
+from medkt.runs.tables import TABLES
+
+MEMORY = "1GB"  # beyond it DuckDB says so; it may write nothing to the disk
+ROWS_AT_ONCE = 1000
+MOST_ROWS = 2_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """Columns by name, and rows; NULL is None."""
+
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[Any, ...]]
+
+
+def query(runs: Sequence[Path], sql: str) -> Answer:
+    """Ask the tables of runs; `results`, `failures` and `timings` are tables, of several runs with a column `run`.
+
+    DuckDB is handed the rows of the runs' files as it asks for them: it opens no file itself, reaches no network, loads no
+    extension and keeps its settings.
+
+    Raises:
+        InputError: a folder has no tables, or a damaged one.
+        SettingsError: the query is no SELECT and no explanation of one, takes too long, or DuckDB refuses it; says why.
+    """
+    import duckdb
+
+    statement = _select_of(sql)
+    with duckdb.connect(":memory:", config=_CONFIG) as database:
+        _attach(database, [RunFolder(run) for run in runs])
+        try:
+            with _stopped_after(budget().query_seconds, database):
+                asked = database.execute(statement)
+                rows = _bounded(asked)
+        except duckdb.InterruptException as error:
+            raise SettingsError(
+                f"the query took longer than {budget().query_seconds} s; ask for less, or set MEDKT_QUERY_SECONDS"
+            ) from error
+        except duckdb.Error as error:
+            raise SettingsError(f"the query cannot be answered: {_first_line(error)}") from error
+        return Answer(columns=tuple(column[0] for column in asked.description or ()), rows=rows)
+
+
+@contextmanager
+def _stopped_after(seconds: int, database: Any) -> Iterator[None]:
+    """While the block runs, the database is interrupted where that takes longer: a recursion may have no end."""
+    clock = threading.Timer(seconds, database.interrupt)
+    clock.daemon = True
+    clock.start()
+    try:
+        yield
+    finally:
+        clock.cancel()
+
+
+def _bounded(asked: Any) -> list[tuple[Any, ...]]:
+    """The rows of an answer that a person or a program can hold; SQL can ask for any number of them.
+
+    Raises:
+        SettingsError: they are more than `MOST_ROWS`.
+    """
+    rows: list[tuple[Any, ...]] = []
+    while some := asked.fetchmany(ROWS_AT_ONCE):
+        rows += some
+        if len(rows) > MOST_ROWS:
+            raise SettingsError(f"the answer has more than {MOST_ROWS} rows; ask for sums and means, or add LIMIT")
+    return rows
+
+
+def _select_of(sql: str) -> Any:
+    """The only statement of a query: a SELECT, or the explanation of one, which could otherwise run what it explains."""
+    import duckdb
+
+    try:
+        statements = duckdb.extract_statements(sql)
+        kinds = [one.type for one in statements]
+        if kinds == [duckdb.StatementType.EXPLAIN]:
+            kinds = [one.type for one in duckdb.extract_statements(_EXPLAIN.sub("", statements[0].query, count=1))]
+    except (
+        duckdb.Error,
+        ValueError,
+    ) as error:  # ValueError: a kind of statement that DuckDB's own Python does not know
+        raise SettingsError(f"the query is no SQL that DuckDB reads: {_first_line(error)}") from error
+    if kinds != [duckdb.StatementType.SELECT]:
+        raise SettingsError("a query is one SELECT; the tables are " + ", ".join(TABLES))
+    return statements[0]
+
+
+_BLANK = r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*"
+_EXPLAIN = re.compile(rf"^{_BLANK}EXPLAIN\b{_BLANK}(?:ANALYZE\b|\([^)]*\))?", re.IGNORECASE | re.DOTALL)
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "memory_limit": MEMORY, "temp_directory": "", "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False, "threads": 2, "python_enable_replacements": False,
+}  # fmt: skip
+
+
+def _attach(database: Any, runs: Sequence[RunFolder]) -> None:
+    """The tables of all runs by their names, with a column `run` where there are several."""
+    import pyarrow as pa
+    from pyarrow.dataset import ParquetFileFormat, ParquetFragmentScanOptions, dataset
+
+    checked = ParquetFileFormat(
+        default_fragment_scan_options=ParquetFragmentScanOptions(page_checksum_verification=True)
+    )
+    for name in TABLES:
+        parts = []
+        for number, run in enumerate(runs):
+            path = run.require_table(name)
+            try:
+                rows = dataset(path, format=checked)
+                database.register(f"{name}_{number}", rows)
+            except (pa.ArrowException, OSError) as error:
+                raise InputError(f"{path}: is damaged; write the tables anew by going on with the run") from error
+            if not all(rows.schema.names):
+                raise InputError(
+                    f"{path}: is damaged, a column has no name; write the tables anew by going on with the run"
+                )
+            if alike := twins(rows.schema.names):
+                raise InputError(
+                    f"{path}: SQL takes the columns {alike[0]!r} and {alike[1]!r} for one; read them from the CSV, or run again with one"
+                )
+            columns = renamed(path, rows.schema.names)
+            parts.append(_select(run, f"{name}_{number}", columns, several=len(runs) > 1))
+        database.execute(f"CREATE VIEW {name} AS {' UNION ALL BY NAME '.join(parts)}")
+    database.execute("SET enable_external_access = false")
+    database.execute("SET lock_configuration = true")
+
+
+def _select(run: RunFolder, table: str, columns: Mapping[str, str], *, several: bool) -> str:
+    """All columns under today's names: those of earlier versions were called otherwise."""
+    name = f"{_text(run.path.resolve().name)} AS run, " if several else ""
+    return f"SELECT {name}{', '.join(f'{_name(old)} AS {_name(new)}' for new, old in columns.items())} FROM {table}"
+
+
+def _name(column: str) -> str:
+    return '"' + column.replace('"', '""') + '"'
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _first_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
+
+
+def lines_of(answer: Answer, style: str) -> Iterator[str]:
+    """The answer as text: "table" for people, "csv" or "json" (a line a row; NaN and infinity are null) for programs."""
+    if style == "json":
+        rows = (_finite(dict(zip(answer.columns, row, strict=True))) for row in answer.rows)
+        yield from (json.dumps(row, default=str, allow_nan=False) for row in rows)
+        return
+    texts = [["" if cell is None else _plain(cell) for cell in row] for row in answer.rows]
+    if style == "csv":
+        yield from (",".join(map(_cell, row)) for row in [list(answer.columns), *texts])
+        return
+    widths = [max(map(len, column)) for column in zip(answer.columns, *texts, strict=True)]
+    for row in [list(answer.columns), ["-" * width for width in widths], *texts]:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _finite(value: Any) -> Any:
+    """The same without NaN and infinity, which JSON has not."""
+    if isinstance(value, dict):
+        return {str(key): _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _plain(cell: Any) -> str:
+    return f"{cell:.6g}" if isinstance(cell, float) else str(cell)
+
+
+def _cell(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if set(text) & set(',"\n\r') else text

@@ -1,0 +1,5 @@
+"""Tasks: what is done with each case of a run, which columns that gives, and what the numbers say.
+
+One module or folder a task. A task knows images and models, and nothing of processes, engines or pages: `medkt.runs` does
+its cases, and a page shows its sections.
+"""
