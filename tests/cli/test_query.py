@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from cohort.test_tables import _make
+from runs.test_tables import _make
 from whole_line import Command
 
 from medkt.cli.main import COMMANDS

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cohort.fake_studies import FakeFactory
-from cohort.inline import Inline
-from cohort.runs import SALT, make_cases, make_plan, make_run
 from PIL import Image as Picture
+from runs.fake_studies import FakeFactory
+from runs.inline import Inline
+from runs.runs import SALT, make_cases, make_plan, make_run
 
 from medkt.cli.main import main
 from medkt.errors import MedktError

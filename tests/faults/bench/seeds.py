@@ -376,9 +376,9 @@ def calibrations(folder: Path) -> list[Path]:
 
 def runs(folder: Path) -> list[Path]:
     """A finished run of four cases, one of which failed."""
-    from cohort.fake_studies import FakeFactory
-    from cohort.inline import Inline
-    from cohort.runs import SALT, make_cases, make_plan, make_run
+    from runs.fake_studies import FakeFactory
+    from runs.inline import Inline
+    from runs.runs import SALT, make_cases, make_plan, make_run
 
     from medkt.runs.coordinator import run_cohort
 
