@@ -36,6 +36,7 @@ from medkt.segmentation.sam import SamSegmenter
 from medkt.segmentation.slicewise import MapSettings, SegmentationSettings, segment_planes
 from medkt.segmentation.threshold import ThresholdSettings, coarse_mask
 from medkt.shapes import MaskPlane, Plane
+from medkt.statistics import auc_of
 
 RESULT = Path(__file__).resolve().parent / "results" / "saliency_default.md"
 DRAW: dict[DomainName, Callable[..., PhantomPlane]] = {
@@ -203,8 +204,8 @@ def _presence(encoder: SmallEncoder, name: DomainName, side: int) -> dict[str, A
     return {
         "domain": name,
         **rates,
-        "auc_normal": _auc(scores["here"], scores["normal"]),
-        "auc_other": _auc(scores["here"], scores["other"]),
+        "auc_normal": auc_of(np.array(scores["normal"]), np.array(scores["here"])),
+        "auc_other": auc_of(np.array(scores["other"]), np.array(scores["here"])),
     }
 
 
@@ -224,11 +225,6 @@ def _features(encoder: SmallEncoder, name: DomainName, label: str, index: int, s
 def _presence_scores(encoder: SmallEncoder, features: torch.Tensor, target: Target) -> list[float]:
     found = decide_presence(features, target, PresenceSettings(), logit_scale=encoder.logit_scale)
     return [float(score) for score in found.scores]
-
-
-def _auc(positive: Sequence[float], negative: Sequence[float]) -> float:
-    above = np.array(positive)[:, None] - np.array(negative)[None]
-    return float((above > 0).mean() + 0.5 * (above == 0).mean())
 
 
 def _interval(values: Sequence[float]) -> tuple[float, float, float]:

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from sklearn.metrics import roc_auc_score
 from tasks import Task, Tests, development_tasks, held_out_tasks, tests_of, unit_texts
 from torch import Tensor
 
 from medkt.config import resolve_learning
 from medkt.models.encoder import DualEncoder
 from medkt.models.small import load_small
+from medkt.statistics import auc_of
 from medkt.transfer.learn import learn_concept
 from medkt.transfer.learn_settings import LearnSettings
 from medkt.transfer.rehearsal import image_vectors
@@ -83,7 +83,8 @@ def _lead(features: Tensor, names: Tensor) -> Tensor:
 
 
 def _auc(scores: Tensor, mine: Tensor) -> float:
-    return float(roc_auc_score(mine.numpy(), scores.numpy()))
+    ours, kind = scores.double().numpy(), mine.numpy()
+    return auc_of(ours[~kind], ours[kind])
 
 
 def _share(which: Tensor) -> float:

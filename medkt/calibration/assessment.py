@@ -14,8 +14,8 @@ from medkt.calibration.calibration import Calibration, Outcome
 from medkt.calibration.conformal import needed, tail_of
 from medkt.calibration.probability import cross_validated
 from medkt.calibration.scoring import StudyScore
-from medkt.metrics.classification import BinaryResult, Truth, classify
 from medkt.statistics import Interval, auc_interval, wilson
+from medkt.statistics.classification import BinaryResult, Truth, classify
 
 SPLITS = 200
 Scores = Float64[np.ndarray, " studies"]

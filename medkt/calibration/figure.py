@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from medkt.about import NOT_A_MEDICAL_DEVICE
 from medkt.calibration.assessment import Assessment, RiskCoverage
 from medkt.calibration.calibration import Calibration
-from medkt.metrics.classification import BinaryResult
+from medkt.statistics.classification import BinaryResult
 
 _NORMAL, _FINDING, _LINE = "#3b6ea5", "#c4572e", "#444444"
 _DPI = 120

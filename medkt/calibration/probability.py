@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from medkt.errors import InputError, SettingsError
-from medkt.metrics.classification import Truth
+from medkt.statistics.classification import Truth
 
 Method = Literal["platt", "isotonic"]
 METHODS: tuple[Method, ...] = get_args(Method)

@@ -1,19 +1,9 @@
-"""Two masks to numbers; one mask to its size; scores to numbers."""
+"""Two masks to numbers; one mask to its size. What is computed over cases is in `medkt.statistics`."""
 
 from medkt.metrics.case_result import METRICS, CaseResult, MetricSettings, evaluate_case
-from medkt.metrics.classification import (
-    BinaryResult,
-    ReliabilityBin,
-    brier,
-    calibration_error,
-    classify,
-    multiclass_accuracy,
-    reliability,
-)
 from medkt.metrics.empty import EMPTY_POLICIES, EmptyPolicy, empty_policy
-from medkt.metrics.froc import Froc, froc, froc_of_scores, lesion_scores
 from medkt.metrics.grid import Joined, join_grids, resample_to_reference
-from medkt.metrics.lesions import Lesion, LesionMatch, LesionSettings, match_lesions
+from medkt.metrics.lesions import Lesion, LesionMatch, LesionSettings, lesion_scores, match_lesions
 from medkt.metrics.measures import LesionMeasures, Measures, measure
 from medkt.metrics.overlap import dice, iou
 from medkt.metrics.pairing import Pair, pair_by_case
@@ -34,10 +24,8 @@ from medkt.metrics.volume import VolumeDifference, volume_difference
 __all__ = [
     "EMPTY_POLICIES",
     "METRICS",
-    "BinaryResult",
     "CaseResult",
     "EmptyPolicy",
-    "Froc",
     "Joined",
     "Lesion",
     "LesionMatch",
@@ -46,19 +34,13 @@ __all__ = [
     "Measures",
     "MetricSettings",
     "Pair",
-    "ReliabilityBin",
     "SurfaceDistances",
     "VolumeDifference",
     "assd",
     "average_distances",
-    "brier",
-    "calibration_error",
-    "classify",
     "dice",
     "empty_policy",
     "evaluate_case",
-    "froc",
-    "froc_of_scores",
     "hausdorff",
     "iou",
     "join_grids",
@@ -66,13 +48,11 @@ __all__ = [
     "match_lesions",
     "measure",
     "measure_surfaces",
-    "multiclass_accuracy",
     "nsd",
     "nsd_slab",
     "pair_by_case",
     "ranks",
     "recall_at_k",
-    "reliability",
     "resample_to_reference",
     "surface_dice",
     "surface_overlap",

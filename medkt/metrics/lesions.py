@@ -158,6 +158,11 @@ def match_lesions(
     )  # fmt: skip
 
 
+def lesion_scores(study: LesionMatch) -> tuple[list[float], list[float]]:
+    """Of one study, the score from which on each found reference lesion is found, and the scores of its false alarms."""
+    return [score for score in study.best_score if score is not None], list(study.false_scores)
+
+
 def _by_score(
     shared: Overlaps,
     overlaps: Overlaps,

@@ -1,7 +1,10 @@
-"""Cases to claims: summaries with intervals over patients, paired comparisons, agreement."""
+"""Every interval, test, agreement, curve and area: arrays in, numbers out. Knows no cases, tables or pages.
 
-from medkt.statistics.agreement import BlandAltman, bland_altman, bland_altman_of_volumes
-from medkt.statistics.auc import auc_difference, auc_interval, auc_of
+Intervals count patients, whose cases go together; the rules stand in docs/concepts/statistics.md.
+"""
+
+from medkt.statistics.agreement import BlandAltman, bland_altman
+from medkt.statistics.auc import auc_difference, auc_interval, auc_of, mean_auc_difference, mean_auc_interval
 from medkt.statistics.bootstrap import (
     BootstrapSettings,
     Interval,
@@ -10,44 +13,70 @@ from medkt.statistics.bootstrap import (
     mean_of,
     median_of,
 )
+from medkt.statistics.classification import (
+    BinaryResult,
+    ReliabilityBin,
+    brier,
+    calibration_error,
+    classify,
+    multiclass_accuracy,
+    reliability,
+)
+from medkt.statistics.froc import Froc, froc
 from medkt.statistics.holm import holm
-from medkt.statistics.paired import Comparison, compare, patient_differences, rank_biserial, signed_rank_p
+from medkt.statistics.means import Spread, mean_and_median, mean_interval, median_interval, spread_of
+from medkt.statistics.paired import Comparison, compare, mcnemar_p, patient_differences, rank_biserial, signed_rank_p
+from medkt.statistics.roc import Roc, roc_curve
 from medkt.statistics.shares import share_interval, wilson
 from medkt.statistics.signed_rank import PermutationTest, flip_signs, hodges_lehmann
-from medkt.statistics.summary import Counts, Summary, count, summarise, summarise_by
-from medkt.statistics.table import NOT_STATED, CaseRow, CaseTable, Status
+from medkt.statistics.weighted import Statistic, difference, interval_of, mean_over, numbered, share
 
 __all__ = [
-    "NOT_STATED",
+    "BinaryResult",
     "BlandAltman",
     "BootstrapSettings",
-    "CaseRow",
-    "CaseTable",
     "Comparison",
-    "Counts",
+    "Froc",
     "Interval",
     "PermutationTest",
-    "Status",
-    "Summary",
+    "ReliabilityBin",
+    "Roc",
+    "Spread",
+    "Statistic",
     "auc_difference",
     "auc_interval",
     "auc_of",
     "bland_altman",
-    "bland_altman_of_volumes",
     "bootstrap_interval",
     "bootstrap_intervals",
+    "brier",
+    "calibration_error",
+    "classify",
     "compare",
-    "count",
+    "difference",
     "flip_signs",
+    "froc",
     "hodges_lehmann",
     "holm",
+    "interval_of",
+    "mcnemar_p",
+    "mean_and_median",
+    "mean_auc_difference",
+    "mean_auc_interval",
+    "mean_interval",
     "mean_of",
+    "mean_over",
+    "median_interval",
     "median_of",
+    "multiclass_accuracy",
+    "numbered",
     "patient_differences",
     "rank_biserial",
+    "reliability",
+    "roc_curve",
+    "share",
     "share_interval",
     "signed_rank_p",
-    "summarise",
-    "summarise_by",
+    "spread_of",
     "wilson",
 ]

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from medkt.errors import InputError
-from medkt.statistics.bootstrap import BootstrapSettings, Interval, bootstrap_interval, mean_of
-from medkt.statistics.table import CaseTable
+from medkt.statistics.bootstrap import BootstrapSettings, Interval, Patients, Values, bootstrap_interval, mean_of
+from medkt.statistics.means import MANY, mean_interval
 
 LIMIT = float(ndtri(0.975))  # standard deviations to either side that hold 95 % of normal differences
 
@@ -47,7 +47,7 @@ def bland_altman(
     patients: Shaped[np.ndarray, " patients_of_cases"],
     settings: BootstrapSettings | None = None,
 ) -> BlandAltman:
-    """Bias and limits of agreement of paired measurements, with intervals by bootstrap over patients.
+    """Bias and limits of agreement of paired measurements, with intervals over patients: by bootstrap, of many by formula.
 
     Raises:
         InputError: the columns differ in length.
@@ -57,27 +57,42 @@ def bland_altman(
             f"measurements pair case by case, got {len(reference)} references, {len(prediction)} predictions and "
             f"{len(patients)} patients"
         )
+    settings = settings or BootstrapSettings()
     used = np.isfinite(reference) & np.isfinite(prediction)
     means, differences = (reference + prediction)[used] / 2, (prediction - reference)[used]
     there = patients[used]
+    count = len(np.unique(there))
+    bias, lower, upper = (_drawn if count < MANY else _of_normal_differences)(differences, there, settings)
     varies = len(differences) > 2 and np.ptp(means) > 0 and np.ptp(differences) > 0
     return BlandAltman(
-        cases=len(differences), patients=len(set(there.tolist())), left_out=int((~used).sum()), means=means,
-        differences=differences, bias=bootstrap_interval(differences, there, mean_of, settings),
-        lower=bootstrap_interval(differences, there, _lower, settings),
-        upper=bootstrap_interval(differences, there, _upper, settings),
+        cases=len(differences), patients=count, left_out=int((~used).sum()), means=means, differences=differences,
+        bias=bias, lower=lower, upper=upper,
         trend=float(scipy.stats.spearmanr(means, differences).statistic) if varies else float("nan"),
     )  # fmt: skip
 
 
-def bland_altman_of_volumes(table: CaseTable, settings: BootstrapSettings | None = None) -> BlandAltman:
-    """Volumes in mL of a table whose cases were evaluated with the metric `volume`.
+def _drawn(differences: Values, patients: Patients, settings: BootstrapSettings) -> tuple[Interval, Interval, Interval]:
+    """Bias and both limits by bootstrap."""
+    bias, lower, upper = (bootstrap_interval(differences, patients, one, settings) for one in (mean_of, _lower, _upper))
+    return bias, lower, upper
 
-    Raises:
-        InputError: no case has volumes.
+
+def _of_normal_differences(
+    differences: Values, patients: Patients, settings: BootstrapSettings
+) -> tuple[Interval, Interval, Interval]:
+    """Bias and both limits of very many patients, without a bootstrap.
+
+    The limits' standard error is that of normal differences, the square root of 1 / n + z² / (2 (n - 1)) times their
+    standard deviation (Bland and Altman 1999, Stat Methods Med Res 8:135-160), n the number of patients.
     """
-    columns = [table.column(f"volume_{mask}_ml") for mask in ("reference", "prediction")]
-    return bland_altman(reference=columns[0], prediction=columns[1], patients=table.patients(), settings=settings)
+    bias, count = mean_interval(differences, patients, settings), len(np.unique(patients))
+    spread = float(differences.std(ddof=1))
+    half = float(ndtri((1 + settings.level) / 2)) * spread * float(np.sqrt(1 / count + LIMIT**2 / (2 * (count - 1))))
+    lower, upper = (
+        Interval(estimate=end, low=end - half, high=end + half, level=settings.level, method="normal differences")
+        for end in (bias.estimate - LIMIT * spread, bias.estimate + LIMIT * spread)
+    )
+    return bias, lower, upper
 
 
 def _lower(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -9,13 +9,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Shaped
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from medkt.errors import SettingsError
-from medkt.statistics.table import Patients, Values
 
+Values = Float64[np.ndarray, " cases"]
+Patients = Shaped[np.ndarray, " cases"]  # texts or numbers, equal for one patient
 Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]  # over the last axis, leaving NaN out
 Drawn = Float64[np.ndarray, " resamples"]
 Padded = Float64[np.ndarray, "patients most"]

@@ -11,12 +11,9 @@ import numpy as np
 import scipy
 from jaxtyping import Float64
 
-from medkt.errors import InputError
-from medkt.statistics.bootstrap import BootstrapSettings, Interval, bootstrap_interval, by_patient, mean_of
+from medkt.statistics.bootstrap import BootstrapSettings, Interval, Patients, by_patient, mean_of
+from medkt.statistics.means import mean_interval
 from medkt.statistics.signed_rank import Differences, PermutationTest, flip_signs, hodges_lehmann
-from medkt.statistics.table import CaseTable, Patients
-
-LISTED = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,26 +48,30 @@ class Comparison:
 
 
 def compare(
-    *, first: CaseTable, second: CaseTable, metric: str, settings: BootstrapSettings | None = None
+    first: Float64[np.ndarray, " cases"],
+    second: Float64[np.ndarray, " cases"],
+    patients: Patients,
+    *,
+    metric: str,
+    settings: BootstrapSettings | None = None,
 ) -> Comparison:
-    """Two runs compared on one metric.
+    """One metric of two runs compared, case by case in one order.
 
-    Raises:
-        InputError: the tables hold other cases or other patients, or no case has the metric.
+    Args:
+        first: (cases,) of one run; pairs without a finite number in both are left out and counted.
+        second: (cases,) of the other.
+        patients: (cases,) whose each is.
+        metric: its name, for the record.
+        settings: level, resamples, seed.
     """
     settings = settings or BootstrapSettings()
-    _require_same_cases(first, second)
-    one, patients = first.column(metric), first.patients()
-    other_rows = {row.case_id: row for row in second.rows}
-    second.require(metric)
-    other = np.array([other_rows[row.case_id].value(metric) for row in first.rows], dtype=np.float64)
-    there = np.isfinite(one), np.isfinite(other)
+    there = np.isfinite(first), np.isfinite(second)
     used = there[0] & there[1]
-    differences = patient_differences(one[used], other[used], patients[used])
+    differences = patient_differences(first[used], second[used], patients[used])
     return Comparison(
         metric=metric, cases=int(used.sum()), patients=len(differences), left_out=int((~used).sum()),
         only_first=int((there[0] & ~there[1]).sum()), only_second=int((there[1] & ~there[0]).sum()),
-        mean=bootstrap_interval(differences, np.arange(len(differences)).astype(str), mean_of, settings),
+        mean=mean_interval(differences, np.arange(len(differences)), settings),
         shift=hodges_lehmann(differences, level=settings.level), wilcoxon_p=signed_rank_p(differences),
         permutation=flip_signs(differences, seed=settings.seed), rank_biserial=rank_biserial(differences),
     )  # fmt: skip
@@ -105,18 +106,12 @@ def rank_biserial(differences: Differences) -> float:
     return float((ranks * np.sign(moved)).sum() / ranks.sum())
 
 
-def _require_same_cases(first: CaseTable, second: CaseTable) -> None:
-    own, others = ({row.case_id: row.patient for row in table.rows} for table in (first, second))
-    lacking = [f"{case} (first only)" for case in own if case not in others]
-    lacking += [f"{case} (second only)" for case in others if case not in own]
-    if lacking:
-        more = f" and {len(lacking) - LISTED} more" if len(lacking) > LISTED else ""
-        raise InputError(
-            f"two runs are compared over the same cases; {len(lacking)} stand in one only: "
-            f"{', '.join(lacking[:LISTED])}{more}; run both over one manifest"
-        )
-    moved = [case for case, patient in own.items() if others[case] != patient]
-    if moved:
-        raise InputError(
-            f"case {moved[0]} belongs to two patients in the two runs ({len(moved)} in all); correct a table"
-        )
+def mcnemar_p(only_first: int, only_second: int) -> float:
+    """McNemar's test by the binomial distribution (1947, Psychometrika 12:153); 1 where the two never differ.
+
+    Args:
+        only_first: cases that the first alone has right.
+        only_second: cases that the second alone has right.
+    """
+    discordant = only_first + only_second
+    return float(scipy.stats.binomtest(only_second, discordant, 0.5).pvalue) if discordant else 1.0

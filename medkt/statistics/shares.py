@@ -5,8 +5,7 @@ from jaxtyping import Bool
 from scipy.special import ndtri
 
 from medkt.errors import SettingsError
-from medkt.statistics.bootstrap import Interval
-from medkt.statistics.table import Patients
+from medkt.statistics.bootstrap import Interval, Patients
 
 
 def wilson(held: float | int, cases: float | int, *, level: float = 0.95) -> Interval:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from medkt.calibration.probability import METHODS, Method, cross_validated, fit_probability
 from medkt.errors import InputError, SettingsError
-from medkt.metrics.classification import calibration_error, reliability
+from medkt.statistics.classification import calibration_error, reliability
 
 
 def drawn(number: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -15,10 +15,20 @@ from pyarrow import parquet
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from medkt.report.run import class_bootstrap, many
 from medkt.report.run.evaluation import evaluate_scores
 from medkt.report.run.scores import read_scores
-from medkt.statistics import BootstrapSettings, Interval, bootstrap_interval, mean_of, median_of
+from medkt.statistics import (
+    BootstrapSettings,
+    Interval,
+    auc_interval,
+    bootstrap_interval,
+    interval_of,
+    mean_interval,
+    mean_of,
+    median_interval,
+    median_of,
+    share,
+)
 from medkt.statistics import bootstrap as module
 from medkt.statistics.shares import share_interval
 from medkt.statistics.signed_rank import hodges_lehmann
@@ -139,11 +149,10 @@ def test_a_pages_numbers_have_the_width_of_their_level(patients: int, cases_each
     error = _error_of_area(truth, values, whose)
     for level in (0.8, 0.95):
         settings = BootstrapSettings(level=level, resamples=500)
-        mean, wanted = many.mean_interval(values, whose, settings), half_width(values, whose, level)
-        median = many.median_interval(values, whose, settings)
-        held = class_bootstrap.interval_of(class_bootstrap.share(truth, values > -1, whose), settings)
-        area = class_bootstrap.area(truth, values, whose)
-        found = class_bootstrap.interval_of(area, settings)
+        mean, wanted = mean_interval(values, whose, settings), half_width(values, whose, level)
+        median = median_interval(values, whose, settings)
+        held = interval_of(share(truth, values > -1, whose), settings)
+        found = auc_interval(values[~truth], values[truth], patients=(whose[~truth], whose[truth]), level=level)
         assert {one.level for one in (mean, median, held, found)} == {level}
         assert (mean.high - mean.low) / 2 == pytest.approx(wanted, rel=0.12)
         # a median's error is that of the share below it over the density there

@@ -7,8 +7,9 @@ import itertools
 
 import numpy as np
 import pytest
+from row_wise import froc_of
 
-from medkt.metrics import froc, match_lesions
+from medkt.metrics import match_lesions
 from medkt.metrics.lesions import LesionSettings
 from medkt.spatial import Geometry, Mask
 
@@ -77,7 +78,7 @@ def test_tables_and_curves_are_those_of_sets(rule: str, threshold: float, connec
         assert [lesion.score for lesion in study.prediction] == scores
         studies.append(study)
         sides.append((theirs, list(zip(ours, scores, strict=True))))
-    curve = froc(studies)
+    curve = froc_of(studies)
     for point, least in enumerate(curve.thresholds):
         counts = [plain(theirs, [one for one, score in ours if score >= least], settings) for theirs, ours in sides]
         assert curve.sensitivity[point] == pytest.approx(

@@ -2,10 +2,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from row_wise import froc_of
 from scipy import ndimage
 
 from medkt.errors import GeometryMismatchError, InputError, SettingsError
-from medkt.metrics import LesionMatch, LesionSettings, froc, lesion_scores, match_lesions
+from medkt.metrics import LesionMatch, LesionSettings, lesion_scores, match_lesions
 from medkt.spatial import Geometry, Mask
 
 ANY = LesionSettings(threshold=0.0)
@@ -128,7 +129,7 @@ def test_froc_by_hand() -> None:
     )
     sick = match_lesions(reference=REFERENCE, prediction=PREDICTION, scores=_scored(0.9, 0.3, 0.5))
     assert sick.best_score == (0.9, 0.3, None)
-    curve = froc([sick, normal])
+    curve = froc_of([sick, normal])
     assert curve.thresholds.tolist() == [0.9, 0.6, 0.5, 0.3]
     assert curve.sensitivity.tolist() == pytest.approx([1 / 3, 1 / 3, 1 / 3, 2 / 3])
     assert curve.false_positives.tolist() == [0, 0.5, 1, 1]
@@ -144,7 +145,7 @@ def test_froc_is_monais() -> None:
     studies = [
         match_lesions(reference=REFERENCE, prediction=PREDICTION, scores=_scored(*random.random(3))) for _ in range(8)
     ]
-    curve = froc(studies)
+    curve = froc_of(studies)
     false = [lesion.score for study in studies for lesion in study.prediction if not lesion.matched]
     true = [score or 0.0 for study in studies for score in study.best_score]
     rates, sensitivities = compute_froc_curve_data(np.array(false), np.array(true), curve.lesions, curve.studies)
@@ -183,7 +184,7 @@ def test_froc_ends_in_the_table_of_lesions(case: Any) -> None:
     assert (study.found, study.false_positives) == (found, false)
     made = lesion_scores(study)
     assert (sorted(made[0]), sorted(made[1])) == (sorted(hits), sorted(alarms))
-    curve = froc([study])
+    curve = froc_of([study])
     assert curve.at(float(false)) == study.sensitivity
 
 
@@ -199,7 +200,7 @@ def test_each_point_of_the_curve_is_the_table_of_what_reaches_it(rule: Any, thre
         labels, count = ndimage.label(masks[1].values)
         sure = np.append(0.0, random.permutation(count) + 1.0)[labels]
         study = match_lesions(reference=masks[0], prediction=masks[1], settings=settings, scores=sure)
-        curve = froc([study])
+        curve = froc_of([study])
         for point, least in enumerate(curve.thresholds):
             kept = Mask(values=masks[1].values & (sure >= least), geometry=geometry)
             table = match_lesions(reference=masks[0], prediction=kept, settings=settings)
@@ -210,6 +211,6 @@ def test_each_point_of_the_curve_is_the_table_of_what_reaches_it(rule: Any, thre
 def test_froc_guards() -> None:
     unscored = match_lesions(reference=REFERENCE, prediction=PREDICTION)
     with pytest.raises(InputError, match="FROC needs a score for each predicted lesion"):
-        froc([unscored])
+        froc_of([unscored])
     with pytest.raises(InputError, match="FROC needs at least one reference lesion"):
-        froc([])
+        froc_of([])

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+from row_wise import CaseRow, CaseTable, bland_altman_of_volumes
 
 from medkt.errors import InputError
-from medkt.statistics import BootstrapSettings, CaseRow, CaseTable, bland_altman, bland_altman_of_volumes
+from medkt.statistics import BootstrapSettings, bland_altman
 
 QUICK = BootstrapSettings(resamples=500)
 

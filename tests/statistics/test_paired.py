@@ -2,10 +2,11 @@ from itertools import product
 
 import numpy as np
 import pytest
+from row_wise import CaseRow, CaseTable, compare
 from scipy import stats
 
 from medkt.errors import InputError
-from medkt.statistics import CaseRow, CaseTable, compare, flip_signs, hodges_lehmann, rank_biserial, signed_rank_p
+from medkt.statistics import flip_signs, hodges_lehmann, rank_biserial, signed_rank_p
 from medkt.statistics import signed_rank as module
 
 DIFFERENCES = np.random.default_rng(5).normal(0.4, 1, size=12)

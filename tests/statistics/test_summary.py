@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+from row_wise import NOT_STATED, CaseRow, CaseTable, count, summarise, summarise_by
 
 from medkt.errors import InputError
-from medkt.statistics import NOT_STATED, BootstrapSettings, CaseRow, CaseTable, count, summarise, summarise_by
+from medkt.statistics import BootstrapSettings
 
 QUICK = BootstrapSettings(resamples=200)
 NAN = float("nan")

@@ -6,15 +6,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy
 from jaxtyping import Bool, Float64, Int64
 
 from medkt.errors import InputError
-from medkt.report.run.class_bootstrap import STILL, Statistic, area, difference, interval_of, mean_over, numbered, share
 from medkt.report.run.class_evaluation import ACCURACY, ALL, AREA, BALANCED
 from medkt.report.run.class_scores import ClassScores, read_class_scores
-from medkt.report.run.many import mean_interval
-from medkt.statistics import BootstrapSettings, Interval, flip_signs, holm
+from medkt.statistics import (
+    BootstrapSettings,
+    Interval,
+    auc_difference,
+    auc_of,
+    difference,
+    flip_signs,
+    holm,
+    interval_of,
+    mcnemar_p,
+    mean_auc_difference,
+    mean_interval,
+    mean_over,
+    numbered,
+    share,
+)
+from medkt.statistics.weighted import STILL
 
 LISTED = 10
 NAN = float("nan")
@@ -131,15 +144,9 @@ def _accuracy(
     return ComparedClass(
         target=target, metric=ACCURACY, cases=len(changed), patients=len(by_patient), first=float(first.mean()),
         second=float(second.mean()), found=found, only_first=counts[0],
-        only_second=counts[1], mcnemar_p=_mcnemar(*counts) if single else NAN,
+        only_second=counts[1], mcnemar_p=mcnemar_p(*counts) if single else NAN,
         permutation_p=flip_signs(by_patient, seed=settings.seed).p_value,
     )  # fmt: skip
-
-
-def _mcnemar(only_first: int, only_second: int) -> float:
-    """McNemar's test by the binomial distribution (1947, Psychometrika 12:153); 1 where the runs never differ."""
-    discordant = only_first + only_second
-    return float(scipy.stats.binomtest(only_second, discordant, 0.5).pvalue) if discordant else 1.0
 
 
 def _means(
@@ -147,32 +154,44 @@ def _means(
 ) -> Iterator[ComparedClass]:
     """Balanced accuracy, and the mean of the areas."""
     truth, patients = one.truth[rows], numbered(one.patient.codes[rows])
-    balanced = [mean_over([share(run.hit[rows], truth == place, patients) for place in places]) for run in (one, other)]
-    yield _line(ALL, BALANCED, patients, balanced, settings)
+    first, second = (
+        mean_over([share(run.hit[rows], truth == place, patients) for place in places]) for run in (one, other)
+    )
+    found = interval_of(difference(first, second), settings)
+    yield _line(ALL, BALANCED, patients, (first.estimate, second.estimate), found)
     told = [place for place in places if (truth != place).any()]
     if told:
-        means = [
-            mean_over([area(truth == place, run.shares[rows, place], patients) for place in told])
-            for run in (one, other)
-        ]
-        yield _line(ALL, AREA, patients, means, settings)
+        shares = one.shares[rows], other.shares[rows]
+        means = [float(np.mean([auc_of(*_kinds(truth, held, place)) for place in told])) for held in shares]
+        found = mean_auc_difference(truth, *shares, patients, places=told, level=settings.level)
+        yield _line(ALL, AREA, patients, (means[0], means[1]), found)
 
 
 def _areas(
     one: ClassScores, other: ClassScores, rows: Rows, places: list[int], settings: BootstrapSettings
 ) -> Iterator[ComparedClass]:
-    truth, patients = one.truth[rows], numbered(one.patient.codes[rows])
+    truth, patients = one.truth[rows], one.patient.codes[rows]
     for place in places:
         if (truth != place).any():
-            pair = [area(truth == place, run.shares[rows, place], patients) for run in (one, other)]
-            yield _line(one.classes[place], AREA, patients, pair, settings)
+            own = truth == place
+            first, second = (_kinds(truth, run.shares[rows], place) for run in (one, other))
+            whose = patients[~own], patients[own]
+            found = auc_difference(first, second, patients=whose, level=settings.level)
+            yield _line(one.classes[place], AREA, patients, (auc_of(*first), auc_of(*second)), found)
+
+
+def _kinds(
+    truth: Int64[np.ndarray, " cases"], shares: Float64[np.ndarray, "cases classes"], place: int
+) -> tuple[Float64[np.ndarray, " others"], Float64[np.ndarray, " own"]]:
+    """The shares of one class in the cases of all others, and in its own."""
+    own = truth == place
+    return shares[~own, place], shares[own, place]
 
 
 def _line(
-    target: str, metric: str, patients: Int64[np.ndarray, " cases"], pair: list[Statistic], settings: BootstrapSettings
+    target: str, metric: str, patients: Int64[np.ndarray, " cases"], values: tuple[float, float], found: Interval
 ) -> ComparedClass:
-    first, second = pair
     return ComparedClass(
-        target=target, metric=metric, cases=len(patients), patients=len(first.pulls), first=first.estimate,
-        second=second.estimate, found=interval_of(difference(first, second), settings),
+        target=target, metric=metric, cases=len(patients), patients=len(np.unique(patients)), first=values[0],
+        second=values[1], found=found,
     )  # fmt: skip

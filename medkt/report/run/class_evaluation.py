@@ -10,10 +10,19 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool
 
-from medkt.report.run.class_bootstrap import area, interval_of, mean_over, numbered, share
 from medkt.report.run.class_scores import UNCLAIMED, ClassScores
-from medkt.report.run.many import mean_interval
-from medkt.statistics import BootstrapSettings, Interval, share_interval
+from medkt.statistics import (
+    BootstrapSettings,
+    Interval,
+    auc_interval,
+    interval_of,
+    mean_auc_interval,
+    mean_interval,
+    mean_over,
+    numbered,
+    share,
+    share_interval,
+)
 
 ALL = "all classes"
 ACCURACY, BALANCED, AREA, PRECISION = "accuracy", "balanced accuracy", "AUC", "precision"
@@ -151,14 +160,18 @@ def _of_all(
 def _areas(scores: ClassScores, settings: BootstrapSettings) -> Iterator[ClassLine]:
     """Each class against the rest by its share, and the mean over the classes that there are images of."""
     rows = scores.done
-    truth, patients = scores.truth[rows], numbered(scores.patient.codes[rows])
+    truth, shares, patients = scores.truth[rows], scores.shares[rows], scores.patient.codes[rows]
     places = [place for place in range(len(scores.classes)) if 0 < (truth == place).sum() < len(truth)]
-    statistics = [area(truth == place, scores.shares[rows, place], patients) for place in places]
     if not places:
         return
-    yield _line(scores, ALL, AREA, rows, ("", ""), interval_of(mean_over(statistics), settings))
-    for place, statistic in zip(places, statistics, strict=True):
-        found = interval_of(statistic, settings)
+    mean = mean_auc_interval(truth, shares, patients, places=places, level=settings.level)
+    yield _line(scores, ALL, AREA, rows, ("", ""), mean)
+    for place in places:
+        kinds = truth != place, truth == place
+        found = auc_interval(
+            shares[kinds[0], place], shares[kinds[1], place], patients=(patients[kinds[0]], patients[kinds[1]]),
+            level=settings.level,
+        )  # fmt: skip
         yield _line(scores, scores.classes[place], AREA, rows, ("", ""), found)
 
 

@@ -9,19 +9,9 @@ import numpy as np
 from jaxtyping import Int64
 
 from medkt.errors import InputError
-from medkt.report.run.many import mean_interval
 from medkt.report.run.scores import Rows, Scores, open_table, read_scores
 from medkt.runs.columns import CASE
-from medkt.statistics import (
-    BootstrapSettings,
-    Comparison,
-    flip_signs,
-    hodges_lehmann,
-    holm,
-    patient_differences,
-    rank_biserial,
-    signed_rank_p,
-)
+from medkt.statistics import BootstrapSettings, Comparison, compare, holm
 
 LISTED = 10
 PAIRS = ("all", "positives")
@@ -167,23 +157,8 @@ def _of_metric(
         rows = chosen & one.concept.are(concept)
         values = one.numbers[metric][rows], other.numbers[metric][rows]
         if not (np.isnan(values[0]).all() and np.isnan(values[1]).all()):
-            found.append((concept, _compared(metric, values, patients[rows], settings)))
+            found.append((concept, compare(*values, patients[rows], metric=metric, settings=settings)))
     return found
-
-
-def _compared(metric: str, values: Any, patients: Any, settings: BootstrapSettings) -> Comparison:
-    """As `medkt.statistics.compare`, from columns."""
-    there = np.isfinite(values[0]), np.isfinite(values[1])
-    used = there[0] & there[1]
-    differences = patient_differences(values[0][used], values[1][used], patients[used])
-    own = np.arange(len(differences))
-    return Comparison(
-        metric=metric, cases=int(used.sum()), patients=len(differences), left_out=int((~used).sum()),
-        only_first=int((there[0] & ~there[1]).sum()), only_second=int((there[1] & ~there[0]).sum()),
-        mean=mean_interval(differences, own, settings), shift=hodges_lehmann(differences, level=settings.level),
-        wilcoxon_p=signed_rank_p(differences), permutation=flip_signs(differences, seed=settings.seed),
-        rank_biserial=rank_biserial(differences),
-    )  # fmt: skip
 
 
 def _wilcoxon(comparison: Comparison) -> float:

@@ -5,14 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from medkt.report.run.many import mean_and_median
-from medkt.report.run.presence import auc_interval
+from medkt.report.run.presence import presence_auc
 from medkt.report.run.provisos import provisos_of, rules_of
 from medkt.report.run.scores import Coded, Rows, Scores
+from medkt.report.run.summary import Summary, summarise_rows, tally
 from medkt.report.run.unclaimed import Unclaimed, unclaimed_of
-from medkt.statistics import BootstrapSettings, Counts, Interval, Summary, share_interval
+from medkt.statistics import BootstrapSettings, Interval, share_interval
 
 PARTS = ("all", "positives", "negatives")
 
@@ -130,26 +129,9 @@ def evaluate_scores(
             decisions += _decisions(scores, rows, (concept, group, value), settings)
     return Evaluation(
         counts=tuple(_counts(scores, concept) for concept in _sorted(scores.concept)), lines=tuple(lines),
-        decisions=tuple(decisions), failures=_tally(scores.failure, scores.status.are("failed")),
+        decisions=tuple(decisions), failures=tally(scores.failure, scores.status.are("failed")),
         metrics=tuple(scores.numbers), rules=rules_of(scores), provisos=provisos_of(scores, identity or {}),
         unclaimed=unclaimed_of(scores, level=settings.level),
-    )  # fmt: skip
-
-
-def summarise_rows(scores: Scores, rows: Rows, metric: str, settings: BootstrapSettings) -> Summary:
-    """One metric over some of the rows; as `medkt.statistics.summarise`, from columns."""
-    column = scores.numbers[metric][rows]
-    used = ~np.isnan(column)
-    values, patients = column[used], scores.patient.codes[rows][used]
-    finite = bool(np.isfinite(values).all())
-    quartiles = [np.nan, np.nan]
-    if len(values):
-        quartiles = np.quantile(values, [0.25, 0.75], method="linear" if finite else "higher").tolist()
-    mean, median = mean_and_median(values, patients, settings)
-    return Summary(
-        metric=metric, counts=_count(scores, rows, column), mean=mean, median=median,
-        sd=float(values.std(ddof=1)) if len(values) > 1 and finite else float("nan"),
-        quartiles=(float(quartiles[0]), float(quartiles[1])),
     )  # fmt: skip
 
 
@@ -190,7 +172,7 @@ def _lines(scores: Scores, rows: Rows, where: tuple[str, str, str], settings: Bo
 
 def _decisions(scores: Scores, rows: Rows, where: tuple[str, str, str], settings: BootstrapSettings) -> list[Decisions]:
     decided = rows & ~np.isnan(scores.present)
-    auc = auc_interval(scores, rows, level=settings.level)
+    auc = presence_auc(scores, rows, level=settings.level)
     if not decided.any() and np.isnan(auc.estimate):
         return []
     shares, held = [], []
@@ -210,21 +192,6 @@ def _decisions(scores: Scores, rows: Rows, where: tuple[str, str, str], settings
     ]  # fmt: skip
 
 
-def _count(scores: Scores, rows: Rows, column: NDArray[np.float64]) -> Counts:
-    """Of how many cases the metric speaks, and why not of the others."""
-    empty, failed = np.isnan(column), scores.status.are("failed")[rows]
-    without = rows.copy()
-    without[rows] = empty & ~failed
-    outcomes = {word: int(scores.outcome.are(word)[rows].sum()) for word in scores.outcome.words}
-    return Counts(
-        cases=len(column), used=int((~empty).sum()), patients=len(np.unique(scores.patient.codes[rows][~empty])),
-        no_number=int(without.sum()), missing=0, failed=int((failed & empty).sum()),
-        infinite=int(np.isinf(column).sum()), both_empty=outcomes.get("both empty", 0),
-        reference_empty=outcomes.get("reference empty", 0), prediction_empty=outcomes.get("prediction empty", 0),
-        why={why or "no number was computed": count for why, count in _tally(scores.why, without).items()},
-    )  # fmt: skip
-
-
 def _counts(scores: Scores, concept: str) -> ConceptCounts:
     rows = scores.concept.are(concept)
     done = rows & scores.status.are("done")
@@ -233,11 +200,6 @@ def _counts(scores: Scores, concept: str) -> ConceptCounts:
         scored=int((done & (scores.positives | scores.negatives)).sum()),
         seen=int((scores.present[done] == 1).sum()), no_claim=int((done & scores.silent).sum()),
     )  # fmt: skip
-
-
-def _tally(column: Coded, rows: Rows) -> dict[str, int]:
-    numbers = np.bincount(column.codes[rows], minlength=len(column.words))
-    return {word: int(number) for word, number in sorted(zip(column.words, numbers, strict=True)) if number}
 
 
 def _sorted(column: Coded) -> Sequence[str]:

@@ -9,12 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from medkt.metrics.froc import RATES
 from medkt.report.run.agreement import LesionCurve, VolumeAgreement
 from medkt.report.run.forest import COLOURS, MARKS, svg_of
 from medkt.report.run.presence import PresenceCurve
 from medkt.report.run.words import figure as figure_text
 from medkt.report.run.words import interval_text
+from medkt.statistics.froc import RATES
 
 MOST_CONCEPTS = 6  # of each plot; the others are in the tables
 MOST_DOTS = 2_000  # of a Bland-Altman plot

@@ -14,13 +14,13 @@ from medkt.bounds import read_note
 from medkt.errors import InputError, SettingsError, UnreadableError
 from medkt.io.sha256 import sha256_of
 from medkt.runs.columns import CASE, asked_column, renamed
-from medkt.statistics import NOT_STATED
 
 # the names under which `medkt.metrics` gives its numbers, up to their parameters and units
 _METRIC = re.compile(
     r"(dsc|iou|nsd@.+|nsd_slab@.+|(hd|hd95|assd)_(mm|px)|volume_(reference|prediction|difference)_ml"
     r"|volume_difference_relative|lesions?_.+)"
 )
+NOT_STATED = "(not stated)"
 LESIONS = ("scores_found", "scores_false")
 _NEEDED = (CASE, "concept", "status")
 _RULES, _DIGESTS = ("reference_rule", "prediction_rule"), ("input_digest", "reference_digest", "prediction_digest")

@@ -14,19 +14,6 @@ from sklearn.metrics import balanced_accuracy_score, confusion_matrix, precision
 
 from medkt.datasets.protocol import load_protocol
 from medkt.errors import InputError, SettingsError, UnreadableError
-from medkt.metrics import multiclass_accuracy
-from medkt.report.run import class_bootstrap
-from medkt.report.run.class_bootstrap import (
-    ALONE,
-    STILL,
-    area,
-    difference,
-    interval_of,
-    mean_over,
-    numbered,
-    share,
-    weights_of,
-)
 from medkt.report.run.class_comparison import ComparedClass, compare_classes
 from medkt.report.run.class_evaluation import ACCURACY, ALL, AREA, BALANCED, PRECISION, evaluate_classes
 from medkt.report.run.class_page import ClassArm, ClassReport, render_classes
@@ -44,7 +31,8 @@ from medkt.report.run.class_words import (
 )
 from medkt.report.run.write import write_classes
 from medkt.runs.folder import RunFolder
-from medkt.statistics import BootstrapSettings, flip_signs
+from medkt.statistics import BootstrapSettings, flip_signs, multiclass_accuracy
+from medkt.statistics.weighted import STILL
 
 FEW = BootstrapSettings(resamples=200)
 NAMES = {"Atelectasis": "cxr_atelectasis", "Edema": "cxr_oedema", "<b>Heart</b>": "cxr_cardiomegaly"}
@@ -182,60 +170,6 @@ def test_what_is_all_right_has_an_interval_with_a_width(tmp_path: Path) -> None:
     assert whole.found.low == pytest.approx(0.886, abs=0.001)  # 30 of 30
     assert balanced.found.note == STILL
     assert math.isnan(balanced.found.low)
-
-
-def test_an_area_of_weighted_cases_is_that_of_repeated_ones() -> None:
-    random = np.random.default_rng(3)
-    truth, scores = random.random(30) < 0.4, random.integers(0, 8, 30) / 8  # ties
-    patients = random.integers(0, 12, 30)
-    patients[:12] = np.arange(12)
-    found = area(truth, scores, patients)
-    assert found.estimate == pytest.approx(roc_auc_score(truth, scores))
-    weights = random.integers(0, 4, (5, 12)).astype(np.float64)
-    for row, value in zip(weights, found.of(weights), strict=True):
-        expected = roc_auc_score(truth, scores, sample_weight=row[patients])
-        assert value == pytest.approx(expected, rel=1e-6)
-    assert np.isnan(found.of(np.zeros((1, 12)))[0])
-    assert found.pulls.sum() == pytest.approx(0, abs=1e-12)
-    nothing = area(np.ones(3, dtype=bool), np.arange(3.0), np.arange(3))
-    assert "no number" in interval_of(nothing).note
-
-
-def test_weights_count_what_was_drawn() -> None:
-    drawn = np.array([[0.0, 0.0, 2.0], [1.0, math.nan, 2.0]])
-    assert weights_of(drawn, 4).tolist() == [[2, 0, 1, 0], [0, 1, 1, 0]]
-
-
-def test_many_patients_have_nearly_the_interval_of_the_bootstrap(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With two cases a patient; of areas, means over classes, and differences."""
-    truth, shares = _drawn(400, seed=2)
-    other = _drawn(400, seed=2, lift=1.6)[1]
-    patients = numbered(np.arange(400) // 2 * 7)
-    hits = [shares.argmax(axis=1) == truth, other.argmax(axis=1) == truth]
-    balanced = [mean_over([share(hit, truth == k, patients) for k in range(3)]) for hit in hits]
-    statistics = [area(truth == 0, shares[:, 0], patients), balanced[0], difference(*balanced)]
-    drawn = [interval_of(one, BootstrapSettings(resamples=4000)) for one in statistics]
-    monkeypatch.setattr(class_bootstrap, "MANY", 100)
-    for one, by_draws in zip(map(interval_of, statistics), drawn, strict=True):
-        assert one.method == "normal, variance over 200 patients"
-        assert one.estimate == by_draws.estimate
-        assert one.high - one.low == pytest.approx(by_draws.high - by_draws.low, rel=0.1)
-
-
-def test_draws_without_a_class_are_made_again() -> None:
-    """Three patients of one class among thirty: many draws hold none of them."""
-    truth, scores = np.arange(30) < 3, np.linspace(1, 0, 30) + np.sin(np.arange(30))
-    found = interval_of(area(truth, scores, np.arange(30)), FEW)
-    assert 0 <= found.low < found.estimate < found.high <= 1
-
-
-def test_a_class_of_one_patient_has_no_interval() -> None:
-    truth, patients = np.array([True, True, False, False, False]), np.array([0, 0, 1, 2, 2])
-    found = interval_of(area(truth, np.array([0.9, 0.4, 0.5, 0.2, 0.1]), patients), FEW)
-    assert found.estimate == pytest.approx(5 / 6)
-    assert math.isnan(found.low)
-    assert found.note == ALONE
-    assert interval_of(mean_over([share(truth, truth, patients), share(truth, ~truth, patients)]), FEW).note == ALONE
 
 
 # ---- two runs

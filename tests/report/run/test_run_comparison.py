@@ -1,9 +1,10 @@
-"""Two runs pair by pair, against `medkt.statistics.compare`; ours beside published values."""
+"""Two runs pair by pair, against rows met by case id; ours beside published values."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
+from row_wise import CaseRow, CaseTable, compare
 from run_tables import make_outcomes, row, write_run
 
 from medkt.datasets.protocol import load_protocol
@@ -13,7 +14,7 @@ from medkt.report.run.evaluation import evaluate_scores
 from medkt.report.run.published import beside_published, protocol_lines
 from medkt.report.run.scores import read_scores
 from medkt.report.run.words_compared import COMPARED_HEAD, compared_row
-from medkt.statistics import BootstrapSettings, CaseRow, CaseTable, compare
+from medkt.statistics import BootstrapSettings
 
 FEW = BootstrapSettings(resamples=200)
 

@@ -11,10 +11,10 @@ from run_tables import make_outcomes, row, write_run
 from medkt.report.run import agreement
 from medkt.report.run.agreement import lesion_curves, volume_agreement
 from medkt.report.run.plots import Curves, draw_curves, lesion_row, presence_row, volume_row
-from medkt.report.run.presence import auc_interval, presence_curves
+from medkt.report.run.presence import presence_auc, presence_curves
 from medkt.report.run.scores import Scores, read_scores
-from medkt.statistics import BootstrapSettings
-from medkt.statistics import auc_interval as delong
+from medkt.statistics import BootstrapSettings, auc_interval
+from medkt.statistics import agreement as of_volumes
 
 FEW = BootstrapSettings(resamples=200)
 
@@ -47,7 +47,7 @@ def test_the_area_is_the_share_of_pairs_in_order(tmp_path: Path) -> None:
     assert (curve.positives, curve.negatives) == (40, 20)
     assert float(np.trapezoid(curve.sensitivity, curve.false_positives)) == pytest.approx(curve.auc.estimate)
     assert (curve.false_positives[0], curve.sensitivity[0], curve.sensitivity[-1]) == (0, 0, 1)
-    plain = delong(theirs, ours)  # one case a patient: DeLong's own interval
+    plain = auc_interval(theirs, ours)  # one case a patient: DeLong's own interval
     assert (curve.auc.low, curve.auc.high) == pytest.approx((plain.low, plain.high))
     assert sum(one.cases for one in curve.bins) == 60
     assert 0 < curve.ece < 1
@@ -62,8 +62,8 @@ def test_cases_of_one_patient_widen_the_interval(tmp_path: Path) -> None:
     ]
     doubled = write_run(tmp_path / "doubled", make_outcomes([*rows, *rows], patients=len(rows)))
     everything = np.ones(2 * len(rows), dtype=bool)
-    twice = auc_interval(read_scores(doubled / "results.parquet"), everything)
-    single = auc_interval(once, everything[: len(rows)])
+    twice = presence_auc(read_scores(doubled / "results.parquet"), everything)
+    single = presence_auc(once, everything[: len(rows)])
     assert twice.estimate == pytest.approx(single.estimate)
     assert (twice.low, twice.high) == pytest.approx((single.low, single.high))
 
@@ -74,7 +74,7 @@ def test_an_area_that_cannot_be_had_says_why(tmp_path: Path) -> None:
     for name, cases in kinds.items():
         run = write_run(tmp_path / name, make_outcomes([row(score=score, outcome=kind) for score, kind in cases]))
         scores = read_scores(run / "results.parquet")
-        notes[name] = auc_interval(scores, np.ones(scores.rows, dtype=bool))
+        notes[name] = presence_auc(scores, np.ones(scores.rows, dtype=bool))
     assert notes["apart"].estimate == 1
     assert "do not overlap" in notes["apart"].note
     assert np.isnan(notes["alone"].estimate)
@@ -90,7 +90,7 @@ def test_volumes_agree_as_far_as_was_drawn(tmp_path: Path, monkeypatch: pytest.M
     assert one.found.bias.estimate == pytest.approx(differences.mean())
     assert one.found.upper.estimate == pytest.approx(differences.mean() + 1.959964 * differences.std(ddof=1))
     assert one.found.trend > 0.3  # an error of a share grows with the size
-    monkeypatch.setattr(agreement, "MANY", 10)
+    monkeypatch.setattr(of_volumes, "MANY", 10)
     (many,) = volume_agreement(scores, FEW)
     for name in ("bias", "lower", "upper"):
         drawn, worked = getattr(one.found, name), getattr(many.found, name)

@@ -1,18 +1,18 @@
-"""A result table as columns, and its statistics against those of `medkt.statistics`."""
+"""A result table as columns, and its statistics against those of rows of objects."""
 
 import math
 from pathlib import Path
 
 import numpy as np
 import pytest
+from row_wise import CaseRow, CaseTable, summarise
 from run_tables import make_outcomes, row, write_run
 
 from medkt.errors import InputError, SettingsError, UnreadableError
-from medkt.report.run import many
 from medkt.report.run.evaluation import Evaluation, evaluate_scores
 from medkt.report.run.scores import read_scores
 from medkt.report.run.words import csv_row, text_lines
-from medkt.statistics import BootstrapSettings, CaseRow, CaseTable, bootstrap_interval, mean_of, median_of, summarise
+from medkt.statistics import BootstrapSettings
 
 FEW = BootstrapSettings(resamples=200)
 ROWS = [
@@ -48,7 +48,7 @@ def test_the_columns_hold_what_the_rows_say(table: Path) -> None:
 
 
 def test_the_summary_is_that_of_the_case_table(table: Path) -> None:
-    """Two routes to one number: columns here, rows of objects in `medkt.statistics`."""
+    """Two routes to one number: columns here, rows of objects in the oracle."""
     found = _evaluated(table).line("dsc", concept="cyst")
     rows = [
         CaseRow(
@@ -135,22 +135,3 @@ def test_what_is_refused(table: Path, tmp_path: Path) -> None:
     write_table(pa.table({"case": ["a"], "concept": ["b"]}), tmp_path / "results.parquet")
     with pytest.raises(UnreadableError, match="has no column status; it is no result table of medkt"):
         read_scores(tmp_path / "results.parquet")
-
-
-def test_intervals_of_many_patients_are_those_of_the_bootstrap(monkeypatch: pytest.MonkeyPatch) -> None:
-    random = np.random.default_rng(3)
-    patients = random.integers(0, 400, 700)
-    values = np.clip(random.beta(2, 1.2, 700) + 0.1 * random.normal(size=400)[patients], 0, 1)
-    settings = BootstrapSettings(resamples=2_000)
-    drawn = [bootstrap_interval(values, patients, statistic, settings) for statistic in (mean_of, median_of)]
-    monkeypatch.setattr(many, "MANY", 100)
-    found = [many.mean_interval(values, patients, settings), many.median_interval(values, patients, settings)]
-    for ours, theirs in zip(found, drawn, strict=True):
-        assert "bootstrap" not in ours.method
-        assert ours.estimate == pytest.approx(theirs.estimate)
-        assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.25 * (theirs.high - theirs.low))
-
-
-def test_no_value_gives_no_interval() -> None:
-    nothing = many.mean_interval(np.zeros(0), np.zeros(0, dtype=np.int64))
-    assert nothing.note == "no value"

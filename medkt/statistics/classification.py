@@ -1,6 +1,6 @@
 """Scores against the truth, case by case: accuracy, ROC, precision and recall, Brier score, calibration.
 
-scikit-learn does the areas and the Brier score. Calibration error depends on its bins, so they are a setting and the
+scikit-learn does average precision and the Brier score. Calibration error depends on its bins, so they are a setting and the
 table that it is summed from is part of the result (Guo et al. 2017, arXiv:1706.04599; bins of equal counts after Nixon
 et al. 2019, arXiv:1904.01685).
 """
@@ -14,11 +14,12 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from medkt.errors import InputError, SettingsError
+from medkt.statistics.auc import auc_of
+from medkt.statistics.bootstrap import NAN
 
 Binning = Literal["width", "count"]
 Truth = Bool[np.ndarray, " cases"]
 Scores = Float[np.ndarray, " scores"]  # as many as cases: checked, with an error that a user can read
-NAN = float("nan")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,12 +188,12 @@ def _share(held: Bool[np.ndarray, " some"]) -> float:
 
 
 def _areas(truth: Truth, scores: Scores) -> tuple[dict[str, float], dict[str, str]]:
-    from sklearn.metrics import average_precision_score, roc_auc_score
+    from sklearn.metrics import average_precision_score
 
     if truth.all() or not truth.any():
         why = f"all cases are {'positive' if truth.all() else 'negative'}: both kinds are needed"
         return {"auc": NAN, "average_precision": NAN}, {"auc": why, "average_precision": why}
     return {
-        "auc": float(roc_auc_score(truth, scores)),
+        "auc": auc_of(*(scores[kind].astype(np.float64) for kind in (~truth, truth))),
         "average_precision": float(average_precision_score(truth, scores)),
     }, {}

@@ -1,6 +1,6 @@
 """Free-response ROC: lesions found against false alarms a study, over all thresholds of the lesion score.
 
-At a threshold only the predicted lesions of at least that score count, and by the rule of `LesionSettings` a reference
+At a threshold only the predicted lesions of at least that score count, and by the rule of `medkt.metrics.LesionSettings` a reference
 lesion is found or not, a predicted one true or a false alarm, as in the table of lesions: at the loosest threshold the
 curve ends in its sensitivity and its false positives. So under `iou` a second part on a lesion that has its pair is a
 false alarm, and one part over two lesions finds one; under `coverage` several parts may find a lesion together.
@@ -14,7 +14,6 @@ import numpy as np
 from jaxtyping import Float64
 
 from medkt.errors import InputError
-from medkt.metrics.lesions import LesionMatch
 
 RATES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # false alarms a study of the LUNA16 score
 
@@ -46,23 +45,8 @@ class Froc:
         return float(np.mean([self.at(rate) for rate in rates]))
 
 
-def froc(studies: Sequence[LesionMatch]) -> Froc:
-    """The curve of a set of studies whose predicted lesions have scores (`match_lesions(..., scores=...)`).
-
-    Raises:
-        InputError: no study has a reference lesion, or a predicted lesion has no score.
-    """
-    if any(lesion.score is None for study in studies for lesion in study.prediction):
-        raise InputError("FROC needs a score for each predicted lesion; give match_lesions the scores")
-    scored = [lesion_scores(study) for study in studies]
-    return froc_of_scores(
-        found=[score for found, _ in scored for score in found], false_alarms=[score for _, false in scored for score in false],
-        lesions=sum(len(study.reference) for study in studies), studies=len(studies),
-    )  # fmt: skip
-
-
-def froc_of_scores(*, found: Sequence[float], false_alarms: Sequence[float], lesions: int, studies: int) -> Froc:
-    """The curve from what `lesion_scores` gave of each study, all studies together.
+def froc(*, found: Sequence[float], false_alarms: Sequence[float], lesions: int, studies: int) -> Froc:
+    """The curve from the scores of all studies together (`medkt.metrics.lesion_scores` gives those of one).
 
     Args:
         found: of each reference lesion that is found, the score from which on it is.
@@ -81,11 +65,6 @@ def froc_of_scores(*, found: Sequence[float], false_alarms: Sequence[float], les
         thresholds=thresholds, sensitivity=_at_least(hits, thresholds) / lesions,
         false_positives=_at_least(false, thresholds) / studies, lesions=lesions, studies=studies,
     )  # fmt: skip
-
-
-def lesion_scores(study: LesionMatch) -> tuple[list[float], list[float]]:
-    """Of one study, the score from which on each found reference lesion is found, and the scores of its false alarms."""
-    return [score for score in study.best_score if score is not None], list(study.false_scores)
 
 
 def _at_least(

@@ -1,26 +1,24 @@
-"""Statistics of several columns at once, with intervals over patients: areas, and means over classes.
+"""Shares, means of shares over classes, and their differences, with intervals over patients.
 
-`medkt.statistics.bootstrap_interval` draws values. Here the values are the numbers of patients, so that a statistic sees
+`bootstrap_interval` draws values. Here the values are the numbers of patients, so that a statistic of several columns sees
 how often each was drawn. Where patients are so many that a bootstrap would take minutes, the interval is normal, from
-what each patient adds to the statistic (of an area: DeLong et al. 1988, Biometrics 44:837, with patients as clusters).
+what each patient adds to the statistic.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import scipy
-from jaxtyping import Bool, Float32, Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from medkt.report.run.many import MANY
-from medkt.statistics import BootstrapSettings, Interval, bootstrap_interval
+from medkt.statistics.bootstrap import NAN, BootstrapSettings, Interval, bootstrap_interval
+from medkt.statistics.means import MANY
 
 Patients = Int64[np.ndarray, " cases"]  # a number from 0 for each case's patient
 Weights = Float64[np.ndarray, "draws patients"]  # how often each patient was drawn
 Kind = Bool[np.ndarray, " cases"]
-NAN = float("nan")
 ALONE = "all cases of a class are one patient's: no interval"
 STILL = "no patient moves a mean of 0 or 1, or a difference of none: no interval"
 
@@ -100,34 +98,6 @@ def share(held: Kind, among: Kind, patients: Patients) -> Statistic:
     )  # fmt: skip
 
 
-def area(truth: Kind, scores: Float64[np.ndarray, " cases"], patients: Patients) -> Statistic:
-    """The area under the ROC curve, ties by half; it needs cases of both kinds."""
-    count = int(patients.max()) + 1
-    positive, negative = (np.bincount(patients, weights=kind, minlength=count) for kind in (truth, ~truth))
-    pairs = float(positive.sum() * negative.sum())
-    if not pairs:
-        return Statistic(estimate=NAN, of=lambda weights: np.full(len(weights), NAN), pulls=np.zeros(count), fewest=0)
-    # placements: of each case, how many of the other kind it stands on the right side of
-    both = scipy.stats.rankdata(scores)
-    found = both[truth] - scipy.stats.rankdata(scores[truth])
-    spared = truth.sum() - (both[~truth] - scipy.stats.rankdata(scores[~truth]))
-    estimate = float(found.sum() / pairs)
-    pulls = np.bincount(patients[truth], weights=found, minlength=count) / pairs - estimate * positive / positive.sum()
-    pulls += np.bincount(patients[~truth], weights=spared, minlength=count) / pairs
-    pulls -= estimate * negative / negative.sum()
-    won: list[NDArray[np.float32]] = []  # made when it is first needed: of few patients only
-
-    def of(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        if not won:
-            won.append(_won(truth, scores, patients, count))
-        few = weights.astype(np.float32)  # small whole numbers; the product takes half of the time
-        drawn = np.einsum("dp,dp->d", few @ won[0], few, dtype=np.float64)
-        return _divided(drawn, (weights @ positive) * (weights @ negative))
-
-    fewest = min(int((kind > 0).sum()) for kind in (positive, negative))
-    return Statistic(estimate=estimate, of=of, pulls=pulls, fewest=fewest)
-
-
 def mean_over(statistics: Sequence[Statistic]) -> Statistic:
     """The plain mean of several statistics of the same patients."""
 
@@ -147,22 +117,6 @@ def difference(first: Statistic, second: Statistic) -> Statistic:
         estimate=second.estimate - first.estimate, of=lambda weights: second.of(weights) - first.of(weights),
         pulls=second.pulls - first.pulls, fewest=min(first.fewest, second.fewest),
     )  # fmt: skip
-
-
-def _won(
-    truth: Kind, scores: Float64[np.ndarray, " cases"], patients: Patients, count: int
-) -> Float32[np.ndarray, "positives negatives"]:
-    """(patients, patients): pairs in the right order, of a case with the finding of the one and one without of the other."""
-    ours, theirs = scores[truth], scores[~truth]
-    of_ours, of_theirs = patients[truth], patients[~truth]
-    order = np.lexsort((theirs, of_theirs))
-    starts = np.searchsorted(of_theirs[order], np.arange(count + 1))
-    won = np.zeros((count, count), dtype=np.float32)
-    for number in np.unique(of_theirs):
-        held = theirs[order[starts[number] : starts[number + 1]]]
-        below = (np.searchsorted(held, ours, side="left") + np.searchsorted(held, ours, side="right")) / 2
-        won[:, number] = np.bincount(of_ours, weights=below, minlength=count)
-    return won
 
 
 def _divided(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:

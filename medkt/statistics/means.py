@@ -1,26 +1,59 @@
-"""Intervals where patients are so many that a bootstrap would take minutes and tell nothing else.
+"""Means, medians and spread of values, with intervals over patients: by bootstrap, and by formula where patients are many.
 
-The mean is a ratio of sums over patients, with the variance of such a ratio (Cochran, Sampling Techniques, 1977, section
+From `MANY` patients on a bootstrap would take minutes and tell nothing else. There the mean is a ratio of sums over patients, with the variance of such a ratio (Cochran, Sampling Techniques, 1977, section
 9A); the median takes the interval of the share of cases below it, read off the cases' own distribution (Woodruff 1952,
 J Am Stat Assoc 47:635-646). Both count patients, as the bootstrap does.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from medkt.statistics import (
+from medkt.statistics.bootstrap import (
+    NAN,
     BootstrapSettings,
     Interval,
+    Patients,
+    Values,
     bootstrap_interval,
     bootstrap_intervals,
     mean_of,
     median_of,
-    share_interval,
 )
-from medkt.statistics.table import Patients, Values
+from medkt.statistics.shares import share_interval
 
 MANY = 2_000  # patients; from here on the bootstrap is left out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """Where values lie.
+
+    Attributes:
+        mean, median: with their intervals over patients.
+        sd: standard deviation, NaN for fewer than two or infinite values.
+        quartiles: the 25th and 75th percentiles; NaN where there is none.
+    """
+
+    mean: Interval
+    median: Interval
+    sd: float
+    quartiles: tuple[float, float]
+
+
+def spread_of(values: Values, patients: Patients, settings: BootstrapSettings | None = None) -> Spread:
+    """Mean, median, standard deviation and quartiles; `values` without NaN, infinite ones allowed."""
+    finite = bool(np.isfinite(values).all())
+    quartiles = [NAN, NAN]
+    if len(values):  # an order statistic, so that infinite values do not turn into NaN between two of them
+        quartiles = np.quantile(values, [0.25, 0.75], method="linear" if finite else "higher").tolist()
+    mean, median = mean_and_median(values, patients, settings)
+    return Spread(
+        mean=mean, median=median, sd=float(values.std(ddof=1)) if len(values) > 1 and finite else NAN,
+        quartiles=(float(quartiles[0]), float(quartiles[1])),
+    )  # fmt: skip
 
 
 def mean_and_median(
