@@ -2,6 +2,7 @@
 # make test   install into .venv, then every check and test that runs here in minutes
 # make slow   more of the same, in tens of seconds a test
 # make faults damage inputs of every format for SECONDS_EACH, going on where it stopped; findings lie in FINDINGS
+# make small-model  train the embedded model again, into small-model/, and write its tables there: hours; DATA is a folder of real images
 # Nothing but Python 3.11 or later with pip and venv, and make, is needed.
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ export OMP_NUM_THREADS ?= 1
 # without a cache, the types take as long as an eighth of the tests
 export MYPY_NUM_WORKERS ?= 2
 
-.PHONY: demo test check unit slow wheel faults clean
+.PHONY: demo test check unit slow wheel faults small-model clean
 
 $(VENV)/.core: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "medkt needs Python 3.11 or later")'
@@ -59,6 +60,10 @@ faults: $(VENV)/.dev
 	PYTHONPATH=tests $(BIN)/python -m faults.bench run --seconds-each $(SECONDS_EACH) --seed $(SEED) --findings $(FINDINGS) || status=1; \
 	SECONDS_EACH=$(SECONDS_EACH) $(BIN)/python -m pytest -q -s -m faults tests/faults || status=1; \
 	exit $$status
+
+small-model: $(VENV)/.core
+	$(BIN)/python evaluation/small_model train --out small-model $(if $(DATA),--data $(DATA))
+	$(BIN)/python evaluation/small_model evaluate --weights small-model --out small-model $(if $(DATA),--data $(DATA))
 
 clean:
 	rm -rf build dist demo-output .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -14,10 +14,10 @@ import numpy as np
 import yaml
 from tasks import development_tasks
 
+from medkt.asking.drawn import SIDE
 from medkt.examine.looks import draw_look, is_seen
 from medkt.phantom.drawers import DRAWERS
 from medkt.phantom.finding import DOMAINS, Attributes, DomainName, findings_of
-from medkt.recipe.corpus import SIDE
 
 SEED = 83
 EACH = 3

@@ -17,7 +17,7 @@ from tasks import TEST_SEED, Task, draw, pixels_of
 from torch import Tensor
 
 from medkt.asking import Directions, bias_of, calibration, leads
-from medkt.asking.drawn import draw_calibration
+from medkt.asking.drawn import SIDE, draw_calibration
 from medkt.audit.exam import FINDING, NORMAL, OTHERS, Marks
 from medkt.audit.meaning import Meaning, meaning_of
 from medkt.inversion.cache import cache_folder
@@ -25,7 +25,6 @@ from medkt.models.encoder import DualEncoder
 from medkt.models.weights import weights_digest
 from medkt.phantom.drawers import draw_normal
 from medkt.phantom.finding import DOMAINS
-from medkt.recipe.corpus import SIDE
 from medkt.transfer.rehearsal import Seen, look, vectors_of
 
 DRAWN = 1

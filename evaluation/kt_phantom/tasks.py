@@ -10,13 +10,14 @@ import yaml
 from torch import Tensor
 from torch.nn import functional
 
+from medkt.asking.drawn import SIDE
 from medkt.concepts import Caption, Concept, load_concept
 from medkt.domains import Domain, domain
 from medkt.models.encoder import DualEncoder
+from medkt.models.framing import normalise
+from medkt.models.small import load_small
 from medkt.phantom.drawers import DRAWERS
 from medkt.phantom.finding import DOMAINS, DomainName, Finding, findings, findings_of
-from medkt.recipe.batches import normalise
-from medkt.recipe.corpus import SIDE
 
 HERE = Path(__file__).resolve().parent
 TEST_SEED, REAL_SEED = 41, 43  # phantoms to be judged by; labelled phantoms that are learned from
@@ -123,7 +124,7 @@ def draw(finding: Finding | str, name: str, numbers: range, seed: int) -> list[n
 
 def pixels_of(planes: list[np.ndarray]) -> Tensor:
     """Planes as the small model takes them."""
-    return normalise(torch.from_numpy(np.stack(planes)))
+    return normalise(torch.from_numpy(np.stack(planes))[:, None].expand(-1, 3, -1, -1), load_small().spec)
 
 
 @torch.no_grad()

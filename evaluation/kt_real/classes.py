@@ -1,6 +1,6 @@
 """Which real classes are asked for, by what words, among which others, and how the small model met them.
 
-The small model was trained on every real class of the open sets that `medkt.recipe.real_images` names, so hardly any is unseen:
+The small model was trained on every real class of the open sets that `small_model.real_images` names, so hardly any is unseen:
 
 - "new": no image of it, none of its organ and no text about it was ever met (liver lesion).
 - "new name": other images of it were met, called something broader (pituitary adenoma: four slices as "brain tumour").

@@ -6,6 +6,7 @@ patient is in both.
 
 import csv
 import hashlib
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -15,6 +16,8 @@ from typing import Literal
 import numpy as np
 from PIL import Image as Picture
 
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
 from medkt.concepts import Concept, load_concept
 from medkt.datasets.case import Case
 from medkt.datasets.manifest import read_manifest
@@ -22,8 +25,8 @@ from medkt.domains import domain
 from medkt.errors import InputError, MedktError
 from medkt.io import read_image
 from medkt.pipeline.look import View, look_at, shown_plane
-from medkt.recipe.real_images import RealImage, read_real
 from medkt.shapes import Plane
+from small_model.real_images import RealImage, read_real
 
 Role = Literal["teach", "ask"]
 ROLES: dict[str, Role] = {"train": "teach", "validate": "ask", "test": "ask", "": "ask"}

@@ -7,8 +7,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from kept import Kept
-from two_lesions import MAPS, Models, singles, texts_for
 
 from medkt.concepts import load_concept
 from medkt.datasets import busi
@@ -21,6 +19,9 @@ from medkt.pipeline.look import shown_plane
 from medkt.pipeline.result import mask_of
 from medkt.segmentation.presence import PresenceSettings
 from medkt.segmentation.slicewise import MapSettings, segment_planes
+from medkt.shapes import Plane
+from small_model.kept import Kept
+from small_model.two_lesions import MAPS, Models, singles, texts_for
 
 
 def measure_real(models: Models, kept: Kept, maps: Sequence[str], data: Path) -> None:
@@ -54,14 +55,16 @@ def measure_specificity(models: Models, kept: Kept, maps: Sequence[str]) -> None
             if kept.has(**same):
                 continue
             settings = replace(MAPS[map_], map=MapSettings(check_words="every"))
-            shown = plane.astype(np.float32)
-            (found,) = segment_planes(
-                models.encoder, None, [0], lambda _, shown=shown: shown, texts, settings, spacing_mm=None
-            )  # type: ignore[misc]
+            show = partial(_always, plane.astype(np.float32))
+            (found,) = segment_planes(models.encoder, None, [0], show, texts, settings, spacing_mm=None)
             specific = found.slices[0].map.specificity
             assert specific is not None
             kept.add([same | {"index": float(specific.index)}])
         print("specificity", key, flush=True)
+
+
+def _always(plane: Plane, _: int) -> Plane:
+    return plane
 
 
 def _validation_cases(data: Path) -> Iterator[Case]:

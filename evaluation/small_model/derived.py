@@ -58,13 +58,13 @@ DERIVED = (
             "medkt/models/small/weights/encoder.json", "medkt/models/small/weights/segmenter.json",
             "evaluation/small_model/encoder_training.json", "evaluation/small_model/segmenter_training.json",
         ),
-        by_hand="written by `medkt small-model train` beside the weights; copied with them",
+        by_hand="written by `python evaluation/small_model train` beside the weights; copied with them",
     ),
     Derived(
         name="guard", what="where the images lie that the encoder knows, by which a guard holds strangers back, and what it does hold back",
         files=("medkt/models/small/weights/guard.safetensors", "evaluation/guard/results/strangers.md"),
         commands=(
-            MEDKT + "small-model guard --data {data}",
+            PYTHON + "evaluation/small_model guard --data {data}",
             PYTHON + "evaluation/guard/strangers.py --data {data} --write evaluation/guard/results/strangers.md",
         ),
         minutes=6, of="encoder", by_hand="the limits are looked at where the table shows studies held back that are none",
@@ -72,13 +72,13 @@ DERIVED = (
     Derived(
         name="known-normals", what="drawn normal studies as the encoder sees them, by which its presence rule decides, and how much a lesion covers",
         files=("medkt/models/small/weights/normals.safetensors",),
-        commands=(MEDKT + "small-model normals",), minutes=12, of="encoder",
+        commands=(PYTHON + "evaluation/small_model normals",), minutes=12, of="encoder",
         by_hand="after `guard`, which says which planes are odd; FLOOR and `rate` in medkt/segmentation/presence.py are looked at anew",
     ),
     Derived(
         name="tables", what="zero-shot accuracy, dense maps and DSC of the segmenter, the model's own tables",
         files=("evaluation/small_model/tables.json", "evaluation/small_model/tables.md"),
-        commands=(MEDKT + "small-model evaluate --data {data}",), minutes=10,
+        commands=(PYTHON + "evaluation/small_model evaluate --data {data}",), minutes=10,
     ),
     Derived(
         name="words", what="word swaps: which attributes of a sentence the encoder follows, as a whole and phrase by phrase",

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from unittest import mock
 
 import numpy as np
-from kept import Kept
 
 from medkt.concepts import Concept, concept_from_text, load_concept
 from medkt.domains.registry import domain as domain_of
@@ -28,6 +27,7 @@ from medkt.segmentation.prompts import Prompts
 from medkt.segmentation.segmenter import Candidates, Embedding, Segmenter
 from medkt.segmentation.slicewise import ConceptResult, MapSettings, SegmentationSettings, segment_planes
 from medkt.shapes import MaskPlane, Plane
+from small_model.kept import Kept
 
 SIDE = 256  # of the pictures, in pixels
 SEEDS = {"choosing": 18_001, "reporting": 18_000}

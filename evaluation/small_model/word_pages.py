@@ -3,15 +3,15 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
-from kept import Kept
-from two_lesions import CANDIDATES, MAPS, SEEDS
-from two_lesions import SIDE as LESIONS_SIDE
 
 from medkt.examine import ROWS, difference, share, won
 from medkt.examine.swaps import SEED, SIDE
 from medkt.examine.told import SAID
 from medkt.phantom.finding import DOMAINS
 from medkt.statistics import Interval, bootstrap_interval
+from small_model.kept import Kept
+from small_model.two_lesions import CANDIDATES, MAPS, SEEDS
+from small_model.two_lesions import SIDE as LESIONS_SIDE
 
 Row = dict[str, float]
 MOST_LOST = 0.01  # of the DSC of single lesions, that a better map may cost
@@ -130,7 +130,7 @@ SCORE = "score"
 
 def _two(kept: Kept, encoder: str, half: str, map_: str, kind: str = "") -> dict[tuple[str, float], Row]:
     rows = kept.of(encoder=encoder, half=half, map=map_)
-    return {(row["key"], row["question"]): row for row in rows if "own" in row and row["key"].startswith(kind)}  # type: ignore[index, attr-defined, misc]
+    return {(row["key"], row["question"]): row for row in rows if "own" in row and row["key"].startswith(kind)}  # type: ignore[attr-defined, misc]
 
 
 def _single(kept: Kept, encoder: str, half: str, map_: str, kind: str = "single ") -> dict[tuple[str, float], Row]:
@@ -272,7 +272,7 @@ def _besides(kept: Kept, encoder: str) -> Iterator[str]:
             _apart(found["default"][name], rows, lambda row, name=name: row[name])  # type: ignore[arg-type, misc]
             for name, rows in found[map_].items()
         ]
-        low = [row["index"] < 0.05 for row in found[map_]["index"].values()]
+        low = [float(row["index"]) < 0.05 for row in found[map_]["index"].values()]  # type: ignore[arg-type]
         said = [
             _cell(one) if map_ == "default" else f"{_cell(one)}; {_cell(two, sign=True)}"
             for one, two in zip(own, apart, strict=True)

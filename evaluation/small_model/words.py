@@ -23,14 +23,13 @@ left the default stays. What is reported is the other half.
 import argparse
 import os
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 import torch
-from besides import measure_real, measure_specificity
-from kept import Kept
-from two_lesions import CANDIDATES, MAPS, LookingOnce, Models, gates_kept, measure_single, measure_two
-from word_pages import two_lesions_page, words_page
 
 from medkt.concepts.phrases import phrases_of
 from medkt.examine import KINDS, ROWS, draw_pairs, margins, phrase_margins
@@ -38,11 +37,15 @@ from medkt.models.small import load_small, load_small_segmenter
 from medkt.models.small.dual_encoder import WEIGHTS
 from medkt.phantom.finding import DOMAINS, find, findings_of
 from medkt.phantom.reports import canonical_description
-from medkt.recipe.tables import draw_fresh
 from medkt.saliency.explain import prepare_plane
 from medkt.saliency.phrases import SHARPNESS, phrase_scores
 from medkt.saliency.targets import texts_kept
 from medkt.segmentation.sam import SamSegmenter
+from small_model.besides import measure_real, measure_specificity
+from small_model.kept import Kept
+from small_model.tables import draw_fresh
+from small_model.two_lesions import CANDIDATES, MAPS, LookingOnce, Models, gates_kept, measure_single, measure_two
+from small_model.word_pages import two_lesions_page, words_page
 
 RESULTS = Path(__file__).resolve().parent / "results"
 BY_PHRASES = " by phrases"
@@ -111,7 +114,7 @@ def _classes(kept: Kept, arguments: argparse.Namespace) -> None:
         ):
             for ask, sharpness in (("", 0.0), (BY_PHRASES, SHARPNESS)):
                 scores = torch.cat(
-                    [phrase_scores(encoder, one, texts, sharpness=sharpness) for one in fresh.pixels.split(8)]
+                    [phrase_scores(encoder, one, texts, sharpness=sharpness) for one in torch.split(fresh.pixels, 8)]
                 )
                 kept.add(
                     list(_class_rows(digest + ask, domain, asked, fresh.labels, [one.id for one in found], scores))

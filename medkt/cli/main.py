@@ -38,7 +38,7 @@ COMMANDS = {
     "models": ("medkt.cli.models", "list, pull, verify, import and export model weights"),
     "calibrate": ("medkt.cli.calibrate", "decide presence with a stated false-positive rate"),
     "phantom": ("medkt.cli.phantom", "write a synthetic study with its reference mask"),
-    "small-model": ("medkt.cli.small_model", "train or evaluate the embedded small model"),
+    "small-model": ("medkt.cli.small_model", "says where the embedded small model is trained: in a checkout"),
     "doctor": ("medkt.cli.doctor", "check this installation: codecs, models, device"),
 }
 

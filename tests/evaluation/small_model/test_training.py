@@ -10,14 +10,14 @@ import torch
 from medkt.models.small.dual_encoder import load_small
 from medkt.models.small.segmenter import load_small_segmenter
 from medkt.models.small.towers import TowerSettings
-from medkt.recipe.batches import batches
-from medkt.recipe.corpus import Corpus, draw_corpus, read_corpus
-from medkt.recipe.prompts import coarse_box, draw_prompt, tight_box
-from medkt.recipe.real_images import read_real
-from medkt.recipe.tables import Share, zero_shot
-from medkt.recipe.tokenizer import train_tokenizer
-from medkt.recipe.train_encoder import EncoderTraining, as_encoder, export_encoder, train_encoder
-from medkt.recipe.train_segmenter import SegmenterTraining, export_segmenter, frame, segmenter_loss, train_segmenter
+from small_model.batches import batches
+from small_model.corpus import Corpus, draw_corpus, read_corpus
+from small_model.prompts import coarse_box, draw_prompt, tight_box
+from small_model.real_images import read_real
+from small_model.tables import Share, zero_shot
+from small_model.tokenizer import train_tokenizer
+from small_model.train_encoder import EncoderTraining, as_encoder, export_encoder, train_encoder
+from small_model.train_segmenter import SegmenterTraining, export_segmenter, frame, segmenter_loss, train_segmenter
 
 TINY = TowerSettings(width=32, layers=2, heads=2, ratio=2, text_layers=1, embedding=32)
 SHORT = EncoderTraining(

@@ -15,7 +15,7 @@ from medkt.models.encoder import DualEncoder
 from medkt.phantom import ct, mri
 from medkt.phantom.drawers import DRAWERS, DRAWN_BODY
 from medkt.phantom.finding import DOMAINS, DomainName, findings_of
-from medkt.recipe.real_images import REAL, Pixels, read_real
+from small_model.real_images import REAL, Pixels, read_real
 
 BODIES = {"ct_haemorrhage": "head", "mri_hippocampus": "temporal lobe"}
 """Of classes of real images that show another part of the body than the phantoms of their domain."""

@@ -9,9 +9,9 @@ from typing import Any
 from medkt.models.sam_parts import Sam
 from medkt.models.small.dual_encoder import SmallEncoder
 from medkt.phantom.finding import DOMAINS
-from medkt.recipe.real_images import read_real
-from medkt.recipe.segmenter_tables import Dice, phantom_dice, real_dice
-from medkt.recipe.tables import REAL_TASKS, Share, chance, dense_contrast, real_zero_shot, zero_shot
+from small_model.real_images import read_real
+from small_model.segmenter_tables import Dice, phantom_dice, real_dice
+from small_model.tables import REAL_TASKS, Share, chance, dense_contrast, real_zero_shot, zero_shot
 
 Table = Mapping[str, Mapping[str, Any]]
 SEED = 20_000
@@ -53,7 +53,7 @@ def _plain(tables: Mapping[str, Table], digest: str) -> dict[str, Any]:
 
 
 def _markdown(tables: Mapping[str, Table], digest: str) -> str:
-    lines = ["# The small model, measured", "", f"Encoder weights `{digest[:16]}`. Made by `medkt small-model evaluate`.",
+    lines = ["# The small model, measured", "", f"Encoder weights `{digest[:16]}`. Made by `python evaluation/small_model evaluate`.",
              "Intervals are Wilson's, 95 %. A held-out finding was never drawn in training, nor any lesion of its shape,",
              "intensity and texture in its domain, nor its name written. By description: test captions whose sentence",
              "frames training never used, the mean of five; by one caption: the first of them. All choices are among",

@@ -6,8 +6,8 @@ from guards import SaysSo
 from medkt.guard import default_guard
 from medkt.models.small import load_small
 from medkt.presence.normals import cover_key, default_normals
-from medkt.recipe.covered import LEAST, ROOM, ROOM_IN_A_PLANE, SEED, _share
-from medkt.recipe.normals import _groups
+from small_model.covered import LEAST, ROOM, ROOM_IN_A_PLANE, SEED, _share
+from small_model.normals import _groups
 
 
 def test_the_shipped_planes_are_those_that_are_drawn_anew() -> None:

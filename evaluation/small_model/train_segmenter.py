@@ -20,10 +20,10 @@ from torch.nn import functional as F  # noqa: N812
 
 from medkt.models.sam_parts import Sam
 from medkt.models.small.segmenter import INPUT_SIZE, PROMPT_WIDTH, build_small_sam
-from medkt.recipe.corpus import SIDE, Corpus
-from medkt.recipe.prompts import Prompted, draw_prompt
-from medkt.recipe.real_images import RealImage
-from medkt.recipe.replace_files import write_together
+from small_model.corpus import SIDE, Corpus
+from small_model.prompts import Prompted, draw_prompt
+from small_model.real_images import RealImage
+from small_model.replace_files import write_together
 
 log = logging.getLogger(__name__)
 _FIRST, _SECOND = ("tight", "coarse"), ("coarse", "points", "both")  # kinds of an image's two prompts

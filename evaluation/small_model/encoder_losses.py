@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from medkt.models.small.towers import Towers
-from medkt.recipe.batches import Batch
-from medkt.recipe.claims import NAMES, VALUES, compare, known_values
+from small_model.batches import Batch
+from small_model.claims import NAMES, VALUES, compare, known_values
 
 WEIGHT = {"contrast": 1.0, "presence": 1.0, "attributes": 3.0, "dense": 1.0, "gaze": 0.2}
 _FEW = 0.25  # of a patch under the mask makes it part of the lesion

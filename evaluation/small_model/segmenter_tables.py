@@ -11,8 +11,8 @@ from segment_anything import SamPredictor
 from medkt.models.sam_parts import Sam
 from medkt.phantom.drawers import DRAWERS
 from medkt.phantom.finding import DOMAINS, DomainName, findings_of
-from medkt.recipe.prompts import coarse_box, tight_box
-from medkt.recipe.real_images import REAL, RealImage
+from small_model.prompts import coarse_box, tight_box
+from small_model.real_images import REAL, RealImage
 
 Plane = Float32[np.ndarray, "rows columns"]
 Outline = Bool[np.ndarray, "rows columns"]

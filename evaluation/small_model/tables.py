@@ -19,9 +19,9 @@ from medkt.models.small.dual_encoder import SmallEncoder
 from medkt.phantom.drawers import DRAWERS
 from medkt.phantom.finding import DOMAINS, DomainName, Finding, findings_of
 from medkt.phantom.reports import MODALITY, canonical_descriptions, canonical_normals
-from medkt.recipe.batches import normalise
-from medkt.recipe.corpus import SIDE, letterbox
-from medkt.recipe.real_images import RealImage
+from small_model.batches import normalise
+from small_model.corpus import SIDE, letterbox
+from small_model.real_images import RealImage
 
 Embedded = Float[Tensor, "rows embedding"]
 

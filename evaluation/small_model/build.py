@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Literal
 
 from medkt.models.sam_parts import Sam
-from medkt.recipe.corpus import Corpus, draw_corpus, read_corpus
-from medkt.recipe.real_images import read_real
-from medkt.recipe.tokenizer import train_tokenizer
-from medkt.recipe.train_encoder import EncoderTraining, Progress, export_encoder, train_encoder
-from medkt.recipe.train_segmenter import SegmenterTraining, export_segmenter, train_segmenter
+from small_model.corpus import Corpus, draw_corpus, read_corpus
+from small_model.real_images import read_real
+from small_model.tokenizer import train_tokenizer
+from small_model.train_encoder import EncoderTraining, Progress, export_encoder, train_encoder
+from small_model.train_segmenter import SegmenterTraining, export_segmenter, train_segmenter
 
 log = logging.getLogger(__name__)
 _BETWEEN_CHECKPOINTS = 180.0  # seconds

@@ -23,10 +23,10 @@ from medkt.phantom.reports import (
     normal_report,
     training_report,
 )
-from medkt.recipe.corpus import Row, draw_one, known_attributes
-from medkt.recipe.real_images import REAL
-from medkt.recipe.tokenizer import WORDS, train_tokenizer
 from medkt.resources import data_file
+from small_model.corpus import Row, draw_one, known_attributes
+from small_model.real_images import REAL
+from small_model.tokenizer import WORDS, train_tokenizer
 
 DOMAINS: tuple[DomainName, ...] = get_args(DomainName)
 DRAWS = 500

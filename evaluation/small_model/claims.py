@@ -14,8 +14,8 @@ from torch import Tensor
 
 from medkt.phantom.finding import DOMAINS, findings
 from medkt.phantom.reports import ATTRIBUTES, MARGIN, NUMBER, PLACE, SHAPE, SIDE, SIZE, TEXTURE, Claims
-from medkt.recipe.corpus import Row
-from medkt.recipe.real_images import REAL
+from small_model.corpus import Row
+from small_model.real_images import REAL
 
 NONE = "none"  # the value of every attribute of a normal image
 _PLACES = tuple(dict.fromkeys(place for places in PLACE.values() for place in places))

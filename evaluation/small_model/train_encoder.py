@@ -22,11 +22,11 @@ from medkt.models.encoder import EncoderSpec
 from medkt.models.small.dual_encoder import PAD, SmallEncoder, encode_texts
 from medkt.models.small.towers import Towers, TowerSettings
 from medkt.phantom.finding import DOMAINS
-from medkt.recipe.batches import MEAN, STD, Batch, batches, report_of
-from medkt.recipe.claims import text_bits
-from medkt.recipe.corpus import Corpus
-from medkt.recipe.encoder_losses import Auxiliary, attributes_loss, losses, run_towers, seen_in, total
-from medkt.recipe.replace_files import write_together
+from small_model.batches import MEAN, STD, Batch, batches, report_of
+from small_model.claims import text_bits
+from small_model.corpus import Corpus
+from small_model.encoder_losses import Auxiliary, attributes_loss, losses, run_towers, seen_in, total
+from small_model.replace_files import write_together
 
 log = logging.getLogger(__name__)
 

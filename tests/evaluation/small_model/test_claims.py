@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from medkt.phantom.finding import Attributes, find
-from medkt.recipe.claims import NAMES, VALUES, compare, image_bits, known_values, text_bits
-from medkt.recipe.corpus import Row
-from medkt.recipe.real_images import real_claims
+from small_model.claims import NAMES, VALUES, compare, image_bits, known_values, text_bits
+from small_model.corpus import Row
+from small_model.real_images import real_claims
 
 LOOK = Attributes(
     shape="round", margin="sharp", intensity="bright", texture="uniform", size="small", number="single",

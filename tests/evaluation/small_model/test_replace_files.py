@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from medkt.errors import OutputError
-from medkt.recipe import replace_files
-from medkt.recipe.replace_files import write_together
+from small_model import replace_files
+from small_model.replace_files import write_together
 
 
 def test_files_take_the_place_of_earlier_ones(tmp_path: Path) -> None:
