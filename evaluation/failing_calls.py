@@ -32,11 +32,11 @@ from typing import Any
 import torch
 from kills import LEFT, Forked, draw, folder_of, revision, run_of, temporary
 
-import medkt.audit
+import medkt.learning
 from medkt.about import __version__
-from medkt.audit import LearnedConcept
 from medkt.cli.main import main as main_of_medkt
 from medkt.concepts import Base, load_concept, write_package
+from medkt.learning import LearnedConcept
 from medkt.models.registry import load_encoder
 from medkt.phantom.study import write_study
 from medkt.transfer.copies import copy_encoder
@@ -367,13 +367,13 @@ def make_inputs(bench: Bench) -> None:
 def learn_once(bench: Bench) -> None:
     """One learning, whose result every `medkt learn` of the bench then has at once: what is attacked is the writing."""
     learnt: list[LearnedConcept] = []
-    real = medkt.audit.learn
+    real = medkt.learning.learn
 
     def learn(*words: Any, **named: Any) -> LearnedConcept:
         learnt[:] = learnt or [real(*words, **named)]
         return learnt[0]
 
-    medkt.audit.learn = learn
+    medkt.learning.learn = learn
     words = ("learn", "us_phyllodes", "-o", bench.inputs / "learnt.medkt", "--cache", bench.inputs / "cache", *LEARN)
     assert main_of_medkt(list(map(str, words))) == 0
 

@@ -334,7 +334,7 @@ def main() -> int:
     arguments = parser.parse_args()
     import torch  # what commands load, loaded once
 
-    import medkt.audit
+    import medkt.learning
     import medkt.report.run.page
     import medkt.tasks.segment.studies  # noqa: F401
 

@@ -23,7 +23,7 @@ _WHERE = {
     "View": "medkt.pipeline",
     "Pipeline": "medkt.pipeline",
     "StudyResult": "medkt.pipeline",
-    "learn": "medkt.audit",
+    "learn": "medkt.learning",
     "read_package": "medkt.concepts",
     "evaluate_case": "medkt.metrics",
     "Geometry": "medkt.spatial",
@@ -36,12 +36,12 @@ _WHERE = {
 __all__ = ["NOT_A_MEDICAL_DEVICE", "__version__", *_WHERE]
 
 if TYPE_CHECKING:
-    from medkt.audit import learn as learn
     from medkt.concepts import concept_from_text as concept_from_text
     from medkt.concepts import load_concept as load_concept
     from medkt.concepts import read_package as read_package
     from medkt.errors import MedktError as MedktError
     from medkt.io import read_image as read_image
+    from medkt.learning import learn as learn
     from medkt.metrics import evaluate_case as evaluate_case
     from medkt.models.registry import load_encoder as load_encoder
     from medkt.pipeline import Pipeline as Pipeline

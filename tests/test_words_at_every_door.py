@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 import medkt
-from medkt.audit import learn
 from medkt.calibration import Scorer
 from medkt.cli.main import main
 from medkt.concepts import Concept, concept_from_text
 from medkt.domains import domain
 from medkt.errors import InputError
 from medkt.io import read_image
+from medkt.learning import learn
 from medkt.phantom.study import write_study
 from medkt.pipeline import Pipeline, View
 from medkt.segmentation.slicewise import SegmentationSettings

@@ -33,7 +33,6 @@ sys.path.insert(0, str(HERE.parent / "kt_phantom"))
 from tasks import TEST_SEED, Task, development_tasks, draw, held_out_tasks, pixels_of, tests_of, unit_texts  # noqa: E402
 
 from medkt.asking.drawn import SIDE  # noqa: E402
-from medkt.audit import LearnedConcept, learn  # noqa: E402
 from medkt.audit.audit import Sitting  # noqa: E402
 from medkt.audit.exam import FINDING, NORMAL, OTHERS, Marks, lead_of  # noqa: E402
 from medkt.audit.verdict import Verdict, decide, net_share, renamed  # noqa: E402
@@ -41,6 +40,7 @@ from medkt.concepts import Caption, Concept, load_concept  # noqa: E402
 from medkt.config import resolve_learning  # noqa: E402
 from medkt.domains import domain  # noqa: E402
 from medkt.errors import NotCarriedError  # noqa: E402
+from medkt.learning import LearnedConcept, learn  # noqa: E402
 from medkt.models.encoder import DualEncoder  # noqa: E402
 from medkt.models.small import load_small  # noqa: E402
 from medkt.phantom.drawers import draw_normal  # noqa: E402

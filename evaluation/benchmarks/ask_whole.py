@@ -16,9 +16,9 @@ from pathlib import Path
 import torch
 from learn_full_size import generated_encoder
 
-from medkt.audit.asked import ask_well
 from medkt.concepts import load_concept
 from medkt.domains import domain
+from medkt.learning.ask import ask_well
 from medkt.models.encoder import DualEncoder
 from medkt.models.small import load_small
 

@@ -30,7 +30,6 @@ import torch
 from batch_cost import draw, revision_of
 from learn_full_size import generated_encoder
 
-from medkt.audit import learn
 from medkt.cli import cohort_options
 from medkt.cli.main import main as medkt
 from medkt.concepts import load_concept
@@ -42,6 +41,7 @@ from medkt.estimates.models import ModelPlan
 from medkt.estimates.pace import Pace
 from medkt.estimates.passes import encoder_passes
 from medkt.estimates.segment import costs_of, plan_study
+from medkt.learning import learn
 from medkt.models.encoder import DualEncoder
 from medkt.models.registry import load_encoder
 from medkt.models.sam_parts import sam_model_registry

@@ -21,10 +21,10 @@ from pathlib import Path
 import torch
 from learn_full_size import generated_encoder
 
-from medkt.audit import learn
 from medkt.concepts import Caption, Concept
 from medkt.config import resolve_learning
 from medkt.domains import domain
+from medkt.learning import learn
 from medkt.transfer.learn_settings import LearnSettings
 
 RESULT = Path(__file__).resolve().parents[1] / "results" / "learn_whole.md"

@@ -3,12 +3,10 @@
 from medkt.asking import WAYS, Spoken, Way
 from medkt.audit.audit import Audit, audit
 from medkt.audit.controls import CONTROLS, Control
-from medkt.audit.learning import LearnedConcept, learn
 from medkt.audit.probe import Probe, read_probe
 from medkt.audit.questions import Answers, Questions
 from medkt.audit.verdict import Verdict
 
 __all__ = [
-    "CONTROLS", "WAYS", "Answers", "Audit", "Control", "LearnedConcept", "Probe", "Questions", "Spoken", "Verdict", "Way", "audit", "learn",
-    "read_probe",
+    "CONTROLS", "WAYS", "Answers", "Audit", "Control", "Probe", "Questions", "Spoken", "Verdict", "Way", "audit", "read_probe",
 ]  # fmt: skip

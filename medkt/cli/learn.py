@@ -27,12 +27,12 @@ from medkt.cli.segment import modality_of, progress, say_demonstration, say_note
 
 if TYPE_CHECKING:
     from medkt.as_published import Standing
-    from medkt.audit import LearnedConcept
     from medkt.concepts import Concept
     from medkt.concepts.package import Package
     from medkt.domains import Domain
     from medkt.estimates.learn import LearnPlan
     from medkt.estimates.models import ModelPlan
+    from medkt.learning import LearnedConcept
     from medkt.models.encoder import DualEncoder
     from medkt.transfer.learn_settings import LearnSettings
 
@@ -157,9 +157,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.how == "text":
         return run_text(arguments, concept, kind, target)
 
-    from medkt.audit import learn, read_probe
+    from medkt.audit import read_probe
     from medkt.config import preset_sources, resolve_learning, sources_of
     from medkt.errors import NotCarriedError
+    from medkt.learning import learn
     from medkt.models.registry import load_encoder
     from medkt.pipeline import resolve_device
     from medkt.transfer.delta import DeltaSettings
@@ -307,9 +308,9 @@ def _concept_and_domain(arguments: argparse.Namespace) -> "tuple[Concept, Domain
 
 def _write(made: "LearnedConcept", target: Path) -> "Package":
     """The package, and beside it the page with pictures, which a package never holds; both or none."""
-    from medkt.audit.card import as_page
-    from medkt.audit.pictures import pictures_of
     from medkt.io.together import files_together
+    from medkt.learning.card import as_page
+    from medkt.learning.pictures import pictures_of
 
     page = target.with_suffix(".html").name
     with files_together(target.parent, (page, target.name)) as hidden:

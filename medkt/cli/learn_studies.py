@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from medkt.audit.own import Folders, Own
     from medkt.audit.probe import Probe
     from medkt.concepts import Concept
     from medkt.domains import Domain
+    from medkt.learning.own import Folders, Own
     from medkt.models.encoder import DualEncoder
     from medkt.transfer.learn_settings import LearnSettings
 
@@ -99,7 +99,7 @@ def folders_of(arguments: argparse.Namespace, kind: "Domain", concept: "Concept"
     Raises:
         InputError: there is no such folder or manifest, or nothing in it.
     """
-    from medkt.audit.own import Folders, at_most
+    from medkt.learning.own import Folders, at_most
     from medkt.pipeline.studies import StudyFolder
 
     named = {name: getattr(arguments, name) for name in ("normals", "rehearse", "images", "pool")}
@@ -116,8 +116,8 @@ def read_for(
     probe: "Probe | None",
 ) -> "Own | None":
     """The studies that a learning by lesions looks at; None where there are none, or it looks at none."""
-    from medkt.audit.own import read_own
     from medkt.cli.segment import progress
+    from medkt.learning.own import read_own
     from medkt.transfer.vocabulary import vocabulary_of
 
     folders = folders_of(arguments, kind, concept)

@@ -13,9 +13,9 @@ from medkt.cli.segment import progress, say_demonstration, say_notes
 
 if TYPE_CHECKING:
     from medkt.asking.studies import ShownStudies
-    from medkt.audit.asked import AskedConcept
     from medkt.concepts import Concept
     from medkt.domains import Domain
+    from medkt.learning.ask import AskedConcept
     from medkt.models.encoder import EncoderSpec
 
 _OF_TRAINING = {
@@ -53,9 +53,9 @@ def studies_of(arguments: argparse.Namespace, kind: "Domain", concept: "Concept"
 
 def run_text(arguments: argparse.Namespace, concept: "Concept", kind: "Domain", target: Path | None) -> int:
     """Settle how the concept is asked, examine it, and write the package; its studies are read one at a time."""
-    from medkt.audit.asked import ask_well
     from medkt.audit.probe import read_probe
     from medkt.errors import NotCarriedError
+    from medkt.learning.ask import ask_well
     from medkt.models.registry import load_encoder
     from medkt.pipeline import resolve_device
 
@@ -139,7 +139,7 @@ def _say(made: "AskedConcept", target: Path | None, digest: str, seconds: float,
         }  # fmt: skip
         print(json.dumps(told, allow_nan=False))
         return
-    from medkt.audit.asked_card import set_on_said
+    from medkt.learning.ask_card import set_on_said
 
     print(made.verdict.line)
     for line in made.meaning:

@@ -8,10 +8,10 @@ import pytest
 from PIL import Image as Picture
 
 from medkt.asking.drawn import Counts
-from medkt.audit.own import FEWEST_REHEARSED
 from medkt.cli.main import main
 from medkt.concepts import load_concept
 from medkt.domains import domain
+from medkt.learning.own import FEWEST_REHEARSED
 from medkt.phantom.drawers import DRAWERS, draw_normal
 
 SHORT = [

@@ -8,12 +8,12 @@ from jinja2 import Environment, StrictUndefined, select_autoescape
 
 from medkt.about import NOT_A_MEDICAL_DEVICE, __version__, demonstration_of
 from medkt.asking import way_called
-from medkt.audit.asked_card import set_on_said
 from medkt.audit.meaning import AGAINST
 from medkt.concepts.private import plain_text
+from medkt.learning.ask_card import set_on_said
 
 if TYPE_CHECKING:
-    from medkt.audit.learning import LearnedConcept
+    from medkt.learning.learning import LearnedConcept
     from medkt.transfer.learn import Learned
 
 _CARD = """{{ verdict.line }}

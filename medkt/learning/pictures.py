@@ -18,7 +18,7 @@ from medkt.saliency.targets import ConceptTexts, embed_targets
 from medkt.shapes import Plane
 
 if TYPE_CHECKING:
-    from medkt.audit.learning import LearnedConcept
+    from medkt.learning.learning import LearnedConcept
 
 _SHOWN = 4
 

@@ -9,13 +9,13 @@ from medkt.asking.calibration import Calibration, drawn_domain
 from medkt.asking.settle import settle
 from medkt.asking.studies import ShownStudies
 from medkt.audit.audit import Audit, Level, audit, of_another_picture
-from medkt.audit.card import as_markdown
 from medkt.audit.probe import Probe
 from medkt.audit.verdict import Verdict, not_shown
 from medkt.concepts import AskingRecord, Base, Concept, Package, write_package
 from medkt.concepts.concept import ROLES
 from medkt.domains import Domain
 from medkt.errors import ForgettingError, InputError, NotCarriedError
+from medkt.learning.card import as_markdown
 from medkt.models.encoder import DualEncoder
 from medkt.phantom.reading import foreign_words
 from medkt.pipeline.words import require_words

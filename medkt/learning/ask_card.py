@@ -13,8 +13,8 @@ from medkt.concepts.private import plain_text
 from medkt.statistics import Interval
 
 if TYPE_CHECKING:
-    from medkt.audit.asked import AskedConcept, Sat
     from medkt.concepts import AskingRecord
+    from medkt.learning.ask import AskedConcept, Sat
 
 _CARD = """{{ verdict.line }}
 {% for line in meaning %}

@@ -9,13 +9,13 @@ import pytest
 
 from medkt.asking import WAYS, calibration, choose, way_called
 from medkt.audit import exam
-from medkt.audit.asked import AskedConcept, ask_well
-from medkt.audit.asked_card import as_markdown, set_on_said
 from medkt.audit.verdict import Verdict
 from medkt.concepts import Caption, Concept, load_concept, read_package
 from medkt.concepts.private import require_plain_card
 from medkt.domains import domain
 from medkt.errors import InputError, NotCarriedError
+from medkt.learning.ask import AskedConcept, ask_well
+from medkt.learning.ask_card import as_markdown, set_on_said
 from medkt.models.small import load_small
 from medkt.models.small.dual_encoder import SmallEncoder
 from medkt.models.weights import weights_digest

@@ -10,11 +10,9 @@ import torch
 
 from medkt.asking import WAYS, calibration, choose, way_called
 from medkt.asking.settle import settle
-from medkt.audit import LearnedConcept, card, exam, learn
+from medkt.audit import exam
 from medkt.audit.audit import Audit
-from medkt.audit.card import as_markdown, as_page
 from medkt.audit.controls import CONTROLS, Control, Setting, cut, nonsense, with_blob
-from medkt.audit.pictures import pictures_of
 from medkt.audit.picturing import Picturing, _agreement
 from medkt.audit.questions import Answers, Kept, Questions, ask, spread
 from medkt.audit.second import Opinion, opinion_of
@@ -23,6 +21,9 @@ from medkt.concepts import Caption, Concept, load_concept, read_package
 from medkt.concepts.package import Learnt
 from medkt.domains import domain
 from medkt.errors import ForgettingError, InputError, NotCarriedError
+from medkt.learning import LearnedConcept, card, learn
+from medkt.learning.card import as_markdown, as_page
+from medkt.learning.pictures import pictures_of
 from medkt.models.small import load_small
 from medkt.models.small.dual_encoder import SmallEncoder
 from medkt.models.weights import weights_digest

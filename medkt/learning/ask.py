@@ -21,7 +21,6 @@ from medkt.asking.settle import described_by, settle
 from medkt.asking.spoken import spoken_as
 from medkt.asking.studies import ShownStudies
 from medkt.asking.ways import known_names
-from medkt.audit.asked_card import as_markdown
 from medkt.audit.audit import Level, of_another_picture
 from medkt.audit.controls import nonsense
 from medkt.audit.exam import Exam, Marks, drawn_exam, marks_of
@@ -34,6 +33,7 @@ from medkt.concepts.concept import ROLES
 from medkt.domains import Domain
 from medkt.errors import NotCarriedError
 from medkt.examine.looks import told_apart
+from medkt.learning.ask_card import as_markdown
 from medkt.models.encoder import DualEncoder
 from medkt.models.weights import weights_digest
 from medkt.phantom.finding import find

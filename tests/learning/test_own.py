@@ -11,11 +11,11 @@ import torch
 from medkt.asking.drawn import Counts
 from medkt.asking.studies import Shown
 from medkt.audit.fingerprints import Fingerprints
-from medkt.audit.own import Folders, at_most, read_own, shown_to
 from medkt.concepts import Caption, Concept, load_concept
 from medkt.domains import domain
 from medkt.errors import InputError
 from medkt.inversion import normalised
+from medkt.learning.own import Folders, at_most, read_own, shown_to
 from medkt.models.small import load_small
 from medkt.models.small.dual_encoder import SmallEncoder
 from medkt.phantom.drawers import DRAWERS, draw_normal
@@ -49,7 +49,7 @@ def encoder() -> SmallEncoder:
 
 @pytest.fixture(autouse=True)
 def _few_to_compare_with(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("medkt.audit.own._COMPARED", Counts(finding=0, others=0, normal=30, known=4))
+    monkeypatch.setattr("medkt.learning.own._COMPARED", Counts(finding=0, others=0, normal=30, known=4))
 
 
 def normal(number: int, seed: int = 5) -> Plane:
