@@ -15,7 +15,7 @@ from medkt.config import preset_sources, presets, read_yaml, resolve, resolve_le
 from medkt.errors import SettingsError, UnknownNameError
 from medkt.inversion import InversionSettings
 from medkt.models.records import record_of, records
-from medkt.report.plain import as_plain
+from medkt.records import as_plain
 from medkt.resources import data_file
 from medkt.segmentation.slicewise import SegmentationSettings
 from medkt.segmentation.zero_shot import ClassSettings

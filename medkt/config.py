@@ -1,20 +1,18 @@
 """Settings from a preset, then a YAML file, then `--set key=value`; later ones win. YAML is read here and nowhere else.
 
-Every algorithm has a frozen dataclass of settings beside it. This module only fills such dataclasses: it knows their
-fields and types from the hints, so that a misspelt key or a wrong type is an error which names the key's full path.
+Every algorithm has a frozen dataclass of settings beside it. They are filled as records are (`medkt.records.fill`), by
+their hints, so that a misspelt key or a wrong type is an error which names the key's full path.
 """
 
-import dataclasses
-import types
-import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Any, TypeVar
 
 import yaml
 
 from medkt.bounds import parse_yaml, read_text
 from medkt.errors import SettingsError, UnknownNameError, UnreadableError
+from medkt.records import fill
 from medkt.resources import data_file
 
 T = TypeVar("T")
@@ -148,16 +146,10 @@ def build(kind: type[T], values: Mapping[str, Any], *, where: str = "") -> T:
         SettingsError: an unknown key, a missing one without default, or a value of the wrong type; `where` and the
             key's path are in the message, and the keys there are.
     """
-    hints = typing.get_type_hints(kind)
-    fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    unknown = [key for key in values if key not in fields]
-    if unknown:
-        raise SettingsError(f"unknown setting {_join(where, unknown[0])}; known here: {', '.join(fields)}")
-    made = {key: _convert(value, hints[key], _join(where, key)) for key, value in values.items()}
     try:
-        return kind(**made)
-    except TypeError as error:
-        raise SettingsError(f"{where or kind.__name__}: {error}") from error
+        return fill(kind, values, where=where, entry="setting")
+    except UnreadableError as error:
+        raise SettingsError(str(error)) from error
 
 
 def resolve(
@@ -213,57 +205,3 @@ def _paths(values: Mapping[str, Any], where: str = "") -> list[str]:
 
 def _join(where: str, key: object) -> str:
     return f"{where}.{key}" if where else str(key)
-
-
-def _convert(value: Any, hint: Any, path: str) -> Any:
-    """`value` as the type that the hint names; int is accepted for float, and nothing else is bent."""
-    origin, arguments = get_origin(hint), get_args(hint)
-    if hint is Any:
-        return value
-    if origin in (Union, types.UnionType):
-        return _convert_union(value, arguments, path)
-    if origin is Literal:
-        if value not in arguments or isinstance(value, bool) != any(isinstance(a, bool) for a in arguments):
-            raise SettingsError(f"{path} is one of {', '.join(map(repr, arguments))}, got {value!r}")
-        return value
-    if origin is tuple:
-        return _convert_tuple(value, arguments, path)
-    if dataclasses.is_dataclass(hint):
-        if isinstance(value, hint):  # type: ignore[arg-type]
-            return value
-        if not isinstance(value, Mapping):
-            raise SettingsError(f"{path} has settings of its own ({_known(hint)}), got {value!r}")
-        return build(hint, value, where=path)  # type: ignore[arg-type]
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(hint, type) and (not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool)):
-        raise SettingsError(f"{path} expects {hint.__name__}, got {value!r} ({type(value).__name__})")
-    return value
-
-
-def _convert_union(value: Any, arguments: tuple[Any, ...], path: str) -> Any:
-    if value is None and type(None) in arguments:
-        return None
-    candidates = [argument for argument in arguments if argument is not type(None)]
-    for argument in candidates[:-1]:
-        try:
-            return _convert(value, argument, path)
-        except SettingsError:
-            continue
-    return _convert(value, candidates[-1], path)
-
-
-def _convert_tuple(value: Any, arguments: tuple[Any, ...], path: str) -> Any:
-    if isinstance(value, str) or not isinstance(value, Sequence):
-        raise SettingsError(f"{path} expects a list, got {value!r}")
-    if len(arguments) == 2 and arguments[1] is Ellipsis:
-        arguments = (arguments[0],) * len(value)
-    if len(arguments) != len(value):
-        raise SettingsError(f"{path} expects {len(arguments)} values, got {len(value)}")
-    return tuple(
-        _convert(item, hint, f"{path}[{i}]") for i, (item, hint) in enumerate(zip(value, arguments, strict=True))
-    )
-
-
-def _known(hint: Any) -> str:
-    return ", ".join(field.name for field in dataclasses.fields(hint))

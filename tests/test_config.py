@@ -19,7 +19,7 @@ from medkt.config import (
     sources_of,
 )
 from medkt.errors import SettingsError, UnknownNameError
-from medkt.report.plain import as_plain
+from medkt.records import as_plain
 from medkt.resources import data_file, data_yaml
 
 

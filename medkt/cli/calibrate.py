@@ -295,7 +295,7 @@ def _draw(path: Path, calibration: "Calibration", assessment: "Assessment", own:
 def _say(
     calibration: "Calibration", assessment: "Assessment", notes: list[str], written: Path, *, as_json: bool
 ) -> None:
-    from medkt.report.plain import as_plain
+    from medkt.records import as_plain
 
     if as_json:
         print(json.dumps(_record(calibration, assessment, notes, written, as_plain), allow_nan=False))

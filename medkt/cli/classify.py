@@ -145,7 +145,7 @@ def record_of(result: "Classification") -> dict[str, Any]:
     import torch
 
     from medkt.about import NOT_A_MEDICAL_DEVICE, __version__, demonstration_of
-    from medkt.report.plain import as_plain
+    from medkt.records import as_plain
 
     return {
         "medkt": __version__,

@@ -275,7 +275,7 @@ def identity_of(
 ) -> dict[str, Any]:
     """All that the results depend on, the digests of models and calibrations aside: the workers tell those."""
     from medkt.about import __version__
-    from medkt.report.plain import as_plain
+    from medkt.records import as_plain
     from medkt.tasks.segment.studies import concept_digest
 
     learnt = {"packages": [asked.packages[path] for path in factory.packages], "together": factory.together}

@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     from medkt.cli.report import compared_report, write_page
     from medkt.cli.say_classes import tells_classes
     from medkt.errors import SettingsError
-    from medkt.report.plain import as_plain
+    from medkt.records import as_plain
     from medkt.report.run.comparison import compare_runs
     from medkt.report.run.unclaimed import headlines, unclaimed_of
     from medkt.report.run.words import aligned
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _classes(arguments: argparse.Namespace) -> int:
     """Two runs that tell classes apart."""
     from medkt.cli.say_classes import compared_class_lines, compared_classes, write_class_page
-    from medkt.report.plain import as_plain
+    from medkt.records import as_plain
 
     runs = {"first": arguments.first, "second": arguments.second}
     lines, _ = compared_classes(arguments, *runs.values())

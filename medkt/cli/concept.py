@@ -209,7 +209,7 @@ def _show(arguments: argparse.Namespace) -> int:
 
 def _described(package: Any) -> dict[str, Any]:
     from medkt.concepts.signature import signer_of
-    from medkt.report.plain import as_plain
+    from medkt.records import as_plain
 
     return {
         "digest": package.digest, "medkt": package.medkt_version, "base": as_plain(package.base),

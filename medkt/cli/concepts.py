@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
 def show(name: str) -> int:
     """Print one concept whole."""
     from medkt.concepts import load_concept
-    from medkt.report.plain import as_plain
+    from medkt.records import as_plain
 
     print(json.dumps(as_plain(load_concept(name)), indent=2, allow_nan=False))
     return 0
@@ -32,7 +32,7 @@ def show(name: str) -> int:
 def listing(arguments: argparse.Namespace) -> int:
     """Print modality, id and name of every concept."""
     from medkt.concepts import concepts
-    from medkt.report.plain import as_plain
+    from medkt.records import as_plain
 
     found = [c for c in concepts().values() if arguments.modality in (None, c.modality)]
     if arguments.json:

@@ -191,7 +191,7 @@ def _run_masks(arguments: argparse.Namespace) -> int:
 
 def _masks_identity(plan: "CasePlan", factory: "MaskRunnerFactory") -> dict[str, Any]:
     from medkt.about import __version__
-    from medkt.report.plain import as_plain
+    from medkt.records import as_plain
 
     ids = "the manifest's" if plan.keep_ids else "pseudonyms"
     return {
@@ -252,7 +252,7 @@ def _run_arm(
     salt: Path | None,
 ) -> "Summary":
     from medkt.errors import InputError
-    from medkt.report.plain import as_plain
+    from medkt.records import as_plain
     from medkt.runs.folder import RunFolder
     from medkt.runs.merge import shard_folder
 
@@ -325,7 +325,7 @@ def _say(
     evaluations = {arm: _evaluated(arguments, path) for arm, path in runs.items()}
     for arm, evaluation in evaluations.items():
         if arguments.json:
-            from medkt.report.plain import as_plain
+            from medkt.records import as_plain
 
             print(json.dumps({"event": "evaluation", "arm": arm, **as_plain(evaluation)}, allow_nan=False))
             continue
@@ -342,7 +342,7 @@ def _say(
 
 
 def _evaluated(arguments: argparse.Namespace, path: Path) -> "Evaluation":
-    from medkt.report.plain import as_plain
+    from medkt.records import as_plain
     from medkt.report.run.evaluation import evaluate_scores
     from medkt.report.run.scores import read_scores
     from medkt.report.run.write import write_evaluation
@@ -369,7 +369,7 @@ def say_demonstration_of(run: Path) -> None:
 
 def _say_comparison(arguments: argparse.Namespace, runs: Mapping[str, Path]) -> None:
     """The second arm minus the first: words or a JSON line, and a file beside the arms."""
-    from medkt.report.plain import as_plain
+    from medkt.records import as_plain
     from medkt.report.run.comparison import compare_runs
     from medkt.report.run.words import aligned
     from medkt.report.run.words_compared import COMPARED_HEAD, compared_row

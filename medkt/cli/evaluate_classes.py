@@ -171,7 +171,7 @@ def _run_arm(
 def _identity(task: _Task, plan: "CasePlan", factory: "ClassRunnerFactory", *, learnt: bool) -> dict[str, Any]:
     """All that the results depend on, the digest of the model aside: the workers tell that."""
     from medkt.about import __version__
-    from medkt.report.plain import as_plain
+    from medkt.records import as_plain
     from medkt.segmentation.zero_shot import ClassSettings
     from medkt.tasks.classify.classes import classes_record
     from medkt.tasks.segment.studies import concept_digest

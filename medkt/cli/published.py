@@ -120,7 +120,7 @@ def said(value: object) -> str:
     """A value as YAML has it, on one line."""
     import yaml
 
-    from medkt.report.plain import as_plain
+    from medkt.records import as_plain
 
     return yaml.safe_dump(as_plain(value), default_flow_style=True, width=1000).removesuffix("\n...\n").strip()
 

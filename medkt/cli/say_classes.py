@@ -47,7 +47,7 @@ def say_classes(
 
     `protocol` is theirs; where it is not given, it is found by the name that the runs recorded.
     """
-    from medkt.report.plain import as_plain
+    from medkt.records import as_plain
     from medkt.report.run.class_words import class_text_lines
     from medkt.runs.folder import RunFolder
 
@@ -75,7 +75,7 @@ def _asked_of(record: Mapping[str, Any]) -> str:
 
 
 def _written(arguments: argparse.Namespace, path: Path) -> "ClassEvaluation":
-    from medkt.report.plain import as_plain
+    from medkt.records import as_plain
     from medkt.report.run.write import write_classes
 
     evaluation, settings = class_evaluation_of(arguments, path)
@@ -124,7 +124,7 @@ def compared_class_lines(lines: "Sequence[ComparedClass]") -> list[str]:
 
 
 def _say_comparison(arguments: argparse.Namespace, runs: Mapping[str, Path]) -> None:
-    from medkt.report.plain import as_plain
+    from medkt.records import as_plain
     from medkt.report.run.write import write_comparison
 
     first, second = runs.values()

@@ -3,7 +3,7 @@
 from typing import Any
 
 from medkt.metrics import LesionMeasures, Measures
-from medkt.report.plain import as_plain
+from medkt.records import as_plain
 
 LISTED = 100  # lesions in `result.json`; the largest
 

@@ -27,11 +27,11 @@ from medkt.io.moves import is_moving, move_files
 from medkt.io.parts import part_beside
 from medkt.pipeline import FindingResult, StudyResult
 from medkt.presence import Presence
+from medkt.records import as_plain
 from medkt.report.figures import Panel, draw_panels
 from medkt.report.formats import SEG_FILE, SegWritten, write_seg
 from medkt.report.formats import Formats as Formats
 from medkt.report.html import render_report
-from medkt.report.plain import as_plain
 from medkt.report.sizes import axes_text, measures_record, size_text
 from medkt.report.words import WORDS_FILE, draw_words, words_record
 from medkt.spatial.modality import written_modality

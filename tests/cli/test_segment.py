@@ -23,7 +23,7 @@ from medkt.cli.main import main
 from medkt.config import build, presets, resolve
 from medkt.phantom.study import PLANTED, reference_path
 from medkt.pipeline import Pipeline
-from medkt.report.plain import as_plain
+from medkt.records import as_plain
 from medkt.segmentation.slicewise import SegmentationSettings
 
 OWN_FILES = {"overlay.png", "report.html", "result.json", "settings.yaml"}

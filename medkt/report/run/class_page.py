@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined, select_autoescape
 
 from medkt.about import NOT_A_MEDICAL_DEVICE, __version__, demonstration_of_run
-from medkt.report.plain import as_plain
+from medkt.records import as_plain
 from medkt.report.run.class_comparison import ComparedClass
 from medkt.report.run.class_evaluation import ClassEvaluation
 from medkt.report.run.class_page_template import CLASS_PAGE

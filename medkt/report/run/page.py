@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from jinja2 import Environment, StrictUndefined, select_autoescape
 
 from medkt.about import NOT_A_MEDICAL_DEVICE, __version__, demonstration_of_run
-from medkt.report.plain import as_plain
+from medkt.records import as_plain
 from medkt.report.run.comparison import ComparedLine
 from medkt.report.run.evaluation import Evaluation
 from medkt.report.run.forest import Forest, draw_forest

@@ -11,7 +11,7 @@ from typing import Any
 from medkt.about import NOT_A_MEDICAL_DEVICE, __version__
 from medkt.io.atomic import write_atomically
 from medkt.io.table import write_rows
-from medkt.report.plain import as_plain
+from medkt.records import as_plain
 from medkt.report.run.class_comparison import ComparedClass
 from medkt.report.run.class_evaluation import ClassEvaluation
 from medkt.report.run.class_words import CSV_HEAD as CLASS_CSV_HEAD

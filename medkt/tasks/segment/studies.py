@@ -19,7 +19,7 @@ from medkt.io.sha256 import sha256_of_json
 from medkt.metrics import CaseResult
 from medkt.pipeline import FindingResult, Pipeline, Study, StudyResult, View
 from medkt.pipeline.words import require_words
-from medkt.report.plain import as_plain
+from medkt.records import as_plain
 from medkt.report.write import Decided, Formats, write_result
 from medkt.runs.folder import RunFolder
 from medkt.runs.work import Row, Value

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medkt.report.plain import as_plain
+from medkt.records import as_plain
 
 
 @dataclass(frozen=True)
