@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from medkt.examine import ExamineSettings, examine, read_examination
-from medkt.examine.store import SHIPPED, as_text
+from medkt.examine.store import FORM, SHIPPED
 from medkt.examine.told import as_markdown, lesions_table, table_of
 from medkt.io.atomic import write_atomically
 from medkt.models.small import load_small
@@ -31,7 +31,7 @@ def main() -> None:
     if not parser.parse_args().card:
         torch.set_num_threads(1)
         found = examine(load_small(), ExamineSettings(pairs=PAIRS, pictures=PICTURES), progress=_say).examination
-        write_atomically(SHIPPED, lambda part: part.write_text(as_text(found), encoding="utf-8"))
+        write_atomically(SHIPPED, lambda part: part.write_text(FORM.text(found), encoding="utf-8"))
     card = CARD.read_text(encoding="utf-8")
     write_atomically(CARD, lambda part: part.write_text(with_table(card, SHIPPED), encoding="utf-8"))
 

@@ -11,20 +11,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from medkt.bounds import parse_json, read_text
-from medkt.calibration.calibration import Calibration, CalibrationSettings
-from medkt.calibration.conformal import Tail
-from medkt.calibration.novelty import Novelty, Spread
-from medkt.calibration.probability import ProbabilityMap
+from medkt.calibration.calibration import Calibration
 from medkt.calibration.scoring import ScoringKey
-from medkt.errors import InputError, MedktError, OutputError, SettingsError
+from medkt.errors import InputError, OutputError, SettingsError
 from medkt.io.atomic import write_atomically
-from medkt.io.guard import one_line
 from medkt.models.store import home
+from medkt.records import RecordForm
 from medkt.transfer.copies import ADAPTED
 
-FORMAT = "medkt calibration"
-VERSION = 2  # 1 has no checksum
 SITE = "here"
 _SITE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -102,8 +96,7 @@ def write_calibration(calibration: Calibration, path: str | Path | None = None, 
             raise OutputError(f"{target.parent} cannot be made ({error.strerror}); set MEDKT_HOME elsewhere") from error
     if target.exists() and not overwrite:
         raise OutputError(f"{target}: exists already; choose another name or say --overwrite")
-    content = {"format": FORMAT, "version": VERSION, **asdict(calibration)}
-    text = json.dumps({**content, "sum": _sum(content)}, indent=1, allow_nan=False) + "\n"
+    text = FORM.text(calibration)
     return write_atomically(target, lambda part: part.write_text(text, encoding="utf-8"))
 
 
@@ -113,28 +106,7 @@ def read_calibration(path: str | Path) -> Calibration:
     Raises:
         InputError: not there, damaged, changed since, of another format or of a later version.
     """
-    file = Path(path)
-    try:
-        content = parse_json(read_text(file), str(path))
-    except MedktError:  # some are ValueErrors too
-        raise
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from error
-    except ValueError as error:
-        raise InputError(f"{path}: is not JSON ({error}); run `medkt calibrate` again") from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise InputError(f"{path}: is no calibration of medkt's; give a file that `medkt calibrate` wrote")
-    version = content.get("version")
-    if type(version) is not int or not 1 <= version <= VERSION:
-        raise InputError(f"{path}: version {version!r}, this medkt reads 1 to {VERSION}; calibrate again")
-    try:
-        made, told = _made(content), content.pop("sum", None)
-        sound = version == 1 or told == _sum(content)  # NaN and infinity are ValueErrors here
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise InputError(f"{path}: is damaged ({one_line(str(error))}); run `medkt calibrate` again") from error
-    if not sound:
-        raise InputError(f"{path}: was changed since it was written, or is damaged; run `medkt calibrate` again")
-    return made
+    return FORM.read_file(path)
 
 
 def _sum(content: dict[str, Any]) -> str:
@@ -144,42 +116,8 @@ def _sum(content: dict[str, Any]) -> str:
     ).hexdigest()
 
 
-def _made(content: dict[str, Any]) -> Calibration:
-    findings, probability, novelty = content["findings"], content["probability"], content["novelty"]
-    return Calibration(
-        key=ScoringKey(**content["key"]),
-        site=content["site"],
-        settings=CalibrationSettings(**content["settings"]),
-        normals=_tail(content["normals"]),
-        findings=None if findings is None else _tail(findings),
-        probability=None if probability is None else ProbabilityMap(**_tuples(probability)),
-        novelty=None if novelty is None else _novelty(novelty),
-        notes=tuple(content["notes"]),
-        made=content["made"],
-        threads=content.get("threads", 0),
-    )
-
-
-def _tail(content: dict[str, Any]) -> Tail:
-    return Tail(**_tuples(content))
-
-
-def _novelty(content: dict[str, Any]) -> Novelty:
-    findings = content["findings"]
-    return Novelty(
-        studies=content["studies"], normals=_spread(content["normals"]),
-        findings=None if findings is None else _spread(findings), grey_levels=_spread(content["grey_levels"]),
-        doubts=dict(content["doubts"]),
-    )  # fmt: skip
-
-
-def _spread(content: dict[str, Any]) -> Spread:
-    return Spread(**(_tuples({**content, "tail": None}) | {"tail": _tail(content["tail"])}))
-
-
-def _tuples(content: dict[str, Any]) -> dict[str, Any]:
-    return {name: _as_tuple(value) for name, value in content.items()}
-
-
-def _as_tuple(value: Any) -> Any:
-    return tuple(_as_tuple(one) for one in value) if isinstance(value, list) else value
+FORM = RecordForm(
+    kind=Calibration, name="calibration", number=2, key="version", head={"format": "medkt calibration"}, sum_of=_sum,
+    summed_from=2, writer="medkt calibrate", again="run `medkt calibrate` again",
+)  # fmt: skip
+"""Version 1 had no checksum."""

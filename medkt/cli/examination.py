@@ -109,11 +109,11 @@ def _require_free(folder: Path | None, names: Sequence[str], *, overwrite: bool)
 def _write(found: "Examined", places: Sequence[tuple[Path, Sequence[str]]]) -> list[Path]:
     """The page and the JSON in each place, both or none."""
     from medkt.errors import OutputError
-    from medkt.examine.store import as_text
+    from medkt.examine.store import FORM
     from medkt.io.together import files_together
     from medkt.report.examination import render_examination
 
-    page, text = render_examination(found), as_text(found.examination)
+    page, text = render_examination(found), FORM.text(found.examination)
     for folder, (of_page, of_text) in places:
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -126,11 +126,11 @@ def _write(found: "Examined", places: Sequence[tuple[Path, Sequence[str]]]) -> l
 
 
 def _say(examination: "Examination", files: Sequence[Path], seconds: float, *, as_json: bool) -> None:
-    from medkt.examine.store import as_json as plain
+    from medkt.examine.store import FORM
 
     if as_json:
         record = {
-            "examination": plain(examination),
+            "examination": FORM.write(examination),
             "files": [str(file) for file in files],
             "seconds": round(seconds, 1),
         }
@@ -174,11 +174,11 @@ def run_show(arguments: argparse.Namespace, entry: dict[str, Any], record: "Mode
         record: of the model.
         digest: of its weights; None where they are not here.
     """
-    from medkt.examine.store import as_json, find_examination
+    from medkt.examine.store import FORM, find_examination
 
     found = find_examination(digest) if digest and record.kind == "encoder" else None
     if arguments.json:
-        examined = None if found is None else as_json(found)
+        examined = None if found is None else FORM.write(found)
         print(json.dumps({**entry, "digest": digest, "examination": examined}, indent=2, allow_nan=False))
         return 0
     print(f"{entry['name']}: {record.title}")

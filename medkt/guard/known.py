@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from medkt.models.shipped import read_shipped
+from medkt.records import fill
 
 Rows = Float64[np.ndarray, "planes numbers"]
 Distances = Float64[np.ndarray, " planes"]
@@ -118,15 +119,8 @@ def read_known(path: Path) -> Known:
 
 
 def _known(about: Mapping[str, Any], tensors: Mapping[str, Any]) -> Known:
-    return Known(
-        encoder=about["encoder"], layer=about["layer"], mean=tensors["mean"], scale=tensors["scale"],
-        change=tensors["change"], kinds=tuple(_kind(one, tensors) for one in about["kinds"]),
-    )  # fmt: skip
-
-
-def _kind(plain: Mapping[str, Any], tensors: Mapping[str, Any]) -> Kind:
-    centres = tensors[f"centres/{plain['name']}"].astype(np.float32)
-    return Kind(**{**plain, "own": tuple(plain["own"])}, centres=centres)
+    kinds = [{**one, "centres": tensors[f"centres/{one['name']}"].astype(np.float32)} for one in about["kinds"]]
+    return fill(Known, {**about, **{name: tensors[name] for name in ("mean", "scale", "change")}, "kinds": kinds})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

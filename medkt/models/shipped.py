@@ -19,7 +19,7 @@ def read_shipped(
         path: of the file.
         key: of the metadata that holds the JSON.
         version: that the JSON must state.
-        make: takes the JSON and the arrays; what it lacks or cannot read is said as damage of the file.
+        make: takes the JSON without its version, and the arrays; what it lacks or cannot read is said as damage of the file.
 
     Raises:
         WeightsError: it is missing, damaged, or of another version.
@@ -32,6 +32,6 @@ def read_shipped(
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
         if about["version"] != version:
             raise ValueError(f"version {about['version']!r}")
-        return make(about, tensors)
+        return make({name: value for name, value in about.items() if name != "version"}, tensors)
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise WeightsError(f"cannot read {path}: {error}; reinstall medkt") from error

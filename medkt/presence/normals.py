@@ -18,6 +18,7 @@ from jaxtyping import Float32, Int64
 from medkt.models.encoder import DualEncoder
 from medkt.models.shipped import read_shipped
 from medkt.models.small.dual_encoder import WEIGHTS
+from medkt.records import fill
 
 NAME = "normals.safetensors"
 VERSION = "1"
@@ -125,18 +126,15 @@ def read_normals(path: Path) -> Normals:
 
 
 def _normals(about: Mapping[str, Any], tensors: Mapping[str, Any]) -> Normals:
-    return Normals(
-        encoder=str(about["encoder"]),
-        groups=tuple(_group(one, tensors) for one in about["groups"]),
-        covered={str(name): float(most) for name, most in about["covered"].items()},
-    )
+    groups = [_with_arrays(one, tensors) for one in about["groups"]]
+    return fill(Normals, {**about, "groups": groups})
 
 
-def _group(plain: Mapping[str, Any], tensors: Mapping[str, Any]) -> NormalStudies:
-    told = {name: plain[name] for name in ("modality", "body", "window", "step_mm")}
-    name = "/".join((*map(str, list(told.values())[:3]), f"{told['step_mm']:g}"))
+def _with_arrays(plain: Mapping[str, Any], tensors: Mapping[str, Any]) -> dict[str, Any]:
+    told = {name: value for name, value in plain.items() if name != "scale"}
+    name = "/".join((*(told[part] for part in ("modality", "body", "window")), f"{told['step_mm']:g}"))
     features = tensors[f"{name}:features"].astype(np.float32) * np.float32(plain["scale"])
-    return NormalStudies(
-        **told, features=features / np.linalg.norm(features, axis=1, keepdims=True),
-        studies=tensors[f"{name}:studies"].astype(np.int64), places=tensors[f"{name}:places"].astype(np.int64),
-    )  # fmt: skip
+    return {
+        **told, "features": features / np.linalg.norm(features, axis=1, keepdims=True),
+        "studies": tensors[f"{name}:studies"].astype(np.int64), "places": tensors[f"{name}:places"].astype(np.int64),
+    }  # fmt: skip

@@ -17,7 +17,7 @@ from medkt.errors import InputError, SettingsError
 from medkt.examine import ROWS, Examined, ExamineSettings, draw_pairs, examine, margins, share, won
 from medkt.examine.ask import _variance_shares
 from medkt.examine.examination import Examination, Row, Share
-from medkt.examine.store import SHIPPED, as_json, as_text, examination_path, find_examination, read_examination
+from medkt.examine.store import FORM, SHIPPED, examination_path, find_examination, read_examination
 from medkt.examine.swaps import SEED
 from medkt.examine.told import negation_told, not_told
 from medkt.io.read import read_image
@@ -56,7 +56,7 @@ def examination(examined: Examined) -> Examination:
 def keep(examination: Examination, change: Callable[[str], str] = lambda text: text) -> Path:
     path = examination_path(examination.digest)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(change(as_text(examination)), encoding="utf-8")
+    path.write_text(change(FORM.text(examination)), encoding="utf-8")
     return path
 
 
@@ -132,7 +132,7 @@ def test_it_is_kept_under_its_digest_and_read_again(examination: Examination) ->
     path = keep(mine)
     assert path.name == f"{DIGEST}.json"
     assert find_examination(DIGEST) == mine
-    assert as_json(mine)["version"] == 1
+    assert FORM.write(mine)["version"] == 1
     assert find_examination("") is None
     with pytest.raises(InputError, match="kept by the SHA-256 of the weights"):
         examination_path("adapted from something")
@@ -243,5 +243,5 @@ def test_the_card_holds_the_tables_of_the_shipped_one() -> None:
 
 
 def test_figures_are_finite(examination: Examination) -> None:
-    numbers = re.findall(r"-?\d+\.\d+", json.dumps(as_json(examination)))
+    numbers = re.findall(r"-?\d+\.\d+", json.dumps(FORM.write(examination)))
     assert all(math.isfinite(float(one)) for one in numbers)

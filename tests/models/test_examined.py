@@ -8,7 +8,7 @@ import pytest
 from test_loaders import load_small_biomedclip, load_small_clip, load_small_medclip
 
 from medkt.examine import ROWS, ExamineSettings, examine
-from medkt.examine.store import as_text
+from medkt.examine.store import FORM
 from medkt.models.dual import TwoTowers
 
 EVERY = ("cxr", "ct", "mri", "ultrasound")
@@ -39,4 +39,4 @@ def test_a_generated_checkpoint_is_examined(
     assert {one.case.domain for one in found.lesions} == set(domains)
     assert told.lesions.pictures == 4
     assert not all(row.right.share == 1 for row in told.rows.values())  # its weights are random
-    assert "NaN" not in as_text(told)
+    assert "NaN" not in FORM.text(told)
