@@ -1,24 +1,19 @@
 """The sizes of a finding as words and as a record: always of one lesion, the largest named as such, number and sum beside it."""
 
-from typing import Any
-
 from medkt.metrics import LesionMeasures, Measures
-from medkt.records import as_plain
+from medkt.report.study_record import MeasuresRecord
 
 LISTED = 100  # lesions in `result.json`; the largest
 
 
-def measures_record(measures: Measures) -> dict[str, Any]:
+def measures_record(measures: Measures) -> MeasuresRecord:
     """As `result.json` holds it: the count, the sums, the largest lesion, and a list of the largest `LISTED`."""
-    record = as_plain(measures)
-    return {
-        **{name: record[name] for name in ("unit", "slice_axis", "mask_voxels")},
-        "lesion_count": measures.lesion_count,
-        "border_count": measures.border_count,
-        **{name: record[name] for name in ("sum_volume_ml", "sum_area", "frame", "most_in_a_frame")},
-        "largest": as_plain(measures.largest),
-        "lesions": record["lesions"][:LISTED],
-    }
+    return MeasuresRecord(
+        unit=measures.unit, slice_axis=measures.slice_axis, mask_voxels=measures.mask_voxels,
+        lesion_count=measures.lesion_count, border_count=measures.border_count, sum_volume_ml=measures.sum_volume_ml,
+        sum_area=measures.sum_area, frame=measures.frame, most_in_a_frame=measures.most_in_a_frame,
+        largest=measures.largest, lesions=measures.lesions[:LISTED],
+    )  # fmt: skip
 
 
 def size_text(measures: Measures) -> str:

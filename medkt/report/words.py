@@ -11,6 +11,7 @@ from matplotlib.transforms import Bbox
 
 from medkt.pipeline import FindingResult
 from medkt.report.figures import BACKGROUND, DPI, TEXT, drawable
+from medkt.report.study_record import TextMapsRecord, TextRecord, TokenRecord, WordRecord
 from medkt.saliency.text_map import TextMap
 
 WORDS_FILE = "words.png"
@@ -21,47 +22,41 @@ _GAP = 0.08  # inches between two words
 _SHADE = (0.98, 0.55, 0.15)
 
 
-def words_record(finding: FindingResult) -> dict[str, Any] | None:
+def words_record(finding: FindingResult) -> TextMapsRecord | None:
     """What `result.json` says of the words of one finding; None where no text map was made."""
     words = finding.found.words
     if words is None:
         return None
-    return {
-        "plane": finding.looked.index(words.index),
-        "layer": words.maps[0].layer if words.maps else None,
-        "mask_rule": words.rule,
-        "control": "a picture of noise",
-        "texts": [_text_record(one, inside) for one, inside in zip(words.maps, words.inside, strict=True)],
-    }
+    return TextMapsRecord(
+        plane=finding.looked.index(words.index), layer=words.maps[0].layer if words.maps else None,
+        mask_rule=words.rule, control="a picture of noise",
+        texts=tuple(_text_record(one, inside) for one, inside in zip(words.maps, words.inside, strict=True)),
+    )  # fmt: skip
 
 
-def _text_record(map_: TextMap, inside: Sequence[bool]) -> dict[str, Any]:
-    words = map_.words
-    word_of = {token: number for number, word in enumerate(words) for token in range(word.first, word.end)}
-    numbers = (map_.nats.tolist(), map_.units.tolist(), map_.control.tolist())
-    tokens = zip(map_.pieces.names, *numbers, strict=True)
-    return {
-        "text": map_.text,
-        "cut_off": map_.cut_off,
-        "cosine": _rounded(map_.cosine),
-        "cosine_of_control": _rounded(map_.control_cosine),
-        "depends_on_image": _rounded(map_.image_index),
-        "agrees_with_itself": _rounded(map_.steadiness),
-        "words": [
-            {
-                "word": one.text, "pieces": one.pieces, "nats": _rounded(one.nats), "unit": _rounded(one.unit),
-                "inside": here,
-            }
-            for one, here in zip(words, inside, strict=True)
-        ],
-        "tokens": [
-            {
-                "token": name, "word": word_of.get(place), "special": map_.pieces.spans[place] is None,
-                "nats": _rounded(nats), "unit": _rounded(unit), "nats_of_control": _rounded(control),
-            }
-            for place, (name, nats, unit, control) in enumerate(tokens)
-        ],
-    }  # fmt: skip
+def _text_record(map_: TextMap, inside: Sequence[bool]) -> TextRecord:
+    return TextRecord(
+        text=map_.text, cut_off=map_.cut_off, cosine=_rounded(map_.cosine),
+        cosine_of_control=_rounded(map_.control_cosine), depends_on_image=_rounded(map_.image_index),
+        agrees_with_itself=_rounded(map_.steadiness), words=tuple(_words(map_, inside)), tokens=tuple(_tokens(map_)),
+    )  # fmt: skip
+
+
+def _words(map_: TextMap, inside: Sequence[bool]) -> Iterator[WordRecord]:
+    for one, here in zip(map_.words, inside, strict=True):
+        yield WordRecord(
+            word=one.text, pieces=one.pieces, nats=_rounded(one.nats), unit=_rounded(one.unit), inside=here
+        )
+
+
+def _tokens(map_: TextMap) -> Iterator[TokenRecord]:
+    word_of = {token: number for number, word in enumerate(map_.words) for token in range(word.first, word.end)}
+    numbers = zip(map_.nats.tolist(), map_.units.tolist(), map_.control.tolist(), strict=True)
+    for place, (name, (nats, unit, control)) in enumerate(zip(map_.pieces.names, numbers, strict=True)):
+        yield TokenRecord(
+            token=name, word=word_of.get(place), special=map_.pieces.spans[place] is None, nats=_rounded(nats),
+            unit=_rounded(unit), nats_of_control=_rounded(control),
+        )  # fmt: skip
 
 
 def _rounded(value: float | None) -> float | None:

@@ -26,6 +26,7 @@ from medkt.io.guard import one_line
 from medkt.io.moves import is_moving, move_files
 from medkt.io.parts import part_beside
 from medkt.pipeline import FindingResult, StudyResult
+from medkt.pipeline.look import Looked
 from medkt.presence import Presence
 from medkt.records import as_plain
 from medkt.report.figures import Panel, draw_panels
@@ -33,7 +34,20 @@ from medkt.report.formats import SEG_FILE, SegWritten, write_seg
 from medkt.report.formats import Formats as Formats
 from medkt.report.html import render_report
 from medkt.report.sizes import axes_text, measures_record, size_text
+from medkt.report.study_record import (
+    FORM,
+    CalibrationRecord,
+    FindingRecord,
+    InputRecord,
+    ModelsRecord,
+    NormalsRecord,
+    ReferenceScores,
+    SliceRecord,
+    StudyRecord,
+)
 from medkt.report.words import WORDS_FILE, draw_words, words_record
+from medkt.segmentation.slicewise import SliceResult
+from medkt.spatial import Image
 from medkt.spatial.modality import written_modality
 
 RECORD = "result.json"
@@ -199,50 +213,33 @@ def record_of_result(
     seg: SegWritten | None = None,
 ) -> dict[str, Any]:
     """The content of `result.json`: numbers, words, settings and digests; no path, name or date, no NaN, no infinity."""
-    image = result.image
-    looked = result.findings[0].looked
-    planes = looked.planes
-    seg = seg or SegWritten()
-    return {
-        "medkt": __version__,
-        "notice": NOT_A_MEDICAL_DEVICE,
-        "demonstration": demonstration_of(result.encoder.name) or None,
-        "case": case,
-        "domain": result.domain.name,
-        "domain_title": result.domain.title,
-        "input": {
-            "source": image.provenance.source,
-            "digest": image.provenance.digest,
-            "modality": written_modality(image.modality),
-            "shape": list(image.geometry.shape),
-            "spacing": list(image.geometry.spacing),
-            "unit": image.geometry.unit,
-            "affine_lps": image.geometry.affine.tolist(),
-            "steps": list(image.provenance.steps),
-            "completeness": as_plain(image.provenance.completeness),
-        },
-        "orientation": planes.orientation,
-        "slice_axis": planes.axis,
-        "planes": image.geometry.shape[planes.axis],
-        "planes_scored": len(looked.positions),
-        "region": None if looked.region is None else list(looked.region),
-        "intensity": "; ".join(dict.fromkeys(f.looked.intensity.description for f in result.findings)),
-        "findings": [
-            _finding_record(result, one, files[one.concept.id], decided) | {"segment": seg.segments.get(one.concept.id)}
-            for one in result.findings
-        ],
-        "models": {"encoder": as_plain(result.encoder), "segmenter": as_plain(result.segmenter)},
-        "preset": result.preset,
-        "as_published": as_plain(result.as_published) or None,
-        "guard": result.guard,
-        "label_tuned": result.preset in LABEL_TUNED,
-        "settings": as_plain(result.settings),
-        "threads": torch.get_num_threads(),
-        "reference": any(finding.case is not None for finding in result.findings),
-        "warnings": [*result.warnings, *seg.notes],
-        "formats_refused": {} if seg.refused is None else {"dicom-seg": seg.refused},
-        "seconds": {key: round(value, 3) for key, value in result.seconds.items()},
-    }
+    looked, seg = result.findings[0].looked, seg or SegWritten()
+    record = StudyRecord(
+        medkt=__version__, notice=NOT_A_MEDICAL_DEVICE, demonstration=demonstration_of(result.encoder.name) or None,
+        case=case, domain=result.domain.name, domain_title=result.domain.title, input=_input_record(result.image),
+        orientation=looked.planes.orientation, slice_axis=looked.planes.axis,
+        planes=result.image.geometry.shape[looked.planes.axis], planes_scored=len(looked.positions),
+        region=looked.region,
+        intensity="; ".join(dict.fromkeys(f.looked.intensity.description for f in result.findings)),
+        findings=tuple(_finding_record(result, one, files[one.concept.id], decided, seg) for one in result.findings),
+        models=ModelsRecord(encoder=result.encoder, segmenter=result.segmenter), preset=result.preset,
+        as_published=result.as_published or None, guard=result.guard, label_tuned=result.preset in LABEL_TUNED,
+        settings=as_plain(result.settings), threads=torch.get_num_threads(),
+        reference=any(finding.case is not None for finding in result.findings),
+        warnings=(*result.warnings, *seg.notes),
+        formats_refused={} if seg.refused is None else {"dicom-seg": seg.refused},
+        seconds={key: round(value, 3) for key, value in result.seconds.items()},
+    )  # fmt: skip
+    return FORM.write(record)
+
+
+def _input_record(image: Image) -> InputRecord:
+    geometry, found = image.geometry, image.provenance
+    return InputRecord(
+        source=found.source, digest=found.digest, modality=written_modality(image.modality), shape=geometry.shape,
+        spacing=geometry.spacing, unit=geometry.unit, affine_lps=tuple(map(tuple, geometry.affine.tolist())),
+        steps=tuple(found.steps), completeness=found.completeness,
+    )  # fmt: skip
 
 
 def _write_all(
@@ -299,87 +296,69 @@ def _write_finding(result: StudyResult, finding: FindingResult, folder: Path, fo
 
 
 def _finding_record(
-    result: StudyResult, finding: FindingResult, files: Mapping[str, str], decided: Decided | None
-) -> dict[str, Any]:
-    found, measures, looked = finding.found, finding.measures, finding.looked
-    return {
-        "concept": finding.concept.id,
-        "name": finding.concept.name,
-        "concept_digest": finding.concept.digest,
-        "prompts": list(finding.texts.prompts),
-        "oracle_prompt": finding.concept.source == ORACLE,
-        "words_notes": list(finding.words_notes),
-        "normal_captions": list(finding.texts.normal),
-        "contrast_captions": list(finding.texts.confusable),
-        "window": looked.intensity.name,
-        "present": found.presence.present and found.presence.claims,
-        "decision": found.presence.state,
-        "no_claim": as_plain(found.presence.reasons),
-        "score": round(found.presence.score, 6),
-        "threshold": _rounded(found.presence.strong) if np.isfinite(found.presence.strong) else None,
-        "normals": _normals_record(found.presence),
-        "reason": found.presence.reason,
-        "calibration": _calibration_record(finding, decided),
-        "specificity": None if finding.specificity is None else round(finding.specificity, 4),
-        "text_maps": words_record(finding),
-        "slice_disagreement": None if found.disagreement is None else round(found.disagreement, 4),
-        "pieces_dropped": found.dropped,
-        "measures": measures_record(measures),
-        "size_text": size_text(measures),
-        "diameter_text": axes_text(measures),
-        "slices_with_mask": len({piece.index for piece in found.pieces}),
-        "slices": [
-            {
-                "index": looked.index(piece.index),
-                "score": round(piece.score, 4),
-                "boxes_xyxy": np.round(looked.on_whole(piece.prompts.boxes_xyxy), 2).tolist(),
-                "regions": as_plain(piece.regions),
-                "specificity": None if piece.map.specificity is None else round(piece.map.specificity.index, 4),
-            }
-            for piece in found.slices
-        ],
-        "reference_scores": _scores_record(finding),
-        "files": dict(files),
-    }  # fmt: skip
+    result: StudyResult, finding: FindingResult, files: Mapping[str, str], decided: Decided | None, seg: SegWritten
+) -> FindingRecord:
+    found, measures = finding.found, finding.measures
+    answer = found.presence
+    return FindingRecord(
+        concept=finding.concept.id, name=finding.concept.name, concept_digest=finding.concept.digest,
+        prompts=tuple(finding.texts.prompts), oracle_prompt=finding.concept.source == ORACLE,
+        words_notes=finding.words_notes, normal_captions=tuple(finding.texts.normal),
+        contrast_captions=tuple(finding.texts.confusable), window=finding.looked.intensity.name,
+        present=answer.present and answer.claims, decision=answer.state, no_claim=answer.reasons,
+        score=round(answer.score, 6), threshold=_rounded(answer.strong), normals=_normals_record(answer),
+        reason=answer.reason, calibration=_calibration_record(finding, decided),
+        specificity=_rounded_or_none(finding.specificity), text_maps=words_record(finding),
+        slice_disagreement=_rounded_or_none(found.disagreement), pieces_dropped=found.dropped,
+        measures=measures_record(measures), size_text=size_text(measures), diameter_text=axes_text(measures),
+        slices_with_mask=len({piece.index for piece in found.pieces}),
+        slices=tuple(_slice_record(finding.looked, piece) for piece in found.slices),
+        reference_scores=_scores_record(finding), files=files, segment=seg.segments.get(finding.concept.id),
+    )  # fmt: skip
 
 
-def _normals_record(presence: Presence) -> dict[str, Any] | None:
+def _slice_record(looked: Looked, piece: SliceResult) -> SliceRecord:
+    boxes = np.round(looked.on_whole(piece.prompts.boxes_xyxy), 2).tolist()
+    return SliceRecord(
+        index=looked.index(piece.index), score=round(piece.score, 4), boxes_xyxy=tuple(map(tuple, boxes)),
+        regions=tuple(piece.regions),
+        specificity=None if piece.map.specificity is None else round(piece.map.specificity.index, 4),
+    )  # fmt: skip
+
+
+def _normals_record(presence: Presence) -> NormalsRecord | None:
     """How many studies that hold nothing were asked the same, and the share that scored as much; None where none were."""
     if presence.null is None:
         return None
     reached = float((presence.null >= presence.score).mean())
-    return {"studies": len(presence.null), "reached_by": _rounded(reached)}
+    return NormalsRecord(studies=len(presence.null), reached_by=_rounded(reached))
 
 
-def _scores_record(finding: FindingResult) -> dict[str, Any] | None:
+def _scores_record(finding: FindingResult) -> ReferenceScores | None:
     """The scores against the reference, and by which rule its voxels were taken from the file; None without one."""
     case, reference = finding.case, finding.reference
     if case is None:
         return None
-    return {
-        "numbers": {key: _rounded(value) for key, value in case.numbers.items()},
-        "missing": dict(case.unwritable),
-        "outcome": case.outcome,
-        "reference_rule": "" if reference is None else "; ".join(reference.provenance.steps),
-    }
+    return ReferenceScores(
+        numbers={key: _rounded(value) for key, value in case.numbers.items()}, missing=dict(case.unwritable),
+        outcome=case.outcome, reference_rule="" if reference is None else "; ".join(reference.provenance.steps),
+    )  # fmt: skip
 
 
-def _calibration_record(finding: FindingResult, decided: Decided | None) -> dict[str, Any] | None:
+def _calibration_record(finding: FindingResult, decided: Decided | None) -> CalibrationRecord | None:
     """What decided and what it promises; None where the threshold of the settings did."""
     if decided is None or finding.concept.id not in decided.decisions:
         return None
     decision, rule = decided.decisions[finding.concept.id], decided.calibrations[finding.concept.id]
     claims = finding.found.presence.claims
-    record: dict[str, Any] = as_plain({
-        "site": decided.site, "key": rule.key.short, "outcome": decision.outcome if claims else "abstain",
-        "p_value": decision.p_value, "probability": decision.probability if claims else None, "unlike": decision.unlike,
-        "false_positive_rate": rule.settings.false_positive_rate,
-        "miss_rate": rule.settings.miss_rate if rule.promises_misses else None,
-        "present_above": rule.present_above, "absent_up_to": rule.absent_up_to,
-        "calibration_normals": rule.normals.count,
-        "calibration_findings": 0 if rule.findings is None else rule.findings.count,
-    })  # fmt: skip
-    return record
+    return CalibrationRecord(
+        site=decided.site, key=rule.key.short, outcome=decision.outcome if claims else "abstain",
+        p_value=decision.p_value, probability=decision.probability if claims else None, unlike=decision.unlike,
+        false_positive_rate=rule.settings.false_positive_rate,
+        miss_rate=rule.settings.miss_rate if rule.promises_misses else None,
+        present_above=rule.present_above, absent_up_to=rule.absent_up_to, calibration_normals=rule.normals.count,
+        calibration_findings=0 if rule.findings is None else rule.findings.count,
+    )  # fmt: skip
 
 
 def _panel(result: StudyResult, finding: FindingResult) -> Panel:
@@ -418,6 +397,10 @@ def _caption(finding: FindingResult) -> str:
 
 def _rounded(value: float) -> float | None:
     return round(float(value), 6) if np.isfinite(value) else None
+
+
+def _rounded_or_none(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
 
 
 def _figure(value: float | None) -> str:

@@ -18,6 +18,7 @@ import torch
 import yaml
 from pyarrow.parquet import read_table, write_table
 from run_tables import IDENTITY
+from study_records import earlier_result
 
 from medkt.bounds import parse_yaml
 from medkt.cli.main import _OneLine
@@ -474,22 +475,14 @@ def test_dimension_indices_that_are_no_numbers(tmp_path: Path) -> None:
     assert read_mask(path).values.any()
 
 
+(SLICE,) = earlier_result()["findings"][0]["slices"]
+
+
 def _case_record(tmp_path: Path, **changes: Any) -> Path:
-    """A `result.json` with what the page of a run reads of it."""
-    finding = {
-        "concept": "cyst",
-        "window": "soft",
-        "files": {"mask": "a.nii.gz"},
-        "segment": 1,
-        "slices": [{"index": 2, "score": 0.5}],
-    }
-    held = {
-        "medkt": "0",
-        "input": {"shape": [3, 4, 5], "digest": "ab"},
-        "domain": "ct",
-        "slice_axis": 0,
-        "findings": [finding],
-    }
+    """A `result.json` of a volume, with changes to it or to its finding."""
+    held = earlier_result()
+    (finding,) = held["findings"]
+    held |= {"input": {**held["input"], "shape": changes.get("shape", [3, 4, 5])}, "domain": "ct"}
     finding.update({name: value for name, value in changes.items() if name in finding})
     held.update({name: value for name, value in changes.items() if name in held})
     (tmp_path / "result.json").write_text(json.dumps(held))
@@ -499,16 +492,16 @@ def _case_record(tmp_path: Path, **changes: Any) -> Path:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"input": None}, {"input": {"shape": [3, 4], "digest": "a"}}, {"input": {"shape": [3, 4, -5], "digest": "a"}}, {"domain": "dermatology"},
+        {"input": None}, {"shape": [3, 4]}, {"shape": [3, 4, -5]}, {"domain": "dermatology"},
         {"domain": ["ct"]}, {"slice_axis": 3}, {"slice_axis": True}, {"findings": {"a": 1}}, {"findings": [1]}, {"concept": None}, {"window": 1},
-        {"files": {"mask": "../secret.nii.gz"}}, {"files": ["a"]}, {"segment": "1"}, {"segment": -1}, {"slices": [{"index": 3, "score": 0.1}]},
-        {"slices": [{"index": 1, "score": "high"}]}, {"slices": 7},
+        {"files": {"mask": "../secret.nii.gz"}}, {"files": ["a"]}, {"segment": "1"}, {"segment": -1}, {"slices": [{**SLICE, "index": 3}]},
+        {"slices": [{**SLICE, "score": "high"}]}, {"slices": 7},
     ],
     ids=str,
 )  # fmt: skip
 def test_a_result_whose_record_is_damaged(changes: dict[str, Any], tmp_path: Path) -> None:
-    assert record_of(_case_record(tmp_path))["domain"] == "ct"
-    with pytest.raises(UnreadableError, match=r"result\.json: cannot be read; run the case again"):
+    assert record_of(_case_record(tmp_path)).domain == "ct"
+    with pytest.raises(UnreadableError, match=r"result\.json: is damaged \(.*\); run the case again"):
         record_of(_case_record(tmp_path, **changes))
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from medkt.metrics import measure
+from medkt.records import as_plain
 from medkt.report.sizes import LISTED, axes_text, measures_record, size_text
 from medkt.spatial import Geometry, Mask, Stack, Unit
 
@@ -59,8 +60,9 @@ def test_a_record_lists_the_largest_and_counts_all() -> None:
     values[1, 1:58:3, 1:58:3] = True
     values[1, 1, 1:3] = True
     record = measures_record(measure(Mask(values=values, geometry=Geometry(affine=AFFINE, shape=values.shape))))
-    assert (record["lesion_count"], len(record["lesions"])) == (19 * 19, LISTED)
-    assert record["largest"] == record["lesions"][0]
-    assert (record["largest"]["voxels"], record["mask_voxels"]) == (2, 19 * 19 + 1)
-    assert json.loads(json.dumps(record, allow_nan=False)) == record
-    assert "long_axis" not in record  # no length that is of no lesion
+    assert (record.lesion_count, len(record.lesions)) == (19 * 19, LISTED)
+    assert record.largest == record.lesions[0]
+    assert (record.largest.voxels, record.mask_voxels) == (2, 19 * 19 + 1)
+    plain = as_plain(record)
+    assert json.loads(json.dumps(plain, allow_nan=False)) == plain
+    assert "long_axis" not in plain  # no length that is of no lesion

@@ -1,7 +1,6 @@
 """A case as the viewer of the page shows it: 8 bits on one coarse grid, with nothing in it that names a patient."""
 
 import gzip
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +18,7 @@ from medkt.io.mask_choice import MaskChoice
 from medkt.io.masks import read_chosen
 from medkt.io.nifti import image_from
 from medkt.report.run.case_record import finding_in
+from medkt.report.study_record import FindingRecord, StudyRecord
 from medkt.shapes import Voxels
 from medkt.spatial import Geometry, Image
 
@@ -65,7 +65,7 @@ class ShownLayers:
     start: tuple[int, int, int]
 
 
-def show_study(image: Image, case: Case, record: Mapping[str, Any], concept: str, *, window: str | None) -> ShownVolume:
+def show_study(image: Image, case: Case, record: StudyRecord, concept: str, *, window: str | None) -> ShownVolume:
     """The image and its reference, as the run looked at it.
 
     Args:
@@ -78,11 +78,11 @@ def show_study(image: Image, case: Case, record: Mapping[str, Any], concept: str
     Raises:
         InputError: the image is another than the run saw.
     """
-    if image.provenance.digest != record["input"]["digest"]:
+    if image.provenance.digest != record.input.digest:
         raise InputError("the image is another than the run saw; its files have changed since, so run the case again")
     whole = image.geometry
     steps = steps_of(whole.shape)
-    shown, description = _grey(image, domain(record["domain"]), window, finding_in(record, concept)["window"])
+    shown, description = _grey(image, domain(record.domain), window, finding_in(record, concept).window)
     reference = reference_mask(case, image=image).values
     return ShownVolume(
         image=coarse(shown, steps, "image"), reference=coarse(reference, steps, "inside"),
@@ -90,7 +90,7 @@ def show_study(image: Image, case: Case, record: Mapping[str, Any], concept: str
     )  # fmt: skip
 
 
-def show_layers(shown: ShownVolume, image: Image, folder: Path, record: Mapping[str, Any], concept: str) -> ShownLayers:
+def show_layers(shown: ShownVolume, image: Image, folder: Path, record: StudyRecord, concept: str) -> ShownLayers:
     """The mask and the saliency map that a run wrote of a case.
 
     Args:
@@ -105,10 +105,10 @@ def show_layers(shown: ShownVolume, image: Image, folder: Path, record: Mapping[
         InputError: a file cannot be read.
     """
     finding = finding_in(record, concept)
-    files = finding["files"]
+    files = finding.files
     own = next((files[kind] for kind in ("mask", "mask_nrrd", "mask_mha") if kind in files), None)
     name = own or files.get("dicom_seg")
-    choice = _OWN if own else MaskChoice(labels=(int(finding.get("segment") or 1),))
+    choice = _OWN if own else MaskChoice(labels=(finding.segment or 1,))
     mask = (
         None if name is None else coarse(read_chosen(folder / name, choice, like=image).values, shown.steps, "inside")
     )
@@ -187,15 +187,13 @@ def _saliency(path: Path, shown: ShownVolume) -> Bytes:
     return coarse(np.ceil(BRIGHTEST * np.clip(stored.values / highest, 0, 1)).astype(np.uint8), shown.steps, "highest")
 
 
-def _start(
-    shown: ShownVolume, mask: Bytes | None, record: Mapping[str, Any], finding: Mapping[str, Any]
-) -> tuple[int, int, int]:
+def _start(shown: ShownVolume, mask: Bytes | None, record: StudyRecord, finding: FindingRecord) -> tuple[int, int, int]:
     """In the plane with the highest score, which the overlay shows too; there where the mask or the reference is."""
-    axis = int(record["slice_axis"])
+    axis = record.slice_axis
     layers = [layer for layer in (mask, shown.reference) if layer is not None]
-    if finding["slices"]:
-        best = max(finding["slices"], key=lambda one: (one["score"], -one["index"]))["index"]
-        place: int | None = int(best) // shown.steps[axis]
+    if finding.slices:
+        best = max(finding.slices, key=lambda one: (one.score, -one.index)).index
+        place: int | None = best // shown.steps[axis]
     else:
         place = None
     for layer in layers:

@@ -163,7 +163,7 @@ def case_record(path: Path) -> object:
     record = record_of(path / "result")
     study = next((path / "study").glob("image.nii*"))
     image = read_image(study)
-    concept = record["findings"][0]["concept"] if record["findings"] else "none"
+    concept = record.findings[0].concept if record.findings else "none"
     case = Case(case_id="a", image=study, references=(reference_path(study),), reference_kind="mask")
     shown = show_study(image, case, record, concept, window=None)
     layers = show_layers(shown, image, path / "result", record, concept)

@@ -4,11 +4,11 @@ import hashlib
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import nibabel as nib
 import numpy as np
 import pytest
+from study_records import earlier_result
 
 from medkt.datasets.case import Case
 from medkt.errors import GeometryMismatchError, InputError, UnreadableError
@@ -24,11 +24,13 @@ from medkt.report.run.volumes import (
     show_study,
     steps_of,
 )
+from medkt.report.study_record import FORM
 from medkt.spatial import Geometry, Image
 
 RNG = np.random.default_rng(3)
-FINDING: dict[str, Any] = {"concept": "nodule", "window": "lung", "slices": [], "files": {}}
-RECORD: dict[str, Any] = {"case": "case-1", "domain": "ct", "slice_axis": 0, "findings": [FINDING]}
+EARLIER = FORM.read(earlier_result(), where="a result")
+FINDING = replace(EARLIER.findings[0], concept="nodule", window="lung", slices=(), files={})
+RECORD = replace(EARLIER, domain="ct", findings=(FINDING,))
 
 
 def _geometry(shape: tuple[int, int, int]) -> Geometry:
@@ -130,11 +132,15 @@ def test_the_first_place_is_in_the_plane_with_the_highest_score() -> None:
     reference = np.zeros((6, 8, 10), np.uint8)
     reference[4, 2:5, 3:6] = 255
     shown, image = _shown(reference), _image(reference.shape)
-    scored = [{"index": 2, "score": 0.4}, {"index": 4, "score": 0.9}]
-    record = {**RECORD, "findings": [{**FINDING, "slices": scored}]}
-    assert show_layers(shown, image, Path(), record, "nodule").start == (4, 3, 4)
-    scored[0]["score"] = 1.0  # nothing is outlined there: the middle of that plane
-    assert show_layers(shown, image, Path(), record, "nodule").start == (2, 4, 5)
+
+    def start(*scores: float) -> tuple[int, int, int]:
+        (one,) = EARLIER.findings[0].slices
+        slices = tuple(replace(one, index=place, score=score) for place, score in zip((2, 4), scores, strict=True))
+        record = replace(RECORD, findings=(replace(FINDING, slices=slices),))
+        return show_layers(shown, image, Path(), record, "nodule").start
+
+    assert start(0.4, 0.9) == (4, 3, 4)
+    assert start(1.0, 0.9) == (2, 4, 5)  # nothing is outlined there: the middle of that plane
     assert show_layers(shown, image, Path(), RECORD, "nodule").start == (4, 3, 4)
     empty = _shown(np.zeros_like(reference))
     assert show_layers(empty, image, Path(), RECORD, "nodule").start == (3, 4, 5)
@@ -145,17 +151,17 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
         record_of(tmp_path)
     with pytest.raises(InputError, match="record of the case has no finding cyst"):
         finding_in(RECORD, "cyst")
-    assert is_volume({"input": {"shape": [2, 64, 64]}})
-    assert not is_volume({"input": {"shape": [1, 64, 64]}})
+    assert is_volume(replace(RECORD, input=replace(RECORD.input, shape=(2, 64, 64))))
+    assert not is_volume(RECORD)
 
 
 def test_another_image_and_another_grid_are_refused(tmp_path: Path) -> None:
     image = _image((6, 8, 10))
     case = Case(case_id="a", image=tmp_path)
     with pytest.raises(InputError, match="the image is another than the run saw"):
-        show_study(image, case, {**RECORD, "input": {"digest": "0" * 64}}, "nodule", window=None)
+        show_study(image, case, RECORD, "nodule", window=None)
     values = np.zeros((5, 8, 10), np.uint8)
     (tmp_path / "map.nii.gz").write_bytes(nifti_bytes(values, _geometry((5, 8, 10))))
-    record = {**RECORD, "findings": [{**FINDING, "files": {"saliency": "map.nii.gz"}}]}
+    record = replace(RECORD, findings=(replace(FINDING, files={"saliency": "map.nii.gz"}),))
     with pytest.raises(GeometryMismatchError, match=r"the saliency map map\.nii\.gz lies on another grid"):
         show_layers(_shown(np.zeros((6, 8, 10), np.uint8)), image, tmp_path, record, "nodule")
