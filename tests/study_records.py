@@ -5,7 +5,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-RUN = Path(__file__).parent / "cohort" / "run_of_0_1.zip"
+RUN = Path(__file__).parent / "runs" / "run_of_0_1.zip"
 
 
 def earlier_result(case: str = "case-9365652904006da2f0e7") -> dict[str, Any]:
