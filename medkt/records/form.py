@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from medkt.bounds import parse_json, read_text
+from medkt.bounds.texts import LARGEST_TEXT, parse_json, read_text
 from medkt.errors import InputError, MedktError, UnreadableError, UnsupportedError
-from medkt.records.fill import fill
+from medkt.records.fill import fill, hints_of
 from medkt.records.plain import as_plain
 
 T = TypeVar("T")
@@ -33,10 +33,11 @@ class RecordForm(Generic[T]):
         unnamed: the number of a record that names none; 0 where each names its own.
         earlier: by number, what makes a record of that number one of the next; none where it only lacks what has a default.
         sum_of: the checksum over all else, which stands last under "sum"; None where there is none.
-        summed_from: the first number that has one.
+        summed_from: from which number on there must be one; one that is there is looked at whatever the number.
         more: whether keys that are not known are passed over, as a later version may have added them.
         writer: the command that writes it.
         again: what to do about one that cannot be read.
+        largest: bytes of a file of it.
     """
 
     kind: type[T]
@@ -51,6 +52,7 @@ class RecordForm(Generic[T]):
     more: bool = False
     writer: str = ""
     again: str = "take it from a copy"
+    largest: int = LARGEST_TEXT
 
     def write(self, record: T) -> Plain:
         """What a file of it holds."""
@@ -68,7 +70,7 @@ class RecordForm(Generic[T]):
             InputError: it cannot be opened, is no JSON, or is no such record; as `read` otherwise.
         """
         try:
-            content = parse_json(read_text(Path(path)), str(path))
+            content = parse_json(read_text(Path(path), largest=self.largest), str(path))
         except MedktError:  # some are ValueErrors too
             raise
         except OSError as error:
@@ -117,11 +119,13 @@ class RecordForm(Generic[T]):
     def _today(self, plain: Plain, number: int) -> Plain:
         """The fields, as today's form has them."""
         held = {key: value for key, value in plain.items() if key not in {*self.head, self.key, SUM}}
+        if self.key in hints_of(self.kind):  # a record that says by itself of which number it is
+            held[self.key] = number
         for each in range(number, self.number):
             held = self.earlier[each](held) if each in self.earlier else held
         return held
 
     def _is_sound(self, plain: Plain, number: int) -> bool:
-        if self.sum_of is None or number < self.summed_from:
+        if self.sum_of is None or (SUM not in plain and number < self.summed_from):
             return True
         return bool(plain.get(SUM) == self.sum_of({key: value for key, value in plain.items() if key != SUM}))

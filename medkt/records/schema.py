@@ -26,10 +26,10 @@ def schema_of(form: RecordForm[Any]) -> dict[str, Any]:
     parts: dict[str, Any] = {}
     whole = _object(form.kind, parts)
     head = {key: {"const": word} for key, word in form.head.items()}
-    properties = {**head, form.key: {"const": form.number}, **whole["properties"]}
+    properties = {**head, **whole["properties"], form.key: {"const": form.number}}
     if form.sum_of is not None:
         properties[SUM] = {"type": "string"}
-    needed = [*head, form.key, *whole["required"], *([SUM] if form.sum_of else [])]
+    needed = list(dict.fromkeys([*head, form.key, *whole["required"], *([SUM] if form.sum_of else [])]))
     return {
         "$schema": DRAFT, "title": f"{form.name}, {form.key} {form.number}", "description": _first_line(form.kind),
         "type": "object", "properties": properties, "required": needed, "$defs": dict(sorted(parts.items())),

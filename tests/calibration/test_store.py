@@ -98,6 +98,7 @@ def test_a_digit_that_changed_is_seen(tmp_path: Path) -> None:
     path.write_text(json.dumps(content))
     with pytest.raises(InputError, match="was changed since it was written"):
         read_calibration(path)
+    del content["sum"]
     content["version"] = 1  # which knew no checksum
     path.write_text(json.dumps(content))
     assert read_calibration(path).normals.scores[-1] == content["normals"]["scores"][-1]

@@ -18,6 +18,7 @@ from medkt.report.run.class_words import CSV_HEAD as CLASS_CSV_HEAD
 from medkt.report.run.class_words import class_csv_row
 from medkt.report.run.comparison import ComparedLine
 from medkt.report.run.evaluation import Evaluation
+from medkt.report.run.evaluation_record import evaluation_record
 from medkt.report.run.words import CSV_HEAD, csv_row
 from medkt.statistics import BootstrapSettings, Interval
 
@@ -33,7 +34,7 @@ def write_evaluation(folder: Path, evaluation: Evaluation, settings: Mapping[str
     Raises:
         OutputError: they cannot be written.
     """
-    written = _write_json(folder / "evaluation.json", {"settings": dict(settings), **as_plain(evaluation)})
+    written = _write_json(folder / "evaluation.json", evaluation_record(evaluation, settings))
     table = write_rows(folder / "evaluation.csv", CSV_HEAD, (csv_row(line) for line in evaluation.lines))
     return written, table
 
@@ -46,7 +47,8 @@ def write_comparison(
     Raises:
         OutputError: it cannot be written.
     """
-    content = {"arms": list(arms), "settings": as_plain(settings), "lines": as_plain(lines)}
+    head = {"medkt": __version__, "notice": NOT_A_MEDICAL_DEVICE, "arms": list(arms)}
+    content = {**head, "settings": as_plain(settings), "lines": as_plain(lines)}
     return _write_json(folder / "comparison.json", content)
 
 
@@ -56,7 +58,7 @@ def write_classes(folder: Path, evaluation: ClassEvaluation, settings: Mapping[s
     Raises:
         OutputError: they cannot be written.
     """
-    written = _write_json(folder / "evaluation.json", {"settings": dict(settings), **as_plain(evaluation)})
+    written = _write_json(folder / "evaluation.json", evaluation_record(evaluation, settings))
     table = write_rows(folder / "evaluation.csv", CLASS_CSV_HEAD, (class_csv_row(line) for line in evaluation.lines))
     cells = (
         {"true": one.truth, "predicted": one.predicted, "cases": str(one.cases)} | _ends(one.share)
@@ -72,6 +74,5 @@ def _ends(share: Interval) -> dict[str, str]:
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> Path:
-    record = {"medkt": __version__, "notice": NOT_A_MEDICAL_DEVICE, **content}
-    text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     return write_atomically(path, lambda part: part.write_text(text, encoding="utf-8"))
