@@ -37,7 +37,7 @@ def fill(kind: type[T], values: object, *, where: str = "", entry: str = "key", 
 
 
 @cache
-def hints_of(kind: type) -> dict[str, Any]:
+def hints_of(kind: Any) -> dict[str, Any]:
     """The types of a dataclass's fields, by name."""
     return typing.get_type_hints(kind)
 
