@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pages import name_of, pages
+from schemas import FORMS, file_of
 
 from medkt import errors
 from medkt.cli.main import COMMANDS
@@ -56,7 +57,7 @@ def made(name: str) -> str:
     kind, _, what = name.partition(" ")
     makers = {
         "options": _options, "settings": _settings, "errors": _errors, "models": _models, "presets": _presets,
-        "learning": _learning,
+        "learning": _learning, "records": _records,
     }  # fmt: skip
     if kind not in makers:
         raise LookupError(f"no generated part {name!r}")
@@ -181,7 +182,15 @@ def _presets(what: str) -> str:
     return _table(("preset", "what it is", "source"), rows)
 
 
-# ---- errors and models
+# ---- errors, records and models
+
+
+def _records(_: str) -> str:
+    rows = [
+        (where, f"`{file_of(form).name}`", f"`{form.key}` {form.number}", f"{form.unnamed or 1} to {form.number}")
+        for form, where in FORMS
+    ]
+    return _table(("record", "schema", "number today", "numbers read"), rows)
 
 
 def _errors(_: str) -> str:

@@ -108,7 +108,15 @@ def test_generated_parts_are_up_to_date(page: Path) -> None:
 
 
 def test_the_reference_holds_a_part_for_everything() -> None:
-    wanted = {*command_parts(), *settings_parts(), *preset_parts(), "errors", "models encoders", "models segmenters"}
+    wanted = {
+        *command_parts(),
+        *settings_parts(),
+        *preset_parts(),
+        "errors",
+        "records",
+        "models encoders",
+        "models segmenters",
+    }
     held = {name for page in pages() for name in parts_of(page)}
     assert held == wanted, f"add `<!-- generated: NAME -->` and `<!-- end generated -->` to a page, then {UPDATE}"
 

@@ -1,6 +1,6 @@
 """How often nothing was claimed, and why: it stands at the head of every table, for it counts as not seen in all of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ from medkt.report.run.scores import Rows, Scores
 from medkt.statistics import Interval, share_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 EARLIER = "unlike-site-or-between-rates"  # a calibration of an earlier version, which did not say which
 
@@ -33,7 +33,7 @@ class Unclaimed:
     held: int
     share: Interval
     with_finding: int
-    why: "Mapping[str, int]"
+    why: Mapping[str, int]
 
     @property
     def words(self) -> str:
