@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from medkt.bounds.texts import LARGEST_TEXT, parse_json, read_text
 from medkt.errors import InputError, MedktError, UnreadableError, UnsupportedError
@@ -119,7 +119,7 @@ class RecordForm(Generic[T]):
     def _today(self, plain: Plain, number: int) -> Plain:
         """The fields, as today's form has them."""
         held = {key: value for key, value in plain.items() if key not in {*self.head, self.key, SUM}}
-        if self.key in hints_of(self.kind):  # a record that says by itself of which number it is
+        if self.key in hints_of(cast(Any, self.kind)):  # a record that says by itself of which number it is
             held[self.key] = number
         for each in range(number, self.number):
             held = self.earlier[each](held) if each in self.earlier else held
