@@ -26,6 +26,27 @@ _WHERE = {
     "learn": "medkt.learning",
     "read_package": "medkt.concepts",
     "evaluate_case": "medkt.metrics",
+    "segment_studies": "medkt.requests.segment",
+    "SegmentRequest": "medkt.requests.segment",
+    "explain_study": "medkt.requests.explain",
+    "ExplainRequest": "medkt.requests.explain",
+    "classify_studies": "medkt.requests.classify",
+    "ClassifyRequest": "medkt.requests.classify",
+    "learn_concept": "medkt.requests.learn",
+    "LearnRequest": "medkt.requests.learn",
+    "invert_concepts": "medkt.requests.invert",
+    "InvertRequest": "medkt.requests.invert",
+    "batch": "medkt.requests.batch",
+    "BatchRequest": "medkt.requests.batch",
+    "evaluate": "medkt.requests.evaluate",
+    "EvaluateRequest": "medkt.requests.evaluate_request",
+    "compare": "medkt.requests.compare",
+    "CompareRequest": "medkt.requests.compare",
+    "write_report": "medkt.requests.report",
+    "ReportRequest": "medkt.requests.report",
+    "calibrate": "medkt.requests.calibrate",
+    "CalibrateRequest": "medkt.requests.calibrate",
+    "Listener": "medkt.requests.listening",
     "Geometry": "medkt.spatial",
     "Image": "medkt.spatial",
     "SaliencyMap": "medkt.spatial",
@@ -53,6 +74,27 @@ if TYPE_CHECKING:
     from medkt.pipeline import mask_from as mask_from
     from medkt.pipeline import prompts_from as prompts_from
     from medkt.pipeline import segment as segment
+    from medkt.requests.batch import BatchRequest as BatchRequest
+    from medkt.requests.batch import batch as batch
+    from medkt.requests.calibrate import CalibrateRequest as CalibrateRequest
+    from medkt.requests.calibrate import calibrate as calibrate
+    from medkt.requests.classify import ClassifyRequest as ClassifyRequest
+    from medkt.requests.classify import classify_studies as classify_studies
+    from medkt.requests.compare import CompareRequest as CompareRequest
+    from medkt.requests.compare import compare as compare
+    from medkt.requests.evaluate import evaluate as evaluate
+    from medkt.requests.evaluate_request import EvaluateRequest as EvaluateRequest
+    from medkt.requests.explain import ExplainRequest as ExplainRequest
+    from medkt.requests.explain import explain_study as explain_study
+    from medkt.requests.invert import InvertRequest as InvertRequest
+    from medkt.requests.invert import invert_concepts as invert_concepts
+    from medkt.requests.learn import LearnRequest as LearnRequest
+    from medkt.requests.learn import learn_concept as learn_concept
+    from medkt.requests.listening import Listener as Listener
+    from medkt.requests.report import ReportRequest as ReportRequest
+    from medkt.requests.report import write_report as write_report
+    from medkt.requests.segment import SegmentRequest as SegmentRequest
+    from medkt.requests.segment import segment_studies as segment_studies
     from medkt.spatial import Geometry as Geometry
     from medkt.spatial import Image as Image
     from medkt.spatial import Mask as Mask

@@ -30,7 +30,6 @@ import torch
 from batch_cost import draw, revision_of
 from learn_full_size import generated_encoder
 
-from medkt.cli import cohort_options
 from medkt.cli.main import main as medkt
 from medkt.concepts import load_concept
 from medkt.config import resolve, resolve_learning
@@ -49,6 +48,7 @@ from medkt.phantom.study import write_study
 from medkt.pipeline import ModelFacts, Pipeline, Study
 from medkt.report.formats import Formats
 from medkt.report.write import write_result
+from medkt.requests import work
 from medkt.runs.engine import Event, Finished, Ready
 from medkt.runs.local import LocalEngine
 from medkt.saliency import texts_kept
@@ -180,14 +180,12 @@ def batched(what: str, cases: int, folder: Path) -> Row:
             [sys.executable, "-c", BEFORE, asked], env=env, capture_output=True, text=True, check=True
         ).stdout
     )
-    before, made = _used(), cohort_options.engine_of
-    cohort_options.engine_of = lambda arguments, factory, run: Observed(
-        factory, run.workers.resolve(), workers=1, threads=1
-    )  # type: ignore[assignment]
+    before, made = _used(), work.engine_of
+    work.engine_of = lambda request, factory, run: Observed(factory, run.workers.resolve(), workers=1, threads=1)  # type: ignore[assignment]
     try:
         assert medkt(words) == 0
     finally:
-        cohort_options.engine_of = made
+        work.engine_of = made
     seen = Observed.last
     return Row(
         what=what, least=plan["seconds"]["least"], most=plan["seconds"]["most"],

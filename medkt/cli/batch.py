@@ -12,31 +12,15 @@ import argparse
 import json
 from pathlib import Path
 
-from medkt.cli.cohort_options import (
-    SOME_FAILED,
-    add_privacy,
-    add_prompts,
-    add_reading,
-    add_site,
-    add_work,
-    asked_of,
-    exit_code,
-    factory_of,
-    identity_of,
-    manifest_plan_of,
-    require_work,
-    run_plan,
-    salt_of,
-)
-from medkt.cli.dry_run import add_dry_run, plan_batch
-from medkt.cli.published import settle
+from medkt.cli.dry_run import add_dry_run
+from medkt.cli.fill import add_options, filled
+from medkt.cli.terminal import SOME_FAILED, Terminal, exit_code
+from medkt.requests.batch import BatchRequest, batch
 
 ACTIONS = ("run", "status", "retry", "merge", "verify")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    from medkt.cli.segment import add_guard, add_models, add_words
-
     parser.add_argument(
         "action", nargs="?", choices=ACTIONS, default="run",
         help="run (also goes on with a run), status, retry (failed cases are done again by the next run), merge (shards), "
@@ -45,28 +29,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "runs", nargs="*", type=Path, metavar="RUN", help="folders of runs, for status, retry, merge and verify"
     )
-    parser.add_argument("--manifest", type=Path, metavar="TABLE", help="the cases: a CSV or Parquet file")
-    parser.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        metavar="RUN",
-        help="the run's folder; one that is there goes on; only --dry-run does without",
-    )
-    add_words(parser, learnt=True)
-    add_reading(parser)
-    add_models(parser)
-    add_site(parser)
-    add_guard(parser)
-    add_work(parser)
-    add_privacy(parser)
-    add_prompts(parser)
     parser.add_argument("--kind", default="", metavar="LIST", help="retry only failures of these kinds, with commas")
     parser.add_argument(
         "--partial", action="store_true", help="merge what there is, though cases or shards are missing"
     )
     parser.add_argument("--json", action="store_true", help="JSON lines on stdout: start, case, progress, end")
     add_dry_run(parser)
+    add_options(parser, BatchRequest)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -74,8 +43,6 @@ def run(arguments: argparse.Namespace) -> int:
     from medkt.errors import SettingsError
 
     if arguments.action == "run":
-        if arguments.manifest is None or (arguments.output is None and not arguments.dry_run):
-            raise SettingsError("say which cases and where to: medkt batch --manifest TABLE -c CONCEPT -o RUN")
         return _run(arguments)
     if not arguments.runs:
         raise SettingsError(f"say which run: medkt batch {arguments.action} RUN")
@@ -83,22 +50,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from medkt.runs.folder import RunFolder
-    from medkt.runs.merge import shard_folder
-
-    settle(arguments, "batch", "segmentation")
-    shard = require_work(arguments)
-    asked = asked_of(arguments)
+    request = filled(BatchRequest, arguments)
     if arguments.dry_run:
-        named = arguments.output and RunFolder(shard_folder(arguments.output, shard))
-        return plan_batch(arguments, named, asked, shard)
-    folder = RunFolder(shard_folder(arguments.output, shard))
-    folder.make()
-    plan = manifest_plan_of(arguments, asked, folder, shard, arguments.keep_column)
-    factory = factory_of(arguments, folder, asked, command="batch")
-    salt = salt_of(folder, arguments.output, arguments.salt)
-    folder.claim(identity_of(arguments, asked, plan, factory), accept_versions=arguments.accept_versions)
-    return exit_code(run_plan(arguments, folder, plan, factory, salt))
+        from medkt.cli.dry_run import plan_batch
+
+        return plan_batch(request, Terminal(arguments), as_json=arguments.json)
+    return exit_code(batch(request, listener=Terminal(arguments)).summary)
 
 
 def _status(arguments: argparse.Namespace) -> int:

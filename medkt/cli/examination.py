@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medkt.cli.threads import add_threads, use_threads
+from medkt.cli.fill import add_options, filled
+from medkt.cli.terminal import Terminal
+from medkt.requests.models import ThreadOptions, use_threads
 
 if TYPE_CHECKING:
     from medkt.examine import Examination, Examined
@@ -44,7 +46,7 @@ def configure_examine(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-d", "--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    add_threads(parser)
+    add_options(parser, ThreadOptions)
 
 
 def configure_show(parser: argparse.ArgumentParser) -> None:
@@ -60,9 +62,8 @@ def run_examine(arguments: argparse.Namespace) -> int:
     """Examine, then write the page and the JSON into medkt's own folder and, where asked, into another."""
     _require_enough(arguments)
     _require_free(arguments.output, NAMES, overwrite=arguments.overwrite)
-    use_threads(arguments)
+    use_threads(filled(ThreadOptions, arguments))
 
-    from medkt.cli.segment import progress
     from medkt.examine import ExamineSettings, examine
     from medkt.examine.store import examination_path
     from medkt.models.registry import load_encoder
@@ -74,7 +75,7 @@ def run_examine(arguments: argparse.Namespace) -> int:
     own = (kept.with_suffix(".html").name, kept.name)
     _require_free(kept.parent, own, overwrite=arguments.overwrite)
     began = time.perf_counter()
-    with progress(arguments.quiet or arguments.json, f"examining {encoder.spec.name}") as tick:
+    with Terminal(arguments).progress(f"examining {encoder.spec.name}") as tick:
         found = examine(encoder, settings, progress=tick)
     seconds = time.perf_counter() - began
     places = [(kept.parent, own), *([(arguments.output, NAMES)] if arguments.output else [])]

@@ -1,43 +1,10 @@
-"""A description in prose on the command line: `medkt concept new --from-text FILE`, `medkt learn FILE.txt --name NAME`."""
+"""A description in prose on the command line: `medkt concept new --from-text FILE`."""
 
 import argparse
 import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from medkt.concepts import Concept
-
-SUFFIXES = (".txt", ".text", ".md")
-"""Of files that are read as prose."""
-
-
-def is_prose(given: str) -> bool:
-    """Whether the concept of a command is a text file rather than a name or a concepts file."""
-    return Path(given).suffix.lower() in SUFFIXES
-
-
-def taught(path: Path, *, name: str, modality: str, quiet: bool) -> "Concept":
-    """The concept that `learn` is to teach from a text; what became of each sentence goes to stderr unless quiet.
-
-    Raises:
-        SettingsError: no name or no modality is given. Else as `medkt.concepts.prose.draft_of`.
-    """
-    from medkt.concepts.prose import as_lines, concept_from_prose
-    from medkt.errors import SettingsError
-
-    if not name:
-        raise SettingsError(
-            f"{path}: a text does not say how the finding is called; give --name, as a radiologist writes it"
-        )
-    if not modality:
-        raise SettingsError(f"{path}: is prose; say which images it describes: --modality cxr, ct, mri or ultrasound")
-    concept, draft = concept_from_prose(path, name=name, modality=modality)
-    if not quiet:
-        print("\n".join(as_lines(draft)), file=sys.stderr)
-    return concept
 
 
 def new(arguments: argparse.Namespace) -> int:

@@ -7,23 +7,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
-def add_output(parser: argparse.ArgumentParser, metavar: str, what: str) -> None:
-    """`-o` of a command that has `--dry-run`, which writes nothing; for all else `require_output` asks for it."""
-    parser.add_argument("-o", "--output", type=Path, metavar=metavar, help=f"{what}; only --dry-run does without")
-
-
-def require_output(arguments: argparse.Namespace, metavar: str) -> None:
-    """Pass silently where the command knows where to write, or writes nothing.
-
-    Raises:
-        SettingsError: neither.
-    """
-    from medkt.errors import SettingsError
-
-    if arguments.output is None and not arguments.dry_run:
-        raise SettingsError(f"say where the results go: -o {metavar}")
-
-
 @contextmanager
 def output_of(arguments: argparse.Namespace) -> Iterator[None]:
     """Within this block temporary folders lie beside the results; without results, in the system's temporary folder.

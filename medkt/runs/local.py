@@ -3,12 +3,13 @@
 import multiprocessing
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from medkt.runs.engine import Broken, Event, Expected, Finished, Lost, Ready, RunnerFactory, TimedOut
@@ -41,6 +42,23 @@ class _Worker:
     alone: bool = False
     stopping: bool = False
     hand: dict[str, _Clock] = field(default_factory=dict)
+
+
+@contextmanager
+def _no_program_of(factory: RunnerFactory) -> Iterator[None]:
+    """Within this block a new process does not run the user's script again, which needs no `if __name__ == "__main__"` then.
+
+    Where the factory itself is the script's, it has to.
+    """
+    if type(factory).__module__ == "__main__":
+        yield
+        return
+    program = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = program
 
 
 class LocalEngine:
@@ -128,7 +146,8 @@ class LocalEngine:
         process = self._context.Process(
             target=worker_main, args=(self._factory, theirs, self._folder, self._threads, tuple(sys.path)), daemon=True
         )
-        process.start()
+        with _no_program_of(self._factory):
+            process.start()
         theirs.close()  # so that the worker's death is the end of the pipe
         return _Worker(process=process, pipe=ours)
 

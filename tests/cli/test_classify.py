@@ -1,7 +1,6 @@
 """`medkt classify`, and `.medkt` files on the command line of every command that takes them."""
 
 import json
-from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -10,9 +9,9 @@ from segmentation.bright_spots import BrightSpots
 from whole_line import QUICK, Command, Studies
 
 import medkt.models.registry
-from medkt.cli.segment import concepts_of
 from medkt.concepts import read_package
 from medkt.errors import SettingsError
+from medkt.pipeline import concept_in
 
 
 @pytest.fixture(autouse=True)
@@ -133,13 +132,10 @@ def test_a_package_that_is_not_there(medkt: Command, studies: Studies, tmp_path:
     assert ran.err.startswith(f"medkt: {tmp_path / 'none.medkt'}: cannot be read (No such file or directory)")
 
 
-def test_commands_that_lay_no_weights_over_an_encoder_refuse_packages(pale: Path) -> None:
-    arguments = Namespace(concept=[str(pale)], prompt=[], modality="auto")
+def test_a_name_that_is_a_package_is_refused_where_no_weights_are_laid_over_an_encoder(pale: Path) -> None:
     with pytest.raises(SettingsError, match=r"pale\.medkt: a learnt concept goes with its model"):
-        concepts_of(arguments)
-    assert [one.id for one in concepts_of(Namespace(concept=["ct_nodule"], prompt=["a spot"], modality="auto"))][
-        :1
-    ] == ["ct_nodule"]
+        concept_in(str(pale))
+    assert concept_in("ct_nodule").id == "ct_nodule"
 
 
 @pytest.mark.parametrize(

@@ -1,23 +1,21 @@
 """A published encoder is not taught without studies to rehearse, unless the user says so."""
 
-from argparse import Namespace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from medkt.cli.learn_studies import require_rehearsal
 from medkt.config import resolve_learning
 from medkt.errors import SettingsError
+from medkt.requests.learn import LearnRequest
+from medkt.requests.learn_studies import require_rehearsal
 from medkt.transfer.learn_settings import LearnSettings
-
-NOTHING = {"as_published": None, "rehearse": None, "pool": None, "dreamt_rehearsal": False}
 
 
 def asked(preset: str, family: str = "biomedclip", **given: Any) -> None:
     encoder: Any = SimpleNamespace(spec=SimpleNamespace(family=family, name="BiomedCLIP"))
-    require_rehearsal(Namespace(**NOTHING | given), encoder, resolve_learning(LearnSettings, preset=preset))
+    require_rehearsal(LearnRequest(concept="us_cyst", **given), encoder, resolve_learning(LearnSettings, preset=preset))
 
 
 @pytest.mark.parametrize("preset", ["local", "fast"])

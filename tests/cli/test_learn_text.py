@@ -9,7 +9,6 @@ import pytest
 from PIL import Image as Picture
 
 from medkt.asking.drawn import Counts
-from medkt.cli.learn_text import drawn_notes
 from medkt.cli.main import main
 from medkt.concepts import load_concept, read_package
 from medkt.domains import domain
@@ -17,6 +16,7 @@ from medkt.models.small import load_small
 from medkt.phantom.drawers import draw_normal
 from medkt.phantom.study import write_study
 from medkt.pipeline.studies import StudyFolder
+from medkt.requests.learn_text import drawn_notes
 
 
 @pytest.fixture(autouse=True)

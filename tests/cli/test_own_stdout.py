@@ -5,7 +5,7 @@ import sys
 
 PRINTED = """
 import os, sys
-from medkt.cli.cohort_options import own_stdout
+from medkt.cli.terminal import own_stdout
 with own_stdout(True) as out:
     print("a node has died")
     os.write(1, b"said by a library\\n")

@@ -18,13 +18,13 @@ import pytest
 from PIL import Image as Picture
 from whole_line import BRIGHT, QUICK, load_bright
 
-from medkt.cli import segment
 from medkt.cli.main import main
 from medkt.concepts.container import write_container
 from medkt.errors import MedktError
 from medkt.io import parts
 from medkt.io.together import files_together
 from medkt.pipeline import Pipeline
+from medkt.requests import segment
 
 from .failing_calls import Fault, install
 
@@ -99,7 +99,7 @@ WRITERS = {
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
     """A folder with a film and, for `segment`, its earlier result; a study is segmented once, for what fails is the writing."""
     monkeypatch.setattr(Pipeline, "load", load_bright)
-    real, known = segment._segmented, dict[str, Any]()
+    real, known = segment.segmented, dict[str, Any]()
 
     def segmented(pipeline: Pipeline, path: Path, wanted: Any, *rest: Any) -> Any:
         asked = str([concept.id for concept in wanted])
@@ -107,7 +107,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixtur
             known[asked] = real(pipeline, path, wanted, *rest)
         return known[asked]
 
-    monkeypatch.setattr(segment, "_segmented", segmented)
+    monkeypatch.setattr(segment, "segmented", segmented)
     given = tmp_path / "given"
     given.mkdir()
     _film(given / "film.png", 0, side=48)

@@ -10,10 +10,13 @@ import pytest
 from PIL import Image as Picture
 from whole_line import QUICK
 
+from medkt.cli.fill import filled
 from medkt.cli.main import main
-from medkt.cli.segment import configure, is_guarded
+from medkt.cli.segment import configure
 from medkt.phantom.drawers import DRAWERS
 from medkt.pipeline import Pipeline
+from medkt.requests.models import is_guarded
+from medkt.requests.segment import SegmentRequest
 
 
 @pytest.fixture
@@ -75,4 +78,4 @@ def test_a_published_way_holds_nothing_back(options: list[str], guarded: bool) -
     parser = argparse.ArgumentParser()
     configure(parser)
     arguments = parser.parse_args(["-i", "x", "-o", "y", "-p", "a bright spot", *options])
-    assert is_guarded(arguments) is guarded
+    assert is_guarded(filled(SegmentRequest, arguments)) is guarded

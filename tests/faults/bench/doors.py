@@ -139,12 +139,10 @@ def table(path: Path) -> object:
 
 def page(path: Path) -> object:
     """A run as a page shows it, but for the drawing."""
-    from argparse import Namespace
-
-    from medkt.cli.report import arm_of
     from medkt.report.run.page import _facts, _text
+    from medkt.requests.report import ReportRequest, arm_of
 
-    arm = arm_of(Namespace(by="site", resamples=100, cases=1), path, "a")
+    arm = arm_of(ReportRequest(run=path, by="site", resamples=100, cases=1), path, "a")
     return _facts(arm.record), _text(arm.record), str(arm.cases), str(arm.evaluation)
 
 

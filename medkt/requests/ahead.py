@@ -1,57 +1,65 @@
-"""What a command says of the time before its work, and once more after the first part of it: on standard error."""
+"""What is said of the time before a work, and once more after the first part of it."""
 
-import argparse
-import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+from medkt.requests.listening import Listener, Progress
 
 if TYPE_CHECKING:
     from medkt.estimates.learn import LearnPlan
+    from medkt.estimates.machine import Timer
     from medkt.estimates.pace import Pace
-    from medkt.pipeline import Pipeline, Progress, Study
+    from medkt.pipeline import Pipeline, Study
 
 FIRST_PART = 0.05  # of a stage of learning, after which it is measured
 SAID_FROM_S = 20.0  # what is left after the first part is said where it is longer
 
 
+def timer_of(device: str, threads: int) -> "Timer":
+    """How fast this machine computes with the options of a request."""
+    from functools import partial
+
+    from medkt.estimates.machine import measured_rates
+    from medkt.pipeline import resolve_device
+
+    return partial(measured_rates, device=str(resolve_device(device)), threads=threads)
+
+
 class Ahead:
-    """Says of one study how long it will take; nothing with `--quiet`.
+    """Says of one study how long it will take, to a listener that wants to know.
 
     Args:
-        arguments: of the command.
         pipeline: the models.
-        name: of the study, for the terminal.
-        say: is given each line.
+        name: of the study, for the user.
+        listener: is told each line.
+        device, threads: that compute.
     """
 
-    def __init__(
-        self, arguments: argparse.Namespace, pipeline: "Pipeline", name: str, say: Callable[[str], None] | None = None
-    ) -> None:
-        self._arguments, self._pipeline, self._name = arguments, pipeline, name
-        self._say = say or _on_stderr
+    def __init__(self, pipeline: "Pipeline", name: str, listener: Listener, *, device: str, threads: int) -> None:
+        self._pipeline, self._name, self._listener = pipeline, name, listener
+        self._device, self._threads = device, threads
         self._pace: Pace | None = None
 
     def before(self, study: "Study") -> None:
         """Say what is expected, and begin to count."""
-        if self._arguments.quiet:
+        if not self._listener.foretells:
             return
-        from medkt.cli.dry_run import timer_of
         from medkt.estimates.pace import Pace
         from medkt.estimates.segment import costs_of, plan_study
         from medkt.transfer.packages import Taught
 
         pipeline = self._pipeline
         taught = pipeline.taught or Taught.of(pipeline.encoder)
-        timer = timer_of(self._arguments.device, self._arguments.threads)
-        costs = costs_of(pipeline.encoder.spec.name, pipeline.segmenter_facts.name, timer)
+        costs = costs_of(
+            pipeline.encoder.spec.name, pipeline.segmenter_facts.name, timer_of(self._device, self._threads)
+        )
         plan = plan_study(study, taught, costs)
-        self._say(f"{self._name}: {plan.line()}")
+        self._listener.tell(f"{self._name}: {plan.line()}")
         steps = {name: one.most for name, one in plan.seconds.items()}
         maps = steps.get("maps", 0.0) + steps.get("segmenter", 0.0)
         self._pace = Pace({"maps": maps, "measure and write": steps.get("measure and write", 0.0)})
         self._pace.begin()
 
-    def told(self, tick: "Progress") -> "Progress":
+    def told(self, tick: Progress) -> Progress:
         """The same, and after the first slice with a map what is left is said."""
 
         def also(stage: str, done: int, total: int) -> None:
@@ -62,16 +70,16 @@ class Ahead:
             if stage == "maps" and done == 1 and left >= SAID_FROM_S:
                 from medkt.estimates.words import duration
 
-                self._say(f"{self._name}: the first of {total} slices is done; about {duration(left)} left")
+                self._listener.tell(f"{self._name}: the first of {total} slices is done; about {duration(left)} left")
 
         return also
 
 
 class Stages:
-    """Says of a learning how long it will take, and once more when its first part is done; nothing where `quiet`."""
+    """Says of a learning how long it will take, and once more when its first part is done."""
 
-    def __init__(self, quiet: bool, say: Callable[[str], None] | None = None) -> None:
-        self._quiet, self._say = quiet, say or _on_stderr
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
         self._pace: Pace | None = None
         self._told = False
 
@@ -79,11 +87,11 @@ class Stages:
         """Say what is expected, and begin to count."""
         from medkt.estimates.pace import Pace
 
-        self._say(f"{plan.concept}: {plan.line()}")
+        self._listener.tell(f"{plan.concept}: {plan.line()}")
         self._pace = Pace(plan.expected)
         self._pace.begin()
 
-    def told(self, tick: "Progress") -> "Progress":
+    def told(self, tick: Progress) -> Progress:
         """The same, and after the first images what is left is said."""
 
         def also(stage: str, done: int, total: int) -> None:
@@ -95,10 +103,6 @@ class Stages:
                 from medkt.estimates.words import duration
 
                 self._told = True
-                self._say(f"{stage}: {done} of {total} steps are done; about {duration(left)} left for all")
+                self._listener.tell(f"{stage}: {done} of {total} steps are done; about {duration(left)} left for all")
 
         return also
-
-
-def _on_stderr(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)  # no error, so without the name of the program before it

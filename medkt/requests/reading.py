@@ -1,0 +1,130 @@
+"""How studies are read, cut and written."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from medkt.requests.option import Option, Request
+
+if TYPE_CHECKING:
+    from medkt.pipeline import View
+    from medkt.report.formats import Formats
+
+MODALITIES = Literal["auto", "cxr", "ct", "mri", "ultrasound"]
+_AXIS = Option("cut across slices (0), rows (1) or columns (2)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModalityOptions(Request):
+    """What the studies are."""
+
+    modality: Annotated[MODALITIES, Option()] = "auto"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViewOptions(ModalityOptions):
+    """How studies are read and cut."""
+
+    modality: Annotated[MODALITIES, Option()] = "auto"
+    allow_incomplete: Annotated[bool, Option()] = False
+    window: Annotated[str | None, Option(metavar="NAME")] = None
+    axis: Annotated[Literal[0, 1, 2] | None, _AXIS] = None
+    step_mm: Annotated[float | None, Option(metavar="MM")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadingOptions(ViewOptions):
+    """How a study is read and cut."""
+
+    modality: Annotated[
+        MODALITIES, Option("what the study is; DICOM says so itself, for NIfTI and pictures it must be said")
+    ] = "auto"
+    series: Annotated[
+        str | None, Option("which series of a folder: its UID, the start of it, or its number", metavar="UID")
+    ] = None
+    volume: Annotated[
+        str | None,
+        Option(
+            "which volume of a file that holds several: its number from 1; of a DICOM series also its words ('echo 2', b1000)",
+            metavar="N",
+        ),
+    ] = None
+    regrid: Annotated[bool, Option("resample a tilted or irregular series to a regular grid")] = False
+    allow_incomplete: Annotated[
+        bool,
+        Option(
+            "read what is left of a study of which files are empty, cut, absent or not readable; the result says so"
+        ),
+    ] = False
+    window: Annotated[
+        str | None,
+        Option("how values are shown: lung, soft, brain ... or width/level, or 'file'", metavar="NAME"),
+    ] = None
+    axis: Annotated[Literal[0, 1, 2] | None, _AXIS] = None
+    step_mm: Annotated[float | None, Option("least distance between the planes looked at; 0 for all", metavar="MM")] = (
+        None
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class WritingOptions(Request):
+    """What is written of each study."""
+
+    format: Annotated[str, Option(short="-f", metavar="LIST")] = "nifti,png"
+    seg_every_frame: Annotated[
+        bool, Option("a frame for every slice in the DICOM SEG, for viewers that misplace what lies behind a gap")
+    ] = False
+    seg_empty_segments: Annotated[
+        bool,
+        Option("a segment for every finding in the DICOM SEG, those without mask too (one frame, or all)"),
+    ] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class CohortReadingOptions(ViewOptions, WritingOptions):
+    """How studies are read, cut and written.
+
+    Which series and which volume stands in the manifest.
+    """
+
+    modality: Annotated[MODALITIES, Option("what the studies are, where neither the manifest nor the file says it")] = (
+        "auto"
+    )
+    regrid: Annotated[bool, Option("resample tilted or irregular series to a regular grid")] = False
+    allow_incomplete: Annotated[
+        bool,
+        Option(
+            "read what is left of studies of which files are empty, cut, absent or not readable; the result says so"
+        ),
+    ] = False
+    window: Annotated[str | None, Option("how values are shown; see `medkt segment`", metavar="NAME")] = None
+    axis: Annotated[Literal[0, 1, 2] | None, _AXIS] = None
+    step_mm: Annotated[float | None, Option("least distance between the planes looked at", metavar="MM")] = None
+    format: Annotated[
+        str,
+        Option(
+            "nifti, dicom-seg, png, nrrd, mha (default: %(default)s); a DICOM SEG names its patient, as DICOM wants it",
+            short="-f",
+            metavar="LIST",
+        ),
+    ] = "nifti,png"
+
+
+def modality_of(request: ModalityOptions) -> str | None:
+    """What the user says the studies are; None where the files shall say it."""
+    return None if request.modality == "auto" else request.modality
+
+
+def view_of(request: ViewOptions) -> "View":
+    """How studies are read and cut."""
+    from medkt.pipeline import View
+
+    return View(modality=modality_of(request), window=request.window, axis=request.axis, step_mm=request.step_mm)
+
+
+def formats_of(request: WritingOptions) -> "Formats":
+    """What is written of each study."""
+    from medkt.report.formats import Formats
+
+    return Formats.parse(
+        request.format, seg_every_frame=request.seg_every_frame, seg_empty_segments=request.seg_empty_segments
+    )

@@ -1,0 +1,208 @@
+"""Requests: one set of names, values and defaults for the command line and for Python; nothing is printed."""
+
+import argparse
+import subprocess
+import sys
+from importlib import import_module
+from inspect import signature
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import numpy as np
+import pytest
+from PIL import Image as Picture
+
+import medkt
+from medkt.cli.fill import add_options, filled
+from medkt.cli.main import COMMANDS
+from medkt.errors import SettingsError
+from medkt.requests.batch import BatchRequest
+from medkt.requests.evaluate_request import EvaluateRequest
+from medkt.requests.listening import Listener
+from medkt.requests.option import Request, defaults_of, groups_of, options_of, requested
+from medkt.requests.published import settled
+from medkt.runs.outcomes import Outcome
+from medkt.runs.progress import Silent, Summary
+
+FUNCTIONS = {
+    "segment": "segment_studies", "explain": "explain_study", "classify": "classify_studies", "invert": "invert_concepts",
+    "learn": "learn_concept", "batch": "batch", "evaluate": "evaluate", "report": "write_report", "compare": "compare",
+    "calibrate": "calibrate",
+}  # fmt: skip
+"""The public function of each command that has a request."""
+
+WITHOUT = {
+    "demo": "a recording of `phantom` and `segment`",
+    "concepts": "prints what `load_concept` and `medkt.concepts.concepts` give",
+    "concept": "seven small programs around files, each a function of `medkt.concepts`",
+    "query": "one function of two arguments, `medkt.runs.query.query`",
+    "models": "eight small programs around the store, each a function of `medkt.models`",
+    "phantom": "one function with these arguments, `medkt.phantom.study.write_study`",
+    "small-model": "says where the recipe of the small model went",
+    "doctor": "looks at an installation",
+}
+"""Commands without a request, and why."""
+
+OF_THE_TERMINAL = {"json", "dry_run", "help"}
+"""Options that say how a command prints, or that it only plans."""
+
+MORE = {"batch": {"action", "runs", "kind", "partial"}}
+"""Options of other things that a command does: `status`, `retry`, `merge` and `verify` are functions of `medkt.runs`."""
+
+
+def test_every_command_has_a_function_or_a_reason() -> None:
+    assert {*FUNCTIONS, *WITHOUT} == set(COMMANDS)
+    assert not set(FUNCTIONS) & set(WITHOUT)
+
+
+@pytest.mark.parametrize("command", FUNCTIONS)
+def test_a_command_and_its_function_have_the_same_names_and_defaults(command: str) -> None:
+    function = getattr(medkt, FUNCTIONS[command])
+    hint = get_type_hints(function)["request"]
+    (kind,) = (one for one in hint.__args__ if one is not type(None))
+    assert getattr(medkt, kind.__name__) is kind
+    assert list(signature(function).parameters)[-1] == "options"
+    parser = argparse.ArgumentParser()
+    import_module(COMMANDS[command][0]).configure(parser)
+    typed = {one.dest: one for one in parser._actions if one.dest not in OF_THE_TERMINAL | MORE.get(command, set())}
+    assert set(typed) == {name for name, _, _ in options_of(kind)}
+    defaults = defaults_of(kind)
+    for name, action in typed.items():
+        assert bool(action.required) is (name not in defaults), name
+        if name in defaults:
+            assert (tuple(action.default) if isinstance(action.default, list) else action.default) == defaults[name]
+
+
+def test_options_stand_below_what_they_are_about() -> None:
+    groups = groups_of(BatchRequest)
+    assert next(iter(groups)) is BatchRequest
+    assert groups[BatchRequest] == ("manifest", "output")
+    assert (
+        sum(map(len, groups.values()))
+        == len(options_of(BatchRequest))
+        == len({n for n, *_ in options_of(BatchRequest)})
+    )
+
+
+def test_values_are_taken_as_python_gives_them() -> None:
+    found = requested(
+        EvaluateRequest, None, {"reference": "true", "prediction": Path("mine"), "concept": "lesion", "set": ["a=1"]}
+    )
+    assert (found.reference, found.prediction, found.concept, found.set) == (
+        Path("true"),
+        Path("mine"),
+        ("lesion",),
+        ("a=1",),
+    )
+    assert requested(EvaluateRequest, found, {"threshold": 1}).threshold == 1.0
+    assert isinstance(requested(EvaluateRequest, found, {"threshold": 1}).threshold, float)
+    with pytest.raises(AttributeError, match="cannot assign"):
+        found.by = "sex"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"empty": "zero"}, "empty: 'zero' is none of standard, distances-missing, agreement-counts"),
+        ({"axis": 3}, "axis: 3 is none of 0, 1, 2"),
+        ({"resamples": "many"}, "resamples: expected a whole number, got 'many'"),
+        ({"workers": True}, "workers: expected a whole number, got True"),
+        ({"regrid": "yes"}, "regrid: expected True or False, got 'yes'"),
+        ({"concept": [7]}, "concept: expected text, got 7"),
+        ({"output": 7}, "output: expected a path, got 7"),
+    ],
+)
+def test_a_value_that_an_option_does_not_take(options: dict[str, Any], says: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        medkt.evaluate(**options)
+    assert str(caught.value) == says
+
+
+def test_a_name_that_no_option_has() -> None:
+    with pytest.raises(TypeError, match="of_tolerance"):
+        medkt.evaluate(of_tolerance="2mm")
+
+
+def test_what_was_typed_is_known_from_what_was_left_out() -> None:
+    parser = argparse.ArgumentParser()
+    add_options(parser, EvaluateRequest)
+    left = filled(EvaluateRequest, parser.parse_args(["--manifest", "a", "--as-published", "m2ib"]))
+    assert (left.gives("preset"), left.gives("manifest"), left.gives("by")) == (False, True, False)
+    assert settled(left, "evaluate", "segmentation").preset == "m2ib"
+    typed = parser.parse_args(["--manifest", "a", "--as-published", "m2ib", "--preset", "default"])
+    with pytest.raises(SettingsError, match="--preset one group of settings alone: give one of the two"):
+        settled(filled(EvaluateRequest, typed), "evaluate", "segmentation")
+
+
+@pytest.mark.parametrize("command", FUNCTIONS)
+def test_every_request_says_what_each_option_is_for(command: str) -> None:
+    """But for those of `calibrate` that say it by their name alone."""
+    hint = get_type_hints(getattr(medkt, FUNCTIONS[command]))["request"]
+    kind: type[Request] = hint.__args__[0]
+    assert {name for name, _, option in options_of(kind) if not option.text} <= {"modality"}
+
+
+class Heard(Listener):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.cases: list[str] = []
+
+    def watching(self) -> Any:
+        from contextlib import nullcontext
+
+        heard = self
+
+        class Watcher(Silent):
+            def ended(self, outcome: Outcome, words: str = "") -> None:
+                heard.cases.append(outcome.state)
+
+            def finish(self, summary: Summary) -> None:
+                heard.cases.append(f"{summary.ended} of {summary.total}")
+
+        return nullcontext(Watcher())
+
+
+@pytest.fixture(scope="module")
+def masks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two folders of masks, `true` and `mine`, of three cases."""
+    folder = tmp_path_factory.mktemp("masks")
+    rows, columns = np.indices((40, 56))
+    for case, reference, prediction in (("a", 9, 9), ("b", 12, 8), ("c", 7, 0)):
+        for side, radius in (("true", reference), ("mine", prediction)):
+            (folder / side).mkdir(exist_ok=True)
+            inside = (rows - 20) ** 2 + (columns - 24) ** 2 < radius**2
+            Picture.fromarray((inside * 255).astype(np.uint8)).save(folder / side / f"{case}.png")
+    return folder
+
+
+def test_two_folders_of_masks_in_one_call_without_a_word(masks: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    heard = Heard()
+    found = medkt.evaluate(
+        reference=masks / "true", prediction=str(masks / "mine"), output=masks / "run", concept="lesion", tolerance="1px",
+        resamples=200, keep_ids=True, listener=heard,
+    )  # fmt: skip
+    assert (heard.cases.count("done"), heard.cases[-1]) == (3, "3 of 3")
+    assert capfd.readouterr() == ("", "")
+    lines = {(line.part, line.summary.metric): line.summary for line in found.evaluations[""].lines}
+    assert lines["all", "dsc"].counts.used == 3
+    again = medkt.evaluate(run=masks / "run", resamples=200)
+    assert str(again.evaluations[""]) == str(found.evaluations[""])  # some of its numbers are no numbers
+    page = medkt.write_report(run=masks / "run", resamples=200).page
+    assert page == masks / "run" / "report.html"
+    assert "lesion" in page.read_text(encoding="utf-8")
+    with pytest.raises(SettingsError, match="differs in nothing"):
+        medkt.compare(first=masks / "run", second=masks / "run")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_script_of_two_lines_needs_no_guard(masks: Path, tmp_path: Path) -> None:
+    """Workers are started by spawn, which would run the script again in each of them."""
+    sides = f"reference={str(masks / 'true')!r}, prediction={str(masks / 'mine')!r}"
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"import medkt\nprint(medkt.evaluate({sides}, output='run', resamples=200).done[0].states['done'])\n",
+        encoding="utf-8",
+    )
+    ran = subprocess.run([sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "3\n", "")
