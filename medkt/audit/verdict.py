@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from medkt.audit.exam import FINDING, Marks
 from medkt.statistics import Interval
 
-Answer = Literal["yes", "no", "not shown"]
+CarriedAnswer = Literal["yes", "no", "not shown"]
 SIMILARITY_FLOOR = 0.6
 """Part of the known captions' median similarity that the images of the concept's best caption must reach."""
 AGREEMENT_FLOOR = 0.6
@@ -59,7 +59,7 @@ class Verdict:
         renamed: known findings whose drawn pictures take the new name above the bound, with their part.
     """
 
-    answer: Answer
+    answer: CarriedAnswer
     why: str
     asking: str = ""
     beaten: bool = False
@@ -110,7 +110,7 @@ def groups_of(marks: Marks) -> list[tuple[str, ...]]:
 
 def decide(
     after: Marks, before: Marks, controls: Mapping[str, Marks], *, set_on: str, alike: Sequence[str] = ()
-) -> tuple[Answer, str]:
+) -> tuple[CarriedAnswer, str]:
     """Points 5 to 7 of the rule.
 
     Args:
@@ -180,7 +180,7 @@ def _resampled(values: Float64[np.ndarray, " pictures"], rng: np.random.Generato
     return means
 
 
-def _short(more: float) -> Answer:
+def _short(more: float) -> CarriedAnswer:
     return "no" if more <= NO_MORE else "not shown"
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
-from medkt.calibration.calibration import Calibration, Outcome
+from medkt.calibration.calibration import Calibration, DecisionOutcome
 from medkt.calibration.conformal import needed, tail_of
 from medkt.calibration.probability import cross_validated
 from medkt.calibration.scoring import StudyScore
@@ -18,11 +18,11 @@ from medkt.statistics import Interval, auc_interval, wilson
 from medkt.statistics.classification import BinaryResult, Truth, classify
 
 SPLITS = 200
-Scores = Float64[np.ndarray, " studies"]
+StudyScores = Float64[np.ndarray, " studies"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HeldOut:
+class HeldOutRates:
     """False positives of one half by a rule from the other, over random halves.
 
     Attributes:
@@ -81,7 +81,7 @@ class Assessment:
 
     auc: Interval | None
     sensitivity: Interval | None
-    held_out: HeldOut | None
+    held_out: HeldOutRates | None
     probabilities: BinaryResult | None
     risk_coverage: RiskCoverage | None
     check: dict[str, Shares] | None
@@ -130,7 +130,7 @@ def assess(
     )
 
 
-def held_out(scores: Scores, rate: float, *, splits: int = SPLITS, seed: int = 0) -> HeldOut | None:
+def held_out(scores: StudyScores, rate: float, *, splits: int = SPLITS, seed: int = 0) -> HeldOutRates | None:
     """Promised against measured false positives; None where half of the scores cannot promise the rate."""
     half = len(scores) // 2
     if half < needed(rate) or len(scores) < 2:
@@ -142,14 +142,14 @@ def held_out(scores: Scores, rate: float, *, splits: int = SPLITS, seed: int = 0
         threshold = tail_of(mixed[:half], rate).threshold(rate)
         measured.append(float((mixed[half:] > threshold).mean()))
     low, high = np.quantile(measured, [0.05, 0.95])
-    return HeldOut(splits=splits, promised=rate, mean=float(np.mean(measured)), low=float(low), high=float(high))
+    return HeldOutRates(splits=splits, promised=rate, mean=float(np.mean(measured)), low=float(low), high=float(high))
 
 
 def said_of(calibration: Calibration, studies: Sequence[StudyScore]) -> Shares:
     """How often each thing is said of studies of one kind."""
     decisions = [calibration.judge(study) for study in studies]
 
-    def share(outcome: Outcome) -> Interval:
+    def share(outcome: DecisionOutcome) -> Interval:
         return wilson(sum(one.outcome == outcome for one in decisions), len(decisions))
 
     return Shares(
@@ -158,7 +158,7 @@ def said_of(calibration: Calibration, studies: Sequence[StudyScore]) -> Shares:
     )  # fmt: skip
 
 
-def risk_coverage(probabilities: Scores, truth: Truth) -> RiskCoverage:
+def risk_coverage(probabilities: StudyScores, truth: Truth) -> RiskCoverage:
     """The curve of a forced decision at one half, surest studies first; studies that are equally sure come together."""
     sure = np.abs(probabilities - 0.5)
     order = np.argsort(-sure, kind="stable")
@@ -172,5 +172,5 @@ def risk_coverage(probabilities: Scores, truth: Truth) -> RiskCoverage:
     )
 
 
-def _scores(studies: Sequence[StudyScore]) -> Scores:
+def _scores(studies: Sequence[StudyScore]) -> StudyScores:
     return np.array([study.score for study in studies], np.float64)

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from medkt.calibration.conformal import Tail, conditional_rates, needed, tail_of
 from medkt.calibration.novelty import FEWEST, Novelty, fit_novelty
-from medkt.calibration.probability import FEWEST_OF_EACH, METHODS, Method, ProbabilityMap, fit_probability
+from medkt.calibration.probability import FEWEST_OF_EACH, METHODS, ProbabilityMap, ProbabilityMethod, fit_probability
 from medkt.calibration.scoring import ScoringKey, StudyScore
 from medkt.errors import InputError, SettingsError
 
-Outcome = Literal["present", "absent", "abstain"]
+DecisionOutcome = Literal["present", "absent", "abstain"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,7 @@ class Decision:
         unlike: why it is unlike them, one sentence each; then the outcome is "abstain".
     """
 
-    outcome: Outcome
+    outcome: DecisionOutcome
     p_value: float
     reason: str
     probability: float | None = None
@@ -124,7 +124,7 @@ class Calibration:
         rates = self.settings
         return self.normals.threshold(rates.false_positive_rate + rates.abstain_rate)
 
-    def outcome(self, score: float) -> Outcome:
+    def outcome(self, score: float) -> DecisionOutcome:
         """The decision on a score alone."""
         exceeds, may_be_absent = score > self.present_above, score <= self.absent_up_to
         if exceeds == may_be_absent:  # both or neither kind would have such a score
@@ -224,7 +224,7 @@ def _probability(
     too_few = min(len(normals), len(findings)) < FEWEST_OF_EACH
     if settings.probability == "none" or (settings.probability == "auto" and too_few):
         return None
-    method: Method = "isotonic" if settings.probability == "isotonic" else "platt"
+    method: ProbabilityMethod = "isotonic" if settings.probability == "isotonic" else "platt"
     truth = np.repeat([False, True], [len(normals), len(findings)])
     return fit_probability(np.concatenate([normals, findings]), truth, method)
 

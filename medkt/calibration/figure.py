@@ -9,20 +9,19 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from medkt.about import NOT_A_MEDICAL_DEVICE
-from medkt.calibration.assessment import Assessment, RiskCoverage
+from medkt.calibration.assessment import Assessment, RiskCoverage, StudyScores
 from medkt.calibration.calibration import Calibration
 from medkt.statistics.classification import BinaryResult
 
 _NORMAL, _FINDING, _LINE = "#3b6ea5", "#c4572e", "#444444"
 _DPI = 120
 
-Scores = Float64[np.ndarray, " studies"]
-Normals = Float64[np.ndarray, " normals"]
-Findings = Float64[np.ndarray, " findings"]
+NormalScores = Float64[np.ndarray, " normals"]
+FindingScores = Float64[np.ndarray, " findings"]
 
 
 def draw_calibration(
-    calibration: Calibration, assessment: Assessment, *, normals: Normals, findings: Findings
+    calibration: Calibration, assessment: Assessment, *, normals: NormalScores, findings: FindingScores
 ) -> bytes:
     """A PNG with a panel for the scores and, where there are labels, one for reliability and one for risk and coverage."""
     panels = 1 + 2 * (assessment.probabilities is not None)
@@ -40,7 +39,7 @@ def draw_calibration(
     return buffer.getvalue()
 
 
-def _draw_scores(axis: Axes, calibration: Calibration, normals: Normals, findings: Findings) -> None:
+def _draw_scores(axis: Axes, calibration: Calibration, normals: NormalScores, findings: FindingScores) -> None:
     """How many studies score above each score: it reads off the rates, and shows no single study as a point."""
     everything = np.concatenate([normals, findings])
     is_share = bool(everything.min() >= 0 and everything.max() <= 1)
@@ -64,7 +63,7 @@ def _draw_scores(axis: Axes, calibration: Calibration, normals: Normals, finding
     axis.legend(fontsize=7, loc="best")
 
 
-def _shown(scores: Scores, is_share: bool) -> Scores:
+def _shown(scores: StudyScores, is_share: bool) -> StudyScores:
     if not is_share:
         return scores
     held = np.clip(scores, 1e-6, 1 - 1e-6)

@@ -27,7 +27,7 @@ from medkt.calibration.conformal import Tail, smallest_rate, tail_of
 from medkt.calibration.scoring import StudyScore
 from medkt.errors import InputError
 
-Rows = Float64[np.ndarray, "studies numbers"]
+StudyNumbers = Float64[np.ndarray, "studies numbers"]
 
 FEWEST = 20  # studies; below, half of them say nothing about directions
 MOST_AXES = 12
@@ -148,7 +148,7 @@ def fit_novelty(
     )
 
 
-def _spread(rows: Rows, rate: float, *, least: float) -> Spread:
+def _spread(rows: StudyNumbers, rate: float, *, least: float) -> Spread:
     half = len(rows) // 2
     fitted, judged = rows[:half], rows[half:]
     mean = fitted.mean(axis=0)
@@ -166,7 +166,7 @@ def _spread(rows: Rows, rate: float, *, least: float) -> Spread:
 
 
 def _distances(
-    rows: Rows,
+    rows: StudyNumbers,
     mean: Float64[np.ndarray, " numbers"],
     axes: Float64[np.ndarray, "axes numbers"],
     variances: Float64[np.ndarray, " axes"],

@@ -14,8 +14,8 @@ from jaxtyping import Float64
 from medkt.errors import InputError, SettingsError
 from medkt.statistics.classification import Truth
 
-Method = Literal["platt", "isotonic"]
-METHODS: tuple[Method, ...] = get_args(Method)
+ProbabilityMethod = Literal["platt", "isotonic"]
+METHODS: tuple[ProbabilityMethod, ...] = get_args(ProbabilityMethod)
 FEWEST_OF_EACH = 10  # positives and negatives; below, a fold of the cross-validation has one or none
 FOLDS = 5
 _TOO_SURE = 1e-6  # an isotonic step may be exactly 0 or 1, which no later prevalence could move
@@ -32,7 +32,7 @@ class ProbabilityMap:
         prevalence: the share with the finding among the labelled studies.
     """
 
-    method: Method
+    method: ProbabilityMethod
     scores: tuple[float, ...]
     log_odds: tuple[float, ...]
     prevalence: float
@@ -68,7 +68,9 @@ class ProbabilityMap:
         return np.asarray(low + (scores - left) * (high - low) / (right - left), np.float64)
 
 
-def fit_probability(scores: Float64[np.ndarray, " cases"], truth: Truth, method: Method = "platt") -> ProbabilityMap:
+def fit_probability(
+    scores: Float64[np.ndarray, " cases"], truth: Truth, method: ProbabilityMethod = "platt"
+) -> ProbabilityMap:
     """Fit a probability to labelled scores.
 
     Raises:
@@ -89,7 +91,7 @@ def fit_probability(scores: Float64[np.ndarray, " cases"], truth: Truth, method:
 
 
 def cross_validated(
-    scores: Float64[np.ndarray, " cases"], truth: Truth, method: Method = "platt", *, seed: int = 0
+    scores: Float64[np.ndarray, " cases"], truth: Truth, method: ProbabilityMethod = "platt", *, seed: int = 0
 ) -> Float64[np.ndarray, " cases"]:
     """The probability of each study from a fit to the other folds, so that none is judged by a fit that has seen it."""
     from sklearn.model_selection import StratifiedKFold

@@ -187,7 +187,7 @@ def _verify(args: argparse.Namespace) -> int:
     return 0 if all(finding.state == "ok" for finding in findings) else 2
 
 
-def _voucher(finding: "store.Finding") -> str:
+def _voucher(finding: "store.FileCheck") -> str:
     """Who says that a file is what it is called: its publisher, or the site that signed it; "" for nobody."""
     if finding.stated:
         return "as its publisher states"
@@ -302,7 +302,7 @@ def _own_digest(record: "medkt.models.records.ModelRecord") -> str | None:
 
 
 @contextmanager
-def _progress() -> "Iterator[medkt.models.download.Progress]":
+def _progress() -> "Iterator[medkt.models.download.DownloadProgress]":
     """A bar a file, on the error stream so that what is printed stays clean."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn

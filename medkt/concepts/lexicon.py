@@ -56,7 +56,7 @@ class Lexicon:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Phrase:
+class LookPhrase:
     """Some words of a text that say one value of one attribute.
 
     Attributes:
@@ -90,7 +90,7 @@ class LookWords(Mapping[tuple[str, ...], tuple[str, str]]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class QuestionWords:
     """Lists for texts that are asked of a study.
 
     Attributes:
@@ -116,11 +116,11 @@ class Asked:
 
 
 @cache
-def asked() -> Asked:
+def asked() -> QuestionWords:
     """The lists that ship with medkt."""
     raw = _raw()["asked"]
     hedges = [*_raw()["hedge"]["terms"], *raw["hedge"]]
-    return Asked(
+    return QuestionWords(
         denial=_whole(raw["denial"]), no_denial=_whole(raw["no_denial"]), hedge=_whole(hedges),
         question=_whole(raw["question"]), report=re.compile(_any(raw["report"]), re.IGNORECASE),
         asking_first=frozenset(raw["asking_first"]), findings=tuple(_whole(terms) for terms in raw["findings"]),
@@ -144,7 +144,7 @@ def attributes_in(text: str) -> dict[str, tuple[str, ...]]:
     return {name: values for name, values in found.items() if values}
 
 
-def phrases_in(text: str, words: LookWords | None = None) -> tuple[Phrase, ...]:
+def phrases_in(text: str, words: LookWords | None = None) -> tuple[LookPhrase, ...]:
     """What a text says of a look, phrase by phrase in its order; the longest phrase counts, and its words count for no other.
 
     Args:
@@ -152,7 +152,7 @@ def phrases_in(text: str, words: LookWords | None = None) -> tuple[Phrase, ...]:
         words: that are looked for; None takes those of any modality.
     """
     words = look_words() if words is None else words
-    tokens, found, at = words_of(text), list[Phrase](), 0
+    tokens, found, at = words_of(text), list[LookPhrase](), 0
     while at < len(tokens):
         length = _longest(text, tokens, at, words)
         phrase = tuple(word for word, _, _ in tokens[at : at + max(length, 1)])
@@ -160,7 +160,7 @@ def phrases_in(text: str, words: LookWords | None = None) -> tuple[Phrase, ...]:
             attribute, value = words[phrase]
             noun = len(phrase) == 1 and phrase[0] in look_nouns()
             start, end = tokens[at][1], tokens[at + length - 1][2]
-            found.append(Phrase(start=start, end=end, attribute=attribute, value=value, noun=noun))
+            found.append(LookPhrase(start=start, end=end, attribute=attribute, value=value, noun=noun))
         at += max(length, 1)
     return tuple(found)
 

@@ -14,7 +14,7 @@ from medkt.concepts.catalogue import concepts
 from medkt.concepts.concept import ROLES, Role, mentions
 from medkt.concepts.document import Document, Steps
 from medkt.concepts.lexicon import lexicon
-from medkt.concepts.problem import Level, Problem
+from medkt.concepts.problem import Problem, Severity
 from medkt.concepts.schema import check
 from medkt.concepts.skeleton import PLACEHOLDER
 
@@ -74,7 +74,7 @@ def places(document: Document) -> Iterator[Place]:
                     yield Place(steps=steps, role=role, text=text, names=names)
 
 
-def problem_at(document: Document, steps: Steps, rule: str, level: Level, message: str, remedy: str) -> Problem:
+def problem_at(document: Document, steps: Steps, rule: str, level: Severity, message: str, remedy: str) -> Problem:
     """A problem at a place of the file."""
     line, field = document.line(steps), document.field(steps)
     return Problem(
@@ -94,12 +94,12 @@ def _words(document: Document) -> Iterator[Problem]:
             yield problem_at(document, place.steps, rule, level, message, remedy)
 
 
-def _of_caption(place: Place, modality: str) -> Iterator[tuple[str, Level, str, str]]:
+def _of_caption(place: Place, modality: str) -> Iterator[tuple[str, Severity, str, str]]:
     if PLACEHOLDER in place.text:
         yield "placeholder", "error", f"still holds {PLACEHOLDER}", "write the words, or remove the line"
         return
     # An image is made from the first two; a prompt or a contrast only has to be told from others.
-    severe: Level = "error" if place.role in ("inversion", "finetune") else "warning"
+    severe: Severity = "error" if place.role in ("inversion", "finetune") else "warning"
     for terms in lexicon().never:
         level = "warning" if terms.rule == "hedge" else severe
         for word in terms.in_text(_without(place)):

@@ -36,7 +36,7 @@ _LISTED = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class TextVerdict:
     """What became of one text.
 
     Attributes:
@@ -54,10 +54,10 @@ class Verdict:
         return tuple(self.notes)
 
 
-_DONE: "WeakKeyDictionary[TextEncoder, dict[tuple[str, str], Verdict]]" = WeakKeyDictionary()
+_DONE: "WeakKeyDictionary[TextEncoder, dict[tuple[str, str], TextVerdict]]" = WeakKeyDictionary()
 
 
-def check_text(encoder: TextEncoder | None, text: str, *, modality: str = "") -> Verdict:
+def check_text(encoder: TextEncoder | None, text: str, *, modality: str = "") -> TextVerdict:
     """What a model makes of a text.
 
     Args:
@@ -73,7 +73,7 @@ def check_text(encoder: TextEncoder | None, text: str, *, modality: str = "") ->
     return kept[text, modality]
 
 
-def _checked(encoder: TextEncoder | None, text: str, modality: str) -> Verdict:
+def _checked(encoder: TextEncoder | None, text: str, modality: str) -> TextVerdict:
     plain = plain_text(text)
     if not is_text(plain):
         return _refused(plain, "it holds bytes that are no text")
@@ -94,7 +94,7 @@ def _checked(encoder: TextEncoder | None, text: str, modality: str) -> Verdict:
     if encoder is not None and encoder.tokenize([plain]).truncated[0]:
         length, name = encoder.spec.text_length, encoder.spec.name
         notes["cut_off"] = f"it is longer than the {length} tokens that {name} reads, its end is cut off"
-    return Verdict(text=plain, refusal="", notes={code: notes[code] for code in CODES if code in notes})
+    return TextVerdict(text=plain, refusal="", notes={code: notes[code] for code in CODES if code in notes})
 
 
 def _pieces(encoder: TextEncoder, words: Sequence[str]) -> Mapping[str, int]:
@@ -129,8 +129,8 @@ def _why(encoder: TextEncoder | None, words: Sequence[str], naming: Sequence[str
     return "it holds nothing like a word" if encoder is None else f"{who} knows none of its words"
 
 
-def _refused(text: str, why: str) -> Verdict:
-    return Verdict(text=text, refusal=f"the text {_quoted(text)} cannot be asked: {why}; {_REMEDY}", notes={})
+def _refused(text: str, why: str) -> TextVerdict:
+    return TextVerdict(text=text, refusal=f"the text {_quoted(text)} cannot be asked: {why}; {_REMEDY}", notes={})
 
 
 @cache

@@ -6,7 +6,7 @@ from typing import Literal
 
 from medkt.errors import SettingsError
 
-Level = Literal["error", "warning", "note"]
+Severity = Literal["error", "warning", "note"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,7 @@ class Problem:
     line: int
     field: str
     rule: str
-    level: Level
+    level: Severity
     message: str
     remedy: str
 

@@ -30,7 +30,7 @@ _LARGEST_KEY = 1 << 14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class SignatureCheck:
     """What `verify` found.
 
     Attributes:
@@ -106,7 +106,7 @@ def signature_over(content: bytes, key: str | Path, context: bytes) -> dict[str,
 
 def verify(
     path: str | Path, *, trusted: Iterable[str | Path] = (), require_signature: bool = False
-) -> Verdict:  # fmt: skip
+) -> SignatureCheck:  # fmt: skip
     """Check a package whole, and that its signer is one of those trusted. An unsigned one passes unless asked otherwise.
 
     Args:
@@ -123,7 +123,7 @@ def verify(
     if not package.signature:
         if require_signature:
             raise WeightsError(f"{path}: is not signed; ask its author for a signed one")
-        return Verdict(package=package, fingerprint="", signer="")
+        return SignatureCheck(package=package, fingerprint="", signer="")
     fingerprint = signer_of(package)
     if fingerprint not in keys:
         known = ", ".join(f"{name} {key[:16]}" for key, name in keys.items()) or "none"
@@ -131,7 +131,7 @@ def verify(
             f"{path}: is signed by an unknown key, fingerprint {fingerprint}; trusted: {known}. Compare the fingerprint with "
             "its author's by another way, then pass the author's public key with --trusted"
         )
-    return Verdict(package=package, fingerprint=fingerprint, signer=keys[fingerprint])
+    return SignatureCheck(package=package, fingerprint=fingerprint, signer=keys[fingerprint])
 
 
 def trusted_keys(places: Iterable[str | Path]) -> dict[str, str]:

@@ -20,8 +20,8 @@ from medkt.io.read import kind_of_file, read_image
 from medkt.shapes import MaskVoxels
 from medkt.spatial import Image, Mask, Provenance
 
-Made = tuple[MaskVoxels, *tuple[str, ...]]  # the mask, and by which rules its voxels were taken from files
-Volume = TypeVar("Volume", Image, Mask)
+_Made = tuple[MaskVoxels, *tuple[str, ...]]  # the mask, and by which rules its voxels were taken from files
+_Volume = TypeVar("_Volume", Image, Mask)
 
 
 def read_case_image(case: Case, *, regrid: bool = False, allow_incomplete: bool = False) -> Image:
@@ -71,11 +71,11 @@ def _volume(path: Path, series: str, volume: int | str | None, allow_incomplete:
     return read_image(path, series=series or None, volume=volume, allow_incomplete=allow_incomplete)
 
 
-def _empty(case: Case, image: Image) -> Made:
+def _empty(case: Case, image: Image) -> _Made:
     return (np.zeros(image.geometry.shape, dtype=bool),)
 
 
-def _masks(case: Case, image: Image) -> Made:
+def _masks(case: Case, image: Image) -> _Made:
     union = np.zeros(image.geometry.shape, dtype=bool)
     rules: list[str] = []
     for path in case.references:
@@ -108,17 +108,17 @@ def _mask_volume(path: Path, choice: MaskChoice) -> Mask:
     return read_chosen(path, choice)
 
 
-def _rle(case: Case, image: Image) -> Made:
+def _rle(case: Case, image: Image) -> _Made:
     rows, columns = _only_plane(case, image)
     return (siim_mask(case.references[0], case.reference_key, rows=rows, columns=columns)[None],)
 
 
-def _coco(case: Case, image: Image) -> Made:
+def _coco(case: Case, image: Image) -> _Made:
     rows, columns = _only_plane(case, image)
     return (coco_mask(case.references[0], case.reference_key, rows=rows, columns=columns)[None],)
 
 
-def _rtstruct(case: Case, image: Image) -> Made:
+def _rtstruct(case: Case, image: Image) -> _Made:
     if case.slice_index is not None:
         raise UnsupportedError(f"{case.references[0]}: an RTSTRUCT for a single slice; leave the column slice empty")
     from medkt.datasets.rtstruct import read_rtstruct  # the reader of DICOM takes long to load
@@ -133,7 +133,7 @@ def _only_plane(case: Case, image: Image) -> tuple[int, int]:
     return rows, columns
 
 
-def _one_slice(whole: Volume, index: int, shown: str) -> Volume:
+def _one_slice(whole: _Volume, index: int, shown: str) -> _Volume:
     slices = whole.geometry.shape[0]
     if index >= slices:
         raise InputError(
@@ -154,7 +154,7 @@ def _one_slice(whole: Volume, index: int, shown: str) -> Volume:
     return replace(whole, values=values, geometry=geometry, provenance=kept)
 
 
-_KINDS: dict[str, Callable[[Case, Image], Made]] = {
+_KINDS: dict[str, Callable[[Case, Image], _Made]] = {
     "mask": _masks,
     "empty": _empty,
     "rle": _rle,

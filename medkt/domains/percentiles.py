@@ -20,10 +20,10 @@ MOST_LEVELS = 1 << 20  # whole numbers of a wider range go by their leading bits
 BUCKET_BITS = 16  # of a real number: sign, exponent and the beginning of its fraction
 
 Flat = Shaped[np.ndarray, " voxels"]
-Pair = tuple[float, float]
+_Pair = tuple[float, float]
 
 
-def extent(values: Voxels) -> Pair:
+def extent(values: Voxels) -> _Pair:
     """The lowest and the highest of all voxels.
 
     Raises:
@@ -35,7 +35,7 @@ def extent(values: Voxels) -> Pair:
     return low, high
 
 
-def percentiles(values: Voxels, low: float | int, high: float | int, *, non_zero: bool = False) -> tuple[Pair, int]:
+def percentiles(values: Voxels, low: float | int, high: float | int, *, non_zero: bool = False) -> tuple[_Pair, int]:
     """Two percentiles, linear between neighbours in rank, and of how many voxels they are; zeros where of none.
 
     Args:

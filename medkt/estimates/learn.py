@@ -33,7 +33,7 @@ IN_HALF = 0.6  # of the bytes of intermediate results in float32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
+class LearnStage:
     """One part of a learning.
 
     Attributes:
@@ -74,7 +74,7 @@ class LearnPlan:
     concept: str
     texts: Mapping[str, int]
     model: ModelPlan
-    stages: tuple[Stage, ...]
+    stages: tuple[LearnStage, ...]
     memory: float | int | None
     output: str | None
     cache: str
@@ -168,7 +168,7 @@ class Learning:
     found: Callable[[Wanted], int] = field(default=lambda _: 0)
 
 
-def stages_of(learning: Learning, passes: EncoderPasses | None, timer: Timer | None) -> tuple[Stage, ...]:
+def stages_of(learning: Learning, passes: EncoderPasses | None, timer: Timer | None) -> tuple[LearnStage, ...]:
     """The stages of a learning, with the seconds that they take where both the passes and the speed are known."""
     wanted: dict[Wanted, None] = {}
     for seed in learning.seeds:  # images of known findings are made once for all seeds
@@ -192,14 +192,14 @@ def memory_of(learning: Learning, passes: EncoderPasses, *, loading: float | int
     return used_memory() + loading + 3.0 * passes.weights + max(inverted, step)
 
 
-def _inverted(wanted: Wanted, found: int, passes: EncoderPasses | None) -> Stage:
+def _inverted(wanted: Wanted, found: int, passes: EncoderPasses | None) -> LearnStage:
     how, left = wanted.how, len(wanted.texts) - found
     rows = left * wanted.images * _views(how) * how.steps * _evaluations(how)
     if isinstance(how, LocalSettings):
         rows += left * wanted.images  # the gradient that says where a lesion goes
     one = passes.image_and_back.flops if passes else 0
     last = passes.image.flops * left * wanted.images if passes else 0
-    return Stage(
+    return LearnStage(
         name=wanted.stage, images=len(wanted.texts) * wanted.images, found=found * wanted.images, steps=left * how.steps,
         flops=rows * one, flops_forward=last, half=how.dtype == "bfloat16",
     )  # fmt: skip
@@ -213,7 +213,7 @@ def _evaluations(how: InversionSettings | LocalSettings) -> int:
     return IN_LBFGS if isinstance(how, InversionSettings) and how.optimiser == "lbfgs" else 1
 
 
-def _tuned(learning: Learning, passes: EncoderPasses | None) -> Stage:
+def _tuned(learning: Learning, passes: EncoderPasses | None) -> LearnStage:
     """Fine-tuning with every learning rate, and all that each candidate is asked."""
     s, seeds = learning.settings, len(learning.seeds)
     copies, known, asked = _images(learning)
@@ -226,13 +226,13 @@ def _tuned(learning: Learning, passes: EncoderPasses | None) -> Stage:
         flops = rates * rows * _trained(passes, learning.layer).flops * WEIGHTS_TOO
         forward = (rates * copies + 2.0 * known + asked) * _first(passes, learning.layer)
         forward += (looks + known) * _rest(passes, learning.layer)
-    return Stage(
+    return LearnStage(
         name="fine-tuning", images=copies + known, steps=seeds * rates * steps, flops=seeds * flops,
         flops_forward=seeds * forward, half=s.finetune.dtype == "bfloat16",
     )  # fmt: skip
 
 
-def _judged(learning: Learning, passes: EncoderPasses | None) -> Stage:
+def _judged(learning: Learning, passes: EncoderPasses | None) -> LearnStage:
     """The audit: every control is fine-tuned once more, and asked; and how the concept is asked from now on."""
     s = learning.settings
     copies, known, asked = _images(learning)
@@ -250,14 +250,14 @@ def _judged(learning: Learning, passes: EncoderPasses | None) -> Stage:
             (EXAM * _first(passes, learning.layer) + answers * EXAM * _rest(passes, learning.layer)) if answers else 0
         )
         forward += ASKED * passes.image.flops
-    made = _again(learning, passes) if again else Stage(name="", images=0, steps=0)
-    return Stage(
+    made = _again(learning, passes) if again else LearnStage(name="", images=0, steps=0)
+    return LearnStage(
         name="controls", images=made.images, steps=again * steps + made.steps, flops=flops + made.flops,
         flops_forward=forward + made.flops_forward, half=s.finetune.dtype == "bfloat16",
     )  # fmt: skip
 
 
-def _again(learning: Learning, passes: EncoderPasses | None) -> Stage:
+def _again(learning: Learning, passes: EncoderPasses | None) -> LearnStage:
     """Images that the controls with words of their own make; quick ones fewer, in half the steps."""
     whole = learning.level == "full"
     settings = replace(learning.settings, choose=False) if whole else learning.settings.cheaper()
@@ -301,14 +301,14 @@ def _rest(passes: EncoderPasses, layer: int | None) -> float | int:
     return passes.image.flops if layer is None else passes.after[layer].flops
 
 
-def _joined(stages: Sequence[Stage]) -> Stage:
-    return Stage(
+def _joined(stages: Sequence[LearnStage]) -> LearnStage:
+    return LearnStage(
         name=stages[0].name, half=stages[0].half,
         **{key: sum(getattr(one, key) for one in stages) for key in ("images", "found", "steps", "flops", "flops_forward")},
     )  # fmt: skip
 
 
-def _timed(stage: Stage, passes: EncoderPasses | None, timer: Timer | None) -> Stage:
+def _timed(stage: LearnStage, passes: EncoderPasses | None, timer: Timer | None) -> LearnStage:
     if passes is None or timer is None:
         return stage
     rates = timer(passes.states[-1], True)
@@ -318,7 +318,7 @@ def _timed(stage: Stage, passes: EncoderPasses | None, timer: Timer | None) -> S
     return replace(stage, seconds=Seconds(least=spent, most=spent))
 
 
-def _said(stage: Stage) -> str:
+def _said(stage: LearnStage) -> str:
     found = f" ({stage.found} in the cache)" if stage.found else ""
     time = "" if stage.seconds is None else f", {stage.seconds}"
     return f"{stage.images} images{found}, {stage.steps} steps{time}"

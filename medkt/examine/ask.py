@@ -34,7 +34,7 @@ from medkt.shapes import Plane
 from medkt.statistics import wilson
 
 Progress = Callable[[str, int, int], None]
-Chosen = Mapping[str, tuple[float, int]]
+Matches = Mapping[str, tuple[float, int]]
 
 FEWEST_PAIRS = 60
 """Fewer pairs of a row give an interval that says little: a share of 0.75 of 60 is known to within 0.11."""
@@ -212,7 +212,7 @@ def _rounded(value: float) -> float:
     return round(float(value), 6)
 
 
-def _by_domain(asked: Sequence[Pair] | Sequence[TwoLesionCase], wins: Float64[np.ndarray, " asked"]) -> Chosen:
+def _by_domain(asked: Sequence[Pair] | Sequence[TwoLesionCase], wins: Float64[np.ndarray, " asked"]) -> Matches:
     names = np.array([one.domain for one in asked])
     return {
         name: (_rounded(wins[names == name].mean()), int((names == name).sum())) for name in DOMAINS if name in names

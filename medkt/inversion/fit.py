@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from medkt.inversion.settings import Similarity
+from medkt.inversion.settings import SimilarityMeasure
 from medkt.models.encoder import EncoderSpec, Tokens
 
 
@@ -51,7 +51,7 @@ class FeatureFit:
 
     encode: Callable[[Tensor], Tensor]
     wanted: Tensor
-    kind: Similarity
+    kind: SimilarityMeasure
 
     def __call__(
         self, rows: Float[Tensor, "rows *shape"], texts: Int[Tensor, "rows"]

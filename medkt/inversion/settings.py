@@ -10,8 +10,8 @@ from medkt.errors import SettingsError
 from medkt.models.precision import Precision, settled
 
 Parametrisation = Literal["pixels", "multi_resolution", "hidden"]
-Similarity = Literal["cosine", "unit_distance", "raw_distance", "cross_entropy"]
-Optimiser = Literal["adam", "lbfgs"]
+SimilarityMeasure = Literal["cosine", "unit_distance", "raw_distance", "cross_entropy"]
+InversionOptimiser = Literal["adam", "lbfgs"]
 Annealing = Literal["none", "cosine", "periodic"]
 Init = Literal["uniform", "normal"]
 Squash = Literal["none", "sigmoid", "tanh"]
@@ -30,14 +30,14 @@ class InversionSettings:
     """What is optimised: the "pixels"; the sum of images at many sides ("multi_resolution", after Fort and Whitaker,
     "Direct Ascent Synthesis", 2025); or a "hidden" state of the encoder (`invert_hidden`)."""
 
-    similarity: Similarity = "cosine"
+    similarity: SimilarityMeasure = "cosine"
     """What is made small: "cosine", 1 - cos; "unit_distance", the distance of the unit vectors, sqrt(2 - 2 cos);
     "raw_distance", the distance of the features as they are; "cross_entropy" of an image-text matching head."""
 
     steps: int = 25
     """Steps of the optimiser."""
 
-    optimiser: Optimiser = "adam"
+    optimiser: InversionOptimiser = "adam"
     """"adam" with betas 0.9 and 0.999; "lbfgs", which evaluates the loss up to 25 times a step."""
 
     lr: float = 0.05
@@ -191,7 +191,7 @@ class InversionSettings:
 
     def _check_names(self) -> None:
         kinds = {
-            "parametrisation": Parametrisation, "similarity": Similarity, "optimiser": Optimiser, "annealing": Annealing,
+            "parametrisation": Parametrisation, "similarity": SimilarityMeasure, "optimiser": InversionOptimiser, "annealing": Annealing,
             "init": Init, "squash": Squash, "clamp": Clamp, "clip_over": Scope, "output": Output, "dtype": Precision,
         }  # fmt: skip
         for name, kind in kinds.items():

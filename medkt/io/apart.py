@@ -20,7 +20,7 @@ from typing import Any
 
 from medkt.bounds import budget
 from medkt.errors import InputError, MedktError, SettingsError, UnreadableError
-from medkt.io.apart_wire import EndedError, Said, heard, raised
+from medkt.io.apart_wire import EndedError, Message, heard, raised
 
 VARIABLE = "MEDKT_DECODE_APART"
 LARGE = 64 << 20  # bytes, decoded: below, what is ordinary is decoded at once
@@ -81,7 +81,7 @@ class Conversation:
         if process is not None:
             _put_back(process, sound=not self._open and self._next == self._sent)
 
-    def answers(self) -> Iterator[Said]:
+    def answers(self) -> Iterator[Message]:
         """Those to the next request.
 
         Raises:
@@ -110,7 +110,7 @@ class Conversation:
             self._process.ask(self._requests[self._sent])
             self._sent += 1
 
-    def _hear(self, request: Mapping[str, Any]) -> Said:
+    def _hear(self, request: Mapping[str, Any]) -> Message:
         assert self._process is not None
         try:
             return self._process.answer(request["seconds"])
@@ -181,7 +181,7 @@ class _Process:
             self._process.stdin.write(json.dumps(request, allow_nan=False).encode() + b"\n")
             self._process.stdin.flush()
 
-    def answer(self, seconds: int) -> Said:
+    def answer(self, seconds: int) -> Message:
         """The next thing that it says, within so many seconds.
 
         Raises:
@@ -191,7 +191,7 @@ class _Process:
             self.ready = bool(self._heard(START_SECONDS).header.get("ready"))
         return self._heard(seconds)
 
-    def _heard(self, seconds: int) -> Said:
+    def _heard(self, seconds: int) -> Message:
         with self._clock:
             self._due = time.monotonic() + seconds
         try:

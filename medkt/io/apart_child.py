@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from medkt.errors import InputError, MedktError
-from medkt.io.apart_wire import Array, bytes_of, packed, told
+from medkt.io.apart_wire import bytes_of, packed, told
+from medkt.shapes import Array
 
-Answers = Iterator[tuple[dict[str, Any], Array]]
+_Answers = Iterator[tuple[dict[str, Any], Array]]
 GONE = 71  # exit code
 _NOT_HERE = (
     "requests",
@@ -104,7 +105,7 @@ def _soft(what: int, limit: int) -> None:
 # ---- what can be asked
 
 
-def _dicom(request: dict[str, Any]) -> Answers:
+def _dicom(request: dict[str, Any]) -> _Answers:
     """The frames of those numbers, and behind the last one what is to be warned of."""
     from medkt.io.dicom_decode import decode, pixels_of, require_decoder
 
@@ -115,20 +116,20 @@ def _dicom(request: dict[str, Any]) -> Answers:
         yield {"colour": colour, "warnings": list(warnings)}, array
 
 
-def _segmentation(request: dict[str, Any]) -> Answers:
+def _segmentation(request: dict[str, Any]) -> _Answers:
     from medkt.io.seg_planes import stored_planes
 
     yield {}, stored_planes(Path(request["path"]), request["shown"])
 
 
-def _picture(request: dict[str, Any]) -> Answers:
+def _picture(request: dict[str, Any]) -> _Answers:
     from medkt.io.raster_channels import channels_here
 
     pixels, steps, notes = channels_here(Path(request["path"]), request["shown"], request["volume"])
     yield {"steps": steps, "notes": notes}, pixels
 
 
-def _itk(request: dict[str, Any]) -> Answers:
+def _itk(request: dict[str, Any]) -> _Answers:
     from medkt.io.itk_decode import decoded_here
 
     found = decoded_here(Path(request["path"]), request["format"], request["shown"])
@@ -136,7 +137,7 @@ def _itk(request: dict[str, Any]) -> Answers:
     yield {**place, "components": found.components}, found.voxels
 
 
-_KINDS: dict[str, Callable[[dict[str, Any]], Answers]] = {
+_KINDS: dict[str, Callable[[dict[str, Any]], _Answers]] = {
     "dicom": _dicom,
     "itk": _itk,
     "segmentation": _segmentation,

@@ -12,13 +12,11 @@ from io import BufferedReader
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from medkt import errors
 from medkt.bounds import budget
 from medkt.errors import MedktError
-
-Array = NDArray[Any]
+from medkt.shapes import Array
 
 LONGEST_HEADER = 1 << 20
 _LENGTH = 4  # bytes
@@ -30,7 +28,7 @@ class EndedError(Exception):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Said:
+class Message:
     """One thing said: what it is, and the array that came with it."""
 
     header: dict[str, Any]
@@ -62,7 +60,7 @@ def packed(header: dict[str, Any], array: Array | None = None) -> tuple[bytes, A
     return len(words).to_bytes(_LENGTH, "big") + words, array
 
 
-def heard(stream: BufferedReader) -> Said:
+def heard(stream: BufferedReader) -> Message:
     """The next thing said.
 
     Raises:
@@ -75,7 +73,7 @@ def heard(stream: BufferedReader) -> Said:
     try:
         header = json.loads(_exactly(stream, length))
         if "dtype" not in header:
-            return Said(header)
+            return Message(header)
         kind, shape = str(header["dtype"]), tuple(int(side) for side in header["shape"])
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise EndedError from error
@@ -84,7 +82,7 @@ def heard(stream: BufferedReader) -> Said:
     budget().require_bytes(math.prod(shape) * np.dtype(kind).itemsize, "the decoded pixels")
     array = np.empty(shape, dtype=kind)
     _fill(stream, bytes_of(array))
-    return Said(header, array)
+    return Message(header, array)
 
 
 def _exactly(stream: BufferedReader, count: int) -> bytes:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from medkt.errors import InputError, OutputError, UnsupportedError
-from medkt.io.entries import HIDDEN, Entry, Listing, Lost, is_of_the_system
+from medkt.io.entries import HIDDEN, Entry, Listing, UnreadEntry, is_of_the_system
 from medkt.io.guard import reading
 from medkt.io.scratch import scratch_folder
 
@@ -49,7 +49,7 @@ def unpacked(path: Path) -> Iterator[tuple[Path, Listing]]:
 def _extract_all(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], folder: Path, path: Path) -> Listing:
     files: list[Entry] = []
     passed: Counter[str] = Counter()
-    lost: list[Lost] = []
+    lost: list[UnreadEntry] = []
     for number, member in enumerate(members):
         name = PurePosixPath(member.filename.replace("\\", "/"))
         target = folder / f"{number:06d}{_suffix(member.filename)}"
@@ -59,7 +59,7 @@ def _extract_all(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], folde
             files.append(Entry(path=target, name=str(name)))
         else:
             target.unlink(missing_ok=True)
-            lost.append(Lost(name=str(name), reason=DAMAGED_MEMBER))
+            lost.append(UnreadEntry(name=str(name), reason=DAMAGED_MEMBER))
     return Listing(files=files, passed=passed, lost=lost)
 
 

@@ -8,10 +8,8 @@ A folder, a file or a DICOMDIR becomes entries (`entries`), headers (`dicom_file
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydicom import Dataset
 
 from medkt.errors import GeometryError, IncompleteError
@@ -27,18 +25,16 @@ from medkt.io.dicom_pixels import read_voxels
 from medkt.io.dicom_regions import regions_of
 from medkt.io.dicom_regrid import regrid as resample
 from medkt.io.dicom_series import choose_series
-from medkt.io.dicom_stack import Layout, irregular, lay_out
+from medkt.io.dicom_stack import StackLayout, irregular, lay_out
 from medkt.io.dicom_statements import notes_on, stated_by
 from medkt.io.dicom_volumes import choose_volume
 from medkt.io.digest import digest_of
 from medkt.io.entries import Listing, said
 from medkt.io.native import DicomNative
-from medkt.shapes import Voxels
+from medkt.shapes import Array, Voxels
 from medkt.spatial.geometry import Geometry
 from medkt.spatial.image import Display, Image
 from medkt.spatial.provenance import Provenance
-
-Array = NDArray[Any]
 
 
 def read_dicom(
@@ -127,7 +123,7 @@ def read_dicom(
     )
 
 
-def _left_out(values: Voxels, layout: Layout, files: Sequence[DicomFile]) -> tuple[str, ...]:
+def _left_out(values: Voxels, layout: StackLayout, files: Sequence[DicomFile]) -> tuple[str, ...]:
     """A word about slices that give way to another one at their place though they show something else."""
     others = [(values[k], plane) for k, frames in layout.doubled for plane in read_voxels(frames, files)[0]]
     differ = sum(not np.array_equal(kept, plane) for kept, plane in others)
@@ -139,8 +135,8 @@ def _left_out(values: Voxels, layout: Layout, files: Sequence[DicomFile]) -> tup
 
 
 def _without(
-    broken: Mapping[int, str], layout: Layout, values: Array, files: list[DicomFile], shown: str, *, regrid: bool
-) -> tuple[Layout, Array]:
+    broken: Mapping[int, str], layout: StackLayout, values: Array, files: list[DicomFile], shown: str, *, regrid: bool
+) -> tuple[StackLayout, Array]:
     """The stack without the files whose pixels could not be read.
 
     Raises:
@@ -167,7 +163,7 @@ def _display(frames: Sequence[Frame], files: Sequence[DicomFile]) -> tuple[Displ
     return middle, ("windows vary from slice to slice: those of the middle slice are kept",) if varies else ()
 
 
-def _record(found: FoundFiles, files: list[DicomFile], layout: Layout) -> tuple[str, ...]:
+def _record(found: FoundFiles, files: list[DicomFile], layout: StackLayout) -> tuple[str, ...]:
     others = sum(count for kind, count in found.others.items() if kind != DIRECTORY)
     skipped = (f"{others} objects without an image skipped",) if others else ()
     mosaics = len({frame.file for frame in layout.frames if frame.corner is not None})
@@ -175,7 +171,7 @@ def _record(found: FoundFiles, files: list[DicomFile], layout: Layout) -> tuple[
     return (f"{len(layout.frames)} frames of {len(files)} files read", *cut, *skipped)
 
 
-def _cautions(files: Sequence[DicomFile], layout: Layout, geometry: Geometry) -> tuple[str, ...]:
+def _cautions(files: Sequence[DicomFile], layout: StackLayout, geometry: Geometry) -> tuple[str, ...]:
     header = files[layout.frames[0].file].header
     notes = [*empty_luts(header, layout.frames[0].number)]
     if text(header, "BurnedInAnnotation") == "YES":
@@ -192,7 +188,7 @@ def _cautions(files: Sequence[DicomFile], layout: Layout, geometry: Geometry) ->
     return tuple(notes)
 
 
-def _native(files: Sequence[DicomFile], layout: Layout) -> DicomNative:
+def _native(files: Sequence[DicomFile], layout: StackLayout) -> DicomNative:
     order = list(dict.fromkeys(frame.file for frame in layout.frames))
     datasets: list[Dataset] = [files[index].header for index in order]
     place = {index: k for k, index in enumerate(order)}

@@ -8,7 +8,7 @@ from medkt.errors import IncompleteError
 from medkt.io.dicom_files import DicomFile, FoundFiles
 from medkt.io.dicom_frames import Frame
 from medkt.io.dicom_header import integer, text
-from medkt.io.entries import Lost, said
+from medkt.io.entries import UnreadEntry, said
 from medkt.spatial.completeness import Completeness
 
 OTHER_SERIES = "of another series"
@@ -26,7 +26,7 @@ class Account:
     entries: int
     used: int
     passed: Counter[str]
-    lost: Sequence[Lost]
+    lost: Sequence[UnreadEntry]
     notes: tuple[str, ...] = ()
 
     def require(self, shown: str, *, allow_incomplete: bool) -> None:
@@ -46,7 +46,7 @@ class Account:
 
     def and_broken(self, broken: Mapping[int, str], files: Sequence[DicomFile], left: Sequence[Frame]) -> "Account":
         """The same where files turned out to be damaged within their pixels."""
-        lost = [Lost(name=files[index].path.name, reason="cut or damaged within the pixels") for index in broken]
+        lost = [UnreadEntry(name=files[index].path.name, reason="cut or damaged within the pixels") for index in broken]
         return replace(self, used=len({frame.file for frame in left}), lost=[*self.lost, *lost])
 
     def completeness(self, *, allowed: bool) -> Completeness:
@@ -77,14 +77,14 @@ def account_of(found: FoundFiles, files: Sequence[DicomFile], frames: Sequence[F
     passed[OTHER_VOLUME] += len(files) - len(used)
     lost, beside = _attributed(found, of_series)
     passed[BESIDE_ANOTHER] += beside
-    lost += [Lost(name=one.name, reason=ABSENT) for one in found.absent if one.series in ("", series)]
+    lost += [UnreadEntry(name=one.name, reason=ABSENT) for one in found.absent if one.series in ("", series)]
     stated = _stated(found, files, frames) if found.whole else {}  # one file that was asked for claims nothing more
     lost += _counted(stated, len(lost))
     notes = _begins_late(stated, of_series, files, frames) if found.whole and not lost else ()
     return Account(entries=found.entries, used=len(used), passed=+passed, lost=lost, notes=notes)
 
 
-def _attributed(found: FoundFiles, of_series: Sequence[DicomFile]) -> tuple[list[Lost], int]:
+def _attributed(found: FoundFiles, of_series: Sequence[DicomFile]) -> tuple[list[UnreadEntry], int]:
     """What is lost and may be of the series, and how many lie in a folder that holds other series only."""
     here = {file.folder for file in of_series}
     elsewhere = {file.folder for file in found.pictures} - here
@@ -92,7 +92,7 @@ def _attributed(found: FoundFiles, of_series: Sequence[DicomFile]) -> tuple[list
     return lost, len(found.lost) - len(lost)
 
 
-def _by_reason(lost: Sequence[Lost]) -> dict[str, int]:
+def _by_reason(lost: Sequence[UnreadEntry]) -> dict[str, int]:
     counts: Counter[str] = Counter()
     for one in lost:
         counts[one.reason] += one.count
@@ -119,14 +119,14 @@ def _stated(found: FoundFiles, files: Sequence[DicomFile], frames: Sequence[Fram
     return {keyword: (stated[keyword], number) for keyword, number in there.items() if stated[keyword] > 0}
 
 
-def _counted(stated: Mapping[str, tuple[int, int]], known: int) -> list[Lost]:
+def _counted(stated: Mapping[str, tuple[int, int]], known: int) -> list[UnreadEntry]:
     """What the headers count beyond what lies there; `known` are lost already and not lost twice."""
     short = {keyword: says - there - known for keyword, (says, there) in stated.items()}
     keyword = max(short, key=lambda one: short[one], default="")
     if not keyword or short[keyword] <= 0:
         return []
     says, there = stated[keyword]
-    return [Lost(name=f"{keyword} says {says}, {there} are there", reason=COUNTED, count=short[keyword])]
+    return [UnreadEntry(name=f"{keyword} says {says}, {there} are there", reason=COUNTED, count=short[keyword])]
 
 
 def _begins_late(

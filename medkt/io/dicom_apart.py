@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from numpy.typing import NDArray
 from pydicom import Dataset
 
 from medkt.bounds import budget
@@ -17,9 +16,9 @@ from medkt.io.dicom_header import integer
 from medkt.io.dicom_jpeg import needs_jpeg12
 from medkt.io.dicom_plain import plain_plane
 from medkt.io.dicom_streams import as_stated
+from medkt.shapes import Array
 
-Array = NDArray[Any]
-Decoded = Iterator[tuple[Array, float | None]]
+_Frames = Iterator[tuple[Array, float | None]]
 
 _RLE = "1.2.840.10008.1.2.5"
 _HERE = ("", "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99", _RLE)
@@ -83,7 +82,7 @@ class Decoding:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._conversation.__exit__(kind, error, at)
 
-    def frames(self, index: int, warnings: dict[str, None]) -> Decoded:
+    def frames(self, index: int, warnings: dict[str, None]) -> _Frames:
         """The wanted frames of the next file as (rows, columns) arrays, and how much of each was in colour; None for grey.
 
         Raises:
@@ -124,7 +123,7 @@ def _as_it_is(file: DicomFile) -> Array | None:
     return plain_plane(file.path, file.header, file.element, transfer_syntax(file.header), file.shown)
 
 
-def _answers(conversation: Conversation, warnings: dict[str, None]) -> Decoded:
+def _answers(conversation: Conversation, warnings: dict[str, None]) -> _Frames:
     for said in conversation.answers():
         assert said.array is not None
         warnings.update(dict.fromkeys(map(str, said.header["warnings"])))

@@ -3,10 +3,8 @@
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydicom import DataElement, Dataset
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut
@@ -22,8 +20,7 @@ from medkt.io.dicom_jpeg_ls import JPEG_LS, decode_jpeg_ls
 from medkt.io.guard import reading
 from medkt.io.luma import coloured, luma
 from medkt.io.within import whole_dicom
-
-Array = NDArray[Any]
+from medkt.shapes import Array
 
 # Where several can, they give the same voxels on sound files. On damaged ones GDCM may end the whole process, and it does
 # not read 6- and 7-bit JPEG-LS, so it is asked only where nothing else can: lossless JPEG, after `require_sound_jpeg`.

@@ -10,7 +10,7 @@ from pydicom import Dataset
 from medkt.errors import IncompleteError, InputError, UnreadableError, UnsupportedError
 from medkt.io.dicom_header import header_and_pixels, is_cut_picture, items, kind_of, text, value
 from medkt.io.dicom_plain import PixelElement, pixel_element
-from medkt.io.entries import Entry, Listing, Lost, dicom_of, listing_of, said
+from medkt.io.entries import Entry, Listing, UnreadEntry, dicom_of, listing_of, said
 
 DIRECTORY = "a directory of files (DICOMDIR)"
 CUT_HEADER = "cut or damaged within the header"
@@ -32,7 +32,7 @@ class DicomFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Absent:
+class MissingObject:
     """An object that a DICOMDIR names and that does not lie there, with the series that it belongs to ("" unknown)."""
 
     name: str
@@ -56,8 +56,8 @@ class FoundFiles:
     pictures: list[DicomFile]
     others: dict[str, int]
     passed: Counter[str]
-    lost: list[Lost]
-    absent: list[Absent]
+    lost: list[UnreadEntry]
+    absent: list[MissingObject]
     entries: int = 1
     whole: bool = False
 
@@ -106,7 +106,7 @@ def find_files(
 def _read_all(
     listed: Listing,
     shown: str,
-    records: Sequence[Absent] | None = None,
+    records: Sequence[MissingObject] | None = None,
     *,
     met: Callable[[Dataset, int], None] | None,
 ) -> FoundFiles:
@@ -117,10 +117,10 @@ def _read_all(
         try:
             file = _opened(entry.path, f"{shown} ({entry.name})", entry.folder)
         except UnreadableError:
-            lost.append(Lost(name=entry.name, reason=CUT_HEADER))
+            lost.append(UnreadEntry(name=entry.name, reason=CUT_HEADER))
             continue
         if is_cut_picture(file.header):
-            lost.append(Lost(name=entry.name, reason=CUT_HEADER))
+            lost.append(UnreadEntry(name=entry.name, reason=CUT_HEADER))
         else:
             files.append(file)
             if len(files) == 1 and met is not None:
@@ -139,7 +139,7 @@ def _opened(path: Path, shown: str, folder: str = "") -> DicomFile:
     return DicomFile(path=path, shown=shown, header=header, has_pixels=has_pixels, folder=folder, element=elements[-1])
 
 
-def _sorted_out(files: list[DicomFile], listed: Listing, lost: list[Lost], *, whole: bool = False) -> FoundFiles:
+def _sorted_out(files: list[DicomFile], listed: Listing, lost: list[UnreadEntry], *, whole: bool = False) -> FoundFiles:
     pictures: list[DicomFile] = []
     others: dict[str, int] = {}
     for file in files:
@@ -151,7 +151,7 @@ def _sorted_out(files: list[DicomFile], listed: Listing, lost: list[Lost], *, wh
     return FoundFiles(pictures=pictures, others=others, passed=listed.passed, lost=lost, absent=[], whole=whole)
 
 
-def _absent(files: Sequence[DicomFile], records: Sequence[Absent] | None) -> list[Absent]:
+def _absent(files: Sequence[DicomFile], records: Sequence[MissingObject] | None) -> list[MissingObject]:
     """What the DICOMDIRs among the files, or the one given, name and is not among the files."""
     named = list(records or ())
     for file in files:
@@ -161,7 +161,7 @@ def _absent(files: Sequence[DicomFile], records: Sequence[Absent] | None) -> lis
     return list(once.values())
 
 
-def _records(header: Dataset) -> list[Absent]:
+def _records(header: Dataset) -> list[MissingObject]:
     """The pictures that a DICOMDIR names, each with its series: the last one named before it, as such files are written."""
     series = ""
     found = []
@@ -171,7 +171,9 @@ def _records(header: Dataset) -> list[Absent]:
             series = text(record, "SeriesInstanceUID")
         elif kind in ("IMAGE", "") and value(record, "ReferencedFileID") is not None:
             name = "/".join(_parts(record))
-            found.append(Absent(name=name, instance=text(record, "ReferencedSOPInstanceUIDInFile"), series=series))
+            found.append(
+                MissingObject(name=name, instance=text(record, "ReferencedSOPInstanceUIDInFile"), series=series)
+            )
     return [one for one in found if one.instance]
 
 
@@ -196,7 +198,7 @@ def _named_by_directory(header: Dataset, path: Path, shown: str) -> Listing:
             continue
         missing += 1
         if text(record, "DirectoryRecordType") in ("IMAGE", "") and not text(record, "ReferencedSOPInstanceUIDInFile"):
-            lost.append(Lost(name="/".join(parts), reason="named by the DICOMDIR and not there"))
+            lost.append(UnreadEntry(name="/".join(parts), reason="named by the DICOMDIR and not there"))
     if not files:
         raise InputError(f"{shown}: the DICOMDIR names {missing} files and none is there; give the folder")
     return Listing(files=list(files.values()), lost=lost)

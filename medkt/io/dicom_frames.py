@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from pydicom import Dataset
 
 from medkt.bounds import budget
@@ -11,10 +10,8 @@ from medkt.errors import UnreadableError, UnsupportedError
 from medkt.io.dicom_files import DicomFile, transfer_syntax
 from medkt.io.dicom_groups import functional as functional
 from medkt.io.dicom_header import integer, items, number, numbers, text
-from medkt.io.dicom_marks import Marks, marks_of_file, marks_of_frame
-from medkt.io.dicom_mosaic import Mosaic, directions_of, mosaic_of
-
-Vector = NDArray[np.float64]
+from medkt.io.dicom_marks import FrameMarks, marks_of_file, marks_of_frame
+from medkt.io.dicom_mosaic import Mosaic, Vector, directions_of, mosaic_of
 
 LARGEST_SIDE = 65535  # DICOM stores rows and columns in two bytes
 _AS_THEY_ARE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")  # not encoded
@@ -46,7 +43,7 @@ class Frame:
     directions: Vector | None
     spacing: tuple[float, float] | None
     frame_of_reference: str
-    marks: Marks
+    marks: FrameMarks
     order: tuple[float, int]
     corner: tuple[int, int] | None = None
 
@@ -134,7 +131,7 @@ def _slices_of(mosaic: Mosaic, whole: Frame) -> list[Frame]:
 
 
 def _frame(
-    header: Dataset, place: int, n: int, size: tuple[int, int], grouped: bool, count: int, shared: Marks
+    header: Dataset, place: int, n: int, size: tuple[int, int], grouped: bool, count: int, shared: FrameMarks
 ) -> Frame:
     position = orientation = measures = header if count == 1 else None
     if grouped:

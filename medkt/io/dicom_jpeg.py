@@ -10,15 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.encaps import generate_frames
 
 from medkt.errors import UnreadableError, UnsupportedError
 from medkt.io.dicom_header import integer
 from medkt.io.guard import reading
-
-Array = NDArray[Any]
+from medkt.shapes import Array
 
 _ONE_AT_A_TIME = threading.Lock()
 

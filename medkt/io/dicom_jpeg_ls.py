@@ -7,23 +7,22 @@ it the stream is as the standard has it.
 from collections.abc import Iterator
 from typing import Any
 
-from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.pixels.decoders.base import get_decoder
 
 from medkt.io.dicom_header import integer
 from medkt.io.dicom_jpeg import listening_to_gdcm, require_sound_jpeg
+from medkt.shapes import Array
 
-Array = NDArray[Any]
-Decoded = tuple[Array, str]
+_Picture = tuple[Array, str]
 
 JPEG_LS = ("1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81")
 STRICT, SECOND = "pyjpegls", "gdcm"
 _FILLED_END, _END = b"\x00\xff\xd9", b"\xff\xd9"
 
 
-def decode_jpeg_ls(dataset: Dataset, numbers: list[int], shown: str, warnings: dict[str, None]) -> Iterator[Decoded]:
+def decode_jpeg_ls(dataset: Dataset, numbers: list[int], shown: str, warnings: dict[str, None]) -> Iterator[_Picture]:
     """(rows, columns[, channels]) and photometric interpretation of the frames of those numbers (from 1), in order.
 
     Raises what the strict decoder raises where no other reads the frame; `warnings` gets a word where another did.
@@ -40,7 +39,7 @@ def decode_jpeg_ls(dataset: Dataset, numbers: list[int], shown: str, warnings: d
             yield _by_another(dataset, number, shown, warnings, error)
 
 
-def _by_another(dataset: Dataset, number: int, shown: str, warnings: dict[str, None], refused: Exception) -> Decoded:
+def _by_another(dataset: Dataset, number: int, shown: str, warnings: dict[str, None], refused: Exception) -> _Picture:
     """One frame as the next decoder that can gives it."""
     for attempt, note in (
         (_strictly_without_filling, "a filling byte before its end mark was left out"),

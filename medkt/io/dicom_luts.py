@@ -1,10 +1,8 @@
 """Stored values to real ones (modality LUT), and what the file says about showing them (VOI LUT, inversion)."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydicom import Dataset
 
 from medkt.errors import UnreadableError
@@ -13,9 +11,8 @@ from medkt.io.dicom_header import integer, items, number, text, value
 from medkt.io.dicom_regions import region_to_show
 from medkt.io.guard import reading
 from medkt.io.rescaling import CONTAINERS, keeps_whole, smallest
+from medkt.shapes import Array
 from medkt.spatial.image import Display
-
-Array = NDArray[Any]
 
 
 def modality_lut(header: Dataset, frame_number: int, shown: str) -> tuple[Callable[[Array], Array], str]:

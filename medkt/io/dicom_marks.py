@@ -12,8 +12,8 @@ from pydicom import Dataset
 from medkt.io.dicom_groups import functional
 from medkt.io.dicom_header import has_private, image_type, items, number, numbers, private, text, value
 
-Value = float | str | tuple[float, ...]
-Marks = Mapping[str, Value]
+MarkValue = float | str | tuple[float, ...]
+FrameMarks = Mapping[str, MarkValue]
 
 SIEMENS, PHILIPS, PHILIPS_2 = "SIEMENS MR HEADER", "Philips Imaging DD 001", "Philips MR Imaging DD 001"
 GE, GE_2, UIH = "GEMS_PARM_01", "GEMS_ACQU_01", "Image Private Header"
@@ -21,9 +21,9 @@ COUNTED = "dimension"  # the file's own counters, which have no other name here
 _COMPONENTS = {"M": "magnitude", "P": "phase", "R": "real", "I": "imaginary", "W": "water", "F": "fat"}
 
 
-def marks_of_file(header: Dataset) -> dict[str, Value]:
+def marks_of_file(header: Dataset) -> dict[str, MarkValue]:
     """The marks that all frames of a file share unless a functional group says otherwise."""
-    found: dict[str, Value | None] = {
+    found: dict[str, MarkValue | None] = {
         "image type": _words(header, image_type(header)),
         "echo": number(header, "EchoNumbers"),
         "TE": number(header, "EchoTime"),
@@ -45,10 +45,10 @@ def marks_of_file(header: Dataset) -> dict[str, Value]:
     return _present(found)
 
 
-def marks_of_frame(header: Dataset, n: int) -> dict[str, Value]:
+def marks_of_frame(header: Dataset, n: int) -> dict[str, MarkValue]:
     """The marks of frame `n` (from 1) of an enhanced file that stand in its functional groups."""
 
-    def of(sequence: str, keyword: str, count: int = 1) -> Value | None:
+    def of(sequence: str, keyword: str, count: int = 1) -> MarkValue | None:
         group = functional(header, n, sequence)
         found = None if group is None else numbers(group, keyword, count)
         return None if found is None else (found[0] if count == 1 else found)
@@ -57,7 +57,7 @@ def marks_of_frame(header: Dataset, n: int) -> dict[str, Value]:
     kind = functional(header, n, "MRImageFrameTypeSequence") or functional(header, n, "CTImageFrameTypeSequence")
     diffusion = functional(header, n, "MRDiffusionSequence")
     direction = next(iter(items(diffusion, "DiffusionGradientDirectionSequence")), None) if diffusion else None
-    found: dict[str, Value | None] = {
+    found: dict[str, MarkValue | None] = {
         "image type": None if kind is None else _words(kind, _frame_type(kind)),
         "TE": of("MREchoSequence", "EffectiveEchoTime"),
         "b": of("MRDiffusionSequence", "DiffusionBValue"),
@@ -78,7 +78,7 @@ def marks_of_frame(header: Dataset, n: int) -> dict[str, Value]:
     return _present(found)
 
 
-def _present(found: Mapping[str, Value | None]) -> dict[str, Value]:
+def _present(found: Mapping[str, MarkValue | None]) -> dict[str, MarkValue]:
     return {name: one for name, one in found.items() if one is not None}
 
 
@@ -158,7 +158,7 @@ def _seconds(moment: str) -> float | None:
     return (whole - datetime(1900, 1, 1)).total_seconds() + part
 
 
-def _dimensions(header: Dataset, content: Dataset) -> dict[str, Value]:
+def _dimensions(header: Dataset, content: Dataset) -> dict[str, MarkValue]:
     """The file's own dimensions by what they are called, without those of place."""
     names = items(header, "DimensionIndexSequence")
     values = value(content, "DimensionIndexValues")

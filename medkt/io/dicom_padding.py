@@ -6,16 +6,14 @@ an unsigned -2000 widens nothing; then all become the value of air (CT) or black
 """
 
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
 from medkt.io.dicom_header import integer
+from medkt.shapes import Array
 from medkt.spatial.image import Display
-
-Array = NDArray[Any]
 
 AIR_HU = -1000.0
 SHOWS_AIR_HU = -500.0  # a CT without values below this is cropped or not in Hounsfield units: air would be a guess
@@ -105,7 +103,7 @@ def _as_stored(value: int, header: Dataset) -> int:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Filled:
+class PaddingFill:
     """A volume whose padding was filled: by what, in words for the record, and the value that now stands for it alone."""
 
     values: Array
@@ -114,7 +112,7 @@ class Filled:
     steps: tuple[str, ...] = ()
 
 
-def filled(values: Array, padding: Padding, display: Display, *, modality: str, film: bool) -> Filled:
+def filled(values: Array, padding: Padding, display: Display, *, modality: str, film: bool) -> PaddingFill:
     """The volume with its padding filled: air in CT, else black, which no real value shares.
 
     Args:
@@ -126,17 +124,17 @@ def filled(values: Array, padding: Padding, display: Display, *, modality: str, 
     """
     ends = padding.ends(values) if padding.pixels else None
     if ends is None:
-        return Filled(values=values, display=display)
+        return PaddingFill(values=values, display=display)
     region = padding.region(values.shape[1:]) if film and display.region is None else display.region
     share = f"padding ({100 * padding.pixels / values.size:.2g} % of the voxels, PixelPaddingValue)"
     if modality == "CT":
         air = AIR_HU if ends[0] < SHOWS_AIR_HU else ends[0]
         step = f"{share} filled with {air:g} ({'air' if air == AIR_HU else 'the lowest value'})"
-        return Filled(values=padding.put(values, air), display=display, steps=(step,))
+        return PaddingFill(values=padding.put(values, air), display=display, steps=(step,))
     black = _black(ends, display)
     seen = replace(display, region=region)
     step = f"{share} filled with {black:g} (black) and left out of percentiles"
-    return Filled(values=padding.put(values, black), display=seen, padding=black, steps=(step,))
+    return PaddingFill(values=padding.put(values, black), display=seen, padding=black, steps=(step,))
 
 
 def _black(ends: tuple[float, float], display: Display) -> float:

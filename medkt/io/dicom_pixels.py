@@ -1,10 +1,8 @@
 """Encoded frames to voxels: one frame at a time, colour to luma, modality LUT, into one array."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from medkt.bounds import budget
 from medkt.errors import IncompleteError, UnreadableError, UnsupportedError
@@ -15,9 +13,7 @@ from medkt.io.dicom_frames import Frame
 from medkt.io.dicom_luts import modality_lut
 from medkt.io.dicom_mosaic import mosaic_of, require_blank, tile
 from medkt.io.dicom_padding import Padding
-from medkt.shapes import Voxels
-
-Array = NDArray[Any]
+from medkt.shapes import Array, Voxels
 
 _STEPS = {"colour": "colour reduced to luma (ITU-R BT.601)"}
 

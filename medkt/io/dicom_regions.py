@@ -3,14 +3,13 @@
 from pydicom import Dataset
 
 from medkt.io.dicom_header import integer, items
+from medkt.spatial.planes import PixelRegion
 
 TWO_DIMENSIONAL = 1  # RegionSpatialFormat, PS3.3 C.8.5.5.1.1; others are M-mode, spectra, waveforms, graphics
 LEAST_SIDE = 32  # pixels; smaller regions are scales and icons that were marked by mistake
 
-Region = tuple[int, int, int, int]
 
-
-def regions_of(header: Dataset) -> tuple[Region, ...]:
+def regions_of(header: Dataset) -> tuple[PixelRegion, ...]:
     """The 2-D regions of SequenceOfUltrasoundRegions (PS3.3 C.8.5.5), the largest first.
 
     Each is (first row, first column, end row, end column), the ends not in it, cut to the picture. Empty where the file
@@ -29,12 +28,12 @@ def regions_of(header: Dataset) -> tuple[Region, ...]:
     return tuple(sorted(dict.fromkeys(found), key=lambda region: -_area(region)))
 
 
-def region_to_show(header: Dataset) -> Region | None:
+def region_to_show(header: Dataset) -> PixelRegion | None:
     """The largest 2-D region; None where there is none or it is the whole picture."""
     whole = (0, 0, integer(header, "Rows"), integer(header, "Columns"))
     largest = next(iter(regions_of(header)), None)
     return None if largest == whole else largest
 
 
-def _area(region: Region) -> int:
+def _area(region: PixelRegion) -> int:
     return (region[2] - region[0]) * (region[3] - region[1])

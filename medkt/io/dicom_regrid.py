@@ -9,21 +9,18 @@ from typing import Any
 
 import numpy as np
 import scipy
-from numpy.typing import NDArray
 
 from medkt.errors import GeometryError
 from medkt.io.dicom_frames import Frame
-from medkt.io.dicom_stack import STEP_TOLERANCE, Layout, usual_step
+from medkt.io.dicom_stack import STEP_TOLERANCE, StackLayout, usual_step
 from medkt.io.dicom_volumes import normal_of
-from medkt.shapes import Voxels
+from medkt.shapes import Array, Voxels
 from medkt.spatial.geometry import Geometry
-
-Array = NDArray[Any]
 
 MOST_SLICES = 4  # the regular grid may have this many times the slices of the file, else the step is a mistake
 
 
-def regrid(values: Voxels, layout: Layout, shown: str) -> tuple[Array, Geometry]:
+def regrid(values: Voxels, layout: StackLayout, shown: str) -> tuple[Array, Geometry]:
     """(slices, rows, columns) of the layout's frames on a regular upright grid; whole numbers stay whole.
 
     Voxels outside every slice get the lowest value of the volume.
@@ -90,7 +87,7 @@ def _moved(plane: Array, shift: Array, shape: tuple[int, ...], fill: float) -> A
     return moved
 
 
-def _grid(layout: Layout, low: Array, step: float, shape: tuple[int, ...]) -> Geometry:
+def _grid(layout: StackLayout, low: Array, step: float, shape: tuple[int, ...]) -> Geometry:
     affine = layout.geometry.affine.copy()
     affine[:3, 3] = layout.frames[0].position + affine[:3, 1] * low[0] + affine[:3, 2] * low[1]
     affine[:3, 0] = normal_of(layout.frames[0]) * step

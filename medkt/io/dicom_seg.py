@@ -2,10 +2,8 @@
 
 import math
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydicom import Dataset
 
 from medkt.bounds import budget
@@ -19,11 +17,10 @@ from medkt.io.dicom_volumes import by_position, normal_of
 from medkt.io.mask_choice import MaskChoice
 from medkt.io.native import DicomNative
 from medkt.io.seg_planes import LABELMAP, chosen_planes
+from medkt.shapes import Array
 from medkt.spatial.geometry import Geometry
 from medkt.spatial.image import Image, Mask
 from medkt.spatial.provenance import Provenance
-
-Array = NDArray[Any]
 
 BINARY_OR_FRACTIONAL = "1.2.840.10008.5.1.4.1.1.66.4"
 ON_GRID = 0.1  # of a voxel: a frame lies on a slice of the image when its corners are this near

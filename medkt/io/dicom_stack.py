@@ -11,8 +11,9 @@ import numpy as np
 from pydicom import Dataset
 
 from medkt.errors import GeometryError
-from medkt.io.dicom_frames import Frame, Vector
+from medkt.io.dicom_frames import Frame
 from medkt.io.dicom_header import number
+from medkt.io.dicom_mosaic import Vector
 from medkt.io.dicom_spacing import PixelSize, pixel_size
 from medkt.io.dicom_volumes import by_position, normal_of
 from medkt.spatial.geometry import ORTHOGONAL_COSINE, Geometry, Stack
@@ -23,7 +24,7 @@ NAMED = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Layout:
+class StackLayout:
     """Frames in slice order on a grid.
 
     Attributes:
@@ -51,7 +52,7 @@ class _Line:
     steps: tuple[str, ...] = ()
 
 
-def lay_out(frames: Sequence[Frame], header: Dataset, shown: str) -> Layout:
+def lay_out(frames: Sequence[Frame], header: Dataset, shown: str) -> StackLayout:
     """Order the frames of one volume and find their grid.
 
     Args:
@@ -70,7 +71,7 @@ def lay_out(frames: Sequence[Frame], header: Dataset, shown: str) -> Layout:
     duplicated = [place for place in places if len(place) > 1]
     problems = [_duplicates(duplicated, len(frames))] if duplicated else []
     line = _line(ordered, size, header)
-    return Layout(
+    return StackLayout(
         frames=ordered,
         geometry=_geometry(ordered[0], len(ordered), line, size),
         problems=(*problems, *line.problems),
@@ -80,7 +81,7 @@ def lay_out(frames: Sequence[Frame], header: Dataset, shown: str) -> Layout:
     )
 
 
-def _without_place(frames: Sequence[Frame], header: Dataset) -> Layout:
+def _without_place(frames: Sequence[Frame], header: Dataset) -> StackLayout:
     """Radiographs, clips, captures: columns along +x, rows along +y."""
     ordered = sorted(frames, key=lambda frame: (frame.file, frame.number))
     size = pixel_size(header)
@@ -92,7 +93,7 @@ def _without_place(frames: Sequence[Frame], header: Dataset) -> Layout:
     geometry = replace(geometry, affine=geometry.affine @ scale, unit="mm" if size.known else "pixel", stack=stack)
     clip = ("frames without a position: a clip in time, not a volume",) if len(ordered) > 1 else ()
     source = (f"pixel spacing from {size.source}",)
-    return Layout(frames=ordered, geometry=geometry, steps=source, warnings=(*size.warnings, *clip))
+    return StackLayout(frames=ordered, geometry=geometry, steps=source, warnings=(*size.warnings, *clip))
 
 
 def _pixel_size_in_place(ordered: list[Frame], header: Dataset, shown: str) -> PixelSize:
@@ -170,7 +171,7 @@ def _fitted(positions: Vector) -> tuple[Vector, Vector]:
     return positions.mean(axis=0) - step * count.mean(), step
 
 
-def irregular(layout: Layout) -> dict[str, Any]:
+def irregular(layout: StackLayout) -> dict[str, Any]:
     """What may be written down of a stack with problems: a code with its number."""
     frames = [frame for frame in layout.frames if frame.position is not None]
     missing = _missing(np.array([frame.position for frame in frames]) @ normal_of(frames[0])) if len(frames) > 1 else 0

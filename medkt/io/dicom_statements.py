@@ -7,7 +7,7 @@ from pydicom import Dataset
 
 from medkt.io.dicom_header import class_modality, items, number, text
 from medkt.spatial.geometry import Geometry
-from medkt.spatial.image import Stated
+from medkt.spatial.image import ImageStatements
 from medkt.spatial.modality import written_modality
 
 SAME_STEP = 0.01
@@ -23,13 +23,13 @@ BODIES = {
 _BODY_OF = {word: body for body, words in BODIES.items() for word in words.split()}
 
 
-def stated_by(header: Dataset) -> Stated:
+def stated_by(header: Dataset) -> ImageStatements:
     """What a header says of body, side and view, in words of medkt's own; "" for all else, which may be free text."""
     anatomic = items(header, "AnatomicRegionSequence")
     meant = text(header, "BodyPartExamined") or (text(anatomic[0], "CodeMeaning") if anatomic else "")
     side = text(header, "ImageLaterality") or text(header, "Laterality")
     view = text(header, "ViewPosition").upper()
-    return Stated(
+    return ImageStatements(
         body=_BODY_OF.get(re.sub(r"[^A-Z]", "", meant.upper()), ""),
         side={"L": "left", "R": "right"}.get(side.upper(), ""),
         view="lateral" if view in ("LL", "RL", "LAT", "LATERAL", "LLAT", "RLAT") else "",

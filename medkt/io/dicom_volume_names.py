@@ -6,7 +6,7 @@ import numpy as np
 
 from medkt.errors import AmbiguousInputError, InputError
 from medkt.io.dicom_frames import Frame
-from medkt.io.dicom_marks import COUNTED, SAID, Value
+from medkt.io.dicom_marks import COUNTED, SAID, MarkValue
 from medkt.io.volume_number import number_of
 
 # values that DICOM defines for image type, complex image component, laterality and view, as they are said here
@@ -126,7 +126,7 @@ def _place(name: str) -> tuple[int, str]:
     return (_ORDER.index(name) if name in _ORDER else len(_ORDER) + name.startswith(COUNTED), name)
 
 
-def _in_words(name: str, values: Sequence[Value | None]) -> list[str]:
+def _in_words(name: str, values: Sequence[MarkValue | None]) -> list[str]:
     if name == "image type":
         return _words_apart(values)
     if name == "direction":
@@ -144,7 +144,7 @@ def _in_words(name: str, values: Sequence[Value | None]) -> list[str]:
     return said
 
 
-def _words_apart(values: Sequence[Value | None]) -> list[str]:
+def _words_apart(values: Sequence[MarkValue | None]) -> list[str]:
     """The words of image types that not all of them have."""
     split = [str(value or "").split(", ") for value in values]
     common = set(split[0]).intersection(*split)

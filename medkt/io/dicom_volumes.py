@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from medkt.errors import AmbiguousInputError
-from medkt.io.dicom_frames import SAME_DIRECTION, Frame, Vector
-from medkt.io.dicom_marks import Value
+from medkt.io.dicom_frames import SAME_DIRECTION, Frame
+from medkt.io.dicom_marks import MarkValue
+from medkt.io.dicom_mosaic import Vector
 from medkt.io.dicom_volume_names import choose, orientation_of, parts_of_names, written_name
 
 SAME_POSITION_MM = 1e-2  # files state positions to a thousandth of a millimetre or better
@@ -44,7 +45,7 @@ class Volume:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Chosen:
+class VolumeChoice:
     """The frames that were chosen, what was chosen in words ("" where there was one), and what to be wary of."""
 
     frames: list[Frame]
@@ -52,7 +53,7 @@ class Chosen:
     warnings: tuple[str, ...] = ()
 
 
-def choose_volume(frames: Sequence[Frame], volume: int | str | None, shown: str) -> Chosen:
+def choose_volume(frames: Sequence[Frame], volume: int | str | None, shown: str) -> VolumeChoice:
     """One volume of a series.
 
     Args:
@@ -75,7 +76,7 @@ def choose_volume(frames: Sequence[Frame], volume: int | str | None, shown: str)
     if len(volumes) > 1:
         words = written_name(chosen.frames, names[index])
         said = f"volume {index + 1} of {len(volumes)}" + (f": {', '.join(words)}" if words else "")
-    return Chosen(frames=chosen.frames, said=said, warnings=tuple(_doubts(chosen)))
+    return VolumeChoice(frames=chosen.frames, said=said, warnings=tuple(_doubts(chosen)))
 
 
 def split_volumes(frames: Sequence[Frame]) -> list[Volume]:
@@ -136,7 +137,7 @@ def _by_marks(group: list[Frame], most: int | None) -> Iterator[list[list[Frame]
     varying = [name for name in _names(group) if len({frame.marks.get(name) for frame in group}) > 1]
     for together in range(1, _MOST_TOGETHER + 1 if most else 2):
         for names in combinations(varying, together):
-            parts: dict[tuple[Value | None, ...], list[Frame]] = {}
+            parts: dict[tuple[MarkValue | None, ...], list[Frame]] = {}
             for frame in group:
                 parts.setdefault(tuple(frame.marks.get(name) for name in names), []).append(frame)
             enough = len(parts) == most if most else min(map(len, parts.values())) > 1 and names[0] not in _IN_TIME
@@ -150,7 +151,7 @@ def _names(group: list[Frame]) -> list[str]:
     return [*_TELLING, *own]
 
 
-def _sortable(key: tuple[Value | None, ...], names: tuple[str, ...], group: list[Frame]) -> list[tuple[Any, ...]]:
+def _sortable(key: tuple[MarkValue | None, ...], names: tuple[str, ...], group: list[Frame]) -> list[tuple[Any, ...]]:
     """What has no such mark first, numbers ascending, words in the order in which the frames are numbered."""
     found: list[tuple[Any, ...]] = []
     for one, name in zip(key, names, strict=True):
@@ -159,7 +160,7 @@ def _sortable(key: tuple[Value | None, ...], names: tuple[str, ...], group: list
     return found
 
 
-def _numbers(one: Value | None) -> tuple[float, ...]:
+def _numbers(one: MarkValue | None) -> tuple[float, ...]:
     if one is None or isinstance(one, str):
         return ()
     return one if isinstance(one, tuple) else (one,)

@@ -43,7 +43,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lost:
+class UnreadEntry:
     """An entry that should have been read and cannot be; the reason holds no name. `count` where one stands for several."""
 
     name: str
@@ -61,7 +61,7 @@ class Listing:
 
     files: Sequence[Entry]
     passed: Counter[str] = field(default_factory=Counter)
-    lost: Sequence[Lost] = ()
+    lost: Sequence[UnreadEntry] = ()
 
     @property
     def count(self) -> int:
@@ -78,10 +78,10 @@ def listing_of(folder: Path) -> Listing:
     """Everything in a folder and in all folders below; links to folders are not followed, for they may form a circle."""
     files: list[Entry] = []
     passed: Counter[str] = Counter()
-    lost: list[Lost] = []
+    lost: list[UnreadEntry] = []
 
     def closed(error: OSError) -> None:
-        lost.append(Lost(name=_relative(Path(str(error.filename)), folder), reason=f"a folder {FORBIDDEN}"))
+        lost.append(UnreadEntry(name=_relative(Path(str(error.filename)), folder), reason=f"a folder {FORBIDDEN}"))
 
     for root, folders, names in os.walk(folder, onerror=closed):
         kept = sorted(name for name in folders if not is_of_the_system(name))
@@ -91,7 +91,7 @@ def listing_of(folder: Path) -> Listing:
             if Path(root, name).resolve().is_relative_to(folder.resolve()):
                 passed[FOLLOWED] += 1
             else:
-                lost.append(Lost(name=_relative(Path(root, name), folder), reason=NOT_FOLLOWED))
+                lost.append(UnreadEntry(name=_relative(Path(root, name), folder), reason=NOT_FOLLOWED))
         folders[:] = [name for name in kept if name not in links]
         files += [Entry(path=Path(root, name), name=_relative(Path(root, name), folder)) for name in sorted(names)]
     return Listing(files=files, passed=+passed, lost=lost)
@@ -111,7 +111,7 @@ def dicom_of(listing: Listing) -> Listing:
             if reason is None:
                 passed[NOT_DICOM] += 1
             else:
-                lost.append(Lost(name=entry.name, reason=reason))
+                lost.append(UnreadEntry(name=entry.name, reason=reason))
     return Listing(files=dicom, passed=+passed, lost=lost)
 
 
@@ -120,7 +120,7 @@ def shape_of(name: str) -> str:
     return re.sub(r"\d+", "#", PurePosixPath(name).name.lower())
 
 
-def said(lost: Iterable[Lost], most: int = 4) -> str:
+def said(lost: Iterable[UnreadEntry], most: int = 4) -> str:
     """A few of the lost by name, for a message on the terminal."""
     listed = list(lost)
     named = ", ".join(f"{one.name} ({one.reason})" for one in listed[:most])

@@ -5,10 +5,9 @@ spacing, are the steps along i, j, k.
 """
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from medkt.errors import (
     GeometryError,
@@ -17,22 +16,20 @@ from medkt.errors import (
     UnsupportedError,
 )
 from medkt.io.digest import digest_of
-from medkt.io.itk_decode import Decoded, decoded
+from medkt.io.itk_decode import ItkVolume, decoded
 from medkt.io.itk_header import HeaderText, header_of, itk_kind
 from medkt.io.luma import coloured, luma
 from medkt.io.native import ItkNative
 from medkt.io.nifti import require_finite
 from medkt.io.volume_number import which_of
-from medkt.shapes import Affine
+from medkt.shapes import Affine, Array
 from medkt.spatial.completeness import Completeness
 from medkt.spatial.geometry import Geometry
 from medkt.spatial.image import Image
 from medkt.spatial.provenance import Provenance
 
-Array = NDArray[Any]
 
-
-class Stored(NamedTuple):
+class ItkFile(NamedTuple):
     """A file as it stands.
 
     Attributes:
@@ -43,7 +40,7 @@ class Stored(NamedTuple):
         completeness: what lies in the file beside what was read.
     """
 
-    decoded: Decoded
+    decoded: ItkVolume
     voxels: Array
     colour: bool
     text: HeaderText
@@ -89,7 +86,7 @@ def read_itk(path: Path, shown: str, *, volume: int | str | None = None, allow_i
     )
 
 
-def stored_of(path: Path, shown: str, *, allow_incomplete: bool = False) -> Stored:
+def stored_of(path: Path, shown: str, *, allow_incomplete: bool = False) -> ItkFile:
     """What a file holds, before one of its volumes is chosen.
 
     Raises:
@@ -108,10 +105,10 @@ def stored_of(path: Path, shown: str, *, allow_incomplete: bool = False) -> Stor
     found = decoded(path, text, shown)
     colour = _is_colour(found, text, shown)
     completeness = Completeness(unexplained={beyond: 1}, allowed=True) if beyond else Completeness()
-    return Stored(found, _in_volumes(found, colour), colour, text, completeness)
+    return ItkFile(found, _in_volumes(found, colour), colour, text, completeness)
 
 
-def _is_colour(found: Decoded, text: HeaderText, shown: str) -> bool:
+def _is_colour(found: ItkVolume, text: HeaderText, shown: str) -> bool:
     """Whether components are red, green and blue: NRRD says so; in MetaImage three bytes a voxel are what ITK writes for them.
 
     Raises:
@@ -124,7 +121,7 @@ def _is_colour(found: Decoded, text: HeaderText, shown: str) -> bool:
     return found.components == 3 and ("rgb-color" in kinds or of_bytes)
 
 
-def _in_volumes(found: Decoded, colour: bool) -> Array:
+def _in_volumes(found: ItkVolume, colour: bool) -> Array:
     """(volumes, slices, rows, columns) of what SimpleITK gives; colours stay last."""
     voxels = found.voxels
     if colour:
@@ -140,7 +137,7 @@ def _luma(voxels: Array) -> Array:
     return np.stack([luma(plane, "RGB") for plane in voxels])
 
 
-def geometry_of(stored: Stored, shown: str) -> tuple[Geometry, tuple[str, ...]]:
+def geometry_of(stored: ItkFile, shown: str) -> tuple[Geometry, tuple[str, ...]]:
     """The grid, and what a reader should know of it.
 
     Raises:
@@ -165,7 +162,7 @@ def geometry_of(stored: Stored, shown: str) -> tuple[Geometry, tuple[str, ...]]:
     return geometry, tuple(note for note, holds in notes.items() if holds)
 
 
-def _affine(found: Decoded) -> Affine:
+def _affine(found: ItkVolume) -> Affine:
     """(slice, row, column) to LPS+ mm; a fourth axis, time, is left out, and a picture lies flat and is 1 thick."""
     directions = np.array(found.directions).reshape(found.axes, found.axes)[:3, :3]
     steps, affine = np.eye(3), np.eye(4)
@@ -176,7 +173,7 @@ def _affine(found: Decoded) -> Affine:
     return affine
 
 
-def _native(stored: Stored) -> ItkNative:
+def _native(stored: ItkFile) -> ItkNative:
     found, axes = stored.decoded, min(stored.decoded.axes, 3)
     directions = np.array(found.directions).reshape(found.axes, -1)[:axes, :axes]
     place = ("space", "space directions", "space origin", "measurement frame")

@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from medkt.bounds import budget
 from medkt.errors import UnreadableError, UnsupportedError
 from medkt.io.apart import Conversation, goes_apart, request_for
 from medkt.io.guard import reading
-from medkt.io.itk_header import SHOWN, HeaderText, Kind
-
-Array = NDArray[Any]
+from medkt.io.itk_header import SHOWN, HeaderText, ItkFormat
+from medkt.shapes import Array
 
 _READERS = {"nrrd": "NrrdImageIO", "metaimage": "MetaImageIO"}
 _SCALARS = ("UInt8", "Int8", "UInt16", "Int16", "UInt32", "Int32", "UInt64", "Int64", "Float32", "Float64")
@@ -25,7 +23,7 @@ _MOST_AXES = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Decoded:
+class ItkVolume:
     """What SimpleITK makes of a file.
 
     Attributes:
@@ -61,7 +59,7 @@ def itk_library() -> Any:
     return itk
 
 
-def decoded(path: Path, text: HeaderText, shown: str) -> Decoded:
+def decoded(path: Path, text: HeaderText, shown: str) -> ItkVolume:
     """What a file holds.
 
     Args:
@@ -82,10 +80,10 @@ def decoded(path: Path, text: HeaderText, shown: str) -> Decoded:
         (said,) = apart.answers()
     assert said.array is not None
     place = {name: tuple(map(float, said.header[name])) for name in ("spacing", "origin", "directions")}
-    return _checked(Decoded(voxels=said.array, components=int(said.header["components"]), **place), shown)
+    return _checked(ItkVolume(voxels=said.array, components=int(said.header["components"]), **place), shown)
 
 
-def decoded_here(path: Path, kind: Kind, shown: str) -> Decoded:
+def decoded_here(path: Path, kind: ItkFormat, shown: str) -> ItkVolume:
     """The same, in this process."""
     itk = itk_library()
     reader = itk.ImageFileReader()
@@ -105,14 +103,14 @@ def decoded_here(path: Path, kind: Kind, shown: str) -> Decoded:
         image = reader.Execute()
         voxels = np.array(itk.GetArrayViewFromImage(image))
     place = {"spacing": image.GetSpacing(), "origin": image.GetOrigin(), "directions": image.GetDirection()}
-    return _checked(Decoded(voxels=voxels, components=components, **place), shown)
+    return _checked(ItkVolume(voxels=voxels, components=components, **place), shown)
 
 
 def _real(itk: Any) -> set[int]:
     return {getattr(itk, f"sitk{several}{name}") for name in _SCALARS for several in ("", "Vector")}
 
 
-def _checked(found: Decoded, shown: str) -> Decoded:
+def _checked(found: ItkVolume, shown: str) -> ItkVolume:
     numbers = np.array([*found.spacing, *found.origin, *found.directions])
     axes = len(found.spacing)
     shaped = (

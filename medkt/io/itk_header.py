@@ -14,7 +14,7 @@ from typing import Literal
 
 from medkt.errors import InputError, UnreadableError, UnsupportedError
 
-Kind = Literal["nrrd", "metaimage"]
+ItkFormat = Literal["nrrd", "metaimage"]
 
 SHOWN = {"nrrd": "NRRD", "metaimage": "MetaImage"}
 _LONGEST = 1 << 20
@@ -40,7 +40,7 @@ class HeaderText:
         length: bytes up to where attached voxels begin.
     """
 
-    kind: Kind
+    kind: ItkFormat
     fields: Mapping[str, str]
     length: int
 
@@ -154,7 +154,7 @@ class HeaderText:
             raise UnsupportedError(f"{shown}: its lengths are not in millimetres; save it in millimetres")
 
 
-def itk_kind(path: Path) -> Kind | None:
+def itk_kind(path: Path) -> ItkFormat | None:
     """Whether a file is NRRD or MetaImage, by its content; None for neither."""
     with path.open("rb") as file:
         start = file.read(256)
@@ -163,7 +163,7 @@ def itk_kind(path: Path) -> Kind | None:
     return "metaimage" if _META.match(start) else None
 
 
-def header_of(path: Path, kind: Kind, shown: str) -> HeaderText:
+def header_of(path: Path, kind: ItkFormat, shown: str) -> HeaderText:
     """The header of a file of this kind.
 
     Raises:

@@ -1,12 +1,10 @@
 """Colour to grey: BT.601 luma, in the type that the colours have; and how much of a picture is in colour at all."""
 
 import math
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from medkt.shapes import Array
 
 _ROWS_AT_ONCE = 1 << 20  # pixels
 _COLOURED = 0.15  # of the range, between two channels: above what JPEG and a scanner's tint do to grey

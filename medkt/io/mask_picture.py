@@ -7,17 +7,16 @@ alpha           passed over where it is the same all over, or says the same as t
 """
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from medkt.errors import InputError
 from medkt.io.guard import reading
 from medkt.io.raster_channels import READ_AS, raster_kind, read_channels
+from medkt.shapes import Array
 
-Array = NDArray[Any]
 JPEG_TINT = 16  # levels by which the channels of a grey JPEG may differ
 IN_ALPHA = "the mask may be in its alpha channel; save that channel as a grey picture (in an image program: mask from transparency)"
 

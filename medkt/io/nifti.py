@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from medkt.bounds import budget
 from medkt.errors import (
@@ -30,7 +29,7 @@ from medkt.io.native import NiftiNative
 from medkt.io.nifti_statements import bytes_beyond, notes_on
 from medkt.io.rescaling import keeps_whole, smallest
 from medkt.io.volume_number import which_of
-from medkt.shapes import Affine
+from medkt.shapes import Affine, Array
 from medkt.spatial.completeness import Completeness
 from medkt.spatial.geometry import Geometry
 from medkt.spatial.image import Image
@@ -39,7 +38,6 @@ from medkt.spatial.provenance import Provenance
 if TYPE_CHECKING:
     from nibabel.fileholders import FileHolder
 
-Array = NDArray[Any]
 
 _TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _TURNED = [2, 1, 0, 3]  # (i, j, k, 1) <-> (k, j, i, 1)

@@ -8,12 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from medkt.bounds import parse_json
-from medkt.shapes import Affine
-
-Array = NDArray[Any]
+from medkt.shapes import Affine, Array
 
 SAME_PLACE_VOXELS = 0.1  # quaternions are rounded, and a sform may lean a little
 SAME_LENGTH = 0.01
@@ -115,14 +112,14 @@ def _positive(stated: object, key: str) -> float | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Beyond:
+class TrailingBytes:
     """What lies in a file beyond the voxels that its header counts: in words ("" for nothing), and whether it is a slice."""
 
     said: str = ""
     whole: bool = False
 
 
-def bytes_beyond(stored: Any, present: int) -> Beyond:
+def bytes_beyond(stored: Any, present: int) -> TrailingBytes:
     """What the bytes of a file say against its header; fewer than it counts are an error where the voxels are read.
 
     Args:
@@ -133,10 +130,12 @@ def bytes_beyond(stored: Any, present: int) -> Beyond:
     size = stored.get_data_dtype().itemsize
     beyond = present - int(stored.dataobj.offset) - int(np.prod(shape, dtype=np.int64)) * size
     if beyond <= 0:
-        return Beyond()
+        return TrailingBytes()
     slices = beyond / (int(np.prod(shape[:2], dtype=np.int64)) * size)
     many = f"{beyond} byte{'s' if beyond > 1 else ''} ({slices:.3g} slices)"
-    return Beyond(said=f"{many} beyond the voxels that the header counts (shape {tuple(shape)})", whole=slices >= 1)
+    return TrailingBytes(
+        said=f"{many} beyond the voxels that the header counts (shape {tuple(shape)})", whole=slices >= 1
+    )
 
 
 def _steps(affine: Affine) -> Array:

@@ -1,21 +1,18 @@
 """Pictures: PNG, JPEG, TIFF, BMP. They state no spacing, so every length is in pixels and the image says so."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from medkt.errors import InputError, UnsupportedError
 from medkt.io.digest import digest_of
 from medkt.io.luma import coloured, luma
 from medkt.io.native import RasterNative
 from medkt.io.raster_channels import read_channels
+from medkt.shapes import Array
 from medkt.spatial.geometry import Geometry
 from medkt.spatial.image import Image
 from medkt.spatial.provenance import Provenance
-
-Array = NDArray[Any]
 
 
 def read_raster(path: Path, shown: str, *, volume: int | str | None = None) -> Image:

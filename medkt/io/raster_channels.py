@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from medkt.bounds import budget, require_regular
@@ -12,8 +11,8 @@ from medkt.errors import AmbiguousInputError, UnreadableError, UnsupportedError
 from medkt.io.apart import LARGE, Conversation, goes_apart, request_for
 from medkt.io.guard import one_line, reading
 from medkt.io.volume_number import counted
+from medkt.shapes import Array
 
-Array = NDArray[Any]
 Channels = tuple[Array, tuple[str, ...], tuple[str, ...]]
 
 _STARTS = {

@@ -1,13 +1,10 @@
 """Which slopes and intercepts keep whole numbers whole, and which give no numbers at all."""
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from medkt.errors import UnreadableError
+from medkt.shapes import Array
 
-Array = NDArray[Any]
 CONTAINERS = (np.int16, np.uint16, np.int32, np.uint32, np.int64)
 
 LARGEST_WHOLE = 2**31 - 1

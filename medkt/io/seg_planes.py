@@ -1,10 +1,8 @@
 """Which pixels of a DICOM SEG's frames are inside: the segments that are asked for, and of fractions what is cut."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydicom import Dataset
 
 from medkt.bounds import budget
@@ -17,10 +15,9 @@ from medkt.io.guard import reading
 from medkt.io.mask_choice import MaskChoice
 from medkt.io.mask_values import SAY_THRESHOLD
 from medkt.io.within import whole_dicom
+from medkt.shapes import Array
 
 LABELMAP = "1.2.840.10008.5.1.4.1.1.66.7"
-
-Array = NDArray[Any]
 
 
 def chosen_planes(path: Path, header: Dataset, shown: str, choice: MaskChoice) -> tuple[Array, str]:

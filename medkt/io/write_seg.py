@@ -57,7 +57,7 @@ class Term(Protocol):
 
 
 @runtime_checkable
-class Finding(Protocol):
+class SegmentFinding(Protocol):
     """What a segment shows; `medkt.concepts.concept.Concept` is one."""
 
     @property
@@ -76,7 +76,7 @@ class Finding(Protocol):
 
 def write_dicom_seg(
     masks: Sequence[Mask],
-    concepts: Sequence[Finding],
+    concepts: Sequence[SegmentFinding],
     image: Image,
     path: str | Path,
     *,
@@ -158,7 +158,12 @@ class _Trial:
 
 
 def _made(
-    masks: Sequence[Mask], concepts: Sequence[Finding], image: Image, native: DicomNative, *, every_frame: bool = False
+    masks: Sequence[Mask],
+    concepts: Sequence[SegmentFinding],
+    image: Image,
+    native: DicomNative,
+    *,
+    every_frame: bool = False,
 ) -> Dataset:
     """The SEG in memory.
 
@@ -180,7 +185,7 @@ def _made(
     return seg
 
 
-def _mark(seg: Dataset, concepts: Sequence[Finding]) -> None:
+def _mark(seg: Dataset, concepts: Sequence[SegmentFinding]) -> None:
     """What a viewer shows of the object says that it is a demonstration: series, content, and the algorithm of each segment."""
     seg.SeriesDescription = one_line(f"{DEMONSTRATION_SHORT}: medkt {_names(concepts)}", 64)
     seg.ContentDescription = DEMONSTRATION_SHORT
@@ -188,7 +193,7 @@ def _mark(seg: Dataset, concepts: Sequence[Finding]) -> None:
         segment.SegmentAlgorithmName = f"medkt, {DEMONSTRATION_SHORT}"
 
 
-def _names(concepts: Sequence[Finding]) -> str:
+def _names(concepts: Sequence[SegmentFinding]) -> str:
     return ", ".join(concept.name for concept in concepts)
 
 
@@ -199,7 +204,7 @@ def _save(seg: Dataset, path: Path) -> None:
 
 
 def _around(
-    segments: list[hd.seg.SegmentDescription], image: Image, native: DicomNative, concepts: Sequence[Finding]
+    segments: list[hd.seg.SegmentDescription], image: Image, native: DicomNative, concepts: Sequence[SegmentFinding]
 ) -> Dataset:
     """The object around the frames: patient, study, series, equipment, segments; of one empty frame a segment."""
     return hd.seg.Segmentation(
@@ -258,13 +263,13 @@ def _number(found: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _label(concepts: Sequence[Finding]) -> str:
+def _label(concepts: Sequence[SegmentFinding]) -> str:
     """A code string: at most 16 capitals, digits, underscores, which begins with a capital and does not end with an underscore."""
     words = re.sub("[^A-Z0-9_]", "_", concepts[0].id.upper())[:16].rstrip("_")
     return words if len(concepts) == 1 and re.match("[A-Z]", words) else "MEDKT"
 
 
-def _segment(number: int, concept: Finding) -> hd.seg.SegmentDescription:
+def _segment(number: int, concept: SegmentFinding) -> hd.seg.SegmentDescription:
     kind = concept.category if concept.type is None else concept.type
     return hd.seg.SegmentDescription(
         segment_number=number,

@@ -45,7 +45,7 @@ _NOTHING_WRITTEN = "nothing was written; say it in other words, or keep it all t
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Sat:
+class AskSitting:
     """One exam, and who sat it; all leads are above 0 where a picture is called by the name.
 
     Attributes:
@@ -84,7 +84,7 @@ class AskedConcept:
     licence: str
     asking: AskingRecord
     verdict: Verdict
-    sat: tuple[Sat, ...] = ()
+    sat: tuple[AskSitting, ...] = ()
     kept_anyway: bool = False
 
     @property
@@ -200,7 +200,7 @@ class _Examined:
     asking: AskingRecord
     calibration: Calibration
 
-    def sit(self, exam: Exam, reading: Reading | None) -> Sat:
+    def sit(self, exam: Exam, reading: Reading | None) -> AskSitting:
         """Everyone asked about the pictures of an exam."""
         features = vectors_of(self.encoder, exam.seen)
         words = Spoken.of(self.concept, self.domain, self.known, described_by(self.concept))
@@ -208,7 +208,7 @@ class _Examined:
         ways = {way.name: self._marks(features, exam, way, words) for way in WAYS}
         controls = {name: self._marks(features, exam, kept, other) for name, other in self._controls(words, reading)}
         own = _lead_less(features, exam, _stored(self.asking), self.asking.bias)
-        return Sat(what=exam.what, after=own, before=ways[WAYS[0].name], ways=ways, controls=controls)
+        return AskSitting(what=exam.what, after=own, before=ways[WAYS[0].name], ways=ways, controls=controls)
 
     def _controls(self, words: Spoken, reading: Reading | None) -> list[tuple[str, Spoken]]:
         """The same name with other descriptions."""
@@ -241,7 +241,7 @@ def _exams(encoder: DualEncoder, reading: Reading | None, known: Sequence[str], 
     return [*exams, probe.exam(encoder, None)] if probe is not None else exams
 
 
-def _verdict(sat: Sequence[Sat], reading: Reading | None, probe: Probe | None) -> Verdict:
+def _verdict(sat: Sequence[AskSitting], reading: Reading | None, probe: Probe | None) -> Verdict:
     """The rule of `medkt.audit.verdict`; a probe of enough studies comes before drawn pictures."""
     decides = probe is not None and probe.decides
     drawn = sat[: len(sat) - (probe is not None)]
@@ -258,7 +258,7 @@ def _verdict(sat: Sequence[Sat], reading: Reading | None, probe: Probe | None) -
     return Verdict(answer=answer, why=why, renamed=renamed(one.after, one.before))
 
 
-def _sat_json(one: Sat) -> dict[str, Any]:
+def _sat_json(one: AskSitting) -> dict[str, Any]:
     return {
         "set on": one.what,
         "pictures": {kind: one.after.kinds.count(kind) for kind in dict.fromkeys(one.after.kinds)},

@@ -14,7 +14,7 @@ from medkt.statistics import Interval
 
 if TYPE_CHECKING:
     from medkt.concepts import AskingRecord
-    from medkt.learning.ask import AskedConcept, Sat
+    from medkt.learning.ask import AskedConcept, AskSitting
 
 _CARD = """{{ verdict.line }}
 {% for line in meaning %}
@@ -99,7 +99,7 @@ def set_on_said(asking: "AskingRecord") -> list[str]:
     return said
 
 
-def _table(sat: "Sat") -> tuple[str, str, list[list[str]]]:
+def _table(sat: "AskSitting") -> tuple[str, str, list[list[str]]]:
     counts = ", ".join(f"{sat.after.kinds.count(kind)} {kind}" for kind in dict.fromkeys(sat.after.kinds))
     about = (
         f"Set on {sat.what} ({counts}). AUC: how often a picture of the finding leads by more than one of the others (lesions that are "

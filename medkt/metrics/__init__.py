@@ -2,11 +2,11 @@
 
 from medkt.metrics.case_result import METRICS, CaseResult, MetricSettings, evaluate_case
 from medkt.metrics.empty import EMPTY_POLICIES, EmptyPolicy, empty_policy
-from medkt.metrics.grid import Joined, join_grids, resample_to_reference
-from medkt.metrics.lesions import Lesion, LesionMatch, LesionSettings, lesion_scores, match_lesions
+from medkt.metrics.grid import CommonGrid, join_grids, resample_to_reference
+from medkt.metrics.lesions import LesionMatch, LesionSettings, MaskLesion, lesion_scores, match_lesions
 from medkt.metrics.measures import LesionMeasures, Measures, measure
 from medkt.metrics.overlap import dice, iou
-from medkt.metrics.pairing import Pair, pair_by_case
+from medkt.metrics.pairing import MaskPair, pair_by_case
 from medkt.metrics.retrieval import ranks, recall_at_k
 from medkt.metrics.surface import (
     SurfaceDistances,
@@ -25,15 +25,15 @@ __all__ = [
     "EMPTY_POLICIES",
     "METRICS",
     "CaseResult",
+    "CommonGrid",
     "EmptyPolicy",
-    "Joined",
-    "Lesion",
     "LesionMatch",
     "LesionMeasures",
     "LesionSettings",
+    "MaskLesion",
+    "MaskPair",
     "Measures",
     "MetricSettings",
-    "Pair",
     "SurfaceDistances",
     "VolumeDifference",
     "assd",

@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from medkt.errors import InputError, SettingsError, UnknownNameError
-from medkt.metrics.empty import NAN, EmptyPolicy, Kind, Outcome, empty_policy, outcome_of
+from medkt.metrics.empty import NAN, Emptiness, EmptyPolicy, MetricKind, empty_policy, outcome_of
 from medkt.metrics.grid import join_grids
 from medkt.metrics.lesions import LesionMatch, LesionSettings, match_lesions
 from medkt.metrics.overlap import BoolArray, dice, iou, joint_box
 from medkt.metrics.surface import (
     SLAB_TOLERANCE_PX,
-    Number,
+    Scalar,
     SurfaceDistances,
     assd,
     hausdorff,
@@ -29,7 +29,7 @@ from medkt.shapes import Voxels
 from medkt.spatial import Geometry, Mask, Provenance, planes_of
 
 EMPTY_RULE = empty_policy("standard").words(distances=False)
-Value = tuple[float, str]  # a number and "", or NaN and why
+NumberOrReason = tuple[float, str]  # a number and "", or NaN and why
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,7 @@ class CaseResult:
     case_id: str
     numbers: Mapping[str, float]
     missing: Mapping[str, str] = field(default_factory=dict)
-    outcome: Outcome = "normal"
+    outcome: Emptiness = "normal"
     settings: Mapping[str, str] = field(default_factory=dict)
     seconds: float | None = None
     reference: Provenance = field(default_factory=Provenance)
@@ -105,10 +105,10 @@ class _Case:
     reference: Mask
     prediction: Mask
     inside: tuple[BoolArray, BoolArray]
-    outcome: Outcome
+    outcome: Emptiness
     policy: EmptyPolicy
     unit: str
-    tolerance: Number
+    tolerance: Scalar
     surfaces: SurfaceDistances | str
     lesions: LesionMatch | None
 
@@ -118,8 +118,8 @@ def evaluate_case(
     reference: Mask,
     prediction: Mask,
     case_id: str = "",
-    tolerance_mm: Number | None = None,
-    tolerance_px: Number | None = None,
+    tolerance_mm: Scalar | None = None,
+    tolerance_px: Scalar | None = None,
     with_slab: bool = False,
     settings: MetricSettings | None = None,
     lesion_scores: Voxels | None = None,
@@ -159,8 +159,8 @@ def evaluate_case(
 
 
 def _tolerance(
-    tolerance_mm: Number | None, tolerance_px: Number | None, geometry: Geometry, metrics: tuple[str, ...]
-) -> tuple[Number, str]:
+    tolerance_mm: Scalar | None, tolerance_px: Scalar | None, geometry: Geometry, metrics: tuple[str, ...]
+) -> tuple[Scalar, str]:
     if tolerance_mm is None and tolerance_px is None and "nsd" not in metrics:
         return 0, "mm" if geometry.unit == "mm" else "px"
     if tolerance_px is not None and tolerance_mm is None:
@@ -181,7 +181,7 @@ def _in_world_order(reference: Mask, prediction: Mask, scores: Voxels | None) ->
 
 
 def _measured(
-    reference: Mask, prediction: Mask, scores: Voxels | None, settings: MetricSettings, tolerance: Number, unit: str
+    reference: Mask, prediction: Mask, scores: Voxels | None, settings: MetricSettings, tolerance: Scalar, unit: str
 ) -> _Case:
     box = joint_box(reference.values, prediction.values)
     inside = reference.values[box], prediction.values[box]
@@ -200,7 +200,7 @@ def _measured(
     )  # fmt: skip
 
 
-def _words(settings: MetricSettings, geometry: Geometry, unit: str, tolerance: Number) -> dict[str, str]:
+def _words(settings: MetricSettings, geometry: Geometry, unit: str, tolerance: Scalar) -> dict[str, str]:
     kept, spacing = _steps(geometry, unit)
     words = {"tolerance": f"{tolerance:g} {unit}"} if "nsd" in settings.metrics else {}
     words |= {
@@ -234,30 +234,30 @@ def _no_boundary(geometry: Geometry, unit: str) -> str:
     return ""
 
 
-def _ruled(case: _Case, kind: Kind, compute: Callable[[], float]) -> Value:
+def _ruled(case: _Case, kind: MetricKind, compute: Callable[[], float]) -> NumberOrReason:
     return (compute(), "") if case.outcome == "normal" else case.policy.value(kind, case.outcome)
 
 
-def _bounded(case: _Case, kind: Kind, compute: Callable[[SurfaceDistances], float]) -> Value:
+def _bounded(case: _Case, kind: MetricKind, compute: Callable[[SurfaceDistances], float]) -> NumberOrReason:
     surfaces = case.surfaces
     if isinstance(surfaces, str):
         return (NAN, surfaces) if surfaces else case.policy.value(kind, case.outcome)
     return compute(surfaces), ""
 
 
-def _overlap(case: _Case, name: str) -> dict[str, Value]:
+def _overlap(case: _Case, name: str) -> dict[str, NumberOrReason]:
     reference, prediction = case.inside
     measure = {"dsc": dice, "iou": iou}[name]
     return {name: _ruled(case, "overlap", lambda: measure(reference=reference, prediction=prediction))}
 
 
-def _nsd(case: _Case) -> dict[str, Value]:
+def _nsd(case: _Case) -> dict[str, NumberOrReason]:
     name = f"nsd@{case.tolerance:g}{case.unit}"
 
     return {name: _bounded(case, "overlap", lambda surfaces: surface_dice(surfaces, tolerance=case.tolerance))}
 
 
-def _slab(case: _Case) -> dict[str, Value]:
+def _slab(case: _Case) -> dict[str, NumberOrReason]:
     name = f"nsd_slab@{SLAB_TOLERANCE_PX:g}px"
     thin = _thin_axis(case.reference.geometry)
     if thin is None:
@@ -266,11 +266,11 @@ def _slab(case: _Case) -> dict[str, Value]:
     return {name: _ruled(case, "overlap", lambda: nsd_slab(reference=planes[0], prediction=planes[1]))}
 
 
-def _distance(case: _Case, name: str, compute: Callable[[SurfaceDistances], float]) -> dict[str, Value]:
+def _distance(case: _Case, name: str, compute: Callable[[SurfaceDistances], float]) -> dict[str, NumberOrReason]:
     return {f"{name}_{case.unit}": _bounded(case, "distance", compute)}
 
 
-def _volume(case: _Case) -> dict[str, Value]:
+def _volume(case: _Case) -> dict[str, NumberOrReason]:
     found = volume_difference(reference=case.reference, prediction=case.prediction)
     millilitres = {
         "volume_reference_ml": found.reference_ml,
@@ -282,7 +282,7 @@ def _volume(case: _Case) -> dict[str, Value]:
     return values | {"volume_difference_relative": no_part if found.relative is None else (found.relative, "")}
 
 
-def _lesions(case: _Case) -> dict[str, Value]:
+def _lesions(case: _Case) -> dict[str, NumberOrReason]:
     found = case.lesions
     if found is None:
         raise ValueError("lesions were not matched for this case")
@@ -297,7 +297,7 @@ def _lesions(case: _Case) -> dict[str, Value]:
     }
 
 
-METRICS: Mapping[str, Callable[[_Case], dict[str, Value]]] = {
+METRICS: Mapping[str, Callable[[_Case], dict[str, NumberOrReason]]] = {
     "dsc": lambda case: _overlap(case, "dsc"),
     "iou": lambda case: _overlap(case, "iou"),
     "nsd": _nsd,

@@ -13,7 +13,7 @@ Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Level:
+class CellLevel:
     """The cells after so many halvings that hold a point, in order.
 
     Attributes:
@@ -45,7 +45,7 @@ class Cells:
     points: Columns
     order: Indices
     side: float
-    levels: tuple[Level, ...]
+    levels: tuple[CellLevel, ...]
 
     @classmethod
     def of(cls, points: Float64[np.ndarray, "points axes"]) -> "Cells":
@@ -55,7 +55,7 @@ class Cells:
         codes = _codes(points, halvings, side)
         order = np.argsort(codes, kind="stable")
         codes, ordered = codes[order], np.ascontiguousarray(points[order].T)
-        levels: list[Level] = []
+        levels: list[CellLevel] = []
         low, high, starts = ordered, ordered, np.arange(len(points))
         for left in range(halvings + 1):  # from the finest up
             within = codes[starts] >> (left * points.shape[1])
@@ -63,7 +63,7 @@ class Cells:
             low, high = np.minimum.reduceat(low, child, axis=1), np.maximum.reduceat(high, child, axis=1)
             children, starts = np.diff(child, append=len(starts)), starts[child]
             levels.append(
-                Level(
+                CellLevel(
                     first=starts, counts=np.diff(starts, append=len(points)), low=low, high=high, child=child,
                     children=children,
                 )

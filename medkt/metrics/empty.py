@@ -9,12 +9,12 @@ from typing import Literal
 
 from medkt.errors import UnknownNameError
 
-Kind = Literal["overlap", "distance"]
-Outcome = Literal["normal", "both empty", "reference empty", "prediction empty"]
+MetricKind = Literal["overlap", "distance"]
+Emptiness = Literal["normal", "both empty", "reference empty", "prediction empty"]
 
 NAN = float("nan")
-BEST: dict[Kind, float] = {"overlap": 1.0, "distance": 0.0}
-WORST: dict[Kind, float] = {"overlap": 0.0, "distance": float("inf")}
+BEST: dict[MetricKind, float] = {"overlap": 1.0, "distance": 0.0}
+WORST: dict[MetricKind, float] = {"overlap": 0.0, "distance": float("inf")}
 NOTHING_TO_COMPARE = "both masks are empty: there is nothing to compare"
 
 
@@ -32,7 +32,7 @@ class EmptyPolicy:
     both_counts: bool = False
     distance_is_missing: bool = False
 
-    def value(self, kind: Kind, outcome: Outcome) -> tuple[float, str]:
+    def value(self, kind: MetricKind, outcome: Emptiness) -> tuple[float, str]:
         """The number for a pair of which at least one is empty, and why it is missing ("" where it is not).
 
         >>> EMPTY_POLICIES["standard"].value("distance", "prediction empty")
@@ -74,9 +74,9 @@ def empty_policy(name: str) -> EmptyPolicy:
     return EMPTY_POLICIES[name]
 
 
-def outcome_of(*, reference_is_empty: bool, prediction_is_empty: bool) -> Outcome:
+def outcome_of(*, reference_is_empty: bool, prediction_is_empty: bool) -> Emptiness:
     """Which of the two masks is empty."""
-    words: dict[tuple[bool, bool], Outcome] = {
+    words: dict[tuple[bool, bool], Emptiness] = {
         (True, True): "both empty", (True, False): "reference empty", (False, True): "prediction empty",
     }  # fmt: skip
     return words.get((reference_is_empty, prediction_is_empty), "normal")

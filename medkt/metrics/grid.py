@@ -27,7 +27,7 @@ Corners = Float64[np.ndarray, "8 3"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Joined:
+class CommonGrid:
     """Two masks on the grid of both.
 
     Attributes:
@@ -43,7 +43,7 @@ class Joined:
     outside: Mapping[str, float] = field(default_factory=dict)
 
 
-def join_grids(*, reference: Mask, prediction: Mask, resample: bool = False) -> Joined:
+def join_grids(*, reference: Mask, prediction: Mask, resample: bool = False) -> CommonGrid:
     """Both masks on one grid, where they may be brought onto one.
 
     Args:
@@ -57,7 +57,7 @@ def join_grids(*, reference: Mask, prediction: Mask, resample: bool = False) -> 
     """
     here, there = reference.geometry, prediction.geometry
     if here.same_grid(there):
-        return Joined(reference=reference, prediction=prediction)
+        return CommonGrid(reference=reference, prediction=prediction)
     shared = "dicom" in (reference.provenance.source, prediction.provenance.source)
     if shared:
         here, there = _with_step_of(here, there), _with_step_of(there, here)
@@ -100,7 +100,7 @@ def same_lattice(first: Geometry, second: Geometry) -> bool:
     return bool(np.abs(ends - np.rint(ends)).max() <= SAME_POINT_VOXELS)
 
 
-def _joined(reference: Mask, prediction: Mask, how: str) -> Joined:
+def _joined(reference: Mask, prediction: Mask, how: str) -> CommonGrid:
     grid = _grid_of_both(reference.geometry, prediction)
     first, second = _onto(reference, grid, "extended"), _onto(prediction, grid, how)
     if prediction.values.any() and not second.values.any():
@@ -114,7 +114,7 @@ def _joined(reference: Mask, prediction: Mask, how: str) -> Joined:
             amount, unit = _amount(marked.values & ~_field(other.geometry, grid), grid)
             outside[f"{name}_outside_{unit}"] = amount
     words = f"on the grid of both, {how}" if how != "nearest" else "resampled to the reference's grid (nearest)"
-    return Joined(
+    return CommonGrid(
         reference=first, prediction=second, words=words, outside=outside,
     )  # fmt: skip
 

@@ -18,7 +18,7 @@ from medkt.metrics.lesion_scores import found_by_coverage, found_by_pairs
 from medkt.shapes import Voxels
 from medkt.spatial import Geometry, Mask
 
-Rule = Literal["iou", "coverage"]
+MatchRule = Literal["iou", "coverage"]
 Overlaps = Float64[np.ndarray, "references predictions"]
 
 
@@ -28,7 +28,7 @@ class LesionSettings:
 
     connectivity: int = CONNECTIVITY
     """6 (faces), 18 (and edges) or 26 (and corners); for one plane, and within each frame of a clip, 4, 8 and 8 pixels."""
-    rule: Rule = "iou"
+    rule: MatchRule = "iou"
     """iou: pairs of lesions with an IoU above the threshold. coverage: more than that part of a lesion is covered."""
     threshold: float = 0.1
     """From 0 to below 1; strictly more than this is asked for, so 0 means any overlap."""
@@ -56,7 +56,7 @@ class LesionSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lesion:
+class MaskLesion:
     """One connected part of the reference or of the prediction.
 
     Attributes:
@@ -87,8 +87,8 @@ class LesionMatch:
         settings: what a lesion is and when it is found.
     """
 
-    reference: tuple[Lesion, ...]
-    prediction: tuple[Lesion, ...]
+    reference: tuple[MaskLesion, ...]
+    prediction: tuple[MaskLesion, ...]
     best_score: tuple[float | None, ...] = ()
     false_scores: tuple[float, ...] = ()
     settings: LesionSettings = field(default_factory=LesionSettings)
@@ -230,10 +230,10 @@ def _lesions(
     parts: np.ndarray,
     geometry: Geometry,
     scores: list[float | None],
-) -> tuple[Lesion, ...]:
+) -> tuple[MaskLesion, ...]:
     step = geometry.voxel_volume_ml
     return tuple(
-        Lesion(
+        MaskLesion(
             voxels=int(size), volume_ml=None if step is None else int(size) * step, matched=bool(one),
             overlap=float(part), score=score,
         )

@@ -10,17 +10,14 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import scipy
-from numpy.typing import NDArray
 
 from medkt.metrics.connected import label_lesions
-from medkt.shapes import MaskVoxels
+from medkt.shapes import Array, MaskVoxels
 from medkt.spatial import Geometry, Mask, Unit, slice_axis_of
 
-Array = NDArray[Any]
 Box = tuple[slice, slice, slice]
 
 SAME_LENGTH = 1e-6  # part of a length; closer ones are equal, whatever the order of the axes made of their last digits

@@ -12,7 +12,7 @@ LISTED = 10  # ids in a message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pair(Generic[Reference, Prediction]):
+class MaskPair(Generic[Reference, Prediction]):
     """A reference and a prediction of one case."""
 
     case_id: str
@@ -22,7 +22,7 @@ class Pair(Generic[Reference, Prediction]):
 
 def pair_by_case(
     *, references: Mapping[str, Reference], predictions: Mapping[str, Prediction]
-) -> tuple[Pair[Reference, Prediction], ...]:
+) -> tuple[MaskPair[Reference, Prediction], ...]:
     """One pair a case id, in the order of the references. What a case holds (path, mask, result) is the caller's.
 
     Raises:
@@ -41,7 +41,8 @@ def pair_by_case(
             "give both the same ids, and add or remove what is missing"
         )
     return tuple(
-        Pair(case_id=case, reference=reference, prediction=predictions[case]) for case, reference in references.items()
+        MaskPair(case_id=case, reference=reference, prediction=predictions[case])
+        for case, reference in references.items()
     )
 
 

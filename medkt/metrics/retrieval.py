@@ -5,11 +5,11 @@ from jaxtyping import Bool, Float, Int
 
 from medkt.errors import InputError, SettingsError
 
-Similarity = Float[np.ndarray, "queries items"]
-Relevant = Bool[np.ndarray, "their_queries their_items"]
+_Similarity = Float[np.ndarray, "queries items"]
+_Relevance = Bool[np.ndarray, "their_queries their_items"]
 
 
-def ranks(*, similarity: Similarity, relevant: Relevant) -> Int[np.ndarray, " queries"]:
+def ranks(*, similarity: _Similarity, relevant: _Relevance) -> Int[np.ndarray, " queries"]:
     """The place of the first relevant item of each query, from 1. Of equal similarities the irrelevant come first.
 
     Args:
@@ -31,7 +31,7 @@ def ranks(*, similarity: Similarity, relevant: Relevant) -> Int[np.ndarray, " qu
     return found
 
 
-def recall_at_k(*, similarity: Similarity, relevant: Relevant, k: int) -> float:
+def recall_at_k(*, similarity: _Similarity, relevant: _Relevance, k: int) -> float:
     """The share of queries with a relevant item among the k closest, from 0 to 1; see `ranks` for ties and errors.
 
     Raises:

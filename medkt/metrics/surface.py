@@ -23,7 +23,7 @@ from medkt.metrics.overlap import BoolArray, joint_box
 SLAB_TOLERANCE_PX = 2.0
 ROUNDING = 1e-6  # of the tolerance: a distance of exactly the tolerance counts, however its spacing was rounded
 
-Number = float | int
+Scalar = float | int
 Elements = Float64[np.ndarray, " elements"]
 OtherElements = Float64[np.ndarray, " other_elements"]
 
@@ -46,7 +46,7 @@ class SurfaceDistances:
     prediction_sizes: OtherElements
 
 
-def measure_surfaces(*, reference: BoolArray, prediction: BoolArray, spacing: Sequence[Number]) -> SurfaceDistances:
+def measure_surfaces(*, reference: BoolArray, prediction: BoolArray, spacing: Sequence[Scalar]) -> SurfaceDistances:
     """Elements, sizes and distances of both boundaries. The image's edge counts as boundary.
 
     Args:
@@ -71,7 +71,7 @@ def measure_surfaces(*, reference: BoolArray, prediction: BoolArray, spacing: Se
     return _measured(reference, prediction, [float(step) for step in spacing])
 
 
-def surface_dice(surfaces: SurfaceDistances, *, tolerance: Number) -> float:
+def surface_dice(surfaces: SurfaceDistances, *, tolerance: Scalar) -> float:
     """The part of both boundaries within the tolerance of the other one, from 0 to 1; NaN where both are empty.
 
     Raises:
@@ -82,7 +82,7 @@ def surface_dice(surfaces: SurfaceDistances, *, tolerance: Number) -> float:
     return float(sum(near) / whole) if whole else float("nan")
 
 
-def surface_overlap(surfaces: SurfaceDistances, *, tolerance: Number) -> tuple[float, float]:
+def surface_overlap(surfaces: SurfaceDistances, *, tolerance: Scalar) -> tuple[float, float]:
     """The part of the reference's boundary within the tolerance of the prediction's, and the other way round.
 
     Each from 0 to 1; NaN for a mask that is empty.
@@ -96,7 +96,7 @@ def surface_overlap(surfaces: SurfaceDistances, *, tolerance: Number) -> tuple[f
     return parts[0], parts[1]
 
 
-def hausdorff(surfaces: SurfaceDistances, *, percentile: Number = 95) -> float:
+def hausdorff(surfaces: SurfaceDistances, *, percentile: Scalar = 95) -> float:
     """The larger of the two directed distances below which `percentile` % of a boundary lie, in the spacing's unit.
 
     Weighted by the size of the elements; 100 gives the Hausdorff distance itself. Infinite where one mask is empty,
@@ -132,7 +132,7 @@ def assd(surfaces: SurfaceDistances) -> float:
     return float(np.average(distances, weights=sizes)) if len(sizes) else float("nan")
 
 
-def nsd(*, reference: BoolArray, prediction: BoolArray, spacing: Sequence[Number], tolerance: Number) -> float:
+def nsd(*, reference: BoolArray, prediction: BoolArray, spacing: Sequence[Scalar], tolerance: Scalar) -> float:
     """The part of both boundaries that lies within the tolerance of the other one, from 0 to 1.
 
     The image's edge counts as boundary. Both masks empty is NaN, one empty is 0.
@@ -150,7 +150,7 @@ def nsd(*, reference: BoolArray, prediction: BoolArray, spacing: Sequence[Number
     return surface_dice(surfaces, tolerance=tolerance)
 
 
-def nsd_slab(*, reference: BoolArray, prediction: BoolArray, tolerance_px: Number = SLAB_TOLERANCE_PX) -> float:
+def nsd_slab(*, reference: BoolArray, prediction: BoolArray, tolerance_px: Scalar = SLAB_TOLERANCE_PX) -> float:
     """MedCLIP-SAMv2's number for two planes: the NSD of (rows, columns, 1) slabs with spacing 1. Not a boundary metric.
 
     Both masks empty is NaN (their evaluator stops there), one empty is 0.
@@ -170,7 +170,7 @@ def _measured(reference: BoolArray, prediction: BoolArray, spacing: list[float])
     )
 
 
-def _near(surfaces: SurfaceDistances, tolerance: Number) -> list[float]:
+def _near(surfaces: SurfaceDistances, tolerance: Scalar) -> list[float]:
     if not (np.isfinite(tolerance) and tolerance >= 0):
         raise SettingsError(f"a tolerance is 0 or more, got {tolerance}")
     limit = tolerance * (1 + ROUNDING)
@@ -184,7 +184,7 @@ def _directions(surfaces: SurfaceDistances) -> tuple[tuple[Elements, Elements], 
     )
 
 
-def _weighted_percentile(distances: Elements, sizes: Elements, percentile: Number) -> float:
+def _weighted_percentile(distances: Elements, sizes: Elements, percentile: Scalar) -> float:
     order = np.argsort(distances, kind="stable")
     reached = np.cumsum(sizes[order]) / sizes.sum()
     # the cumulative sum ends at 1 only up to rounding

@@ -31,7 +31,7 @@ _ATTEMPTS = 4
 _TIMEOUT_S = 60
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
-Progress = Callable[[str, int, int | None], None]
+DownloadProgress = Callable[[str, int, int | None], None]
 """Called with a file's name, the bytes that are here, and how many there will be if the server says so."""
 
 
@@ -63,7 +63,7 @@ def pull(
     record: ModelRecord,
     *,
     accept_licence: bool,
-    progress: Progress = lambda *_: None,
+    progress: DownloadProgress = lambda *_: None,
     pause_s: float = 1.0,
     limit_s: float = math.inf,
 ) -> store.Installed:
@@ -136,7 +136,9 @@ def fetch(
     return _finish(url, part, destination, sha256)
 
 
-def _pull_file(file: ModelFile, folder: Path, progress: Progress, pause_s: float, limit_s: float) -> store.StoredFile:
+def _pull_file(
+    file: ModelFile, folder: Path, progress: DownloadProgress, pause_s: float, limit_s: float
+) -> store.StoredFile:
     if file.url is None:
         raise WeightsError(f"{file.name} is not published for download: bring it with `medkt models import`")
     target = folder / (file.name if file.member is None else "archive.zip")

@@ -78,7 +78,7 @@ class Installed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class FileCheck:
     """What `verify` says of one file: "ok", "changed" or "missing", whether its publisher states its digest, and who signed."""
 
     model: str
@@ -189,7 +189,7 @@ def stated_digest(weights: Path) -> str | None:
     return entry.sha256 if entry else None
 
 
-def verify(found: Installed) -> list[Finding]:
+def verify(found: Installed) -> list[FileCheck]:
     """Every file of a model hashed again; `stated` is found anew, for what lies beside a file does not vouch for it."""
     findings = []
     published = published_of(found.model)
@@ -199,7 +199,7 @@ def verify(found: Installed) -> list[Finding]:
         if path.is_file():
             state = "ok" if sha256_of(path) == entry.sha256 else "changed"
         findings.append(
-            Finding(model=found.name, file=name, state=state, stated=entry.sha256 in published, signer=entry.signer)
+            FileCheck(model=found.name, file=name, state=state, stated=entry.sha256 in published, signer=entry.signer)
         )
     return findings
 

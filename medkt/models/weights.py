@@ -37,10 +37,10 @@ _CONSTANT = (
 )
 _ASKS_FOR_CODE = re.compile(r"GLOBAL|asks for|unrecognized function|Unsupported class|Can only build")
 
-State = dict[str, Tensor]
-Layout = Callable[[str, Tensor], Mapping[str, Tensor]]
+StateDict = dict[str, Tensor]
+WeightsLayout = Callable[[str, Tensor], Mapping[str, Tensor]]
 """The file's entries that one of a module's is made of, each as the view of it that it fills."""
-Value = TypeVar("Value")
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ class Entries:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
+class LoadReport:
     """What `load_state` did: entries put into the module, its parameters, and entries checked and left out."""
 
     keys: int
@@ -65,7 +65,7 @@ def as_named(name: str, value: Tensor) -> Mapping[str, Tensor]:
     return {name: value}
 
 
-def read_state(path: Path) -> State:
+def read_state(path: Path) -> StateDict:
     """The entries of a checkpoint by name, on the CPU.
 
     A state dict inside "state_dict", "model_state_dict" or "model" is unwrapped, and a "module.", "model." or "_orig_mod."
@@ -96,7 +96,7 @@ def shapes_in(path: Path) -> dict[str, Shape]:
     return entries_in(path).shapes
 
 
-def _read_state(path: Path) -> tuple[State, tuple[str, ...]]:
+def _read_state(path: Path) -> tuple[StateDict, tuple[str, ...]]:
     if not path.is_file():
         raise WeightsError(f"{path} is not a file")
     require_sound(path)
@@ -116,7 +116,7 @@ def _read_state(path: Path) -> tuple[State, tuple[str, ...]]:
     return _without_numbers(state) if are_only_headers_wanted() else state, wrappers + prefixes
 
 
-def _without_prefixes(state: dict[str, Value]) -> tuple[dict[str, Value], tuple[str, ...]]:
+def _without_prefixes(state: dict[str, _Value]) -> tuple[dict[str, _Value], tuple[str, ...]]:
     """The entries without what stands before every one of their names, in whatever order it was put there."""
     taken_off: tuple[str, ...] = ()
     while state and (before := next((p for p in _PREFIXES if all(name.startswith(p) for name in state)), None)):
@@ -130,8 +130,8 @@ def load_state(
     state: Mapping[str, Tensor],
     harmless: Mapping[str, Tensor],
     source: str,
-    layout: Layout = as_named,
-) -> Loaded:
+    layout: WeightsLayout = as_named,
+) -> LoadReport:
     """Put a state dict into a module; every name must match, and every shape.
 
     Args:
@@ -162,7 +162,7 @@ def load_state(
         with torch.no_grad():
             for name, view in own.items():
                 view.copy_(kept[name])
-    return Loaded(keys=len(kept), parameters=sum(p.numel() for p in module.parameters()), dropped=dropped)
+    return LoadReport(keys=len(kept), parameters=sum(p.numel() for p in module.parameters()), dropped=dropped)
 
 
 def _resembling(state: Mapping[str, Tensor]) -> list[str]:
@@ -259,7 +259,7 @@ def _holds_tensors(content: Mapping[str, Any]) -> bool:
 
 def _without_harmless(
     state: Mapping[str, Tensor], harmless: Mapping[str, Tensor], source: str
-) -> tuple[State, tuple[str, ...]]:
+) -> tuple[StateDict, tuple[str, ...]]:
     for name, expected in harmless.items():
         found = state.get(name)
         if found is None:
@@ -278,7 +278,7 @@ def _equal(found: Tensor, expected: Tensor) -> bool:
     )  # a halved file rounds them too
 
 
-def _without_numbers(state: State) -> State:
+def _without_numbers(state: StateDict) -> StateDict:
     return {name: value if value.numel() <= _CONSTANT else value.to("meta") for name, value in state.items()}
 
 

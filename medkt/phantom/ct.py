@@ -16,7 +16,7 @@ from scipy import ndimage
 from medkt.phantom.finding import Attributes, PhantomPlane, TwoLesions
 from medkt.phantom.lesion import (
     Coordinate,
-    Lesion,
+    LesionBlob,
     draw_free_attributes,
     draw_number,
     draw_radius,
@@ -130,7 +130,7 @@ def make_study(finding: str, rng: np.random.Generator, attributes: Attributes | 
     """A random chest with this finding in it; the arguments are those of `draw_plane`."""
     sides = {"ct_effusion": ("left", "right", "both"), "ct_adenopathy": ("",)}.get(finding, ("left", "right"))
     attributes = settle_attributes("ct", finding, rng, attributes, sides=sides)
-    body = Body.draw(rng)
+    body = ChestBody.draw(rng)
     window = _draw_window(finding, attributes, rng)
     noise_hu = float(rng.uniform(22, 55) if window == "lung" else rng.uniform(9, 20))  # a softer kernel is quieter
     study = ChestCT(
@@ -181,7 +181,7 @@ def _mix(hu: Values, value: float | Values, weight: Values) -> Values:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Body:
+class ChestBody:
     """One person's chest: lengths in mm, tissues in HU. Its methods take points that broadcast: (z, y, x)."""
 
     half_width: float
@@ -201,7 +201,7 @@ class Body:
     organ_hu: float
 
     @classmethod
-    def draw(cls, rng: np.random.Generator) -> "Body":
+    def draw(cls, rng: np.random.Generator) -> "ChestBody":
         level = rng.uniform(-85, -62)
         return cls(
             half_width=rng.uniform(148, 172), half_depth=rng.uniform(106, 126), fat=rng.uniform(5, 18),
@@ -369,7 +369,7 @@ class Fluid:
     hu: float
 
     @classmethod
-    def draw(cls, rng: np.random.Generator, body: Body, side: str) -> "Fluid":
+    def draw(cls, rng: np.random.Generator, body: ChestBody, side: str) -> "Fluid":
         sides = {"left": (1,), "right": (-1,)}.get(side, (1, -1))
         back = body.half_depth - body.fat - body.muscle
         levels = tuple(back - rng.uniform(24, 62) for _ in sides)
@@ -393,11 +393,11 @@ class ChestCT:
 
     finding: str
     attributes: Attributes | None
-    body: Body
+    body: ChestBody
     window: str
     noise_hu: float
     seed: int
-    lesions: tuple[Lesion, ...] = ()
+    lesions: tuple[LesionBlob, ...] = ()
     fluid: Fluid | None = None
     in_lung: bool = True
     hu_change: "_Change | None" = None
@@ -482,13 +482,13 @@ class ChestCT:
         return hu
 
     @staticmethod
-    def _profile(lesion: Lesion, z: np.float32, y: Points, x: Points) -> Values:
+    def _profile(lesion: LesionBlob, z: np.float32, y: Points, x: Points) -> Values:
         profile = lesion.profile(z, y, x)
         if lesion.attributes.texture == "mottled":
             return np.asarray(1.0 - 0.5 * (1.0 - profile), np.float32)  # solid tissue throughout, not islands in air
         return profile
 
-    def _lesions_at(self, z_mm: float, ys: Points, xs: Points) -> list[tuple[Lesion, tuple[slice, slice]]]:
+    def _lesions_at(self, z_mm: float, ys: Points, xs: Points) -> list[tuple[LesionBlob, tuple[slice, slice]]]:
         """The lesions near a level, each with the rows and columns around it."""
         found = []
         for lesion in self.lesions:
@@ -516,7 +516,7 @@ class _Change:
         return np.asarray(np.maximum(hu + self.amount * weight * profile, -1000.0), np.float32)
 
 
-def _draw_change(attributes: Attributes, body: Body, rng: np.random.Generator) -> _Change:
+def _draw_change(attributes: Attributes, body: ChestBody, rng: np.random.Generator) -> _Change:
     target = {
         "bright": rng.uniform(0, 60),
         "very_bright": rng.uniform(300, 900),
@@ -526,7 +526,7 @@ def _draw_change(attributes: Attributes, body: Body, rng: np.random.Generator) -
     return _Change(target - body.lung_hu, replaces=attributes.intensity != "faint")
 
 
-def _draw_nodes(attributes: Attributes, rng: np.random.Generator) -> tuple[Lesion, ...]:
+def _draw_nodes(attributes: Attributes, rng: np.random.Generator) -> tuple[LesionBlob, ...]:
     """Enlarged nodes of the mediastinum, close enough in z to share a plane."""
     stations = [(40, 6, -20), (40, -30, 16), (25, 8, 26), (2, 26, 4), (8, 2, -40), (8, 6, 40), (45, -32, -6)]
     first = stations[int(rng.integers(len(stations)))]
@@ -542,8 +542,8 @@ def _draw_nodes(attributes: Attributes, rng: np.random.Generator) -> tuple[Lesio
 
 
 def _draw_lesions(
-    attributes: Attributes, body: Body, rng: np.random.Generator, *, level: float | None = None
-) -> tuple[Lesion, ...]:
+    attributes: Attributes, body: ChestBody, rng: np.random.Generator, *, level: float | None = None
+) -> tuple[LesionBlob, ...]:
     if attributes.number == "many":
         return _draw_scattered(attributes, body, rng)
     lesions = []
@@ -557,7 +557,7 @@ def _draw_lesions(
     return tuple(lesions)
 
 
-def _draw_scattered(attributes: Attributes, body: Body, rng: np.random.Generator) -> tuple[Lesion, ...]:
+def _draw_scattered(attributes: Attributes, body: ChestBody, rng: np.random.Generator) -> tuple[LesionBlob, ...]:
     """Many lesions through both lungs; six times the number, as one plane shows about a sixth of them."""
     number = 6 * draw_number(attributes.number, rng)
     points = rng.uniform((-60.0, -85.0, -140.0), (85.0, 85.0, 140.0), (4 * number, 3))
@@ -569,7 +569,7 @@ def _draw_scattered(attributes: Attributes, body: Body, rng: np.random.Generator
 
 
 def _draw_centre(
-    attributes: Attributes, body: Body, radius: float, level: float | None, rng: np.random.Generator
+    attributes: Attributes, body: ChestBody, radius: float, level: float | None, rng: np.random.Generator
 ) -> tuple[float, float, float]:
     """The best of some random points: deep enough in the lung, and against the ribs or the hilum where asked."""
     tries = 48

@@ -15,7 +15,7 @@ from medkt.errors import UnknownNameError
 from medkt.phantom.finding import Attributes, PhantomPlane, TwoLesions
 from medkt.phantom.lesion import (
     INTENSITY,
-    Lesion,
+    LesionBlob,
     draw_free_attributes,
     draw_number,
     draw_radius,
@@ -308,7 +308,7 @@ def _with_lesions(
     return film, mask
 
 
-def _place_lesion(chest: Chest, attributes: Attributes, rng: np.random.Generator) -> Lesion:
+def _place_lesion(chest: Chest, attributes: Attributes, rng: np.random.Generator) -> LesionBlob:
     radius = draw_radius(attributes.size, rng) * chest.zoom
     if attributes.number == "many":
         radius *= 0.85

@@ -89,7 +89,7 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class HeadParts:
     """Soft memberships in [0, 1]. The first four hold each other: the scalp's outside, the skull's, the table's."""
 
     scalp: Grid
@@ -168,7 +168,7 @@ def _clefts(head: Head, wave: Grid, z: Grid, y: Grid, x: Grid) -> tuple[Grid, Gr
     return between, np.where((np.abs(x) > 36) & (np.abs(z) < 14), sylvian, 9)
 
 
-def parts_at(head: Head, subdural: Subdural | None, z: Grid, y: Grid, x: Grid) -> Parts:
+def parts_at(head: Head, subdural: Subdural | None, z: Grid, y: Grid, x: Grid) -> HeadParts:
     blur = head.blur_mm
     rho, radius_mm = reach(head, z, y, x)
     outside_mm = (rho - 1) * radius_mm
@@ -193,7 +193,7 @@ def parts_at(head: Head, subdural: Subdural | None, z: Grid, y: Grid, x: Grid) -
     cleft = np.minimum(between, sylvian)
     cortex = np.maximum(_soft(depth_mm - 3.6, blur + 1), np.clip(1.9 - fold / 0.36, 0, 1) * (depth_mm < 24))
     brain = _soft(outside_mm, blur)
-    return Parts(
+    return HeadParts(
         scalp=_soft(table - head.skull - head.scalp, blur), skull=_soft(table - head.skull, blur),
         inside=_soft(table, blur), brain=brain, collection=collection,
         grey=np.maximum(np.maximum(cortex, _soft(cleft - 3.5, blur + 1)), _deep_grey(z, y, x)),

@@ -99,7 +99,7 @@ def draw_free_attributes(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lesion:
+class LesionBlob:
     """One blob of a given look at a given place. Build it with `make_lesion`.
 
     `centre` is (z, y, x) and `radius` a length in the domain's own unit; `along` is the unit vector (y, x) of the
@@ -159,7 +159,7 @@ def make_lesion(
     centre: tuple[float, float, float],
     radius: float,
     outward: tuple[float, float, float] | None = None,
-) -> Lesion:
+) -> LesionBlob:
     """A lesion that looks as `attributes` say, with everything they leave open drawn from `rng`.
 
     `centre` is (z, y, x) and `radius` a length, in the domain's own unit. `outward` points to the nearest surface:
@@ -175,7 +175,7 @@ def make_lesion(
     reach = {"linear": 2.6, "crescent": 2.0, "round": 1.0}.get(attributes.shape, 1.6) + 1.2 * ramp
     if attributes.margin == "spiculated":
         shape, reach = _with_spikes(shape, rng), max(reach, 2.4)
-    return Lesion(
+    return LesionBlob(
         attributes=attributes, centre=centre, radius=radius, along=_direction(attributes.shape, rng, outward),
         flatness=float(rng.uniform(0.85, 1.15)), ramp=ramp, depth=shape, texture=texture, reach=reach * radius,
     )  # fmt: skip

@@ -21,7 +21,7 @@ from medkt.phantom.head import (
     parts_at,
     towards,
 )
-from medkt.phantom.lesion import Lesion, draw_free_attributes, draw_number, draw_radius, make_lesion
+from medkt.phantom.lesion import LesionBlob, draw_free_attributes, draw_number, draw_radius, make_lesion
 from medkt.phantom.texture import grain
 from medkt.shapes import MapVoxels, MaskPlane, MaskVoxels, Plane
 
@@ -47,7 +47,7 @@ class MriStudy:
     level_mm: float
     side_mm: float
     head: Head
-    lesions: tuple[Lesion, ...]
+    lesions: tuple[LesionBlob, ...]
     contrast: float
     subdural: Subdural | None
     noise_seed: int
@@ -160,7 +160,7 @@ def make_study(
     if finding == "mri_hydrocephalus":
         level = float(rng.uniform(0, 24))
     side_mm = 2 * (head.half_y + head.csf + head.skull + head.scalp) * rng.uniform(1.04, 1.2)
-    lesions: tuple[Lesion, ...] = ()
+    lesions: tuple[LesionBlob, ...] = ()
     subdural = None
     if finding == "mri_subdural":
         head, subdural = replace(head, stripped=False), _draw_subdural(rng, level, attributes)
@@ -213,10 +213,10 @@ def _draw_subdural(rng: np.random.Generator, level_mm: float, attributes: Attrib
 
 def _draw_lesions(
     head: Head, attributes: Attributes, rng: np.random.Generator, level_mm: float, side_mm: float, spread_mm: float,
-    *, others: tuple[Lesion, ...] = (),
-) -> tuple[Lesion, ...]:  # fmt: skip
+    *, others: tuple[LesionBlob, ...] = (),
+) -> tuple[LesionBlob, ...]:  # fmt: skip
     count = draw_number(attributes.number, rng)
-    lesions: list[Lesion] = []
+    lesions: list[LesionBlob] = []
     for number in range(count):
         # A radius beyond this would leave one hemisphere; of many, most are in the lower part of the range.
         radius = min(draw_radius(attributes.size, rng) for _ in range(1 if count < 5 else 3)) * side_mm
@@ -234,7 +234,7 @@ def _draw_lesions(
 
 
 def _place(
-    head: Head, attributes: Attributes, rng: np.random.Generator, z: float, radius: float, others: list[Lesion]
+    head: Head, attributes: Attributes, rng: np.random.Generator, z: float, radius: float, others: list[LesionBlob]
 ) -> tuple[float, float, float]:
     """A centre (y, x) in mm at the place and side that the attributes name, and its room in radii to the others."""
     angle = rng.uniform(-pi, pi, 160).astype(np.float32)

@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from medkt.errors import NumericalError, UnknownNameError
 from medkt.phantom.finding import Attributes, PhantomPlane, TwoLesions, find
-from medkt.phantom.lesion import Lesion, draw_free_attributes, draw_number, draw_radius, make_lesion
+from medkt.phantom.lesion import LesionBlob, draw_free_attributes, draw_number, draw_radius, make_lesion
 from medkt.phantom.texture import smooth_noise, speckle
 from medkt.shapes import MaskPlane, Plane
 
@@ -114,7 +114,7 @@ class _Drawn:
 
 
 def _draw_lesions(
-    lesions: list[Lesion], attributes: Attributes, rng: np.random.Generator, y: Map, x: Map, base: Map
+    lesions: list[LesionBlob], attributes: Attributes, rng: np.random.Generator, y: Map, x: Map, base: Map
 ) -> _Drawn:
     weight, level, behind = np.zeros_like(base), base.copy(), np.zeros_like(base)
     strength, gain, side = _behind(attributes, rng), rng.uniform(0.9, 1.1), base.shape[0]
@@ -228,9 +228,9 @@ def draw_both(first: Attributes, second: Attributes, rng: np.random.Generator, *
 
 def _place_both(
     breast: _Breast, first: Attributes, second: Attributes, rng: np.random.Generator
-) -> tuple[list[Lesion], list[Lesion]]:
+) -> tuple[list[LesionBlob], list[LesionBlob]]:
     """The first of some placings in which no lesion lies in the other's beam, else that with the widest gap."""
-    tried: list[tuple[float, tuple[list[Lesion], list[Lesion]]]] = []
+    tried: list[tuple[float, tuple[list[LesionBlob], list[LesionBlob]]]] = []
     for _ in range(12):
         both = _place_lesions(breast, first, rng), _place_lesions(breast, second, rng)
         gap = min(abs(a.centre[2] - b.centre[2]) - a.radius - b.radius for a in both[0] for b in both[1])
@@ -301,12 +301,12 @@ def _burn_in(plane: Plane, rng: np.random.Generator) -> None:
     plane[dots[:, 0], dots[:, 1]] = 0.8
 
 
-def _place_lesions(breast: _Breast, attributes: Attributes, rng: np.random.Generator) -> list[Lesion]:
+def _place_lesions(breast: _Breast, attributes: Attributes, rng: np.random.Generator) -> list[LesionBlob]:
     low, high = _DEPTH.get(attributes.place, (0.2, 0.6))
     cluster_y, cluster_x = rng.uniform(low, high), rng.uniform(0.25, 0.75)
     count = draw_number(attributes.number, rng)
     spread = {1: 0.0}.get(count, 0.05 if count > 4 else 0.16)
-    made: list[Lesion] = []
+    made: list[LesionBlob] = []
     for _ in range(count):
         radius = draw_radius(attributes.size, rng)
         if count > 4:
@@ -320,7 +320,7 @@ def _place_lesions(breast: _Breast, attributes: Attributes, rng: np.random.Gener
 
 
 def _room(
-    made: list[Lesion], cluster: tuple[float, float], spread: float, radius: float, rng: np.random.Generator
+    made: list[LesionBlob], cluster: tuple[float, float], spread: float, radius: float, rng: np.random.Generator
 ) -> tuple[float, float]:
     """A place in the cluster that is not yet taken, if one is found in a few attempts."""
     y, x = cluster

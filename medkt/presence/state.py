@@ -80,10 +80,10 @@ class Presence:
         return self.state != NO_CLAIM
 
 
-Answer = TypeVar("Answer", bound=Presence)
+_Answer = TypeVar("_Answer", bound=Presence)
 
 
-def withheld(answer: Answer, reasons: Sequence[Reason], *, concept: str) -> Answer:
+def withheld(answer: _Answer, reasons: Sequence[Reason], *, concept: str) -> _Answer:
     """The answer as it is where there is no reason against it, else no claim, for these reasons and its own."""
     if not reasons:
         return answer

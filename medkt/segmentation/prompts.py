@@ -15,7 +15,7 @@ from medkt.errors import InputError, SettingsError
 from medkt.segmentation.threshold import Component
 from medkt.shapes import Plane
 
-Use = Literal["boxes", "points", "both"]
+PromptUse = Literal["boxes", "points", "both"]
 Boxes = Literal["each", "one"]
 
 
@@ -23,7 +23,7 @@ Boxes = Literal["each", "one"]
 class PromptSettings:
     """What the segmenter is shown of a component."""
 
-    use: Use = "boxes"
+    use: PromptUse = "boxes"
     """Boxes, points, or both together."""
 
     boxes: Boxes = "each"
@@ -42,7 +42,7 @@ class PromptSettings:
     """Negative points a region: the lowest map values in its box and outside it."""
 
     def __post_init__(self) -> None:
-        if self.use not in get_args(Use) or self.boxes not in get_args(Boxes):
+        if self.use not in get_args(PromptUse) or self.boxes not in get_args(Boxes):
             raise SettingsError(f"unknown prompts {self.use!r} or boxes {self.boxes!r}")
         for name in ("margin", "margin_mm", "negatives"):
             if getattr(self, name) < 0:

@@ -17,7 +17,7 @@ from medkt.segmentation.kmeans import published_level
 from medkt.shapes import MaskPlane, Plane
 from medkt.spatial.nearest import corner_nearest
 
-Method = Literal["otsu", "kmeans", "kmeans++", "fixed"]
+ThresholdMethod = Literal["otsu", "kmeans", "kmeans++", "fixed"]
 Order = Literal["confidence", "mass", "area"]
 Ties = Literal["first", "all"]
 
@@ -28,7 +28,7 @@ LEVELS = 256
 class ThresholdSettings:
     """How a map becomes regions."""
 
-    method: Method = "otsu"
+    method: ThresholdMethod = "otsu"
     """"otsu": the best of all 255 thresholds; "kmeans": Lloyd's iteration from the two ends of the range, which may
     stop early in another partition; "kmeans++": as MedCLIP-SAMv2 was run, with ten starts, a seed and a tolerance, so that
     it may stop a level short; "fixed": `value`."""
@@ -58,7 +58,7 @@ class ThresholdSettings:
     """Of components that are as good as the last one kept: the "first" in reading order, or "all" (published)."""
 
     def __post_init__(self) -> None:
-        if self.method not in get_args(Method) or self.order not in get_args(Order):
+        if self.method not in get_args(ThresholdMethod) or self.order not in get_args(Order):
             raise SettingsError(f"unknown threshold method {self.method!r} or order {self.order!r}")
         if self.ties not in get_args(Ties):
             raise SettingsError(f"unknown threshold ties {self.ties!r}; known: {', '.join(get_args(Ties))}")

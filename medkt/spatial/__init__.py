@@ -2,7 +2,7 @@
 
 from medkt.spatial.completeness import Completeness
 from medkt.spatial.geometry import Geometry, Stack, Unit
-from medkt.spatial.image import Display, Image, Mask, SaliencyMap, Stated
+from medkt.spatial.image import Display, Image, ImageStatements, Mask, SaliencyMap
 from medkt.spatial.planes import Planes, planes_of, slice_axis_of
 from medkt.spatial.provenance import Provenance
 
@@ -11,12 +11,12 @@ __all__ = [
     "Display",
     "Geometry",
     "Image",
+    "ImageStatements",
     "Mask",
     "Planes",
     "Provenance",
     "SaliencyMap",
     "Stack",
-    "Stated",
     "Unit",
     "planes_of",
     "slice_axis_of",

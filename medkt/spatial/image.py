@@ -32,7 +32,7 @@ class Display:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stated:
+class ImageStatements:
     """What the file says that it shows, in medkt's own words; "" where it does not say, or in words of its own.
 
     Attributes:
@@ -72,7 +72,7 @@ class Image:
     modality: str = ""
     display: Display = field(default_factory=Display)
     padding: float | None = None
-    stated: Stated = field(default_factory=Stated)
+    stated: ImageStatements = field(default_factory=ImageStatements)
     colour: float = 0.0
     provenance: Provenance = field(default_factory=Provenance)
     native: object | None = None

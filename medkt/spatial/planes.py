@@ -11,14 +11,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from medkt.errors import SettingsError
+from medkt.shapes import Array
 from medkt.spatial.geometry import Geometry
 
 Orientation = Literal["axial", "coronal", "sagittal", "as stored", "single plane"]
-Array = NDArray[Any]
-Region = tuple[int, int, int, int]
+PixelRegion = tuple[int, int, int, int]
 
 # For each world axis that a plane is cut across: the sign along which planes are counted, (row axis, its sign downwards),
 # (column axis, its sign to the right); columns, rows and planes are a right-handed set, as in DICOM.
@@ -91,7 +90,7 @@ class Planes:
         where[self.axis] = index
         values[tuple(where)] = plane
 
-    def region(self, stored: Region, geometry: Geometry) -> Region:
+    def region(self, stored: PixelRegion, geometry: Geometry) -> PixelRegion:
         """A (first row, first column, end row, end column) of the stored plane, as one of the shown plane."""
         first, second = (geometry.shape[k] for k in range(3) if k != self.axis)
         spans = [(stored[0], stored[2], first), (stored[1], stored[3], second)]

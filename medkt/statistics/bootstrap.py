@@ -18,8 +18,8 @@ from medkt.errors import SettingsError
 Values = Float64[np.ndarray, " cases"]
 Patients = Shaped[np.ndarray, " cases"]  # texts or numbers, equal for one patient
 Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]  # over the last axis, leaving NaN out
-Drawn = Float64[np.ndarray, " resamples"]
-Padded = Float64[np.ndarray, "patients most"]
+_Drawn = Float64[np.ndarray, " resamples"]
+_Padded = Float64[np.ndarray, "patients most"]
 
 CHUNK = 2_000_000  # values held at once
 BUDGET = 200_000_000  # values drawn in all; beyond it there are fewer resamples
@@ -127,7 +127,7 @@ def bootstrap_intervals(
 
 
 def _interval(
-    padded: Padded, estimate: float, statistic: Statistic, drawn: Drawn, settings: BootstrapSettings
+    padded: _Padded, estimate: float, statistic: Statistic, drawn: _Drawn, settings: BootstrapSettings
 ) -> Interval:
     count = len(drawn)
     few = "fewer than 20 patients: the interval is too narrow" if len(padded) < 20 else ""
@@ -145,7 +145,7 @@ def _interval(
 EQUAL = "all values are equal: the interval is a point and says nothing of other patients"
 
 
-def by_patient(values: Values, patients: Patients) -> Padded:
+def by_patient(values: Values, patients: Patients) -> _Padded:
     """(patients, most cases of one): the values of each patient in a row, filled up with NaN."""
     _, number, counts = np.unique(patients, return_inverse=True, return_counts=True)
     order = np.argsort(number, kind="stable")
@@ -163,7 +163,7 @@ def _no_interval(values: Values, patients: int) -> str:
     return EQUAL if values.min() == values.max() else ""
 
 
-def _draw(padded: Padded, statistics: Sequence[Statistic], count: int, random: np.random.Generator) -> list[Drawn]:
+def _draw(padded: _Padded, statistics: Sequence[Statistic], count: int, random: np.random.Generator) -> list[_Drawn]:
     """Each statistic of the same resamples."""
     at_once = max(1, CHUNK // padded.size)
     parts: list[list[NDArray[np.float64]]] = [[] for _ in statistics]
@@ -175,7 +175,7 @@ def _draw(padded: Padded, statistics: Sequence[Statistic], count: int, random: n
     return [np.concatenate(part) for part in parts]
 
 
-def _jackknife(padded: Padded, statistic: Statistic) -> Float64[np.ndarray, " left_out"]:
+def _jackknife(padded: _Padded, statistic: Statistic) -> Float64[np.ndarray, " left_out"]:
     groups = np.arange(len(padded)) * min(JACKKNIFE_GROUPS, len(padded)) // len(padded)
     numbers = np.arange(groups[-1] + 1)
     at_once = max(1, CHUNK // padded.size)
@@ -191,7 +191,7 @@ def _jackknife(padded: Padded, statistic: Statistic) -> Float64[np.ndarray, " le
 
 
 def _bca(
-    drawn: Drawn, estimate: float, left_out: Float64[np.ndarray, " left_out"], level: float
+    drawn: _Drawn, estimate: float, left_out: Float64[np.ndarray, " left_out"], level: float
 ) -> tuple[float, float, str]:
     tails = np.array([(1 - level) / 2, (1 + level) / 2])
     below = ((drawn < estimate).mean() + (drawn <= estimate).mean()) / 2  # ties count half

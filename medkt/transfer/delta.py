@@ -28,7 +28,7 @@ from medkt.models.encoder import DualEncoder
 from medkt.models.weights import weights_digest
 from medkt.transfer.copies import copy_encoder, mark_adapted, respecified
 
-Kind = Literal["full", "low-rank", "lora"]
+DeltaKind = Literal["full", "low-rank", "lora"]
 Storage = Literal["float32", "float16", "bfloat16"]
 
 FORMAT = 1
@@ -42,7 +42,7 @@ _SHOWN = 10
 class DeltaSettings:
     """How a difference is kept."""
 
-    kind: Kind = "low-rank"
+    kind: DeltaKind = "low-rank"
     storage: Storage = "float16"
     """Of what is kept. "full" is exact in "float32" only."""
 
@@ -57,7 +57,7 @@ class DeltaSettings:
 
     def __post_init__(self) -> None:
         checks = {
-            "kind": self.kind in get_args(Kind),
+            "kind": self.kind in get_args(DeltaKind),
             "storage": self.storage in get_args(Storage),
             "energy": 0 < self.energy <= 1,
             "max_bytes": self.max_bytes is None or self.max_bytes > 0,
@@ -82,7 +82,7 @@ class Delta:
         error: norm of what is lost over the norm of the difference, as measured when it was made; 0 for exact.
     """
 
-    kind: Kind
+    kind: DeltaKind
     base_name: str
     base_digest: str
     adapted_digest: str
@@ -450,8 +450,10 @@ def _add(encoder: DualEncoder, deltas: Sequence[Delta]) -> None:
 def _read(tensors: dict[str, Tensor], metadata: Mapping[str, str]) -> Delta:
     if metadata["format"] != str(FORMAT):
         raise WeightsError(f"a difference of format {metadata['format']}, this medkt reads {FORMAT}; update medkt")
-    if metadata["kind"] not in get_args(Kind):
-        raise WeightsError(f"a difference of the unknown kind {metadata['kind']!r}; known: {', '.join(get_args(Kind))}")
+    if metadata["kind"] not in get_args(DeltaKind):
+        raise WeightsError(
+            f"a difference of the unknown kind {metadata['kind']!r}; known: {', '.join(get_args(DeltaKind))}"
+        )
     alone = [n for n in tensors if n.endswith(LEFT) and n.removesuffix(LEFT) + RIGHT not in tensors]
     alone += [n for n in tensors if n.endswith(RIGHT) and n.removesuffix(RIGHT) + LEFT not in tensors]
     alone += [

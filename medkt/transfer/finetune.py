@@ -33,7 +33,7 @@ from medkt.transfer.rehearsal import (
 )
 from medkt.transfer.trainable import Trainable, frozen_layer, text_dropout, training
 
-Optimiser = Literal["adam", "adamw"]
+FinetuneOptimiser = Literal["adam", "adamw"]
 Schedule = Literal["constant", "cosine"]
 Distance = Literal["mse", "cosine"]
 
@@ -51,7 +51,7 @@ class FinetuneSettings:
     trains: Trainable = field(default_factory=Trainable)
     """What trains. The text tower and the logit scale never do."""
 
-    optimiser: Optimiser = "adamw"
+    optimiser: FinetuneOptimiser = "adamw"
     """"adam": weight decay is added to the gradient (L2), so that it moves every weight even where the loss has no
     gradient; "adamw": decay apart from the gradient."""
 
@@ -121,7 +121,7 @@ class FinetuneSettings:
     def __post_init__(self) -> None:
         checks = {
             "temperature": self.temperature == "model" if isinstance(self.temperature, str) else self.temperature > 0,
-            "optimiser": self.optimiser in get_args(Optimiser),
+            "optimiser": self.optimiser in get_args(FinetuneOptimiser),
             "learning_rate": self.learning_rate >= 0 and math.isfinite(self.learning_rate),
             "betas": all(0 <= beta < 1 for beta in self.betas),
             "eps": self.eps > 0,

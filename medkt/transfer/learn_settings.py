@@ -11,7 +11,7 @@ from medkt.transfer.choose import ChoiceSettings
 from medkt.transfer.finetune import FinetuneSettings
 from medkt.transfer.teaching import TeachingSettings
 
-Words = Literal["all", "caption"]
+CaptionUse = Literal["all", "caption"]
 How = Literal["images", "local"]
 CONTROL_IMAGES = 4
 """Of a quick control that has words of its own."""
@@ -64,7 +64,7 @@ class LearnSettings:
     """A caption whose images come less near to it than this part of the best caption's is left out: the model cannot
     picture it, and its images show nothing. 0 keeps all."""
 
-    words: Words = "all"
+    words: CaptionUse = "all"
     """What an image of the concept shall match: "all" texts that name or describe it (`Vocabulary.own`); or "caption",
     one text alone, as published: "A NAME is CAPTION" with the caption that the image was made from."""
 
@@ -98,7 +98,7 @@ class LearnSettings:
             "validation_images": self.validation_images >= 0,
             "pictured": 0 <= self.pictured < 1,
             "how": self.how in get_args(How),
-            "words": self.words in get_args(Words),
+            "words": self.words in get_args(CaptionUse),
             "views": self.views >= 1,
             "shift": 0 <= self.shift < 0.5,
             "noise": self.noise >= 0,

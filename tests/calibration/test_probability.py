@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medkt.calibration.probability import METHODS, Method, cross_validated, fit_probability
+from medkt.calibration.probability import METHODS, ProbabilityMethod, cross_validated, fit_probability
 from medkt.errors import InputError, SettingsError
 from medkt.statistics.classification import calibration_error, reliability
 
@@ -25,7 +25,7 @@ def test_platt_finds_the_line_again() -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_cross_validated_probabilities_are_calibrated(method: Method) -> None:
+def test_cross_validated_probabilities_are_calibrated(method: ProbabilityMethod) -> None:
     scores, truth = drawn(4000)
     found = cross_validated(scores, truth, method)
     assert calibration_error(reliability(truth=truth, probabilities=found)) < 0.03
@@ -33,7 +33,7 @@ def test_cross_validated_probabilities_are_calibrated(method: Method) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 @given(st.integers(0, 10_000))
-def test_a_probability_rises_with_the_score(method: Method, seed: int) -> None:
+def test_a_probability_rises_with_the_score(method: ProbabilityMethod, seed: int) -> None:
     scores, truth = drawn(100, seed=seed)
     found = fit_probability(scores, truth, method).of(np.linspace(-5, 5, 50))
     assert (np.diff(found) >= 0).all()

@@ -12,7 +12,7 @@ from medkt.concepts import concept_from_text, load_concept
 from medkt.domains import domain
 from medkt.io import read_image
 from medkt.pipeline.words import contradicted
-from medkt.spatial import Stated
+from medkt.spatial import ImageStatements
 
 VALUES = np.random.default_rng(0).integers(0, 900, (5, 6, 7)).astype(np.int16)
 
@@ -64,16 +64,16 @@ def test_modality_against_the_class(modality: str, of_class: str, noted: bool, t
 @pytest.mark.parametrize(
     ("attributes", "stated"),
     [
-        ({"BodyPartExamined": "CHEST", "ViewPosition": "PA"}, Stated(body="chest")),
-        ({"BodyPartExamined": "BRAIN"}, Stated(body="head")),
-        ({"BodyPartExamined": "CHESTABDPELVIS"}, Stated()),
-        ({"BodyPartExamined": "MR SMITH"}, Stated()),
-        ({"ViewPosition": "LL", "ImageLaterality": "R"}, Stated(side="right", view="lateral")),
-        ({"Laterality": "L", "ViewPosition": "LLD"}, Stated(side="left")),
-        ({"Laterality": "B"}, Stated()),
+        ({"BodyPartExamined": "CHEST", "ViewPosition": "PA"}, ImageStatements(body="chest")),
+        ({"BodyPartExamined": "BRAIN"}, ImageStatements(body="head")),
+        ({"BodyPartExamined": "CHESTABDPELVIS"}, ImageStatements()),
+        ({"BodyPartExamined": "MR SMITH"}, ImageStatements()),
+        ({"ViewPosition": "LL", "ImageLaterality": "R"}, ImageStatements(side="right", view="lateral")),
+        ({"Laterality": "L", "ViewPosition": "LLD"}, ImageStatements(side="left")),
+        ({"Laterality": "B"}, ImageStatements()),
     ],
 )
-def test_what_a_file_says_that_it_shows(attributes: dict[str, Any], stated: Stated, tmp_path: Path) -> None:
+def test_what_a_file_says_that_it_shows(attributes: dict[str, Any], stated: ImageStatements, tmp_path: Path) -> None:
     path = write_picture(tmp_path / "a.dcm", VALUES[0].astype(np.uint16), "DX", **attributes)
     assert read_image(path).stated == stated
 

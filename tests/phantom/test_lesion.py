@@ -9,7 +9,7 @@ from medkt.phantom.finding import DOMAINS, Attributes, DomainName, held_out_iden
 from medkt.phantom.lesion import (
     NUMBER,
     SIZE_FRACTION,
-    Lesion,
+    LesionBlob,
     draw_free_attributes,
     draw_number,
     draw_radius,
@@ -22,7 +22,7 @@ GRID = (np.arange(161, dtype=np.float32) - 80) / 20  # -4 to 4 radii, the lesion
 YY, XX = GRID[:, None], GRID[None, :]
 
 
-def _make_lesion(shape: str = "round", margin: str = "sharp", texture: str = "uniform", seed: int = 0) -> Lesion:
+def _make_lesion(shape: str = "round", margin: str = "sharp", texture: str = "uniform", seed: int = 0) -> LesionBlob:
     attributes = Attributes(
         shape=shape, margin=margin, intensity="bright", texture=texture, size="large", number="single", place="here"
     )

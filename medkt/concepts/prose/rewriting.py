@@ -23,7 +23,7 @@ from medkt.concepts.prose.clauses import (
 )
 from medkt.concepts.prose.names import Names, inflected, plural
 from medkt.concepts.prose.roles import look_weight
-from medkt.concepts.prose.subject import Kind, kind_subject, look_of, own_subject
+from medkt.concepts.prose.subject import ClauseKind, kind_subject, look_of, own_subject
 from medkt.concepts.prose.words import rewriting
 
 TOLD = ("brightness", "shape", "margin", "texture", "size", "number", "position")
@@ -52,7 +52,7 @@ class Captioned:
 
     look: str
     joined: str
-    kind: Kind
+    kind: ClauseKind
     told: tuple[str, ...]
     of_whole: bool
     cut: str = ""
@@ -163,7 +163,7 @@ def _nameless(look: str, names: Names) -> str:
     return " ".join(names.pattern.sub("lesion", look).split())
 
 
-def _joined(look: str, kind: Kind, names: Names) -> str:
+def _joined(look: str, kind: ClauseKind, names: Names) -> str:
     if names.pattern.search(look):
         return look
     if kind == "is":

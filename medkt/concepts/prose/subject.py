@@ -13,7 +13,7 @@ from medkt.concepts.prose.names import Names, inflected
 from medkt.concepts.prose.roles import look_weight
 from medkt.concepts.prose.words import language, rewriting, role_words
 
-Kind = Literal["is", "shows", "says"]
+ClauseKind = Literal["is", "shows", "says"]
 """How a caption is joined to the name: it is the look of the whole, a part that is seen with it, or a sentence of its own."""
 
 _MODAL = re.compile(r"\b(?P<before>[\w-]+)\s+(?:may|might|can|could|will|would|should)\s+(?P<then>[a-z]+)\b")
@@ -44,7 +44,7 @@ _ADVERBIAL = re.compile(r"^(?:On|In|At|With|By|After|Before|During|When|If|Seen|
 _PLURAL = re.compile(r"(?:[^siu]s|vertebrae|bronchi|foci|calculi|septa|calyces|they|teeth|edges)$", re.IGNORECASE)
 
 
-def look_of(text: str, names: Names, modality: str, *, is_item: bool) -> tuple[str, Kind]:
+def look_of(text: str, names: Names, modality: str, *, is_item: bool) -> tuple[str, ClauseKind]:
     """What is seen, less its subject where that is the finding, a picture or nothing at all."""
     said = _without_way(text, modality)
     said = _ONES.sub(lambda found: f"{found['which']} lesions", said)
@@ -80,7 +80,7 @@ def _some_of(text: str) -> str:
     return f"the lesions {text[found.end() :]}"
 
 
-def _shown(text: str, modality: str) -> tuple[str, Kind] | None:
+def _shown(text: str, modality: str) -> tuple[str, ClauseKind] | None:
     """What stands after "CT shows" or "the usual picture is"; None where the sentence is no such one."""
     lists, ways = rewriting(), role_words().modalities[modality].pattern
     before = r"^(?:[\w-]+\s+){0,4}?"

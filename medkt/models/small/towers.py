@@ -58,7 +58,7 @@ class Stem(nn.Module):
         return made
 
 
-class Head(nn.Module):
+class JointHead(nn.Module):
     """From tokens to the joint space: pooled by attention for the image, one by one for the dense map."""
 
     def __init__(self, settings: TowerSettings) -> None:
@@ -107,7 +107,7 @@ class ImageTower(nn.Module):
         self.blocks = nn.ModuleList(
             Block(settings.width, settings.heads, settings.ratio) for _ in range(settings.layers)
         )
-        self.head = Head(settings)
+        self.head = JointHead(settings)
 
     def tokens(self, pixels: Float[Tensor, "batch 3 side side"]) -> Float[Tensor, "batch tokens width"]:
         """One token a patch before the first block, in raster order."""
