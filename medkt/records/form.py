@@ -67,17 +67,24 @@ class RecordForm(Generic[T]):
         """The record in a file.
 
         Raises:
-            InputError: it cannot be opened, is no JSON, or is no such record; as `read` otherwise.
+            InputError: as `load` and `read`.
+        """
+        return self.read(self.load(path), where=str(path))
+
+    def load(self, path: str | Path) -> Any:
+        """The JSON of a file, whatever it is of.
+
+        Raises:
+            InputError: it cannot be opened, or is no JSON.
         """
         try:
-            content = parse_json(read_text(Path(path), largest=self.largest), str(path))
+            return parse_json(read_text(Path(path), largest=self.largest), str(path))
         except MedktError:  # some are ValueErrors too
             raise
         except OSError as error:
             raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from error
         except ValueError as error:
             raise UnreadableError(f"{path}: is not JSON ({error}); {self.again}") from error
-        return self.read(content, where=str(path))
 
     def read(self, plain: object, *, where: str) -> T:
         """The record that a file holds.

@@ -21,23 +21,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medkt.bounds import parse_json
 from medkt.errors import InputError, OutputError, SettingsError, UnreadableError
 from medkt.io.atomic import write_atomically
 from medkt.io.locks import holder_said, let_go, take, wait_until_free
 from medkt.io.parts import is_part
 from medkt.io.scratch import sweep_scratch
 from medkt.io.sha256 import sha256_of, sha256_of_json
+from medkt.records import fill
+from medkt.records.form import SUM
 from medkt.runs.columns import SCHEMA, schema_of
 from medkt.runs.made import made_with, software
+from medkt.runs.record import FORM, RunRecord
 
 SALT_BYTES = 32
 _CASES = ("medkt", "manifest", "masks")  # of an identity: what the cases are, and by whom; a run may be given others
-SUM = "sum"  # of a record, over all else in it
 SALT_IS_MADE_WITHIN_S = 10.0
-_HELD: Mapping[str, tuple[type, ...]] = {  # of a record, beside the identity
-    "schema": (int,), "tables": (dict,), "made_with": (dict,), "software": (dict,), "models": (dict, type(None)),
-}  # fmt: skip
 _SALT_PART = re.compile(r"\.salt-[0-9a-f]{12}")
 ORPHANS_MAY_LIVE_S = 60.0  # workers of a coordinator that was killed end by themselves, at the latest with their step
 
@@ -156,26 +154,11 @@ class RunFolder:
         Raises:
             InputError: there is none. UnreadableError: it is none of medkt, or was changed since.
         """
-        try:
-            record = parse_json(self.record.read_text(encoding="utf-8"))
-            wanted = sum_of(record) if isinstance(record, dict) else ""
-        except FileNotFoundError as error:
-            raise InputError(f"{self.path}: holds no run of `medkt batch`; give the folder that -o named") from error
-        except (OSError, ValueError, RecursionError) as error:
-            raise UnreadableError(f"{self.record}: cannot be read; it is damaged or no file of medkt") from error
-        if not isinstance(record, dict) or not isinstance(record.get("identity"), dict):
-            raise UnreadableError(f"{self.record}: holds no `identity`; it is no file of medkt")
-        if record.get(SUM, wanted) != wanted:  # earlier versions noted none
-            raise UnreadableError(
-                f"{self.record}: is not as the run wrote it (its sum is another): changed since, or damaged; take it from a "
-                "copy, or begin in another folder"
-            )
-        for name, kinds in _HELD.items():
-            if not isinstance(record.get(name, kinds[0]()), kinds):
-                raise UnreadableError(
-                    f"{self.record}: its `{name}` is of another kind; it is damaged or no file of medkt"
-                )
-        return record
+        if not self.record.exists():
+            raise InputError(f"{self.path}: holds no run of `medkt batch`; give the folder that -o named")
+        held: dict[str, Any] = FORM.load(self.record)
+        FORM.read(held, where=str(self.record))
+        return held
 
     def claim(self, identity: Mapping[str, Any], *, accept_versions: bool = False) -> None:
         """Begin a run of this identity, or go on with the one that is here.
@@ -290,8 +273,8 @@ class RunFolder:
 
     def write_record(self, record: Mapping[str, Any]) -> None:
         """Replace `run.json`; its sum is made anew."""
-        whole = {"schema": SCHEMA, **{name: value for name, value in record.items() if name != SUM}}
-        text = json.dumps({**whole, SUM: sum_of(whole)}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        whole = FORM.write(fill(RunRecord, record, more=True))
+        text = json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         write_atomically(self.record, lambda path: path.write_text(text, encoding="utf-8"))
 
 

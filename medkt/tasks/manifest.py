@@ -11,7 +11,8 @@ from medkt.datasets.manifest import MissingFiles, iterate_files, iterate_manifes
 from medkt.errors import SettingsError
 from medkt.io.atomic import write_atomically
 from medkt.io.sha256 import sha256_of
-from medkt.runs.folder import SUM, sum_of
+from medkt.records.form import SUM
+from medkt.runs.folder import sum_of
 from medkt.runs.work import Shard
 from medkt.tasks.cases import KNOWN_COLUMNS, CasePlan
 

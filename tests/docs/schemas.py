@@ -14,11 +14,13 @@ from medkt.records.schema import schema_of
 from medkt.report.run.evaluation_record import CLASS_FORM
 from medkt.report.run.evaluation_record import FORM as EVALUATION
 from medkt.report.study_record import FORM as STUDY
+from medkt.runs.record import FORM as RUN
 
 FOLDER = Path(__file__).parents[2] / "medkt" / "records" / "schemas"
 
 FORMS: tuple[tuple[RecordForm[Any], str], ...] = (
     (STUDY, "`result.json` of a study"),
+    (RUN, "`run.json` of a run's folder"),
     (EVALUATION, "`evaluation.json` of a run that scores masks"),
     (CLASS_FORM, "`evaluation.json` of a run that tells classes apart"),
     (CALIBRATION, "a calibration of a site, as `medkt calibrate` writes it"),

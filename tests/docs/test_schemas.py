@@ -47,6 +47,7 @@ def test_what_commands_write_fits(tmp_path: Path) -> None:
     assert faults(forms["examination"], json.loads(SHIPPED.read_text(encoding="utf-8"))) == []
     far = row(dsc=0.0, hd95_mm=None, infinite="hd95_mm", outcome="prediction empty")
     run = write_run(tmp_path / "run", make_outcomes([row(dsc=0.5, hd95_mm=2.0), far]))
+    assert faults(forms["run"], json.loads((run / "run.json").read_text(encoding="utf-8"))) == []
     assert main(["evaluate", str(run), "--resamples", "100", "-q"]) == 0
     held = json.loads((run / "evaluation.json").read_text(encoding="utf-8"))
     assert faults(forms["evaluation"], held) == []

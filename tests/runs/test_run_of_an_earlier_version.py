@@ -13,12 +13,14 @@ import pytest
 from run_tables import make_outcomes, row, write_run
 
 from medkt.cli.main import main
+from medkt.report.run.case_record import record_of
 from medkt.report.run.evaluation import evaluate_scores
 from medkt.report.run.scores import read_scores
 from medkt.runs.folder import RunFolder
 from medkt.runs.ledger import VERSION, Ledger
 from medkt.runs.merge import merge_runs
 from medkt.runs.query import query
+from medkt.runs.record import FORM as RUN
 from medkt.statistics import BootstrapSettings
 
 RECORDED = Path(__file__).parent / "run_of_0_1.zip"
@@ -51,6 +53,13 @@ def test_every_command_that_reads_runs_reads_it(earlier: Path, capsys: pytest.Ca
     assert "no claim in 1 of 3 cases" in (earlier / "report.html").read_text(encoding="utf-8")
     answer = query([earlier], "SELECT count(*) FROM results WHERE decision = 'not decided'")
     assert answer.rows == [(1,)]
+
+
+def test_its_records_are_brought_up_to_today(earlier: Path) -> None:
+    run = RUN.read_file(earlier / "run.json")
+    assert (run.identity["site"], run.software and run.software["medkt"], run.merged) == ("ward", "0.1.0", False)
+    states = [record_of(path.parent).findings[0].decision for path in sorted(earlier.glob("cases/*/result.json"))]
+    assert states == ["not seen", "no claim", "seen"]
 
 
 def test_its_results_have_what_a_reader_asks_for(earlier: Path) -> None:

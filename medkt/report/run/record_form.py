@@ -1,22 +1,70 @@
 """What a page reads of a run's record, of the kind that it must be: records of earlier versions have no sum that would say so."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from medkt.errors import UnreadableError
+from medkt.records import fill
 
-# A form is a type; several, as a tuple; [form] for a list of such; {str: form} for a mapping of any keys; another mapping
-# for one that has at least these keys.
-Form = Any
-_TEXT = (str, type(None))
-_IDENTITY: Mapping[str, Form] = {
-    "concepts": {str: str}, "columns": [str], "protocol": _TEXT, "preset": _TEXT, "patients": _TEXT, "site": _TEXT,
-    "manifest": _TEXT, "masks": _TEXT, "as_published": {"words": str}, "prompts": ({"published_as": str, "sha256": str}, type(None)),
-    "scoring": ({"metrics": {"metrics": [str], "empty": str}, "tolerance": (int, float), "unit": str}, type(None)),
-    "classes": [{"name": str, "concept": str}],
-}  # fmt: skip
-_MODELS: Mapping[str, Form] = {"encoder": {}, "segmenter": {}, "calibrations": {str: str}}
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Published:
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Prompts:
+    published_as: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Metrics:
+    metrics: tuple[str, ...]
+    empty: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scoring:
+    metrics: _Metrics
+    tolerance: float
+    unit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Class:
+    name: str
+    concept: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Identity:
+    concepts: Mapping[str, str] = field(default_factory=dict)
+    columns: tuple[str, ...] = ()
+    protocol: str | None = None
+    preset: str | None = None
+    patients: str | None = None
+    site: str | None = None
+    manifest: str | None = None
+    masks: str | None = None
+    as_published: _Published | None = None
+    prompts: _Prompts | None = None
+    scoring: _Scoring | None = None
+    classes: tuple[_Class, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Encoder:
+    packages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Models:
+    encoder: _Encoder | None = None
+    segmenter: Mapping[str, Any] = field(default_factory=dict)
+    calibrations: Mapping[str, str] = field(default_factory=dict)
 
 
 def require_form(record: Mapping[str, Any], where: Path) -> None:
@@ -29,25 +77,8 @@ def require_form(record: Mapping[str, Any], where: Path) -> None:
     Raises:
         UnreadableError: something is not; names it.
     """
-    identity, models = record["identity"], record.get("models") or {}
-    parts = [(identity, _IDENTITY), (models, _MODELS), (models.get("encoder") or {}, {"packages": [str]})]
-    for held, forms in parts:
-        for name, form in forms.items():
-            if name in held and not _fits(held[name], form):
-                raise UnreadableError(
-                    f"{where / 'run.json'}: its `{name}` is of another kind; it is damaged or no file of medkt"
-                )
-
-
-def _fits(value: object, form: Form) -> bool:
-    if isinstance(form, tuple):
-        return any(_fits(value, one) for one in form)
-    if isinstance(form, list):
-        return isinstance(value, list) and all(_fits(one, form[0]) for one in value)
-    if not isinstance(form, dict):
-        return isinstance(value, form) and not isinstance(value, bool)
-    if not isinstance(value, dict):
-        return False
-    if str in form:
-        return all(_fits(one, form[str]) for one in value.values())
-    return all(name in value and _fits(value[name], one) for name, one in form.items())
+    try:
+        fill(_Identity, record["identity"], where="identity", more=True)
+        fill(_Models, record.get("models") or {}, where="models", more=True)
+    except UnreadableError as error:
+        raise UnreadableError(f"{where / 'run.json'}: is damaged or no file of medkt ({error})") from error
