@@ -559,7 +559,9 @@ def test_a_record_of_an_earlier_version_with_values_of_another_kind(changes: dic
     for models in ({"encoder": []}, {"encoder": {"packages": [1]}}, {"calibrations": {"a": 1}}):
         with pytest.raises(UnreadableError, match=r"run\.json: is damaged or no file of medkt \(models\."):
             require_form({**sound, "models": models}, Path("run"))
-    with pytest.raises(UnreadableError, match=rf"is damaged or no file of medkt \((key )?identity\.{next(iter(changes))}"):
+    with pytest.raises(
+        UnreadableError, match=rf"is damaged or no file of medkt \((key )?identity\.{next(iter(changes))}"
+    ):
         require_form({**sound, "identity": {**sound["identity"], **changes}}, Path("run"))
 
 
