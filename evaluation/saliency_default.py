@@ -29,6 +29,7 @@ from medkt.models.small.dual_encoder import WEIGHTS, SmallEncoder
 from medkt.phantom import ct, cxr, mri, ultrasound
 from medkt.phantom.finding import DOMAINS, DomainName, PhantomPlane, findings_of
 from medkt.saliency.explain import PlaneMap, prepare_plane
+from medkt.saliency.methods import SaliencySettings
 from medkt.saliency.relevance import RelevanceSettings, patch_features, relevance
 from medkt.saliency.targets import ConceptTexts, Target, embed_targets
 from medkt.segmentation.presence import PresenceSettings, decide_presence
@@ -97,7 +98,9 @@ def _candidates(encoder: SmallEncoder) -> dict[str, SegmentationSettings]:
         blocks = (published.m2ib.layer or 0) + 1
         layer = round(blocks / PUBLISHED_DEPTH * encoder.spec.layers) - 1
         gate = replace(published.presence, gate=False)
-        found[name] = replace(published, m2ib=replace(published.m2ib, layer=layer), presence=gate)
+        found[name] = replace(
+            published, saliency=SaliencySettings(method=replace(published.m2ib, layer=layer)), presence=gate
+        )
     return found
 
 

@@ -18,7 +18,7 @@ _WHERE = {
     "explain": "medkt.pipeline",
     "prompts_from": "medkt.pipeline",
     "mask_from": "medkt.pipeline",
-    "segment": "medkt.pipeline",
+    "segment": "medkt.calibration",
     "classify": "medkt.pipeline",
     "View": "medkt.pipeline",
     "Pipeline": "medkt.pipeline",
@@ -57,6 +57,7 @@ _WHERE = {
 __all__ = ["NOT_A_MEDICAL_DEVICE", "__version__", *_WHERE]
 
 if TYPE_CHECKING:
+    from medkt.calibration import segment as segment
     from medkt.concepts import concept_from_text as concept_from_text
     from medkt.concepts import load_concept as load_concept
     from medkt.concepts import read_package as read_package
@@ -73,7 +74,6 @@ if TYPE_CHECKING:
     from medkt.pipeline import load_segmenter as load_segmenter
     from medkt.pipeline import mask_from as mask_from
     from medkt.pipeline import prompts_from as prompts_from
-    from medkt.pipeline import segment as segment
     from medkt.requests.batch import BatchRequest as BatchRequest
     from medkt.requests.batch import batch as batch
     from medkt.requests.calibrate import CalibrateRequest as CalibrateRequest

@@ -130,7 +130,7 @@ def way(name: str) -> Way:
 
 
 def leaves(settings: object, where: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value of nested settings with its path ("m2ib.beta")."""
+    """Every value of nested settings with its path ("presence.gate")."""
     for one in dataclasses.fields(settings):  # type: ignore[arg-type]
         value, path = getattr(settings, one.name), f"{where}.{one.name}" if where else one.name
         if dataclasses.is_dataclass(value):
@@ -162,7 +162,7 @@ class Standing:
 
     Attributes:
         preset: whose values they are, but for those that were changed.
-        values: by path ("m2ib.beta"); options of the command by their name ("--delta"), models as "encoder", "segmenter".
+        values: by path ("presence.gate"); options of the command by their name ("--delta"), models as "encoder", "segmenter".
         way: the published way; None where none was asked for.
     """
 
@@ -269,7 +269,11 @@ def _of_settings(group: Group, preset: str, settings: object, command: str, forc
     named |= {one.partition("=")[0]: f"`medkt {command}` itself" for one in forced}
     return {
         path: Value(
-            used=used, base=base[path], own=own[path], source=named.get(path, OUR_OWN) if used == base[path] else GIVEN
+            # another method has settings that the preset's has not
+            used=used,
+            base=base.get(path),
+            own=own.get(path),
+            source=named.get(path, OUR_OWN) if used == base.get(path) else GIVEN,
         )
         for path, used in leaves(settings)
     }

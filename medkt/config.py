@@ -131,7 +131,12 @@ def parse_overrides(assignments: Sequence[str]) -> Mapping[str, Any]:
 
 
 def merge(first: Mapping[str, Any], second: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Two nested mappings as one; where both have a value, the second's."""
+    """Two nested mappings as one; where both have a value, the second's.
+
+    Where both have a `name` and it is another, they are settings of different things, and the first's go.
+    """
+    if "name" in first and first["name"] != second.get("name", first["name"]):
+        return second
     merged = dict(first)
     for key, value in second.items():
         old = merged.get(key)
@@ -147,7 +152,7 @@ def build(kind: type[T], values: Mapping[str, Any], *, where: str = "") -> T:
             key's path are in the message, and the keys there are.
     """
     try:
-        return fill(kind, values, where=where, entry="setting")
+        return fill(kind, _under_new_names(kind, values, {}), where=where, entry="setting")
     except UnreadableError as error:
         raise SettingsError(str(error)) from error
 
@@ -186,12 +191,45 @@ def resolve_learning(kind: type[T], *, preset: str, file: Path | None = None, se
 def _overlaid(kind: type[T], values: Mapping[str, Any], file: Path | None, sets: Sequence[str]) -> T:
     """The values, then the file's, then the assignments; a fault in the file is told with its name."""
     if file is not None:
-        values = merge(values, read_yaml(file))
+        given = read_yaml(file)
         try:
+            values = merge(values, _under_new_names(kind, given, values))
             build(kind, values)
-        except SettingsError as error:
+        except (SettingsError, UnknownNameError) as error:
             raise SettingsError(f"{file}: {error}") from error
-    return build(kind, merge(values, parse_overrides(sets)))
+    return build(kind, merge(values, _under_new_names(kind, parse_overrides(sets), values)))
+
+
+def _under_new_names(kind: type[Any], values: Mapping[str, Any], before: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Values of one source with those of an old group where they now belong.
+
+    A dataclass says in `FORMERLY` that a group is now one choice of (group, field), by the old group's name.
+
+    Args:
+        kind: the dataclass.
+        values: of the source.
+        before: what they are laid over.
+
+    Raises:
+        SettingsError: the choice is another one, or the values are wrong; with the old name.
+    """
+    for old, (group, field, kind_of) in getattr(kind, "FORMERLY", {}).items():
+        if old not in values:
+            continue
+        others = {key: value for key, value in values.items() if key != old}
+        chosen = _name_at(merge(before, others), group, field) or old
+        if chosen != old:
+            raise SettingsError(f"{old} has settings of {old}, and {group}.{field}.name is {chosen}: leave one of them out")
+        build(kind_of, values[old], where=old)
+        values = merge({group: {field: {"name": old, **values[old]}}}, others)
+    return values
+
+
+def _name_at(values: Mapping[str, Any], group: str, field: str) -> Any:
+    """The name that a choice has in nested values; None for none."""
+    chosen = values.get(group)
+    chosen = chosen.get(field) if isinstance(chosen, Mapping) else None
+    return chosen.get("name") if isinstance(chosen, Mapping) else None
 
 
 def _paths(values: Mapping[str, Any], where: str = "") -> list[str]:

@@ -13,13 +13,14 @@ from segmentation.bright_spots import BrightSpots
 from whole_line import Studies, bright_pipeline, studies
 
 import medkt as toolkit
+from medkt.calibration import segment
 from medkt.concepts import AskingRecord, Base, concept_from_text, read_package, write_package
 from medkt.concepts.asking_record import RIVALS, WANTED
 from medkt.config import resolve
 from medkt.domains import domain
 from medkt.errors import InputError, NumericalError, SettingsError, UnknownNameError, WeightsError
 from medkt.models.weights import weights_digest
-from medkt.pipeline import Pipeline, View, classify, concept_in, segment
+from medkt.pipeline import Pipeline, View, classify, concept_in
 from medkt.report.write import record_of_result
 from medkt.saliency.explain import prepare_plane
 from medkt.saliency.targets import ConceptTexts

@@ -26,6 +26,7 @@ from medkt.phantom.study import write_study
 from medkt.pipeline import Pipeline, StudyResult, View, score_finding
 from medkt.report.write import record_of_result
 from medkt.saliency.m2ib import M2IBSettings, content_seed
+from medkt.saliency.methods import SaliencySettings
 from medkt.segmentation.sam import SamSegmenter
 from medkt.segmentation.slicewise import SegmentationSettings
 from medkt.spatial import planes_of
@@ -45,7 +46,7 @@ FINE: dict[str, dict[str, Any]] = {
 @pytest.fixture(scope="module")
 def pipeline() -> Pipeline:
     """Maps in few steps, everything else by default."""
-    return bright_pipeline(SegmentationSettings(m2ib=M2IBSettings(steps=2, samples=2)))
+    return bright_pipeline(SegmentationSettings(saliency=SaliencySettings(method=M2IBSettings(steps=2, samples=2))))
 
 
 def _answer(result: StudyResult, folder: Path) -> dict[str, Any]:

@@ -117,7 +117,7 @@ DERIVED = (
         name="saliency", what="medkt's own map settings beside the published ones, specificity among them",
         files=("evaluation/results/saliency_default.md", "evaluation/results/saliency_default.json"),
         commands=(PYTHON + "evaluation/saliency_default.py --each 1 --write",), minutes=8,
-        by_hand="configs/presets/default.yaml names it as the reason for the defaults of `m2ib` and `relevance`",
+        by_hand="configs/presets/default.yaml names it as the reason for the defaults of `saliency.method` and `relevance`",
     ),
     Derived(
         name="normals", what="what is called seen in studies without a finding; how odd a plane of a volume may be was chosen on others",

@@ -20,6 +20,7 @@ from medkt.phantom.drawers import DRAWERS
 from medkt.phantom.finding import DOMAINS, DomainName, findings_of
 from medkt.saliency import m2ib
 from medkt.saliency.m2ib import M2IBSettings
+from medkt.saliency.methods import SaliencySettings
 from medkt.saliency.relevance import RelevanceSettings
 from medkt.saliency.targets import ConceptTexts
 from medkt.segmentation.presence import PresenceSettings
@@ -32,21 +33,21 @@ from small_model.kept import Kept
 SIDE = 256  # of the pictures, in pixels
 SEEDS = {"choosing": 18_001, "reporting": 18_000}
 LINE = SegmentationSettings(
-    m2ib=M2IBSettings(noise="unit", reading="capacity"), presence=PresenceSettings(gate=False),
+    saliency=SaliencySettings(method=M2IBSettings(noise="unit", reading="capacity")), presence=PresenceSettings(gate=False),
     map=MapSettings(check_words="off"),
 )  # fmt: skip
 """The line as it was when the default was chosen, whatever is the default since."""
 _GATES = 8  # runs that are kept: more than one picture has
 PUBLISHED = replace(
     LINE,
-    m2ib=M2IBSettings(beta=0.1, steps=10, samples=3, noise="unit", target="cosine"),
+    saliency=SaliencySettings(method=M2IBSettings(beta=0.1, steps=10, samples=3, noise="unit", target="cosine")),
     relevance=RelevanceSettings(use="none"),
 )
 """Ten steps as published, three noise samples where the authors have ten."""
 
 
 def _but(line: SegmentationSettings, **changed: object) -> SegmentationSettings:
-    return replace(line, m2ib=replace(line.m2ib, **changed))  # type: ignore[arg-type]
+    return replace(line, saliency=SaliencySettings(method=replace(line.m2ib, **changed)))  # type: ignore[arg-type]
 
 
 CANDIDATES = {

@@ -17,7 +17,7 @@ Row = dict[str, float]
 MOST_LOST = 0.01  # of the DSC of single lesions, that a better map may cost
 DECIDED = (
     "Decided: **the default keeps unit noise**. Noise of the features misses the rule by a hair, for what it costs single lesions, and real\n"
-    "breast lesions, at which the rule does not look, lose by it (below). `--set m2ib.noise=feature` asks for it."
+    "breast lesions, at which the rule does not look, lose by it (below). `--set saliency.method.noise=feature` asks for it."
 )
 
 

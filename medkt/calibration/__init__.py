@@ -1,6 +1,6 @@
 """Presence scores turned into decisions with stated error rates, for one site; and what is unlike all that it knows."""
 
-from medkt.calibration.apply import CalibratedResult, keys_of, segment_calibrated
+from medkt.calibration.apply import CalibratedResult, SiteCalibrations, keys_of, segment, segment_calibrated
 from medkt.calibration.assessment import Assessment, assess
 from medkt.calibration.calibration import Calibration, CalibrationSettings, Decision, calibrate
 from medkt.calibration.cases import ScoredCases, domain_of_cases, score_cases
@@ -12,6 +12,7 @@ from medkt.calibration.store import (
     find_calibration,
     lacking,
     read_calibration,
+    require_calibration,
     require_fit,
     write_calibration,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "ScoredCases",
     "Scorer",
     "ScoringKey",
+    "SiteCalibrations",
     "StudyScore",
     "assess",
     "calibrate",
@@ -37,9 +39,11 @@ __all__ = [
     "keys_of",
     "lacking",
     "read_calibration",
+    "require_calibration",
     "require_fit",
     "score_cases",
     "scoring_key",
+    "segment",
     "segment_calibrated",
     "write_calibration",
 ]

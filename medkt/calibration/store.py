@@ -52,6 +52,23 @@ def find_calibration(key: ScoringKey, *, site: str = SITE) -> Calibration | None
     return found
 
 
+def require_calibration(key: ScoringKey, *, site: str = SITE) -> Calibration:
+    """The site's calibration for exactly this key.
+
+    Raises:
+        SettingsError: there is none; says where it would lie, and in what others of the concept differ.
+        InputError: its file is damaged.
+    """
+    if (found := find_calibration(key, site=site)) is not None:
+        return found
+    path = calibration_path(key, site=site)
+    wanted = asdict(key)
+    others = [asdict(read_calibration(one).key) for one in sorted(path.parent.glob(path.name.replace(key.short, "*")))]
+    differs = sorted({", ".join(name for name in wanted if wanted[name] != had[name]) for had in others})
+    near = f" (one of this concept differs in: {'; another in: '.join(differs)})" if differs else ""
+    raise SettingsError(lacking(key, site=site, more=f", looked for {path}{near}"))
+
+
 def lacking(key: ScoringKey, *, site: str, more: str = "") -> str:
     """What to say where a site has no calibration for this key; `more` is put behind what was looked for.
 

@@ -20,7 +20,6 @@ from medkt.requests.published import WINDOW, settled, standing_of
 from medkt.requests.reading import formats_of, view_of
 from medkt.requests.segment import (
     SegmentRequest,
-    calibration_for,
     pipeline_of,
     require_fitting,
     settle_segmentation,
@@ -157,10 +156,10 @@ def _study(
         formats_of(request).require_some(image)
         study = study_of(taught, image, wanted, settings_of(request), view_of(request))
         if request.site and pipeline is not None:
-            from medkt.calibration import keys_of
+            from medkt.calibration import keys_of, require_calibration
 
             for key in keys_of(pipeline, study, view_of(request)):
-                calibration_for(key, request.site)
+                require_calibration(key, site=request.site)
     except (InputError, NumericalError) as error:
         raise type(error)(f"{path}: {error}") from error
     require_fitting(request, image)

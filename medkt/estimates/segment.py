@@ -8,7 +8,7 @@ from medkt.estimates.machine import Timer, free_memory, measured_rates, used_mem
 from medkt.estimates.models import ModelPlan
 from medkt.estimates.passes import encoder_passes, segmenter_passes
 from medkt.estimates.words import Seconds, Section, duration, output_lines, rounded, size, too_large
-from medkt.estimates.work import Costs, GroupWork, Passes, group_work, updates
+from medkt.estimates.work import Costs, GroupWork, Passes, group_work
 from medkt.models.encoder import DualEncoder
 from medkt.pipeline import Study
 from medkt.pipeline.words import texts_of
@@ -29,7 +29,8 @@ class StudyPlan:
     Attributes:
         modality, shape, spacing, unit, orientation, planes: what was read and how it is cut.
         looked_at: planes that are looked at for presence, and `stride` between two of them.
-        layer: after which the gate of M2IB stands.
+        method: that makes the maps, by name.
+        layer: after which it cuts the image tower.
         groups: the work, for each encoder and window.
         findings: ids of the concepts.
         notes: what a reader of the result will be told and is known already.
@@ -45,6 +46,7 @@ class StudyPlan:
     planes: int
     looked_at: int
     stride: int
+    method: str
     layer: int
     steps: int
     samples: int
@@ -86,12 +88,7 @@ class StudyPlan:
             ("planes", f"{self.looked_at} of {self.planes} are looked at for presence ({step} one that holds something)"),
             ("maps", f"{least if least == most else f'{least} to {most}'} slices get one: {self.map_rule}"),
             ("findings", ", ".join(self.findings)),
-            (
-                "M2IB",
-                f"{sum(one.runs for one in self.groups)} maps a slice (the findings' and those that they are compared with) x "
-                f"{self.samples} samples x {self.steps} steps after layer {self.layer}, at most "
-                f"{max((one.at_once for one in self.groups), default=0)} rows at once",
-            ),
+            (self._method, self._map_work()),
             ("segmenter", f"at most {work.embed} planes embedded, one for each slice where something stands out"),
         ]  # fmt: skip
         lines += [("note", note) for note in self.notes]
@@ -117,6 +114,19 @@ class StudyPlan:
             "seconds_in_all": None if total is None else rounded(asdict(total)),
             "memory_bytes": None if self.memory is None else round(self.memory), "notes": list(self.notes),
         }  # fmt: skip
+
+    @property
+    def _method(self) -> str:
+        return "M2IB" if self.method == "m2ib" else self.method
+
+    def _map_work(self) -> str:
+        maps = (
+            f"{sum(one.runs for one in self.groups)} maps a slice (the findings' and those that they are compared with)"
+        )
+        if self.method != "m2ib":
+            return f"{maps} after layer {self.layer}"
+        at_once = max((one.at_once for one in self.groups), default=0)
+        return f"{maps} x {self.samples} samples x {self.steps} steps after layer {self.layer}, at most {at_once} rows at once"
 
     def _passes(self) -> Passes:
         return sum((one.most for one in self.groups), Passes())
@@ -220,7 +230,9 @@ def plan_study(
     groups = works_of(study, taught)
     looked = next(iter(study.looks.values()))
     geometry, s = study.image.geometry, study.settings
-    layer = s.m2ib.layer or 0
+    method = s.saliency.method
+    work = method.work()
+    layer = work.layer
     seconds: dict[str, Seconds] = {}
     memory = None
     voxels = study.image.values.size
@@ -234,7 +246,7 @@ def plan_study(
     return StudyPlan(
         modality=study.kind.name, shape=geometry.shape, spacing=tuple(round(float(one), 4) for one in geometry.spacing),
         unit=geometry.unit, orientation=looked.planes.orientation, planes=looked.count, looked_at=len(looked.positions),
-        stride=looked.stride, layer=layer, steps=updates(s.m2ib), samples=s.m2ib.samples * s.m2ib.noise_seeds,
+        stride=looked.stride, method=method.name, layer=layer, steps=work.steps, samples=work.rows,
         map_rule=_map_rule(study), groups=groups, findings=tuple(one.id for one in study.asked), notes=study.warnings,
         seconds=seconds, memory=memory,
     )  # fmt: skip

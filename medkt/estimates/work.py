@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 from medkt.estimates.machine import Timer
 from medkt.estimates.passes import EncoderPasses, Pass, SegmenterPasses
-from medkt.saliency.m2ib import M2IBSettings
 from medkt.saliency.targets import ConceptTexts
 from medkt.segmentation.slicewise import SegmentationSettings
 
@@ -53,8 +52,8 @@ class GroupWork:
         concepts: their ids.
         planes: looked at for presence.
         maps_least, maps_most: slices that get a map.
-        runs: M2IB maps of a slice that all concepts pass: their own and those that they are compared with.
-        rows: noisy states of such a slice, over all steps.
+        runs: maps of a slice that all concepts pass: their own and those that they are compared with.
+        rows: states of such a slice that go through the rest of the network, over all steps.
         at_once: the most of them in one pass.
         least, most: passes where no slice passes presence, and where all do.
     """
@@ -96,39 +95,34 @@ def group_work(
     least = most if not settings.presence.gate else 0
     runs = maps_of_a_slice(asked, settings)
     # concepts that are looked for in different slices share nothing there, and then each slice has the comparisons anew
-    alone = 1 if settings.m2ib.target == "margin" else most / each
+    alone = 1 if settings.saliency.method.target == "margin" else most / each
     compared = {"every": each, "best": 1, "off": 0}[settings.map.check_words] * (runs - len(asked)) * alone
-    rows_each = settings.m2ib.noise_seeds * settings.m2ib.samples * updates(settings.m2ib)
+    one = settings.saliency.method.work()
+    made = round(len(asked) * each + compared)
     apart = settings.map.check_words == "best" and len(asked) > 1 and each > 1  # checked and unchecked: two calls
     calls = most + (min(most, len(asked)) if apart else 0)
-    use = patches and settings.relevance.use == "patches"
+    use = one.patches or (patches and one.relevance and settings.relevance.use == "patches")
     always = Passes(image=planes, texts=len(tokens), tokens=sum(tokens.values()))
     maps = Passes(
-        before=calls, after=round(len(asked) * each + compared) * rows_each, patches=calls * use, embed=most * segmenter,
+        before=calls, after=made * one.rows * one.steps, patches=calls * use, embed=most * segmenter, image=made * one.looks,
         decode=len(asked) * each * (settings.threshold.keep or 1) * segmenter,
     )  # fmt: skip
-    at_once = max(1, settings.m2ib.rows_at_once // settings.m2ib.samples) * settings.m2ib.samples
     return GroupWork(
         concepts=tuple(one.id for one in asked), planes=planes, maps_least=least, maps_most=most, runs=runs,
-        rows=runs * rows_each, at_once=min(at_once, runs * settings.m2ib.noise_seeds * settings.m2ib.samples),
+        rows=runs * one.rows * one.steps, at_once=min(one.at_once, runs * one.rows),
         least=always + (replace(maps, embed=0, decode=0) if least else Passes()), most=always + maps,
     )  # fmt: skip
 
 
-def updates(settings: M2IBSettings) -> int:
-    """Steps of M2IB that are computed: the last of the published loop changes nothing that is read."""
-    return settings.steps if settings.map_from == "final" else settings.steps - 1
-
-
 def maps_of_a_slice(texts: Iterable[ConceptTexts], settings: SegmentationSettings) -> int:
-    """M2IB maps of a slice that every concept passes, those of the nonsense text and of normal captions among them.
+    """Maps of a slice that every concept passes, those of the nonsense text and of normal captions among them.
 
     Under "cosine" concepts share what they are compared with; under "margin" each is told apart from other texts.
     """
     asked = list(texts)
     if settings.map.check_words == "off":
         return len(asked)
-    if settings.m2ib.target == "cosine":
+    if settings.saliency.method.target == "cosine":
         return len(asked) + 1 + len({one.normal for one in asked if one.normal})
     return len(asked) + sum(1 + bool(one.normal) for one in asked)
 

@@ -14,9 +14,9 @@ from medkt.pipeline.classification import Classification, ConceptScore, classify
 from medkt.pipeline.load import load_segmenter, resolve_device
 from medkt.pipeline.look import Looked, View, look_at
 from medkt.pipeline.result import EncoderFacts, FindingResult, ModelFacts, StudyResult, score_finding
-from medkt.pipeline.run import Pipeline, Progress, segment
+from medkt.pipeline.run import Pipeline, Progress
 from medkt.pipeline.steps import explain, mask_from, prompts_from
-from medkt.pipeline.study import Study, settled, study_of
+from medkt.pipeline.study import Study, StudyRules, settled, study_of
 from medkt.pipeline.words import asked_of, concept_in, concept_or_name, wanted_in
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "Progress",
     "Study",
     "StudyResult",
+    "StudyRules",
     "View",
     "asked_of",
     "classify",
@@ -42,7 +43,6 @@ __all__ = [
     "prompts_from",
     "resolve_device",
     "score_finding",
-    "segment",
     "settled",
     "study_of",
     "wanted_in",

@@ -157,7 +157,7 @@ def saliency_of(image: Image, looked: Looked, found: ConceptResult) -> SaliencyM
         looked.put(values, indices[-1], plane)
     return SaliencyMap(
         values=values, geometry=image.geometry, axis=looked.planes.axis, looked_at=tuple(indices),
-        provenance=image.provenance.then(f"saliency of {found.concept}"),
+        provenance=image.provenance.then(f"saliency of {found.concept} by {found.method}"),
     )  # fmt: skip
 
 

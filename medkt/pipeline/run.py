@@ -21,15 +21,15 @@ from medkt.pipeline.cover import held_to_size
 from medkt.pipeline.load import resolve_device, segmenter_with_facts
 from medkt.pipeline.look import View, shown_plane, spacing_in_mm
 from medkt.pipeline.result import ModelFacts, StudyResult, encoder_facts, finding_of, score_finding, too_small
-from medkt.pipeline.study import Study, study_of
-from medkt.pipeline.words import require_words, texts_of, wanted_in
+from medkt.pipeline.study import Study, StudyRules, study_of
+from medkt.pipeline.words import require_words, texts_of
 from medkt.presence import Guard, PresenceRule, TappingGuard
 from medkt.presence.normals import Normals, default_normals
 from medkt.segmentation.presence import ThresholdRule
 from medkt.segmentation.segmenter import Segmenter
 from medkt.segmentation.slicewise import ConceptResult, SegmentationSettings, segment_planes
 from medkt.spatial import Image, Mask
-from medkt.transfer.packages import Taught, TaughtFacts, is_package
+from medkt.transfer.packages import Taught, TaughtFacts
 
 Progress = Callable[[str, int, int], None]
 
@@ -44,7 +44,8 @@ class Pipeline:
         settings, preset: of the steps, and the name under which they are recorded.
         as_published: for the record, how they stand to a published way; empty where none was asked for.
         taught: the learnt concepts over that encoder; None for none.
-        rule: who decides what is there; None for the threshold of the settings.
+        rule: who decides what is there, in all studies alike or by what is asked of each (a site's calibrations:
+            `medkt.calibration.SiteCalibrations`); None for the threshold of the settings.
         guard: who may hold an answer back; None for nobody.
         normals: studies without a finding that the encoder as loaded has seen; None where none ship with it.
     """
@@ -56,7 +57,7 @@ class Pipeline:
     preset: str = "default"
     as_published: Mapping[str, Any] = field(default_factory=dict)
     taught: Taught | None = None
-    rule: PresenceRule | None = None
+    rule: PresenceRule | StudyRules | None = None
     guard: Guard | None = None
     normals: Normals | None = None
 
@@ -72,7 +73,7 @@ class Pipeline:
         as_published: Mapping[str, Any] | None = None,
         packages: Sequence[str | Path | Package] = (),
         together: bool = False,
-        rule: PresenceRule | None = None,
+        rule: PresenceRule | StudyRules | None = None,
         guarded: bool = True,
         guard: Guard | None = None,
     ) -> "Pipeline":
@@ -177,6 +178,7 @@ class Pipeline:
         kind, settings, looks = study.kind, study.settings, study.looks
         if before is not None:
             before(study)
+        rule = self._rule_for(study, taught, view or View())
         texts = {one.id: texts_of(kind, one, settings.texts, taught.asked.get(one.id)) for one in study.asked}
         prepared = time.perf_counter()
         found: dict[str, ConceptResult] = {}
@@ -191,7 +193,7 @@ class Pipeline:
                     asked = [(concept, texts[concept.id]) for concept in group]
                     tap = self.guard.tap(encoder) if isinstance(self.guard, TappingGuard) else None
                     decide = Answering(
-                        rule=self.rule or ThresholdRule(settings=settings.presence), guard=self.guard,
+                        rule=rule, guard=self.guard,
                         settings=settings.presence, encoder=encoder, image=image, kind=kind, looked=looked, asked=asked,
                         normals=self.normals, tapped=tap,
                     )  # fmt: skip
@@ -224,6 +226,11 @@ class Pipeline:
             seconds={"prepare": prepared - began, "models": done - prepared, "measure": time.perf_counter() - done},
         )  # fmt: skip
 
+    def _rule_for(self, study: Study, taught: Taught, view: View) -> PresenceRule:
+        if isinstance(self.rule, StudyRules):
+            return self.rule.rule_for(study, taught, view)
+        return self.rule or ThresholdRule(settings=study.settings.presence)
+
     def score(self, result: StudyResult, reference: Path, choice: MaskChoice | None = None) -> StudyResult:
         """The same result with DSC, NSD and IoU of its only finding against a reference mask; `choice` of its labels.
 
@@ -243,40 +250,3 @@ class Pipeline:
 def reference_of(image: Image, reference: Path, choice: MaskChoice) -> Mask:
     """The mask in a file that a study is scored against, on the study's grid."""
     return require_held(read_chosen(reference, choice, like=image), choice, str(reference))
-
-
-def segment(
-    source: str | Path | Image,
-    *,
-    prompts: Sequence[str] = (),
-    concepts: Sequence[str | Path | Concept] = (),
-    model: str | Pipeline = "small",
-    view: View | None = None,
-    settings: SegmentationSettings | None = None,
-    device: str = "auto",
-) -> StudyResult:
-    """Segment findings, named in words, on one study; the same as the command `medkt segment`.
-
-    Args:
-        source: a path (see `medkt.read_image`) or an image.
-        prompts: free texts.
-        concepts: names of concepts, YAML files, concepts, or `.medkt` files of learnt ones; a name that several modalities
-            share means that of the study's.
-        model: an encoder's name or weights file; a `Pipeline` where several studies follow each other.
-        view: modality, window, axis and step, where the domain's choice is not wanted.
-        settings: of the steps; None takes the defaults.
-        device: see `Pipeline.load`.
-
-    Raises:
-        SettingsError: neither a prompt nor a concept.
-        MedktError: from the steps.
-    """
-    if not concepts and not prompts:
-        raise SettingsError("say what to look for: prompts=[...] or concepts=[...]")
-    pipeline = model if isinstance(model, Pipeline) else Pipeline.load(model, device=device, settings=settings)
-    if packages := [one for one in concepts if is_package(one)]:
-        pipeline = pipeline.with_packages([*(pipeline.taught.packages if pipeline.taught else ()), *packages])
-    wanted = wanted_in(concepts, prompts, taught=pipeline.taught, modality=view.modality if view else None)
-    if isinstance(source, Image):
-        return pipeline.segment(source, wanted, view=view)
-    return pipeline.segment_file(Path(source), wanted, view=view)

@@ -14,6 +14,8 @@ from medkt.pipeline.look import View, look_at, shown_plane, spacing_in_mm, with_
 from medkt.pipeline.result import saliency_of
 from medkt.pipeline.study import settled
 from medkt.pipeline.words import domain_of, require_words, texts_of
+from medkt.saliency.method import SaliencyMethod
+from medkt.saliency.methods import SaliencySettings, method_named
 from medkt.segmentation.prompts import Prompts, prompts_of
 from medkt.segmentation.segmenter import Segmenter, choose
 from medkt.segmentation.slicewise import SegmentationSettings, segment_planes
@@ -29,9 +31,27 @@ def explain(
     *,
     view: View | None = None,
     settings: SegmentationSettings | None = None,
+    method: SaliencyMethod | str | None = None,
 ) -> SaliencyMap:
-    """The saliency map of a concept on a study, of every plane looked at, whether or not the finding is there."""
+    """The saliency map of a concept on a study, of every plane looked at, whether or not the finding is there.
+
+    Args:
+        encoder: any dual encoder.
+        image: the study.
+        concept: what is asked for.
+        view: how the study is read and cut.
+        settings: of the steps; None takes the defaults.
+        method: what makes the map, with its settings or by name ("gradcam"); None takes that of the settings.
+
+    Raises:
+        UnknownNameError: no method of this name.
+        SettingsError: the encoder cannot give what the method needs.
+        MedktError: from the steps.
+    """
     settings = settings or SegmentationSettings()
+    if method is not None:
+        chosen = method_named(method)() if isinstance(method, str) else method
+        settings = replace(settings, saliency=SaliencySettings(method=chosen))
     require_words([concept], encoder)
     view, _ = with_window(view or View(), image, settings.window)
     kind = domain_of(image, view, [concept])

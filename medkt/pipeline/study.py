@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from medkt.concepts import Concept
 from medkt.concepts.meaning import Code
@@ -21,7 +22,8 @@ from medkt.pipeline.words import (
     sentences_of,
     word_notes,
 )  # fmt: skip
-from medkt.saliency.m2ib import layer_of
+from medkt.presence import PresenceRule
+from medkt.saliency.methods import SaliencySettings
 from medkt.segmentation.slicewise import SegmentationSettings
 from medkt.spatial import Image
 from medkt.transfer.packages import Taught
@@ -61,6 +63,23 @@ class Study(Question):
     """A question that is answered by masks; `settings` have what they leave open filled in."""
 
     settings: SegmentationSettings
+
+
+@runtime_checkable
+class StudyRules(Protocol):
+    """Gives each study a rule of its own, once it is known what is asked of it."""
+
+    def rule_for(self, study: Study, taught: Taught, view: View) -> PresenceRule:
+        """Who decides what is there in this study.
+
+        Args:
+            study: what is asked, with nothing left open.
+            taught: the encoder and what it was taught; no plane was encoded yet.
+            view: how the study is read and cut, as the user said it.
+
+        Raises:
+            SettingsError: nobody can decide on what is asked.
+        """
 
 
 def question_of(
@@ -128,12 +147,9 @@ def study_of(
 
 def settled(settings: SegmentationSettings, kind: Domain, encoder: DualEncoder) -> SegmentationSettings:
     """Settings with what they leave open filled in: from the domain, then from the encoder."""
-    m2ib, own = settings.m2ib, kind.saliency
-    layers = (m2ib.layer, own.layer, encoder.spec.default_layer)
-    beta = own.beta if m2ib.beta is None else m2ib.beta
-    m2ib = replace(m2ib, beta=beta, layer=next(k for k in layers if k is not None))
+    method = settings.saliency.method.settled(encoder, kind.saliency)
     presence = replace(settings.presence, extent_mm=extent_of(settings.presence, kind))
-    return replace(settings, m2ib=replace(m2ib, layer=layer_of(encoder, m2ib)), presence=presence)
+    return replace(settings, saliency=SaliencySettings(method=method), presence=presence)
 
 
 def routes_of(taught: Taught, concepts: Iterable[Concept]) -> Mapping[str, list[Concept]]:

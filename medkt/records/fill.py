@@ -2,7 +2,8 @@
 
 Nothing is bent but for three rules. A whole number is taken for a float. A list becomes a tuple. In records, but not in
 settings, null is NaN where a float is expected: `as_plain` writes NaN and infinity so, as JSON has neither. Of a union of
-dataclasses that one is taken whose tag the values have: a field with one allowed text, the same in all of them.
+dataclasses that one is taken whose tag the values have: a field with one allowed text, the same in all of them. A field of which
+more kinds may come from outside has in its metadata, under `named`, what gives the dataclass of a `name`.
 """
 
 import dataclasses
@@ -74,7 +75,23 @@ class _Filling:
         if lacking:
             raise UnreadableError(f"{self.entry} {_join(path, lacking[0])} is missing")
         hints = hints_of(kind)
-        return kind(**{key: self.value(values[key], hints[key], _join(path, key)) for key in values if key in fields})
+        made = {}
+        for key in (key for key in values if key in fields):
+            below = _join(path, key)
+            named = "named" in fields[key].metadata
+            made[key] = (
+                self._of_name(values[key], fields[key], below) if named else self.value(values[key], hints[key], below)
+            )
+        return kind(**made)
+
+    def _of_name(self, value: Any, field: dataclasses.Field[Any], path: str) -> Any:
+        """The dataclass that a value's `name` chooses, with its other keys; without a name that of the default."""
+        if dataclasses.is_dataclass(value):
+            return value
+        if not isinstance(value, Mapping):
+            raise UnreadableError(f"{path} is chosen by its name: {path}.name={value}")
+        default = field.default_factory() if callable(field.default_factory) else field.default
+        return self.dataclass(field.metadata["named"](str(value.get("name", default.name))), value, path)
 
     def value(self, value: Any, hint: Any, path: str) -> Any:
         """`value` as the type that the hint names."""

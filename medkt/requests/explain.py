@@ -29,6 +29,13 @@ class ExplainRequest(OneStudyRequest):
     output: Annotated[
         Path | None, Option("where the maps go; only --dry-run does without", short="-o", metavar="FOLDER")
     ] = None
+    method: Annotated[
+        str | None,
+        Option(
+            "what makes the maps: m2ib (default), gradcam, gscorecam, chefer or patches; for --set saliency.method.name=NAME",
+            metavar="NAME",
+        ),
+    ] = None
     overwrite: Annotated[bool, Option("replace results that are there already")] = False
 
 
@@ -82,4 +89,5 @@ def standing_of_explanation(request: ExplainRequest) -> "tuple[ExplainRequest, S
 
 def _settled(request: ExplainRequest) -> ExplainRequest:
     request = settled(request, "explain", "segmentation")
-    return replace(request, set=(*FORCED, *request.set))
+    chosen = () if request.method is None else (f"saliency.method.name={request.method}",)
+    return replace(request, set=(*FORCED, *chosen, *request.set))

@@ -300,7 +300,7 @@ def _calibrated(
     tick: Progress,
     before: "Callable[[Study], None]",
 ) -> "tuple[StudyResult, Decided | None]":
-    from medkt.calibration import segment_calibrated
+    from medkt.calibration import require_calibration, segment_calibrated
     from medkt.errors import InputError, NumericalError
     from medkt.io import read_image
     from medkt.report.write import Decided
@@ -308,7 +308,7 @@ def _calibrated(
     used: dict[str, Calibration] = {}
 
     def find(key: "ScoringKey") -> "Calibration":
-        used[key.concept] = calibration_for(key, site)
+        used[key.concept] = require_calibration(key, site=site)
         return used[key.concept]
 
     began = time.perf_counter()
@@ -333,25 +333,3 @@ def _calibrated(
         raise type(error)(f"{path}: {error}") from error
     result = _scored(pipeline, replace(done.result, seconds={"read": seconds, **done.result.seconds}), request)
     return result, Decided(site=site, decisions=done.decisions, calibrations=used)
-
-
-def calibration_for(key: "ScoringKey", site: str) -> "Calibration":
-    """The site's calibration for exactly this key.
-
-    Raises:
-        SettingsError: there is none; says where it would lie, and in what others of the concept differ.
-        InputError: its file is damaged.
-    """
-    from dataclasses import asdict
-
-    from medkt.calibration import calibration_path, find_calibration, lacking, read_calibration
-    from medkt.errors import SettingsError
-
-    if (found := find_calibration(key, site=site)) is not None:
-        return found
-    path = calibration_path(key, site=site)
-    wanted = asdict(key)
-    others = [asdict(read_calibration(one).key) for one in sorted(path.parent.glob(path.name.replace(key.short, "*")))]
-    differs = sorted({", ".join(name for name in wanted if wanted[name] != had[name]) for had in others})
-    near = f" (one of this concept differs in: {'; another in: '.join(differs)})" if differs else ""
-    raise SettingsError(lacking(key, site=site, more=f", looked for {path}{near}"))

@@ -1,7 +1,12 @@
-"""Where in an image a text is: (encoder, image, words) to a map."""
+"""Where in an image a text is: (encoder, image, words) to a map, by one of several methods (`methods.METHODS`).
+
+One file a method. What becomes of a map (a threshold, prompts, a mask) is no part of it: see `medkt.segmentation`.
+"""
 
 from medkt.saliency.explain import PlaneMap, Prepared, explain_planes, nonsense_target, prepare_plane
 from medkt.saliency.m2ib import M2IBSettings, MapResult, m2ib_maps
+from medkt.saliency.method import SaliencyMethod
+from medkt.saliency.methods import METHODS, SaliencySettings, method_named
 from medkt.saliency.relevance import PatchEncoder, RelevanceSettings, stretched
 from medkt.saliency.specificity import Specificity, specificity
 from medkt.saliency.targets import (
@@ -15,6 +20,7 @@ from medkt.saliency.targets import (
 )
 
 __all__ = [
+    "METHODS",
     "NONSENSE_TEXT",
     "ConceptTexts",
     "KeptTexts",
@@ -24,12 +30,15 @@ __all__ = [
     "PlaneMap",
     "Prepared",
     "RelevanceSettings",
+    "SaliencyMethod",
+    "SaliencySettings",
     "Specificity",
     "Target",
     "embed_targets",
     "embed_texts",
     "explain_planes",
     "m2ib_maps",
+    "method_named",
     "nonsense_target",
     "prepare_plane",
     "specificity",

@@ -1,4 +1,4 @@
-"""Planes and words to maps on the planes: M2IB, the way home from the model's square, and the check of the words."""
+"""Planes and words to maps on the planes: a method, the way home from the model's square, and the check of the words."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +13,8 @@ from torch.nn import functional
 from medkt.errors import SettingsError
 from medkt.models.encoder import DualEncoder
 from medkt.models.framing import Framing, prepare
-from medkt.saliency.m2ib import M2IBSettings, m2ib_maps
+from medkt.saliency.m2ib import M2IBSettings
+from medkt.saliency.method import SaliencyMethod
 from medkt.saliency.relevance import RelevanceSettings, combined, patch_features, relevance, stretched
 from medkt.saliency.specificity import Specificity, specificity
 from medkt.saliency.targets import NONSENSE_TEXT, Target, embed_texts
@@ -34,7 +35,7 @@ class PlaneMap:
 
     Attributes:
         concept: its id.
-        values: (grid rows, grid columns) float32, 0 or more: nats per place (`m2ib.reading`), or without unit where patches were used.
+        values: (grid rows, grid columns) float32, 0 or more: of M2IB nats per place (its `reading`) unless patches were used; else without unit.
         framing: the way from the grid to the plane.
         specificity: how far the map depends on the words; None where that was not asked.
     """
@@ -90,7 +91,7 @@ def explain_planes(
     encoder: DualEncoder,
     planes: Sequence[Prepared],
     targets: Sequence[Target],
-    settings: M2IBSettings,
+    method: SaliencyMethod,
     *,
     patches: RelevanceSettings | None = None,
     check_words: bool = True,
@@ -103,28 +104,28 @@ def explain_planes(
         encoder: any dual encoder.
         planes: from `prepare_plane`.
         targets: the concepts, from `embed_targets`.
-        settings: of M2IB.
-        patches: how the patches' own fit enters; None takes the defaults.
+        method: with its settings.
+        patches: how the patches' own fit enters a map of M2IB; None takes the defaults.
         check_words: also ask for a nonsense text and each concept's normal caption, in the same batch.
         nonsense: from `nonsense_target`, to embed it once for many calls; made here when None.
-        seeds: see `m2ib_maps`.
+        seeds: see `SaliencyMethod.maps`.
 
     Raises:
-        SettingsError: two concepts share an id.
-        NumericalError: see `m2ib_maps`.
+        SettingsError: two concepts share an id, or the encoder cannot give what the method needs.
+        NumericalError: see `SaliencyMethod.maps`.
     """
     if len({target.id for target in targets}) < len(targets):
         raise SettingsError(f"two concepts share an id: {', '.join(target.id for target in targets)}")
     if check_words and nonsense is None:
         nonsense = nonsense_target(encoder)
-    checked = [_checks(target, nonsense, settings) if check_words and nonsense else {} for target in targets]
+    checked = [_checks(target, nonsense, method) if check_words and nonsense else {} for target in targets]
     others = {key: other for checks in checked for key, other in checks.items()}  # shared ones are asked for once
     place = {key: len(targets) + index for index, key in enumerate(others)}
     asked = [*targets, *others.values()]
     pixels = torch.stack([plane.pixels for plane in planes])
-    values = _with_patches(
-        encoder, pixels, asked, m2ib_maps(encoder, pixels, asked, settings, seeds=seeds).maps, patches
-    )
+    values = method.maps(encoder, pixels, asked, seeds=seeds)
+    if isinstance(method, M2IBSettings):
+        values = _with_patches(encoder, pixels, asked, values, patches)
     return [
         [
             PlaneMap(
@@ -168,9 +169,9 @@ def _with_patches(
     )
 
 
-def _checks(target: Target, nonsense: Target, settings: M2IBSettings) -> dict[tuple[str, ...], Target]:
+def _checks(target: Target, nonsense: Target, method: SaliencyMethod) -> dict[tuple[str, ...], Target]:
     """The other texts of one concept, by key. Under "cosine" concepts share them; a margin needs each its own."""
-    own = () if settings.target == "cosine" else (target.id,)
+    own = () if method.target == "cosine" else (target.id,)
     checks = {("nonsense", *own): replace(nonsense, normal=target.normal, confusable=target.confusable)}
     if target.normal is not None:
         key = ("normal", *own, str(target.normal.tolist()))

@@ -18,7 +18,7 @@ asked in the same call, and two texts about one image see the same noise, so the
 import hashlib
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal, get_args
 
@@ -28,23 +28,22 @@ from jaxtyping import Float, Float32, Int
 from torch import Tensor
 from torch.nn import functional
 
+from medkt.domains.domain import SaliencyDefaults
 from medkt.errors import InputError, NumericalError, SettingsError
 from medkt.models.encoder import DualEncoder, TokenGrid
-from medkt.saliency.bottleneck import NoiseScale, capacity, frozen, pass_through
+from medkt.saliency.bottleneck import NoiseScale, capacity, pass_through
+from medkt.saliency.likeness import Contrast, Likeness, Similarity
+from medkt.saliency.method import Maps, MapWork, layer_in, mapping, require_asked, states_after
 from medkt.saliency.targets import Target
 
 Noise = Literal["unit", "feature"]
-Similarity = Literal["cosine", "margin"]
-Contrast = Literal["mean", "logsumexp"]
 MapFrom = Literal["last_forward", "final"]
 Reading = Literal["capacity", "openness"]
 
 _ADAM_BETA1, _ADAM_BETA2, _ADAM_EPS = 0.9, 0.999, 1e-8  # torch.optim.Adam's defaults, which the published code keeps
 BETA = 0.1  # of the published command lines, where nothing else is said
-_ABSENT = -1e4  # logit of a contrast that a concept does not have; minus infinity would make the gradient NaN
 _SEED_PARTS, _SEED_LEVELS = 8, 64.0
 _SEED_BESIDE = 0.2817  # black and white, whatever they are normalised to, are to lie beside the boundary of two steps
-_COSINE_EPS = 1e-6  # torch.nn.CosineSimilarity as the published code builds it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +51,9 @@ class M2IBSettings:
     """How a map is made. The defaults are medkt's own (evaluation/results/saliency_default.md says why); the presets `m2ib`
     and `medclip-samv2` hold the published ones.
     """
+
+    name: Literal["m2ib"] = "m2ib"
+    """Which method this is."""
 
     beta: float | None = None
     """Weight of the mean capacity (nats per hidden value) against the similarity. Larger means smaller maps. None is that
@@ -125,6 +127,34 @@ class M2IBSettings:
             if not good:
                 raise SettingsError(f"M2IB setting {name} cannot be {getattr(self, name)!r}")
 
+    @property
+    def updates(self) -> int:
+        """Steps that are computed: the last of the published loop changes nothing that is read."""
+        return self.steps if self.map_from == "final" else self.steps - 1
+
+    def settled(self, encoder: DualEncoder, start: SaliencyDefaults) -> "M2IBSettings":
+        """With the domain's beta and layer, then the encoder's layer, where none is given."""
+        layer = start.layer if self.layer is None else self.layer
+        beta = start.beta if self.beta is None else self.beta
+        return replace(self, beta=beta, layer=layer_in(encoder, layer, "M2IB"))
+
+    def maps(
+        self,
+        encoder: DualEncoder,
+        pixels: Float[Tensor, "images 3 side side"],
+        targets: Sequence[Target],
+        *,
+        seeds: Sequence[int] | None = None,
+    ) -> Maps:
+        """See `m2ib_maps`."""
+        return m2ib_maps(encoder, pixels, targets, self, seeds=seeds).maps
+
+    def work(self) -> MapWork:
+        """Noisy states, in each step."""
+        at_once = max(1, self.rows_at_once // self.samples) * self.samples
+        rows = self.noise_seeds * self.samples
+        return MapWork(layer=self.layer or 0, rows=rows, steps=self.updates, at_once=at_once, relevance=True)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class MapResult:
@@ -169,15 +199,14 @@ def m2ib_maps(
         SettingsError: the layer does not exist.
         NumericalError: the features, a loss or a map is NaN or infinite.
     """
-    if not len(pixels) or not targets:
-        raise InputError(f"M2IB needs an image and a concept, got {len(pixels)} images and {len(targets)} concepts")
+    require_asked(pixels, targets, "M2IB")
     if seeds is not None and len(seeds) != len(pixels):
         raise InputError(f"M2IB needs one seed an image, got {len(seeds)} seeds for {len(pixels)} images")
-    layer = layer_of(encoder, settings)
-    similarity = _similarity(targets, settings, encoder.logit_scale)
+    layer = layer_in(encoder, settings.layer, "M2IB")
+    similarity = Likeness.to(targets, settings.target, settings.contrast, encoder.logit_scale)
     seeds = [content_seed(image) for image in pixels] if seeds is None else list(seeds)
-    with torch.inference_mode(False), torch.enable_grad(), frozen(encoder.module):
-        hidden = _hidden_states(encoder, pixels, layer)
+    with mapping(encoder):
+        hidden = states_after(encoder, pixels, layer)
         problem = Problem(
             suffix=partial(encoder.image_suffix, layer=layer),
             leading=encoder.grid(layer).leading,
@@ -221,40 +250,6 @@ def noise_steps(
 
 
 Run = tuple[int, int, int]  # (image, concept, noise seed)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Likeness:
-    """(concepts, width) wanted, (concepts, contrasts, width) contrasts padded with zeros, their mask, and the rule."""
-
-    wanted: Tensor
-    contrasts: Tensor
-    known: Tensor
-    rule: Contrast | None
-    logit_scale: float
-
-    @classmethod
-    def cosine(cls, wanted: Float[Tensor, "concepts width"]) -> "Likeness":
-        """The cosine with each of these unit vectors, told apart from nothing."""
-        none = wanted[:, None]
-        return cls(
-            wanted=wanted, contrasts=none, known=torch.zeros(none.shape[:2], dtype=torch.bool, device=wanted.device),
-            rule=None, logit_scale=1.0,
-        )  # fmt: skip
-
-    def of(self, features: Float[Tensor, "runs samples width"], concepts: Tensor) -> Float[Tensor, "runs samples"]:
-        units = features / features.norm(dim=-1, keepdim=True).clamp_min(_COSINE_EPS)
-        score = torch.einsum("rsw,rw->rs", units, self.wanted[concepts])
-        if self.rule is None:
-            return score
-        others = torch.einsum("rsw,rcw->rsc", units, self.contrasts[concepts])
-        known = self.known[concepts][:, None, :]  # (runs, 1, contrasts)
-        count = known.sum(dim=-1)
-        if self.rule == "mean":
-            return score - (others * known).sum(dim=-1) / count.clamp_min(1)
-        logits = (others * self.logit_scale).masked_fill(~known, _ABSENT)
-        joined = (torch.logsumexp(logits, dim=-1) - count.clamp_min(1).log()) / self.logit_scale
-        return score - torch.where(count > 0, joined, 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -307,8 +302,7 @@ def solve(problem: Problem, runs: list[Run]) -> list[Outcome]:
     first, second = torch.zeros_like(alpha), torch.zeros_like(alpha)  # Adam's moments
     losses: list[list[float]] = [[] for _ in runs]
     stopped: dict[int, Tensor] = {}
-    updates = settings.steps if settings.map_from == "final" else settings.steps - 1
-    for step in range(1, updates + 1):
+    for step in range(1, settings.updates + 1):
         noise = torch.stack([next(stream) for stream in streams]).to(device)  # (runs, samples, tokens, channels)
         loss, gradient = _loss_and_gradient(problem, concepts, hidden, standardised, alpha, mean, std, noise)
         _keep_losses(losses, loss, runs, problem.called)
@@ -370,42 +364,8 @@ def _keep_converged(stopped: dict[int, Tensor], losses: list[list[float]], alpha
             stopped[index] = alpha[index].clone()
 
 
-def _hidden_states(encoder: DualEncoder, pixels: Tensor, layer: int) -> Tensor:
-    """(images, tokens, channels) float32, one image at a time so that no image depends on its neighbours."""
-    with torch.no_grad():
-        hidden = torch.cat([encoder.image_prefix(image[None], layer) for image in pixels]).float()
-    if not torch.isfinite(hidden).all():
-        raise NumericalError(f"the encoder {encoder.spec.name!r} gives NaN or infinity after layer {layer}")
-    return hidden
-
-
 def _noise_scale(hidden: Tensor, grid: TokenGrid, settings: M2IBSettings) -> NoiseScale:
     return NoiseScale.unit(hidden) if settings.noise == "unit" else NoiseScale.of_features(hidden, grid.leading)
-
-
-def layer_of(encoder: DualEncoder, settings: M2IBSettings) -> int:
-    """The layer behind which the gates stand; None is the encoder's own.
-
-    Raises:
-        SettingsError: the encoder has no such layer.
-    """
-    layer = encoder.spec.default_layer if settings.layer is None else settings.layer
-    if layer >= encoder.spec.layers:
-        raise SettingsError(
-            f"M2IB layer {layer} does not exist: {encoder.spec.name!r} has layers 0 to {encoder.spec.layers - 1}; "
-            f"choose one with --set m2ib.layer=N"
-        )
-    return layer
-
-
-def _similarity(targets: Sequence[Target], settings: M2IBSettings, logit_scale: float) -> Likeness:
-    wanted = torch.stack([target.wanted for target in targets])
-    rows = [target.contrasts for target in targets]
-    most = max(1, *(len(row) for row in rows))
-    contrasts = torch.stack([functional.pad(row, (0, 0, 0, most - len(row))) for row in rows])
-    known = torch.tensor([[index < len(row) for index in range(most)] for row in rows], device=wanted.device)
-    rule = settings.contrast if settings.target == "margin" else None
-    return Likeness(wanted=wanted, contrasts=contrasts, known=known, rule=rule, logit_scale=logit_scale)
 
 
 def chunks(runs: Iterator[Run], settings: M2IBSettings) -> Iterator[list[Run]]:

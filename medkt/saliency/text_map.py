@@ -23,7 +23,8 @@ from medkt.errors import NumericalError, SettingsError
 from medkt.models.encoder import DualEncoder, EncoderSpec
 from medkt.models.text_layers import TextLayers, TextPieces, TextState, alone
 from medkt.saliency.bottleneck import NoiseScale, frozen
-from medkt.saliency.m2ib import Likeness, M2IBSettings, Outcome, Problem, chunks, content_seed, solve
+from medkt.saliency.likeness import Likeness
+from medkt.saliency.m2ib import M2IBSettings, Outcome, Problem, chunks, content_seed, solve
 from medkt.saliency.relevance import stretched
 from medkt.saliency.specificity import correlation
 from medkt.saliency.targets import embed_texts

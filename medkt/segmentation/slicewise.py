@@ -23,9 +23,9 @@ its pixels prepared, its layers before the gate run, and its segmenter embedding
 holds a few planes at a time, and of each slice looked at a map on the token grid and the boxes around what was found.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 import torch
@@ -45,6 +45,7 @@ from medkt.saliency.explain import (
     published_shift_px,
 )  # fmt: skip
 from medkt.saliency.m2ib import M2IBSettings
+from medkt.saliency.methods import SaliencySettings
 from medkt.saliency.relevance import RelevanceSettings
 from medkt.saliency.targets import ConceptTexts, Target, embed_targets
 from medkt.saliency.text_map import TextMapSettings
@@ -103,6 +104,8 @@ class MapSettings:
 class SegmentationSettings:
     """Everything between an encoder and a mask."""
 
+    FORMERLY: ClassVar[Mapping[str, tuple[str, str, type]]] = {"m2ib": ("saliency", "method", M2IBSettings)}
+
     window: Window | None = None
     """How values are shown where `--window` does not say: "8-bit": pictures of 8 bits as they are (255 wide at 127.5), and
     others by their modality's rule with a note; None: by their modality's rule."""
@@ -111,11 +114,11 @@ class SegmentationSettings:
     """Which of a concept's prompts a study is compared with: the mean direction of "all" of them, templates with its name
     among them; or the "first" alone, as published work has one sentence."""
 
-    m2ib: M2IBSettings = field(default_factory=M2IBSettings)
+    saliency: SaliencySettings = field(default_factory=SaliencySettings)
     """How maps are made."""
 
     relevance: RelevanceSettings = field(default_factory=RelevanceSettings)
-    """How the patches' own fit to the words enters the maps."""
+    """How the patches' own fit to the words enters the maps of M2IB."""
 
     text_map: TextMapSettings = field(default_factory=TextMapSettings)
     """Which words a score rests on."""
@@ -150,6 +153,11 @@ class SegmentationSettings:
         keep = self.keep_largest
         if keep not in (None, "coarse") and (not isinstance(keep, int) or isinstance(keep, bool) or keep < 1):
             raise SettingsError(f"keep_largest is at least 1, or coarse, got {self.keep_largest!r}")
+
+    @property
+    def m2ib(self) -> M2IBSettings:
+        """Those of M2IB: the method's where it makes the maps of images, else the defaults, by which words are mapped."""
+        return self.saliency.method if isinstance(self.saliency.method, M2IBSettings) else M2IBSettings()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -194,6 +202,7 @@ class ConceptResult:
 
     Attributes:
         concept: its id.
+        method: that made the maps, by name.
         presence: the decision that came first.
         slices: those looked at, by index; none where the finding is absent.
         pieces: what was found and agrees along the axis, by slice.
@@ -206,6 +215,7 @@ class ConceptResult:
     """
 
     concept: str
+    method: str
     presence: Presence
     slices: tuple[SliceResult, ...]
     pieces: tuple[Piece, ...]
@@ -330,7 +340,7 @@ class _Study:
                     self.encoder,
                     [prepared],
                     wanted,
-                    self.settings.m2ib,
+                    self.settings.saliency.method,
                     patches=self.settings.relevance,
                     check_words=check,
                     nonsense=self.nonsense,
@@ -482,6 +492,7 @@ def _concept_result(
     kept = linked(pieces, settings.volume, slices=len(indices))
     return ConceptResult(
         concept=concept,
+        method=settings.saliency.method.name,
         presence=presence,
         slices=tuple(slices),
         pieces=tuple(kept),

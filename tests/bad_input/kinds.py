@@ -688,7 +688,7 @@ def _(at: Bench) -> Bad:
     return Bad(at.studies["dx"], ("--settings", str(path)), names=str(path))
 
 
-@kind("settings file with a misspelt key", "m2ib.betta", "known here: beta")
+@kind("settings file with a misspelt key", "m2ib.betta", "known here: name, beta")
 def _(at: Bench) -> Bad:
     path = at.text("odd.yaml", "m2ib: {betta: 1}\n")
     return Bad(at.studies["dx"], ("--settings", str(path)), names=str(path))

@@ -30,6 +30,7 @@ from medkt.phantom.study import write_study
 from medkt.pipeline import Pipeline, View
 from medkt.report.write import Decided, record_of_result
 from medkt.saliency.m2ib import M2IBSettings
+from medkt.saliency.methods import SaliencySettings
 from medkt.segmentation.presence import PresenceSettings
 from medkt.segmentation.slicewise import SegmentationSettings
 from medkt.spatial import Geometry, Image
@@ -53,7 +54,9 @@ def scorer(**settings: float | str) -> Scorer:
 
 def pipeline_with(**settings: float | str) -> Pipeline:
     presence = PresenceSettings(**{"rule": "cosine", **settings})  # type: ignore[arg-type]
-    return bright_pipeline(SegmentationSettings(presence=presence, m2ib=M2IBSettings(steps=2, samples=2)))
+    return bright_pipeline(
+        SegmentationSettings(presence=presence, saliency=SaliencySettings(method=M2IBSettings(steps=2, samples=2)))
+    )
 
 
 def rule(number: int = 30) -> Calibration:

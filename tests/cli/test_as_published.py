@@ -43,18 +43,18 @@ def test_segment_does_what_was_published_and_says_where_not(
     assert record["preset"] == record["as_published"]["name"] == "medclip-samv2-breast"
     assert record["label_tuned"] is True
     assert list(record["as_published"]["departs"]) == [
-        "m2ib.layer",
+        "saliency.method.layer",
         "text_map.layer",
         "encoder",
         "framing",
         "segmenter",
     ]
-    assert record["as_published"]["departs"]["m2ib.layer"] == {"published": 9, "here": 0}
+    assert record["as_published"]["departs"]["saliency.method.layer"] == {"published": 9, "here": 0}
     assert record["as_published"]["left"]["presence.gate"] == {"own": True, "here": False}
     assert len(record["findings"][0]["prompts"]) == 1
     assert record["settings"]["map"]["resize"] == "published"
     page = (tmp_path / "a" / "report.html").read_text()
-    assert "as published (medclip-samv2-breast), but for m2ib.layer" in page
+    assert "as published (medclip-samv2-breast), but for saliency.method.layer" in page
     by_preset = medkt(*words[:-1], tmp_path / "b", "--preset", "medclip-samv2-breast", "--json")
     other = json.loads(by_preset.out)
     assert other["settings"] == record["settings"]
@@ -64,15 +64,18 @@ def test_segment_does_what_was_published_and_says_where_not(
 def test_a_dry_run_has_every_setting_with_its_source(medkt: Command, studies: Studies, tmp_path: Path) -> None:
     words = ("segment", "-i", studies["us-png"], *BRIGHT, "--modality", "ultrasound", "-o", tmp_path / "a")
     plan = settings_of(medkt, *words, "--as-published", "m2ib", "--set", "m2ib.layer=1", "--set", "m2ib.beta=0.3")
-    assert plan["settings"]["m2ib.steps"]["source"].endswith("scripts/iba.py and methods.py")
-    assert plan["settings"]["m2ib.beta"] == {"value": 0.3, "source": "given for this run"}
+    assert plan["settings"]["saliency.method.steps"]["source"].endswith("scripts/iba.py and methods.py")
+    assert plan["settings"]["saliency.method.beta"] == {"value": 0.3, "source": "given for this run"}
     assert plan["settings"]["presence.rule"]["source"] == "medkt's own"
-    assert plan["as_published"]["departs"]["m2ib.beta"] == {"published": 0.1, "here": 0.3}
+    assert plan["as_published"]["departs"]["saliency.method.beta"] == {"published": 0.1, "here": 0.3}
     plain = settings_of(medkt, *words)
     assert plain["as_published"] is None
     assert plain["settings"]["presence.gate"] == {"value": True, "source": "medkt's own"}
     ran = medkt(*words, "--dry-run", "--as-published", "m2ib", "--set", "m2ib.layer=1")
-    assert "settings: as published (m2ib), but for m2ib.layer, encoder, framing; left of medkt's own: " in ran.out
+    assert (
+        "settings: as published (m2ib), but for saliency.method.layer, encoder, framing; left of medkt's own: "
+        in ran.out
+    )
     assert not list(tmp_path.iterdir())
 
 

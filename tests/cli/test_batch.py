@@ -162,7 +162,7 @@ def test_the_same_command_goes_on_and_another_is_refused(finished: Path, manifes
     assert (finished / "results.parquet").read_bytes() == before
     other = medkt(*words, "--set", "m2ib.steps=2")
     assert other.code == 2
-    assert "settings.m2ib.steps: 1 in the run, 2 now" in other.err
+    assert "settings.saliency.method.steps: 1 in the run, 2 now" in other.err
     threads = medkt(*words, "--threads", "2")
     assert threads.code == 2
     assert "threads: 1 in the run, 2 now" in threads.err

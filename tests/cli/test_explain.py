@@ -101,3 +101,41 @@ def test_a_result_is_not_replaced_unless_asked(medkt: Command, bright: None, stu
     assert ran.err == f"medkt: {tmp_path}: holds a result already; choose another folder or say --overwrite\n"
     assert {path.name: path.read_bytes() for path in files_below(tmp_path)} == before
     assert medkt(*words, "--overwrite").code == 0
+
+
+@pytest.mark.parametrize("name", ["gradcam", "patches"])
+def test_a_method_by_name_makes_the_maps_and_stands_in_the_record(
+    medkt: Command, bright: None, studies: Studies, tmp_path: Path, name: str
+) -> None:
+    words = ("-i", studies["dx"], *BRIGHT)
+    for folder, asked in (("m2ib", ()), (name, ("--method", name)), ("set", ("--set", f"saliency.method.name={name}"))):
+        ran = medkt("explain", *words, "-o", tmp_path / folder, *asked)
+        assert ran.code == 0, ran.err
+        record = json.loads((tmp_path / folder / "result.json").read_text())
+        assert record["settings"]["saliency"]["method"]["name"] == ("m2ib" if folder == "m2ib" else name)
+    map_ = record["findings"][0]["files"]["saliency"]
+    first, second, other = ((tmp_path / folder / map_).read_bytes() for folder in (name, "set", "m2ib"))
+    assert first == second != other
+    ran = medkt("segment", *words, "-o", tmp_path / "segmented", "--set", f"saliency.method.name={name}")
+    assert ran.code == 0, ran.err
+    assert (tmp_path / "segmented" / map_).read_bytes() == first
+
+
+def test_a_method_that_is_none_or_that_the_encoder_cannot_feed(
+    medkt: Command, bright: None, studies: Studies, tmp_path: Path
+) -> None:
+    for name, says in (
+        ("lime", "no saliency method 'lime'; known: m2ib, gradcam"),
+        ("chefer", "gives none; choose another"),
+    ):
+        ran = medkt("explain", "-i", studies["dx"], "-o", tmp_path / "out", *BRIGHT, "--method", name)
+        assert ran.code == 2
+        assert says in ran.err
+        assert not list(tmp_path.glob("out/*"))
+
+
+def test_as_published_but_by_another_method(medkt: Command, studies: Studies, tmp_path: Path) -> None:
+    words = ("explain", "-i", studies["dx"], *BRIGHT, "--as-published", "m2ib", "--method", "gradcam", "--dry-run")
+    ran = medkt(*words)
+    assert ran.code == 0, ran.err
+    assert "but for saliency.method.name" in ran.out

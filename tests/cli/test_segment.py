@@ -496,7 +496,11 @@ def test_written_settings_give_the_same_result(medkt: Command, bright: None, stu
     assert medkt(*words, "-o", tmp_path / "first", *QUICK, *odd).code == 0
     written = tmp_path / "first" / "settings.yaml"
     settings = yaml.safe_load(written.read_text())
-    assert (settings["m2ib"]["beta"], settings["m2ib"]["steps"], settings["keep_largest"]) == (0.3, 2, 1)
+    assert (*(settings["saliency"]["method"][key] for key in ("beta", "steps")), settings["keep_largest"]) == (
+        0.3,
+        2,
+        1,
+    )
     assert medkt(*words, "-o", tmp_path / "second", "--settings", written).code == 0
     first, second = (json.loads((tmp_path / run / "result.json").read_text()) for run in ("first", "second"))
     assert _timeless(first) == _timeless(second)

@@ -15,6 +15,7 @@ from medkt.concepts import concept_from_text
 from medkt.domains import domain
 from medkt.pipeline import View
 from medkt.saliency.m2ib import M2IBSettings
+from medkt.saliency.methods import SaliencySettings
 from medkt.segmentation.presence import PresenceSettings
 from medkt.segmentation.segmenter import ChoiceSettings
 from medkt.segmentation.slicewise import MapSettings, SegmentationSettings
@@ -24,7 +25,7 @@ from medkt.spatial import Geometry, Image
 
 BRIGHT = concept_from_text("a bright spot")
 SETTINGS = SegmentationSettings(
-    m2ib=M2IBSettings(steps=2, samples=1),
+    saliency=SaliencySettings(method=M2IBSettings(steps=2, samples=1)),
     presence=PresenceSettings(rule="cosine", threshold=0.9, weak=0.75, extent_mm=0.0),
     map=MapSettings(check_words="off"),
     choice=ChoiceSettings(fallback="best", min_overlap=0.0),

@@ -14,6 +14,7 @@ from segmentation.bright_spots import BrightSpots
 
 from medkt.saliency.explain import explain_planes, prepare_plane
 from medkt.saliency.m2ib import M2IBSettings
+from medkt.saliency.methods import SaliencySettings
 from medkt.saliency.targets import ConceptTexts, Target, embed_targets
 from medkt.segmentation.presence import PresenceSettings
 from medkt.segmentation.slicewise import MapSettings, SegmentationSettings, segment_planes
@@ -49,7 +50,7 @@ def drawn(seed: int) -> tuple[SegmentationSettings, ConceptTexts, list[int], lis
         order=pick("confidence", "mass", "area"),
     )  # fmt: skip
     settings = SegmentationSettings(
-        m2ib=M2IBSettings(beta=0.1, steps=3, samples=1, alpha0=1.0), presence=presence, threshold=threshold,
+        saliency=SaliencySettings(method=M2IBSettings(beta=0.1, steps=3, samples=1, alpha0=1.0)), presence=presence, threshold=threshold,
         map=MapSettings(check_words="off", max_slices=pick(None, None, 3)), keep_largest=pick(None, None, 1, 2),
         volume=VolumeSettings(hysteresis=pick(True, True, False), close_gaps=pick(True, False), min_slices=pick(1, 1, 2)),
     )  # fmt: skip

@@ -24,6 +24,7 @@ from medkt.config import read_yaml
 from medkt.inversion import InversionSettings
 from medkt.models.records import records
 from medkt.resources import data_file
+from medkt.saliency.methods import METHODS
 from medkt.segmentation.slicewise import SegmentationSettings
 from medkt.transfer.choose import ChoiceSettings
 from medkt.transfer.finetune import FinetuneSettings
@@ -56,7 +57,7 @@ def made(name: str) -> str:
     """
     kind, _, what = name.partition(" ")
     makers = {
-        "options": _options, "settings": _settings, "errors": _errors, "models": _models, "presets": _presets,
+        "options": _options, "settings": _settings, "method": _method, "errors": _errors, "models": _models, "presets": _presets,
         "learning": _learning, "records": _records,
     }  # fmt: skip
     if kind not in makers:
@@ -71,7 +72,12 @@ def command_parts() -> list[str]:
 
 def settings_parts() -> list[str]:
     """The parts that the settings ask for."""
-    return ["settings", *(f"settings {field.name}" for field in _groups()), *(f"learning {name}" for name in LEARNING)]
+    return [
+        "settings",
+        *(f"settings {field.name}" for field in _groups()),
+        *(f"method {name}" for name in METHODS),
+        *(f"learning {name}" for name in LEARNING),
+    ]
 
 
 def preset_parts() -> list[str]:
@@ -127,6 +133,10 @@ def _settings(group: str) -> str:
     return _fields(_hint(group) if group else SegmentationSettings, group)
 
 
+def _method(name: str) -> str:
+    return _fields(METHODS[name], "saliency.method")
+
+
 def _learning(group: str) -> str:
     return _fields(LEARNING[group], "" if group == "learn" else group)
 
@@ -136,7 +146,7 @@ def _fields(kind: Any, group: str) -> str:
     rows = []
     for field in dataclasses.fields(kind):
         key = f"{group}.{field.name}" if group else field.name
-        nested = dataclasses.is_dataclass(hints[field.name])
+        nested = dataclasses.is_dataclass(hints[field.name]) or "named" in field.metadata
         values = "a group, see below" if nested else _said(hints[field.name])
         default = "" if nested else f"`{_yaml(field.default)}`"
         rows.append((f"`{key}`", values, default, meanings.get(field.name, "")))

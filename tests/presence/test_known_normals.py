@@ -14,6 +14,8 @@ from medkt.pipeline import Pipeline, StudyResult, View
 from medkt.pipeline.words import texts_of
 from medkt.presence.normals import Normals, default_normals
 from medkt.report.write import Formats, write_result
+from medkt.saliency.m2ib import M2IBSettings
+from medkt.saliency.methods import SaliencySettings
 from medkt.saliency.targets import embed_targets
 from medkt.segmentation.null import null_of
 from medkt.segmentation.presence import FLOOR, PresenceSettings
@@ -24,8 +26,7 @@ ASKED = ("us_cyst", "us_fibroadenoma")
 
 @pytest.fixture(scope="module")
 def pipeline() -> Pipeline:
-    settings = SegmentationSettings()
-    quick = replace(settings, m2ib=replace(settings.m2ib, steps=2, samples=2))
+    quick = SegmentationSettings(saliency=SaliencySettings(method=M2IBSettings(steps=2, samples=2)))
     return Pipeline.load("small", device="cpu", settings=quick, guarded=False)
 
 

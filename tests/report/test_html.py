@@ -11,9 +11,10 @@ from learnt import make_words, write_learnt
 from PIL import Image as Picture
 from whole_line import BRIGHT, QUICK, Command, Studies, bright_pipeline, options_of
 
+from medkt.calibration import segment
 from medkt.concepts import read_package
 from medkt.config import resolve
-from medkt.pipeline import StudyResult, segment
+from medkt.pipeline import StudyResult
 from medkt.report.write import Formats, write_result
 from medkt.segmentation.slicewise import SegmentationSettings
 

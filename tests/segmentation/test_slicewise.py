@@ -9,6 +9,7 @@ from drawing import forced
 
 from medkt.errors import InputError, SettingsError
 from medkt.saliency.m2ib import M2IBSettings
+from medkt.saliency.methods import SaliencySettings
 from medkt.saliency.targets import ConceptTexts
 from medkt.segmentation.presence import PresenceSettings
 from medkt.segmentation.prompts import Prompts, PromptSettings
@@ -19,7 +20,7 @@ from medkt.segmentation.volume import VolumeSettings
 
 BRIGHT = ConceptTexts(id="bright", prompts=("a bright spot",), normal=("a dark plane",))
 SETTINGS = SegmentationSettings(
-    m2ib=M2IBSettings(beta=0.1, samples=4, noise="feature", target="cosine"),
+    saliency=SaliencySettings(method=M2IBSettings(beta=0.1, samples=4, noise="feature", target="cosine")),
     presence=PresenceSettings(threshold=0.5, weak=0.25, rule="softmax"),
     prompts=PromptSettings(margin=0.2),
     choice=ChoiceSettings(multimask=True),
@@ -149,7 +150,9 @@ def test_the_words_are_checked_as_often_as_asked() -> None:
 
 
 def test_a_map_that_ignores_its_words_is_reported() -> None:
-    settings = replace(SETTINGS, m2ib=M2IBSettings(steps=1))  # nothing learned: every text has the same map
+    settings = replace(
+        SETTINGS, saliency=SaliencySettings(method=M2IBSettings(steps=1))
+    )  # nothing learned: every text has the same map
     (result,) = run([make_plane()], settings)
     assert any("the map hardly depends on the words" in warning for warning in result.warnings)
 

@@ -11,6 +11,7 @@ from medkt.models.small import load_small
 from medkt.models.text_layers import TextPieces
 from medkt.saliency.explain import prepare_plane
 from medkt.saliency.m2ib import M2IBSettings
+from medkt.saliency.methods import SaliencySettings
 from medkt.saliency.targets import ConceptTexts
 from medkt.saliency.text_map import TextMap, TextMapSettings, text_maps
 from medkt.segmentation.presence import PresenceSettings
@@ -71,7 +72,7 @@ def test_the_words_are_held_against_the_plane_that_scores_highest_and_each_promp
         ConceptTexts(id="b", prompts=("a bright mass",)),
     ]
     settings = SegmentationSettings(
-        m2ib=M2IBSettings(steps=3, samples=2), map=MapSettings(pixels=pixels), text_map=TextMapSettings(use="best", noise_seeds=2),
+        saliency=SaliencySettings(method=M2IBSettings(steps=3, samples=2)), map=MapSettings(pixels=pixels), text_map=TextMapSettings(use="best", noise_seeds=2),
         presence=PresenceSettings(rule="cosine", threshold=2.0, weak=2.0),  # nothing is there: no map of any plane
     )  # fmt: skip
     seen: list[tuple[str, int, int]] = []
