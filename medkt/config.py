@@ -219,7 +219,9 @@ def _under_new_names(kind: type[Any], values: Mapping[str, Any], before: Mapping
         others = {key: value for key, value in values.items() if key != old}
         chosen = _name_at(merge(before, others), group, field) or old
         if chosen != old:
-            raise SettingsError(f"{old} has settings of {old}, and {group}.{field}.name is {chosen}: leave one of them out")
+            raise SettingsError(
+                f"{old} has settings of {old}, and {group}.{field}.name is {chosen}: leave one of them out"
+            )
         build(kind_of, values[old], where=old)
         values = merge({group: {field: {"name": old, **values[old]}}}, others)
     return values

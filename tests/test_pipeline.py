@@ -11,6 +11,7 @@ import pytest
 from whole_line import BRIGHT, QUICK, STUDIES, Command, Studies, bright, bright_pipeline, medkt, options_of, studies
 
 import medkt as toolkit
+from medkt.calibration import segment
 from medkt.concepts import concept_from_text
 from medkt.config import resolve
 from medkt.domains import domain
@@ -25,7 +26,6 @@ from medkt.pipeline import (
     mask_from,
     prompts_from,
     resolve_device,
-    segment,
     settled,
 )
 from medkt.pipeline.result import too_small
