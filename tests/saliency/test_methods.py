@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from medkt.report.plain import as_plain
 from tiny_encoder import SIDE, TinyViT
 
 from medkt.config import build, resolve
 from medkt.domains import domain
 from medkt.errors import SettingsError, UnknownNameError
+from medkt.records import as_plain
 from medkt.saliency.explain import explain_planes, prepare_plane
 from medkt.saliency.gradcam import GradCAMSettings
 from medkt.saliency.gscorecam import GScoreCAMSettings
