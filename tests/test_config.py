@@ -1,8 +1,9 @@
 """Settings: later sources win, and what is wrong is named by its full path."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 import yaml
@@ -127,10 +128,14 @@ PUBLISHED = [
 def test_every_value_of_a_published_preset_has_one_source(folder: str, name: str) -> None:
     listed = [key for keys in read_yaml(data_file(f"configs/{folder}/{name}.yaml"))["sources"].values() for key in keys]
     assert len(listed) == len(set(listed))
-    paths = []
-    for key, value in read_preset(name, folder).items():
-        paths += [f"{key}.{inner}" for inner in value] if isinstance(value, dict) else [key]
-    assert sorted(listed) == sorted(paths)
+    assert sorted(listed) == sorted(paths_of(read_preset(name, folder)))
+
+
+def paths_of(values: Mapping[str, Any], where: str = "") -> list[str]:
+    found = []
+    for key, value in values.items():
+        found += paths_of(value, f"{where}{key}.") if isinstance(value, dict) else [f"{where}{key}"]
+    return found
 
 
 def test_sources_of_a_learning_are_those_of_its_parts_too() -> None:
