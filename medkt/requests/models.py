@@ -32,7 +32,9 @@ class SettingsOptions(Request):
 
     preset: Annotated[str, Option(metavar="NAME", told=True)] = "default"
     settings: Annotated[Path | None, Option("a file of settings over the preset", metavar="YAML")] = None
-    set: Annotated[tuple[str, ...], Option("one setting, such as saliency.method.beta=0.2", metavar="KEY=VALUE", each=True)] = ()
+    set: Annotated[
+        tuple[str, ...], Option("one setting, such as saliency.method.beta=0.2", metavar="KEY=VALUE", each=True)
+    ] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
