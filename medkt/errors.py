@@ -77,6 +77,10 @@ class MissingDependencyError(MedktError, ImportError):
     """An optional package is not installed; the message names the extra that brings it."""
 
 
+class ExtensionError(MissingDependencyError):
+    """An installed package adds something to medkt that cannot be used: it is broken, of another kind, or its name is taken."""
+
+
 class OutputError(MedktError, OSError):
     """A result cannot be written: no permission, no space, a file stands where a folder should."""
 

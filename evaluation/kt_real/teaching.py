@@ -18,9 +18,8 @@ from medkt.audit.controls import CONTROLS, Control, Setting
 from medkt.audit.exam import lead_of
 from medkt.config import resolve_learning
 from medkt.errors import InputError
-from medkt.inversion import normalised
 from medkt.models.encoder import DualEncoder
-from medkt.models.framing import frame_plane
+from medkt.models.framing import frame_plane, normalise
 from medkt.transfer.choose import Candidate
 from medkt.transfer.gathering import gather_as
 from medkt.transfer.given import GivenStudies
@@ -164,7 +163,7 @@ def leads_of(encoder: DualEncoder, studies: Sequence[Study], asked: Directions) 
     """By how much the middle plane of each study leads."""
     if not studies:
         return np.zeros(0)
-    pixels = torch.cat([normalised(encoder.spec, pixels_01(encoder, study)) for study in studies])
+    pixels = torch.cat([normalise(pixels_01(encoder, study), encoder.spec) for study in studies])
     found: NDArray[np.float64] = lead_of(image_vectors(encoder, pixels), asked.wanted, asked.rivals)
     return found
 

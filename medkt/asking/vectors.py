@@ -10,7 +10,7 @@ from torch import Tensor
 
 from medkt.asking.directions import Directions, leads, unit
 from medkt.models.encoder import DualEncoder
-from medkt.saliency.bottleneck import frozen
+from medkt.models.module import frozen
 from medkt.saliency.explain import prepare_plane
 from medkt.shapes import Plane
 

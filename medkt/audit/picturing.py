@@ -13,8 +13,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from medkt.audit.verdict import AGREEMENT_FLOOR, SIMILARITY_FLOOR, below_floor
-from medkt.inversion import normalised
 from medkt.models.encoder import DualEncoder
+from medkt.models.framing import normalise
 from medkt.transfer.learn import Learned
 from medkt.transfer.rehearsal import look, text_vectors, vectors_of
 
@@ -76,7 +76,7 @@ def picturing_of(base: DualEncoder, learned: Learned, layer: int | None) -> Pict
     known = len(words.known)  # the first of `rehearsed`, one caption each
 
     def seen(pixels: Tensor) -> Float[Tensor, "images width"]:
-        return vectors_of(base, look(base, normalised(base.spec, pixels), layer))
+        return vectors_of(base, look(base, normalise(pixels, base.spec), layer))
 
     def parts(pixels: Tensor) -> list[Tensor]:
         each = len(pixels) // len(words.rehearsed)
@@ -100,7 +100,7 @@ def _of_lesions(base: DualEncoder, learned: Learned, layer: int | None) -> Pictu
         return None
 
     def seen(pixels: Tensor) -> Float[Tensor, "images width"]:
-        return vectors_of(base, look(base, normalised(base.spec, pixels), layer))
+        return vectors_of(base, look(base, normalise(pixels, base.spec), layer))
 
     rehearsed = seen(known.pixels.flatten(0, 1).to(validation)).reshape(*known.pixels.shape[:2], -1)
     half = known.pixels.shape[1] // 2

@@ -8,8 +8,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from medkt.errors import InputError
-from medkt.inversion import normalised
 from medkt.models.encoder import DualEncoder
+from medkt.models.framing import normalise
 from medkt.statistics import wilson
 from medkt.transfer.material import Material
 from medkt.transfer.rehearsal import Seen, look, text_vectors, vectors_of
@@ -70,7 +70,7 @@ class Questions:
             swapped["other side"] = _other_side(sided[0])
         layer = frozen_layer(base, trains)
         images, known = judged or (
-            look(base, normalised(base.spec, one), layer) for one in (material.validation, material.known_validation)
+            look(base, normalise(one, base.spec), layer) for one in (material.validation, material.known_validation)
         )
         names = text_vectors(base, (*words.known_prompts, words.prompt))
         return cls(

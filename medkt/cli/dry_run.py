@@ -94,7 +94,7 @@ def plan_segment(request: SegmentRequest, *, as_json: bool) -> int:
     if output is not None and len(request.input) == 1:
         require_no_result(output, overwrite=request.overwrite)
     encoder_plan, encoder = planned_encoder(request.model)
-    segmenter = planned_segmenter(request.segmenter, encoder.spec.family, settings_of(request))
+    segmenter = planned_segmenter(request.segmenter, encoder.spec, settings_of(request))
     # whether a package or a calibration belongs to these weights is known from the weights alone
     pipeline = pipeline_of(request) if packages_of(request) or request.site else None
     taught = (pipeline and pipeline.taught) or Taught.of(pipeline.encoder if pipeline else encoder)
@@ -195,7 +195,7 @@ def plan_batch(request: BatchRequest, listener: Listener, *, as_json: bool) -> i
     identity = identity_of(request, asked, plan, factory)
     ended = 0 if folder is None else folder.ended(identity, accept_versions=request.accept_versions)
     encoder_plan, encoder = planned_encoder(request.model, real=bool(factory.packages))
-    segmenter = planned_segmenter(request.segmenter, encoder.spec.family, factory.settings)
+    segmenter = planned_segmenter(request.segmenter, encoder.spec, factory.settings)
     require_words(factory.concepts.values(), encoder)
     taught = Taught.of(encoder, list(factory.packages), together=factory.together)
     costs = costs_of(encoder_plan.name, segmenter.name, timer_of(request.device, request.threads))

@@ -6,11 +6,10 @@ from pathlib import Path
 from medkt.errors import SettingsError
 from medkt.estimates.passes import EncoderPasses, SegmenterPasses, encoder_passes, segmenter_passes
 from medkt.estimates.words import size
-from medkt.models.encoder import DualEncoder
+from medkt.models.encoder import DualEncoder, EncoderSpec
 from medkt.models.headers import only_headers
-from medkt.models.records import Kind, ModelRecord
+from medkt.models.records import SEGMENTERS, Kind, ModelRecord
 from medkt.models.registry import build, find, load_encoder
-from medkt.models.sam import preprocessing_of
 from medkt.segmentation.slicewise import SegmentationSettings
 
 
@@ -56,15 +55,15 @@ def planned_encoder(name: str, *, real: bool = False) -> tuple[ModelPlan, DualEn
     return plan, encoder
 
 
-def planned_segmenter(name: str | None, encoder: str, settings: SegmentationSettings) -> ModelPlan:
+def planned_segmenter(name: str | None, encoder: EncoderSpec, settings: SegmentationSettings) -> ModelPlan:
     """The segmenter that goes with an encoder, or the one that is named.
 
     Raises:
         UnknownNameError, WeightsError: as loading it.
         SettingsError: it is asked with prompts that it was not trained with.
     """
-    record, weights = find(name or ("small" if encoder == "small" else "sam-vit-b"), "segmenter")
-    prompts = preprocessing_of(record).prompts if record.family != "small" else ("points", "box")
+    record, weights = find(name or encoder.segmenter, "segmenter")
+    prompts = SEGMENTERS[record.family].prompts(record)
     if settings.prompts.use != "boxes" and "points" not in prompts:
         raise SettingsError(
             f"the segmenter {record.name!r} takes boxes only: set prompts.use to boxes, or use another segmenter"

@@ -12,7 +12,7 @@ from torch.nn import functional
 from medkt.errors import InputError, NumericalError
 from medkt.examine.swaps import Pair
 from medkt.models.encoder import DualEncoder
-from medkt.saliency.bottleneck import frozen
+from medkt.models.module import frozen
 from medkt.saliency.explain import prepare_plane
 from medkt.saliency.phrases import phrase_scores
 from medkt.saliency.targets import embed_texts

@@ -6,7 +6,7 @@ from pathlib import Path
 from medkt.guard.known import Known, read_known
 from medkt.guard.modality import ModalityGuard
 from medkt.models.encoder import DualEncoder
-from medkt.models.small.dual_encoder import WEIGHTS
+from medkt.models.family import family_of
 from medkt.presence.normals import default_normals
 
 NAME = "guard.safetensors"
@@ -27,9 +27,10 @@ def default_guard(encoder: DualEncoder) -> ModalityGuard:
 
 def _known(encoder: DualEncoder) -> Known | None:
     """What ships with the embedded model, of these weights and no others."""
-    if encoder.spec.family != "small" or not (WEIGHTS / NAME).exists():
+    family = family_of(encoder)
+    if family is None or family.beside is None or not (family.beside / NAME).exists():
         return None
-    known = shipped(WEIGHTS / NAME)
+    known = shipped(family.beside / NAME)
     return known if known.encoder == encoder.spec.digest else None
 
 

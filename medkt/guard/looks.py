@@ -10,8 +10,8 @@ from torch import Tensor
 from medkt.guard.greys import greys_of
 from medkt.models.encoder import DualEncoder
 from medkt.models.framing import prepare
+from medkt.models.module import device_of, frozen
 from medkt.presence import Sight, token_numbers
-from medkt.saliency.bottleneck import frozen
 from medkt.shapes import Plane
 
 Rows = Float64[np.ndarray, "planes numbers"]
@@ -54,10 +54,8 @@ def _greys(planes: Iterable[Plane]) -> Rows:
 
 def _tokens(encoder: DualEncoder, pixels: Tensor, layer: int) -> Rows:
     with torch.no_grad(), frozen(encoder.module):
-        device = next(encoder.module.parameters()).device
-        return np.asarray(
-            token_numbers(encoder, encoder.image_prefix(pixels.to(device), layer), layer).numpy(), np.float64
-        )
+        hidden = encoder.image_prefix(pixels.to(device_of(encoder)), layer)
+        return np.asarray(token_numbers(encoder, hidden, layer).numpy(), np.float64)
 
 
 def _batches(planes: Iterable[Plane]) -> Iterable[list[Plane]]:

@@ -2,7 +2,7 @@
 
 from medkt.inversion.cache import cache_folder, invert_cached
 from medkt.inversion.fit import Matcher
-from medkt.inversion.invert import Inverted, invert, normalised
+from medkt.inversion.invert import Inverted, invert
 from medkt.inversion.local import local_invert
 from medkt.inversion.local_settings import LocalSettings
 from medkt.inversion.partial import InvertedHidden, invert_hidden
@@ -20,6 +20,5 @@ __all__ = [
     "invert_cached",
     "invert_hidden",
     "local_invert",
-    "normalised",
     "spectral_start",
 ]

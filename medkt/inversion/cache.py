@@ -20,7 +20,7 @@ from torch import Tensor
 from medkt.bounds import parse_json
 from medkt.errors import InputError, OutputError
 from medkt.inversion.fit import Matcher
-from medkt.inversion.invert import Inverted, Progress, device_of, invert, require_texts
+from medkt.inversion.invert import Inverted, Progress, invert, require_texts
 from medkt.inversion.local import local_invert
 from medkt.inversion.local_settings import LocalSettings
 from medkt.inversion.noise import text_digest
@@ -28,6 +28,7 @@ from medkt.inversion.settings import InversionSettings
 from medkt.io.atomic import write_atomically
 from medkt.io.sha256 import sha256_of_json
 from medkt.models.encoder import DualEncoder
+from medkt.models.module import device_of
 from medkt.models.store import home
 from medkt.models.weights import tensors_digest, weights_digest
 

@@ -29,8 +29,9 @@ from medkt.inversion.settings import InversionSettings
 from medkt.inversion.unknown import compose, first_noise, pyramid_sides, unsquashed
 from medkt.inversion.views import draw, resized, views_of
 from medkt.models.encoder import DualEncoder, EncoderSpec
+from medkt.models.framing import normalise
+from medkt.models.module import device_of, frozen
 from medkt.models.precision import arithmetic
-from medkt.saliency.bottleneck import frozen
 
 Progress = Callable[[str, int, int], None]
 Run = tuple[int, int]  # (text, index of the image)
@@ -132,12 +133,6 @@ def invert(
     )
 
 
-def normalised(spec: EncoderSpec, pixels: Float[Tensor, "*rows 3 side side"]) -> Float[Tensor, "*rows 3 side side"]:
-    """Pixels in [0, 1] as the encoder wants them: less its mean, divided by its standard deviation."""
-    mean, std = (torch.tensor(values, device=pixels.device)[:, None, None] for values in (spec.mean, spec.std))
-    return (pixels - mean) / std
-
-
 def as_output(
     images: Float[Tensor, "images channels rows columns"], spec: EncoderSpec, settings: InversionSettings
 ) -> Float[Tensor, "images 3 side side"]:
@@ -163,11 +158,6 @@ def require_texts(texts: Sequence[str], images: int, first: int) -> None:
             raise InputError(f"inversion: text {index + 1} of {len(texts)} is empty; write what the finding looks like")
     if images < 1 or first < 0:
         raise InputError(f"inversion makes 1 or more images of a text from index 0 on, got {images} from {first}")
-
-
-def device_of(encoder: DualEncoder | Matcher) -> torch.device:
-    """Where the encoder's parameters are."""
-    return next((parameter.device for parameter in encoder.module.parameters()), torch.device("cpu"))
 
 
 def fit_of(
@@ -292,7 +282,7 @@ class _Pixels:
         images = self._composed(parameters, runs)
         draws = draw([self._streams["views"][run] for run in runs], s, stage.jitter).to(self._device)
         views = views_of(images, draws, s, self._spec.input_size, [self._streams["noise"][run] for run in runs])
-        rows = normalised(self._spec, views)
+        rows = normalise(views, self._spec)
         if s.channels_last:
             rows = rows.contiguous(memory_format=torch.channels_last)
         apart, similarity = self._fit(rows, self._texts[runs].repeat_interleave(s.views))
@@ -337,7 +327,7 @@ def _similarity(
     with torch.no_grad():
         for first in range(0, len(runs), settings.rows_at_once):
             part = slice(first, first + settings.rows_at_once)
-            found.append(fit(normalised(spec, pixels[part]), texts[part])[1])
+            found.append(fit(normalise(pixels[part], spec), texts[part])[1])
     similarity = torch.cat(found)
     if not torch.isfinite(similarity).all():
         raise NumericalError(

@@ -21,14 +21,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from medkt.errors import InputError, NumericalError
-from medkt.inversion.invert import Inverted, device_of, normalised, require_texts
+from medkt.inversion.invert import Inverted, require_texts
 from medkt.inversion.local_settings import LocalSettings
 from medkt.inversion.noise import normal, stream, uniform
 from medkt.inversion.unknown import compose
 from medkt.inversion.views import rolled
 from medkt.models.encoder import DualEncoder
+from medkt.models.framing import normalise
+from medkt.models.module import device_of, frozen
 from medkt.models.precision import arithmetic
-from medkt.saliency.bottleneck import frozen
 
 Progress = Callable[[str, int, int], None]
 _LOWEST = 4  # side of the coarsest image that is summed
@@ -226,7 +227,7 @@ class _Batch:
 def _seen(encoder: DualEncoder, images: Tensor, vectors: Tensor, settings: LocalSettings) -> Tensor:
     """(images,) cosine of each image, grey in [0, 1], with its text."""
     with arithmetic(images.device, settings.dtype):
-        features = encoder.encode_image(normalised(encoder.spec, images.expand(-1, 3, -1, -1))).float()
+        features = encoder.encode_image(normalise(images.expand(-1, 3, -1, -1), encoder.spec)).float()
     return (functional.normalize(features, dim=-1) * vectors).sum(dim=-1)
 
 

@@ -23,11 +23,9 @@ from medkt.inversion.invert import (
     Progress,
     Run,
     batches,
-    device_of,
     fit_of,
     group_numbers,
     mean_curves,
-    normalised,
     require_texts,
 )
 from medkt.inversion.noise import stream
@@ -37,7 +35,8 @@ from medkt.inversion.settings import InversionSettings
 from medkt.inversion.unknown import first_noise
 from medkt.inversion.views import resized
 from medkt.models.encoder import DualEncoder
-from medkt.saliency.bottleneck import frozen
+from medkt.models.framing import normalise
+from medkt.models.module import device_of, frozen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -167,7 +166,7 @@ def _layer(encoder: DualEncoder, settings: InversionSettings) -> int:
 
 
 def _states(encoder: DualEncoder, pictures: Tensor, layer: int, settings: InversionSettings) -> Tensor:
-    rows = normalised(encoder.spec, resized(pictures.float(), encoder.spec.input_size))
+    rows = normalise(resized(pictures.float(), encoder.spec.input_size), encoder.spec)
     with torch.no_grad():
         return torch.cat([encoder.image_prefix(part, layer) for part in rows.split(settings.rows_at_once)]).float()  # type: ignore[no-untyped-call]
 

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
-from transformers import BertConfig, BertModel
 
 from medkt.models.dual import TwoTowers, spec_of
 from medkt.models.encoder import EncoderSpec, Tokens
-from medkt.models.hugging_face import biomedclip_layout, constants, is_hugging_face
+from medkt.models.family import EncoderFamily, Naming, Parts, names
+from medkt.models.hugging_face import LAYOUT, NAMES, biomedclip_layout, constants, is_hugging_face
 from medkt.models.records import ModelRecord
 from medkt.models.text_layers import TextPieces, TextState, bert_states, require_text_layer, run_layers
 from medkt.models.weights import checked_digest, load_state, read_state
@@ -61,6 +60,8 @@ class _Head(nn.Module):
 
 class _Visual(nn.Module):
     def __init__(self, size: BiomedClipSize, input_size: int) -> None:
+        from timm.models.vision_transformer import VisionTransformer  # an extra: the record below is read without it
+
         super().__init__()
         self.trunk: Any = VisionTransformer(
             img_size=input_size,
@@ -76,6 +77,8 @@ class _Visual(nn.Module):
 
 class _Text(nn.Module):
     def __init__(self, size: BiomedClipSize) -> None:
+        from transformers import BertConfig, BertModel
+
         super().__init__()
         config = BertConfig(
             vocab_size=size.vocabulary,
@@ -204,3 +207,35 @@ def load_biomedclip(
 def harmless(size: BiomedClipSize) -> dict[str, Tensor]:
     """The running numbers that older transformers saved with BERT."""
     return {"text.transformer.embeddings.position_ids": torch.arange(size.positions)[None]}
+
+
+FAMILY = EncoderFamily(
+    load=load_biomedclip,
+    needs=("timm",),
+    parts=Parts(
+        visual=r"visual\.trunk\..*",
+        tower=r"visual\..*",
+        block=r"visual\.trunk\.blocks\.(\d+)\..*",
+        after=r"visual\.(trunk\.norm|head)\..*",
+        projection=r"visual\.head\.proj\..*",
+        lora=r"visual\.trunk\.blocks\.\d+\.(attn\.(qkv|proj)|mlp\.fc[12])",
+        text_dropout="text.transformer.embeddings.dropout",
+    ),
+    namings=(
+        Naming(
+            title="BiomedCLIP", layout="OpenCLIP layout",
+            names=names(
+                r"visual\.(trunk\.(cls_token|pos_embed|(patch_embed|blocks|norm)\..*)|head\.proj\.weight)|logit_scale",
+                r"text\.(transformer\.(embeddings|encoder)\..*|proj\.[02]\.weight)",
+            ),
+        ),
+        Naming(
+            title="BiomedCLIP", layout=LAYOUT,
+            names=names(
+                *NAMES, r"text_projection\.fc[12]\.weight|vision_model\.embeddings\.patch_embedding\.bias",
+                r"text_model\.embeddings\.(token_type_ids|(token_type_embedding|layer_norm)\.\w+)",
+            ),
+        ),
+    ),
+)  # fmt: skip
+"""What is known of BiomedCLIP."""

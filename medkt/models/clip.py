@@ -7,19 +7,31 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from open_clip import SimpleTokenizer
-from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
 from torch import Tensor
 
-from medkt.errors import WeightsError
+from medkt.errors import AmbiguousInputError, WeightsError
 from medkt.models.dual import TwoTowers, spec_of
 from medkt.models.encoder import EncoderSpec, Tokens
-from medkt.models.hugging_face import clip_layout, constants, is_hugging_face, require_activation
+from medkt.models.family import EncoderFamily, Naming, Parts, Shapes, names
+from medkt.models.hugging_face import (
+    LAYOUT,
+    NAMES,
+    clip_layout,
+    constants,
+    is_hugging_face,
+    require_activation,
+    stated_activation,
+)
 from medkt.models.records import ModelRecord
 from medkt.models.text_layers import TextPieces, TextState, require_text_layer
 from medkt.models.weights import checked_digest, load_state, read_state
+
+if TYPE_CHECKING:  # an extra, imported where it is used: the record below is read without it
+    import open_clip.model
+    import open_clip.tokenizer
 
 # A file that was saved with the text tower as a module of its own (open_clip's CustomTextCLIP).
 _TEXT_PARTS = ("transformer.", "token_embedding.", "positional_embedding", "ln_final.", "text_projection")
@@ -69,7 +81,7 @@ SIZES: dict[str, ClipSize] = {
 class ClipEncoder(TwoTowers):
     """A ViT CLIP as a `DualEncoder`; an image bottleneck may stand after any block of the ViT."""
 
-    def __init__(self, module: CLIP, spec: EncoderSpec, grid_sides: tuple[int, ...]) -> None:
+    def __init__(self, module: "open_clip.model.CLIP", spec: EncoderSpec, grid_sides: tuple[int, ...]) -> None:
         super().__init__(module, spec, grid_sides)
         self._clip = module
 
@@ -157,8 +169,10 @@ class ClipEncoder(TwoTowers):
         return features
 
 
-def build_clip(size: ClipSize, input_size: int = 224, text_length: int = 77) -> CLIP:
+def build_clip(size: ClipSize, input_size: int = 224, text_length: int = 77) -> "open_clip.model.CLIP":
     """The towers without weights."""
+    from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
+
     vision = CLIPVisionCfg(
         image_size=input_size, layers=size.layers, width=size.width, patch_size=size.patch, head_width=size.head_width
     )
@@ -220,7 +234,9 @@ def plain_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return plain
 
 
-def _pairs_in(tokenizer: SimpleTokenizer, word: str, start: int) -> list[tuple[str, tuple[int, int] | None]]:
+def _pairs_in(
+    tokenizer: "open_clip.tokenizer.SimpleTokenizer", word: str, start: int
+) -> list[tuple[str, tuple[int, int] | None]]:
     """The byte pairs of one match of the tokenizer's pattern, each with the characters that it touches.
 
     Pairs are made of bytes: where a character of several bytes is cut, both pieces touch it.
@@ -238,5 +254,92 @@ def _pairs_in(tokenizer: SimpleTokenizer, word: str, start: int) -> list[tuple[s
 
 
 @cache
-def _tokenizer() -> SimpleTokenizer:
+def _tokenizer() -> "open_clip.tokenizer.SimpleTokenizer":
+    from open_clip.tokenizer import SimpleTokenizer
+
     return SimpleTokenizer()
+
+
+# --- What is known of the family --------------------------------------------------------------------------------------
+
+
+def _variant(shapes: Shapes, patch: str) -> str | None:
+    """The size as records are called ("vit-b-32"), by the patch projection of the image tower: (width, 3, side, side)."""
+    shape = shapes.get(patch, ())
+    sizes = {(768, 32): "vit-b-32", (768, 16): "vit-b-16", (1024, 14): "vit-l-14"}
+    return sizes.get((shape[0], shape[-1])) if shape else None
+
+
+def _own_variant(shapes: Shapes) -> str | None:
+    return _variant(shapes, "visual.conv1.weight")
+
+
+def _hugging_face_variant(shapes: Shapes) -> str | None:
+    return _variant(shapes, "vision_model.embeddings.patch_embedding.weight")
+
+
+def _candidates(shapes: Shapes, weights: Path) -> Sequence[str]:
+    """OpenAI's and OpenCLIP's models have the same entries and compute another GELU."""
+    variant = (_hugging_face_variant if is_hugging_face(shapes) else _own_variant)(shapes)
+    if variant is None:
+        return ()
+    quick = f"clip-{variant}"
+    if "input_resolution" in shapes:  # only OpenAI keeps it among the weights
+        return (quick,)
+    if is_hugging_face(shapes) and stated_activation(weights) == "quick_gelu":
+        return (quick,)
+    return (quick, f"openclip-{variant}-laion2b")
+
+
+def _choose(candidates: Sequence[str], weights: Path) -> str:
+    """Neither: the user has to say which it is."""
+    quick, other = candidates
+    raise AmbiguousInputError(
+        f"{weights} holds a CLIP {quick.removeprefix('clip-')}, but not whether it computes OpenAI's quick GELU: say so by "
+        f"`medkt models import {quick} {weights}` or `medkt models import {other} {weights}`"
+    )
+
+
+_TEXT_NAMES = (
+    r"(text\.)?(positional_embedding|text_projection|token_embedding\.weight|ln_final\.WB|attn_mask)",
+    r"(text\.)?transformer\.resblocks\.\d+\.(ln_[12]|attn\.out_proj|mlp\.c_fc|mlp\.c_proj)\.WB",
+    r"(text\.)?transformer\.resblocks\.\d+\.attn\.in_proj_WB",
+    r"logit_scale|input_resolution|context_length|vocab_size",
+)
+FAMILY = EncoderFamily(
+    load=load_clip,
+    parts=Parts(
+        visual=r"visual\..*",
+        tower=r"visual\..*",
+        block=r"visual\.transformer\.resblocks\.(\d+)\..*",
+        after=r"visual\.(ln_post\..*|proj)",
+        projection=r"visual\.proj",
+        lora=r"visual\.transformer\.resblocks\.\d+\.(attn|mlp\.c_(fc|proj))",
+    ),
+    namings=(
+        Naming(
+            title="CLIP", layout="the layout of OpenAI and OpenCLIP", variant=_own_variant,
+            names=names(
+                *_TEXT_NAMES, r"visual\.(class_embedding|positional_embedding|proj|conv1\.weight|ln_(pre|post)\.WB)",
+                r"visual\.transformer\.resblocks\.\d+\.(ln_[12]\.WB|attn\.(in_proj_|out_proj\.)WB|mlp\.c_(fc|proj)\.WB)",
+            ),
+        ),
+        Naming(
+            title="CLIP", layout=LAYOUT, variant=_hugging_face_variant,
+            names=names(
+                *NAMES, r"text_projection\.weight|vision_model\.pre_layrnorm\.WB|text_model\.final_layer_norm\.WB"
+            ),
+        ),
+        Naming(title="CLIP with a ResNet", names=names(
+            *_TEXT_NAMES, r"visual\.(conv[123]|bn[123]|layer[1-4]|attnpool)\..*"
+        )),
+        Naming(title="SigLIP in Hugging Face layout", names=names(
+            *NAMES, r"vision_model\.(head\..*|embeddings\.patch_embedding\.bias)|logit_bias",
+            r"text_model\.(head|final_layer_norm)\.WB",
+        )),
+    ),
+    candidates=_candidates,
+    choose=_choose,
+    needs=("open_clip",),
+)  # fmt: skip
+"""CLIP; its ResNets and SigLIP are known by sight and not loaded."""

@@ -97,7 +97,7 @@ def spec_of(record: ModelRecord, digest: str) -> EncoderSpec:
     """The encoder's description of itself, from what the registry knows and the digest of the weights in use."""
     return EncoderSpec(
         name=record.name,
-        family=record.family.partition("-")[0],
+        family=record.family,
         input_size=record.input_size,
         mean=record.mean,
         std=record.std,
@@ -108,4 +108,6 @@ def spec_of(record: ModelRecord, digest: str) -> EncoderSpec:
         licence=record.licence.title,
         digest=digest,
         domains=record.domains,
+        segmenter=record.segmenter,
+        drawn=record.drawn,
     )

@@ -31,7 +31,7 @@ class EncoderSpec:
 
     Attributes:
         name: the registry's name ("small", "biomedclip").
-        family: "small", "clip", "biomedclip", "medclip".
+        family: whose record tells how it is loaded and what of it may train (`medkt.models.family.family_of`).
         input_size: side of the square input, in pixels.
         mean, std: of each input channel, for pixels in [0, 1].
         framing: how a plane is put into the square: "letterbox" (whole image, padded), "crop" (shortest side, centre
@@ -42,6 +42,8 @@ class EncoderSpec:
         licence: of the weights.
         digest: SHA-256 of the weights in use, hex; "" for generated weights.
         domains: domains the model was trained on; empty for a general model.
+        segmenter: that which goes with it where none is asked for.
+        drawn: whether drawn pictures are what it was made for.
     """
 
     name: str
@@ -56,6 +58,8 @@ class EncoderSpec:
     licence: str
     digest: str = ""
     domains: tuple[str, ...] = ()
+    segmenter: str = "sam-vit-b"
+    drawn: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

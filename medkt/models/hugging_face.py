@@ -39,6 +39,16 @@ def _first_of_first(value: Tensor) -> Sequence[Tensor]:
 
 
 _TOWERS = ("vision", "text")
+_BLOCK = r"encoder\.layers\.\d+\.(self_attn\.([qkv]|out)_proj|layer_norm[12]|mlp\.fc[12])\.WB"
+NAMES = (
+    rf"(vision|text)_model\.{_BLOCK}",
+    r"vision_model\.embeddings\.(class_embedding|position_ids|position_embedding\.weight|patch_embedding\.weight)",
+    r"vision_model\.post_layernorm\.WB",
+    r"text_model\.embeddings\.(position_ids|position_embedding\.weight|token_embedding\.weight)",
+    r"visual_projection\.weight|logit_scale",
+)
+"""What entries are called that every dual encoder in this layout has, for `medkt.models.family.names`."""
+LAYOUT = "Hugging Face layout"
 _QKV = r"self_attn.q_proj.\2", r"self_attn.k_proj.\2", r"self_attn.v_proj.\2"
 _CLIP_BLOCK: tuple[tuple[str, tuple[str, ...], _Parts], ...] = (
     (r"(\d+)\.attn\.in_proj_(\w+)", _QKV, _thirds),

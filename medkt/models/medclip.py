@@ -14,12 +14,11 @@ from typing import Literal, cast, get_args
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import resnet50
-from transformers import BertConfig, BertModel
 
 from medkt.errors import SettingsError
 from medkt.models.dual import TwoTowers, spec_of
 from medkt.models.encoder import EncoderSpec, Tokens
+from medkt.models.family import EncoderFamily, Naming, Parts, names
 from medkt.models.records import ModelRecord
 from medkt.models.swin import Swin, SwinSize, relative_positions
 from medkt.models.text_layers import TextPieces, TextState, bert_states, require_text_layer, run_layers
@@ -78,6 +77,8 @@ class _SwinTower(nn.Module):
 
 class _ResNetTower(nn.Module):
     def __init__(self, size: MedClipSize) -> None:
+        from torchvision.models import resnet50  # seconds, as transformers below: the records are read without them
+
         super().__init__()
         self.model = resnet50(weights=None)
         self.model.fc = nn.Linear(self.model.fc.in_features, size.embedding, bias=False)
@@ -108,6 +109,8 @@ class _ResNetTower(nn.Module):
 
 class _TextTower(nn.Module):
     def __init__(self, size: MedClipSize) -> None:
+        from transformers import BertConfig, BertModel
+
         super().__init__()
         config = BertConfig(
             vocab_size=size.vocabulary,
@@ -277,3 +280,61 @@ def harmless(variant: str, size: MedClipSize) -> Mapping[str, Tensor]:
             prefix = f"vision_model.model.encoder.layers.{stage}.blocks.{block}.attention.self"
             constants[f"{prefix}.relative_position_index"] = relative_positions(size.swin.window)
     return constants
+
+
+_LAYOUT = "the authors' layout"
+_DROPOUT = "text_model.model.embeddings.dropout"
+_TEXT_NAMES = (r"text_model\.(projection_head\.weight|model\.(embeddings|encoder\.layer\.\d+|pooler)\..*)|logit_scale",)
+_SWIN_BLOCK = r"vision_model\.model\.encoder\.layers\.\d\.blocks\.\d+"
+_SWIN_REST = r"vision_model\.(projection_head|model\.(embeddings|layernorm|encoder\.layers\.\d\.downsample))\..*"
+SWIN = EncoderFamily(
+    load=load_medclip,
+    parts=Parts(
+        visual=r"vision_model\..*",
+        tower=r"vision_model\..*",
+        block=r"vision_model\.model\.encoder\.layers\.(\d+)\.blocks\.(\d+)\..*",
+        between=r"vision_model\.model\.encoder\.layers\.(\d+)\.downsample\..*",
+        after=r"vision_model\.(model\.layernorm|projection_head)\..*",
+        projection=r"vision_model\.projection_head\..*",
+        lora=(
+            r"vision_model\.model\.encoder\.layers\.\d+\.blocks\.\d+\."
+            r"(attention\.self\.(query|key|value)|attention\.output\.dense|intermediate\.dense|output\.dense)"
+        ),
+        text_dropout=_DROPOUT,
+    ),
+    namings=(
+        Naming(
+            title="MedCLIP with a Swin-T", layout=_LAYOUT,
+            names=names(
+                *_TEXT_NAMES, _SWIN_REST,
+                rf"{_SWIN_BLOCK}\.(layernorm_(before|after)|intermediate\.dense|output\.dense|attention\.output\.dense)\.WB",
+                rf"{_SWIN_BLOCK}\.attention\.self\.(relative_position_(bias_table|index)|(query|key|value)\.WB)",
+            ),
+        ),
+        Naming(
+            title="MedCLIP's Swin-T as transformers 5 names it",
+            names=names(*_TEXT_NAMES, _SWIN_REST, rf"{_SWIN_BLOCK}\.(layernorm_\w+|attention|mlp)\..*"),
+        ),
+    ),
+)  # fmt: skip
+"""What is known of MedCLIP with a Swin-T; its weights as transformers 5 names them are known by sight and not loaded."""
+RESNET = EncoderFamily(
+    load=load_medclip,
+    parts=Parts(
+        visual=r"vision_model\..*",
+        tower=r"vision_model\..*",
+        block=r"vision_model\.model\.layer(\d+)\.(\d+)\..*",
+        after=r"vision_model\.model\.fc\..*",
+        projection=r"vision_model\.model\.fc\..*",
+        lora=r"vision_model\.model\.layer\d+\.\d+\.conv[123]",
+        first=1,
+        text_dropout=_DROPOUT,
+    ),
+    namings=(
+        Naming(
+            title="MedCLIP with a ResNet-50", layout=_LAYOUT,
+            names=names(*_TEXT_NAMES, r"vision_model\.model\.(conv1|bn1|layer[1-4]|fc)\..*"),
+        ),
+    ),
+)  # fmt: skip
+"""What is known of MedCLIP with a ResNet-50."""

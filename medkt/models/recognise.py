@@ -6,9 +6,8 @@ from pathlib import Path
 from medkt.errors import AmbiguousInputError, WeightsError
 from medkt.models import store
 from medkt.models.containers import Shape
-from medkt.models.families import Family, described, nearest, variant_of
-from medkt.models.hugging_face import is_hugging_face, stated_activation
-from medkt.models.records import Kind, ModelRecord, record_of, records
+from medkt.models.families import described, nearest
+from medkt.models.records import DOORS, Kind, ModelRecord, record_of, records
 from medkt.models.weights import entries_in, shapes_in
 
 _SUFFIXES = (".safetensors", ".bin", ".pt", ".pth")
@@ -27,7 +26,13 @@ def recognise(path: Path, kind: Kind) -> tuple[ModelRecord, Path]:
         if path.is_dir() or path.name == known.weights:
             return record_of(known.model, kind), folder / known.weights
     weights = weights_in(path)
-    return record_of(_name(shapes_in(weights), weights, kind), kind), weights
+    candidates = _candidates(shapes_in(weights), weights, kind)
+    name = (
+        candidates[0]
+        if len(candidates) == 1
+        else DOORS[kind][record_of(candidates[0], kind).family].choose(candidates, weights)
+    )
+    return record_of(name, kind), weights
 
 
 def require_model(record: ModelRecord, weights: Path) -> str:
@@ -38,13 +43,7 @@ def require_model(record: ModelRecord, weights: Path) -> str:
     """
     entries = entries_in(weights)
     shapes = entries.shapes
-    try:
-        found = {_name(shapes, weights, record.kind)}
-    except AmbiguousInputError:  # a CLIP that does not say whose: the user has just said it
-        variant = _variant(shapes)
-        found = {f"clip-{variant}", f"openclip-{variant}-laion2b"}
-    if found & {"sam-vit-b", "medsam"}:
-        found = {"sam-vit-b", "medsam"}  # of one architecture
+    found = _candidates(shapes, weights, record.kind)
     if record.name not in found:
         likeness = described(shapes)
         raise WeightsError(
@@ -72,37 +71,25 @@ def weights_in(path: Path) -> Path:
     return found[0]
 
 
-def _name(shapes: Mapping[str, Shape], weights: Path, kind: Kind) -> str:
-    family = nearest(shapes)
-    loads = {record.family for record in records(kind).values()}
-    name = _record_name(family, shapes, weights) if family is not None and family.family in loads else None
-    if name is None or name not in records(kind):
+def _candidates(shapes: Mapping[str, Shape], weights: Path, kind: Kind) -> tuple[str, ...]:
+    """The models that a file with these entries may hold; more than one where it does not tell.
+
+    Raises:
+        WeightsError: none.
+    """
+    like = nearest(shapes)
+    found: tuple[str, ...] = ()
+    if like is not None and like.naming.layout and like.kind == kind:
+        candidates = DOORS[kind][like.family].candidates
+        known = records(kind)
+        named = (
+            tuple(candidates(shapes, weights))
+            if candidates
+            else tuple(r.name for r in known.values() if r.family == like.family)
+        )
+        found = tuple(name for name in named if name in known)
+    if not found:
         likeness = described(shapes)
         some = f"it looks like {likeness}" if likeness else f"its entries begin with {', '.join(list(shapes)[:3])}"
         raise WeightsError(f"{weights} holds no {kind} that medkt knows; {some}")
-    return name
-
-
-def _record_name(family: Family, shapes: Mapping[str, Shape], weights: Path) -> str | None:
-    variant = variant_of(family, shapes)
-    if family.family == "clip":
-        return _clip(variant, shapes, weights) if variant else None
-    if family.family == "sam":
-        return "medsam" if variant == "vit-b" and "medsam" in weights.name.lower() else f"sam-{variant}"
-    return family.family or None
-
-
-def _clip(variant: str, shapes: Mapping[str, Shape], weights: Path) -> str:
-    if "input_resolution" in shapes:  # only OpenAI keeps it among the weights
-        return f"clip-{variant}"
-    if is_hugging_face(shapes) and stated_activation(weights) == "quick_gelu":
-        return f"clip-{variant}"
-    raise AmbiguousInputError(
-        f"{weights} holds a CLIP {variant}, but not whether it computes OpenAI's quick GELU: say so by "
-        f"`medkt models import clip-{variant} {weights}` or `medkt models import openclip-{variant}-laion2b {weights}`"
-    )
-
-
-def _variant(shapes: Mapping[str, Shape]) -> str | None:
-    family = nearest(shapes)
-    return variant_of(family, shapes) if family is not None else None
+    return found

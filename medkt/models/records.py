@@ -1,15 +1,20 @@
-"""What medkt knows about each model before any of it is loaded, read from `configs/models.yaml`.
+"""What medkt knows about each model before any of it is loaded, read from `configs/models.yaml`; the families of models.
 
-Nothing here imports torch, so that `medkt models list` answers at once.
+Nothing here imports torch, so that `medkt models list` answers at once. An installed package may add families
+(`medkt.doors`), each with the records of its models.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from medkt.errors import SettingsError, UnknownNameError
+from medkt.doors import Door
+from medkt.errors import ExtensionError, SettingsError, UnknownNameError
 from medkt.resources import data_file, data_yaml
+
+if TYPE_CHECKING:
+    import medkt.models.family
 
 FILE = "configs/models.yaml"
 Kind = Literal["encoder", "segmenter"]
@@ -47,12 +52,12 @@ class ModelRecord:
 
     Attributes:
         name, kind: what it is asked for by.
-        family: which builder makes it; a key of `medkt.models.registry.BUILDERS`.
+        family: whose it is; a name of `ENCODERS` or `SEGMENTERS`.
         title: the name its authors gave it.
         licence: of the weights.
-        files: the weights first, then what else the folder needs; empty for a model that ships with medkt.
-        extra: the extra of the medkt distribution that it needs; None for none.
         citation: the paper.
+        files: the weights first, then what else the folder needs; empty for a model that ships with its package.
+        extra: the extra of the medkt distribution that it needs; None for none.
         architecture: the builder's own name of the variant; "" if the family has one only.
         input_size: side of the square input, in pixels.
         mean, std: of each channel, for pixels in [0, 1].
@@ -62,6 +67,8 @@ class ModelRecord:
         default_layer: which of them by default.
         grid: tokens along a side after each layer; one number if all are alike.
         domains: domains that the model was trained on; empty for a general model.
+        segmenter: of an encoder, the segmenter that goes with it where none is asked for.
+        drawn: of an encoder, whether drawn pictures are what it was made for.
     """
 
     name: str
@@ -69,9 +76,9 @@ class ModelRecord:
     family: str
     title: str
     licence: Licence
-    files: tuple[ModelFile, ...]
-    extra: str | None
     citation: str
+    files: tuple[ModelFile, ...] = ()
+    extra: str | None = None
     architecture: str = ""
     input_size: int = 0
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -82,11 +89,72 @@ class ModelRecord:
     default_layer: int = 0
     grid: tuple[int, ...] = field(default=())
     domains: tuple[str, ...] = field(default=())
+    segmenter: str = "sam-vit-b"
+    drawn: bool = False
 
     @property
     def published(self) -> frozenset[str]:
         """The SHA-256 of each of its files, where its publisher states it; of an archive's member nobody does."""
         return frozenset(file.sha256 for file in self.files if file.sha256 is not None and file.member is None)
+
+
+ENCODERS: Door["medkt.models.family.EncoderFamily"] = Door(
+    group="medkt.encoders",
+    what="encoder family",
+    kind="medkt.models.family:EncoderFamily",
+    own={
+        "small": "medkt.models.small.dual_encoder:FAMILY",
+        "clip": "medkt.models.clip:FAMILY",
+        "biomedclip": "medkt.models.biomedclip:FAMILY",
+        "medclip-swin": "medkt.models.medclip:SWIN",
+        "medclip-resnet": "medkt.models.medclip:RESNET",
+    },
+)
+SEGMENTERS: Door["medkt.models.family.SegmenterFamily"] = Door(
+    group="medkt.segmenters",
+    what="segmenter family",
+    kind="medkt.models.family:SegmenterFamily",
+    own={"small": "medkt.segmentation.sam:SMALL", "sam": "medkt.segmentation.sam:SAM"},
+)
+DOORS: Mapping[Kind, Door[Any]] = {"encoder": ENCODERS, "segmenter": SEGMENTERS}
+
+
+class _Records(Mapping[str, ModelRecord]):
+    """Medkt's own records in the order of the file, then those of families that packages add, which a name of ours never loads."""
+
+    def __init__(self, kind: Kind) -> None:
+        self._kind = kind
+        self._own = _own_records(kind)
+
+    def __getitem__(self, name: str) -> ModelRecord:
+        return self._own[name] if name in self._own else self._added()[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._own or name in self._added()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((*self._own, *self._added()))
+
+    def __len__(self) -> int:
+        return len(self._own) + len(self._added())
+
+    def _added(self) -> Mapping[str, ModelRecord]:
+        door, found = DOORS[self._kind], dict[str, ModelRecord]()
+        for family in door.added:
+            for record in door[family].models:
+                if record.name in (*self._own, *found) or (record.kind, record.family) != (self._kind, family):
+                    raise ExtensionError(
+                        f"the {door.what} {family!r} (entry points {door.group}) has a record of the {record.kind} {record.name!r} of the "
+                        f"family {record.family!r}: it needs a name of its own, the kind {self._kind} and the family {family!r}"
+                    )
+                found[record.name] = record
+        return found
+
+
+@cache
+def records(kind: Kind) -> Mapping[str, ModelRecord]:
+    """Every model of a kind, by name."""
+    return _Records(kind)
 
 
 @cache
@@ -95,8 +163,7 @@ def _content() -> Any:
 
 
 @cache
-def records(kind: Kind) -> Mapping[str, ModelRecord]:
-    """Every model of a kind, by name, in the order of the file."""
+def _own_records(kind: Kind) -> Mapping[str, ModelRecord]:
     file = data_file(FILE)
     content = _content()
     licences = {name: Licence(**entry) for name, entry in content["licences"].items()}
@@ -107,6 +174,18 @@ def records(kind: Kind) -> Mapping[str, ModelRecord]:
         except (TypeError, KeyError) as error:
             raise SettingsError(f"{file}: the entry of the {kind} {name!r} is wrong: {error}") from error
     return made
+
+
+def segmenter_beside(encoder: str) -> str:
+    """The segmenter that goes with an encoder of that name where none is asked for."""
+    known = records("encoder")
+    return known[encoder].segmenter if encoder in known else "sam-vit-b"
+
+
+def is_drawn(encoder: str) -> bool:
+    """Whether drawn pictures are what an encoder of that name was made for."""
+    known = records("encoder")
+    return encoder in known and known[encoder].drawn
 
 
 def record_of(name: str, kind: Kind | None = None) -> ModelRecord:

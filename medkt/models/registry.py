@@ -1,19 +1,19 @@
 """From a name, a file or a folder to a model that is ready for use.
 
-Nothing is registered by importing: `BUILDERS` below is all there is, and what is known of each model is one record in
-`configs/models.yaml`. Nothing is downloaded: weights come from the store (`medkt models pull`) or from the user.
+Nothing is registered by importing: the families are in `medkt.models.records.ENCODERS` and `SEGMENTERS`, and what is known of
+each model is one record in `configs/models.yaml`, or in the family that an installed package adds. Nothing is downloaded:
+weights come from the store (`medkt models pull`) or from the user.
 """
 
 import logging
-from collections.abc import Callable
 from functools import cache
-from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medkt.errors import AmbiguousInputError, MissingDependencyError, UnknownNameError
 from medkt.models import store
-from medkt.models.records import Kind, ModelRecord, record_of, records
+from medkt.models.records import DOORS, Kind, ModelRecord, record_of, records
 
 if TYPE_CHECKING:
     import torch
@@ -22,18 +22,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Family to "module:function". A function takes (weights, record, device); the small models, which ship with medkt,
-# take the device alone. Named by strings so that only the family in use is imported.
-BUILDERS: dict[tuple[Kind, str], str] = {
-    ("encoder", "small"): "medkt.models.small:load_small",
-    ("encoder", "clip"): "medkt.models.clip:load_clip",
-    ("encoder", "biomedclip"): "medkt.models.biomedclip:load_biomedclip",
-    ("encoder", "medclip-swin"): "medkt.models.medclip:load_medclip",
-    ("encoder", "medclip-resnet"): "medkt.models.medclip:load_medclip",
-    ("segmenter", "small"): "medkt.models.small:load_small_segmenter",
-    ("segmenter", "sam"): "medkt.models.sam:load_sam_weights",
-}
-
 
 def encoder_names() -> tuple[str, ...]:
     """The names that `load_encoder` knows."""
@@ -41,7 +29,7 @@ def encoder_names() -> tuple[str, ...]:
 
 
 def segmenter_names() -> tuple[str, ...]:
-    """The names that `load_segmenter_model` knows."""
+    """The names that `load_segmenter` of `medkt.pipeline` knows."""
     return tuple(records("segmenter"))
 
 
@@ -60,23 +48,35 @@ def load_encoder(
         WeightsError: the weights are not here, or are not what they should be.
         MissingDependencyError: the model's extra is not installed.
     """
-    loaded: medkt.models.encoder.DualEncoder = _load(name_or_path, "encoder", device)
+    loaded: medkt.models.encoder.DualEncoder = load(name_or_path, "encoder", device)[0]
     return loaded
 
 
-def load_segmenter_model(name_or_path: str | Path, device: "str | torch.device" = "cpu") -> "torch.nn.Module":
-    """The `Sam` module of a promptable segmenter, by name or from a weights file; as `load_encoder` otherwise.
+def load(name_or_path: str | Path, kind: Kind, device: "str | torch.device" = "cpu") -> tuple[Any, ModelRecord]:
+    """What the family of a model gives (see `medkt.models.family`), by name or from a weights file, and the model's record.
 
-    How images must be prepared for it is told by `medkt.models.sam.load_sam`.
+    Raises:
+        UnknownNameError, WeightsError, MissingDependencyError: as `load_encoder`.
     """
-    loaded: torch.nn.Module = _load(name_or_path, "segmenter", device)
-    return loaded
+    record, weights = find(name_or_path, kind)
+    made = build(record, weights, device)
+    say_what_it_is(name_or_path, record)
+    return made, record
 
 
 def build(record: ModelRecord, weights: Path | None, device: "str | torch.device" = "cpu") -> Any:
-    """The model of a record with these weights; weights are None for a model that ships with medkt."""
-    builder = _builder(record)
-    return builder(device) if weights is None else builder(weights, record, device)
+    """The model of a record with these weights; weights are None for a model that ships with its package.
+
+    Raises:
+        MissingDependencyError: the extra that it needs is not installed.
+    """
+    family = DOORS[record.kind][record.family]
+    for package in family.needs:
+        if find_spec(package) is None:
+            raise MissingDependencyError(
+                f"{record.name} needs {package}, which is not installed: pip install 'medkt[{record.extra}]'"
+            )
+    return family.load(device) if weights is None else family.load(weights, record, device)
 
 
 def find(name_or_path: str | Path, kind: Kind) -> tuple[ModelRecord, Path | None]:
@@ -120,23 +120,3 @@ def say_what_it_is(name_or_path: str | Path, record: ModelRecord) -> None:
 @cache
 def _say_once(path: str, title: str) -> None:
     log.warning("%s is taken for %s", path, title)
-
-
-def _load(name_or_path: str | Path, kind: Kind, device: "str | torch.device") -> Any:
-    record, weights = find(name_or_path, kind)
-    made = build(record, weights, device)
-    say_what_it_is(name_or_path, record)
-    return made
-
-
-def _builder(record: ModelRecord) -> Callable[..., Any]:
-    module, function = BUILDERS[record.kind, record.family].split(":")
-    try:
-        builder: Callable[..., Any] = getattr(import_module(module), function)
-    except ModuleNotFoundError as error:
-        if record.extra is None or (error.name or "").startswith("medkt"):
-            raise
-        raise MissingDependencyError(
-            f"{record.name} needs {error.name}, which is not installed: pip install 'medkt[{record.extra}]'"
-        ) from error
-    return builder

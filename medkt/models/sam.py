@@ -5,20 +5,17 @@ Meta's builder reads the checkpoint onto the device that it was saved from, whic
 unrestricted pickle; here the builder makes the architecture alone and the state is read as everywhere else.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import torch
 
-from medkt.errors import SettingsError
+from medkt.models.family import Naming, Prompt, Shapes, names
 from medkt.models.records import ModelRecord
-from medkt.models.registry import find, say_what_it_is
 from medkt.models.sam_parts import Sam, sam_model_registry
 from medkt.models.weights import checked_digest, load_state, read_state
-
-Prompt = Literal["points", "box", "mask"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,40 +48,25 @@ class SamPreprocessing:
 
 
 def load_sam(
-    name_or_path: str | Path, device: "str | torch.device" = "cpu", *, build: Callable[[], Sam] | None = None
+    weights: Path, record: ModelRecord, device: "str | torch.device" = "cpu", *, build: Callable[[], Sam] | None = None
 ) -> tuple[Sam, SamPreprocessing]:
-    """A segmenter by name or from a weights file, and how images must be prepared for it.
-
-    A file says which size of SAM it holds, not whether it is MedSAM: that is told by a name "medsam" in the file's own
-    name, or by importing it under that name first.
+    """The `Sam` module of a record with these weights, in evaluation mode, and how images must be prepared for it.
 
     Args:
-        name_or_path: a name such as "sam-vit-b" or "medsam", or a weights file.
+        weights: the checkpoint.
+        record: which model it is.
         device: where it shall live.
         build: makes the architecture, if it is not the published one.
 
     Raises:
-        UnknownNameError: neither a known name nor a path that exists.
-        SettingsError: the small segmenter, which is prepared for by its own module.
-        WeightsError: the weights are not here, or are not what they should be.
-    """
-    record, weights = find(name_or_path, "segmenter")
-    if weights is None:
-        raise SettingsError(f"{record.name} ships with medkt: load it with medkt.models.registry.load_segmenter_model")
-    digest = _digest(weights, record)
-    model = _load(weights, record, device, build)
-    say_what_it_is(name_or_path, record)
-    return model, preprocessing_of(record, digest)
-
-
-def load_sam_weights(weights: Path, record: ModelRecord, device: "str | torch.device" = "cpu") -> Sam:
-    """The `Sam` module of a record with these weights, in evaluation mode.
-
-    Raises:
         WeightsError: the file does not hold this model.
     """
-    _digest(weights, record)
-    return _load(weights, record, device, None)
+    published = record.files[0]
+    digest = checked_digest(weights, published.sha256 if weights.name == published.name else None)
+    module: Sam = build() if build else sam_model_registry[record.architecture](checkpoint=None)
+    load_state(module, read_state(weights), {}, str(weights))
+    module.eval().to(device)
+    return module, preprocessing_of(record, digest)
 
 
 def preprocessing_of(record: ModelRecord, digest: str = "") -> SamPreprocessing:
@@ -103,13 +85,48 @@ def preprocessing_of(record: ModelRecord, digest: str = "") -> SamPreprocessing:
     )
 
 
-def _digest(weights: Path, record: ModelRecord) -> str:
-    published = record.files[0]
-    return checked_digest(weights, published.sha256 if weights.name == published.name else None)
+# --- How files of the family are known --------------------------------------------------------------------------------
 
 
-def _load(weights: Path, record: ModelRecord, device: "str | torch.device", build: Callable[[], Sam] | None) -> Sam:
-    module: Sam = build() if build else sam_model_registry[record.architecture](checkpoint=None)
-    load_state(module, read_state(weights), {}, str(weights))
-    module.eval().to(device)
-    return module
+def _variant(shapes: Shapes) -> str | None:
+    width = shapes.get("image_encoder.pos_embed", (0,))[-1]
+    return {768: "vit-b", 1024: "vit-l", 1280: "vit-h"}.get(width)
+
+
+def candidates(shapes: Shapes, weights: Path) -> Sequence[str]:
+    """The records that a file may be of: MedSAM is a ViT-B of SAM with other weights."""
+    variant = _variant(shapes)
+    return ("sam-vit-b", "medsam") if variant == "vit-b" else (f"sam-{variant}",)
+
+
+def choose(candidates: Sequence[str], weights: Path) -> str:
+    """MedSAM where the file's own name says so; a file of another name is told by importing it as `medsam` first."""
+    return "medsam" if "medsam" in weights.name.lower() else "sam-vit-b"
+
+
+_ENCODER = r"image_encoder\.(pos_embed|patch_embed\.proj\.WB|neck\.\d\.WB|blocks\.\d+\..*)"
+_REST = (
+    r"prompt_encoder\.(pe_layer|point_embeddings|not_a_point_embed|no_mask_embed|mask_downscaling)\..*",
+    r"mask_decoder\.(transformer|iou_token|mask_tokens|output_upscaling|output_hypernetworks_mlps|iou_prediction_head)\..*",
+)
+NAMINGS: tuple[Naming, ...] = (
+    Naming(
+        title="Segment Anything", layout="the authors' layout", variant=_variant, names=names(_ENCODER, *_REST),
+    ),
+    Naming(title="MobileSAM or LiteMedSAM, whose image encoder is a TinyViT", names=names(
+        r"image_encoder\.(layers\.\d+|patch_embed\.seq|neck|norm_head|head)\..*", *_REST,
+    )),
+    Naming(title="SAM-HQ", names=names(
+        _ENCODER, *_REST,
+        r"mask_decoder\.(hf_token|hf_mlp|compress_vit_feat|embedding_encoder|embedding_maskfeature)\..*",
+    )),
+    Naming(title="SAM 2", names=names(
+        r"image_encoder\.(trunk|neck\.convs)\..*|(memory_attention|memory_encoder)\..*|mask_downsample\.WB",
+        r"sam_(prompt_encoder|mask_decoder)\..*|obj_ptr_.*|maskmem_.*|no_(mem|obj)_.*",
+    )),
+    Naming(title="Segment Anything or MedSAM in Hugging Face layout", names=names(
+        r"(shared_image_embedding|vision_encoder)\..*|mask_decoder\..*",
+        r"prompt_encoder\.(shared_embedding|mask_embed|no_mask_embed|point_embed|not_a_point_embed)\..*",
+    )),
+)  # fmt: skip
+"""The first is loaded; the others are known by sight."""

@@ -3,11 +3,8 @@
 import torch
 
 from medkt.errors import SettingsError
-from medkt.models.records import record_of
-from medkt.models.sam import load_sam
-from medkt.models.small import load_small_segmenter, small_segmenter_digest
+from medkt.models.registry import load
 from medkt.pipeline.result import ModelFacts
-from medkt.segmentation.sam import SamSegmenter
 from medkt.segmentation.segmenter import Segmenter
 
 
@@ -39,12 +36,6 @@ def resolve_device(device: str) -> torch.device:
 
 
 def segmenter_with_facts(name: str, device: torch.device) -> tuple[Segmenter, ModelFacts]:
-    """A segmenter, and which it is. The small one ships with medkt and is prepared for like any SAM."""
-    if name == "small":
-        facts = ModelFacts(
-            name="small", digest=small_segmenter_digest(), licence=record_of("small", "segmenter").licence.title
-        )
-        return SamSegmenter(load_small_segmenter(device), name="small"), facts
-    sam, preparation = load_sam(name, device)
-    facts = ModelFacts(name=preparation.name, digest=preparation.digest, licence=preparation.licence)
-    return SamSegmenter(sam, preparation), facts
+    """A segmenter, and which it is."""
+    (segmenter, digest), record = load(name, "segmenter", device)
+    return segmenter, ModelFacts(name=record.name, digest=digest, licence=record.licence.title)

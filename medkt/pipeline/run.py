@@ -81,7 +81,7 @@ class Pipeline:
 
         Args:
             model: the encoder.
-            segmenter: None takes "small" beside the small encoder, "sam-vit-b" beside the others.
+            segmenter: None takes that which goes with the encoder: "small" with the small one, else mostly "sam-vit-b".
             device: "auto", "cpu", "cuda", "cuda:N" or "mps".
             settings: None takes the defaults.
             preset: the name under which the settings are recorded.
@@ -98,7 +98,7 @@ class Pipeline:
         """
         where = resolve_device(device)
         encoder = load_encoder(model, device=where)
-        name = segmenter or ("small" if encoder.spec.family == "small" else "sam-vit-b")
+        name = segmenter or encoder.spec.segmenter
         loaded, facts = segmenter_with_facts(name, where)
         return cls(
             encoder=encoder, segmenter=loaded, segmenter_facts=facts,

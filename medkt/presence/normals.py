@@ -16,8 +16,8 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from medkt.models.encoder import DualEncoder
+from medkt.models.family import family_of
 from medkt.models.shipped import read_shipped
-from medkt.models.small.dual_encoder import WEIGHTS
 from medkt.records import fill
 
 NAME = "normals.safetensors"
@@ -88,9 +88,10 @@ def default_normals(encoder: DualEncoder) -> Normals | None:
     Raises:
         WeightsError: what ships with the small model cannot be read.
     """
-    if encoder.spec.family != "small" or not (WEIGHTS / NAME).exists():
+    family = family_of(encoder)
+    if family is None or family.beside is None or not (family.beside / NAME).exists():
         return None
-    shipped = _shipped(WEIGHTS / NAME)
+    shipped = _shipped(family.beside / NAME)
     return shipped if shipped.encoder == encoder.spec.digest else None
 
 

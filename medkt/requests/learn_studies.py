@@ -134,7 +134,7 @@ def require_rehearsal(request: TeachingOptions, encoder: "DualEncoder", settings
 
     published = request.as_published is not None or (settings.how == "images" and not settings.rehearsal_images)
     has = request.rehearse is not None and settings.how == "local"
-    if encoder.spec.family == "small" or published or has or request.pool is not None or request.dreamt_rehearsal:
+    if encoder.spec.drawn or published or has or request.pool is not None or request.dreamt_rehearsal:
         return
     raise SettingsError(
         f"{encoder.spec.name}: this encoder needs studies to rehearse, or it forgets what it knows of patients: give 100 to 200 unlabelled "

@@ -68,7 +68,7 @@ def asking_of(wanted: SettledLearning) -> "dict[str, ShownStudies]":
 
 def drawn_notes(spec: "EncoderSpec", given: "Mapping[str, ShownStudies]") -> list[str]:
     """What to know where the lead of a model that is not the demonstration is set on drawn pictures."""
-    if spec.family == "small" or "normals" in given:
+    if spec.drawn or "normals" in given:
         return []
     return [
         f"{spec.name} was not made for drawn pictures, and on these it is set from which lead on the finding is seen; give normal "

@@ -41,6 +41,7 @@ def settled(request: Some, command: str, group: str) -> Some:
         return request
     from medkt.as_published import way
     from medkt.errors import SettingsError
+    from medkt.models.records import is_drawn
 
     both = [name for name in ("preset", "rule") if hasattr(request, name) and request.gives(name)]
     if both:
@@ -50,7 +51,7 @@ def settled(request: Some, command: str, group: str) -> Some:
     found = way(request.as_published)
     changed: dict[str, Any] = {_preset_in(group): found.preset(group, command)}
     changed |= {name: value for name, value in found.options.get(command, {}).items() if not request.gives(name)}
-    if getattr(request, "segmenter", "") is None and _model_of(request) != "small" and "segmenter" in found.models:
+    if getattr(request, "segmenter", "") is None and not is_drawn(_model_of(request)) and "segmenter" in found.models:
         changed["segmenter"] = found.models["segmenter"][0]
     return replace(request, **changed)
 
@@ -95,11 +96,11 @@ def _model_of(request: PublishedOptions) -> str:
 
 def _models_of(request: PublishedOptions, *, segments: bool) -> dict[str, str]:
     """The names of the models that are asked for; a file is recognised where a record is kept of it."""
-    from medkt.models.records import records
+    from medkt.models.records import records, segmenter_beside
     from medkt.models.registry import find
 
     model = _model_of(request)
-    segmenter = getattr(request, "segmenter", None) or ("small" if model == "small" else "sam-vit-b")
+    segmenter = getattr(request, "segmenter", None) or segmenter_beside(model)
     asked: dict[Kind, str] = {"encoder": model, **({"segmenter": segmenter} if segments else {})}
     return {
         kind: name if name in records(kind) or not request.as_published else find(name, kind)[0].name

@@ -8,13 +8,11 @@ Everything is written in log-space: ln(1 - lambda) = -softplus(alpha). The textb
 float32 difference that is 0 from alpha = 17 on, and so gives an infinity that later turns to NaN.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 STD_FLOOR = 1e-4  # of a channel that does not change over the image; keeps a constant picture finite
@@ -66,24 +64,3 @@ def pass_through(
 ) -> Float[Tensor, "*batch tokens channels"]:
     """The gated state t = lambda z + (1 - lambda) noise, with noise already in the units of `hidden`."""
     return torch.sigmoid(alpha) * hidden + torch.sigmoid(-alpha) * noise
-
-
-@contextmanager
-def frozen(module: nn.Module) -> Iterator[None]:
-    """No parameter asks for a gradient and every part is in evaluation mode; both are as before on leaving.
-
-    Without it autograd keeps what it needs for the weights' gradients, which nobody reads.
-    """
-    wanted = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    training = [part for part in module.modules() if part.training]
-    try:
-        for parameter in wanted:
-            parameter.requires_grad_(False)
-        for part in training:
-            part.training = False
-        yield
-    finally:
-        for parameter in wanted:
-            parameter.requires_grad_(True)
-        for part in training:
-            part.training = True

@@ -13,6 +13,7 @@ from torch.nn import functional
 from medkt.errors import SettingsError
 from medkt.models.encoder import DualEncoder
 from medkt.models.framing import Framing, prepare
+from medkt.models.module import device_of
 from medkt.saliency.m2ib import M2IBSettings
 from medkt.saliency.method import SaliencyMethod
 from medkt.saliency.relevance import RelevanceSettings, combined, patch_features, relevance, stretched
@@ -83,8 +84,7 @@ def published_shift_px(framing: Framing) -> float:
 def prepare_plane(encoder: DualEncoder, plane: Plane, *, eight_bit: bool = False) -> Prepared:
     """A plane in [0, 1] as the encoder wants it, on the encoder's device; for `eight_bit` see `frame_plane`."""
     pixels, framing = prepare(encoder.spec, plane, eight_bit=eight_bit)
-    device = next(encoder.module.parameters()).device
-    return Prepared(pixels=pixels[0].to(device), framing=framing)
+    return Prepared(pixels=pixels[0].to(device_of(encoder)), framing=framing)
 
 
 def explain_planes(

@@ -17,7 +17,7 @@ from torch import Tensor
 from medkt.domains.domain import SaliencyDefaults
 from medkt.errors import InputError, NumericalError, SettingsError
 from medkt.models.encoder import DualEncoder, TokenGrid
-from medkt.saliency.bottleneck import frozen
+from medkt.models.module import frozen
 from medkt.saliency.inside import normed_kept
 from medkt.saliency.likeness import Likeness, Similarity
 from medkt.saliency.targets import Target

@@ -19,7 +19,7 @@ from torch.nn import functional
 from medkt.concepts.phrases import Phrase, phrases_of
 from medkt.errors import SettingsError
 from medkt.models.encoder import DualEncoder
-from medkt.saliency.bottleneck import frozen
+from medkt.models.module import frozen
 from medkt.saliency.targets import embed_texts
 
 SHARPNESS = 10.0

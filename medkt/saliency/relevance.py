@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from medkt.errors import NumericalError, SettingsError
 from medkt.models.encoder import DualEncoder
-from medkt.saliency.bottleneck import frozen
+from medkt.models.module import frozen
 from medkt.saliency.targets import Target
 
 Use = Literal["patches", "none"]

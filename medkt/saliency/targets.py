@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from medkt.errors import NumericalError, SettingsError
 from medkt.models.encoder import DualEncoder
-from medkt.saliency.bottleneck import frozen
+from medkt.models.module import frozen
 
 # A text that fits no radiology study, and a map that looks the same under it does not listen to words.
 NONSENSE_TEXT = "a red bicycle leaning against a wooden fence"

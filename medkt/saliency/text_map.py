@@ -21,8 +21,10 @@ from torch.nn import functional
 
 from medkt.errors import NumericalError, SettingsError
 from medkt.models.encoder import DualEncoder, EncoderSpec
+from medkt.models.framing import normalise
+from medkt.models.module import frozen
 from medkt.models.text_layers import TextLayers, TextPieces, TextState, alone
-from medkt.saliency.bottleneck import NoiseScale, frozen
+from medkt.saliency.bottleneck import NoiseScale
 from medkt.saliency.likeness import Likeness
 from medkt.saliency.m2ib import M2IBSettings, Outcome, Problem, chunks, content_seed, solve
 from medkt.saliency.relevance import stretched
@@ -218,7 +220,7 @@ def control_picture(spec: EncoderSpec) -> Float[Tensor, "3 side side"]:
     """Grey noise, evenly between black and white and always the same, normalised for the encoder."""
     generator = torch.Generator().manual_seed(_CONTROL_SEED)
     grey = torch.rand((1, spec.input_size, spec.input_size), generator=generator)
-    return (grey - torch.tensor(spec.mean)[:, None, None]) / torch.tensor(spec.std)[:, None, None]
+    return normalise(grey, spec)
 
 
 def _text_map(

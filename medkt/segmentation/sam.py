@@ -4,6 +4,8 @@ Kirillov et al., "Segment Anything" (2023); Ma et al., "Segment anything in medi
 The network is `segment_anything.modeling.Sam` of any size, built and loaded in `medkt.models`.
 """
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
@@ -12,8 +14,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from medkt.errors import InputError, NumericalError, SettingsError
-from medkt.models.sam import SamPreprocessing
+from medkt.models.family import SegmenterFamily
+from medkt.models.records import ModelRecord
+from medkt.models.sam import NAMINGS, SamPreprocessing, candidates, choose, load_sam, preprocessing_of
 from medkt.models.sam_parts import Sam
+from medkt.models.small import load_small_segmenter, small_segmenter_digest
 from medkt.segmentation.prompts import Prompts
 from medkt.segmentation.segmenter import Candidates, Embedding
 from medkt.shapes import Plane
@@ -148,3 +153,24 @@ class SamSegmenter:
             low, high = squashed.min(), squashed.max()
             squashed = (squashed - low) / (high - low).clamp_min(1e-8)
         return squashed.repeat(1, 3, 1, 1)
+
+
+def _load(weights: Path, record: ModelRecord, device: "str | torch.device" = "cpu") -> tuple[SamSegmenter, str]:
+    sam, preparation = load_sam(weights, record, device)
+    return SamSegmenter(sam, preparation), preparation.digest
+
+
+def _load_small(device: "str | torch.device" = "cpu") -> tuple[SamSegmenter, str]:
+    return SamSegmenter(load_small_segmenter(device), name="small"), small_segmenter_digest()
+
+
+SAM = SegmenterFamily(
+    load=_load,
+    namings=NAMINGS,
+    candidates=candidates,
+    choose=choose,
+    prompts=lambda record: preprocessing_of(record).prompts,
+)
+"""Segment Anything and MedSAM."""
+SMALL = SegmenterFamily(load=_load_small)
+"""The small one, which ships with medkt and is prepared for like any SAM."""

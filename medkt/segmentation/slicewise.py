@@ -34,8 +34,8 @@ from torch import Tensor
 
 from medkt.errors import InputError, SettingsError
 from medkt.models.encoder import DualEncoder
+from medkt.models.module import frozen
 from medkt.presence import Tap
-from medkt.saliency.bottleneck import frozen
 from medkt.saliency.explain import (
     PlaneMap,
     Resize,

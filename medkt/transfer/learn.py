@@ -20,8 +20,8 @@ from torch import Tensor
 from medkt.concepts import Concept
 from medkt.domains import Domain
 from medkt.errors import InputError
-from medkt.inversion import normalised
 from medkt.models.encoder import DualEncoder
+from medkt.models.framing import normalise
 from medkt.transfer.choose import Candidate, Choice, Validation, choose
 from medkt.transfer.copies import interpolate
 from medkt.transfer.finetune import Captions, FinetuneSettings, Progress, finetune
@@ -128,7 +128,7 @@ def learn_from(
     held = material.rehearsal
     if held is not None and rehearsal is None:
         local = settings.how == "local"
-        views = normalised(encoder.spec, held.to(images)) if local else _shown(encoder, held, settings, seed + 1)
+        views = normalise(held.to(images), encoder.spec) if local else _shown(encoder, held, settings, seed + 1)
         layer = frozen_layer(encoder, finetuning.trains)
         rehearsal = Rehearsal.of(encoder, views, material.vocabulary.others, layer=layer, precision=finetuning.dtype)
     losses: list[float] = []
@@ -142,7 +142,7 @@ def learn_from(
         adapted = choice.encoder
     else:
         odd = material.strangers
-        against = None if odd is None else normalised(encoder.spec, odd.to(images))
+        against = None if odd is None else normalise(odd.to(images), encoder.spec)
         adapted = _as_far(encoder, images, captions, finetuning, rehearsal, against, at, losses, progress)
         if settings.how == "local" and settings.teaching.stop == "bounded" and at is None:
             adapted, at = _bounded(encoder, adapted, material, settings)
@@ -203,7 +203,7 @@ def _bounded(
     if held is None:
         raise InputError("the bounded stop needs studies that are held back; set validation_images above 0")
     return bounded(
-        base, learned, normalised(base.spec, held.to(material.images)), name=words.prompt, known=words.known_prompts, trains=tune.trains,
+        base, learned, normalise(held.to(material.images), base.spec), name=words.prompt, known=words.known_prompts, trains=tune.trains,
         most_taken=settings.teaching.most_taken, learning_rate=tune.learning_rate, steps=tune.steps or 0,
     )  # fmt: skip
 
@@ -212,8 +212,8 @@ def _asked(encoder: DualEncoder, material: Material) -> Validation:
     if material.validation is None or material.known_validation is None:
         raise InputError("the choice needs validation images; gather them with the same settings")
     return Validation(
-        images=normalised(encoder.spec, material.validation), name=material.vocabulary.prompt,
-        known_images=normalised(encoder.spec, material.known_validation), known=material.vocabulary.known_prompts,
+        images=normalise(material.validation, encoder.spec), name=material.vocabulary.prompt,
+        known_images=normalise(material.known_validation, encoder.spec), known=material.vocabulary.known_prompts,
     )  # fmt: skip
 
 
@@ -236,4 +236,4 @@ def _counted(
 
 def _shown(encoder: DualEncoder, images: Tensor, settings: LearnSettings, seed: int) -> Tensor:
     """The copies of all images, normalised; the images themselves come first."""
-    return normalised(encoder.spec, copies_of(images, settings, seed=seed))
+    return normalise(copies_of(images, settings, seed=seed), encoder.spec)

@@ -20,6 +20,7 @@ from medkt.concepts.asking_record import RIVALS, WANTED
 from medkt.concepts.package import SUFFIX
 from medkt.errors import SettingsError, WeightsError
 from medkt.models.encoder import DualEncoder
+from medkt.models.module import device_of
 from medkt.models.weights import weights_digest
 from medkt.saliency.targets import Asked
 from medkt.transfer.delta import Delta, applied, apply, from_bytes, interference
@@ -183,7 +184,7 @@ class Taught:
 
 def _asked(record: AskingRecord, base: DualEncoder) -> Asked:
     """The directions of a package on the encoder's device."""
-    device = next(base.module.parameters()).device
+    device = device_of(base)
     wanted, rivals = (torch.from_numpy(record.direction(name)).to(device) for name in (WANTED, RIVALS))
     return Asked(
         wanted=wanted, rivals=rivals, known=len(record.known), bias=record.bias, texts=record.texts, way=record.way, digest=record.digest,

@@ -1,4 +1,4 @@
-"""Which parameters train, for each family of encoders.
+"""Which parameters train; how a family names its parts is in its own record (`medkt.models.family`).
 
 The text tower and the logit scale never do. "visual" is what the authors' scripts give to the optimiser, and that
 differs by architecture: for CLIP and MedCLIP it includes the projection, for BiomedCLIP (in its Hugging Face form,
@@ -15,6 +15,8 @@ from torch import nn
 
 from medkt.errors import MissingDependencyError, SettingsError, UnsupportedError
 from medkt.models.encoder import DualEncoder
+from medkt.models.family import Parts, family_of
+from medkt.models.records import ENCODERS
 
 What = Literal["visual", "visual+projection", "last-blocks", "projection", "lora"]
 
@@ -48,99 +50,19 @@ class Trainable:
                 raise SettingsError(f"trainable setting {name} cannot be {getattr(self, name)!r}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """How a family names the parts of its image tower; regular expressions for whole parameter names.
-
-    Attributes:
-        visual: what "visual" trains.
-        tower: the whole image tower.
-        block: one block, its place in the order of blocks as groups of numbers.
-        between: what stands between two blocks and belongs to the place it names; none for most.
-        after: what follows the last block, the projection included.
-        projection: the last linear map into the common space.
-        lora: the modules (not parameters) that LoRA goes into.
-    """
-
-    visual: str
-    tower: str
-    block: str
-    after: str
-    projection: str
-    lora: str
-    between: str = r"(?!)"
-
-
-FAMILIES: dict[str, Parts] = {
-    "small": Parts(
-        visual=r"image\..*",
-        tower=r"image\..*",
-        block=r"image\.blocks\.(\d+)\..*",
-        after=r"image\.head\..*",
-        projection=r"image\.head\.project\..*",
-        lora=r"image\.blocks\.\d+\.(attention\.(qkv|out)|mlp\.[02])",
-    ),
-    "clip": Parts(
-        visual=r"visual\..*",
-        tower=r"visual\..*",
-        block=r"visual\.transformer\.resblocks\.(\d+)\..*",
-        after=r"visual\.(ln_post\..*|proj)",
-        projection=r"visual\.proj",
-        lora=r"visual\.transformer\.resblocks\.\d+\.(attn|mlp\.c_(fc|proj))",
-    ),
-    "biomedclip": Parts(
-        visual=r"visual\.trunk\..*",
-        tower=r"visual\..*",
-        block=r"visual\.trunk\.blocks\.(\d+)\..*",
-        after=r"visual\.(trunk\.norm|head)\..*",
-        projection=r"visual\.head\.proj\..*",
-        lora=r"visual\.trunk\.blocks\.\d+\.(attn\.(qkv|proj)|mlp\.fc[12])",
-    ),
-    "medclip-swin": Parts(
-        visual=r"vision_model\..*",
-        tower=r"vision_model\..*",
-        block=r"vision_model\.model\.encoder\.layers\.(\d+)\.blocks\.(\d+)\..*",
-        between=r"vision_model\.model\.encoder\.layers\.(\d+)\.downsample\..*",
-        after=r"vision_model\.(model\.layernorm|projection_head)\..*",
-        projection=r"vision_model\.projection_head\..*",
-        lora=(
-            r"vision_model\.model\.encoder\.layers\.\d+\.blocks\.\d+\."
-            r"(attention\.self\.(query|key|value)|attention\.output\.dense|intermediate\.dense|output\.dense)"
-        ),
-    ),
-    "medclip-resnet": Parts(
-        visual=r"vision_model\..*",
-        tower=r"vision_model\..*",
-        block=r"vision_model\.model\.layer(\d+)\.(\d+)\..*",
-        after=r"vision_model\.model\.fc\..*",
-        projection=r"vision_model\.model\.fc\..*",
-        lora=r"vision_model\.model\.layer\d+\.\d+\.conv[123]",
-    ),
-}  # fmt: skip
-
-_TEXT_DROPOUT: dict[str, str] = {
-    "biomedclip": "text.transformer.embeddings.dropout",
-    "medclip-swin": "text_model.model.embeddings.dropout",
-    "medclip-resnet": "text_model.model.embeddings.dropout",
-}
-
-
-def family_of(encoder: DualEncoder) -> str:
-    """The key of `FAMILIES` for an encoder.
+def parts_of(encoder: DualEncoder) -> Parts:
+    """How the encoder's family names the parts of its image tower.
 
     Raises:
-        UnsupportedError: it is of a family whose parts are not known here.
+        UnsupportedError: it is of a family of which nobody says so.
     """
-    family = encoder.spec.family
-    if family == "medclip":
-        resnet = any(name.startswith("vision_model.model.layer4.") for name, _ in encoder.module.named_parameters())
-        family = "medclip-resnet" if resnet else "medclip-swin"
-    if family not in FAMILIES:
+    family = family_of(encoder)
+    if family is None or family.parts is None:
         raise UnsupportedError(
             f"fine-tuning does not know the parts of {encoder.spec.name!r}, of the family {encoder.spec.family!r}; "
-            f"known: {', '.join(FAMILIES)}"
+            f"known: {', '.join(name for name, one in ENCODERS.items() if one.parts is not None)}"
         )
-    return family
+    return family.parts
 
 
 def select(encoder: DualEncoder, what: Trainable) -> dict[str, nn.Parameter]:
@@ -152,7 +74,7 @@ def select(encoder: DualEncoder, what: Trainable) -> dict[str, nn.Parameter]:
     """
     if what.what == "lora":
         raise SettingsError("LoRA's factors are no parameters of the encoder: they exist only while it is fine-tuned")
-    parts = FAMILIES[family_of(encoder)]
+    parts = parts_of(encoder)
     named = dict(encoder.module.named_parameters())
     pattern = {"visual": parts.visual, "visual+projection": parts.tower, "projection": parts.projection}.get(what.what)
     wanted = _last_blocks(parts, list(named), what.blocks) if pattern is None else _matching(pattern, named)
@@ -172,10 +94,9 @@ def frozen_layer(encoder: DualEncoder, what: Trainable) -> int | None:
         return encoder.spec.layers - 1
     if what.what != "last-blocks":
         return None
-    family = family_of(encoder)
-    places = _places(FAMILIES[family].block, [name for name, _ in encoder.module.named_parameters()])
-    first = sorted(set(places.values()))[-what.blocks][0]
-    layer = first - (2 if family == "medclip-resnet" else 1)  # a ResNet's stages are numbered from 1
+    parts = parts_of(encoder)
+    places = _places(parts.block, [name for name, _ in encoder.module.named_parameters()])
+    layer = sorted(set(places.values()))[-what.blocks][0] - parts.first - 1
     return layer if layer >= 0 else None
 
 
@@ -205,8 +126,8 @@ def training(encoder: DualEncoder, what: Trainable) -> Iterator[dict[str, nn.Par
 
 def text_dropout(encoder: DualEncoder) -> nn.Module | None:
     """The dropout after the text embeddings, which the authors' scripts left active; None where a family has none."""
-    path = _TEXT_DROPOUT.get(family_of(encoder))
-    return None if path is None else encoder.module.get_submodule(path)
+    path = parts_of(encoder).text_dropout
+    return encoder.module.get_submodule(path) if path else None
 
 
 @contextmanager
@@ -215,7 +136,7 @@ def _low_rank(encoder: DualEncoder, what: Trainable) -> Iterator[dict[str, nn.Pa
         from peft import LoraConfig, get_peft_model
     except ModuleNotFoundError as error:
         raise MissingDependencyError("LoRA needs peft, which is not installed: pip install 'medkt[lora]'") from error
-    targets = FAMILIES[family_of(encoder)].lora
+    targets = parts_of(encoder).lora
     config = LoraConfig(r=what.rank, lora_alpha=what.alpha, lora_dropout=0.0, target_modules=targets)
     wrapped = get_peft_model(encoder.module, config)
     wrapped.eval()

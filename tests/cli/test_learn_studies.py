@@ -13,8 +13,8 @@ from medkt.requests.learn_studies import require_rehearsal
 from medkt.transfer.learn_settings import LearnSettings
 
 
-def asked(preset: str, family: str = "biomedclip", **given: Any) -> None:
-    encoder: Any = SimpleNamespace(spec=SimpleNamespace(family=family, name="BiomedCLIP"))
+def asked(preset: str, drawn: bool = False, **given: Any) -> None:
+    encoder: Any = SimpleNamespace(spec=SimpleNamespace(drawn=drawn, name="BiomedCLIP"))
     require_rehearsal(LearnRequest(concept="us_cyst", **given), encoder, resolve_learning(LearnSettings, preset=preset))
 
 
@@ -41,5 +41,5 @@ def test_studies_a_published_way_or_the_users_word_let_it_pass(preset: str, give
 
 
 def test_the_small_model_may_be_taught_by_drawn_pictures() -> None:
-    asked("local", family="small")
-    asked("fast", family="small")
+    asked("local", drawn=True)
+    asked("fast", drawn=True)

@@ -141,7 +141,7 @@ def test_what_is_not_carried_has_an_exit_code_and_no_file(tmp_path: Path, capsys
 def test_another_model_than_the_demonstration_is_told_that_drawn_pictures_are_not_its_own(tmp_path: Path) -> None:
     spec = load_small().spec
     folder = StudyFolder.of(normals(tmp_path / "normals", 2), domain("ultrasound"), load_concept("us_phyllodes"))
-    (note,) = drawn_notes(replace(spec, name="biomedclip", family="biomedclip"), {})
+    (note,) = drawn_notes(replace(spec, name="biomedclip", drawn=False), {})
     assert note.startswith("biomedclip was not made for drawn pictures")
-    assert drawn_notes(replace(spec, family="biomedclip"), {"normals": folder}) == []
+    assert drawn_notes(replace(spec, drawn=False), {"normals": folder}) == []
     assert drawn_notes(spec, {}) == []

@@ -315,4 +315,4 @@ def test_import_brings_weights_and_tokenizer(tmp_path: Path, monkeypatch: pytest
 def test_a_changed_file_in_the_store_is_not_loaded() -> None:
     (install("sam-vit-b") / "w.pth").write_bytes(b"changed")
     with pytest.raises(WeightsError, match="the file is damaged or another"):
-        registry.load_segmenter_model("sam-vit-b")
+        registry.load("sam-vit-b", "segmenter")

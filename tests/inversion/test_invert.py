@@ -9,7 +9,8 @@ from torch.nn import functional
 
 from inversion.toy_encoder import SIDE, Toy, ToyMatcher
 from medkt.errors import InputError, NumericalError, SettingsError
-from medkt.inversion import InversionSettings, Matcher, invert, normalised
+from medkt.inversion import InversionSettings, Matcher, invert
+from medkt.models.framing import normalise
 
 TEXTS = ("a round bright spot", "several dark lines", "a ring")
 FEW = InversionSettings(steps=5, jitter=2, lr=0.1, channels=3)
@@ -41,7 +42,7 @@ def test_images_come_to_fit_the_text(settings: InversionSettings) -> None:
     assert float(found.similarity.mean()) > found.curve[0][1] + 0.2
     if settings.channels == 1:
         assert torch.equal(found.pixels[:, :, 0], found.pixels[:, :, 2])
-    features = encoder.encode_image(normalised(encoder.spec, found.pixels.flatten(0, 1)))
+    features = encoder.encode_image(normalise(found.pixels.flatten(0, 1), encoder.spec))
     wanted = encoder.encode_text(encoder.tokenize(TEXTS[:2])).repeat_interleave(2, dim=0)
     said = functional.cosine_similarity(features, wanted).reshape(2, 2)
     torch.testing.assert_close(found.similarity, said.detach())
@@ -49,7 +50,7 @@ def test_images_come_to_fit_the_text(settings: InversionSettings) -> None:
 
 def test_normalised_by_hand() -> None:
     pixels = torch.tensor([0.4, 0.75, 0.3])[:, None, None].expand(3, 2, 2)
-    torch.testing.assert_close(normalised(Toy.spec, pixels)[:, 0, 0], torch.tensor([0.0, 1.0, -1.0]))
+    torch.testing.assert_close(normalise(pixels, Toy.spec)[:, 0, 0], torch.tensor([0.0, 1.0, -1.0]))
 
 
 @pytest.mark.parametrize("settings", [FEW, PIXELS, replace(FEW, optimiser="lbfgs", steps=1)])
@@ -160,7 +161,7 @@ def test_a_matching_head() -> None:
     settings = replace(FEW, similarity="cross_entropy", steps=30, affine_p=0.0)
     found = invert(head, TEXTS[:2], settings, images=2)
     assert float(found.similarity.mean()) > found.curve[0][1]
-    pixels = normalised(head.spec, found.pixels[1])
+    pixels = normalise(found.pixels[1], head.spec)
     logits = head.match_logits(pixels, head.tokenize([TEXTS[1]] * 2))
     torch.testing.assert_close(found.similarity[1], logits.softmax(dim=-1)[:, 1].detach())
 

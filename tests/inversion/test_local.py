@@ -11,9 +11,10 @@ from torch.nn import functional
 
 from inversion.toy_encoder import SIDE, Toy
 from medkt.errors import InputError, NumericalError, SettingsError
-from medkt.inversion import InversionSettings, LocalSettings, invert_cached, local_invert, normalised
+from medkt.inversion import InversionSettings, LocalSettings, invert_cached, local_invert
 from medkt.inversion.local import blob, body_of, places
 from medkt.inversion.sheet import contact_sheet
+from medkt.models.framing import normalise
 
 TEXTS = ("a round bright spot", "several dark lines")
 FEW = LocalSettings(steps=6, radius=(0.1, 0.2), dtype="float32")
@@ -30,11 +31,11 @@ def test_lesions_come_to_fit_the_text_and_the_rest_stays() -> None:
     found = local_invert(encoder, TEXTS, replace(FEW, steps=30), start=studies)
     assert found.pixels.shape == (2, 3, 3, SIDE, SIDE)
     assert 0 <= float(found.pixels.min()) < float(found.pixels.max()) <= 1
-    plain = encoder.encode_image(normalised(encoder.spec, studies[0].expand(-1, 3, -1, -1)))
+    plain = encoder.encode_image(normalise(studies[0].expand(-1, 3, -1, -1), encoder.spec))
     wanted = encoder.encode_text(encoder.tokenize(TEXTS))
     was = functional.cosine_similarity(plain[None], wanted[:, None], dim=-1)
     assert bool((found.similarity > was).all())
-    features = encoder.encode_image(normalised(encoder.spec, found.pixels.flatten(0, 1)))
+    features = encoder.encode_image(normalise(found.pixels.flatten(0, 1), encoder.spec))
     said = functional.cosine_similarity(features, wanted.repeat_interleave(3, dim=0)).reshape(2, 3)
     torch.testing.assert_close(found.similarity, said.detach())
     moved = (found.pixels[:, :, :1] - studies).abs() > 1e-3

@@ -9,8 +9,9 @@ import torch
 from inversion.toy_encoder import SIDE, Toy
 from medkt.config import resolve
 from medkt.errors import InputError, SettingsError
-from medkt.inversion import InversionSettings, invert, invert_hidden, normalised
+from medkt.inversion import InversionSettings, invert, invert_hidden
 from medkt.inversion.regularizers import gram
+from medkt.models.framing import normalise
 
 TEXTS = ("a round bright spot", "a ring")
 FREE = replace(resolve(InversionSettings, preset="partial", folder="inversion"), gram=0.0, steps=30)
@@ -34,7 +35,7 @@ def test_the_state_comes_to_fit_the_text() -> None:
 def test_gram_pulls_towards_the_references() -> None:
     encoder = Toy().eval()
     references = torch.rand(3, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1)) * 0.3
-    style = gram(encoder.image_prefix(normalised(encoder.spec, references), 0)).mean(dim=0).detach()
+    style = gram(encoder.image_prefix(normalise(references, encoder.spec), 0)).mean(dim=0).detach()
     apart = []
     for weight in (0.0, 100.0):
         found = invert_hidden(encoder, TEXTS[:1], replace(FREE, gram=weight), references=references, images=2)
@@ -47,7 +48,7 @@ def test_a_start_is_where_it_starts() -> None:
     start = torch.rand(2, 3, SIDE, SIDE)
     still = replace(FREE, steps=1, lr=1e-9)
     found = invert_hidden(encoder, TEXTS[:1], still, images=2, start=start)
-    torch.testing.assert_close(found.hidden[0], encoder.image_prefix(normalised(encoder.spec, start), 0).detach())
+    torch.testing.assert_close(found.hidden[0], encoder.image_prefix(normalise(start, encoder.spec), 0).detach())
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from medkt.audit.fingerprints import Fingerprints
 from medkt.concepts import Caption, Concept, load_concept
 from medkt.domains import domain
 from medkt.errors import InputError
-from medkt.inversion import normalised
 from medkt.learning.own import Folders, at_most, read_own, shown_to
+from medkt.models.framing import normalise
 from medkt.models.small import load_small
 from medkt.models.small.dual_encoder import SmallEncoder
 from medkt.phantom.drawers import DRAWERS, draw_normal
@@ -85,7 +85,7 @@ def mixture(count: int = 24, seed: int = 6) -> list[Plane]:
 
 def test_studies_are_kept_as_the_encoder_takes_them(encoder: SmallEncoder) -> None:
     plane = normal(0)
-    again = normalised(encoder.spec, shown_to(encoder, plane))
+    again = normalise(shown_to(encoder, plane), encoder.spec)
     torch.testing.assert_close(again, prepare_plane(encoder, plane).pixels, rtol=0, atol=1e-5)
     found = read_own(encoder, CONCEPT, KIND, Folders(normals=held(*map(normal, range(6)))))
     assert found.given.record == {"normals": 6}

@@ -22,6 +22,7 @@ from medkt.models.encoder import DualEncoder
 from medkt.models.medclip import MedClipSize, build_medclip, load_medclip
 from medkt.models.medclip import harmless as medclip_harmless
 from medkt.models.records import record_of, records
+from medkt.models.registry import find
 from medkt.models.sam import load_sam
 from medkt.models.swin import SwinSize
 
@@ -422,7 +423,9 @@ def test_sam_preprocessing_tells_medsam_apart(tmp_path: Path, monkeypatch: pytes
             torch.save(state, folder / "mine.pth")
             entry = store.StoredFile(sha256=sha256_of(folder / "mine.pth"), size=1, source="", stated=False)
             store.write_manifest(folder, name, "mine.pth", {"mine.pth": entry})
-        _, facts[name] = load_sam(name, build=lambda: _build_sam(16, 2, 2, [1]))
+        record, weights = find(name, "segmenter")
+        assert weights is not None
+        _, facts[name] = load_sam(weights, record, build=lambda: _build_sam(16, 2, 2, [1]))
     assert (facts["medsam"].framing, facts["medsam"].stretch, facts["medsam"].prompts) == ("squash", True, ("box",))
     assert facts["sam-vit-b"].framing == "corner"
     assert [round(255 * value, 3) for value in facts["sam-vit-b"].mean] == [123.675, 116.28, 103.53]

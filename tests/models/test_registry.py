@@ -1,6 +1,7 @@
 """From names and paths to models; what is known of each; the published tokenizers."""
 
 import gzip
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,10 +16,12 @@ from medkt.models import registry, store
 from medkt.models.clip import SIZES, _tokenizer
 from medkt.models.dual import spec_of
 from medkt.models.encoder import DualEncoder
+from medkt.models.family import EncoderFamily, SegmenterFamily
 from medkt.models.framing import frame_plane
 from medkt.models.recognise import recognise
-from medkt.models.records import record_of, records
+from medkt.models.records import DOORS, record_of, records
 from medkt.models.wordpiece import read_word_pieces
+from medkt.segmentation.segmenter import Segmenter
 
 ENCODERS = [name for name, record in records("encoder").items() if record.files]
 SEGMENTERS = [name for name, record in records("segmenter").items() if record.files]
@@ -27,8 +30,10 @@ SEGMENTERS = [name for name, record in records("segmenter").items() if record.fi
 def test_every_record_is_complete() -> None:
     for kind in ("encoder", "segmenter"):
         for record in records(kind).values():
-            module, function = registry.BUILDERS[record.kind, record.family].split(":")
-            assert find_spec(module), function
+            family = DOORS[record.kind][record.family]
+            assert isinstance(family, EncoderFamily if kind == "encoder" else SegmenterFamily)
+            assert all(find_spec(package) for package in family.needs)
+            assert bool(family.needs) == (record.extra is not None)
             assert record.title
             assert record.citation
             assert record.licence.summary
@@ -40,7 +45,7 @@ def test_every_record_is_complete() -> None:
 def test_every_spec_makes_sense(name: str) -> None:
     record = record_of(name)
     spec = spec_of(record, "")
-    assert spec.family in ("clip", "biomedclip", "medclip")
+    assert spec.family == record.family
     assert 0 <= spec.default_layer < spec.layers
     assert len(record.grid) in (1, spec.layers)
     assert frame_plane(50, 60, spec.input_size, spec.framing).size == 224
@@ -56,7 +61,9 @@ def test_openai_digests_stand_in_the_address() -> None:
 
 def test_the_small_models_need_no_files() -> None:
     assert isinstance(registry.load_encoder("small"), DualEncoder)
-    assert isinstance(registry.load_segmenter_model("small"), torch.nn.Module)
+    (segmenter, digest), record = registry.load("small", "segmenter")
+    assert isinstance(segmenter, Segmenter)
+    assert (len(digest), record.name) == (64, "small")
 
 
 @pytest.mark.parametrize("name", ENCODERS)
@@ -69,14 +76,11 @@ def test_unknown_names() -> None:
     with pytest.raises(UnknownNameError, match=r"'clop' is neither a known encoder nor a path .*biomedclip"):
         registry.load_encoder("clop")
     with pytest.raises(UnknownNameError, match=r"neither a known segmenter .*known: small, sam-vit-b"):
-        registry.load_segmenter_model("biomedclip")
+        registry.load("biomedclip", "segmenter")
 
 
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def absent(module: str) -> None:
-        raise ModuleNotFoundError("No module named 'open_clip'", name="open_clip")
-
-    monkeypatch.setattr(registry, "import_module", absent)
+    monkeypatch.setitem(sys.modules, "open_clip", None)
     with pytest.raises(MissingDependencyError, match=r"needs open_clip, .*pip install 'medkt\[clip\]'"):
         registry.build(record_of("clip-vit-b-32"), Path("x"))
 
@@ -131,7 +135,7 @@ def test_folders_without_one_weights_file(tmp_path: Path) -> None:
     save(MARKS["sam-vit-b"], tmp_path / "a.pt")
     save(MARKS["sam-vit-b"], tmp_path / "b.pth")
     with pytest.raises(AmbiguousInputError, match=r"holds several weights: a\.pt, b\.pth"):
-        registry.load_segmenter_model(tmp_path)
+        registry.load(tmp_path, "segmenter")
 
 
 def test_a_file_of_no_known_model(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ def spec(name: str, layers: int, default_layer: int) -> EncoderSpec:
     return EncoderSpec(
         name=name,
         family="small",
+        segmenter="small",
+        drawn=True,
         input_size=SIDE,
         mean=(0.5, 0.5, 0.5),
         std=(0.25, 0.25, 0.25),

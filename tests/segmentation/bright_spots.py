@@ -25,6 +25,8 @@ class BrightSpots(nn.Module):
     spec = EncoderSpec(
         name="bright-spots",
         family="small",
+        segmenter="small",
+        drawn=True,
         input_size=32,
         mean=(0.0, 0.0, 0.0),
         std=(1.0, 1.0, 1.0),

@@ -12,7 +12,8 @@ from medkt.concepts import load_concept
 from medkt.config import resolve_learning
 from medkt.domains import domain
 from medkt.errors import InputError, SettingsError
-from medkt.inversion import invert_cached, normalised
+from medkt.inversion import invert_cached
+from medkt.models.framing import normalise
 from medkt.models.small import load_small
 from medkt.models.small.dual_encoder import SmallEncoder
 from medkt.models.weights import weights_digest
@@ -116,7 +117,7 @@ def test_published_presets_match_each_image_with_its_own_caption_alone(
     assert captions.caption_of_image == (0, 0, 1)
     for image, caption in zip(images, captions.caption_of_image, strict=True):
         made = invert_cached(encoder, [words.described[caption]], how, images=2, seed=0, folder=cache)
-        assert any(torch.equal(image, normalised(encoder.spec, one)) for one in made.pixels[0])
+        assert any(torch.equal(image, normalise(one, encoder.spec)) for one in made.pixels[0])
 
 
 def test_own_presets_match_every_text_of_the_concept() -> None:

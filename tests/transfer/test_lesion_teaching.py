@@ -12,7 +12,8 @@ from medkt.concepts import load_concept
 from medkt.config import resolve_learning
 from medkt.domains import domain
 from medkt.errors import InputError, SettingsError
-from medkt.inversion import LocalSettings, normalised
+from medkt.inversion import LocalSettings
+from medkt.models.framing import normalise
 from medkt.models.small import load_small
 from medkt.models.small.dual_encoder import SmallEncoder
 from medkt.models.weights import weights_digest
@@ -134,7 +135,7 @@ def test_each_rival_is_taught_its_own_caption(
     assert captions.own[0] == material.vocabulary.own
     assert [set(own) for own in captions.own[1:]] == [{text} for text in material.rivals.texts]
     assert captions.of_image == (0, 0, 0, 1, 2) * 2
-    assert torch.equal(images[4], normalised(encoder.spec, material.rivals.pixels[1, 0]))
+    assert torch.equal(images[4], normalise(material.rivals.pixels[1, 0], encoder.spec))
 
 
 def test_the_bounded_stop_stays_where_other_studies_would_take_the_name(

@@ -11,12 +11,13 @@ from families import FULL, SMALL, watched
 
 from medkt.errors import SettingsError, UnsupportedError
 from medkt.models.encoder import DualEncoder
+from medkt.models.records import ENCODERS
 from medkt.models.small import load_small
 from medkt.models.weights import weights_digest
 from medkt.transfer.copies import respecified
 from medkt.transfer.finetune import Captions, FinetuneSettings, finetune
 from medkt.transfer.rehearsal import features_of, look
-from medkt.transfer.trainable import FAMILIES, Trainable, frozen_layer, select, text_dropout
+from medkt.transfer.trainable import Trainable, frozen_layer, select, text_dropout
 
 WORDS = Captions(own=(("a moonlet is a small tumour",),), others=("no finding", "small effusion"))
 
@@ -178,5 +179,5 @@ def test_refusals(tmp_path: Path) -> None:
 
 def test_an_unknown_family(tmp_path: Path) -> None:
     encoder = SMALL["clip"](tmp_path)
-    with pytest.raises(UnsupportedError, match=f"of the family 'vilt'; known: {', '.join(FAMILIES)}"):
+    with pytest.raises(UnsupportedError, match=f"of the family 'vilt'; known: {', '.join(ENCODERS)}"):
         select(respecified(encoder, replace(encoder.spec, family="vilt")), Trainable())

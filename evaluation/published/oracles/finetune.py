@@ -13,8 +13,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from medkt.config import resolve
-from medkt.inversion import normalised
 from medkt.models.encoder import DualEncoder
+from medkt.models.framing import normalise
 from medkt.models.hugging_face import biomedclip_layout
 from medkt.transfer.finetune import Captions, FinetuneSettings
 from medkt.transfer.finetune import finetune as tune
@@ -75,7 +75,7 @@ def _tuned(
     captions = Captions(own=((str(oracle["caption"]),),))
     with patch.object(_MODULE, "_noisy_texts", noisy):
         adapted = tune(
-            encoder, normalised(encoder.spec, pixels), captions, replace(settings, shuffle=False),
+            encoder, normalise(pixels, encoder.spec), captions, replace(settings, shuffle=False),
             on_step=lambda step: losses.append(step.loss),
         )  # fmt: skip
     return losses, adapted.module.state_dict()

@@ -21,6 +21,8 @@ from torch.nn import functional as F  # noqa: N812
 from medkt.bounds import parse_json
 from medkt.errors import UnknownNameError, WeightsError
 from medkt.models.encoder import EncoderSpec, TokenGrid, Tokens
+from medkt.models.family import EncoderFamily, Parts
+from medkt.models.records import record_of
 from medkt.models.small.towers import Towers, TowerSettings
 from medkt.models.text_layers import TextPieces, TextState, pieces_of, require_text_layer
 
@@ -181,7 +183,9 @@ def load_small(device: str | torch.device = "cpu", *, folder: Path = WEIGHTS) ->
     state = read_weights(folder / "encoder.safetensors", sha256=record["sha256"])
     load_exactly(towers, state, folder / "encoder.safetensors")
     tokenizer = read_tokenizer(folder / "tokenizer.json", sha256=record["tokenizer_sha256"])
-    return SmallEncoder(towers.eval().to(device), tokenizer, EncoderSpec(**spec, digest=record["sha256"]))
+    known = record_of("small", "encoder")
+    spec |= {"digest": record["sha256"], "segmenter": known.segmenter, "drawn": known.drawn}
+    return SmallEncoder(towers.eval().to(device), tokenizer, EncoderSpec(**spec))
 
 
 def read_record(path: Path) -> dict[str, Any]:
@@ -240,3 +244,18 @@ def _read_bytes(path: Path, sha256: str) -> bytes:
     if found != sha256:
         raise WeightsError(f"{path} has SHA-256 {found}, expected {sha256}: it was changed; reinstall medkt")
     return content
+
+
+FAMILY = EncoderFamily(
+    load=load_small,
+    parts=Parts(
+        visual=r"image\..*",
+        tower=r"image\..*",
+        block=r"image\.blocks\.(\d+)\..*",
+        after=r"image\.head\..*",
+        projection=r"image\.head\.project\..*",
+        lora=r"image\.blocks\.\d+\.(attention\.(qkv|out)|mlp\.[02])",
+    ),
+    beside=WEIGHTS,
+)
+"""What is known of the small model, which ships with medkt: no file of it is recognised."""

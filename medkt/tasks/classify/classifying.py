@@ -15,7 +15,7 @@ from typing import Any
 
 from medkt.datasets.reference import read_case_image
 from medkt.guard import default_guard
-from medkt.inversion.invert import device_of
+from medkt.models.module import device_of
 from medkt.models.registry import load_encoder
 from medkt.pipeline import Classification, ConceptScore, View, classify, resolve_device
 from medkt.pipeline.words import require_words
