@@ -16,11 +16,7 @@ from medkt.errors import OutputError
 from medkt.io.parts import part_beside
 from medkt.io.sha256 import sha256_of_json
 from medkt.metrics import CaseResult
-<<<<<<< HEAD:medkt/tasks/segment/studies.py
-=======
-from medkt.models.digest import sha256_of_json
 from medkt.models.module import device_of
->>>>>>> 859995f (One record an encoder family, in its own module; doors for families that packages add):medkt/cohort/studies.py
 from medkt.pipeline import FindingResult, Pipeline, Study, StudyResult, View
 from medkt.pipeline.words import require_words
 from medkt.records import as_plain
