@@ -19,7 +19,7 @@ from dataset_mistakes import COMMON, MISTAKES, OPTIONS  # noqa: E402
 from dataset_trees import TREES  # noqa: E402
 
 from medkt.about import __version__  # noqa: E402
-from medkt.datasets.builders import BUILDERS, build_manifest  # noqa: E402
+from medkt.datasets.builders import LAYOUTS, build_manifest  # noqa: E402
 from medkt.errors import MedktError  # noqa: E402
 
 
@@ -42,7 +42,7 @@ def main() -> int:
     arguments = parser.parse_args()
     rows: list[tuple[str, str, str]] = []
     with tempfile.TemporaryDirectory() as name:
-        for layout in BUILDERS:
+        for layout in LAYOUTS.own:
             sound = Path(name) / "sound" / layout
             sound.mkdir(parents=True)
             TREES[layout](sound)
@@ -54,7 +54,7 @@ def main() -> int:
     lines = [
         "# What medkt says to mistakes in data sets",
         "",
-        f"medkt {__version__}, `python evaluation/bad_datasets_table.py --write`. {len(rows)} mistakes in {len(BUILDERS)} layouts; "
+        f"medkt {__version__}, `python evaluation/bad_datasets_table.py --write`. {len(rows)} mistakes in {len(LAYOUTS.own)} layouts; "
         f"{silent} passed unnoticed. Each is also a test in `tests/datasets`. Exit code 2 (3 where one of several must be chosen).",
         "",
         "| layout | mistake | message |",

@@ -11,9 +11,9 @@ from types import MappingProxyType
 from medkt.concepts.captions import read_concepts, slug
 from medkt.concepts.concept import Caption, Concept, Role
 from medkt.concepts.package import SUFFIX, read_package
-from medkt.concepts.schema import MODALITIES
 from medkt.concepts.wordlike import is_text, plain_text
 from medkt.errors import AmbiguousInputError, InputError, SettingsError, UnknownNameError
+from medkt.modalities import MODALITIES
 from medkt.resources import data_file
 
 
@@ -21,10 +21,11 @@ from medkt.resources import data_file
 def concepts() -> Mapping[str, Concept]:
     """Every concept that ships with medkt, by id, in file order."""
     made: dict[str, Concept] = {}
-    for modality in MODALITIES:
-        for concept in read_concepts(data_file(f"radiology_captions/{modality}.yaml")):
+    folder = data_file("radiology_captions")
+    for path in (folder / f"{modality}.yaml" for modality in MODALITIES.own):
+        for concept in read_concepts(path) if path.is_file() else ():
             if concept.id in made:
-                raise SettingsError(f"radiology_captions/{modality}.yaml: concept id {concept.id!r} is used twice")
+                raise SettingsError(f"radiology_captions/{path.name}: concept id {concept.id!r} is used twice")
             made[concept.id] = concept
     return MappingProxyType(made)
 

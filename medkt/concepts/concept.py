@@ -45,7 +45,7 @@ class Concept:
         id: lower-case letters, digits and underscores; names files and results.
         name: as a radiologist writes it.
         captions: at least one that may be a prompt; free text given by a user is the only caption.
-        modality: the domain it belongs to ("cxr", "ct", "mri", "ultrasound"), "" for any.
+        modality: the domain it belongs to, a name of `medkt.modalities`; "" for any.
         category, type, region: codes for a DICOM segment; `type` defaults to `category` where no code is known.
         colour: display colour, sRGB 0-255.
         smallest_visible_mm: diameter below which this finding is not expected to show, or None.

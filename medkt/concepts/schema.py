@@ -9,9 +9,9 @@ from typing import Any
 from medkt.concepts.concept import ROLES, mentions
 from medkt.concepts.document import Document, Steps
 from medkt.concepts.problem import Problem
+from medkt.modalities import MODALITIES
 
 VERSION = 1
-MODALITIES = ("cxr", "ct", "mri", "ultrasound")
 LONGEST_ID = 48
 LONGEST_CAPTION = 1000
 """Characters. The longest text that any of our encoders reads is 256 tokens."""
@@ -76,7 +76,7 @@ class _Checker:
             newer = "update medkt" if raw["version"] > VERSION else f"write version: {VERSION}"
             message = f"concepts files of version {raw['version']} are not known, only {VERSION}"
             yield self._problem(("version",), "version", message, newer)
-        if _is(raw.get("modality"), str) and raw["modality"] not in ("", *MODALITIES):
+        if _is(raw.get("modality"), str) and raw["modality"] and raw["modality"] not in MODALITIES:
             message = f"modality is {raw['modality']!r}, expected one of {', '.join(MODALITIES)}, or ''"
             yield self._problem(("modality",), "modality", message, "'' is for words that fit any image")
         for key, value in raw["sources"].items():

@@ -6,13 +6,14 @@ import re
 from collections.abc import Sequence
 
 from medkt.concepts.concept import mentions
-from medkt.concepts.schema import LONGEST_ID, MODALITIES, VERSION
+from medkt.concepts.schema import LONGEST_ID, VERSION
 from medkt.errors import SettingsError, UnknownNameError
+from medkt.modalities import MODALITIES
 
 PLACEHOLDER = "REPLACE"
 """Stands where words are still to be written; `medkt concept lint` asks for them."""
 
-# a look in the modality's own terms, an image of it, and the fields that only it has
+# a look in the modality's own terms, an image of it, and the fields that only it has; of others plain words
 _SAMPLES = {
     "cxr": ("a single round bright spot with a sharp margin in the lung", "a chest radiograph", ""),
     "ct": (
@@ -61,7 +62,7 @@ def skeleton(
     """A commented concepts file for one concept.
 
     Args:
-        modality: "cxr", "ct", "mri" or "ultrasound".
+        modality: a name of `medkt.modalities`.
         name: the finding; a placeholder without.
         captions: descriptions; those without the name are for inversion, all serve fine-tuning.
         licence: of the words; a placeholder without.
@@ -73,7 +74,8 @@ def skeleton(
     """
     if modality not in MODALITIES:
         raise UnknownNameError(f"no modality {modality!r}; known: {', '.join(MODALITIES)}")
-    look, image, fields = _SAMPLES[modality]
+    plain = ("a single round bright spot with a sharp margin", f"an image of the modality {modality}", "")
+    look, image, fields = _SAMPLES.get(modality, plain)
     looks = [text for text in captions if not mentions(text, [name])] if name else list(captions)
     if captions and not looks:
         raise SettingsError(f"every caption holds the name {name!r}; give one --caption that only says what is seen")

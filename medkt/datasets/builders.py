@@ -1,39 +1,46 @@
-"""Every layout that medkt knows, by name, and the first look at what a builder found."""
+"""Every layout of a data set, by name, and the first look at what a builder found."""
 
-from collections.abc import Sequence
-from importlib import import_module
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from medkt.datasets.case import Case
 from medkt.datasets.manifest import Manifest
-from medkt.errors import InputError, UnknownNameError, UnreadableError
+from medkt.doors import Door
+from medkt.errors import InputError, UnreadableError
 
 CHECKED = 20  # cases of which the files are read before anything is computed
 
-BUILDERS = {  # the module whose `build` reads it; some load a library of their own
-    "paired": "medkt.datasets.paired",
-    "nnunet": "medkt.datasets.nnunet",
-    "decathlon": "medkt.datasets.decathlon",
-    "bids": "medkt.datasets.bids",
-    "medclipsam": "medkt.datasets.medclipsam",
-    "coco": "medkt.datasets.coco_set",
-    "dicom": "medkt.datasets.dicom_outlines",
-    "busi": "medkt.datasets.busi",
-    "udiat": "medkt.datasets.udiat",
-    "unitochest": "medkt.datasets.unitochest",
-    "siim": "medkt.datasets.siim",
-    "brats": "medkt.datasets.brats",
-    "jsrt": "medkt.datasets.jsrt",
-    "chexpert": "medkt.datasets.chexpert",
-}
+LAYOUTS: Door[Callable[..., Manifest]] = (
+    Door(  # each takes the root and options of its own; some load a library of theirs
+        group="medkt.layouts",
+        what="layout",
+        kind="collections.abc:Callable",
+        own={
+            "paired": "medkt.datasets.paired:build",
+            "nnunet": "medkt.datasets.nnunet:build",
+            "decathlon": "medkt.datasets.decathlon:build",
+            "bids": "medkt.datasets.bids:build",
+            "medclipsam": "medkt.datasets.medclipsam:build",
+            "coco": "medkt.datasets.coco_set:build",
+            "dicom": "medkt.datasets.dicom_outlines:build",
+            "busi": "medkt.datasets.busi:build",
+            "udiat": "medkt.datasets.udiat:build",
+            "unitochest": "medkt.datasets.unitochest:build",
+            "siim": "medkt.datasets.siim:build",
+            "brats": "medkt.datasets.brats:build",
+            "jsrt": "medkt.datasets.jsrt:build",
+            "chexpert": "medkt.datasets.chexpert:build",
+        },
+    )
+)
 
 
 def build_manifest(layout: str, root: str | Path, *, checked: int | None = CHECKED, **options: Any) -> Manifest:
     """The manifest of a data set on disk, with the files of some of its cases read.
 
     Args:
-        layout: a name of `BUILDERS`.
+        layout: a name of `LAYOUTS`.
         root: the folder of the data set.
         checked: how many cases, spread over the set, are read at once; None for all, 0 for none. The others are read
             when they are worked on, with the same checks.
@@ -45,8 +52,6 @@ def build_manifest(layout: str, root: str | Path, *, checked: int | None = CHECK
     Example:
         >>> manifest = build_manifest("busi", "Dataset_BUSI_with_GT")  # doctest: +SKIP
     """
-    if layout not in BUILDERS:
-        raise UnknownNameError(f"no layout {layout!r}; known: {', '.join(BUILDERS)}")
     manifest = _built(layout, root, options)
     check_files(manifest.cases, count=checked)
     return manifest
@@ -54,8 +59,9 @@ def build_manifest(layout: str, root: str | Path, *, checked: int | None = CHECK
 
 def _built(layout: str, root: str | Path, options: dict[str, Any]) -> Manifest:
     """What the layout's own `build` gives; what a table of the data set calls files may be no name of a file."""
+    build = LAYOUTS[layout]
     try:
-        manifest: Manifest = import_module(BUILDERS[layout]).build(root, **options)
+        manifest = build(root, **options)
     except UnicodeDecodeError as error:
         raise UnreadableError(f"{root}: a table of the layout {layout} is not UTF-8 text ({error.reason})") from error
     except OSError as error:

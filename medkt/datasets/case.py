@@ -6,15 +6,10 @@ from pathlib import Path
 
 from medkt.errors import InputError
 from medkt.io.mask_choice import MaskChoice
+from medkt.modalities import MODALITIES
 
 REFERENCE_KINDS = ("", "mask", "empty", "rle", "coco", "rtstruct")
 IMAGE_KINDS = ("", "jsrt")
-DOMAINS = (
-    "cxr",
-    "ct",
-    "mri",
-    "ultrasound",
-)  # those of medkt.domains, which this layer does not import; a test compares
 LONGEST_ID = 128
 _ID_MARKS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 
@@ -37,7 +32,7 @@ class Case:
         reference_key: "mask": label values or segment numbers as "1" or "1+3", "all" for all together, ">200" or ">=0.5"
             for a threshold, "" for its only label (`medkt.io.mask_choice`); "rle": the image's name in the CSV; "coco": "image id" or "image id:category id"; "rtstruct": the name of the structure.
         concept: id, name or words of what is looked for, as `load_concept` takes them.
-        modality: the domain, one of "cxr", "ct", "mri", "ultrasound", or "" where the file says it.
+        modality: the domain, a name of `medkt.modalities`, or "" where the file says it.
         split: "train", "val", "test" or any other word.
         class_name: the class of the whole image, where the task is to name it.
         present: whether the finding is in the image, None where nobody knows.
@@ -81,8 +76,8 @@ def _problem(case: Case) -> str | None:
         return f"case_id: expected 1 to {LONGEST_ID} letters, digits, '.', '_' or '-', for it names files; give a pseudonym"
     if case.case_id.startswith("."):
         return "case_id: begins with a dot, which hides the case's files; take another first letter"
-    if case.modality and case.modality not in DOMAINS:
-        return f"modality: expected one of {', '.join(DOMAINS)}, got {case.modality!r}"
+    if case.modality and case.modality not in MODALITIES:
+        return f"modality: expected one of {', '.join(MODALITIES)}, got {case.modality!r}"
     if case.image_kind not in IMAGE_KINDS:
         return f"image_kind: expected {_or_empty(IMAGE_KINDS)}, got {case.image_kind!r}"
     if isinstance(case.volume, int) and case.volume < 1:

@@ -8,11 +8,11 @@ from typing import Any
 import yaml
 
 from medkt.bounds import parse_yaml, read_text
-from medkt.datasets.builders import BUILDERS, CHECKED, build_manifest
-from medkt.datasets.case import DOMAINS
+from medkt.datasets.builders import CHECKED, LAYOUTS, build_manifest
 from medkt.datasets.manifest import Manifest
 from medkt.datasets.published import PublishedValue, published_table
 from medkt.errors import SettingsError, UnknownNameError, UnreadableError
+from medkt.modalities import MODALITIES
 from medkt.resources import data_file
 
 TASKS = ("segmentation", "classification")
@@ -62,7 +62,7 @@ class Protocol:
         name: of the file and of the command's option.
         title: of the data set, for people.
         task: "segmentation" or "classification".
-        layout: a name of `BUILDERS`.
+        layout: a name of `LAYOUTS`.
         options: of the layout's `build`.
         split: only cases of this split; "" for all.
         modality: the domain.
@@ -107,7 +107,7 @@ class Protocol:
 
     def __post_init__(self) -> None:
         known = (
-            ("task", self.task, TASKS), ("layout", self.layout, tuple(BUILDERS)), ("modality", self.modality, DOMAINS),
+            ("task", self.task, TASKS), ("layout", self.layout, LAYOUTS), ("modality", self.modality, MODALITIES),
             ("window", self.window, WINDOWS),
             *((f"metrics[{n}].name", metric.name, METRICS) for n, metric in enumerate(self.metrics)),
         )  # fmt: skip

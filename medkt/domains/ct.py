@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medkt.domains.domain import Domain
+from medkt.domains.domain import Domain, Modality
 from medkt.domains.intensity import EIGHT_BIT, Intensity, from_percentiles, from_range
 from medkt.domains.percentiles import extent
 from medkt.spatial import Image
@@ -48,6 +48,9 @@ class CT(Domain):
                 f"no value below {AIR_HU} HU: a CT without air is cropped, or is not in Hounsfield units, or is no CT",
             )
         return ()
+
+
+MODALITY = Modality(kind=CT, file="configs/domains/ct.yaml")
 
 
 def is_picture(image: Image) -> bool:

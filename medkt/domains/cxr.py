@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from medkt.domains.domain import Domain
+from medkt.domains.domain import Domain, Modality
 from medkt.domains.intensity import Intensity, from_percentiles, from_range, real_voxels
 from medkt.domains.percentiles import extent
 from medkt.shapes import Plane
@@ -39,6 +39,9 @@ class CXR(Domain):
         elif lungs_look_bright(self.intensity(image).apply(planes.show(image.values, 0))):
             warnings.append("the lungs are brighter than the mediastinum: the values look inverted (MONOCHROME1?)")
         return tuple(warnings)
+
+
+MODALITY = Modality(kind=CXR, file="configs/domains/cxr.yaml")
 
 
 def lungs_look_bright(plane: Plane) -> bool:

@@ -87,10 +87,10 @@ class Words:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Domain(ABC):
-    """A modality. The four kinds have a module each; their numbers and words are in `configs/domains`.
+    """A modality. Each kind has a module; their numbers and words are in `configs/domains`.
 
     Attributes:
-        name: "cxr", "ct", "mri" or "ultrasound".
+        name: of `medkt.modalities.MODALITIES`.
         title: as it is written in a report.
         codes: DICOM's modality codes that mean this domain.
         expects_mm: whether lengths in millimetres are to be expected of every image.
@@ -262,6 +262,19 @@ class Domain(ABC):
         if not (width > 0 and np.isfinite([width, level]).all()):
             raise SettingsError(f"a window's width is more than 0, got {name!r} (it is written width/level)")
         return Window(width=width, level=level, source="given by the user")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Modality:
+    """Where a modality is told.
+
+    Attributes:
+        kind: its class; one of another modality's where its values are shown in the same way.
+        file: its YAML, as `configs/domains/ct.yaml` is; of a package that adds a modality the whole path.
+    """
+
+    kind: type[Domain]
+    file: str
 
 
 def _from_window(name: str, window: Window, image: Image) -> Intensity:

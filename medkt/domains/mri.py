@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medkt.domains.domain import Domain
+from medkt.domains.domain import Domain, Modality
 from medkt.domains.intensity import Intensity, from_percentiles, real_voxels
 from medkt.domains.percentiles import extent
 from medkt.spatial import Image
@@ -31,3 +31,6 @@ class MRI(Domain):
         if lowest < 0:
             return (f"values down to {lowest:g}: a magnitude MRI has none below 0, so it was normalised or is no MRI",)
         return ()
+
+
+MODALITY = Modality(kind=MRI, file="configs/domains/mri.yaml")

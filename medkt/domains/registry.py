@@ -1,4 +1,4 @@
-"""The four domains, read from `configs/domains`; which of them an image belongs to."""
+"""The domains, read from `configs/domains` and from packages that add some; which of them an image belongs to."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -6,20 +6,16 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from medkt.domains.ct import CT
-from medkt.domains.cxr import CXR
-from medkt.domains.domain import Domain, Percentiles, SaliencyDefaults, SliceRule, Window, Words
+from medkt.domains.domain import Domain, Modality, Percentiles, SaliencyDefaults, SliceRule, Window, Words
 from medkt.domains.extent import Extent, require_extent
-from medkt.domains.mri import MRI
-from medkt.domains.ultrasound import Ultrasound
-from medkt.errors import AmbiguousInputError, SettingsError, UnknownNameError, UnsupportedError
+from medkt.errors import AmbiguousInputError, SettingsError, UnsupportedError
+from medkt.modalities import MODALITIES
 from medkt.resources import data_yaml
 from medkt.spatial import Image
 from medkt.spatial.modality import written_modality
 
 T = TypeVar("T")
 
-_KINDS: dict[str, type[Domain]] = {"cxr": CXR, "ct": CT, "mri": MRI, "ultrasound": Ultrasound}
 _KEYS = {"version", "name", "title", "codes", "spacing", "intensity", "slices", "saliency"}
 _KEYS |= {"default_body", "words", "findings"}
 
@@ -27,18 +23,18 @@ _KEYS |= {"default_body", "words", "findings"}
 @cache
 def domains() -> Mapping[str, Domain]:
     """Every domain by name."""
-    return MappingProxyType({name: _load(name) for name in _KINDS})
+    return MappingProxyType({name: domain(name) for name in MODALITIES})
 
 
+@cache
 def domain(name: str) -> Domain:
     """The domain of that name.
 
     Raises:
         UnknownNameError: there is none; the message lists those there are.
+        ExtensionError: the package that adds it cannot be used.
     """
-    if name not in _KINDS:
-        raise UnknownNameError(f"no domain {name!r}; known: {', '.join(_KINDS)}")
-    return domains()[name]
+    return _load(name, MODALITIES[name])
 
 
 def detect_domain(image: Image) -> Domain:
@@ -49,7 +45,7 @@ def detect_domain(image: Image) -> Domain:
         UnsupportedError: it says one that medkt has no domain for, such as MG or PT.
     """
     if not image.modality:
-        names = ", ".join(_KINDS)
+        names = ", ".join(MODALITIES)
         raise AmbiguousInputError(f"the file does not say what modality it is: say --modality ({names})")
     for one in domains().values():
         if image.modality.upper() in one.codes:
@@ -81,15 +77,17 @@ def _advice(image: Image) -> str:
     return "Say --modality where you know that one of these fits."
 
 
-def _load(name: str) -> Domain:
-    path = f"configs/domains/{name}.yaml"
+def _load(name: str, modality: Modality) -> Domain:
+    path = modality.file
     raw = data_yaml(path)
     if set(raw) != _KEYS:
         wrong = ", ".join(sorted(set(raw) ^ _KEYS))
         raise SettingsError(f"{path}: unknown or missing keys: {wrong}")
+    if raw["name"] != name:
+        raise SettingsError(f"{path}: says the name {raw['name']!r} and is known by {name!r}; make them the same")
     intensity, spacing = raw["intensity"], raw["spacing"]
     try:
-        return _KINDS[name](
+        return modality.kind(
             name=raw["name"], title=raw["title"], codes=tuple(raw["codes"]),
             expects_mm=spacing["expects_mm"], spacing_rule=spacing["rule"], extent=_extent(spacing),
             intensity_rule=intensity["rule"],

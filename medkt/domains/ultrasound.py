@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medkt.domains.domain import Domain
+from medkt.domains.domain import Domain, Modality
 from medkt.domains.intensity import Intensity, from_percentiles, from_range, real_voxels
 from medkt.domains.percentiles import extent
 from medkt.spatial import Image
@@ -33,3 +33,6 @@ class Ultrasound(Domain):
         if lowest < 0:
             return (f"values down to {lowest:g}: an ultrasound image has none below 0",)
         return ()
+
+
+MODALITY = Modality(kind=Ultrasound, file="configs/domains/ultrasound.yaml")

@@ -89,8 +89,8 @@ def preprocessing_of(record: ModelRecord, digest: str = "") -> SamPreprocessing:
 
 
 def _variant(shapes: Shapes) -> str | None:
-    width = shapes.get("image_encoder.pos_embed", (0,))[-1]
-    return {768: "vit-b", 1024: "vit-l", 1280: "vit-h"}.get(width)
+    shape = shapes.get("image_encoder.pos_embed", ())  # (1, rows, columns, width)
+    return {768: "vit-b", 1024: "vit-l", 1280: "vit-h"}.get(shape[-1]) if shape else None
 
 
 def candidates(shapes: Shapes, weights: Path) -> Sequence[str]:

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from medkt.datasets.case import DOMAINS, Case
+from medkt.datasets.case import Case
 from medkt.datasets.manifest import Manifest, MissingFiles, iterate_manifest, read_manifest, write_manifest
-from medkt.domains.registry import domains
 from medkt.errors import InputError, MedktError, OutputError, UnreadableError
 
 
@@ -171,10 +170,6 @@ def test_splits_and_gathered_cases(tmp_path: Path) -> None:
         Manifest(cases=())
     with pytest.raises(InputError, match="case 'a/b': case_id"):
         Case(case_id="a/b", image=tmp_path)
-
-
-def test_the_domains_are_those_that_medkt_has() -> None:
-    assert set(DOMAINS) == set(domains())
 
 
 # ---- tables that Excel and pandas write

@@ -7,7 +7,7 @@ import pytest
 from dataset_mistakes import COMMON, MISTAKES, OPTIONS
 from dataset_trees import TREES
 
-from medkt.datasets.builders import BUILDERS, build_manifest
+from medkt.datasets.builders import LAYOUTS, build_manifest
 from medkt.errors import InputError, UnknownNameError
 
 
@@ -22,7 +22,7 @@ def trees(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("layout", "mistake"), [(layout, one) for layout in BUILDERS for one in (*COMMON, *MISTAKES[layout])]
+    ("layout", "mistake"), [(layout, one) for layout in LAYOUTS.own for one in (*COMMON, *MISTAKES[layout])]
 )
 def test_a_mistake_is_said(layout: str, mistake: str, trees: Path, tmp_path: Path) -> None:
     root = tmp_path / layout
@@ -36,7 +36,7 @@ def test_a_mistake_is_said(layout: str, mistake: str, trees: Path, tmp_path: Pat
     assert "Secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("layout", BUILDERS)
+@pytest.mark.parametrize("layout", LAYOUTS.own)
 def test_a_sound_tree_is_read_whole(layout: str, trees: Path) -> None:
     assert len(build_manifest(layout, trees / layout, checked=None, **OPTIONS.get(layout, {}))) > 0
 

@@ -6,6 +6,7 @@ import yaml
 
 from medkt.domains import check_plausible, detect_domain, domain, domains, registry
 from medkt.errors import AmbiguousInputError, SettingsError, UnknownNameError, UnsupportedError
+from medkt.modalities import MODALITIES
 from medkt.resources import data_file
 from medkt.spatial import Geometry, Image
 
@@ -62,7 +63,10 @@ def test_a_misspelt_key_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(registry, "data_yaml", lambda _: yaml.safe_load(path.read_text()))
     path.write_text(yaml.safe_dump({**raw, "sclices": 1}))
     with pytest.raises(SettingsError, match=r"ct\.yaml: unknown or missing keys: sclices"):
-        registry._load("ct")
+        registry._load("ct", MODALITIES["ct"])
     path.write_text(yaml.safe_dump({**raw, "saliency": {**raw["saliency"], "betta": 1}}))
     with pytest.raises(SettingsError, match=r"ct\.yaml: .*betta"):
-        registry._load("ct")
+        registry._load("ct", MODALITIES["ct"])
+    path.write_text(yaml.safe_dump({**raw, "name": "pet"}))
+    with pytest.raises(SettingsError, match=r"ct\.yaml: says the name 'pet' and is known by 'ct'"):
+        registry._load("ct", MODALITIES["ct"])

@@ -20,9 +20,10 @@ from medkt.concepts.prose.roles import Reading, read_roles
 from medkt.concepts.prose.sentences import LONGEST_SENTENCE, sentences_of
 from medkt.concepts.prose.whole import whole_look
 from medkt.concepts.prose.words import Body, SentenceRole, language, rewriting, role_words
-from medkt.concepts.schema import LONGEST_ID, MODALITIES
+from medkt.concepts.schema import LONGEST_ID
 from medkt.concepts.wordlike import plain_text
 from medkt.errors import InputError, SettingsError, UnknownNameError
+from medkt.modalities import MODALITIES
 
 MOST_SENTENCES = 400
 MOST_CHARACTERS = 100_000

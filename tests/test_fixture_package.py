@@ -1,0 +1,151 @@
+"""A package that adds one of each: it segments, learns and is evaluated as medkt's own do."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from adding import added, fixture_package
+from PIL import Image as Picture
+
+import medkt
+from medkt.cli.main import main
+from medkt.datasets import write_manifest
+from medkt.datasets.builders import LAYOUTS, build_manifest
+from medkt.domains import domain
+from medkt.errors import ExtensionError, UnsupportedError
+from medkt.models.records import ENCODERS, record_of, records
+from medkt.models.registry import load_encoder
+from medkt.pipeline import Pipeline
+from medkt.transfer.trainable import Trainable, frozen_layer, select
+
+QUICK = [
+    *("--set", "inversion.steps=2", "--set", "judged_with.steps=2", "--set", "rehearsed_with.steps=2"),
+    *("--set", "images=2", "--set", "rehearsal_images=1", "--set", "validation_images=1", "--set", "views=1"),
+    *("--set", "pictured=0.0", "--set", "finetune.steps=2", "--set", "finetune.learning_rate=0.001"),
+    *("--set", "choose=false", "--set", "inversion.dtype=float32", "--set", "judged_with.dtype=float32"),
+    *("--set", "rehearsed_with.dtype=float32"),
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with fixture_package(tmp_path_factory.mktemp("site") / "packages"):
+        yield
+
+
+@pytest.fixture
+def studies(tmp_path: Path) -> Path:
+    """Two pictures with a bright disc each, and its outline, in the layout that the package adds."""
+    folder = tmp_path / "studies"
+    folder.mkdir()
+    rows, columns = np.mgrid[:96, :80]
+    for case, row in (("one", 30), ("two", 60)):
+        disc = (rows - row) ** 2 + (columns - 40) ** 2 < 100
+        grey = (40 + 30 * np.sin(rows / 9) + 120 * disc).astype(np.uint8)
+        Picture.fromarray(grey).save(folder / f"{case}.png")
+        Picture.fromarray((255 * disc).astype(np.uint8)).save(folder / f"{case}.outline.png")
+    return folder
+
+
+def test_segment_with_an_encoder_a_segmenter_and_a_modality_of_a_package(studies: Path) -> None:
+    pipeline = Pipeline.load("fixture-encoder", device="cpu", guarded=False)
+    assert (pipeline.encoder.spec.family, pipeline.segmenter_facts.name) == ("fixture", "fixture-segmenter")
+    result = medkt.segment(
+        studies / "one.png", prompts=["a round bright mass"], model=pipeline, view=medkt.View(modality="mammography")
+    )
+    assert (result.domain, result.encoder.name) == (domain("mammography"), "fixture-encoder")
+
+
+def test_the_names_that_a_package_adds_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "fixture-encoder" in records("encoder")
+    assert record_of("fixture-segmenter").kind == "segmenter"
+    assert main(["models", "list"]) == 0
+    out = capsys.readouterr().out
+    assert all(name in out for name in ("fixture-encoder", "fixture-segmenter"))
+    assert list(ENCODERS)[-1] == "fixture"
+
+
+def test_the_parts_of_an_added_encoder_may_train() -> None:
+    encoder = load_encoder("fixture-encoder")
+    chosen = select(encoder, Trainable(blocks=1))
+    assert chosen
+    assert all(name.startswith("seeing.image.") for name in chosen)
+    assert frozen_layer(encoder, Trainable(blocks=1)) == encoder.spec.layers - 2
+
+
+def test_an_encoder_may_bring_its_record_itself() -> None:
+    encoder = load_encoder("fixture-encoder")
+    encoder.spec = replace(encoder.spec, family="of a notebook")  # type: ignore[misc]
+    encoder.family = ENCODERS["fixture"]  # type: ignore[attr-defined]
+    assert select(encoder, Trainable(what="projection"))
+
+
+def test_a_data_set_in_an_added_layout(studies: Path) -> None:
+    manifest = build_manifest("sidecar", studies, concept="a round bright mass")
+    assert [case.case_id for case in manifest.cases] == ["one", "two"]
+    assert {case.modality for case in manifest.cases} == {"mammography"}
+    assert list(LAYOUTS)[-1] == "sidecar"
+
+
+def test_a_record_of_another_family_is_refused(tmp_path: Path) -> None:
+    text = (
+        "from dataclasses import replace\nfrom medkt_fixture.encoder import FAMILY as OTHER, RECORD\n"
+        "FAMILY = replace(OTHER, models=(replace(RECORD, name='small'),))\n"
+    )
+    (tmp_path / "a_wrong_family.py").write_text(text)
+    points = {"medkt.encoders": {"wrong": "a_wrong_family:FAMILY"}}
+    with added(tmp_path / "site", "wrong-giver", points, tmp_path / "a_wrong_family.py"):
+        with pytest.raises(
+            ExtensionError,
+            match=r"the encoder family 'wrong' .* has a record of the encoder 'small' of the family 'fixture'",
+        ):
+            list(records("encoder"))
+        assert record_of("small").family == "small"  # a name of medkt's own asks no package
+
+
+@pytest.mark.slow
+def test_learn_with_an_added_encoder_and_evaluate_what_it_finds(
+    studies: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MEDKT_CACHE", str(tmp_path / "inversions"))
+    package = tmp_path / "phyllodes.medkt"
+    learn = [
+        "learn",
+        "us_phyllodes",
+        "-o",
+        str(package),
+        "-m",
+        "fixture-encoder",
+        "--dreamt-rehearsal",
+        "--keep-anyway",
+    ]
+    assert main([*learn, *QUICK, "--json"]) == 0
+    capsys.readouterr()
+    assert medkt.read_package(package).base_name == "fixture-encoder"
+    manifest = build_manifest("sidecar", studies, concept="a round bright mass")
+    write_manifest(manifest, tmp_path / "manifest.csv")
+    run = tmp_path / "run"
+    batch = [
+        "batch",
+        "--manifest",
+        str(tmp_path / "manifest.csv"),
+        "-o",
+        str(run),
+        "--model",
+        "fixture-encoder",
+        "--json",
+    ]
+    assert main(batch) == 0
+    capsys.readouterr()
+    assert main(["evaluate", str(run), "-o", str(tmp_path / "evaluated"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)
+
+
+def test_an_encoder_of_a_family_that_nobody_tells_cannot_be_fine_tuned() -> None:
+    encoder = load_encoder("fixture-encoder")
+    encoder.spec = replace(encoder.spec, family="another")  # type: ignore[misc]
+    with pytest.raises(UnsupportedError, match=r"of the family 'another'; known: small, .*, fixture"):
+        select(encoder, Trainable())
