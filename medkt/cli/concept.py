@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 from medkt.cli import concepts as shipped
 from medkt.cli import from_prose
 from medkt.cli.from_prose import write_words
+from medkt.modalities import Choices
 
 if TYPE_CHECKING:
     from medkt.concepts.encoder_lint import Forecast
     from medkt.concepts.problem import Problem
-
-_MODALITIES = ("cxr", "ct", "mri", "ultrasound")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     action = actions.add_parser(
         "new", help="write a commented file to fill in, or one from a list of captions or a text"
     )
-    action.add_argument("--modality", choices=_MODALITIES, required=True)
+    action.add_argument("--modality", choices=Choices(), required=True)
     action.add_argument("--name", default="", help="the finding, as a radiologist writes it")
     action.add_argument("--caption", action="append", default=[], help="what it looks like; may be repeated")
     action.add_argument("--from-list", type=Path, metavar="FILE", help="take name<TAB>caption lines instead")

@@ -3,6 +3,8 @@
 import argparse
 import json
 
+from medkt.modalities import Choices
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", help="one concept to show whole; all are listed without it")
@@ -11,7 +13,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def add_listing(parser: argparse.ArgumentParser) -> None:
     """The options of the list."""
-    parser.add_argument("--modality", choices=("cxr", "ct", "mri", "ultrasound"), help="list only these")
+    parser.add_argument("--modality", choices=Choices(), help="list only these")
     parser.add_argument("--json", action="store_true", help="JSON on stdout")
 
 
