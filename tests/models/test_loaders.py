@@ -251,7 +251,7 @@ def test_sam_against_transformers(tmp_path: Path) -> None:
     torch.save(state, tmp_path / "sam.pth")
     from medkt.models import sam as module
 
-    model = module._load(weights, record_of("medsam"), "cpu", lambda: _build_sam(16, 2, 2, [1]))
+    model, _ = module.load_sam(weights, record_of("medsam"), build=lambda: _build_sam(16, 2, 2, [1]))
     pixels = torch.randn(1, 3, 1024, 1024, generator=torch.Generator().manual_seed(1))
     embedding = by_hand.sam_embedding(state, pixels, 2, (1,))
     torch.testing.assert_close(model.image_encoder(pixels), embedding, atol=TOLERANCE, rtol=TOLERANCE)
