@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from medkt.doors import Door
 
 if TYPE_CHECKING:
-    import medkt.domains.domain
+    from medkt.domains.domain import Modality
 
-MODALITIES: Door["medkt.domains.domain.Modality"] = Door(
+MODALITIES: Door["Modality"] = Door(
     group="medkt.modalities",
     what="domain",
     kind="medkt.domains.domain:Modality",

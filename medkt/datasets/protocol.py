@@ -107,7 +107,7 @@ class Protocol:
 
     def __post_init__(self) -> None:
         known = (
-            ("task", self.task, TASKS), ("layout", self.layout, LAYOUTS), ("modality", self.modality, MODALITIES),
+            ("task", self.task, TASKS), ("layout", self.layout, tuple(LAYOUTS)), ("modality", self.modality, tuple(MODALITIES)),
             ("window", self.window, WINDOWS),
             *((f"metrics[{n}].name", metric.name, METRICS) for n, metric in enumerate(self.metrics)),
         )  # fmt: skip
