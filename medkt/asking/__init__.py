@@ -1,4 +1,4 @@
-"""Asking well, without learning: how the words of a finding are put to a model, and from which lead on it is seen."""
+"""Asking well, without learning: how the words of a finding are put to a model, and from which lead on it is seen. No weight is changed here."""
 
 from medkt.asking.bias import bias_of
 from medkt.asking.directions import Directions, leads

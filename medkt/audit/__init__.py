@@ -1,4 +1,4 @@
-"""Whether a learning carried the words, what the model forgot, and what asking without learning gives: made with every learned concept."""
+"""Whether a learning carried the words, what the model forgot, and what asking without learning gives. What is judged is made in `medkt.learning`."""
 
 from medkt.asking import WAYS, Spoken, Way
 from medkt.audit.audit import Audit, audit

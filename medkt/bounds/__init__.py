@@ -1,4 +1,4 @@
-"""What a file may ask of this machine: one budget of bytes, frames and files, and readers that keep to it."""
+"""What a file may ask of this machine: one budget of bytes, frames and files, and readers that keep to it. What a file means is not known here."""
 
 from medkt.bounds.regular import require_regular
 from medkt.bounds.sizes import Budget, budget

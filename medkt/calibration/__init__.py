@@ -1,4 +1,4 @@
-"""Presence scores turned into decisions with stated error rates, for one site; and what is unlike all that it knows."""
+"""Presence scores turned into decisions with stated error rates, for one site; and what is unlike all that it knows. Scores are made in `medkt.pipeline`."""
 
 from medkt.calibration.apply import CalibratedResult, SiteCalibrations, keys_of, segment, segment_calibrated
 from medkt.calibration.assessment import Assessment, assess

@@ -1,0 +1,1 @@
+"""The command line, one file a command: arguments into a request, a call, and what came of it in print; nothing is computed here."""

@@ -1,4 +1,4 @@
-"""Words, and where they come from."""
+"""Words, and where they come from: concepts, captions, prose, their lint and their packages. What a model makes of them is not known here."""
 
 from medkt.concepts.asking_record import AskingRecord
 from medkt.concepts.captions import convert_caption_list, parse_concepts, read_concepts

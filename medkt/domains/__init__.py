@@ -1,4 +1,4 @@
-"""What a modality is: intensities, slices, spacing, words."""
+"""What a modality is: intensities, slices, spacing, words; the one place that knows one from another."""
 
 from medkt.domains.domain import Domain, SaliencyDefaults, SliceRule, Window, Words
 from medkt.domains.intensity import Intensity

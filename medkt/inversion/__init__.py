@@ -1,4 +1,4 @@
-"""Images made from words, by inverting an encoder."""
+"""Images made from words, by inverting an encoder; what is learned from them is in `medkt.transfer`."""
 
 from medkt.inversion.cache import cache_folder, invert_cached
 from medkt.inversion.fit import Matcher

@@ -1,4 +1,4 @@
-"""From a map to a mask: presence, prompts, segmenter, agreement along the axis."""
+"""From a map to a mask: presence, prompts, segmenter, agreement along the axis. How the map is made is not known here."""
 
 from medkt.segmentation.presence import Presence, PresenceSettings, decide_presence
 from medkt.segmentation.prompts import Prompts, PromptSettings, prompts_of

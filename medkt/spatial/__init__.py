@@ -1,4 +1,4 @@
-"""Voxels with a place."""
+"""Voxels with a place: geometry, image, map, mask and where they come from. No file is read here."""
 
 from medkt.spatial.completeness import Completeness
 from medkt.spatial.geometry import Geometry, Stack, Unit

@@ -1,4 +1,4 @@
-"""Fine-tuning on images made from words, what is kept of the base, and the difference as a file."""
+"""Fine-tuning on images made from words, what is kept of the base, and the difference as a file. Whether it carried the words is `medkt.audit`'s to say."""
 
 from medkt.transfer.copies import interpolate
 from medkt.transfer.finetune import Captions, FinetuneSettings, Progress, finetune
