@@ -33,8 +33,9 @@ sys.path.insert(0, str(HERE.parent / "kt_phantom"))
 from tasks import TEST_SEED, Task, development_tasks, draw, held_out_tasks, pixels_of, tests_of, unit_texts  # noqa: E402
 
 from medkt.asking.drawn import SIDE  # noqa: E402
+from medkt.asking import Directions, leads  # noqa: E402
 from medkt.audit.audit import Sitting  # noqa: E402
-from medkt.audit.exam import FINDING, NORMAL, OTHERS, Marks, lead_of  # noqa: E402
+from medkt.audit.exam import FINDING, NORMAL, OTHERS, Marks  # noqa: E402
 from medkt.audit.verdict import Verdict, decide, net_share, renamed  # noqa: E402
 from medkt.concepts import Caption, Concept, load_concept  # noqa: E402
 from medkt.config import resolve_learning  # noqa: E402
@@ -218,8 +219,9 @@ def true_net(encoder: DualEncoder, made: LearnedConcept, task: Task) -> dict[str
     kinds += [OTHERS] * len(others) + [NORMAL] * len(normals)
     pixels, names = torch.cat([tests.pixels, pixels_of([*others, *normals])]), unit_texts(encoder, task.names)
     known = tuple(one.id for one in task.known)
+    asked = Directions(wanted=names[-1], rivals=names[:-1])
     before, after = (
-        Marks(leads=lead_of(image_vectors(one, pixels), names[-1], names[:-1]), kinds=tuple(kinds), known=known)
+        Marks(leads=leads(image_vectors(one, pixels), asked).double().numpy(), kinds=tuple(kinds), known=known)
         for one in (encoder, made.encoder)
     )
     change = net_share(after, before)

@@ -1,31 +1,40 @@
 """Twelve findings that nobody chose: looks are drawn, three a modality, after every setting of teaching and asking had been fixed.
 
-    python evaluation/kt_phantom/invent.py > evaluation/kt_phantom/new.yaml
+    python evaluation/kt_phantom/invent.py new > evaluation/kt_phantom/new.yaml
+    python evaluation/kt_phantom/invent.py fresh > evaluation/kt_phantom/fresh.yaml     # twelve more, after the next change
 
 A look is drawn as phantoms without a name have theirs (`medkt.examine.looks.draw_look`). It is drawn again where its shape,
-brightness and texture are those of a known, held-out or invented finding or of one drawn before, or where fewer than nine of ten
+brightness and texture are those of a known, held-out or invented finding or of one drawn before (of the new ones too), or where fewer than nine of ten
 drawn pictures show it. The caption is the look in words, in the form that `development.yaml` has; the names were written
 down before any look was drawn, and mean nothing.
 """
 
-from collections.abc import Iterator
+import argparse
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import yaml
-from tasks import development_tasks
+from tasks import Task, development_tasks, new_tasks
 
 from medkt.asking.drawn import SIDE
 from medkt.examine.looks import draw_look, is_seen
 from medkt.phantom.drawers import DRAWERS
 from medkt.phantom.finding import DOMAINS, Attributes, DomainName, findings_of
 
-SEED = 83
-EACH = 3
+SEEDS = {"new": 83, "fresh": 131}
 NAMES = {
-    "cxr": ("Wexcombe shade", "pleural orrisoma", "Dunmore fleck"),
-    "ct": ("Abernathy node", "septal quarloma", "Fenwick pocket"),
-    "mri": ("Halloran body", "pial tessaroma", "Strathmore lobe"),
-    "ultrasound": ("Pemberton cap", "ductal voranoma", "Kilbride island"),
+    "new": {
+        "cxr": ("Wexcombe shade", "pleural orrisoma", "Dunmore fleck"),
+        "ct": ("Abernathy node", "septal quarloma", "Fenwick pocket"),
+        "mri": ("Halloran body", "pial tessaroma", "Strathmore lobe"),
+        "ultrasound": ("Pemberton cap", "ductal voranoma", "Kilbride island"),
+    },
+    "fresh": {
+        "cxr": ("Lindale wisp", "bronchial perrinoma", "Ashcombe drift"),
+        "ct": ("Rothwell seed", "lingular teverinoma", "Carrick fold"),
+        "mri": ("Endicott grain", "dural sorrelloma", "Marchmont veil"),
+        "ultrasound": ("Thornbury knoll", "stromal belloma", "Glenarm shelf"),
+    },
 }
 NOUNS = {"bright": "mass", "very_bright": "mass", "faint": "mass", "dark": "area"}
 SHAPED = {
@@ -45,25 +54,28 @@ PLACES = {
 
 
 def main() -> None:
-    print(as_yaml(), end="")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("which", choices=SEEDS)
+    print(as_yaml(parser.parse_args().which), end="")
 
 
-def as_yaml() -> str:
-    """The file."""
-    head = f"# Drawn by invent.py with seed {SEED}, after the settings of teaching and asking had been fixed; no figure was looked at.\n"
-    rows = [row for domain in DOMAINS for row in _rows(domain)]
+def as_yaml(which: str) -> str:
+    """The file of one of `SEEDS`."""
+    head = f"# Drawn by invent.py with seed {SEEDS[which]}, after the settings of teaching and asking had been fixed; no figure was looked at.\n"
+    before = development_tasks() if which == "new" else (*development_tasks(), *new_tasks())
+    rows = [row for domain in DOMAINS for row in _rows(domain, which, before)]
     return head + yaml.safe_dump({"findings": rows}, sort_keys=False, width=120)
 
 
-def _rows(domain: DomainName) -> Iterator[dict[str, object]]:
+def _rows(domain: DomainName, which: str, before: Sequence[Task]) -> Iterator[dict[str, object]]:
     known = {one.identity for one in findings_of(domain)}
-    known |= {task.finding.identity for task in development_tasks() if task.domain.name == domain}
-    rng = np.random.default_rng((SEED, *domain.encode()))
-    for place, name in enumerate(NAMES[domain]):
+    known |= {task.finding.identity for task in before if task.domain.name == domain}
+    rng = np.random.default_rng((SEEDS[which], *domain.encode()))
+    for place, name in enumerate(NAMES[which][domain]):
         look = _look(domain, known, rng)
         known.add(look.identity)
         yield {
-            "id": f"new_{domain}_{'abc'[place]}", "domain": domain, "name": name, "shape": look.shape, "margin": look.margin,
+            "id": f"{which}_{domain}_{'abc'[place]}", "domain": domain, "name": name, "shape": look.shape, "margin": look.margin,
             "intensity": look.intensity, "texture": look.texture, "size": [look.size], "number": look.number, "place": [look.place],
             "caption": caption(domain, look),
         }  # fmt: skip

@@ -16,7 +16,7 @@ import torch
 from tasks import TEST_SEED, Task, draw, pixels_of
 from torch import Tensor
 
-from medkt.asking import Directions, bias_of, calibration, leads
+from medkt.asking import Directions, calibration, leads, settled
 from medkt.asking.drawn import SIDE, draw_calibration
 from medkt.audit.exam import FINDING, NORMAL, OTHERS, Marks
 from medkt.audit.meaning import Meaning, meaning_of
@@ -97,10 +97,16 @@ class Gallery:
         lead = leads(vectors, directions).double().numpy() - bias
         return meaning_of(Marks(leads=lead, kinds=kinds, known=self.known), right=self._right(vectors, directions))
 
-    def bias(self, vectors: Tensor, directions: Directions) -> float:
-        """The lead above which a picture is called by the name, by the known findings and normal studies among these pictures."""
-        lead, kinds = leads(vectors, directions).double().numpy(), np.array(self.kinds)
-        return bias_of(known=lead[self._right(vectors, directions)], normal=lead[kinds == NORMAL])
+    def settled(self, vectors: Tensor, directions: Directions) -> tuple[Directions, float]:
+        """The directions with their handicap, and the lead above which a picture is called by the name, by the known findings and normal
+        studies among these pictures."""
+        right, normal = self._right(vectors, directions), np.array(self.kinds) == NORMAL
+
+        def of_each(asked: Directions) -> dict[str, np.ndarray]:
+            lead = leads(vectors, asked).double().numpy()
+            return {"known": lead[right], "normal": lead[normal]}
+
+        return settled(directions, of_each)
 
     def _right(self, vectors: Tensor, directions: Directions) -> np.ndarray:
         """Whether the known name that is nearest is a picture's own; never of what is not known."""

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from tasks import HERE, SETS, tasks_of
-from teach import CONTROLLED, LABELLED, NO_RIVALS, PACKAGED
+from teach import CONTROLLED, EARLIER, LABELLED, NO_RIVALS, PACKAGED
 
 from medkt.statistics import Interval, bootstrap_interval, flip_signs
 
@@ -27,10 +27,16 @@ PLAN = {
     },
     "invented": {"base": 5, "local": 5},
     "new": {"base": 5, "local": 5},
+    "fresh": {"base": 5},
 }  # fmt: skip
 """Of each set and condition, how many seeds are to be measured."""
-TITLES = {"held": "The held-out eight", "invented": "The invented sixteen", "new": "The new twelve"}
-TAUGHT_WAYS = ("name", "description", "virtual", "virtual with bank", PACKAGED)
+TITLES = {
+    "held": "The held-out eight",
+    "invented": "The invented sixteen",
+    "new": "The new twelve",
+    "fresh": "The fresh twelve",
+}
+TAUGHT_WAYS = ("name", "description", "virtual", "virtual with bank", "virtual among all", EARLIER, PACKAGED)
 """Of asking a taught encoder, that are shown; the rows hold all."""
 
 

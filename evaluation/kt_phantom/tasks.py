@@ -21,8 +21,9 @@ from medkt.phantom.finding import DOMAINS, DomainName, Finding, findings, findin
 
 HERE = Path(__file__).resolve().parent
 TEST_SEED, REAL_SEED = 41, 43  # phantoms to be judged by; labelled phantoms that are learned from
-SETS = ("held", "invented", "new")
-"""Findings: held out of the small model's training; invented, on which settings are chosen; invented after they were fixed."""
+SETS = ("held", "invented", "new", "fresh")
+"""Findings: held out of the small model's training; invented, on which settings are chosen; invented after they were fixed; invented
+after the ways that tell a normal study apart had been fixed, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -63,10 +64,15 @@ def new_tasks() -> tuple[Task, ...]:
     return _invented("new.yaml") if (HERE / "new.yaml").exists() else ()
 
 
+def fresh_tasks() -> tuple[Task, ...]:
+    """Twelve more, drawn after the way of asking that a package takes had been fixed; none before that."""
+    return _invented("fresh.yaml") if (HERE / "fresh.yaml").exists() else ()
+
+
 @cache
 def tasks_of(name: str) -> tuple[Task, ...]:
     """The findings of one of `SETS`."""
-    makers = {"held": held_out_tasks, "invented": development_tasks, "new": new_tasks}
+    makers = {"held": held_out_tasks, "invented": development_tasks, "new": new_tasks, "fresh": fresh_tasks}
     if name not in makers:
         raise SystemExit(f"--findings: no set {name!r}; known: {', '.join(SETS)}")
     return makers[name]()

@@ -33,6 +33,10 @@ CONTROLLED = ("texture blobs", "altered words", "noise images", "other words")
 """Of `medkt.audit.controls`, in the order of their worth: shuffled words are none for a text tower that hardly sees order."""
 PACKAGED = "the package's"
 """The way that a package asks by: whichever its rule picks of the encoder (`medkt.asking.choose`)."""
+EARLIER = "the package's, before"
+"""By which a package asked until a normal study had a lead of its own: "virtual with bank", unless another way did clearly better."""
+CHOSEN = 2
+"""Of that rule: raised when it picks otherwise, so that what is kept is not taken for its choice."""
 NO_RIVALS = "local without rivals"
 TAUGHT = ("base", "local", "fast", "controls", NO_RIVALS, f"{LABELLED}N")
 
@@ -107,17 +111,23 @@ class Bench:
         if not tested or not set_on:
             return None
         picked = kept(
-            self.gallery.folder / "ways" / f"{_named(f'{what} {self.task.finding.id}')}.pt",
-            lambda: self._picked(make()),
+            self.gallery.folder / "ways" / f"{_named(f'{CHOSEN} {what} {self.task.finding.id}')}.pt",
+            lambda: self._picked(make(), what),
         )
         return Answered(
             vectors=tested["vectors"], set_on=set_on["vectors"], packaged=picked["way"], seconds=tested["seconds"]
         )
 
-    def _picked(self, encoder: DualEncoder | None) -> dict[str, str]:
+    def _picked(self, encoder: DualEncoder | None, what: str) -> dict[str, str]:
         task, modality = self.task, next(name for name in DOMAINS if name == self.task.domain.name)
         reading = read(self.spoken.described[0], modality)
-        return {"way": choose_way(encoder or self.base, self.spoken, reading, [one.id for one in task.known]).way.name}
+        set_on = self.set_on(0)  # a package's
+        vectors = _seen_by(set_on, what, lambda: encoder)["vectors"]
+        found = choose_way(
+            encoder or self.base, self.spoken, reading, [one.id for one in task.known],
+            handicapped=lambda asked: set_on.settled(vectors, asked)[0],
+        )  # fmt: skip
+        return {"way": found.way.name}
 
     def encoder(self, condition: str, seed: int) -> DualEncoder | None:
         """The encoder of one condition, taught once; None where it cannot be made of this finding."""

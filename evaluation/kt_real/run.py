@@ -38,8 +38,7 @@ from tables import write_tables
 from teaching import Condition, Way, conditions, ways_of
 
 from medkt.about import __version__
-from medkt.asking import WAYS, Directions, Spoken
-from medkt.audit.exam import lead_of
+from medkt.asking import WAYS, Directions, Spoken, leads
 from medkt.errors import InputError, MedktError
 from medkt.models.encoder import DualEncoder
 from medkt.models.registry import load_encoder
@@ -241,13 +240,13 @@ class Bench:
         if made is None:
             return {**plain, "leads": {}, "renamed": None, "why not": why}
         vectors = vectors_of(made, self._seen)
-        leads = {name: self._leads(vectors, to.wanted, to.rivals) for name, to in self._asked.items()}
+        led = {name: self._leads(vectors, to) for name, to in self._asked.items()}
         moved = (self._nearest(vectors) != self._before)[self.task.mine :]
-        return {**plain, "leads": leads, "renamed": round(float(moved.mean()), 4)}
+        return {**plain, "leads": led, "renamed": round(float(moved.mean()), 4)}
 
-    def _leads(self, vectors: torch.Tensor, wanted: torch.Tensor, rivals: torch.Tensor) -> list[float]:
+    def _leads(self, vectors: torch.Tensor, asked: Directions) -> list[float]:
         """Of each study, that of the plane that leads most."""
-        found = np.maximum.reduceat(lead_of(vectors, wanted, rivals), self._starts)
+        found = np.maximum.reduceat(leads(vectors, asked).double().cpu().numpy(), self._starts)
         return [round(float(one), 5) for one in found]
 
     def _nearest(self, vectors: torch.Tensor) -> np.ndarray:

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from studies import Study
 from torch import Tensor
 
-from medkt.asking import Directions, Spoken, way_called
+from medkt.asking import Directions, Spoken, leads, way_called
 from medkt.audit.controls import CONTROLS, Control, Setting
-from medkt.audit.exam import lead_of
 from medkt.config import resolve_learning
 from medkt.errors import InputError
 from medkt.models.encoder import DualEncoder
@@ -164,7 +163,7 @@ def leads_of(encoder: DualEncoder, studies: Sequence[Study], asked: Directions) 
     if not studies:
         return np.zeros(0)
     pixels = torch.cat([normalise(pixels_01(encoder, study), encoder.spec) for study in studies])
-    found: NDArray[np.float64] = lead_of(image_vectors(encoder, pixels), asked.wanted, asked.rivals)
+    found: NDArray[np.float64] = leads(image_vectors(encoder, pixels), asked).double().cpu().numpy()
     return found
 
 

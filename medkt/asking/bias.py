@@ -8,15 +8,22 @@ all. So the bias is the greatest of
 - of normal studies alone, the lead that at most 5 % of new ones are to be expected above: of n leads the ceil(0.95 (n + 1))-th
   from below, as in split conformal prediction (Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World, 2005); of
   fewer than 19 the highest, and then more than 5 % are to be expected.
+
+A way that tells a normal study apart by a lead of its own has two such bounds. By its other rivals alone the bias is set as above;
+by the normal study alone, the lead that at most 5 % of new normal studies are above. What the second is more than the first by is
+the normal study's handicap, so that one bias bounds both, and it is set as above once more, on the lesser of both leads.
 """
 
 import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from medkt.errors import InputError
+from medkt.saliency.directions import Directions
 
 NORMALS_CALLED_SEEN = 0.05
 """The part of new normal studies that may be called seen."""
@@ -53,6 +60,24 @@ def bias_of(*, known: Leads = _NONE, normal: Leads = _NONE, unlabelled: Leads = 
     if len(normal):
         bounds.append(bound_on_new(normal, NORMALS_CALLED_SEEN))
     return max(bounds)
+
+
+def settled(
+    directions: Directions, leads_of_each: Callable[[Directions], Mapping[str, Leads]]
+) -> tuple[Directions, float]:
+    """Directions with the normal study's handicap, and the lead above which a picture is called by the finding's name.
+
+    Args:
+        directions: of a way of asking.
+        leads_of_each: the leads of pictures that do not show the finding, by the names of `bias_of`'s arguments; some are normal
+            where the way tells a normal study apart.
+    """
+    if directions.normal is not None:
+        others = replace(directions, normal=None)
+        normal = Directions(wanted=directions.wanted, rivals=directions.normal[None])
+        apart = bound_on_new(leads_of_each(normal)["normal"], NORMALS_CALLED_SEEN)
+        directions = replace(directions, handicap=apart - bias_of(**leads_of_each(others)))
+    return directions, bias_of(**leads_of_each(directions))
 
 
 def bound_on_new(leads: Leads, share: float) -> float:

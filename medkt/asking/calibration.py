@@ -13,8 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
-from medkt.asking.bias import ENOUGH_NORMALS, NORMALS_CALLED_SEEN, OF_ALL, OF_UNLABELLED, bias_of
-from medkt.asking.directions import Directions
+from medkt.asking.bias import ENOUGH_NORMALS, NORMALS_CALLED_SEEN, OF_ALL, OF_UNLABELLED, settled
 from medkt.asking.drawn import NORMAL, Counts, Pictures, draw_calibration
 from medkt.asking.studies import ShownStudies, digest_of_studies
 from medkt.asking.vectors import leads_of, vectors_of_planes
@@ -24,6 +23,7 @@ from medkt.errors import InputError
 from medkt.models.encoder import DualEncoder
 from medkt.phantom.drawers import DRAWN_BODY
 from medkt.phantom.finding import DOMAINS, DomainName
+from medkt.saliency.directions import Directions
 
 SEED = 71_000
 """Of the drawn pictures: no training, exam or test of medkt's draws from it."""
@@ -97,17 +97,24 @@ class Calibration:
             known=known_drawn, named=named, normal=own_normal or normal_drawn, unlabelled=own_mixed, set_on=set_on,
         )  # fmt: skip
 
-    def bias(self, directions: Directions, names: Float[Tensor, "known width"]) -> tuple[float, dict[str, Any]]:
-        """The lead from which on the finding is seen, and what it was set on.
+    def settled(
+        self, directions: Directions, names: Float[Tensor, "known width"]
+    ) -> tuple[Directions, float, dict[str, Any]]:
+        """The directions with their handicap, the lead from which on the finding is seen, and what both were set on.
 
         Args:
             directions: by which it is asked.
             names: the known findings' directions, by which their pictures are named.
         """
         right = self._named_right(names)
-        known = leads_of([one for one, good in zip(self.known, right, strict=True) if good], directions)
-        normal, unlabelled = leads_of(self.normal, directions), leads_of(self.unlabelled, directions)
-        found = bias_of(known=known, normal=normal, unlabelled=unlabelled)
+        vectors = {
+            "known": [one for one, good in zip(self.known, right, strict=True) if good],
+            "normal": self.normal, "unlabelled": self.unlabelled,
+        }  # fmt: skip
+        directions, found = settled(
+            directions, lambda asked: {kind: leads_of(some, asked) for kind, some in vectors.items()}
+        )
+        known, normal, unlabelled = (leads_of(some, directions) for some in vectors.values())
         said: dict[str, Any] = {key: dict(value) for key, value in self.set_on.items() if value is not None}
         if self.known:
             said["known findings, drawn"] |= {"named right": int(right.sum()), "called seen": _above(known, found)}
@@ -119,7 +126,7 @@ class Calibration:
             "share of new normals called seen, at most": NORMALS_CALLED_SEEN,
             "enough normals for that": len(normal) >= ENOUGH_NORMALS,
         }  # fmt: skip
-        return found, said
+        return directions, found, said
 
     def _named_right(self, names: Float[Tensor, "known width"]) -> Bool[np.ndarray, " known_pictures"]:
         if not self.known:

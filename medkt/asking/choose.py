@@ -1,6 +1,6 @@
 """By which way a concept is asked: a rule that was fixed before it was measured.
 
-`USUAL` is the virtual text with the bank, which did best on the sixteen invented findings that settings are chosen on
+`USUAL` is the virtual text among all, which did best on the sixteen invented findings that settings are chosen on
 (evaluation/kt_phantom). Pictures are drawn of what the description says, of lesions that differ from it in one attribute, and
 normal studies, with a seed of their own. A way's figure is the mean of two areas under the curve of the lead: against the other
 lesions, and against the normals. Another way is taken only where its figure is more than `CLEARLY` above that of `USUAL`: then
@@ -9,20 +9,20 @@ worse on the sixteen: a few dozen pictures do not tell ways apart that are nearl
 description, or no way reaches `NOTHING_TOLD`, for the model sees nothing in drawn pictures, it is `USUAL`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from medkt.asking.directions import Directions, leads
 from medkt.asking.drawn import FINDING, NORMAL, OTHERS, Counts, draw_pictures
 from medkt.asking.spoken import Spoken
 from medkt.asking.vectors import vectors_of_planes
 from medkt.asking.ways import WAYS, Way, way_called
 from medkt.models.encoder import DualEncoder
 from medkt.phantom.reading import Reading
+from medkt.saliency.directions import Directions, leads
 from medkt.statistics.auc import auc_of
 
 SEED = 67_000
@@ -30,7 +30,7 @@ SEED = 67_000
 COUNTS = Counts(finding=40, others=40, normal=24, known=0)
 CLEARLY = 0.03
 NOTHING_TOLD = 0.6
-USUAL = "virtual with bank"
+USUAL = "virtual among all"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,14 @@ class Choice:
     pictures: Mapping[str, int]
 
 
-def choose_way(encoder: DualEncoder, spoken: Spoken, reading: Reading | None, known: Sequence[str]) -> Choice:
+def choose_way(
+    encoder: DualEncoder,
+    spoken: Spoken,
+    reading: Reading | None,
+    known: Sequence[str],
+    *,
+    handicapped: Callable[[Directions], Directions] | None = None,
+) -> Choice:
     """The way by which a concept is asked of an encoder.
 
     Args:
@@ -58,13 +65,16 @@ def choose_way(encoder: DualEncoder, spoken: Spoken, reading: Reading | None, kn
         spoken: the concept's words.
         reading: of its description; None where medkt draws no picture of that part of the body.
         known: ids of the known findings, whose looks are no other lesion's.
+        handicapped: gives directions the handicap that they will be asked with (`medkt.asking.bias`); None leaves them as they are.
     """
     if reading is None or reading.why_not:
         why = "medkt draws no picture of this part of the body" if reading is None else reading.why_not
         return Choice(way=way_called(USUAL), why=f"nothing is drawn of the description: {why}", figures={}, pictures={})
     pictures = draw_pictures(reading, known=known, counts=COUNTS, seed=SEED)
     vectors, kinds = vectors_of_planes(encoder, pictures.planes), np.array(pictures.kinds)
-    figures = {way.name: _areas(vectors, kinds, way.directions(encoder, spoken)) for way in WAYS}
+    asked = {way.name: way.directions(encoder, spoken) for way in WAYS}
+    asked = {name: handicapped(one) for name, one in asked.items()} if handicapped else asked
+    figures = {name: _areas(vectors, kinds, one) for name, one in asked.items()}
     counted = {kind: pictures.kinds.count(kind) for kind in dict.fromkeys(pictures.kinds)}
     return _taken(figures, counted)
 

@@ -9,15 +9,15 @@ from safetensors.torch import save
 from medkt.asking.calibration import Calibration, Ticker, drawn_domain
 from medkt.asking.choose import SEED as CHOOSING_SEED
 from medkt.asking.choose import Choice, choose_way
-from medkt.asking.directions import Directions
 from medkt.asking.spoken import Spoken
 from medkt.asking.ways import Way, known_names
 from medkt.concepts import AskingRecord, Concept
-from medkt.concepts.asking_record import RIVALS, WANTED
+from medkt.concepts.asking_record import NORMAL, RIVALS, WANTED
 from medkt.domains import Domain
 from medkt.errors import InputError
 from medkt.models.encoder import DualEncoder
-from medkt.phantom.reading import read
+from medkt.phantom.reading import Reading, read
+from medkt.saliency.directions import Directions
 
 
 def settle(
@@ -48,13 +48,22 @@ def settle(
     """
     others = tuple(known) if known is not None else domain.others(concept)
     spoken = Spoken.of(concept, domain, others, described_by(concept))
-    choice = _given(way) if way else _chosen(encoder, concept, domain, spoken, others)
+    names = known_names(encoder, spoken)
     calibration = calibration or Calibration.of(encoder, concept, domain, others, progress=progress)
-    directions = choice.way.directions(encoder, spoken)
-    bias, set_on = calibration.bias(directions, known_names(encoder, spoken))
+    if way is None:
+        reading = _reading(concept, domain, spoken)
+        choice = choose_way(
+            encoder, spoken, reading, [one.id for one in others],
+            handicapped=lambda asked: calibration.settled(asked, names)[0],
+        )  # fmt: skip
+    else:
+        choice = Choice(way=way, why="it was asked for", figures={}, pictures={})
+    directions, bias, set_on = calibration.settled(choice.way.directions(encoder, spoken), names)
     return AskingRecord(
         way=choice.way.name, texts=choice.way.texts(spoken),
-        known=tuple(one.id for one in others), bank=spoken.replaced if len(directions.rivals) > len(others) else (),
+        known=tuple(one.id for one in others), bank=_bank(spoken, len(directions.rivals) - len(others)),
+        normal=spoken.normal if directions.normal is not None else (), handicap=round(directions.handicap, 6),
+        sharpness=round(directions.sharpness, 6),
         bias=round(bias, 6), set_on=set_on, chosen=_as_json(choice), base_digest=base_digest, vectors=_stored(directions),
     )  # fmt: skip
 
@@ -71,14 +80,14 @@ def described_by(concept: Concept) -> tuple[str, ...]:
     return found
 
 
-def _chosen(encoder: DualEncoder, concept: Concept, domain: Domain, spoken: Spoken, known: Sequence[Concept]) -> Choice:
+def _reading(concept: Concept, domain: Domain, spoken: Spoken) -> Reading | None:
     name = drawn_domain(concept, domain)
-    reading = None if name is None else read(spoken.described[0], name)
-    return choose_way(encoder, spoken, reading, [one.id for one in known])
+    return None if name is None else read(spoken.described[0], name)
 
 
-def _given(way: Way) -> Choice:
-    return Choice(way=way, why="it was asked for", figures={}, pictures={})
+def _bank(spoken: Spoken, count: int) -> tuple[str, ...]:
+    """The texts of so many of the bank's directions, in their order."""
+    return (*spoken.replaced, *spoken.otherwise_bounded)[:count]
 
 
 def _as_json(choice: Choice) -> dict[str, Any]:
@@ -98,4 +107,5 @@ def _as_json(choice: Choice) -> dict[str, Any]:
 
 def _stored(directions: Directions) -> bytes:
     vectors = {WANTED: directions.wanted, RIVALS: directions.rivals}
+    vectors |= {} if directions.normal is None else {NORMAL: directions.normal}
     return save({name: value.detach().float().cpu().contiguous() for name, value in vectors.items()})

@@ -18,6 +18,8 @@ class Spoken:
         rival_described: the first caption of each known finding, in the same order.
         replaced: the description with one word of its look replaced by another, for the bank of rivals; () where it says
             nothing of a look in words that can be replaced.
+        otherwise_bounded: the description with its margin replaced by another; () where it says none.
+        normal: the domain's captions of a study without any finding; () for none.
     """
 
     name: tuple[str, ...]
@@ -25,6 +27,8 @@ class Spoken:
     rival_names: tuple[tuple[str, ...], ...]
     rival_described: tuple[str, ...]
     replaced: tuple[str, ...] = ()
+    otherwise_bounded: tuple[str, ...] = ()
+    normal: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, concept: Concept, domain: Domain, known: tuple[Concept, ...], described: tuple[str, ...]) -> "Spoken":
@@ -36,18 +40,25 @@ class Spoken:
             known: the findings it is told apart from.
             described: captions of it, the description first.
         """
-        templates = domain.words_for(concept).templates
+        words = domain.words_for(concept)
 
         def named(one: Concept) -> tuple[str, ...]:
-            return (one.name, *(template.format(finding=one.name) for template in templates))
+            return (one.name, *(template.format(finding=one.name) for template in words.templates))
 
         return cls(
             name=named(concept), described=described, rival_names=tuple(named(one) for one in known),
             rival_described=tuple((one.texts("inversion") or one.texts("prompt"))[0] for one in known),
-            replaced=one_word_replaced(described[0], domain),
+            **_beside(described[0], domain), normal=words.normal,
         )  # fmt: skip
 
 
 def spoken_as(spoken: Spoken, described: str, domain: Domain) -> Spoken:
     """The same finding with another description, and the bank of that."""
-    return replace(spoken, described=(described,), replaced=one_word_replaced(described, domain))
+    return replace(spoken, described=(described,), **_beside(described, domain))
+
+
+def _beside(described: str, domain: Domain) -> dict[str, tuple[str, ...]]:
+    return {
+        "replaced": one_word_replaced(described, domain),
+        "otherwise_bounded": one_word_replaced(described, domain, ("margin",)),
+    }

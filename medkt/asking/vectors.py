@@ -8,9 +8,10 @@ from jaxtyping import Float, Float64
 from numpy.typing import NDArray
 from torch import Tensor
 
-from medkt.asking.directions import Directions, leads, unit
+from medkt.asking.directions import unit
 from medkt.models.encoder import DualEncoder
 from medkt.models.module import frozen
+from medkt.saliency.directions import Directions, leads
 from medkt.saliency.explain import prepare_plane
 from medkt.shapes import Plane
 

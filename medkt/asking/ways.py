@@ -10,25 +10,33 @@ with it. What is wanted is
                       the text tower knew it, as far as names differ from descriptions in the same way
 
 and with the bank (`medkt.asking.bank`) it must also beat what would be wanted if the description had another word. A name
-has no words to replace; its bank is the virtual one. A learning that does not beat the best of them has taught nothing that
-could not be asked for. A new way is one more object in `WAYS`.
+has no words to replace; its bank is the virtual one.
+
+A study without any finding has no name among these, and takes whatever is left. So some ways tell it apart, too: the mean of the
+modality's captions of such a study ("and normal"). It is no rival like the others: their lead has to be large enough for known
+findings and strangers, that over a normal study for normals, and each is set on what it is for (`medkt.asking.bias`). As one more
+rival under one bias it had the names of others given to the finding: that bias was then set by known findings alone. "among all"
+has that, a bank that replaces the word of the margin, too, and lets all rivals weigh together, at the model's own scale of cosines.
+
+A learning that does not beat the best of them has taught nothing that could not be asked for. A new way is one more object in `WAYS`.
 
 The virtual text is a translation in the text space by a mean difference, as in arithmetic on word vectors (Mikolov and
 others, Linguistic Regularities in Continuous Space Word Representations, NAACL 2013).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from medkt.asking.directions import Directions, mean_direction, unit
+from medkt.asking.directions import mean_direction, unit
 from medkt.asking.spoken import Spoken
 from medkt.errors import InputError, UnknownNameError
 from medkt.models.encoder import DualEncoder
+from medkt.saliency.directions import Directions
 from medkt.saliency.targets import embed_texts
 
 
@@ -156,7 +164,57 @@ class WithBank:
         if not spoken.replaced:
             return asked
         bank = self.way.told(encoder, spoken, spoken.replaced)
-        return Directions(wanted=asked.wanted, rivals=torch.cat([asked.rivals, bank]))
+        return replace(asked, rivals=torch.cat([asked.rivals, bank]))
+
+    def texts(self, spoken: Spoken) -> tuple[str, ...]:
+        return self.way.texts(spoken)
+
+
+@dataclass(frozen=True, slots=True)
+class WithNormal:
+    """Another way, told apart from a study without any finding, too."""
+
+    way: Way
+
+    @property
+    def name(self) -> str:
+        return f"{self.way.name} and normal"
+
+    @property
+    def about(self) -> str:
+        return f"{self.way.about}; must beat captions of a study without any finding by a lead of its own, too"
+
+    def directions(self, encoder: DualEncoder, spoken: Spoken) -> Directions:
+        asked = self.way.directions(encoder, spoken)
+        return replace(asked, normal=mean_direction(encoder, spoken.normal)) if spoken.normal else asked
+
+    def texts(self, spoken: Spoken) -> tuple[str, ...]:
+        return self.way.texts(spoken)
+
+
+@dataclass(frozen=True, slots=True)
+class AmongAll:
+    """Another way, told apart from everything: names and a wider bank, which weigh together, and a normal study."""
+
+    way: Telling
+
+    @property
+    def name(self) -> str:
+        return f"{self.way.name} among all"
+
+    @property
+    def about(self) -> str:
+        return (
+            f"{self.way.about}; told apart from all known names and from the description with one word of its look or its margin replaced, "
+            "which weigh together as in the model's softmax, and by a lead of its own from captions of a study without any finding"
+        )
+
+    def directions(self, encoder: DualEncoder, spoken: Spoken) -> Directions:
+        asked = WithNormal(WithBank(self.way)).directions(encoder, spoken)
+        if spoken.otherwise_bounded:
+            more = self.way.told(encoder, spoken, spoken.otherwise_bounded)
+            asked = replace(asked, rivals=torch.cat([asked.rivals, more]))
+        return replace(asked, sharpness=encoder.logit_scale)
 
     def texts(self, spoken: Spoken) -> tuple[str, ...]:
         return self.way.texts(spoken)
@@ -164,7 +222,9 @@ class WithBank:
 
 _PLAIN: tuple[Telling, ...] = (ByName(), ByDescription(), ByNameAndDescription(), Virtual())
 
-WAYS: tuple[Way, ...] = (*_PLAIN, *(WithBank(way) for way in _PLAIN))
+WAYS: tuple[Way, ...] = (
+    *_PLAIN, *(WithBank(way) for way in _PLAIN), WithNormal(WithBank(Virtual())), AmongAll(Virtual()),
+)  # fmt: skip
 """Every way, the simpler ones first; the first is by name."""
 
 

@@ -267,11 +267,11 @@ def _sitting_of(
 
 def _by_each_way(encoder: DualEncoder, exam: Exam, asked: Mapping[str, Directions]) -> dict[str, Marks]:
     features = vectors_of(encoder, exam.seen)  # once for all ways
-    return {way: marks_of(features, exam, to.wanted, to.rivals) for way, to in asked.items()}
+    return {way: marks_of(features, exam, to) for way, to in asked.items()}
 
 
 def _marks(encoder: DualEncoder, exam: Exam, asked: Directions) -> Marks:
-    return marks_of(vectors_of(encoder, exam.seen), exam, asked.wanted, asked.rivals)
+    return marks_of(vectors_of(encoder, exam.seen), exam, asked)
 
 
 def _verdict(

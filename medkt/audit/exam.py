@@ -18,13 +18,14 @@ from torch import Tensor
 from medkt.asking.drawn import FINDING, NORMAL, OTHERS, Counts, draw_pictures
 from medkt.models.encoder import DualEncoder
 from medkt.phantom.reading import Reading
+from medkt.saliency.directions import Directions, leads
 from medkt.saliency.explain import prepare_plane
 from medkt.shapes import Plane
 from medkt.statistics import auc_of
 from medkt.transfer.rehearsal import Seen, look
 
 __all__ = [
-    "COUNTS", "FINDING", "NORMAL", "OTHERS", "SEED", "Counts", "Exam", "Marks", "drawn_exam", "lead_of", "marks_of", "seen_planes",
+    "COUNTS", "FINDING", "NORMAL", "OTHERS", "SEED", "Counts", "Exam", "Marks", "drawn_exam", "marks_of", "seen_planes",
 ]  # fmt: skip
 
 SEED = 61_000
@@ -107,22 +108,15 @@ def seen_planes(base: DualEncoder, planes: Sequence[Plane], layer: int | None) -
     return look(base, torch.stack([prepare_plane(base, plane).pixels for plane in planes]), layer)
 
 
-def lead_of(features: Tensor, wanted: Tensor, rivals: Tensor) -> Float64[np.ndarray, " pictures"]:
-    """Cosine with what is wanted less that with the nearest rival; all unit vectors."""
-    leads = features @ wanted - (features @ rivals.T).max(dim=1).values
-    return np.asarray(leads.double().cpu().numpy(), np.float64)
-
-
-def marks_of(features: Float[Tensor, "rows width"], exam: Exam, wanted: Tensor, rivals: Tensor) -> Marks:
+def marks_of(features: Float[Tensor, "rows width"], exam: Exam, directions: Directions) -> Marks:
     """What an encoder answers, asked by one direction among others; of a volume by the plane that leads most.
 
     Args:
         features: of the exam's pictures, by `vectors_of`.
         exam: whose pictures they are.
-        wanted: (width,) what is asked for.
-        rivals: (rivals, width) what it is told apart from.
+        directions: of what is asked for, and of what it is told apart from.
     """
-    leads = lead_of(features, wanted, rivals)
+    led = np.asarray(leads(features, directions).double().cpu().numpy(), np.float64)
     if exam.rows:
-        leads = np.maximum.reduceat(leads, np.cumsum((0, *exam.rows[:-1])))
-    return Marks(leads=leads, kinds=exam.kinds, known=exam.known)
+        led = np.maximum.reduceat(led, np.cumsum((0, *exam.rows[:-1])))
+    return Marks(leads=led, kinds=exam.kinds, known=exam.known)

@@ -16,7 +16,7 @@ from jaxtyping import Float32
 from medkt.concepts.tensors import TensorHeader, numbers_of, read_header
 from medkt.errors import UnreadableError, WeightsError
 
-WANTED, RIVALS = "wanted", "rivals"
+WANTED, RIVALS, NORMAL = "wanted", "rivals", "normal"
 _LENGTH_OFF = 1e-3  # by how much a stored direction's length may differ from 1
 
 
@@ -33,7 +33,10 @@ class AskingRecord:
         set_on: what the bias was set on, in counts, seeds and digests; names no file and nobody.
         chosen: by which rule the way was taken, and its figures.
         base_digest: SHA-256 of the model in whose space the vectors lie, entry by entry.
-        vectors: "wanted" (width,) and "rivals" (rivals, width) as safetensors bytes.
+        vectors: "wanted" (width,), "rivals" (rivals, width) and, where a normal study is told apart, "normal" (width,) as safetensors bytes.
+        normal: captions of a study without any finding, that it is told apart from by a lead of its own; () without.
+        handicap: what the lead over the normal study is less by, -4 to 4.
+        sharpness: the scale of cosines at which the rivals weigh together; 0: the nearest alone counts.
     """
 
     way: str
@@ -45,6 +48,9 @@ class AskingRecord:
     chosen: Mapping[str, Any] = field(default_factory=dict)
     base_digest: str
     vectors: bytes
+    normal: tuple[str, ...] = ()
+    handicap: float = 0.0
+    sharpness: float = 0.0
 
     @property
     def digest(self) -> str:
@@ -54,10 +60,16 @@ class AskingRecord:
     @property
     def texts_digest(self) -> str:
         """SHA-256 of the texts, own and rival ones."""
-        return hashlib.sha256(json.dumps([self.texts, self.known, self.bank], allow_nan=False).encode()).hexdigest()
+        texts = [self.texts, self.known, self.bank, *([self.normal] if self.normal else [])]
+        return hashlib.sha256(json.dumps(texts, allow_nan=False).encode()).hexdigest()
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is asked as packages of version 2 are: by the nearest rival alone."""
+        return not (self.normal or self.handicap or self.sharpness)
 
     def direction(self, name: str) -> Float32[np.ndarray, "..."]:
-        """`WANTED` or `RIVALS`."""
+        """`WANTED`, `RIVALS` or, where there are captions of a normal study, `NORMAL`."""
         return numbers_of(self.vectors, self._header("the directions"), name).astype(np.float32)
 
     def as_json(self) -> dict[str, Any]:
@@ -65,8 +77,12 @@ class AskingRecord:
         return {
             "way": self.way, "texts": list(self.texts), "known": list(self.known), "bank": list(self.bank),
             "texts_sha256": self.texts_digest, "bias": self.bias, "set_on": dict(self.set_on), "chosen": dict(self.chosen), "base_digest": self.base_digest,
-            "vectors_sha256": hashlib.sha256(self.vectors).hexdigest(),
+            "vectors_sha256": hashlib.sha256(self.vectors).hexdigest(), **({} if self.plain else self._newer()),
         }  # fmt: skip
+
+    def _newer(self) -> dict[str, Any]:
+        """What a package of version 2 has not."""
+        return {"normal": list(self.normal), "handicap": self.handicap, "sharpness": self.sharpness}
 
     @classmethod
     def of(cls, raw: Mapping[str, Any], vectors: bytes, shown: str) -> "AskingRecord":
@@ -79,6 +95,7 @@ class AskingRecord:
             made = cls(
                 way=_text(raw["way"]), texts=_texts(raw["texts"]), known=_texts(raw["known"]), bank=_texts(raw["bank"]), bias=float(raw["bias"]),
                 set_on=dict(raw["set_on"]), chosen=dict(raw["chosen"]), base_digest=_text(raw["base_digest"]), vectors=vectors,
+                normal=_texts(raw.get("normal", [])), handicap=float(raw.get("handicap", 0.0)), sharpness=float(raw.get("sharpness", 0.0)),
             )  # fmt: skip
             stated = raw["texts_sha256"], raw["vectors_sha256"]
         except (KeyError, TypeError, ValueError) as error:
@@ -94,8 +111,8 @@ class AskingRecord:
 
         Raises:
             WeightsError: they belong to another model.
-            UnreadableError: they are no unit vectors of one width, their number is not that of the texts, or the bias is
-                no difference of cosines.
+            UnreadableError: they are no unit vectors of one width, their number is not that of the texts, or the bias, the
+                handicap or the sharpness is no such number.
         """
         if self.base_digest != base:
             raise WeightsError(
@@ -106,15 +123,22 @@ class AskingRecord:
         shapes = {name: entry.shape for name, entry in header.entries.items()}
         rivals = len(self.known) + len(self.bank)
         width = shapes.get(WANTED, (0,))[-1]
-        if shapes != {WANTED: (width,), RIVALS: (rivals, width)} or not width or not self.known or not self.texts:
+        expected = {WANTED: (width,), RIVALS: (rivals, width)} | ({NORMAL: (width,)} if self.normal else {})
+        if shapes != expected or not width or not self.known or not self.texts:
             raise UnreadableError(
                 f"{shown}: the directions that it is asked by have the shapes {shapes}; learn it again"
             )
-        lengths = [np.linalg.norm(self.direction(name), axis=-1) for name in (WANTED, RIVALS)]
+        lengths = [np.linalg.norm(self.direction(name), axis=-1) for name in expected]
         if not all((np.abs(length - 1) <= _LENGTH_OFF).all() for length in lengths):  # also False for NaN
             raise UnreadableError(f"{shown}: a direction that it is asked by has not the length 1; learn it again")
         if not (math.isfinite(self.bias) and abs(self.bias) <= 2):
             raise UnreadableError(f"{shown}: a lead of {self.bias} is none between cosines; learn it again")
+        if not (math.isfinite(self.handicap) and abs(self.handicap) <= 4):
+            raise UnreadableError(f"{shown}: a handicap of {self.handicap} is none between leads; learn it again")
+        if not (math.isfinite(self.sharpness) and self.sharpness >= 0):
+            raise UnreadableError(
+                f"{shown}: rivals cannot weigh together at a scale of {self.sharpness}; learn it again"
+            )
 
     def _header(self, shown: str) -> TensorHeader:
         return read_header(self.vectors, f"{shown}: the directions")

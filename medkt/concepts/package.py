@@ -9,7 +9,7 @@ A package of one concept holds
     audit.json         what was gained, what was forgotten, and the controls
     delta.safetensors  the weights; not where the concept was not learned but is only asked well
     asking.json        how it is asked: the way, the texts, the lead from which it is seen, and what that was set on; version 2
-    directions.safetensors  the unit vectors that this means in the model's space: wanted, rivals; version 2
+    directions.safetensors  the unit vectors that this means in the model's space: wanted, rivals, and normal from version 3 on; version 2
     card.md            all this for a reader, as text without HTML and links
     signature.json     Ed25519 over the manifest; optional
 
@@ -39,8 +39,9 @@ from medkt.errors import InputError, SettingsError, UnreadableError, Unsupported
 
 SUFFIX = ".medkt"
 FORMAT = "medkt-concept"
-VERSION = 2
-"""The newest form. A package in which no concept says how it is asked is written as version 1, as it always was."""
+VERSION = 3
+"""The newest form. A package is written in the oldest that holds it: 1 where no concept says how it is asked, 2 where each that does is
+told apart by its nearest rival alone, as in packages from before a normal study had a lead of its own."""
 MOST_CONCEPTS = 40
 LARGEST_WORDS = 8 * 2**20
 """Bytes of any member but the weights."""
@@ -185,7 +186,7 @@ def pack(package: Package) -> dict[str, bytes]:
             raise InputError(f"{name} has {len(content)} bytes, more than {LARGEST_WORDS}; shorten it")
         _require_harmless(name, content)
     manifest = {
-        "format": FORMAT, "version": 1 if all(one.asking is None for one in package.learnt) else VERSION, "medkt": __version__,
+        "format": FORMAT, "version": _version(package), "medkt": __version__,
         "concepts": [concept.id for concept in package.concepts],
         "members": {name: {"bytes": len(c), "sha256": _sha256(c)} for name, c in members.items()},
     }  # fmt: skip
@@ -294,6 +295,13 @@ def _unpacked(members: Mapping[str, bytes], manifest: Mapping[str, Any], shown: 
         interference={} if alone else _object(members, INTERFERENCE, shown),
         digest=_sha256(members[MANIFEST]), medkt_version=str(manifest["medkt"]), signature=signature,
     )  # fmt: skip
+
+
+def _version(package: Package) -> int:
+    askings = [one.asking for one in package.learnt if one.asking is not None]
+    if not askings:
+        return 1
+    return 2 if all(one.plain for one in askings) else VERSION
 
 
 def _learnt(members: Mapping[str, bytes], identifier: str, shown: str, *, alone: bool) -> Learnt:

@@ -28,7 +28,6 @@ from medkt.audit.meaning import areas_said, meaning_of
 from medkt.audit.probe import FEWEST, Probe
 from medkt.audit.verdict import Verdict, decide, net_share, not_shown, renamed
 from medkt.concepts import AskingRecord, Base, Concept, Package, write_package
-from medkt.concepts.asking_record import RIVALS, WANTED
 from medkt.concepts.concept import ROLES
 from medkt.domains import Domain
 from medkt.errors import NotCarriedError
@@ -39,6 +38,7 @@ from medkt.models.weights import weights_digest
 from medkt.phantom.finding import find
 from medkt.phantom.reading import Reading, foreign_words, read, retold
 from medkt.pipeline.words import require_words
+from medkt.transfer.packages import directions_of
 from medkt.transfer.rehearsal import vectors_of
 
 _NOTHING_WRITTEN = "nothing was written; say it in other words, or keep it all the same with --keep-anyway"
@@ -207,7 +207,7 @@ class _Examined:
         kept = way_called(self.asking.way)
         ways = {way.name: self._marks(features, exam, way, words) for way in WAYS}
         controls = {name: self._marks(features, exam, kept, other) for name, other in self._controls(words, reading)}
-        own = _lead_less(features, exam, _stored(self.asking), self.asking.bias)
+        own = _lead_less(features, exam, directions_of(self.asking), self.asking.bias)
         return AskSitting(what=exam.what, after=own, before=ways[WAYS[0].name], ways=ways, controls=controls)
 
     def _controls(self, words: Spoken, reading: Reading | None) -> list[tuple[str, Spoken]]:
@@ -221,18 +221,13 @@ class _Examined:
 
     def _marks(self, features: torch.Tensor, exam: Exam, way: Way, words: Spoken) -> Marks:
         directions = way.directions(self.encoder, words)
-        bias, _ = self.calibration.bias(directions, known_names(self.encoder, words))
+        directions, bias, _ = self.calibration.settled(directions, known_names(self.encoder, words))
         return _lead_less(features, exam, directions, bias)
 
 
 def _lead_less(features: torch.Tensor, exam: Exam, directions: Directions, bias: float) -> Marks:
-    found = marks_of(features, exam, directions.wanted, directions.rivals)
+    found = marks_of(features, exam, directions)
     return replace(found, leads=found.leads - bias)
-
-
-def _stored(asking: AskingRecord) -> Directions:
-    wanted, rivals = (torch.from_numpy(asking.direction(name)) for name in (WANTED, RIVALS))
-    return Directions(wanted=wanted, rivals=rivals)
 
 
 def _exams(encoder: DualEncoder, reading: Reading | None, known: Sequence[str], probe: Probe | None) -> list[Exam]:

@@ -36,7 +36,13 @@ directions in the text space of that model, and the lead from which the finding 
 - {{ text }}
 {%- endfor %}
 
-It is told apart from {{ known | length }} known findings{% if bank %} and from {{ bank | length }} texts of the bank{% endif %}.
+It is told apart from {{ known | length }} known findings{% if bank %} and from {{ bank | length }} texts of the bank{% endif %}{% if sharpness %}, which weigh together at a scale of {{ sharpness }}{% endif %}.
+{%- if normal %}
+From a study without any finding it is told apart by a lead of its own, less a handicap of {{ handicap }}; the lesser lead counts:
+{% for text in normal %}
+- {{ text }}
+{%- endfor %}
+{% endif %}
 
 ## From which lead it is seen
 
@@ -74,7 +80,8 @@ def as_markdown(one: "AskedConcept") -> str:
         domain=one.domain.title, notice=" ".join(filter(None, (NOT_A_MEDICAL_DEVICE, demonstration_of(one.base.name)))),
         model=one.base.name, digest=one.base.digest, licence=one.licence, version=__version__, way=asking.way,
         about=way_called(asking.way).about, why=_sentence(str(asking.chosen["why"])), texts=asking.texts, known=asking.known,
-        bank=asking.bank, bias=f"{asking.bias:.3f}", set_on=set_on_said(asking), tables=[_table(sat) for sat in one.sat],
+        bank=asking.bank, normal=asking.normal, handicap=f"{asking.handicap:.3f}", sharpness=f"{asking.sharpness:.1f}" if asking.sharpness else "",
+        bias=f"{asking.bias:.3f}", set_on=set_on_said(asking), tables=[_table(sat) for sat in one.sat],
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ nothing that a picture shows.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
@@ -26,6 +26,9 @@ MOST_UNREAD = 0.3
 """Of the words that name something, the part that may say nothing that is drawn."""
 _ANATOMY = ("layered", "organ")  # shapes that are no lesion: only a finding's own drawing of the anatomy has them
 _TRIES = 40
+_MARGIN = re.compile(
+    r"(?P<before>with (?:an? )?)?.*?(?P<after> (?:margins?|borders?|edges?|outlines?))?", re.IGNORECASE
+)
 
 _NAMES = {"brightness": "intensity", "position": "place"}
 """What the phantoms call otherwise than the lexicon."""
@@ -144,7 +147,11 @@ def retold(reading: Reading, allowed: Callable[[str, str, str], bool], rng: np.r
     return text if chosen else ""
 
 
-def replaced(reading: Reading, allowed: Callable[[str, str, str], bool] | None = None) -> tuple[str, ...]:
+def replaced(
+    reading: Reading,
+    allowed: Callable[[str, str, str], bool] | None = None,
+    attributes: Collection[str] = TELLING,
+) -> tuple[str, ...]:
     """The caption with one word replaced: the first of shape, of brightness and of texture, by each other one that a lesion can have.
 
     A word that names a thing ("ring") says its look as well; it is replaced only where no other says it.
@@ -152,9 +159,12 @@ def replaced(reading: Reading, allowed: Callable[[str, str, str], bool] | None =
     Args:
         reading: of the caption.
         allowed: whether an attribute may become the second value in place of the first; None allows all.
+        attributes: whose words are replaced; "margin" is one, too.
 
     >>> replaced(read("a round dark spot", "ct"))[:2]
     ('an oval dark spot', 'a lobulated dark spot')
+    >>> replaced(read("a round dark spot with a hazy margin", "ct"), attributes=("margin",))
+    ('a round dark spot with a sharp margin', 'a round dark spot with a spiculated margin')
     """
     spoken, text = _adjectives(reading.domain), reading.text
     plain_first = sorted(
@@ -162,12 +172,19 @@ def replaced(reading: Reading, allowed: Callable[[str, str, str], bool] | None =
     )
     first = {attribute: (start, end, value) for start, end, attribute, value in reversed(plain_first)}
     return tuple(
-        _with_article(text[:start], word) + text[end:]
+        _put_in(text, start, end, word, keep=attribute == "margin")
         for attribute, (start, end, value) in sorted(first.items(), key=lambda item: item[1])
-        if attribute in TELLING
+        if attribute in attributes
         for other, word in spoken[attribute].items()
         if other != value and (allowed is None or allowed(attribute, value, other))
     )
+
+
+def _put_in(text: str, start: int, end: int, word: str, *, keep: bool) -> str:
+    """The text with the word in place of what stands there; `keep` leaves the "with" before and the "margin" after it."""
+    if keep and (found := _MARGIN.fullmatch(text[start:end])):
+        start, end = start + len(found["before"] or ""), end - len(found["after"] or "")
+    return _with_article(text[:start], word) + text[end:]
 
 
 def _with_article(before: str, word: str) -> str:
@@ -229,4 +246,5 @@ def _adjectives(domain: DomainName) -> Mapping[str, Mapping[str, str]]:
         "shape": {value: words[0][0] for value, words in reports.SHAPE.items() if value not in _ANATOMY},
         "intensity": {value: words[0] for value, words in reports.INTENSITY[domain].items()},
         "texture": {value: words[0][0] for value, words in reports.TEXTURE.items()},
+        "margin": {value: value for value in reports.MARGIN},
     }

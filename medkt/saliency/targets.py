@@ -19,6 +19,7 @@ from torch.nn import functional
 from medkt.errors import NumericalError, SettingsError
 from medkt.models.encoder import DualEncoder
 from medkt.models.module import frozen
+from medkt.saliency.directions import Directions
 
 # A text that fits no radiology study, and a map that looks the same under it does not listen to words.
 NONSENSE_TEXT = "a red bicycle leaning against a wooden fence"
@@ -41,17 +42,15 @@ class Asked:
     """How a concept is asked where that was settled beforehand, in the space of one encoder (`medkt.asking`).
 
     Attributes:
-        wanted: (width,) the unit direction that stands for the concept's words.
-        rivals: (rivals, width) unit directions that it is told apart from: names of known findings, then the bank's.
-        known: how many of them are names of known findings, at least one.
-        bias: the lead over the nearest rival above which it is seen, -2 to 2.
+        directions: what stands for the concept's words, and what it is told apart from: names of known findings, then the bank's.
+        known: how many of the rivals are names of known findings, at least one.
+        bias: the lead above which it is seen, -2 to 2.
         texts: of the concept, that `wanted` is made of.
         way: by which they are asked, for records.
         digest: SHA-256 of all this, as it was stored.
     """
 
-    wanted: Float[Tensor, " width"]
-    rivals: Float[Tensor, "rivals width"]
+    directions: Directions
     known: int
     bias: float
     texts: tuple[str, ...]
@@ -129,7 +128,7 @@ def _target_of(concept: ConceptTexts, rows: Callable[[tuple[str, ...]], Tensor])
     apart = [rows((text,)) for text in concept.confusable]
     return Target(
         id=concept.id,
-        wanted=_mean_direction(own) if concept.asked is None else concept.asked.wanted.to(own),
+        wanted=_mean_direction(own) if concept.asked is None else concept.asked.directions.wanted.to(own),
         normal=_mean_direction(rows(concept.normal)) if concept.normal else None,
         confusable=torch.cat(apart) if apart else own[:0],
         asked=concept.asked,

@@ -18,6 +18,7 @@ from torch.nn import functional
 from medkt.errors import InputError, NumericalError, SettingsError
 from medkt.presence import Null, PlaneScores, Sight, State
 from medkt.presence import Presence as Presence
+from medkt.saliency.directions import leads
 from medkt.saliency.targets import Target
 
 Rule = Literal["softmax", "margin", "cosine"]
@@ -173,7 +174,7 @@ def plane_scores(
     margins = wanted - contrasts.max(dim=1).values if contrasts.shape[1] else wanted
     normals, unit = 0 if target.normal is None else 1, settings.rule if target.asked is None else LEAD
     if target.asked is not None:
-        margins = wanted - (units @ target.asked.rivals.to(units).T).max(dim=1).values
+        margins = leads(units, target.asked.directions)
         scores = torch.sigmoid((margins - target.asked.bias) * logit_scale).cpu().numpy()
     elif settings.rule == "cosine" or not contrasts.shape[1]:
         scores = wanted.cpu().numpy()

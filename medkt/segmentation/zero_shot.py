@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from medkt.errors import InputError, NumericalError, SettingsError
 from medkt.models.encoder import DualEncoder
+from medkt.saliency.directions import leads
 from medkt.saliency.explain import prepare_plane
 from medkt.saliency.phrases import phrase_scores
 from medkt.saliency.targets import ConceptTexts, embed_targets, embed_texts
@@ -144,9 +145,9 @@ def _by_lead(
     fits = cosines.clone()
     for place, text in enumerate(texts):
         if text.asked is not None:
-            rivals = images @ text.asked.rivals.to(images).T  # (planes, rivals)
-            lead = cosines[:, place] - rivals.max(dim=1).values
-            fits[:, place] = rivals[:, : text.asked.known].max(dim=1).values + lead - text.asked.bias
+            names = text.asked.directions.rivals[: text.asked.known]
+            nearest = (images @ names.to(images).T).max(dim=1).values
+            fits[:, place] = nearest + leads(images, text.asked.directions) - text.asked.bias
     return fits
 
 

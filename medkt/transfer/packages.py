@@ -16,12 +16,13 @@ from typing import TypeGuard
 import torch
 
 from medkt.concepts import AskingRecord, Concept, Package, read_package
-from medkt.concepts.asking_record import RIVALS, WANTED
+from medkt.concepts.asking_record import NORMAL, RIVALS, WANTED
 from medkt.concepts.package import SUFFIX
 from medkt.errors import SettingsError, WeightsError
 from medkt.models.encoder import DualEncoder
 from medkt.models.module import device_of
 from medkt.models.weights import weights_digest
+from medkt.saliency.directions import Directions
 from medkt.saliency.targets import Asked
 from medkt.transfer.delta import Delta, applied, apply, from_bytes, interference
 
@@ -182,12 +183,17 @@ class Taught:
         return (facts,)
 
 
+def directions_of(record: AskingRecord, device: torch.device | str = "cpu") -> Directions:
+    """The directions that a record holds, on a device."""
+    wanted, rivals = (torch.from_numpy(record.direction(name)).to(device) for name in (WANTED, RIVALS))
+    normal = torch.from_numpy(record.direction(NORMAL)).to(device) if record.normal else None
+    return Directions(wanted=wanted, rivals=rivals, sharpness=record.sharpness, normal=normal, handicap=record.handicap)
+
+
 def _asked(record: AskingRecord, base: DualEncoder) -> Asked:
     """The directions of a package on the encoder's device."""
-    device = device_of(base)
-    wanted, rivals = (torch.from_numpy(record.direction(name)).to(device) for name in (WANTED, RIVALS))
     return Asked(
-        wanted=wanted, rivals=rivals, known=len(record.known), bias=record.bias, texts=record.texts, way=record.way, digest=record.digest,
+        directions=directions_of(record, device_of(base)), known=len(record.known), bias=record.bias, texts=record.texts, way=record.way, digest=record.digest,
     )  # fmt: skip
 
 

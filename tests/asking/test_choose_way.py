@@ -30,11 +30,11 @@ def _key(name: str) -> str:
 @pytest.mark.parametrize(
     ("means", "taken"),
     [
-        ({"virtual_with_bank": 0.8, "name": 0.8 + CLEARLY - 1e-6}, USUAL),
-        ({"virtual_with_bank": 0.8, "name": 0.8 + CLEARLY + 1e-6}, "name"),
-        ({"virtual_with_bank": 0.8, "virtual": 0.9, "description": 0.9}, "description"),  # of equal ones the simplest
-        ({"virtual_with_bank": 0.52, "virtual": 0.59}, USUAL),  # the model sees nothing in drawn pictures
-        ({"virtual_with_bank": float("nan"), "name": float("nan")}, USUAL),
+        ({"virtual_among_all": 0.8, "name": 0.8 + CLEARLY - 1e-6}, USUAL),
+        ({"virtual_among_all": 0.8, "name": 0.8 + CLEARLY + 1e-6}, "name"),
+        ({"virtual_among_all": 0.8, "virtual": 0.9, "description": 0.9}, "description"),  # of equal ones the simplest
+        ({"virtual_among_all": 0.52, "virtual": 0.59}, USUAL),  # the model sees nothing in drawn pictures
+        ({"virtual_among_all": float("nan"), "name": float("nan")}, USUAL),
     ],
 )
 def test_another_way_is_taken_only_where_it_is_clearly_better(means: dict[str, float], taken: str) -> None:

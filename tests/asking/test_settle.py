@@ -8,9 +8,8 @@ import pytest
 import torch
 
 from medkt.asking import calibration as calibrating
-from medkt.asking import choose, way_called
+from medkt.asking import Directions, choose, way_called
 from medkt.asking.calibration import Calibration
-from medkt.asking.directions import Directions
 from medkt.asking.drawn import NORMAL, Counts, draw_calibration
 from medkt.asking.settle import described_by, settle
 from medkt.asking.studies import Shown, digest_of_studies
@@ -23,6 +22,7 @@ from medkt.models.small import load_small
 from medkt.models.small.dual_encoder import SmallEncoder
 from medkt.models.weights import weights_digest
 from medkt.phantom.drawers import draw_normal
+from medkt.transfer.packages import directions_of
 
 CONCEPT, KIND = load_concept("us_phyllodes"), domain("ultrasound")
 KNOWN = KIND.others(CONCEPT)[:3]
@@ -87,6 +87,19 @@ def test_the_stored_lead_is_the_rule_over_the_stored_directions(encoder: SmallEn
     assert made.bias == pytest.approx(expected, abs=1e-6)
     assert made.set_on["known findings, drawn"]["named right"] == len(right)
     assert made.bank == ()
+
+
+def test_a_normal_study_is_stored_with_its_captions_and_its_handicap(encoder: SmallEncoder) -> None:
+    made = settle(encoder, CONCEPT, KIND, base_digest="ab" * 32, known=KNOWN, way=way_called(choose.USUAL))
+    made.require("made", base="ab" * 32)
+    assert made.normal == KIND.words_for(CONCEPT).normal
+    assert made.sharpness == pytest.approx(encoder.logit_scale, abs=1e-5)
+    assert len(made.direction(RIVALS)) == len(KNOWN) + len(made.bank)
+    assert any("hazy margin" in text or "spiculated margin" in text for text in made.bank)
+    drawn = draw_calibration("ultrasound", known=[one.id for one in KNOWN], counts=FEW, seed=calibrating.SEED)
+    rows = vectors_of_planes(encoder, drawn.planes)[:, None]
+    kinds, lead = np.array(drawn.kinds), leads_of(list(rows), directions_of(made))
+    assert (lead[kinds == NORMAL] > made.bias).sum() == made.set_on["normals"]["called seen"] == 0
 
 
 def test_studies_of_the_users_take_the_place_of_drawn_ones(encoder: SmallEncoder) -> None:

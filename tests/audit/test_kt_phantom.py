@@ -169,7 +169,7 @@ def test_an_unknown_condition_is_refused_with_those_there_are(kt: SimpleNamespac
 
 
 def test_the_new_findings_are_those_that_the_seed_draws(kt: SimpleNamespace) -> None:
-    assert (FOLDER / "new.yaml").read_text(encoding="utf-8") == kt.invent.as_yaml()
+    assert (FOLDER / "new.yaml").read_text(encoding="utf-8") == kt.invent.as_yaml("new")
     looks = [
         one.finding.identity for name in kt.tasks.SETS for one in kt.tasks.tasks_of(name) if one.domain.name == "ct"
     ]

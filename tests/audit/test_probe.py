@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
+from medkt.asking import Directions
 from medkt.audit.exam import Marks, marks_of
 from medkt.audit.probe import FEWEST, Probe, read_probe
 from medkt.cli.main import main
@@ -75,9 +76,10 @@ def test_a_volume_speaks_by_the_plane_that_leads_most(tmp_path: Path) -> None:
     exam = probe.exam(encoder, None)
     assert len(exam.seen.hidden) == sum(exam.rows) > len(exam.rows) == 2
     vectors = text_vectors(encoder, ("a nodule", "normal lungs"))
-    found = marks_of(vectors_of(encoder, exam.seen), exam, vectors[0], vectors[1:])
+    asked = Directions(wanted=vectors[0], rivals=vectors[1:])
+    found = marks_of(vectors_of(encoder, exam.seen), exam, asked)
     exams = [Probe(planes=(study,), kinds=("finding",)).exam(encoder, None) for study in probe.planes]
-    alone = [marks_of(vectors_of(encoder, one.seen), one, vectors[0], vectors[1:]).leads for one in exams]
+    alone = [marks_of(vectors_of(encoder, one.seen), one, asked).leads for one in exams]
     assert isinstance(found, Marks)
     np.testing.assert_allclose(found.leads, np.concatenate(alone), atol=1e-5)
 

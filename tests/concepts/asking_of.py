@@ -16,3 +16,10 @@ def asking_of(**changed: Any) -> AskingRecord:
         "set_on": {"normals": {"pictures": 100}}, "chosen": {"why": "it was asked for"}, "base_digest": DIGEST, "vectors": vectors,
     }  # fmt: skip
     return AskingRecord(**{**given, **changed})
+
+
+def with_normal(**changed: Any) -> AskingRecord:
+    """The same, told apart from a normal study, too."""
+    axes = np.eye(3, dtype=np.float32)
+    vectors = safetensors({"wanted": axes[0], "rivals": axes[1:], "normal": axes[2]})
+    return asking_of(**{"vectors": vectors, "normal": ("a normal study",), **changed})

@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from asking_of import asking_of
+from asking_of import asking_of, with_normal
 from making import package_file, safetensors
 
 from medkt.concepts import read_package
-from medkt.concepts.asking_record import RIVALS, WANTED, AskingRecord
+from medkt.concepts.asking_record import NORMAL, RIVALS, WANTED, AskingRecord
 from medkt.concepts.compose import compose
 from medkt.errors import InputError, UnreadableError, WeightsError
 
+OLDER = Path(__file__).with_name("version_2.medkt")  # written by medkt before a normal study had a lead of its own
 OLD = Path(__file__).with_name("version_1.medkt")  # written by medkt before packages held a way of asking
 
 
@@ -26,6 +27,53 @@ def test_a_package_from_before_is_read_and_says_nothing_of_asking():
     assert one.asking is None
     assert one.header.entries
     assert one.concept.id == "cxr_nodule"
+
+
+def test_a_package_of_version_2_is_read_and_is_told_apart_by_its_nearest_rival():
+    package = read_package(OLDER)
+    assert json.loads(zipfile.ZipFile(OLDER).read("manifest.json"))["version"] == 2
+    (one,) = package.learnt
+    assert one.asking is not None
+    assert one.asking.plain
+    assert (one.asking.normal, one.asking.handicap, one.asking.sharpness) == ((), 0.0, 0.0)
+    assert one.asking.digest == asking_of().digest
+
+
+def test_a_way_that_version_2_can_hold_is_written_as_version_2(tmp_path):
+    package_file(tmp_path / "now.medkt", asking=asking_of())
+    one, other = (
+        {n: z.read(n) for n in z.namelist() if n != "manifest.json"}
+        for z in map(zipfile.ZipFile, (OLDER, tmp_path / "now.medkt"))
+    )
+    assert one == other
+
+
+def test_a_normal_study_that_is_told_apart_is_written_as_version_3(tmp_path):
+    path, asking = tmp_path / "a.medkt", with_normal(handicap=-0.25, sharpness=20.0)
+    package_file(path, asking=asking)
+    assert json.loads(zipfile.ZipFile(path).read("manifest.json"))["version"] == 3
+    (one,) = read_package(path).learnt
+    assert one.asking is not None
+    assert one.asking.as_json() == asking.as_json()
+    np.testing.assert_array_equal(one.asking.direction(NORMAL), [0, 0, 1])
+    assert asking.digest != replace(asking, handicap=0.25).digest
+    assert asking.texts_digest != replace(asking, normal=("clear",)).texts_digest
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"normal": ()}, "asked by have the shapes"),
+        ({"handicap": float("nan")}, "a handicap of nan is none between leads"),
+        ({"handicap": 4.5}, "a handicap of 4.5 is none between leads"),
+        ({"sharpness": -1.0}, "cannot weigh together at a scale of -1.0"),
+        ({"sharpness": float("inf")}, "cannot weigh together at a scale of inf"),
+    ],
+)
+def test_what_is_no_normal_study_to_tell_apart_is_not_written(tmp_path, changed, said):
+    with pytest.raises(UnreadableError, match=said):
+        package_file(tmp_path / "a.medkt", asking=with_normal(**changed))
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_says_nothing_of_asking_is_written_as_before(tmp_path):

@@ -10,6 +10,7 @@ from jaxtyping import Float32
 from medkt.errors import SettingsError
 from medkt.presence import Null
 from medkt.presence.normals import NormalStudies
+from medkt.saliency.directions import Directions
 from medkt.saliency.targets import Asked, Target
 from medkt.segmentation.null import null_of
 from medkt.segmentation.presence import FLOOR, LEAD, PresenceSettings, ThresholdRule, plane_scores
@@ -92,7 +93,7 @@ def test_a_rate_is_a_share(rate: float) -> None:
 def test_a_lead_over_slices_is_held_against_normals_too_and_only_what_leads_is_outlined() -> None:
     """A bias is of planes: of many slices the best leads by chance, and most slices of a study score close below it."""
     target = replace(TARGET, asked=Asked(
-        wanted=TARGET.wanted, rivals=torch.tensor([[0.0, 1.0]]), known=1, bias=-0.2, texts=("a spot",), way="virtual", digest=""
+        directions=Directions(wanted=TARGET.wanted, rivals=torch.tensor([[0.0, 1.0]])), known=1, bias=-0.2, texts=("a spot",), way="virtual", digest=""
     ))  # fmt: skip
     settings = PresenceSettings(rate=0.5)
     scores = plane_scores(torch.from_numpy(directions(0.7, 0.7, 0.5)), target, settings, logit_scale=5.0)

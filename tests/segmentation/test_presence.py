@@ -9,6 +9,7 @@ import torch
 from drawing import forced
 
 from medkt.errors import InputError, NumericalError, SettingsError
+from medkt.saliency.directions import Directions
 from medkt.saliency.targets import Asked, Target
 from medkt.segmentation.presence import LEAD, PresenceSettings, ThresholdRule, decide_presence, plane_scores
 
@@ -130,7 +131,7 @@ def test_an_extent_below_zero_is_refused() -> None:
 
 def test_a_lead_is_counted_from_its_bias_over_settled_rivals() -> None:
     asked = Asked(
-        wanted=TARGET.wanted, rivals=torch.tensor([[0.0, 1.0]]), known=1, bias=0.1, texts=("a mass",), way="virtual", digest=""
+        directions=Directions(wanted=TARGET.wanted, rivals=torch.tensor([[0.0, 1.0]])), known=1, bias=0.1, texts=("a mass",), way="virtual", digest=""
     )  # fmt: skip
     target = replace(TARGET, asked=asked)  # its leads are -.2, .2 and -1 whatever the contrasts of maps are
     scores = plane_scores(FEATURES, target, PresenceSettings(aggregate="max"), logit_scale=20.0)
