@@ -99,7 +99,8 @@ class Gallery:
 
     def settled(self, vectors: Tensor, directions: Directions) -> tuple[Directions, float]:
         """The directions with their handicap, and the lead above which a picture is called by the name, by the known findings and normal
-        studies among these pictures."""
+        studies among these pictures.
+        """
         right, normal = self._right(vectors, directions), np.array(self.kinds) == NORMAL
 
         def of_each(asked: Directions) -> dict[str, np.ndarray]:

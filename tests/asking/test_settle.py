@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from medkt.asking import calibration as calibrating
 from medkt.asking import Directions, choose, way_called
+from medkt.asking import calibration as calibrating
 from medkt.asking.calibration import Calibration
 from medkt.asking.drawn import NORMAL, Counts, draw_calibration
 from medkt.asking.settle import described_by, settle
