@@ -168,13 +168,14 @@ def test_an_unknown_condition_is_refused_with_those_there_are(kt: SimpleNamespac
     assert kt.teach.conditions("base,controls,labelled-3")[1:3] == ("texture blobs", "altered words")
 
 
-def test_the_new_findings_are_those_that_the_seed_draws(kt: SimpleNamespace) -> None:
-    assert (FOLDER / "new.yaml").read_text(encoding="utf-8") == kt.invent.as_yaml("new")
+@pytest.mark.parametrize("which", ["new", "fresh"])
+def test_the_drawn_findings_are_those_that_the_seed_draws(kt: SimpleNamespace, which: str) -> None:
+    assert (FOLDER / f"{which}.yaml").read_text(encoding="utf-8") == kt.invent.as_yaml(which)
     looks = [
         one.finding.identity for name in kt.tasks.SETS for one in kt.tasks.tasks_of(name) if one.domain.name == "ct"
     ]
-    assert len(set(looks)) == len(looks) == 9
-    for task in kt.tasks.tasks_of("new"):
+    assert len(set(looks)) == len(looks) == 12
+    for task in kt.tasks.tasks_of(which):
         said = read(task.concept.texts("inversion")[0], task.finding.domain)
         told = {key: getattr(task.finding, key) for key in ("shape", "margin", "intensity", "texture")}
         assert not said.why_not
