@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from whole_line import Studies, bright_pipeline, studies
 import medkt as toolkit
 from medkt.calibration import segment
 from medkt.concepts import AskingRecord, Base, concept_from_text, read_package, write_package
-from medkt.concepts.asking_record import RIVALS, WANTED
+from medkt.concepts.asking_record import NORMAL, RIVALS, WANTED
 from medkt.config import resolve
 from medkt.domains import domain
 from medkt.errors import InputError, NumericalError, SettingsError, UnknownNameError, WeightsError
@@ -82,14 +83,19 @@ def test_the_record_says_whose_encoder_made_what(files: tuple[Path, Path], studi
         }  # fmt: skip
 
 
-def asked_file(path: Path, *, bias: float, wanted: tuple[float, float] = (1.0, 0.0)) -> Path:
-    """Without weights: "bright" wanted, "dark" and what lies between them the rivals."""
+NORMAL_STUDY, HANDICAP, SHARPNESS = (0.8, 0.6), -0.05, 10.0
+
+
+def asked_file(path: Path, *, bias: float, wanted: tuple[float, float] = (1.0, 0.0), normal: bool = False) -> Path:
+    """Without weights: "bright" wanted, "dark" and what lies between them the rivals; told apart from a normal study, too, where it is said."""
     base = BrightSpots()
-    vectors = save({WANTED: torch.tensor(wanted), RIVALS: torch.tensor([[0.0, 1.0], [0.5**0.5, 0.5**0.5]])})
+    vectors = {WANTED: torch.tensor(wanted), RIVALS: torch.tensor([[0.0, 1.0], [0.5**0.5, 0.5**0.5]])}
+    vectors |= {NORMAL: torch.tensor(NORMAL_STUDY)} if normal else {}
+    apart: dict[str, Any] = {"normal": ("clear",), "handicap": HANDICAP, "sharpness": SHARPNESS} if normal else {}
     digest = weights_digest(base.module)
     asking = AskingRecord(
         way="virtual with bank", texts=("a bright disc in the tissue",), known=("us_cyst",), bank=("a grey disc",), bias=bias,
-        base_digest=digest, vectors=vectors,
+        base_digest=digest, vectors=save(vectors), **apart,
     )  # fmt: skip
     write_package(path, concept=PALE, base=Base(name=base.spec.name, digest=digest), recipe={}, asking=asking)
     return path
@@ -120,6 +126,24 @@ def test_what_is_only_asked_is_seen_from_its_lead_on(
         )
         assert bright.found.presence.state == "seen"
         np.testing.assert_allclose(one.values, other.saliency(other.findings[0]).values, atol=1e-5)
+
+
+@pytest.mark.parametrize(("above", "state"), [(-0.01, "seen"), (0.01, "not seen")])
+def test_a_normal_study_is_told_apart_in_segmentation_and_classification(
+    tmp_path: Path, studies: Studies, above: float, state: str
+) -> None:
+    feature = _feature(studies)
+    rivals = np.array([feature[1], (feature[0] + feature[1]) / 2**0.5])
+    together = np.log(np.mean(np.exp(SHARPNESS * rivals))) / SHARPNESS
+    lead = float(min(feature[0] - together, feature[0] - feature @ NORMAL_STUDY - HANDICAP))
+    file = asked_file(tmp_path / "pale.medkt", bias=lead + above, normal=True)
+    closed = bright_pipeline(resolve(SegmentationSettings, sets=("m2ib.steps=2", "m2ib.samples=2")))
+    (finding,) = segment(studies["us"], concepts=[file], model=closed).findings
+    assert finding.found.presence.state == state
+    assert finding.found.presence.margins[0] == pytest.approx(lead, abs=1e-5)
+    dark = make_words("black_disc", "dark disc")
+    pale, black = classify(studies["us"], concepts=[file, dark], model=bright_pipeline(), normal=False).scores
+    assert (pale.probability > black.probability) is (state == "seen")
 
 
 def _feature(studies: Studies) -> np.ndarray:

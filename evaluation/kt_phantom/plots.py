@@ -85,10 +85,10 @@ def labelled(rows: Sequence[Row], path: Path) -> None:
         for condition, way, style in (
             ("local", "name", "-"),
             ("local", "virtual", "--"),
-            ("base", "virtual with bank", ":"),
+            ("base", "virtual among all", ":"),
         ):
             own = of(rows, condition=condition, way=way)
-            if own and not (measure == "accuracy" and "bank" in way):  # with the bank a lead of 0 has no meaning
+            if own and not (measure == "accuracy" and "all" in way):  # with a bank a lead of 0 has no meaning
                 value = over_findings(own, first_of(measure)).estimate
                 axis.axhline(value, color=COLOURS[condition], ls=style, label=f"{condition}, by {way}: {value:.2f}")
         axis.set_xscale("log")

@@ -118,17 +118,24 @@ def test_what_was_taught_is_compared_with_asking_finding_by_finding(kt: SimpleNa
         text.count("| 1.000 |") == 3
     )  # of the four sums of +-0.05 and +-0.2 none is nearer to 0 than 0.15, which is theirs
     assert kt.tables.against_asking(rows[:2]) == ""
+    before = [{**one, "way": kt.teach.EARLIER} for one in rows]
+    assert "| local, both asked as before | 2 | 0.08 (" in kt.tables.against_asking(before)
 
 
 def test_what_is_missing_of_the_plan_is_said_with_its_command(kt: SimpleNamespace) -> None:
     held = [task.finding.id for task in kt.tasks.tasks_of("held")]
-    rows = [row(finding, seed, 0.5) for finding in held for seed in range(5)]
+    rows = [row(finding, seed, 0.5, way=kt.teach.PACKAGED) for finding in held for seed in range(5)]
     said = kt.tables.missing(rows)
     assert "The held-out eight, base" not in said
     assert "The held-out eight, base: 1 of 40 (`run.py --findings held --teach 'base' --seeds 5`)" in kt.tables.missing(
         rows[1:]
     )
     assert "The held-out eight, labelled-10: 16 of 16" in said
+    taught = [row(held[0], 0, 0.5, "local", kt.teach.EARLIER), row(held[1], 0, 0.5, "local", kt.teach.PACKAGED)]
+    assert (
+        "The held-out eight, local: 39 of 40, 1 of these asked by the earlier ways alone (`run.py"
+        in kt.tables.missing(taught)
+    )
 
 
 def test_a_second_run_adds_only_what_is_missing(

@@ -146,3 +146,17 @@ def test_a_lead_is_counted_from_its_bias_over_settled_rivals() -> None:
     assert rule.decide(above).state == "not seen"
     strict = PresenceSettings(aggregate="max", threshold=0.9)  # what the user says counts
     assert ThresholdRule(settings=strict).decide(scores).state == "not seen"
+
+
+def test_a_normal_study_that_is_told_apart_takes_what_leads_it_too_little() -> None:
+    directions = Directions(
+        wanted=TARGET.wanted, rivals=torch.tensor([[0.0, 1.0]]), normal=torch.tensor([0.6, 0.8]), handicap=-0.3
+    )
+    asked = Asked(directions=directions, known=1, bias=0.1, texts=("a mass",), way="virtual among all", digest="")
+    scores = plane_scores(FEATURES, replace(TARGET, asked=asked), PresenceSettings(aggregate="max"), logit_scale=20.0)
+    units = torch.nn.functional.normalize(FEATURES.float(), dim=1)
+    over = units @ TARGET.wanted - units @ torch.tensor([0.6, 0.8]) + 0.3
+    expected = torch.minimum(torch.tensor([-0.2, 0.2, -1.0]), over)
+    np.testing.assert_allclose(scores.margins, expected, atol=1e-6)
+    assert (expected < torch.tensor([-0.2, 0.2, -1.0]) - 0.01).any()
+    np.testing.assert_allclose(scores.scores, torch.sigmoid(20 * (expected - 0.1)), rtol=1e-5)
