@@ -233,7 +233,7 @@ def _sat(
     progress: Ticker | None,
 ) -> list[Sitting]:
     """Everyone asked, each control made once for all exams and let go; no control where nothing would be judged by it."""
-    asked = {way.name: way.directions(base, spoken) for way in WAYS}
+    asked = {way.name: way.directions(base, spoken) for way in WAYS}  # leads are cut at 0, so that no handicap is set
     name = asked[WAYS[0].name]
     held: list[dict[str, Marks]] = [{} for _ in exams]
     wanted = [control for control in CONTROLS if level == "full" or control.quick] if exams and controls else []
