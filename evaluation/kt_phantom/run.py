@@ -37,6 +37,7 @@ from medkt.audit.meaning import Meaning
 from medkt.models.encoder import DualEncoder
 from medkt.models.small import load_small
 from medkt.phantom.finding import DOMAINS
+from medkt.saliency.targets import texts_kept
 from medkt.transfer.trainable import Trainable, frozen_layer
 
 RANKED = ("auc_others", "auc_normals")
@@ -49,7 +50,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     torch.set_num_threads(arguments.threads)
     encoder, rows = load_small(), Rows(arguments.out)
     ways = tuple(arguments.ways.split(",")) if arguments.ways else (*(way.name for way in WAYS), PACKAGED)
-    run(encoder, rows, arguments, ways)
+    with texts_kept():  # no learning changes the text tower
+        run(encoder, rows, arguments, ways)
 
 
 def run(encoder: DualEncoder, rows: Rows, arguments: argparse.Namespace, ways: Sequence[str]) -> None:
