@@ -96,7 +96,7 @@ def measure(bench: Bench, condition: str, seed: int, rows: Rows, ways: Sequence[
     if answered is None:
         return
     for way in missing:
-        name = answered.packaged if way == PACKAGED else way
+        name = answered.packaged() if way == PACKAGED else way
         asked, bias = bench.set_on(seed).settled(answered.set_on, bench.asked(way_called(name)))
         found = plain(bench.gallery.measure(answered.vectors, bench.task, asked))
         biased = plain(bench.gallery.measure(answered.vectors, bench.task, asked, bias=bias))

@@ -58,13 +58,13 @@ class Answered:
     Attributes:
         vectors: of the test's pictures.
         set_on: of those that a bias is set on.
-        packaged: the way by which a package would ask it.
+        packaged: gives the way by which a package would ask it.
         seconds: of the processor, that making the encoder took.
     """
 
     vectors: Tensor
     set_on: Tensor
-    packaged: str
+    packaged: Callable[[], str]
     seconds: float
 
 
@@ -110,12 +110,13 @@ class Bench:
         set_on = _seen_by(self.set_on(seed), what, make)
         if not tested or not set_on:
             return None
-        picked = kept(
-            self.gallery.folder / "ways" / f"{_named(f'{CHOSEN} {what} {self.task.finding.id}')}.pt",
-            lambda: self._picked(make(), what),
-        )
+
+        def packaged() -> str:
+            path = self.gallery.folder / "ways" / f"{_named(f'{CHOSEN} {what} {self.task.finding.id}')}.pt"
+            return str(kept(path, lambda: self._picked(make(), what))["way"])
+
         return Answered(
-            vectors=tested["vectors"], set_on=set_on["vectors"], packaged=picked["way"], seconds=tested["seconds"]
+            vectors=tested["vectors"], set_on=set_on["vectors"], packaged=packaged, seconds=tested["seconds"]
         )
 
     def _picked(self, encoder: DualEncoder | None, what: str) -> dict[str, str]:
