@@ -11,6 +11,7 @@ the threshold of presence, as segmentation was measured before. Six phantoms of 
 import argparse
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -28,7 +29,6 @@ from medkt.concepts import Base, Package
 from medkt.concepts.package import Learnt
 from medkt.metrics import evaluate_case
 from medkt.models.encoder import DualEncoder
-from medkt.models.small import load_small
 from medkt.models.weights import weights_digest
 from medkt.pipeline import Pipeline
 from medkt.transfer.trainable import Trainable, frozen_layer
@@ -41,7 +41,7 @@ ASKED = (NO_LEAD, "name", PACKAGED)
 def main(argv: Sequence[str] | None = None) -> None:
     arguments = _arguments(argv)
     torch.set_num_threads(1)
-    encoder, rows = load_small(), Rows(arguments.out)
+    encoder, rows = loaded().encoder, Rows(arguments.out)
     wanted = [(name, task) for name in arguments.findings.split(",") for task in in_turn(tasks_of(name))]
     for condition in conditions(arguments.teach):
         for seed in range(arguments.seeds):
@@ -60,11 +60,24 @@ def measure(bench: Bench, condition: str, seed: int, rows: Rows, arguments: argp
     task, set_on = bench.task, None
     for way in missing:
         if way != NO_LEAD and set_on is None:
-            set_on = Calibration.of(encoder, task.concept, task.domain, task.known)  # once for all ways
+            set_on = _calibration(encoder, task)  # once for all ways
         asked, found = outlined(encoder, task, way, range(arguments.studies), set_on)
         rows.add(
             **key, settings=digest_of(condition), way=way, set=bench.set, domain=bench.task.domain.name, asked=asked, segmented=found,
         )  # fmt: skip
+
+
+def _calibration(encoder: DualEncoder, task: Task) -> Calibration:
+    """What the lead is set on; of the encoder as it ships once for all findings of a modality, whose drawn pictures are the same."""
+    if encoder is not loaded().encoder:
+        return Calibration.of(encoder, task.concept, task.domain, task.known)
+    return _drawn(task.domain.name)
+
+
+@cache
+def _drawn(modality: str) -> Calibration:
+    task = next(one for one in tasks_of("held") if one.domain.name == modality)
+    return Calibration.of(loaded().encoder, task.concept, task.domain, task.known)
 
 
 def outlined(
