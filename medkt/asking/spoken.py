@@ -48,17 +48,14 @@ class Spoken:
         return cls(
             name=named(concept), described=described, rival_names=tuple(named(one) for one in known),
             rival_described=tuple((one.texts("inversion") or one.texts("prompt"))[0] for one in known),
-            **_beside(described[0], domain), normal=words.normal,
+            replaced=one_word_replaced(described[0], domain),
+            otherwise_bounded=one_word_replaced(described[0], domain, ("margin",)), normal=words.normal,
         )  # fmt: skip
 
 
 def spoken_as(spoken: Spoken, described: str, domain: Domain) -> Spoken:
     """The same finding with another description, and the bank of that."""
-    return replace(spoken, described=(described,), **_beside(described, domain))
-
-
-def _beside(described: str, domain: Domain) -> dict[str, tuple[str, ...]]:
-    return {
-        "replaced": one_word_replaced(described, domain),
-        "otherwise_bounded": one_word_replaced(described, domain, ("margin",)),
-    }
+    return replace(
+        spoken, described=(described,), replaced=one_word_replaced(described, domain),
+        otherwise_bounded=one_word_replaced(described, domain, ("margin",)),
+    )  # fmt: skip
