@@ -310,6 +310,9 @@ the contrasts) over {steps} steps in which the map's highest pixels lose their d
 correlation with the map of a nonsense text or of the normal caption; near 0 the words do not matter. Below each table the default
 less each other method on the same images, in bold where the interval lies on one side of 0.
 
+Images were taken in a random order, of phantoms and of BUSI, until the time that was set aside had passed, and at last held-out
+phantoms alone: the intervals say how little that is. An image counts where every method has its row.
+
 The small model has features of patches that it was trained with, and M2IB's map is multiplied with them by default: the second
 row is M2IB alone. Nothing was tuned on these images for any method; but medkt's M2IB settings were chosen on phantoms of the same
 kind (other seeds), and no other method's were. The order of methods on another encoder may be another.

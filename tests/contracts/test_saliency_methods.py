@@ -113,7 +113,12 @@ def require_same(before: dict[str, Any], after: dict[str, Any]) -> None:
     assert before == after
 
 
-@pytest.fixture(params=sorted(ENCODERS))
+SLOW = ("medclip-resnet",)  # it has one size alone
+
+
+@pytest.fixture(
+    params=[pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in sorted(ENCODERS)]
+)
 def encoder(request: pytest.FixtureRequest) -> DualEncoder:
     return made(request.param)
 
@@ -152,6 +157,14 @@ def test_a_map_for_each_image_and_concept_or_a_clear_refusal(encoder: DualEncode
     with torch.no_grad():  # as whoever calls it may have it
         alone = method.maps(encoder, pixels[1:], targets[2:])
     assert correlation(alone[0, 0], maps[1, 2]) > 0.99  # a first step of Adam makes much of the last digits
+
+
+def test_convolutions_have_no_attention_and_a_map_by_gradients() -> None:
+    encoder = made("medclip-resnet")
+    pixels, targets = make_pixels(encoder, 1), make_targets(encoder)[:1]
+    with pytest.raises(SettingsError, match=REFUSED["chefer", "medclip-resnet"]):
+        make_method("chefer").maps(encoder, pixels, targets)
+    assert make_method("gradcam").maps(encoder, pixels, targets).shape == (1, 1, 7, 7)
 
 
 def steps_of(method: str, encoder: str) -> tuple[str, ...]:
