@@ -37,3 +37,6 @@ class Choices:
 
     def __contains__(self, name: object) -> bool:
         return name in self._more or name in MODALITIES
+
+    def __len__(self) -> int:
+        return len(self._more) + len(MODALITIES.own)

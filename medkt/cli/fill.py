@@ -48,12 +48,12 @@ def _add(parser: Any, field: Field[Any], hint: Any, option: Option) -> None:
     words: dict[str, Any] = {"help": option.text or None, "metavar": option.metavar}
     required = field.default is MISSING
     kind = of_one(of_several(hint) or hint)
-    choices = choices_of(kind)
+    choices = choices_of(kind, option)
     default = None if required else [] if field.default == () else field.default
     if kind is bool:
         words = {"help": option.text or None, "action": "store_true"}
     else:
-        words |= {"type": type(choices[0]) if choices else kind, "default": default}
+        words |= {"type": type(next(iter(choices))) if choices else kind, "default": default}
         words |= {"choices": choices} if choices else {}
         words |= {"action": Given} if option.told else {}
     if of_several(hint) is not None:

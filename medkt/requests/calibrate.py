@@ -41,7 +41,7 @@ class CalibratedViewOptions(ViewOptions, SettingsOptions):
     preset: Annotated[str, Option(AS_SEGMENT, metavar="NAME")] = "default"
     settings: Annotated[Path | None, Option(AS_SEGMENT, metavar="YAML")] = None
     set: Annotated[tuple[str, ...], Option(AS_SEGMENT, metavar="KEY=VALUE", each=True)] = ()
-    modality: Annotated[MODALITIES, Option()] = "auto"
+    modality: Annotated[str, Option(choices=MODALITIES)] = "auto"
     window: Annotated[str | None, Option(AS_SEGMENT, metavar="NAME")] = None
     axis: Annotated[Literal[0, 1, 2] | None, Option(AS_SEGMENT)] = None
     step_mm: Annotated[float | None, Option(AS_SEGMENT, metavar="MM")] = None

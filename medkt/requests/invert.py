@@ -43,9 +43,9 @@ class InversionOptions(PublishedOptions):
 class InvertRequest(WordOptions, ModalityOptions, InversionOptions):
     """Where the images go."""
 
-    modality: Annotated[MODALITIES, Option("which concept is meant where several modalities have one of that name")] = (
-        "auto"
-    )
+    modality: Annotated[
+        str, Option("which concept is meant where several modalities have one of that name", choices=MODALITIES)
+    ] = "auto"
     output: Annotated[
         Path | None, Option("where the images go; only --dry-run does without", short="-o", metavar="FOLDER")
     ] = None

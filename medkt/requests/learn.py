@@ -95,8 +95,11 @@ class LearnRequest(ModalityOptions, TeachingOptions, ExamOptions):
         Path | None, Option("the package to write; only --dry-run does without", short="-o", metavar="NAME.medkt")
     ] = None
     modality: Annotated[
-        MODALITIES,
-        Option("whose known findings it is told apart from; the concept says so itself where it has a modality"),
+        str,
+        Option(
+            "whose known findings it is told apart from; the concept says so itself where it has a modality",
+            choices=MODALITIES,
+        ),
     ] = "auto"
     model: Annotated[str, Option(ENCODER, short="-m")] = "small"
     device: Annotated[str, Option(DEVICE, short="-d")] = "auto"

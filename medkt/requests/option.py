@@ -3,7 +3,7 @@
 The command line makes its options of the same fields, so that names, values, defaults and texts are written once.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
@@ -11,6 +11,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from medkt.errors import SettingsError
+from medkt.modalities import Choices
 
 Some = TypeVar("Some", bound="Request")
 Value = TypeVar("Value")
@@ -27,6 +28,7 @@ class Option:
         positional: whether it stands there without a name.
         each: of one with several values, whether the name is said again before each.
         told: whether it matters that the user gave it, though the value is the default.
+        choices: what may be chosen from, where packages can add to it; a `Literal` hint says what is fixed.
     """
 
     text: str = ""
@@ -35,6 +37,7 @@ class Option:
     positional: bool = False
     each: bool = False
     told: bool = False
+    choices: Choices | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,8 +112,8 @@ def fitted(kind: type[Request], values: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         SettingsError: a value is none that its option takes.
     """
-    hints = {name: hint for name, hint, _ in options_of(kind)}
-    return {name: _fitting(name, value, hints[name]) if name in hints else value for name, value in values.items()}
+    options = {name: (hint, option) for name, hint, option in options_of(kind)}
+    return {name: _fitting(name, value, *options[name]) if name in options else value for name, value in values.items()}
 
 
 def present(value: Value | None, says: str) -> Value:
@@ -137,18 +140,20 @@ def of_one(hint: Any) -> Any:
     return hint
 
 
-def choices_of(hint: Any) -> tuple[Any, ...]:
+def choices_of(hint: Any, option: Option) -> Collection[Any]:
     """What may be chosen from; nothing where any value may be given."""
+    if option.choices is not None:
+        return option.choices
     return get_args(hint) if get_origin(hint) is Literal else ()
 
 
-def _fitting(name: str, value: Any, hint: Any) -> Any:
+def _fitting(name: str, value: Any, hint: Any, option: Option) -> Any:
     if value is None and NoneType in get_args(hint):
         return None
     if (kind := of_several(hint)) is not None:
-        return tuple(_fitting(name, one, kind) for one in _listed(value))
+        return tuple(_fitting(name, one, kind, option) for one in _listed(value))
     kind = of_one(hint)
-    if choices := choices_of(kind):
+    if choices := choices_of(kind, option):
         if value not in choices:
             raise SettingsError(f"{name}: {value!r} is none of {', '.join(map(str, choices))}")
         return value

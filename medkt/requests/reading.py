@@ -3,13 +3,15 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
+from medkt.modalities import Choices
 from medkt.requests.option import Option, Request
 
 if TYPE_CHECKING:
     from medkt.pipeline import View
     from medkt.report.formats import Formats
 
-MODALITIES = Literal["auto", "cxr", "ct", "mri", "ultrasound"]
+MODALITIES = Choices("auto")
+"""What `modality` takes."""
 _AXIS = Option("cut across slices (0), rows (1) or columns (2)")
 
 
@@ -17,14 +19,14 @@ _AXIS = Option("cut across slices (0), rows (1) or columns (2)")
 class ModalityOptions(Request):
     """What the studies are."""
 
-    modality: Annotated[MODALITIES, Option()] = "auto"
+    modality: Annotated[str, Option(choices=MODALITIES)] = "auto"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ViewOptions(ModalityOptions):
     """How studies are read and cut."""
 
-    modality: Annotated[MODALITIES, Option()] = "auto"
+    modality: Annotated[str, Option(choices=MODALITIES)] = "auto"
     allow_incomplete: Annotated[bool, Option()] = False
     window: Annotated[str | None, Option(metavar="NAME")] = None
     axis: Annotated[Literal[0, 1, 2] | None, _AXIS] = None
@@ -36,7 +38,8 @@ class ReadingOptions(ViewOptions):
     """How a study is read and cut."""
 
     modality: Annotated[
-        MODALITIES, Option("what the study is; DICOM says so itself, for NIfTI and pictures it must be said")
+        str,
+        Option("what the study is; DICOM says so itself, for NIfTI and pictures it must be said", choices=MODALITIES),
     ] = "auto"
     series: Annotated[
         str | None, Option("which series of a folder: its UID, the start of it, or its number", metavar="UID")
@@ -86,9 +89,9 @@ class CohortReadingOptions(ViewOptions, WritingOptions):
     Which series and which volume stands in the manifest.
     """
 
-    modality: Annotated[MODALITIES, Option("what the studies are, where neither the manifest nor the file says it")] = (
-        "auto"
-    )
+    modality: Annotated[
+        str, Option("what the studies are, where neither the manifest nor the file says it", choices=MODALITIES)
+    ] = "auto"
     regrid: Annotated[bool, Option("resample tilted or irregular series to a regular grid")] = False
     allow_incomplete: Annotated[
         bool,

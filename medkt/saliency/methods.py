@@ -3,21 +3,23 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from medkt.errors import UnknownNameError
-from medkt.saliency.chefer import CheferSettings
-from medkt.saliency.gradcam import GradCAMSettings
-from medkt.saliency.gscorecam import GScoreCAMSettings
+from medkt.doors import Door
+from medkt.errors import ExtensionError
 from medkt.saliency.m2ib import M2IBSettings
 from medkt.saliency.method import SaliencyMethod
-from medkt.saliency.patch_text import PatchTextSettings
 
-METHODS: dict[str, type[SaliencyMethod]] = {
-    "m2ib": M2IBSettings,
-    "gradcam": GradCAMSettings,
-    "gscorecam": GScoreCAMSettings,
-    "chefer": CheferSettings,
-    "patches": PatchTextSettings,
-}
+METHODS: Door[type[SaliencyMethod]] = Door(
+    group="medkt.saliency",
+    what="saliency method",
+    kind="builtins:type",
+    own={
+        "m2ib": "medkt.saliency.m2ib:M2IBSettings",
+        "gradcam": "medkt.saliency.gradcam:GradCAMSettings",
+        "gscorecam": "medkt.saliency.gscorecam:GScoreCAMSettings",
+        "chefer": "medkt.saliency.chefer:CheferSettings",
+        "patches": "medkt.saliency.patch_text:PatchTextSettings",
+    },
+)
 """Each is a frozen dataclass whose field `name` is its key here."""
 
 
@@ -26,10 +28,16 @@ def method_named(name: str) -> Callable[..., SaliencyMethod]:
 
     Raises:
         UnknownNameError: lists the methods there are.
+        ExtensionError: the package that adds it gives no such method.
     """
-    if name not in METHODS:
-        raise UnknownNameError(f"no saliency method {name!r}; known: {', '.join(METHODS)}")
-    return METHODS[name]
+    kind = METHODS[name]
+    lacking = [asked for asked in ("settled", "maps", "work") if not callable(getattr(kind, asked, None))]
+    if lacking:
+        raise ExtensionError(
+            f"the saliency method {name!r} (entry points {METHODS.group}) is {kind.__qualname__}, which has no {' or '.join(lacking)}: "
+            "see medkt.saliency.method"
+        )
+    return kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
