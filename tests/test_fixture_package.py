@@ -12,13 +12,17 @@ from PIL import Image as Picture
 
 import medkt
 from medkt.cli.main import main
+from medkt.config import resolve
 from medkt.datasets import write_manifest
 from medkt.datasets.builders import LAYOUTS, build_manifest
 from medkt.domains import domain
-from medkt.errors import ExtensionError, UnsupportedError
+from medkt.errors import ExtensionError, SettingsError, UnknownNameError, UnsupportedError
 from medkt.models.records import ENCODERS, record_of, records
 from medkt.models.registry import load_encoder
 from medkt.pipeline import Pipeline
+from medkt.requests.reading import ModalityOptions
+from medkt.saliency.methods import method_named
+from medkt.segmentation.slicewise import SegmentationSettings
 from medkt.transfer.trainable import Trainable, frozen_layer, select
 
 QUICK = [
@@ -57,6 +61,36 @@ def test_segment_with_an_encoder_a_segmenter_and_a_modality_of_a_package(studies
         studies / "one.png", prompts=["a round bright mass"], model=pipeline, view=medkt.View(modality="mammography")
     )
     assert (result.domain, result.encoder.name) == (domain("mammography"), "fixture-encoder")
+
+
+def test_segment_by_a_saliency_method_of_a_package(studies: Path) -> None:
+    settings = resolve(SegmentationSettings, sets=["saliency.method.name=brightness"])
+    pipeline = Pipeline.load("fixture-encoder", device="cpu", guarded=False, settings=settings)
+    image = medkt.read_image(studies / "one.png")
+    result = pipeline.segment(
+        image, [medkt.concept_from_text("a round bright mass")], view=medkt.View(modality="mammography")
+    )
+    (finding,) = result.findings
+    assert finding.mask is None or finding.mask.values.shape == image.values.shape
+    with pytest.raises(UnknownNameError, match=r"no saliency method 'none'; known: m2ib, .*, patches, brightness"):
+        resolve(SegmentationSettings, sets=["saliency.method.name=none"])
+
+
+def test_what_is_no_saliency_method_is_refused(tmp_path: Path) -> None:
+    points = {"medkt.saliency": {"odd": "pathlib:PurePath"}}
+    with (
+        added(tmp_path / "site", "odd-giver", points),
+        pytest.raises(ExtensionError, match="is PurePath, which has no settled or maps"),
+    ):
+        method_named("odd")
+
+
+def test_commands_and_requests_take_an_added_modality(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["concepts", "--modality", "mammography"]) == 0
+    assert not capsys.readouterr().out.strip()
+    assert ModalityOptions(modality="mammography").modality == "mammography"
+    with pytest.raises(SettingsError, match="modality: 'pet' is none of auto, cxr, ct, mri, ultrasound"):
+        ModalityOptions(modality="pet")
 
 
 def test_the_names_that_a_package_adds_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -138,7 +172,7 @@ def test_learn_with_an_added_encoder_and_evaluate_what_it_finds(
         "fixture-encoder",
         "--json",
     ]
-    assert main(batch) == 0
+    assert main([*batch, "--set", "saliency.method.name=brightness"]) == 0
     capsys.readouterr()
     assert main(["evaluate", str(run), "-o", str(tmp_path / "evaluated"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)
