@@ -40,7 +40,7 @@ def listing(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps([as_plain(concept) for concept in found], allow_nan=False))
         return 0
-    width = max(len(concept.id) for concept in found) + 2
+    width = max((len(concept.id) for concept in found), default=0) + 2
     for concept in found:
         print(f"{concept.modality:<12}{concept.id:<{width}}{concept.name}")
     return 0
