@@ -1,10 +1,9 @@
-"""The audit for a reader: a plain card inside the package, and a page with pictures that lies beside it."""
+"""The audit for a reader: a plain card inside the package."""
 
-import base64
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, StrictUndefined, select_autoescape
+from jinja2 import Environment, StrictUndefined
 
 from medkt.about import NOT_A_MEDICAL_DEVICE, __version__, demonstration_of
 from medkt.asking import way_called
@@ -85,81 +84,15 @@ How well the model finds the lesion in patients: for that, run `medkt evaluate` 
 before reading "not seen" as an answer.
 """
 
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>medkt: {{ name }}</title>
-<style>
-:root { color-scheme: light dark; --line: #8884; --soft: #8882; }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 68rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
-.verdict { font-size: 1.05rem; font-weight: 600; border-left: .4rem solid #999; padding: .4rem .8rem; background: var(--soft); }
-.verdict.yes { border-color: #2a7d46; } .verdict.no { border-color: #b3372f; }
-.notice { border: 1px solid var(--line); background: var(--soft); padding: .5rem .8rem; border-radius: .4rem; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line); }
-img { max-width: 100%; background: #fff; border-radius: .4rem; } .quiet { color: #777; }
-</style>
-</head>
-<body>
-<p class="verdict {{ verdict.answer | replace(" ", "-") }}">{{ verdict.line }}</p>
-{% if verdict.asking %}<p>{{ verdict.asking }}</p>{% endif %}
-{% for line in meaning %}<p>{{ line }}</p>{% endfor %}
-{% if kept_anyway %}<p><strong>Kept anyway, against this answer.</strong></p>{% endif %}
-<h1>{{ name }} <span class="quiet">({{ domain }})</span></h1>
-<p class="notice"><strong>{{ notice }}</strong></p>
-<p>Taught to <code>{{ model }}</code> (weights <code>{{ digest[:12] }}</code>, {{ licence }}) with medkt {{ version }}, {{ whence }}</p>
-<h2>The words</h2>
-<ul>{% for text in captions %}<li>{{ text }}</li>{% endfor %}</ul>
-{% if left_out %}<p>The model cannot picture these, and they were left out:</p>
-<ul>{% for text in left_out %}<li>{{ text }}</li>{% endfor %}</ul>{% endif %}
-<h2>How it was learned</h2>
-<p>{{ recipe }}</p>
-{% if asking %}<h2>How it is asked</h2><p>{{ asking }}</p>{% endif %}
-{% for title, about, table in tables %}
-<h2>{{ title }}</h2>
-<p>{{ about }}</p>
-<table><thead><tr>{% for cell in table[0] %}<th>{{ cell }}</th>{% endfor %}</tr></thead>
-<tbody>{% for row in table[1:] %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>{% endfor %}</tbody></table>
-{% endfor %}
-{% if not tables %}<p>No audit was made.</p>{% endif %}
-{% for title, about, data in pictures %}
-<h2>{{ title }}</h2>
-<p class="quiet">{{ about }}</p>
-<p><img src="data:image/png;base64,{{ data }}" alt="{{ title }}"></p>
-{% endfor %}
-{% if opinion %}<h2>Another encoder</h2><p>{{ opinion }}.</p>{% endif %}
-{% if unexamined %}<h2>What was not examined</h2>
-<ul>{% for text in unexamined %}<li>{{ text }}</li>{% endfor %}</ul>{% endif %}
-<h2>What this does not say</h2>
-<p>How well the model finds the lesion in patients: for that, run <code>medkt evaluate</code> on labelled studies, and <code>medkt
-calibrate</code> before reading "not seen" as an answer.</p>
-</body>
-</html>
-"""
-
 
 def as_markdown(one: "LearnedConcept") -> str:
     """The card inside the package: words and numbers, no picture."""
     made = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True, finalize=plain_text)
-    return made.from_string(_CARD).render(**_facts(one))
+    return made.from_string(_CARD).render(**facts_of(one))
 
 
-def as_page(one: "LearnedConcept", pictures: list[tuple[str, str, bytes]]) -> str:
-    """The page beside the package.
-
-    Args:
-        one: what was learned.
-        pictures: (title, what it shows, PNG).
-    """
-    environment = Environment(undefined=StrictUndefined, autoescape=select_autoescape(default=True))
-    coded = [(title, about, base64.b64encode(png).decode()) for title, about, png in pictures]
-    return environment.from_string(_PAGE).render(**_facts(one), pictures=coded)
-
-
-def _facts(one: "LearnedConcept") -> dict[str, Any]:
+def facts_of(one: "LearnedConcept") -> dict[str, Any]:
+    """What the card says of a learned concept, by the names of its template."""
     kept = one.learned[one.kept]
     return {
         "name": one.concept.name, "domain": one.domain.title, "version": __version__,

@@ -374,12 +374,12 @@ def _of_prose(path: Path, name: str, modality: str, listener: Listener) -> "Conc
 def _write(made: "LearnedConcept", target: Path) -> "Package":
     """The package, and beside it the page with pictures, which a package never holds; both or none."""
     from medkt.io.together import files_together
-    from medkt.learning.card import as_page
     from medkt.learning.pictures import pictures_of
+    from medkt.report.learned_concept import render_learned_concept
 
     page = target.with_suffix(".html").name
     with files_together(target.parent, (page, target.name)) as hidden:
-        (hidden / page).write_text(as_page(made, pictures_of(made)), encoding="utf-8")
+        (hidden / page).write_text(render_learned_concept(made, pictures_of(made)), encoding="utf-8")
         return made.save(hidden / target.name)
 
 

@@ -24,7 +24,7 @@ from medkt.statistics.classification import (
 )
 from medkt.statistics.froc import Froc, froc
 from medkt.statistics.holm import holm
-from medkt.statistics.means import Spread, mean_and_median, mean_interval, median_interval, spread_of
+from medkt.statistics.means import ValueSummary, mean_and_median, mean_interval, median_interval, summary_of
 from medkt.statistics.paired import Comparison, compare, mcnemar_p, patient_differences, rank_biserial, signed_rank_p
 from medkt.statistics.roc import Roc, roc_curve
 from medkt.statistics.shares import share_interval, wilson
@@ -41,8 +41,8 @@ __all__ = [
     "PermutationTest",
     "ReliabilityBin",
     "Roc",
-    "Spread",
     "Statistic",
+    "ValueSummary",
     "auc_difference",
     "auc_interval",
     "auc_of",
@@ -77,6 +77,6 @@ __all__ = [
     "share",
     "share_interval",
     "signed_rank_p",
-    "spread_of",
+    "summary_of",
     "wilson",
 ]

@@ -28,7 +28,7 @@ MANY = 2_000  # patients; from here on the bootstrap is left out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spread:
+class ValueSummary:
     """Where values lie.
 
     Attributes:
@@ -43,14 +43,14 @@ class Spread:
     quartiles: tuple[float, float]
 
 
-def spread_of(values: Values, patients: Patients, settings: BootstrapSettings | None = None) -> Spread:
+def summary_of(values: Values, patients: Patients, settings: BootstrapSettings | None = None) -> ValueSummary:
     """Mean, median, standard deviation and quartiles; `values` without NaN, infinite ones allowed."""
     finite = bool(np.isfinite(values).all())
     quartiles = [NAN, NAN]
     if len(values):  # an order statistic, so that infinite values do not turn into NaN between two of them
         quartiles = np.quantile(values, [0.25, 0.75], method="linear" if finite else "higher").tolist()
     mean, median = mean_and_median(values, patients, settings)
-    return Spread(
+    return ValueSummary(
         mean=mean, median=median, sd=float(values.std(ddof=1)) if len(values) > 1 and finite else NAN,
         quartiles=(float(quartiles[0]), float(quartiles[1])),
     )  # fmt: skip

@@ -22,11 +22,12 @@ from medkt.concepts.package import Learnt
 from medkt.domains import domain
 from medkt.errors import ForgettingError, InputError, NotCarriedError
 from medkt.learning import LearnedConcept, card, learn
-from medkt.learning.card import as_markdown, as_page
+from medkt.learning.card import as_markdown
 from medkt.learning.pictures import pictures_of
 from medkt.models.small import load_small
 from medkt.models.small.dual_encoder import SmallEncoder
 from medkt.models.weights import weights_digest
+from medkt.report.learned_concept import render_learned_concept
 from medkt.transfer.choose import ChoiceSettings
 from medkt.transfer.delta import apply, from_bytes
 from medkt.transfer.finetune import FinetuneSettings
@@ -270,7 +271,7 @@ def test_another_encoder_is_told_and_decides_nothing(made: LearnedConcept, encod
     opinion = Opinion(name="other", right=1, of=width, texts=4)
     asked = replace(made, audit=replace(made.audit, opinion=opinion))
     assert f"other finds 1 of {width} images nearest to their own caption among 4" in as_markdown(asked)
-    assert "a guess gives 25%" in as_page(asked, [])
+    assert "a guess gives 25%" in render_learned_concept(asked, [])
     assert asked.verdict == made.verdict
     assert asked.audit is not None
     assert asked.audit.as_json()["another encoder"]["of"] == width
@@ -331,7 +332,7 @@ def test_the_cards_begin_with_the_verdict_and_say_what_was_not_examined(made: Le
         "What the model thinks the words look like", "Where the name points, before and after",
     ]  # fmt: skip
     assert all(png.startswith(b"\x89PNG") for _, _, png in pictures)
-    page = as_page(made, pictures)
+    page = render_learned_concept(made, pictures)
     assert page.count("<img ") == 2
     assert page.index(made.verdict.line.split(",")[0]) < page.index("<h1>")
     assert page.index("what the name means") < page.index("<h1>")

@@ -1,17 +1,12 @@
-"""A run that classifies, or two side by side, as one HTML file that opens from disk: no network, no script."""
+"""The page of a run that classifies, or of two side by side, as sections."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, select_autoescape
-
-from medkt.about import NOT_A_MEDICAL_DEVICE, __version__, demonstration_of_run
-from medkt.records import as_plain
+from medkt.report.render import render_sections
 from medkt.report.run.class_comparison import ComparedClass
 from medkt.report.run.class_evaluation import ClassEvaluation
-from medkt.report.run.class_page_template import CLASS_PAGE
 from medkt.report.run.class_plots import draw_accuracies, draw_confusion
 from medkt.report.run.class_published import HEAD as PUBLISHED_HEAD
 from medkt.report.run.class_published import BesideClass, beside_class_row
@@ -27,8 +22,25 @@ from medkt.report.run.class_words import (
     notes_of,
     whole_rows,
 )
+from medkt.report.run.common import (
+    by_arm,
+    compared_section,
+    demonstration_of_records,
+    failures_section,
+    of_arm,
+    published_section,
+    settings_section,
+)
+from medkt.report.sections import Notes, Part, Section, Table, Text
 
-MOST_LINES = 600  # rows of a table in the page; all of them are in evaluation.csv
+HOW_CALLED = (
+    "Each image is called by the class whose words fit it best, without any training on labels (zero-shot). Shares compare the classes "
+    "with each other; they are no probability of disease."
+)
+HOW_COMPARED = (
+    "The permutation test flips the signs of whole patients, and is adjusted after Holm over the classes; McNemar's test stands only "
+    "where each patient has one image. Both are two-sided: choose one beforehand."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,63 +63,59 @@ class ClassReport:
     stamps: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Table:
-    """Rows of words under a head; how many were left out."""
-
-    caption: str
-    head: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    left_out: int = 0
-
-
 def render_classes(report: ClassReport) -> str:
     """The page, as HTML."""
-    environment = Environment(autoescape=select_autoescape(default=True), undefined=StrictUndefined)
+    records = [arm.record for arm in report.arms]
+    return render_sections(report.title, sections_of_classes(report), demonstration=demonstration_of_records(records))
+
+
+def sections_of_classes(report: ClassReport) -> list[Section]:
+    """What the page says, from top to bottom."""
     arms = report.arms
-    drawn = [draw_confusion(arm.name, arm.evaluation) for arm in arms]
-    return environment.from_string(CLASS_PAGE).render(
-        title=report.title, notice=NOT_A_MEDICAL_DEVICE,
-        headlines=[(arm.name, arm.evaluation.unclaimed) for arm in arms if arm.evaluation.unclaimed],
-        demonstration=next(filter(None, (demonstration_of_run(arm.record) for arm in arms)), ""), version=__version__, arms=arms, viewer="", csp="",
-        wholes=[_table("All classes", arm, WHOLE_HEAD, whole_rows(arm.evaluation)) for arm in arms],
-        accuracies=draw_accuracies({arm.name: arm.evaluation for arm in arms}), definitions=DEFINITIONS,
-        notes={arm.name: notes_of(arm.evaluation) for arm in arms},
-        classes=[_table("Each class", arm, CLASS_HEAD, class_rows(arm.evaluation)) for arm in arms],
-        words=_words(arms[0]), plots=[plot for plot in drawn if plot],
-        confusions=[_confusion(arm) for arm in arms], failures=[_failures(arm) for arm in arms],
-        compared=_cut("Second run minus first", COMPARED_HEAD, [compared_class_row(line) for line in report.compared]),
-        beside=_cut("Ours beside published values", PUBLISHED_HEAD, [beside_class_row(row) for row in report.beside]),
-        stamps=report.stamps, settings=[(arm.name, _facts(arm.record), _text(arm.record)) for arm in arms],
-    )  # fmt: skip
+    compared = Table.of("Second run minus first", COMPARED_HEAD, map(compared_class_row, report.compared))
+    beside = Table.of("Ours beside published values", PUBLISHED_HEAD, map(beside_class_row, report.beside))
+    classes = [Table.of(of_arm("Each class", arm.name), CLASS_HEAD, class_rows(arm.evaluation)) for arm in arms]
+    sections = [
+        Section(key="summary", title="Summary", parts=tuple(_summary(arms))),
+        Section(key="classes", title="Classes", parts=(*classes, _words(arms[0]))),
+        Section(key="confusion", title="Confusion", parts=tuple(_confusion(arms))),
+        compared_section([arm.name for arm in arms], HOW_COMPARED, compared), published_section(beside, report.stamps),
+        failures_section({arm.name: arm.evaluation.failures for arm in arms}),
+        settings_section([(arm.name, _facts(arm.record), arm.record) for arm in arms]),
+    ]  # fmt: skip
+    return [section for section in sections if section.parts]
 
 
-def _table(what: str, arm: ClassArm, head: Sequence[str], rows: Sequence[Sequence[str]]) -> _Table:
-    return _cut(f"{what}, {arm.name}" if arm.name else what, head, rows)
+def _summary(arms: Sequence[ClassArm]) -> Iterator[Part]:
+    for arm in arms:
+        if arm.evaluation.unclaimed:
+            yield Text(text=by_arm(arm.name, arm.evaluation.unclaimed), style="headline")
+    yield Text(text=HOW_CALLED)
+    for arm in arms:
+        yield Table.of(of_arm("All classes", arm.name), WHOLE_HEAD, whole_rows(arm.evaluation))
+    accuracies = draw_accuracies({arm.name: arm.evaluation for arm in arms})
+    yield accuracies or Text(text="No case was classified; see the failures below.")
+    notes = (by_arm(arm.name, one) for arm in arms for one in notes_of(arm.evaluation))
+    yield Notes(lines=(*DEFINITIONS, *notes), quiet=True)
 
 
-def _cut(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> _Table:
-    return _Table(caption=caption, head=head, rows=rows[:MOST_LINES], left_out=max(0, len(rows) - MOST_LINES))
-
-
-def _words(arm: ClassArm) -> _Table:
+def _words(arm: ClassArm) -> Table:
     """Which concept stands for each class, with the digest of its words."""
     digests = arm.record.get("identity", {}).get("concepts", {})
     rows = [(one.name, one.concept, digests.get(one.concept, "")) for one in arm.evaluation.counts]
-    return _Table(
+    return Table(
         caption="Whose words stand for each class", head=("class", "concept", "SHA-256 of its words"), rows=rows
     )
 
 
-def _confusion(arm: ClassArm) -> _Table:
-    rows = confusion_rows(arm.evaluation, intervals=True)
-    caption = "Images by true class and name: how many, and their share of the true class (95 %)"
-    return _table(caption, arm, confusion_head(arm.evaluation), rows)
-
-
-def _failures(arm: ClassArm) -> _Table:
-    rows = [(kind, str(number)) for kind, number in arm.evaluation.failures.items()]
-    return _table("Failures by kind", arm, ("kind", "cases"), rows)
+def _confusion(arms: Sequence[ClassArm]) -> Iterator[Part]:
+    for arm in arms:
+        if (plot := draw_confusion(arm.name, arm.evaluation)) is not None:
+            yield plot
+    for arm in arms:
+        rows = confusion_rows(arm.evaluation, intervals=True)
+        caption = "Images by true class and name: how many, and their share of the true class (95 %)"
+        yield Table.of(of_arm(caption, arm.name), confusion_head(arm.evaluation), rows)
 
 
 def _facts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -123,7 +131,3 @@ def _facts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("digest of the cases", f"SHA-256 {identity.get('manifest')}"),
     )
     return [(name, value) for name, value in facts if value]
-
-
-def _text(record: Mapping[str, Any]) -> str:
-    return json.dumps(as_plain(record), indent=2, ensure_ascii=False, allow_nan=False)

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 from medkt.report.run.class_evaluation import ACCURACY, ALL, ClassEvaluation
 from medkt.report.run.forest import COLOURS, MARKS, svg_of
-from medkt.report.run.plots import Plot
 from medkt.report.run.words import interval_text
+from medkt.report.sections import Plot
 
 MOST_CLASSES = 20  # of a confusion plot; beyond them the numbers cannot be read
 LONGEST_NAME = 28

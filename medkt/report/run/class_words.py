@@ -96,7 +96,9 @@ def class_csv_row(line: ClassLine) -> dict[str, str]:
 def notes_of(evaluation: ClassEvaluation) -> list[str]:
     """How intervals were made, and what to be careful of, each once."""
     methods = dict.fromkeys(
-        line.found.method.split(",")[0].split(" for ")[0] for line in evaluation.lines if line.found.method
+        line.found.method.split(",")[0].split(" for ")[0].removesuffix(" over patients")
+        for line in evaluation.lines
+        if line.found.method
     )
     notes = dict.fromkeys(line.found.note for line in evaluation.lines if line.found.note)
     return [*([f"intervals: {', '.join(methods)}, over patients"] if methods else []), *notes]

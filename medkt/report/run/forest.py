@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from io import BytesIO
 
 import matplotlib as mpl
@@ -11,28 +10,14 @@ from matplotlib.figure import Figure
 
 from medkt.report.run.evaluation import Evaluation, Line
 from medkt.report.run.words import interval_text, subgroup_text
+from medkt.report.sections import Plot
 
 MARKS = ("o", "s")
 COLOURS = ("#1f5fa8", "#b3541e")  # told apart in grey too, together with the marks
 MOST_ROWS = 60
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Forest:
-    """A drawn plot.
-
-    Attributes:
-        svg: the picture, as it stands in a `data:` address.
-        alt: what it shows, in words.
-        left_out: how many rows are in the tables only.
-    """
-
-    svg: str
-    alt: str
-    left_out: int
-
-
-def draw_forest(arms: Mapping[str, Evaluation], metric: str, *, part: str = "positives") -> Forest | None:
+def draw_forest(arms: Mapping[str, Evaluation], metric: str, *, part: str = "positives") -> Plot | None:
     """The means of one metric with their intervals; None where no case has it.
 
     Args:
@@ -67,9 +52,11 @@ def draw_forest(arms: Mapping[str, Evaluation], metric: str, *, part: str = "pos
         for line in lines
         if _label(line) in shown[:12]
     ]
-    return Forest(
-        svg=svg_of(figure), alt=f"Forest plot of {metric} ({part}). {'; '.join(words)}", left_out=len(rows) - len(shown)
-    )
+    left_out = f" {len(rows) - len(shown)} further rows are in the tables." if len(rows) > len(shown) else ""
+    return Plot(
+        svg=svg_of(figure), alt=f"Forest plot of {metric} ({part}). {'; '.join(words)}",
+        caption=f"{metric} where the reference shows the finding: mean with 95 % interval over patients.{left_out}",
+    )  # fmt: skip
 
 
 def _draw_arm(axis: object, lines: Mapping[str, Line], shown: Sequence[str], name: str, place: int, count: int) -> None:

@@ -1,22 +1,23 @@
-"""A run, or two side by side, as one HTML file that opens from disk: no network, pictures inside.
+"""The page of a run that segments, or of two side by side, as sections."""
 
-There is no script in it, but for volumes that can be looked at: those have a viewer in files beside the page.
-"""
-
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
-from jinja2 import Environment, StrictUndefined, select_autoescape
-
-from medkt.about import NOT_A_MEDICAL_DEVICE, __version__, demonstration_of_run
-from medkt.records import as_plain
+from medkt.report.render import render_sections
+from medkt.report.run.common import (
+    by_arm,
+    compared_section,
+    demonstration_of_records,
+    failures_section,
+    of_arm,
+    published_section,
+    settings_section,
+)
 from medkt.report.run.comparison import ComparedLine
 from medkt.report.run.evaluation import Evaluation
-from medkt.report.run.forest import Forest, draw_forest
-from medkt.report.run.page_template import PAGE
+from medkt.report.run.forest import draw_forest
 from medkt.report.run.pictures import CasePicture
 from medkt.report.run.plots import (
     LESION_HEAD,
@@ -34,12 +35,23 @@ from medkt.report.run.published import Beside, beside_row
 from medkt.report.run.unclaimed import headlines
 from medkt.report.run.words import DECISION_HEAD, SUMMARY_HEAD, decision_row, summary_row
 from medkt.report.run.words_compared import COMPARED_HEAD, compared_row
+from medkt.report.sections import Notes, Part, Picture, Plot, Section, Table, Text, Viewer, ViewerNote
 
 COUNT_HEAD = ("concept", "cases", "done", "failed", "scored against a reference", "seen", "no claim")
-MOST_LINES = 600  # rows of a table in the page; all of them are in evaluation.csv
 FOREST_METRICS = ("dsc", "nsd", "iou")
-# what a page with scripts may load: files beside it and what is in it, and nothing from any network
-ONLY_FROM_DISK = "default-src 'none'; script-src 'self' file:; style-src 'unsafe-inline'; img-src data: blob:; connect-src data: blob:"
+HOW_COMPARED = (
+    "A patient's difference is the mean over the patient's cases; p values are two-sided, and adjusted after Holm over the concepts "
+    "of one metric. Choose one test beforehand."
+)
+SIDES = (
+    "“positives” are cases whose reference shows the finding, “negatives” those whose reference is empty; a failed case stands on "
+    "both sides, without a number."
+)
+NO_REFERENCE = "No case of this run has a reference, so there are no scores; `medkt evaluate` runs cases that have one."
+WHAT_IS_SHOWN = (
+    "By Dice, where the reference shows the finding. From left to right: the image; where the words point; the outline with the boxes "
+    "(blue) that the segmenter was given, and the reference dotted green. Of a volume it is the plane with the highest score."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,75 +95,85 @@ class RunReport:
     library: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Table:
-    """Rows of words under a head; how many were left out."""
-
-    caption: str
-    head: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    left_out: int = 0
-
-
 def render_run(report: RunReport) -> str:
     """The page, as HTML."""
-    environment = Environment(autoescape=select_autoescape(default=True), undefined=StrictUndefined)
-    arms = {arm.name: arm for arm in report.arms}
-    return environment.from_string(PAGE).render(
-        title=report.title, notice=NOT_A_MEDICAL_DEVICE, version=__version__, arms=report.arms,
-        counts=[table for arm in arms.values() for table in _counts(arm)],
-        summaries=[_table(_said("Numbers", arm.name), SUMMARY_HEAD, map(summary_row, arm.evaluation.lines)) for arm in arms.values()],
-        decisions=[table for arm in arms.values() for table in _decisions(arm)],
-        reasons={arm.name: _reasons(arm.evaluation) for arm in arms.values()},
-        forests=_forests(report.arms), plots=draw_curves({arm.name: arm.curves for arm in report.arms}),
-        curves=[table for arm in arms.values() for table in _curves(arm)],
-        failures=[_failures(arm) for arm in arms.values()],
-        compared=_table("Second run minus first, over patients", COMPARED_HEAD, map(compared_row, report.compared)),
-        beside=_table("Ours beside published values", PUBLISHED_HEAD, map(beside_row, report.beside)),
-        viewer=report.viewer, library=report.library, folder=unquote(report.viewer.split("/")[0]), csp=ONLY_FROM_DISK,
-        headlines=[(arm.name, line) for arm in arms.values() for line in headlines(arm.evaluation.unclaimed)],
-        demonstration=next(filter(None, map(demonstration_of_run, (arm.record for arm in arms.values()))), ""),
-        stamps=report.stamps, settings=[(arm.name, _facts(arm.record), _text(arm.record)) for arm in arms.values()],
+    return render_sections(
+        report.title, sections_of_run(report), script=report.viewer,
+        demonstration=demonstration_of_records([arm.record for arm in report.arms]),
     )  # fmt: skip
 
 
-def _table(caption: str, head: Sequence[str], rows: Any) -> _Table:
-    held = list(rows)
-    return _Table(caption=caption, head=head, rows=held[:MOST_LINES], left_out=max(0, len(held) - MOST_LINES))
+def sections_of_run(report: RunReport) -> list[Section]:
+    """What the page says, from top to bottom."""
+    arms = report.arms
+    compared = Table.of("Second run minus first, over patients", COMPARED_HEAD, map(compared_row, report.compared))
+    beside = Table.of("Ours beside published values", PUBLISHED_HEAD, map(beside_row, report.beside))
+    sections = [
+        Section(key="summary", title="Summary", parts=tuple(_summary(arms))),
+        Section(key="curves", title="Presence, volumes, lesions", parts=tuple(_curves(arms))),
+        compared_section([arm.name for arm in arms], HOW_COMPARED, compared), published_section(beside, report.stamps),
+        Section(key="cases", title="Worst and best cases", parts=tuple(_cases(report))),
+        failures_section({arm.name: arm.evaluation.failures for arm in arms}),
+        settings_section([(arm.name, _facts(arm.record), arm.record) for arm in arms]),
+    ]  # fmt: skip
+    return [section for section in sections if section.parts]
 
 
-def _said(what: str, arm: str) -> str:
-    return f"{what}, {arm}" if arm else what
+def _summary(arms: Sequence[Arm]) -> Iterator[Part]:
+    for arm in arms:
+        yield from (Text(text=by_arm(arm.name, line), style="headline") for line in headlines(arm.evaluation.unclaimed))
+    for arm in arms:
+        rows = [
+            (one.concept, *map(str, (one.rows, one.done, one.failed, one.scored, one.seen, one.no_claim)))
+            for one in arm.evaluation.counts
+        ]
+        yield Table.of(of_arm("Cases", arm.name), COUNT_HEAD, rows)
+    yield from _forests(arms)
+    for arm in arms:
+        if arm.evaluation.decisions:
+            decided = map(decision_row, arm.evaluation.decisions)
+            yield Table.of(of_arm("Seen and not seen, against the reference", arm.name), DECISION_HEAD, decided)
+    for arm in arms:
+        if arm.evaluation.lines:
+            yield Table.of(of_arm("Numbers", arm.name), SUMMARY_HEAD, map(summary_row, arm.evaluation.lines))
+    if not any(arm.evaluation.lines for arm in arms):
+        yield Text(text=NO_REFERENCE)
+    reasons = (by_arm(arm.name, one) for arm in arms for one in _reasons(arm.evaluation))
+    yield Notes(lines=(SIDES, *reasons), quiet=True)
 
 
-def _counts(arm: Arm) -> Iterator[_Table]:
-    rows = [
-        (one.concept, *map(str, (one.rows, one.done, one.failed, one.scored, one.seen, one.no_claim)))
-        for one in arm.evaluation.counts
-    ]
-    yield _table(_said("Cases", arm.name), COUNT_HEAD, rows)
+def _curves(arms: Sequence[Arm]) -> Iterator[Part]:
+    yield from draw_curves({arm.name: arm.curves for arm in arms})
+    for arm in arms:
+        for what, head, rows in (
+            ("Presence score, against the reference", PRESENCE_HEAD, map(presence_row, arm.curves.presence)),
+            ("Volumes, prediction minus reference", VOLUME_HEAD, map(volume_row, arm.curves.volumes)),
+            ("Share of the lesions found, at false alarms a study", LESION_HEAD, map(lesion_row, arm.curves.lesions)),
+        ):
+            table = Table.of(of_arm(what, arm.name), head, rows)
+            if table.rows:
+                yield table
 
 
-def _decisions(arm: Arm) -> Iterator[_Table]:
-    if arm.evaluation.decisions:
-        rows = map(decision_row, arm.evaluation.decisions)
-        yield _table(_said("Seen and not seen, against the reference", arm.name), DECISION_HEAD, rows)
+def _cases(report: RunReport) -> Iterator[Part]:
+    shown = any(arm.cases for arm in report.arms)
+    yield Text(text=WHAT_IS_SHOWN, style="quiet") if shown else Text(text="There are none to show.")
+    if report.viewer:
+        yield ViewerNote(folder=unquote(report.viewer.split("/")[0]))
+    for place, arm in enumerate(report.arms, start=1):
+        for number, case in enumerate(arm.cases, start=1):
+            yield _picture(case, f"{arm.name}, " if arm.name else "", f"{place}-{number}", report.library)
 
 
-def _curves(arm: Arm) -> Iterator[_Table]:
-    for what, head, rows in (
-        ("Presence score, against the reference", PRESENCE_HEAD, map(presence_row, arm.curves.presence)),
-        ("Volumes, prediction minus reference", VOLUME_HEAD, map(volume_row, arm.curves.volumes)),
-        ("Share of the lesions found, at false alarms a study", LESION_HEAD, map(lesion_row, arm.curves.lesions)),
-    ):
-        table = _table(_said(what, arm.name), head, rows)
-        if table.rows:
-            yield table
-
-
-def _failures(arm: Arm) -> _Table:
-    rows = [(kind, str(number)) for kind, number in arm.evaluation.failures.items()]
-    return _table(_said("Failures by kind", arm.name), ("kind", "cases"), rows)
+def _picture(case: CasePicture, arm: str, key: str, library: str) -> Picture:
+    title, volume = f"{arm}{case.concept}, {case.kind}", case.volume
+    return Picture(
+        title=title, words=f"{case.case}; {case.words}", image=case.png, alt=case.alt, missing="The run wrote no picture of it.",
+        viewer=None if volume is None else Viewer(
+            key=key, name=f"{title} case {case.case}", library=library, scripts=volume.scripts, megabytes=volume.megabytes,
+            facts=volume.facts, words=volume.words,
+        ),
+    )  # fmt: skip
 
 
 def _reasons(evaluation: Evaluation) -> list[str]:
@@ -166,16 +188,14 @@ def _reasons(evaluation: Evaluation) -> list[str]:
     return [*said, *(f"{line[0].upper()}{line[1:]}." for line in more)]
 
 
-def _forests(arms: Sequence[Arm]) -> list[tuple[str, Forest]]:
+def _forests(arms: Sequence[Arm]) -> Iterator[Plot]:
     """A plot for each metric of the first kinds that there is."""
     metrics = dict.fromkeys(name for arm in arms for name in arm.evaluation.metrics)
     evaluations = {arm.name: arm.evaluation for arm in arms}
-    drawn = []
     for kind in FOREST_METRICS:
         for metric in (name for name in metrics if name.split("@")[0] == kind):
-            forest = draw_forest(evaluations, metric)
-            drawn += [(metric, forest)] if forest else []
-    return drawn
+            if (forest := draw_forest(evaluations, metric)) is not None:
+                yield forest
 
 
 def _facts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -210,7 +230,3 @@ def _facts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
         facts.append(("sentences of images", f"{prompts['published_as']}, SHA-256 {prompts['sha256']}; {stamp}"))
     facts += [("as published", str(identity["as_published"]["words"]))] if "as_published" in identity else []
     return [(name, value) for name, value in facts if value]
-
-
-def _text(record: Mapping[str, Any]) -> str:
-    return json.dumps(as_plain(record), indent=2, ensure_ascii=False, allow_nan=False)

@@ -14,6 +14,7 @@ from medkt.report.run.forest import COLOURS, MARKS, svg_of
 from medkt.report.run.presence import PresenceCurve
 from medkt.report.run.words import figure as figure_text
 from medkt.report.run.words import interval_text
+from medkt.report.sections import Plot
 from medkt.statistics.froc import RATES
 
 MOST_CONCEPTS = 6  # of each plot; the others are in the tables
@@ -42,15 +43,6 @@ class Curves:
     presence: tuple[PresenceCurve, ...] = ()
     volumes: tuple[VolumeAgreement, ...] = ()
     lesions: tuple[LesionCurve, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plot:
-    """A drawn plot: the picture as it stands in a `data:` address, what it shows in words, and what stands below it."""
-
-    svg: str
-    alt: str
-    caption: str
 
 
 def presence_row(curve: PresenceCurve) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medkt.report.run.scores import Coded, Rows, Scores
-from medkt.statistics import BootstrapSettings, Interval, spread_of
+from medkt.statistics import BootstrapSettings, Interval, summary_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ def summarise_rows(scores: Scores, rows: Rows, metric: str, settings: BootstrapS
     column = scores.numbers[metric][rows]
     used = ~np.isnan(column)
     values, patients = column[used], scores.patient.codes[rows][used]
-    found = spread_of(values, patients, settings)
+    found = summary_of(values, patients, settings)
     return Summary(
         metric=metric, counts=_count(scores, rows, column), mean=found.mean, median=found.median, sd=found.sd,
         quartiles=found.quartiles,

@@ -139,11 +139,13 @@ def table(path: Path) -> object:
 
 def page(path: Path) -> object:
     """A run as a page shows it, but for the drawing."""
-    from medkt.report.run.page import _facts, _text
+    from medkt.report.run.common import settings_section
+    from medkt.report.run.page import _facts
     from medkt.requests.report import ReportRequest, arm_of
 
     arm = arm_of(ReportRequest(run=path, by="site", resamples=100, cases=1), path, "a")
-    return _facts(arm.record), _text(arm.record), str(arm.cases), str(arm.evaluation)
+    settings = settings_section([(arm.name, _facts(arm.record), arm.record)])
+    return str(settings), str(arm.cases), str(arm.evaluation)
 
 
 def case_record(path: Path) -> object:
