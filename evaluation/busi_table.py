@@ -16,10 +16,11 @@ from pathlib import Path
 import numpy as np
 from pyarrow.parquet import read_table
 
-from medkt.report.run.evaluation import Evaluation, evaluate_scores
-from medkt.report.run.scores import Coded, Scores, read_scores
-from medkt.report.run.words import decision_row, interval_text, subgroup_text
 from medkt.statistics import BootstrapSettings
+from medkt.tasks.masks.evaluation import Evaluation, evaluate_scores
+from medkt.tasks.masks.scores import Scores, read_scores
+from medkt.tasks.masks.words import decision_row, interval_text, subgroup_text
+from medkt.tasks.table import Coded
 
 HEAD = """\
 # BUSI, by the protocol, with the shipped small model

@@ -436,8 +436,8 @@ def main() -> int:
     from cli.inline_engine import InlineEngine
 
     import medkt.io.write_seg
-    import medkt.report.run.page
     import medkt.runs.local
+    import medkt.tasks.masks.sections
     import medkt.tasks.segment.studies
 
     medkt.runs.local.LocalEngine = InlineEngine

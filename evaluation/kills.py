@@ -335,7 +335,7 @@ def main() -> int:
     import torch  # what commands load, loaded once
 
     import medkt.learning
-    import medkt.report.run.page
+    import medkt.tasks.masks.sections
     import medkt.tasks.segment.studies  # noqa: F401
 
     torch.set_num_threads(1)

@@ -14,7 +14,6 @@ from jaxtyping import Float64, Shaped
 
 from medkt.errors import InputError
 from medkt.metrics import LesionMatch, lesion_scores
-from medkt.report.run.summary import Counts, Summary
 from medkt.statistics import (
     BlandAltman,
     BootstrapSettings,
@@ -32,6 +31,7 @@ from medkt.statistics import (
     rank_biserial,
     signed_rank_p,
 )
+from medkt.tasks.masks.summary import Counts, Summary
 
 LISTED = 10
 Status = Literal["ok", "missing", "failed"]

@@ -95,7 +95,8 @@ def test_a_command_loads_what_it_needs_and_no_more(command: str, scored: Path, t
 
 def test_a_worker_that_scores_pictures_loads_no_model_and_no_reader_of_volumes(scored: Path) -> None:
     of_worker = f"""
-    from medkt.runs import masks, worker
+    from medkt.runs import worker
+    from medkt.tasks.masks import pairs
     from medkt.io import read_mask
     from medkt.metrics import evaluate_case
     sides = dict((side, read_mask("{scored}/" + side + "/0.png")) for side in ("reference", "prediction"))

@@ -21,22 +21,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Say what differs, and how surely."""
     from medkt.cli.say_evaluated import compared_lines
     from medkt.records import as_plain
-    from medkt.report.run.unclaimed import headlines
 
     found = compare(filled(CompareRequest, arguments))
     if arguments.json:
         print("\n".join(json.dumps(as_plain(line), allow_nan=False) for line in found.lines))
         return 0
-    for name, unclaimed in found.unclaimed.items():
-        print(*(f"{name}: {line}\n" for line in headlines(unclaimed)), sep="", end="")
-    print(
-        "second minus first, over patients"
-        if found.classes
-        else "second minus first; a patient's cases count as one pair"
-    )
-    print(
-        "\n".join(
-            [*compared_lines(found.lines, classes=found.classes), *([page_line(found.page)] if found.page else [])]
-        )
-    )
+    for name, lines in found.compared.ahead.items():
+        print(*(f"{name}: {line}\n" for line in lines), sep="", end="")
+    print(f"second minus first{found.compared.explained}")
+    print("\n".join([*compared_lines(found.compared), *([page_line(found.page)] if found.page else [])]))
     return 0

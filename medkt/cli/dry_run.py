@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from medkt.cli.published import guard_plan, guard_words, settings_section, settings_values
 from medkt.requests.ahead import timer_of
 from medkt.requests.batch import WHICH, BatchRequest
-from medkt.requests.cohort import asked_of, factory_of, identity_of, manifest_plan_of
+from medkt.requests.cohort import asked_of, findings_asked
 from medkt.requests.listening import Listener
 from medkt.requests.models import GuardOptions, settings_of, use_threads
 from medkt.requests.option import present
@@ -25,7 +25,7 @@ from medkt.requests.segment import (
     settle_segmentation,
 )
 from medkt.requests.words import packages_of
-from medkt.requests.work import require_work
+from medkt.requests.work import identity_of_work, require_work
 
 if TYPE_CHECKING:
     from medkt.as_published import Standing
@@ -178,6 +178,8 @@ def plan_batch(request: BatchRequest, listener: Listener, *, as_json: bool) -> i
     from medkt.pipeline.words import require_words
     from medkt.runs.folder import RunFolder
     from medkt.runs.merge import shard_folder
+    from medkt.tasks.base import CaseSource
+    from medkt.tasks.registry import task_named
     from medkt.tasks.segment.studies import concepts_of
     from medkt.transfer.packages import Taught
 
@@ -189,10 +191,11 @@ def plan_batch(request: BatchRequest, listener: Listener, *, as_json: bool) -> i
     use_threads(request)
     place = None if folder is None else folder.path
     require_place(place)
-    plan = manifest_plan_of(request, manifest, asked, shard, request.keep_column, cache=None, listener=listener)
-    # nothing is run by it
-    factory = factory_of(request, folder or RunFolder(Path()), asked, command="batch", listener=listener)
-    identity = identity_of(request, asked, plan, factory)
+    source = CaseSource(manifest=manifest, shard=shard, keep_ids=request.keep_ids, columns=tuple(request.keep_column))
+    task, wanted = task_named("segment"), findings_asked(request, source, asked, command="batch", listener=listener)
+    plan = task.plan(wanted)
+    factory = replace(wanted.look, concepts=dict(asked.concepts))  # nothing is run by it
+    identity = task.identity(wanted, plan, identity_of_work(request))
     ended = 0 if folder is None else folder.ended(identity, accept_versions=request.accept_versions)
     encoder_plan, encoder = planned_encoder(request.model, real=bool(factory.packages))
     segmenter = planned_segmenter(request.segmenter, encoder.spec, factory.settings)

@@ -41,8 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _exit_of_part(request: EvaluateRequest, found: EvaluateResult) -> int:
     """What follows a run that was stopped, or a shard of an evaluation, which has no statistics of its own."""
-    of_models = not found.classes and request.reference is None
-    if found.done[-1].stopped and (request.shard == "1/1" or not of_models):
+    if found.done[-1].stopped and (request.shard == "1/1" or found.task != "segment"):
         return exit_code(found.done[-1])
     merges = "; ".join(f"medkt batch merge {path}" for path in found.folders.values())
     print(f"medkt: a shard; when all are done: {merges}; medkt evaluate {request.output}", file=sys.stderr)

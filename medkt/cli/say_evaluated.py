@@ -1,94 +1,58 @@
 """What `medkt evaluate` and `medkt compare` print of what was evaluated."""
 
 import json
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from medkt.report.run.class_comparison import ComparedClass
-    from medkt.report.run.comparison import ComparedLine
     from medkt.requests.evaluate import EvaluateResult
+    from medkt.tasks.base import RunsCompared
 
 
 def say_evaluated(found: "EvaluateResult", *, as_json: bool) -> None:
     """Words for the user, or JSON lines."""
     from medkt.records import as_plain
+    from medkt.tasks.registry import task_named
 
-    for arm, evaluation in found.evaluations.items():
+    task = task_named(found.task)
+    for arm, run in found.runs.items():
         if as_json:
-            print(json.dumps({"event": "evaluation", "arm": arm, **as_plain(evaluation)}, allow_nan=False))
-        elif found.classes:
-            _say_classes(found.folders[arm], evaluation)
-        else:
-            _say_masks(found.folders[arm], evaluation)
-    if len(found.evaluations) == 2:
-        _say_comparison(found, as_json=as_json)
+            print(json.dumps({"event": "evaluation", "arm": arm, **as_plain(run.evaluation)}, allow_nan=False))
+            continue
+        others = "".join(f" and {name}" for name in list(task.tables(run.evaluation))[1:])
+        print(
+            f"\n{run.path}: the table of every case is results.csv (and .parquet), this one evaluation.csv (and .json)"
+            f"{others}"
+        )
+        print("\n".join(task.say(run)))
+    if found.compared is not None:
+        _say_comparison(found, found.compared, as_json=as_json)
     if not as_json:
-        _say_published(found)
+        tuned = _is_label_tuned(found.request.preset)
+        published = list(task.say_published(found.runs, found.protocol, label_tuned=tuned))
+        print("\n".join(["", *published]) if published else "", end="\n" if published else "")
 
 
-def _say_masks(run: Path, evaluation: Any) -> None:
-    from medkt.about import demonstration_of_run
-    from medkt.report.run.words import text_lines
-    from medkt.runs.folder import RunFolder
+def compared_lines(compared: "RunsCompared") -> Iterator[str]:
+    """What differs, a line each below a head."""
+    from medkt.tasks.masks.words import aligned
 
-    print(f"\n{run}: the table of every case is results.csv (and .parquet), this one evaluation.csv (and .json)")
-    print("\n".join(text_lines(evaluation)))
-    if said := demonstration_of_run(RunFolder(run).read()):
-        print(said)
+    return aligned(compared.head, compared.rows)
 
 
-def _say_classes(run: Path, evaluation: Any) -> None:
-    from medkt.report.run.class_words import class_text_lines
-    from medkt.runs.folder import RunFolder
-
-    print(
-        f"\n{run}: the table of every case is results.csv (and .parquet), this one evaluation.csv (and .json) and "
-        "confusion.csv"
-    )
-    models = RunFolder(run).read()["models"] or {}  # none where no worker was ever ready
-    asked_of = str(models.get("encoder", {}).get("classes_asked_of", ""))
-    print(*([f"asked: {asked_of}"] if asked_of else []), *class_text_lines(evaluation), sep="\n")
-
-
-def _say_comparison(found: "EvaluateResult", *, as_json: bool) -> None:
+def _say_comparison(found: "EvaluateResult", compared: "RunsCompared", *, as_json: bool) -> None:
     from medkt.records import as_plain
 
     arms = list(found.folders)
     if as_json:
-        print(json.dumps({"event": "comparison", "arms": arms, "lines": as_plain(found.compared)}, allow_nan=False))
+        print(json.dumps({"event": "comparison", "arms": arms, "lines": as_plain(compared.lines)}, allow_nan=False))
         return
-    pairs = "over patients" if found.classes else "a patient a pair"
     where = found.folders[arms[0]].parent / "comparison.json"
-    print(f"\n{' and '.join(arms)} compared, second minus first, {pairs} (in full: {where}):")
-    print("\n".join(compared_lines(found.compared, classes=found.classes)))
+    print(f"\n{' and '.join(arms)} compared, second minus first{compared.pairing} (in full: {where}):")
+    print("\n".join(compared_lines(compared)))
 
 
-def compared_lines(lines: "Sequence[ComparedLine | ComparedClass]", *, classes: bool) -> list[str]:
-    """What differs, a line each below a head."""
-    from medkt.report.run import class_words, words_compared
-    from medkt.report.run.words import aligned
+def _is_label_tuned(preset: str) -> bool:
+    from medkt.report.write import LABEL_TUNED
 
-    head: Sequence[str] = class_words.COMPARED_HEAD if classes else words_compared.COMPARED_HEAD
-    row: Any = class_words.compared_class_row if classes else words_compared.compared_row
-    return list(aligned(head, [row(line) for line in lines]))
-
-
-def _say_published(found: "EvaluateResult") -> None:
-    """Ours beside the published values, where a protocol was followed."""
-    from medkt.requests.evaluated import by_kind, protocol_of
-
-    protocol = found.protocol
-    if found.classes:
-        from medkt.report.run.class_published import class_protocol_lines
-
-        if protocol := protocol or protocol_of(found.folders):
-            evaluations: Any = found.evaluations
-            print("", *class_protocol_lines(protocol, by_kind(found.folders, evaluations)), sep="\n")
-    elif protocol is not None:
-        from medkt.report.run.published import protocol_lines
-        from medkt.report.write import LABEL_TUNED
-
-        masks: Any = found.evaluations
-        print("", *protocol_lines(protocol, masks, label_tuned=found.request.preset in LABEL_TUNED), sep="\n")
+    return preset in LABEL_TUNED

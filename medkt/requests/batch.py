@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from medkt.requests.cohort import CohortRequest, asked_of, factory_of, identity_of, manifest_plan_of
+from medkt.requests.cohort import CohortRequest, asked_of, findings_asked
 from medkt.requests.listening import SILENT, Listener
 from medkt.requests.option import Option, present, requested
 from medkt.requests.published import settled
-from medkt.requests.work import require_work, run_plan, salt_of
+from medkt.requests.work import require_work, run_asked
 
 if TYPE_CHECKING:
     from medkt.runs.progress import Summary
@@ -54,6 +54,8 @@ def batch(request: BatchRequest | None = None, /, *, listener: Listener = SILENT
     """
     from medkt.runs.folder import RunFolder
     from medkt.runs.merge import shard_folder
+    from medkt.tasks.base import CaseSource
+    from medkt.tasks.registry import task_named
 
     request = requested(BatchRequest, request, options)
     manifest, output = present(request.manifest, WHICH), present(request.output, WHICH)
@@ -62,10 +64,11 @@ def batch(request: BatchRequest | None = None, /, *, listener: Listener = SILENT
     asked = asked_of(request)
     folder = RunFolder(shard_folder(output, shard))
     folder.make()
-    plan = manifest_plan_of(
-        request, manifest, asked, shard, request.keep_column, cache=folder.path / "manifest.json", listener=listener
-    )
-    factory = factory_of(request, folder, asked, command="batch", listener=listener)
-    salt = salt_of(folder, output, request.salt)
-    folder.claim(identity_of(request, asked, plan, factory), accept_versions=request.accept_versions)
-    return BatchResult(folder=folder.path, summary=run_plan(request, folder, plan, factory, salt, listener))
+    source = CaseSource(
+        manifest=manifest, shard=shard, keep_ids=request.keep_ids, columns=tuple(request.keep_column),
+        cache=folder.path / "manifest.json",
+    )  # fmt: skip
+    wanted = findings_asked(request, source, asked, command="batch", listener=listener)
+    task = task_named("segment")
+    done = run_asked(request, task, wanted, folder, whole=output, salt=request.salt, listener=listener)
+    return BatchResult(folder=folder.path, summary=done)

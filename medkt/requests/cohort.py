@@ -1,7 +1,8 @@
 """Many studies through the models: what `batch` and `evaluate` share, and what their options make of a run."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -18,15 +19,15 @@ from medkt.requests.models import (
 from medkt.requests.option import Option, Request
 from medkt.requests.reading import CohortReadingOptions, formats_of, modality_of, view_of
 from medkt.requests.words import LearntWordOptions, packages_of
-from medkt.requests.work import PrivacyOptions, WorkOptions, identity_of_work, patients_word
+from medkt.requests.work import PrivacyOptions, WorkOptions
 
 if TYPE_CHECKING:
     from medkt.concepts import Concept
-    from medkt.runs.folder import RunFolder
-    from medkt.runs.work import Shard
+    from medkt.tasks.base import CaseSource
     from medkt.tasks.cases import CasePlan
-    from medkt.tasks.segment.scoring import Scoring
-    from medkt.tasks.segment.studies import StudyRunnerFactory
+    from medkt.tasks.masks.scoring import Scoring
+    from medkt.tasks.segment.findings import AskedFindings
+    from medkt.tasks.segment.task import FindingsAsked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,36 +62,7 @@ class CohortRequest(
     """What a run of studies through the models takes; the base of `BatchRequest` and `EvaluateRequest`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AskedFindings:
-    """The findings that a run looks for.
-
-    Attributes:
-        concepts: by id; those that rows of the manifest name are added as they are met.
-        own: ids of those that the options ask of every case.
-        learnt: the concepts of the packages, by id.
-        packages: the `.medkt` files, and the SHA-256 of each one's manifest.
-    """
-
-    concepts: "dict[str, Concept]"
-    own: tuple[str, ...]
-    learnt: "Mapping[str, Concept]"
-    packages: Mapping[Path, str]
-
-    def identify(self, name: str) -> str:
-        """The id of what a row calls a concept; a learnt concept of that id or name comes first.
-
-        Raises:
-            UnknownNameError: there is none of this name.
-        """
-        from medkt.concepts import load_concept
-
-        concept = next((one for one in self.learnt.values() if one.is_called(name)), None) or load_concept(name)
-        self.concepts[concept.id] = concept
-        return concept.id
-
-
-def asked_of(request: CohortRequest) -> AskedFindings:
+def asked_of(request: CohortRequest) -> "AskedFindings":
     """What is asked for, each once; nothing, where nothing is.
 
     Raises:
@@ -100,6 +72,7 @@ def asked_of(request: CohortRequest) -> AskedFindings:
     from medkt.concepts import read_package
     from medkt.errors import SettingsError
     from medkt.pipeline import concept_in, wanted_in
+    from medkt.tasks.segment.findings import AskedFindings
 
     modality = modality_of(request)
     packages = {Path(name).resolve(): read_package(name) for name in packages_of(request)}
@@ -128,27 +101,7 @@ def _require_words(request: CohortRequest, concepts: "Iterable[Concept]") -> Non
         require_words(own, load_encoder(request.model))
 
 
-def manifest_plan_of(
-    request: CohortRequest,
-    manifest: Path,
-    asked: AskedFindings,
-    shard: "Shard",
-    columns: Sequence[str],
-    *,
-    cache: Path | None,
-    listener: Listener,
-) -> "CasePlan":
-    """The cases of a manifest; with it `asked` holds every concept that any of them asks for."""
-    from medkt.tasks.manifest import plan_of
-
-    plan = plan_of(
-        manifest, concepts=asked.identify, asked=asked.own, shard=shard, keep_ids=request.keep_ids, columns=columns,
-        cache=cache,
-    )  # fmt: skip
-    return worded(request, plan, listener)
-
-
-def worded(request: CohortRequest, plan: "CasePlan", listener: Listener) -> "CasePlan":
+def worded(request: CohortRequest, listener: Listener, plan: "CasePlan") -> "CasePlan":
     """The plan, with the sentences of `prompts` where they are given.
 
     Raises:
@@ -171,66 +124,40 @@ def worded(request: CohortRequest, plan: "CasePlan", listener: Listener) -> "Cas
     return plan.with_prompts(prompts)
 
 
-def factory_of(
+def findings_asked(
     request: CohortRequest,
-    folder: "RunFolder",
-    asked: AskedFindings,
+    source: "CaseSource",
+    asked: "AskedFindings",
     *,
     command: str,
     listener: Listener,
     learnt: bool = True,
     scoring: "Scoring | None" = None,
-) -> "StudyRunnerFactory":
-    """What each worker makes its models of; `learnt=False` leaves the packages' weights out, and asks their words.
+    noted: Mapping[str, Any] | None = None,
+) -> "FindingsAsked":
+    """A run that looks for findings; `learnt=False` leaves the packages' weights out, and asks their words.
+
+    With `scoring` it is an evaluation, whose record says what is `noted` too.
 
     Raises:
         SettingsError: options that do not go together.
     """
     from medkt.estimates.batch import FirstStudy
-    from medkt.tasks.segment.scoring import Scoring
+    from medkt.tasks.masks.scoring import Scoring
     from medkt.tasks.segment.studies import StudyRunnerFactory
+    from medkt.tasks.segment.task import FindingsAsked
 
     ahead = FirstStudy(workers=request.workers, threads=request.threads, device=request.device)
     settings = settings_of(request)
     require_deciding(request.site, settings)
-    return StudyRunnerFactory(
-        run=folder, concepts=dict(asked.concepts), model=request.model, segmenter=request.segmenter,
-        device=request.device, settings=settings, preset=request.preset, as_published=published_of(request, command),
-        view=view_of(request), regrid=request.regrid, allow_incomplete=request.allow_incomplete,
-        formats=formats_of(request), packages=tuple(asked.packages) if learnt else (),
+    look = StudyRunnerFactory(
+        model=request.model, segmenter=request.segmenter, device=request.device, settings=settings, preset=request.preset,
+        as_published=published_of(request, command), view=view_of(request), regrid=request.regrid,
+        allow_incomplete=request.allow_incomplete, formats=formats_of(request), packages=tuple(asked.packages) if learnt else (),
         together=request.together and learnt, site=request.site or "", guarded=is_guarded(request), scoring=scoring or Scoring(),
         foretell=ahead if listener.foretells else None,
     )  # fmt: skip
-
-
-def identity_of(
-    request: CohortRequest, asked: AskedFindings, plan: "CasePlan", factory: "StudyRunnerFactory"
-) -> dict[str, Any]:
-    """All that the results depend on, the digests of models and calibrations aside: the workers tell those."""
-    from medkt.about import __version__
-    from medkt.records import as_plain
-    from medkt.tasks.segment.studies import concept_digest
-
-    learnt = {"packages": [asked.packages[path] for path in factory.packages], "together": factory.together}
-    return {
-        "medkt": __version__,
-        "manifest": plan.digest,
-        "shard": str(plan.shard),
-        **identity_of_work(request),
-        "patients": patients_word(plan),
-        "concepts": {name: concept_digest(concept) for name, concept in sorted(factory.concepts.items())},
-        "asked": list(plan.asked),
-        "preset": factory.preset,
-        **({"as_published": as_plain(factory.as_published)} if factory.as_published else {}),
-        "settings": as_plain(factory.settings),
-        "view": as_plain(factory.view),
-        "regrid": factory.regrid,
-        "formats": as_plain(factory.formats),
-        "ids": "the manifest's" if plan.keep_ids else "pseudonyms",
-        "columns": list(plan.columns),
-        **({"prompts": plan.prompts.as_json()} if plan.prompts else {}),
-        **(learnt if factory.packages else {}),
-        **({"site": factory.site} if factory.site else {}),
-        "guarded": factory.guarded,  # runs of earlier versions say nothing of it, and were not
-        **({"allow_incomplete": True} if factory.allow_incomplete else {}),
-    }
+    return FindingsAsked(
+        source=source, findings=asked, look=look, worded=partial(worded, request, listener), noted=noted or {},
+        scored=scoring is not None,
+    )  # fmt: skip

@@ -1,18 +1,16 @@
 """`compare`: two runs over the same cases, pair by pair."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from medkt.requests.evaluated import compared_classes, tells_classes
 from medkt.requests.option import Option, requested
-from medkt.requests.report import PageOptions, class_report_of, compared_report, write_class_page, write_page
+from medkt.requests.report import PageOptions, write_page
+from medkt.requests.work import listed
 
 if TYPE_CHECKING:
-    from medkt.report.run.class_comparison import ComparedClass
-    from medkt.report.run.comparison import ComparedLine
-    from medkt.report.run.unclaimed import Unclaimed
+    from medkt.tasks.base import RunsCompared
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,16 +29,17 @@ class CompareResult:
     """What differs between two runs.
 
     Attributes:
-        lines: second minus first; over patients, each once.
-        unclaimed: of runs that made masks, by "first" and "second": of how many cases nothing was claimed.
-        classes: whether the runs tell classes apart.
+        compared: second minus first, over patients.
         page: that was written; None where none was asked for.
     """
 
-    lines: "Sequence[ComparedLine | ComparedClass]"
-    unclaimed: "Mapping[str, Sequence[Unclaimed]]" = field(default_factory=dict)
-    classes: bool = False
+    compared: "RunsCompared"
     page: Path | None = None
+
+    @property
+    def lines(self) -> Sequence[Any]:
+        """What differs, each once, of a type of the task's."""
+        return self.compared.lines
 
 
 def compare(request: CompareRequest | None = None, /, **options: Any) -> CompareResult:
@@ -55,32 +54,18 @@ def compare(request: CompareRequest | None = None, /, **options: Any) -> Compare
         InputError: the runs hold other cases, concepts or patients.
     """
     from medkt.errors import SettingsError
-    from medkt.report.run.comparison import compare_runs
-    from medkt.report.run.unclaimed import unclaimed_of
-    from medkt.runs.folder import RunFolder
+    from medkt.tasks.ended import compared
+    from medkt.tasks.registry import task_of_runs
 
     request = requested(CompareRequest, request, options)
     if request.first.resolve() == request.second.resolve():
         raise SettingsError("a run compared with itself differs in nothing; give two runs")
     runs = {"first": request.first, "second": request.second}
-    if tells_classes(runs):
-        return _classes(request, runs)
-    if request.output is not None:
-        report = compared_report(request, runs)
-        unclaimed = {arm.name: arm.evaluation.unclaimed for arm in report.arms}
-        return CompareResult(lines=report.compared, unclaimed=unclaimed, page=write_page(report, request.output))
-    tables = [RunFolder(run).require_table("results") for run in runs.values()]
-    compared = compare_runs(*tables, settings=request.bootstrap)
-    unclaimed = {
-        name: unclaimed_of(scores, level=0.95)
-        for name, scores in zip(runs, (compared.first, compared.second), strict=True)
-    }
-    return CompareResult(lines=compared.lines, unclaimed=unclaimed)
+    task = task_of_runs(runs)
+    found = compared(task, request.first, request.second, request.bootstrap)
+    if request.output is None:
+        return CompareResult(compared=found)
+    from medkt.tasks.page import render  # with all that draws
 
-
-def _classes(request: CompareRequest, runs: Mapping[str, Path]) -> CompareResult:
-    """Two runs that tell classes apart."""
-    lines = compared_classes(request.first, request.second, request.bootstrap)
-    target = request.output
-    page = None if target is None else write_class_page(class_report_of(request, runs), target)
-    return CompareResult(lines=lines, classes=True, page=page)
+    shown = task.page(runs, found, by=listed(request.by), settings=request.bootstrap, cases=request.cases)
+    return CompareResult(compared=found, page=write_page(render(task, shown), request.output))

@@ -1,6 +1,6 @@
 """`evaluate`: masks against references, or classes against the truth, with the statistics that a reviewer asks for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -9,21 +9,18 @@ from medkt.requests.evaluate_classes import run_classes, settle_classes, standin
 from medkt.requests.evaluate_masks import run_masks
 from medkt.requests.evaluate_models import run_models
 from medkt.requests.evaluate_request import MODES, WHERE, EvaluateRequest
-from medkt.requests.evaluated import arms_compared, class_evaluation_of, evaluation_of, tells_classes
 from medkt.requests.listening import SILENT, Listener
 from medkt.requests.masks import given_values
 from medkt.requests.models import settings_of
 from medkt.requests.option import present, requested
 from medkt.requests.published import WINDOW, settled, standing_of
+from medkt.requests.work import listed
 
 if TYPE_CHECKING:
     from medkt.as_published import Standing
     from medkt.datasets.protocol import Protocol
-    from medkt.report.run.class_comparison import ComparedClass
-    from medkt.report.run.class_evaluation import ClassEvaluation
-    from medkt.report.run.comparison import ComparedLine
-    from medkt.report.run.evaluation import Evaluation
     from medkt.runs.progress import Summary
+    from medkt.tasks.base import EvaluatedRun, RunsCompared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,20 +30,25 @@ class EvaluateResult:
     Attributes:
         request: as it was carried out, with what the protocol and a published way put in.
         folders: of each arm, "base" and where something learnt was asked for "kt"; of a run that was read, under "".
-        evaluations: the statistics of each arm; nothing where a run was stopped, or is one of several shards.
+        runs: each arm with its statistics; nothing where a run was stopped, or is one of several shards.
         compared: the second arm minus the first, where there are two.
-        classes: whether classes were told apart; else masks were scored.
+        task: of the runs, a name of the registry of tasks.
         protocol: that the cases are of, where this request named one.
         done: what the runs of this request came to; nothing where a run was read.
     """
 
     request: EvaluateRequest
     folders: Mapping[str, Path]
-    evaluations: "Mapping[str, Evaluation | ClassEvaluation]"
-    compared: "Sequence[ComparedLine | ComparedClass]" = ()
-    classes: bool = False
+    runs: "Mapping[str, EvaluatedRun]"
+    task: str
+    compared: "RunsCompared | None" = None
     protocol: "Protocol | None" = None
     done: "tuple[Summary, ...]" = ()
+
+    @property
+    def evaluations(self) -> Mapping[str, Any]:
+        """The statistics of each arm, of a type of the task's."""
+        return {arm: run.evaluation for arm, run in self.runs.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,11 +56,11 @@ class SettledEvaluation:
     """An evaluation that may begin: `request` with what the protocol and a published way put in; what it is of.
 
     Attributes:
-        of: "run", "masks" (two folders), "models" (masks that models make) or "classes".
+        of: "run", or a task: "masks" (two folders), "segment" (masks that models make) or "classify".
     """
 
     request: EvaluateRequest
-    of: Literal["run", "masks", "models", "classes"]
+    of: Literal["run", "masks", "segment", "classify"]
     protocol: "Protocol | None" = None
 
 
@@ -84,19 +86,18 @@ def evaluate(
     if wanted.of == "run":
         run = present(request.run, MODES)
         runs = arms_below(run) or {"": run}
-        return _evaluated(request, runs, (), wanted.protocol, classes=tells_classes(runs))
+        return _evaluated(request, runs, (), wanted.protocol)
     if wanted.of == "masks":
         runs, done = run_masks(request, listener)
-    elif wanted.of == "classes":
+    elif wanted.of == "classify":
         runs, done = run_classes(request, wanted.protocol, listener)
     else:
         runs, done = run_models(request, wanted.protocol, listener)
-    classes, part = wanted.of == "classes", wanted.of != "masks" and request.shard != "1/1"
-    if done[-1].stopped or part:
+    if done[-1].stopped or (wanted.of != "masks" and request.shard != "1/1"):
         return EvaluateResult(
-            request=request, folders=runs, evaluations={}, classes=classes, protocol=wanted.protocol, done=done
+            request=request, folders=runs, runs={}, task=wanted.of, protocol=wanted.protocol, done=done
         )
-    return _evaluated(request, runs, done, wanted.protocol, classes=classes)
+    return _evaluated(request, runs, done, wanted.protocol)
 
 
 def settle_evaluation(request: EvaluateRequest, *, writes: bool = True) -> SettledEvaluation:
@@ -124,18 +125,18 @@ def settle_evaluation(request: EvaluateRequest, *, writes: bool = True) -> Settl
         raise SettingsError(WHERE)
     protocol = _protocol(request)
     if request.classify or (protocol is not None and protocol.task == "classification"):
-        return SettledEvaluation(request=settle_classes(request), of="classes", protocol=protocol)
+        return SettledEvaluation(request=settle_classes(request), of="classify", protocol=protocol)
     _require_of_masks(request, masks=masks)
     if protocol is not None and protocol.window:  # before what the user sets
         request = replace(request, set=(f"window={protocol.window}", *request.set))
     if masks:
         return SettledEvaluation(request=request, of="masks")
-    return SettledEvaluation(request=settled(request, "evaluate", "segmentation"), of="models", protocol=protocol)
+    return SettledEvaluation(request=settled(request, "evaluate", "segmentation"), of="segment", protocol=protocol)
 
 
 def standing_of_evaluation(wanted: SettledEvaluation) -> "Standing":
     """Every setting of an evaluation that asks a model, with where it is from."""
-    if wanted.of == "classes":
+    if wanted.of == "classify":
         return standing_of_classes(wanted.request, wanted.protocol)
     return standing_of(wanted.request, "evaluate", "segmentation", settings_of(wanted.request), own=WINDOW)
 
@@ -170,20 +171,22 @@ def _protocol(request: EvaluateRequest) -> "Protocol | None":
 
 
 def _evaluated(
-    request: EvaluateRequest,
-    runs: Mapping[str, Path],
-    done: "tuple[Summary, ...]",
-    protocol: "Protocol | None",
-    *,
-    classes: bool,
+    request: EvaluateRequest, folders: Mapping[str, Path], done: "tuple[Summary, ...]", protocol: "Protocol | None"
 ) -> EvaluateResult:
     """The statistics of each arm, and of two the comparison; files beside their tables say the same."""
-    evaluations: dict[str, Evaluation | ClassEvaluation] = {
-        arm: class_evaluation_of(request, run, write=True) if classes else evaluation_of(request, run)
-        for arm, run in runs.items()
+    from medkt.tasks.ended import compared, evaluated, write_comparison
+    from medkt.tasks.registry import task_of_runs
+
+    task, settings = task_of_runs(folders), request.bootstrap
+    runs = {
+        arm: evaluated(task, path, by=listed(request.by), settings=settings, write=True)
+        for arm, path in folders.items()
     }
-    compared = arms_compared(request, runs, classes=classes) if len(runs) == 2 else ()
+    difference = None
+    if len(folders) == 2:
+        first, second = folders.values()
+        difference = compared(task, first, second, settings)
+        write_comparison(first.parent, tuple(folders), difference, settings)
     return EvaluateResult(
-        request=request, folders=runs, evaluations=evaluations, compared=compared, classes=classes, protocol=protocol,
-        done=done,
-    )  # fmt: skip
+        request=request, folders=folders, runs=runs, task=task.name, compared=difference, protocol=protocol, done=done
+    )

@@ -1,6 +1,6 @@
 """`evaluate` where the task is to tell classes apart: protocols such as `jsrt` or `chexpert`, or `classify` with a manifest."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from medkt.requests.arms import run_arms
 from medkt.requests.classify import rule_of
-from medkt.requests.cohort import AskedFindings, asked_of
+from medkt.requests.cohort import asked_of
 from medkt.requests.evaluate_request import MODES, WHERE, EvaluateRequest, columns_of
 from medkt.requests.listening import Listener
 from medkt.requests.models import is_guarded
@@ -16,7 +16,7 @@ from medkt.requests.option import present
 from medkt.requests.published import WINDOW, settled, standing_of
 from medkt.requests.reading import modality_of, view_of
 from medkt.requests.words import packages_of
-from medkt.requests.work import identity_of_work, require_work, run_plan, salt_of
+from medkt.requests.work import require_work, run_asked
 
 if TYPE_CHECKING:
     from medkt.as_published import Standing
@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     from medkt.runs.progress import Summary
     from medkt.runs.work import Shard
     from medkt.segmentation.zero_shot import ClassSettings
-    from medkt.tasks.cases import CasePlan
-    from medkt.tasks.classify.classes import ClassWords
-    from medkt.tasks.classify.classifying import ClassRunnerFactory
+    from medkt.tasks.classify.classes import ClassWords, Survey
+    from medkt.tasks.segment.findings import AskedFindings
 
 OF_MASKS = (
     "metrics", "tolerance", "empty", "resample_to_reference", "site", "label", "threshold", "reference_label",
@@ -38,13 +37,13 @@ OF_MASKS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Task:
-    """What is told apart, and what makes the plan of its cases."""
+    """What is told apart, by which rule; in the cases of a protocol, or of a manifest that was surveyed."""
 
-    asked: AskedFindings
+    asked: "AskedFindings"
     classes: "tuple[ClassWords, ...]"
-    protocol: str | None
-    plan: "Callable[..., CasePlan]"
     settings: "ClassSettings"
+    protocol: "Protocol | None" = None
+    survey: "Survey | None" = None
 
 
 def settle_classes(request: EvaluateRequest) -> EvaluateRequest:
@@ -89,13 +88,7 @@ def _settings(request: EvaluateRequest, protocol: "Protocol | None") -> "ClassSe
 def _task(request: EvaluateRequest, protocol: "Protocol | None") -> _Task:
     from medkt.errors import SettingsError
     from medkt.pipeline import concept_in
-    from medkt.tasks.classify.classes import (
-        classes_of_manifest,
-        classes_of_protocol,
-        plan_of_class_manifest,
-        plan_of_classes,
-        survey_classes,
-    )
+    from medkt.tasks.classify.classes import classes_of_manifest, classes_of_protocol, survey_classes
 
     asked, settings = asked_of(request), _settings(request, protocol)
     given = [asked.concepts[name] for name in asked.own]
@@ -106,15 +99,14 @@ def _task(request: EvaluateRequest, protocol: "Protocol | None") -> _Task:
                 "id or name of that class, and give its file with -c"
             )
         classes = classes_of_protocol(protocol, given)
-        plan = partial(plan_of_classes, protocol, present(request.data, MODES), classes=classes)
-        return _Task(asked=asked, classes=classes, protocol=protocol.name, plan=plan, settings=settings)
+        present(request.data, MODES)
+        return _Task(asked=asked, classes=classes, protocol=protocol, settings=settings)
     manifest = present(request.manifest, MODES)
     survey = survey_classes(manifest)
     modality = modality_of(request) or survey.modality
     only = bool(request.prompt) or len(packages_of(request)) < len(set(request.concept))
     classes = classes_of_manifest(survey, given, only=only, load=lambda name: concept_in(name, modality))
-    plan = partial(plan_of_class_manifest, manifest, survey, classes=classes)
-    return _Task(asked=asked, classes=classes, protocol=None, plan=plan, settings=settings)
+    return _Task(asked=asked, classes=classes, survey=survey, settings=settings)
 
 
 def _run_arm(
@@ -130,51 +122,24 @@ def _run_arm(
 ) -> "Summary":
     from medkt.runs.folder import RunFolder
     from medkt.runs.merge import shard_folder
+    from medkt.tasks.base import CaseSource
     from medkt.tasks.classify.classifying import ClassRunnerFactory
+    from medkt.tasks.classify.task import ClassesAsked
+    from medkt.tasks.registry import task_named
 
-    plan = task.plan(shard=shard, keep_ids=request.keep_ids, columns=columns_of(request))
-    factory = ClassRunnerFactory(
+    look = ClassRunnerFactory(
         classes=task.classes, model=request.model, device=request.device, view=view_of(request),
         regrid=request.regrid, allow_incomplete=request.allow_incomplete, packages=tuple(task.asked.packages) if learnt else (),
         together=request.together and learnt, apart=request.apart and learnt, settings=task.settings,
         guarded=is_guarded(request),
     )  # fmt: skip
-    published = {"as_published": stands} if stands else {}
+    source = CaseSource(
+        manifest=request.manifest, protocol=task.protocol, data=request.data or Path(), shard=shard,
+        keep_ids=request.keep_ids, columns=tuple(columns_of(request)),
+    )  # fmt: skip
+    wanted = ClassesAsked(
+        source=source, look=look, packages=[task.asked.packages[path] for path in look.packages], learnt=learnt,
+        survey=task.survey, as_published=stands,
+    )  # fmt: skip
     folder = RunFolder(shard_folder(path, shard))
-    folder.make()
-    made = salt_of(folder, path, salt)
-    folder.claim(
-        {**_identity(task, plan, factory, learnt=learnt), **published, **identity_of_work(request)},
-        accept_versions=request.accept_versions,
-    )
-    return run_plan(request, folder, plan, factory, made, listener)
-
-
-def _identity(task: _Task, plan: "CasePlan", factory: "ClassRunnerFactory", *, learnt: bool) -> dict[str, Any]:
-    """All that the results depend on, the digest of the model aside: the workers tell that."""
-    from medkt.about import __version__
-    from medkt.records import as_plain
-    from medkt.segmentation.zero_shot import ClassSettings
-    from medkt.tasks.classify.classes import classes_record
-    from medkt.tasks.segment.studies import concept_digest
-
-    packages = [task.asked.packages[path] for path in factory.packages]
-    taught = {"packages": packages, "together": factory.together, "apart": factory.apart}
-    return {
-        "medkt": __version__,
-        "task": "classification",
-        "manifest": plan.digest,
-        "shard": str(plan.shard),
-        "classes": classes_record(task.classes),
-        "concepts": {one.concept.id: concept_digest(one.concept) for one in task.classes},
-        "view": as_plain(factory.view),
-        "regrid": factory.regrid,
-        "ids": "the manifest's" if plan.keep_ids else "pseudonyms",
-        "columns": list(plan.columns),
-        "protocol": task.protocol,
-        "learnt": learnt,
-        **(taught if packages else {}),
-        **({} if task.settings == ClassSettings() else {"settings": as_plain(task.settings)}),
-        "guarded": factory.guarded,
-        **({"allow_incomplete": True} if factory.allow_incomplete else {}),
-    }
+    return run_asked(request, task_named("classify"), wanted, folder, whole=path, salt=salt, listener=listener)

@@ -6,18 +6,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medkt.requests.arms import run_arms
-from medkt.requests.cohort import AskedFindings, asked_of, factory_of, identity_of, manifest_plan_of, worded
+from medkt.requests.cohort import asked_of, findings_asked
 from medkt.requests.evaluate_request import MODES, WHERE, EvaluateRequest, columns_of
 from medkt.requests.listening import Listener
 from medkt.requests.option import present
 from medkt.requests.scoring import scoring_of
-from medkt.requests.work import require_work, run_plan, salt_of
+from medkt.requests.work import require_work, run_asked
 
 if TYPE_CHECKING:
     from medkt.datasets.protocol import Protocol
     from medkt.runs.progress import Summary
     from medkt.runs.work import Shard
-    from medkt.tasks.cases import CasePlan
+    from medkt.tasks.segment.findings import AskedFindings
 
 
 def run_models(
@@ -38,7 +38,7 @@ def run_models(
 
 def _run_arm(
     request: EvaluateRequest,
-    asked: AskedFindings,
+    asked: "AskedFindings",
     protocol: "Protocol | None",
     shard: "Shard",
     listener: Listener,
@@ -47,46 +47,23 @@ def _run_arm(
     learnt: bool,
     salt: Path | None,
 ) -> "Summary":
-    from medkt.errors import InputError
     from medkt.records import as_plain
     from medkt.runs.folder import RunFolder
     from medkt.runs.merge import shard_folder
+    from medkt.tasks.base import CaseSource
+    from medkt.tasks.registry import task_named
 
     folder = RunFolder(shard_folder(path, shard))
     folder.make()
-    plan = _plan(request, asked, protocol, shard, folder.path / "manifest.json", listener)
-    if not next(iter(plan.cases())).has_mask:
-        raise InputError(
-            f"{request.manifest}: its cases have no reference, so nothing can be scored; `medkt batch` runs them"
-        )
+    data = Path() if protocol is None else present(request.data, MODES)
+    source = CaseSource(
+        manifest=None if protocol else present(request.manifest, MODES), protocol=protocol, data=data, shard=shard,
+        keep_ids=request.keep_ids, columns=tuple(columns_of(request)), cache=folder.path / "manifest.json",
+    )  # fmt: skip
     scoring = scoring_of(request, protocol)
-    factory = factory_of(request, folder, asked, command="evaluate", listener=listener, learnt=learnt, scoring=scoring)
-    made = salt_of(folder, path, salt)
-    named = {"protocol": protocol.name if protocol else None, "learnt": learnt}
-    folder.claim(
-        {**identity_of(request, asked, plan, factory), "scoring": as_plain(scoring), **named},
-        accept_versions=request.accept_versions,
+    noted = {"scoring": as_plain(scoring), "protocol": protocol.name if protocol else None, "learnt": learnt}
+    wanted = findings_asked(
+        request, source, asked, command="evaluate", listener=listener, learnt=learnt, scoring=scoring, noted=noted
     )
-    return run_plan(request, folder, plan, factory, made, listener)
-
-
-def _plan(
-    request: EvaluateRequest,
-    asked: AskedFindings,
-    protocol: "Protocol | None",
-    shard: "Shard",
-    cache: Path,
-    listener: Listener,
-) -> "CasePlan":
-    from medkt.tasks.protocols import plan_of_protocol
-
-    columns = columns_of(request)
-    if protocol is None:
-        manifest = present(request.manifest, MODES)
-        return manifest_plan_of(request, manifest, asked, shard, columns, cache=cache, listener=listener)
-    # the user's words or learnt concept, else the protocol's words: the same question to both arms
-    concept = asked.own[0] if asked.own else asked.identify(protocol.concept)
-    plan = plan_of_protocol(
-        protocol, present(request.data, MODES), concept=concept, shard=shard, keep_ids=request.keep_ids, columns=columns
-    )
-    return worded(request, plan, listener)
+    task = task_named("segment")
+    return run_asked(request, task, wanted, folder, whole=path, salt=salt, listener=listener)

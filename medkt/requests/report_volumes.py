@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from medkt.datasets.case import Case
-    from medkt.report.run.page import RunReport
-    from medkt.report.run.pictures import CasePicture
     from medkt.report.run.viewer import CaseVolume, ViewerFiles
+    from medkt.tasks.masks.pictures import CasePicture
+    from medkt.tasks.masks.sections import RunReport
 
 
 def with_volumes(report: "RunReport", runs: Mapping[str, Path], source: Path, beside: "ViewerFiles") -> "RunReport":

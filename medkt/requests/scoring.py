@@ -8,13 +8,13 @@ from medkt.requests.work import listed
 
 if TYPE_CHECKING:
     from medkt.datasets.protocol import Protocol
-    from medkt.tasks.segment.scoring import Scoring
+    from medkt.tasks.masks.scoring import Scoring
 
 
 def scoring_of(request: EvaluateRequest, protocol: "Protocol | None") -> "Scoring":
     """The options over the protocol's metrics over the defaults."""
     from medkt.metrics import MetricSettings
-    from medkt.tasks.segment.scoring import Scoring
+    from medkt.tasks.masks.scoring import Scoring
 
     base = _scoring_of(protocol) if protocol is not None else Scoring()
     metrics = MetricSettings(

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from medkt.runs.folder import RunFolder
     from medkt.runs.progress import Summary
     from medkt.runs.work import Shard
+    from medkt.tasks.base import Task
     from medkt.tasks.cases import CasePlan
 
 LONGEST_CASE_S = 6 * 3600.0  # the largest encoders on a processor take an hour or two for a thorax of thin slices
@@ -92,13 +93,6 @@ def salt_of(folder: "RunFolder", whole: Path, given: Path | None) -> bytes:
     return folder.salt(run.path / "salt")
 
 
-def patients_word(plan: "CasePlan") -> str:
-    """What the record of a run says of patients."""
-    from medkt.report.run.provisos import EACH_CASE
-
-    return "stated" if plan.patients_stated else EACH_CASE
-
-
 def engine_of(request: WorkOptions, factory: "RunnerFactory", folder: "RunFolder") -> "Engine":
     """The workers."""
     from medkt.runs.local import LocalEngine
@@ -113,6 +107,29 @@ def engine_of(request: WorkOptions, factory: "RunnerFactory", folder: "RunFolder
         factory, place, address=request.ray_address, gpus=gpus, workers=request.workers, threads=request.threads,
         timeout_s=limit_s,
     )  # fmt: skip
+
+
+def run_asked(
+    request: WorkOptions,
+    task: "Task",
+    asked: Any,
+    folder: "RunFolder",
+    *,
+    whole: Path,
+    salt: Path | None,
+    listener: Listener,
+) -> "Summary":
+    """Begin what a task is asked in a folder, or go on with it; `whole` is the folder of all shards.
+
+    Raises:
+        MedktError: as `Task.plan` and `RunFolder.claim`.
+    """
+    plan = task.plan(asked)
+    runner = task.runner(asked, folder)
+    folder.make()
+    made = salt_of(folder, whole, salt)
+    folder.claim(task.identity(asked, plan, identity_of_work(request)), accept_versions=request.accept_versions)
+    return run_plan(request, folder, plan, runner, made, listener)
 
 
 def run_plan(

@@ -263,6 +263,18 @@ class RunFolder:
         shutil.rmtree(folder, ignore_errors=True)
         return folder
 
+    def put_case(self, key: str, part: Path) -> None:
+        """Let `part`, which lies beside the cases' folders, be the folder of a case, in the place of an earlier one.
+
+        Raises:
+            OutputError: no permission. InputError: `clear_case`'s.
+        """
+        target = self.clear_case(key)
+        try:
+            os.rename(part, target)
+        except OSError as error:
+            raise OutputError(f"{target}: cannot be written ({error.strerror}); check space and permission") from error
+
     def sweep(self) -> None:
         """Remove what killed processes have left: unpacked archives, and what was half written."""
         sweep_scratch(self.scratch)

@@ -24,7 +24,14 @@ from medkt.statistics.classification import (
 )
 from medkt.statistics.froc import Froc, froc
 from medkt.statistics.holm import holm
-from medkt.statistics.means import ValueSummary, mean_and_median, mean_interval, median_interval, summary_of
+from medkt.statistics.means import (
+    ValueSummary,
+    mean_and_median,
+    mean_interval,
+    median_interval,
+    rate_interval,
+    summary_of,
+)
 from medkt.statistics.paired import Comparison, compare, mcnemar_p, patient_differences, rank_biserial, signed_rank_p
 from medkt.statistics.roc import Roc, roc_curve
 from medkt.statistics.shares import share_interval, wilson
@@ -72,6 +79,7 @@ __all__ = [
     "numbered",
     "patient_differences",
     "rank_biserial",
+    "rate_interval",
     "reliability",
     "roc_curve",
     "share",

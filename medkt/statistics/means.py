@@ -8,6 +8,7 @@ J Am Stat Assoc 47:635-646). Both count patients, as the bootstrap does.
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Bool
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
@@ -80,6 +81,19 @@ def mean_interval(values: Values, patients: Patients, settings: BootstrapSetting
         estimate=mean, low=mean - half, high=mean + half, level=settings.level,
         method=f"normal, variance over {count} patients",
     )  # fmt: skip
+
+
+def rate_interval(
+    held: Bool[np.ndarray, " cases"], patients: Patients, settings: BootstrapSettings | None = None
+) -> Interval:
+    """The share of cases that are held, and its interval over patients.
+
+    Where it is 0 or 1 a bootstrap would give a point, so it has Wilson's interval.
+    """
+    settings = settings or BootstrapSettings()
+    if len(held) and (held.all() or not held.any()):
+        return share_interval(held, patients, level=settings.level)
+    return mean_interval(held.astype(np.float64), patients, settings)
 
 
 def median_interval(values: Values, patients: Patients, settings: BootstrapSettings | None = None) -> Interval:

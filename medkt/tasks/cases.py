@@ -7,10 +7,12 @@ from itertools import islice
 from typing import Any
 
 from medkt.about import __version__
+from medkt.concepts import Concept
 from medkt.datasets.case import Case
 from medkt.datasets.prompts import PromptFile, prompt_source
 from medkt.errors import SettingsError
 from medkt.io.sha256 import sha256_of_json
+from medkt.records import as_plain
 from medkt.runs.columns import kept, twins
 from medkt.runs.inputs import joined, of_files, of_row
 from medkt.runs.work import Row, Shard, Work, pseudonym
@@ -55,6 +57,7 @@ class CasePlan:
         keep_ids: the manifest's ids are pseudonyms already.
         columns: of the manifest, which go into the result table, under names of their own (`kept`).
         own_columns: of the manifest's, those that are results under the same name, such as the true class.
+        read_columns: of the manifest's, those that the runner reads; they go into no table.
         patients_stated: somebody said which cases are of one patient; else each case counts as one.
         notes: what looks wrong, said before the work begins; kept with the run, so it names no path.
         strict: files are known by their bytes, and not by size and time.
@@ -71,6 +74,7 @@ class CasePlan:
     keep_ids: bool = False
     columns: tuple[str, ...] = ()
     own_columns: tuple[str, ...] = ()
+    read_columns: tuple[str, ...] = ()
     patients_stated: bool = True
     notes: tuple[str, ...] = ()
     of_masks: bool = False
@@ -114,6 +118,7 @@ class CasePlan:
         if self.files is None:
             return ""
         names = {"asked": self.asked, "columns": self.columns, "own": self.own_columns, "shard": str(self.shard)}
+        names |= {"read": self.read_columns} if self.read_columns else {}
         settings = {**names, "concepts": sorted(self.concepts.items()), "keep_ids": self.keep_ids, "medkt": __version__}
         return sha256_of_json({**settings, "manifest": self.digest, "salt": hashlib.sha256(salt).hexdigest()})
 
@@ -159,7 +164,8 @@ class CasePlan:
                 )  # fmt: skip
 
     def _asked(self, case: Case, number: int, salt: bytes) -> list[Any]:
-        return [self._concepts(case, number), self._columns(case, salt)]
+        read = [[case.columns.get(name, "") for name in self.read_columns]] if self.read_columns else []
+        return [self._concepts(case, number), self._columns(case, salt), *read]
 
     def _cases(self) -> Iterator[tuple[int, Case]]:
         return ((n, case) for n, case in enumerate(self.cases(), start=1) if self.shard.holds(case.case_id))
@@ -212,3 +218,8 @@ def said_by(case: Case, asked: Any) -> Any:
         case.series, case.volume, case.slice_index, case.image_kind, case.reference_kind, case.reference_key, case.modality,
         asked,
     )  # fmt: skip
+
+
+def concept_digest(concept: Concept) -> str:
+    """SHA-256 of a concept's words, free text or from a file."""
+    return concept.digest or sha256_of_json(as_plain(concept))

@@ -13,7 +13,7 @@ from medkt.errors import SettingsError
 from medkt.metrics import MetricSettings
 from medkt.runs.work import Shard
 from medkt.tasks.cases import KNOWN_COLUMNS, CasePlan
-from medkt.tasks.segment.scoring import Scoring
+from medkt.tasks.masks.scoring import Scoring
 
 
 def plan_of_protocol(

@@ -21,9 +21,9 @@ from medkt.runs.progress import Summary
 from medkt.segmentation.slicewise import SegmentationSettings
 from medkt.spatial import Geometry, Mask
 from medkt.tasks.manifest import plan_of
-from medkt.tasks.masks import MaskRunnerFactory, plan_of_masks
+from medkt.tasks.masks.pairs import MaskRunnerFactory, plan_of_masks
+from medkt.tasks.masks.scoring import Scoring, columns_of
 from medkt.tasks.protocols import plan_of_protocol, scoring_of_protocol
-from medkt.tasks.segment.scoring import Scoring, columns_of
 from medkt.tasks.segment.studies import StudyRunner, StudyRunnerFactory
 
 SALT = b"a salt of a test"

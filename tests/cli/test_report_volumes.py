@@ -91,8 +91,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def no_plots() -> Iterator[None]:
     """`test_report.py` looks at the plots; here they would take most of the time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("medkt.report.run.page.draw_curves", lambda _: [])
-        patch.setattr("medkt.report.run.page.draw_forest", lambda *_: None)
+        patch.setattr("medkt.tasks.masks.sections.draw_curves", lambda _: [])
+        patch.setattr("medkt.tasks.masks.sections.draw_forest", lambda *_: None)
         yield
 
 

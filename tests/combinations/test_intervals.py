@@ -15,8 +15,6 @@ from pyarrow import parquet
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from medkt.report.run.evaluation import evaluate_scores
-from medkt.report.run.scores import read_scores
 from medkt.statistics import (
     BootstrapSettings,
     Interval,
@@ -32,6 +30,8 @@ from medkt.statistics import (
 from medkt.statistics import bootstrap as module
 from medkt.statistics.shares import share_interval
 from medkt.statistics.signed_rank import hodges_lehmann
+from medkt.tasks.masks.evaluation import evaluate_scores
+from medkt.tasks.masks.scores import read_scores
 
 LEVELS = (0.5, 0.8, 0.9, 0.95, 0.99)
 

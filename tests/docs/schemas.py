@@ -11,10 +11,10 @@ from medkt.calibration.store import FORM as CALIBRATION
 from medkt.examine.store import FORM as EXAMINATION
 from medkt.records import RecordForm
 from medkt.records.schema import schema_of
-from medkt.report.run.evaluation_record import CLASS_FORM
-from medkt.report.run.evaluation_record import FORM as EVALUATION
 from medkt.report.study_record import FORM as STUDY
 from medkt.runs.record import FORM as RUN
+from medkt.tasks.evaluation_record import CLASS_FORM
+from medkt.tasks.evaluation_record import FORM as EVALUATION
 
 FOLDER = Path(__file__).parents[2] / "medkt" / "records" / "schemas"
 

@@ -45,15 +45,15 @@ from medkt.models.download import _Part
 from medkt.models.store import read_manifest
 from medkt.models.weights import read_state
 from medkt.report.run.case_record import record_of
-from medkt.report.run.pictures import cases_to_look_at
-from medkt.report.run.record_form import require_form
-from medkt.report.run.scores import read_scores
 from medkt.report.write import _files_of_result
 from medkt.resources import data_file
 from medkt.runs.folder import RunFolder
 from medkt.runs.outcomes import Outcome
 from medkt.runs.query import query
 from medkt.tasks.manifest import plan_of
+from medkt.tasks.masks.pictures import cases_to_look_at
+from medkt.tasks.masks.scores import read_scores
+from medkt.tasks.record_form import require_form
 
 from .bench import seeds
 from .bench.child import Limits, end_of

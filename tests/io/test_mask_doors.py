@@ -16,7 +16,7 @@ from medkt.io.mask_choice import MaskChoice
 from medkt.pipeline import run as pipeline_run
 from medkt.spatial import Mask
 from medkt.tasks.cases import CaseWork
-from medkt.tasks.masks import MaskRunnerFactory
+from medkt.tasks.masks.pairs import MaskRunnerFactory
 
 
 def python(mask: Path, image: Path, key: str) -> Mask:

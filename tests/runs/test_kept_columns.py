@@ -8,8 +8,6 @@ import pytest
 from pyarrow.parquet import read_metadata, read_table, write_table
 
 from medkt.errors import InputError, SettingsError
-from medkt.report.run.comparison import require_same_cases
-from medkt.report.run.scores import read_scores
 from medkt.runs.failures import Failure
 from medkt.runs.folder import RunFolder
 from medkt.runs.ledger import Ledger
@@ -18,6 +16,8 @@ from medkt.runs.outcomes import Outcome, failure
 from medkt.runs.query import query
 from medkt.runs.tables import write_tables
 from medkt.tasks.manifest import plan_of
+from medkt.tasks.masks.comparison import require_same_cases
+from medkt.tasks.masks.scores import read_scores
 
 KEPT = ("dsc", "status", "case", "case_id", "failure", "concept", "unit", "kept_dsc", "sex")
 MANIFEST = """case_id,image,patient_id,dsc,status,case,failure,unit,kept_dsc,sex

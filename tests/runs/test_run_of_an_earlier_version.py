@@ -14,14 +14,14 @@ from run_tables import make_outcomes, row, write_run
 
 from medkt.cli.main import main
 from medkt.report.run.case_record import record_of
-from medkt.report.run.evaluation import evaluate_scores
-from medkt.report.run.scores import read_scores
 from medkt.runs.folder import RunFolder
 from medkt.runs.ledger import VERSION, Ledger
 from medkt.runs.merge import merge_runs
 from medkt.runs.query import query
 from medkt.runs.record import FORM as RUN
 from medkt.statistics import BootstrapSettings
+from medkt.tasks.masks.evaluation import evaluate_scores
+from medkt.tasks.masks.scores import read_scores
 
 RECORDED = Path(__file__).parent / "run_of_0_1.zip"
 

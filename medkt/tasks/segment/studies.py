@@ -12,14 +12,11 @@ from medkt.calibration import Calibration, ScoringKey, segment_calibrated
 from medkt.concepts import Concept
 from medkt.datasets.prompts import oracle_concept
 from medkt.datasets.reference import read_case_image, reference_mask
-from medkt.errors import OutputError
 from medkt.io.parts import part_beside
-from medkt.io.sha256 import sha256_of_json
 from medkt.metrics import CaseResult
 from medkt.models.module import device_of
 from medkt.pipeline import FindingResult, Pipeline, Study, StudyResult, View
 from medkt.pipeline.words import require_words
-from medkt.records import as_plain
 from medkt.report.write import Decided, Formats, write_result
 from medkt.runs.folder import RunFolder
 from medkt.runs.work import Row, Value
@@ -28,7 +25,7 @@ from medkt.segmentation.slicewise import SegmentationSettings
 from medkt.shapes import Voxels
 from medkt.spatial import Image, Mask
 from medkt.tasks.cases import CaseWork
-from medkt.tasks.segment.scoring import Scoring, columns_of, facts_of_mask
+from medkt.tasks.masks.scoring import Scoring, columns_of, facts_of_mask
 from medkt.tasks.segment.site import SiteRules
 
 Segmented = tuple[StudyResult, Decided | None]  # with what the site's calibrations decided, where they do
@@ -67,8 +64,8 @@ class StudyRunnerFactory:
             picklable, and is asked in the first study of each worker.
     """
 
-    run: RunFolder
-    concepts: Mapping[str, Concept]
+    run: RunFolder = field(default_factory=lambda: RunFolder(Path()))
+    concepts: Mapping[str, Concept] = field(default_factory=dict)
     model: str = "small"
     segmenter: str | None = None
     device: str = "auto"
@@ -186,11 +183,7 @@ class StudyRunner:
             {**row_of(written.record, record, finding.case, finding.reference), **work.said_of(finding.concept.id)}
             for record, finding in zip(written.record["findings"], result.findings, strict=True)
         ]
-        target = self.asked.run.clear_case(work.key)
-        try:
-            os.rename(part, target)
-        except OSError as error:
-            raise OutputError(f"{target}: cannot be written ({error.strerror}); check space and permission") from error
+        self.asked.run.put_case(work.key, part)
         return rows
 
 
@@ -246,8 +239,3 @@ def plane_scores(result: StudyResult, finding: FindingResult) -> Voxels:
     along = [1, 1, 1]
     along[looked.planes.axis] = looked.count
     return np.broadcast_to(finding.found.presence.scores[nearest].reshape(along), geometry.shape)
-
-
-def concept_digest(concept: Concept) -> str:
-    """SHA-256 of a concept's words, free text or from a file."""
-    return concept.digest or sha256_of_json(as_plain(concept))

@@ -130,8 +130,8 @@ def run(path: Path) -> object:
 
 def table(path: Path) -> object:
     """The result table of a run through a question, and through what a report reads."""
-    from medkt.report.run.scores import read_scores
     from medkt.runs.query import query
+    from medkt.tasks.masks.scores import read_scores
 
     rows = query([path], "SELECT * FROM results ORDER BY ALL").rows
     return rows, str(read_scores(path / "results.parquet"))
@@ -140,10 +140,11 @@ def table(path: Path) -> object:
 def page(path: Path) -> object:
     """A run as a page shows it, but for the drawing."""
     from medkt.report.run.common import settings_section
-    from medkt.report.run.page import _facts
-    from medkt.requests.report import ReportRequest, arm_of
+    from medkt.statistics import BootstrapSettings
+    from medkt.tasks.masks.page import arm_of
+    from medkt.tasks.masks.sections import _facts
 
-    arm = arm_of(ReportRequest(run=path, by="site", resamples=100, cases=1), path, "a")
+    arm = arm_of("a", path, by=("site",), settings=BootstrapSettings(resamples=100), cases=1)
     settings = settings_section([(arm.name, _facts(arm.record), arm.record)])
     return str(settings), str(arm.cases), str(arm.evaluation)
 

@@ -1,0 +1,1 @@
+"""The task of scoring: masks that are there already against references, and what any table of scored masks says."""
