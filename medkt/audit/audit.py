@@ -15,7 +15,7 @@ from medkt.audit.exam import FINDING, NORMAL, OTHERS, Exam, Marks, drawn_exam, m
 from medkt.audit.meaning import area, told
 from medkt.audit.picturing import Picturing, picturing_of
 from medkt.audit.probe import FEWEST, Probe
-from medkt.audit.questions import Answers, Kept, Questions, ask, spread
+from medkt.audit.questions import Answers, Kept, Questions, ask
 from medkt.audit.second import Opinion, opinion_of
 from medkt.audit.verdict import SEEDS_FLOOR, Verdict, beaten_by_asking, decide, groups_of, net_share, not_shown, renamed
 from medkt.concepts import Concept
@@ -23,7 +23,7 @@ from medkt.domains import Domain
 from medkt.models.encoder import DualEncoder
 from medkt.phantom.finding import find
 from medkt.phantom.reading import Reading, read
-from medkt.statistics import Interval, wilson
+from medkt.statistics import Interval, student_interval, wilson
 from medkt.transfer.learn import Learned
 from medkt.transfer.rehearsal import vectors_of
 from medkt.transfer.trainable import frozen_layer
@@ -407,8 +407,8 @@ def _change_of(before: list[float], after: list[float]) -> dict[str, Any]:
 
 
 def _spread(values: list[float]) -> dict[str, Any]:
-    mean, low, high = spread(values)
-    return {"mean": _number(mean), "low": _number(low), "high": _number(high), "of": len(values)}
+    found = student_interval(np.array(values, dtype=np.float64))
+    return {"mean": _number(found.estimate), "low": _number(found.low), "high": _number(found.high), "of": len(values)}
 
 
 def _interval(found: Interval) -> dict[str, Any]:

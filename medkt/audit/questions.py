@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
@@ -147,15 +146,3 @@ def _other_side(text: str) -> str:
     """Left for right and right for left, as whole words."""
     swap = {"left": "right", "right": "left", "Left": "Right", "Right": "Left"}
     return " ".join(swap.get(word, word) for word in text.split(" "))
-
-
-def spread(values: list[float]) -> tuple[float, float, float]:
-    """Mean over seeds and its 95 % interval by Student's t; the interval is NaN for one seed."""
-    numbers = torch.tensor(values, dtype=torch.float64)
-    mean = float(numbers.mean())
-    if len(values) < 2:
-        return (mean, float("nan"), float("nan"))
-    from scipy.stats import t
-
-    half = float(t.ppf(0.975, len(values) - 1)) * float(numbers.std()) / len(values) ** 0.5
-    return (mean, mean - half, mean + half)

@@ -26,10 +26,9 @@ from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float64
-from numpy.typing import NDArray
 
 from medkt.audit.exam import FINDING, Marks
-from medkt.statistics import Interval
+from medkt.statistics import Interval, contrast
 
 CarriedAnswer = Literal["yes", "no", "not shown"]
 SIMILARITY_FLOOR = 0.6
@@ -44,7 +43,6 @@ TAKEN = 0.5
 """The part above which words that say a known finding's look are that finding's own."""
 NO_MORE = 0.05
 """Of the net share: who has no more than this above a guess or the base is told no; so much a learning must have above each control."""
-_RESAMPLES = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,14 +90,7 @@ def net_share(marks: Marks, other: Marks | None = None) -> Interval:
     groups = groups_of(marks)
     if not groups or not len(marks.of(FINDING)):
         return Interval(estimate=float("nan"), note="no picture of the finding, or of nothing else")
-    rng = np.random.default_rng(0)
-    hit = _called(marks, other, (FINDING,))
-    false = [_called(marks, other, kinds) for kinds in groups]
-    drawn = _resampled(hit, rng) - np.mean([_resampled(one, rng) for one in false], axis=0)
-    low, high = np.quantile(drawn, (0.025, 0.975))
-    estimate = float(hit.mean() - np.mean([one.mean() for one in false]))
-    method = f"{_RESAMPLES} resamples of pictures within kinds"
-    return Interval(estimate=estimate, low=float(low), high=float(high), method=method)
+    return contrast(_called(marks, other, (FINDING,)), [_called(marks, other, kinds) for kinds in groups])
 
 
 def groups_of(marks: Marks) -> list[tuple[str, ...]]:
@@ -170,14 +161,6 @@ def below_floor(reached: float, known: Sequence[float], floor: float) -> bool:
 def _called(marks: Marks, other: Marks | None, kinds: tuple[str, ...]) -> Float64[np.ndarray, " pictures"]:
     called = (marks.of(*kinds) > 0).astype(np.float64)
     return called if other is None else called - (other.of(*kinds) > 0)
-
-
-def _resampled(values: Float64[np.ndarray, " pictures"], rng: np.random.Generator) -> Float64[np.ndarray, " resamples"]:
-    """Means over as many pictures drawn with replacement."""
-    count = len(values)
-    weights = rng.multinomial(count, np.full(count, 1 / count), size=_RESAMPLES)
-    means: NDArray[np.float64] = weights @ values / count
-    return means
 
 
 def _short(more: float) -> CarriedAnswer:

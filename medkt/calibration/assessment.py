@@ -14,8 +14,7 @@ from medkt.calibration.calibration import Calibration, DecisionOutcome
 from medkt.calibration.conformal import needed, tail_of
 from medkt.calibration.probability import cross_validated
 from medkt.calibration.scoring import StudyScore
-from medkt.statistics import Interval, auc_interval, wilson
-from medkt.statistics.classification import BinaryResult, Truth, classify
+from medkt.statistics import BinaryResult, Interval, RiskCoverage, auc_interval, classify, risk_coverage, wilson
 
 SPLITS = 200
 StudyScores = Float64[np.ndarray, " studies"]
@@ -37,21 +36,6 @@ class HeldOutRates:
     mean: float
     low: float
     high: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RiskCoverage:
-    """How often a forced yes or no is wrong where only the surest share is answered (Geifman and El-Yaniv 2017, NeurIPS).
-
-    Attributes:
-        coverage: the share answered, rising to 1.
-        risk: the share of these that is wrong.
-        area: under the curve, the mean risk over all shares; lower is better.
-    """
-
-    coverage: tuple[float, ...]
-    risk: tuple[float, ...]
-    area: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,20 +140,6 @@ def said_of(calibration: Calibration, studies: Sequence[StudyScore]) -> Shares:
         studies=len(studies), present=share("present"), absent=share("absent"), abstain=share("abstain"),
         unlike=wilson(sum(bool(one.unlike) for one in decisions), len(decisions)),
     )  # fmt: skip
-
-
-def risk_coverage(probabilities: StudyScores, truth: Truth) -> RiskCoverage:
-    """The curve of a forced decision at one half, surest studies first; studies that are equally sure come together."""
-    sure = np.abs(probabilities - 0.5)
-    order = np.argsort(-sure, kind="stable")
-    wrong = np.cumsum((probabilities >= 0.5)[order] != truth[order])
-    number = np.arange(1, len(order) + 1)
-    ends = np.append(np.diff(sure[order]) != 0, True)
-    coverage, risk = (number / len(order))[ends], (wrong / number)[ends]
-    area = float(np.sum(risk * np.diff(coverage, prepend=0.0)))
-    return RiskCoverage(
-        coverage=tuple(float(one) for one in coverage), risk=tuple(float(one) for one in risk), area=area
-    )
 
 
 def _scores(studies: Sequence[StudyScore]) -> StudyScores:

@@ -9,9 +9,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from medkt.about import NOT_A_MEDICAL_DEVICE
-from medkt.calibration.assessment import Assessment, RiskCoverage, StudyScores
+from medkt.calibration.assessment import Assessment, StudyScores
 from medkt.calibration.calibration import Calibration
-from medkt.statistics.classification import BinaryResult
+from medkt.statistics import BinaryResult, RiskCoverage
 
 _NORMAL, _FINDING, _LINE = "#3b6ea5", "#c4572e", "#444444"
 _DPI = 120

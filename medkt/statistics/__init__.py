@@ -22,6 +22,7 @@ from medkt.statistics.classification import (
     multiclass_accuracy,
     reliability,
 )
+from medkt.statistics.contrast import contrast
 from medkt.statistics.froc import Froc, froc
 from medkt.statistics.holm import holm
 from medkt.statistics.means import (
@@ -30,9 +31,11 @@ from medkt.statistics.means import (
     mean_interval,
     median_interval,
     rate_interval,
+    student_interval,
     summary_of,
 )
 from medkt.statistics.paired import Comparison, compare, mcnemar_p, patient_differences, rank_biserial, signed_rank_p
+from medkt.statistics.risk_coverage import RiskCoverage, risk_coverage
 from medkt.statistics.roc import Roc, roc_curve
 from medkt.statistics.shares import share_interval, wilson
 from medkt.statistics.signed_rank import PermutationTest, flip_signs, hodges_lehmann
@@ -47,6 +50,7 @@ __all__ = [
     "Interval",
     "PermutationTest",
     "ReliabilityBin",
+    "RiskCoverage",
     "Roc",
     "Statistic",
     "ValueSummary",
@@ -60,6 +64,7 @@ __all__ = [
     "calibration_error",
     "classify",
     "compare",
+    "contrast",
     "difference",
     "flip_signs",
     "froc",
@@ -81,10 +86,12 @@ __all__ = [
     "rank_biserial",
     "rate_interval",
     "reliability",
+    "risk_coverage",
     "roc_curve",
     "share",
     "share_interval",
     "signed_rank_p",
+    "student_interval",
     "summary_of",
     "wilson",
 ]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool
 from numpy.typing import NDArray
-from scipy.special import ndtri
+from scipy.special import ndtri, stdtrit
 
 from medkt.statistics.bootstrap import (
     NAN,
@@ -110,6 +110,15 @@ def median_interval(values: Values, patients: Patients, settings: BootstrapSetti
         estimate=middle, low=float(low), high=float(high), level=settings.level,
         method=f"Woodruff, {count} patients",
     )  # fmt: skip
+
+
+def student_interval(values: Values, *, level: float = 0.95) -> Interval:
+    """The mean of independent values, such as one a seed, with Student's interval; without one for a single value."""
+    mean = float(values.mean()) if len(values) else NAN
+    if len(values) < 2:
+        return Interval(estimate=mean, level=level, note="one value: no interval")
+    half = float(stdtrit(len(values) - 1, (1 + level) / 2)) * float(values.std(ddof=1)) / len(values) ** 0.5
+    return Interval(estimate=mean, low=mean - half, high=mean + half, level=level, method="Student's t")
 
 
 def _patients(values: Values, patients: Patients) -> tuple[NDArray[np.int64], int]:

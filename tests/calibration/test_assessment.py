@@ -8,7 +8,7 @@ from PIL import Image as Picture
 
 from calibration.studies import KEY, studies, study
 from medkt.calibration import assess, calibrate
-from medkt.calibration.assessment import held_out, risk_coverage
+from medkt.calibration.assessment import held_out
 from medkt.calibration.figure import draw_calibration
 
 
@@ -22,20 +22,6 @@ def test_halves_keep_the_promise_on_average() -> None:
     assert found.mean == pytest.approx(0.1, abs=0.02)
     assert found.low < 0.1 < found.high
     assert held_out(np.arange(30.0), 0.05) is None  # 15 cannot promise 0.05
-
-
-def test_risk_and_coverage_by_hand() -> None:
-    """Surest first: 0.9 right, 0.2 wrong, 0.6 right, 0.5 (called present) wrong."""
-    curve = risk_coverage(np.array([0.9, 0.6, 0.2, 0.5]), np.array([True, True, True, False]))
-    assert curve.coverage == (0.25, 0.5, 0.75, 1.0)
-    assert curve.risk == pytest.approx((0.0, 0.5, 1 / 3, 0.5))
-    assert curve.area == pytest.approx((0 + 0.5 + 1 / 3 + 0.5) / 4)
-
-
-def test_equally_sure_studies_come_together() -> None:
-    curve = risk_coverage(np.array([0.75, 0.25, 0.75]), np.array([True, True, True]))
-    assert curve.coverage == (1.0,)
-    assert curve.risk == pytest.approx((1 / 3,))
 
 
 def test_a_whole_assessment_and_a_second_sample() -> None:

@@ -1,5 +1,4 @@
 import json
-import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from medkt.audit import exam
 from medkt.audit.audit import Audit
 from medkt.audit.controls import CONTROLS, Control, Setting, cut, nonsense, with_blob
 from medkt.audit.picturing import Picturing, _agreement
-from medkt.audit.questions import Answers, Kept, Questions, ask, spread
+from medkt.audit.questions import Answers, Kept, Questions, ask
 from medkt.audit.second import Opinion, opinion_of
 from medkt.audit.verdict import Verdict, not_shown
 from medkt.concepts import Caption, Concept, load_concept, read_package
@@ -390,14 +389,6 @@ def test_forgetting_counts_images_of_all_findings() -> None:
     assert answers.forgotten == pytest.approx(3 / 8)
     audit = Audit(level="quick", seeds=(0, 1), before=(answers,) * 2, after=(answers,) * 2, verdict=not_shown("a test"))
     assert audit.known_kept["b"] == Kept(same=8, of=12)
-
-
-def test_spread_over_seeds_is_students() -> None:
-    mean, low, high = spread([1.0, 2.0, 3.0])
-    assert mean == 2.0
-    assert high - mean == pytest.approx(4.302653 / math.sqrt(3), rel=1e-6)
-    assert mean - low == pytest.approx(high - mean)
-    assert all(math.isnan(end) for end in spread([1.0])[1:])
 
 
 def test_images_agree_within_their_caption_and_the_best_caption_counts() -> None:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from medkt.statistics import BootstrapSettings, bootstrap_interval, mean_of, means, median_of
+from medkt.statistics import BootstrapSettings, bootstrap_interval, mean_of, means, median_of, student_interval
 
 
 def test_intervals_of_many_patients_are_those_of_the_bootstrap(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,3 +21,14 @@ def test_intervals_of_many_patients_are_those_of_the_bootstrap(monkeypatch: pyte
 def test_no_value_gives_no_interval() -> None:
     nothing = means.mean_interval(np.zeros(0), np.zeros(0, dtype=np.int64))
     assert nothing.note == "no value"
+
+
+def test_an_interval_over_seeds_is_students() -> None:
+    found = student_interval(np.array([1.0, 2.0, 3.0]))
+    assert found.estimate == 2.0
+    assert found.high - found.estimate == pytest.approx(4.302653 / np.sqrt(3), rel=1e-6)
+    assert found.estimate - found.low == pytest.approx(found.high - found.estimate)
+    single = student_interval(np.array([1.0]))
+    assert (single.estimate, single.note) == (1.0, "one value: no interval")
+    assert np.isnan([single.low, single.high]).all()
+    assert np.isnan(student_interval(np.zeros(0)).estimate)
