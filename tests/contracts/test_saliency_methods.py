@@ -113,7 +113,7 @@ def require_same(before: dict[str, Any], after: dict[str, Any]) -> None:
     assert before == after
 
 
-SLOW = ("medclip-resnet",)  # it has one size alone
+SLOW = ("medclip-resnet", "medclip-swin")  # their input has one size alone
 
 
 @pytest.fixture(
@@ -159,10 +159,11 @@ def test_a_map_for_each_image_and_concept_or_a_clear_refusal(encoder: DualEncode
     assert correlation(alone[0, 0], maps[1, 2]) > 0.99  # a first step of Adam makes much of the last digits
 
 
-def test_convolutions_have_no_attention_and_a_map_by_gradients() -> None:
-    encoder = made("medclip-resnet")
+@pytest.mark.parametrize("name", SLOW)
+def test_without_attention_over_all_places_there_is_a_map_by_gradients_alone(name: str) -> None:
+    encoder = made(name)
     pixels, targets = make_pixels(encoder, 1), make_targets(encoder)[:1]
-    with pytest.raises(SettingsError, match=REFUSED["chefer", "medclip-resnet"]):
+    with pytest.raises(SettingsError, match=REFUSED["chefer", name]):
         make_method("chefer").maps(encoder, pixels, targets)
     assert make_method("gradcam").maps(encoder, pixels, targets).shape == (1, 1, 7, 7)
 
