@@ -28,7 +28,11 @@ def _modules_after(code: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "code",
-    ["import medkt", "from medkt.cli.main import main; main(['--help'])"]
+    [
+        "import medkt",
+        "import medkt; medkt.EvaluateRequest(run='a'); medkt.evaluate",
+        "from medkt.cli.main import main; main(['--help'])",
+    ]
     + [f"from medkt.cli.main import main; main(['{name}', '--help'])" for name in COMMANDS],
 )
 def test_nothing_heavy_is_loaded(code: str) -> None:

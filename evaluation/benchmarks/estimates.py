@@ -140,10 +140,10 @@ def learned(what: str, encoder: DualEncoder, settings: LearnSettings, folder: Pa
 BEFORE = """
 import json, sys, time
 from functools import partial
-from medkt.cli import dry_run
 from medkt.cli.main import main
 from medkt.estimates.machine import measured_rates
-dry_run.timer_of = lambda device, threads: partial(measured_rates, threads=threads, clock=time.process_time)
+from medkt.requests import planned
+planned.timer_of = lambda device, threads: partial(measured_rates, threads=threads, clock=time.process_time)
 main(json.loads(sys.argv[1]))
 """
 

@@ -12,7 +12,7 @@ import argparse
 import json
 from pathlib import Path
 
-from medkt.cli.dry_run import add_dry_run
+from medkt.cli.dry_run import add_dry_run, say_planned
 from medkt.cli.fill import add_options, filled
 from medkt.cli.terminal import SOME_FAILED, Terminal, exit_code
 from medkt.requests.batch import BatchRequest, batch
@@ -52,9 +52,10 @@ def run(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     request = filled(BatchRequest, arguments)
     if arguments.dry_run:
-        from medkt.cli.dry_run import plan_batch
+        from medkt.requests.planned import plan_batch
 
-        return plan_batch(request, Terminal(arguments), as_json=arguments.json)
+        say_planned(plan_batch(request, listener=Terminal(arguments)), as_json=arguments.json)
+        return 0
     return exit_code(batch(request, listener=Terminal(arguments)).summary)
 
 

@@ -2,11 +2,12 @@
 
 import argparse
 import json
+import sys
 from typing import Any
 
-from medkt.cli.dry_run import add_dry_run, plan_segment
+from medkt.cli.dry_run import add_dry_run, say_planned
 from medkt.cli.fill import add_options, filled
-from medkt.cli.terminal import Terminal, exit_of_studies, say_demonstration, say_failed_study, say_notes
+from medkt.cli.terminal import SOME_FAILED, Terminal, exit_of_studies, say_demonstration, say_failed_study, say_notes
 from medkt.requests.segment import SegmentedStudy, SegmentRequest, segment_studies
 
 
@@ -20,9 +21,22 @@ def run(arguments: argparse.Namespace) -> int:
     """Segment each study; 4 where some failed and others did not, else the code of the failure."""
     request = filled(SegmentRequest, arguments)
     if arguments.dry_run:
-        return plan_segment(request, as_json=arguments.json)
+        return _plan(request, as_json=arguments.json)
     studies = segment_studies(request, listener=_Told(arguments))
     return exit_of_studies([one.failure for one in studies if one.failure is not None], len(studies))
+
+
+def _plan(request: SegmentRequest, *, as_json: bool) -> int:
+    """Say what would be done with each study; 4 where some would be refused and others not."""
+    from medkt.requests.planned import plan_segment
+
+    found = plan_segment(request)
+    for error in found.failures.values():
+        print(f"medkt: {' '.join(str(error).split())}", file=sys.stderr)
+    say_planned(found, as_json=as_json)
+    if not found.failures:
+        return 0
+    return SOME_FAILED if found.plan.studies else next(iter(found.failures.values())).exit_code
 
 
 class _Told(Terminal):

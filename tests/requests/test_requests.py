@@ -104,6 +104,7 @@ def test_values_are_taken_as_python_gives_them() -> None:
     ("options", "says"),
     [
         ({"empty": "zero"}, "empty: 'zero' is none of standard, distances-missing, agreement-counts"),
+        ({"modality": "pet"}, "modality: 'pet' is none of auto, cxr, ct, mri, ultrasound"),
         ({"axis": 3}, "axis: 3 is none of 0, 1, 2"),
         ({"resamples": "many"}, "resamples: expected a whole number, got 'many'"),
         ({"workers": True}, "workers: expected a whole number, got True"),
