@@ -81,7 +81,7 @@ def _as_packaged(condition: str) -> tuple[tuple[str, str], ...]:
 
 
 BRIEF = (
-    ("base", "name"), ("base", "description"), *_as_packaged("base"), ("local", "name"), *_as_packaged("local"), *_as_packaged(NO_RIVALS), ("fast", "name"),
+    ("base", "name"), ("base", "description"), ("base", "virtual among all"), *_as_packaged("base"), ("local", "name"), *_as_packaged("local"), *_as_packaged(NO_RIVALS), ("fast", "name"),
     *_as_packaged("fast"), *(one for n in (1, 3, 10, 30) for one in ((f"{LABELLED}{n}", "name"), *_as_packaged(f"{LABELLED}{n}"))),
     *((control, "name") for control in CONTROLLED),
 )  # fmt: skip
