@@ -15,6 +15,7 @@ from jaxtyping import Float32
 
 from medkt.concepts.tensors import TensorHeader, numbers_of, read_header
 from medkt.errors import UnreadableError, WeightsError
+from medkt.records import fill
 
 WANTED, RIVALS, NORMAL = "wanted", "rivals", "normal"
 _LENGTH_OFF = 1e-3  # by how much a stored direction's length may differ from 1
@@ -91,17 +92,17 @@ class AskingRecord:
         Raises:
             UnreadableError: an entry is missing, of another kind, or does not fit the others.
         """
+        held = {name: value for name, value in raw.items() if name not in ("texts_sha256", "vectors_sha256")}
         try:
-            made = cls(
-                way=_text(raw["way"]), texts=_texts(raw["texts"]), known=_texts(raw["known"]), bank=_texts(raw["bank"]), bias=float(raw["bias"]),
-                set_on=dict(raw["set_on"]), chosen=dict(raw["chosen"]), base_digest=_text(raw["base_digest"]), vectors=vectors,
-                normal=_texts(raw.get("normal", [])), handicap=float(raw.get("handicap", 0.0)), sharpness=float(raw.get("sharpness", 0.0)),
-            )  # fmt: skip
-            stated = raw["texts_sha256"], raw["vectors_sha256"]
-        except (KeyError, TypeError, ValueError) as error:
-            raise UnreadableError(
-                f"{shown}: an entry is missing or not of its kind ({error}); fetch it again"
-            ) from error
+            made = fill(cls, {**held, "vectors": vectors})
+        except UnreadableError as error:
+            raise UnreadableError(f"{shown}: {error}; fetch it again") from error
+        if not all(
+            text.isprintable()
+            for text in (made.way, made.base_digest, *made.texts, *made.known, *made.bank, *made.normal)
+        ):
+            raise UnreadableError(f"{shown}: a text holds control characters; fetch it again")
+        stated = raw.get("texts_sha256"), raw.get("vectors_sha256")
         if stated != (made.texts_digest, hashlib.sha256(vectors).hexdigest()):
             raise UnreadableError(f"{shown}: texts and vectors are not those that it was made of; fetch it again")
         return made
@@ -142,15 +143,3 @@ class AskingRecord:
 
     def _header(self, shown: str) -> TensorHeader:
         return read_header(self.vectors, f"{shown}: the directions")
-
-
-def _text(raw: Any) -> str:
-    if not isinstance(raw, str) or not raw.isprintable():
-        raise TypeError(f"expected a text, got {raw!r}")
-    return raw
-
-
-def _texts(raw: Any) -> tuple[str, ...]:
-    if not isinstance(raw, list):
-        raise TypeError(f"expected a list of texts, got {raw!r}")
-    return tuple(_text(one) for one in raw)

@@ -35,18 +35,40 @@ from medkt.concepts.container import read_container, write_container
 from medkt.concepts.private import plain_text, require_no_traces, require_plain_card
 from medkt.concepts.schema import LONGEST_ID
 from medkt.concepts.tensors import TensorHeader, read_header
-from medkt.errors import InputError, SettingsError, UnreadableError, UnsupportedError, WeightsError
+from medkt.errors import InputError, SettingsError, UnreadableError, WeightsError
+from medkt.records import RecordForm, as_plain, fill
 
 SUFFIX = ".medkt"
-FORMAT = "medkt-concept"
-VERSION = 3
-"""The newest form. A package is written in the oldest that holds it: 1 where no concept says how it is asked, 2 where each that does is
-told apart by its nearest rival alone, as in packages from before a normal study had a lead of its own."""
 MOST_CONCEPTS = 40
 LARGEST_WORDS = 8 * 2**20
 """Bytes of any member but the weights."""
 
 MANIFEST, SIGNATURE, BASE, INTERFERENCE = "manifest.json", "signature.json", "base.json", "interference.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A member of a package: its size, and the SHA-256 of its bytes."""
+
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """`manifest.json` of a package: which medkt wrote it, the ids of its concepts, and every other member by name."""
+
+    medkt: str
+    concepts: tuple[str, ...]
+    members: Mapping[str, Member]
+
+
+FORM = RecordForm(
+    kind=Manifest, name="concept package", number=3, also=(1, 2), key="version", head={"format": "medkt-concept"},
+    writer="medkt learn", again="fetch it again",
+)  # fmt: skip
+"""A package is written in the oldest form that holds it: 1 where no concept says how it is asked, 2 where each that does is told
+apart by its nearest rival alone, as in packages from before a normal study had a lead of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,12 +207,12 @@ def pack(package: Package) -> dict[str, bytes]:
         if not name.endswith(".safetensors") and len(content) > LARGEST_WORDS:
             raise InputError(f"{name} has {len(content)} bytes, more than {LARGEST_WORDS}; shorten it")
         _require_harmless(name, content)
-    manifest = {
-        "format": FORMAT, "version": _version(package), "medkt": __version__,
-        "concepts": [concept.id for concept in package.concepts],
-        "members": {name: {"bytes": len(c), "sha256": _sha256(c)} for name, c in members.items()},
-    }  # fmt: skip
-    return {MANIFEST: json_bytes(MANIFEST, manifest), **members}
+    manifest = Manifest(
+        medkt=__version__, concepts=tuple(concept.id for concept in package.concepts),
+        members={name: _member(content) for name, content in members.items()},
+    )  # fmt: skip
+    plain = FORM.write(manifest) | {FORM.key: _version(package)}
+    return {MANIFEST: json_bytes(MANIFEST, plain), **members}
 
 
 def read_package(path: str | Path) -> Package:
@@ -248,8 +270,7 @@ def _require_harmless(name: str, content: bytes, shown: str = "") -> None:
 
 
 def _body(package: Package) -> dict[str, bytes]:
-    base = {"name": package.base.name, "digest": package.base.digest}
-    members = {BASE: json_bytes(BASE, base)}
+    members = {BASE: json_bytes(BASE, as_plain(package.base))}
     alone = len(package.learnt) == 1 and not package.interference
     for one in package.learnt:
         names = _names(one.concept.id, alone=alone)
@@ -280,20 +301,18 @@ def _names(identifier: str, *, alone: bool) -> dict[str, str]:
     }
 
 
-def _unpacked(members: Mapping[str, bytes], manifest: Mapping[str, Any], shown: str) -> Package:
-    alone = INTERFERENCE not in members
-    ids = manifest["concepts"]
-    if not isinstance(ids, list) or not ids or len(ids) > MOST_CONCEPTS or (alone and len(ids) != 1):
+def _unpacked(members: Mapping[str, bytes], manifest: Manifest, shown: str) -> Package:
+    alone, ids = INTERFERENCE not in members, manifest.concepts
+    if not ids or len(ids) > MOST_CONCEPTS or (alone and len(ids) != 1):
         raise UnreadableError(f"{shown}: the manifest names the concepts {ids!r}; fetch it again")
-    base = _object(members, BASE, shown)
+    base = fill(Base, _object(members, BASE, shown), where=f"{shown}: {BASE}")
     signature = _object(members, SIGNATURE, shown) if SIGNATURE in members else {}
     if SIGNATURE in members and not (signature and all(isinstance(text, str) for text in signature.values())):
         raise UnreadableError(f"{shown}: {SIGNATURE} holds no signature; fetch it again")
     return Package(
-        learnt=tuple(_learnt(members, str(one), shown, alone=alone) for one in ids),
-        base=Base(name=str(base["name"]), digest=str(base["digest"])),
+        learnt=tuple(_learnt(members, one, shown, alone=alone) for one in ids), base=base,
         interference={} if alone else _object(members, INTERFERENCE, shown),
-        digest=_sha256(members[MANIFEST]), medkt_version=str(manifest["medkt"]), signature=signature,
+        digest=_sha256(members[MANIFEST]), medkt_version=manifest.medkt, signature=signature,
     )  # fmt: skip
 
 
@@ -301,7 +320,7 @@ def _version(package: Package) -> int:
     askings = [one.asking for one in package.learnt if one.asking is not None]
     if not askings:
         return 1
-    return 2 if all(one.plain for one in askings) else VERSION
+    return 2 if all(one.plain for one in askings) else FORM.number
 
 
 def _learnt(members: Mapping[str, bytes], identifier: str, shown: str, *, alone: bool) -> Learnt:
@@ -320,32 +339,20 @@ def _learnt(members: Mapping[str, bytes], identifier: str, shown: str, *, alone:
     )  # fmt: skip
 
 
-def _manifest(members: Mapping[str, bytes], shown: str) -> dict[str, Any]:
+def _manifest(members: Mapping[str, bytes], shown: str) -> Manifest:
     if next(iter(members), "") != MANIFEST:
         raise UnreadableError(f"{shown}: is no concept package: it does not begin with {MANIFEST}")
-    manifest = _object(members, MANIFEST, shown)
-    version = manifest.get("version")
-    if manifest.get("format") != FORMAT or type(version) is not int or version < 1:
-        raise UnreadableError(f"{shown}: is no concept package: format {manifest.get('format')!r}, version {version!r}")
-    if version > VERSION:
-        raise UnsupportedError(
-            f"{shown}: is a package of version {version}, written by medkt {manifest.get('medkt')}; this medkt "
-            f"{__version__} reads up to {VERSION}: update medkt"
-        )
-    if not isinstance(manifest.get("members"), dict):
-        raise UnreadableError(f"{shown}: the manifest lists no members; fetch it again")
-    return manifest
+    return FORM.read(_object(members, MANIFEST, shown), where=shown)
 
 
-def _check_digests(members: Mapping[str, bytes], manifest: Mapping[str, Any], shown: str) -> None:
-    listed = manifest["members"]
+def _check_digests(members: Mapping[str, bytes], manifest: Manifest, shown: str) -> None:
+    listed = manifest.members
     held = [name for name in members if name not in (MANIFEST, SIGNATURE)]
     if set(listed) != set(held):
         odd = ", ".join(sorted(set(listed) ^ set(held)))
         raise UnreadableError(f"{shown}: members and manifest differ: {odd}; it is not to be trusted")
     for name in held:
-        stated = listed[name] if isinstance(listed[name], dict) else {}
-        if stated.get("sha256") != _sha256(members[name]) or stated.get("bytes") != len(members[name]):
+        if listed[name] != _member(members[name]):
             raise UnreadableError(f"{shown}: {name} is not what the manifest says (SHA-256 differs); fetch it again")
 
 
@@ -416,6 +423,10 @@ def json_bytes(name: str, value: Mapping[str, Any]) -> bytes:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
+
+
+def _member(content: bytes) -> Member:
+    return Member(bytes=len(content), sha256=_sha256(content))
 
 
 def _sha256(content: bytes) -> str:

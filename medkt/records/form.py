@@ -28,6 +28,7 @@ class RecordForm(Generic[T]):
         kind: the dataclass.
         name: what it is, such as "calibration"; its schema file is called so too.
         number: today's.
+        also: earlier numbers that are still written, of what they can hold.
         key: that holds the number.
         head: keys that stand before all others and are no fields: they say what the file is.
         unnamed: the number of a record that names none; 0 where each names its own.
@@ -43,6 +44,7 @@ class RecordForm(Generic[T]):
     kind: type[T]
     name: str
     number: int
+    also: tuple[int, ...] = ()
     key: str = "schema"
     head: Mapping[str, str] = field(default_factory=dict)
     unnamed: int = 0

@@ -26,7 +26,8 @@ def schema_of(form: RecordForm[Any]) -> dict[str, Any]:
     parts: dict[str, Any] = {}
     whole = _object(form.kind, parts)
     head = {key: {"const": word} for key, word in form.head.items()}
-    properties = {**head, **whole["properties"], form.key: {"const": form.number}}
+    number = {"enum": [*form.also, form.number]} if form.also else {"const": form.number}
+    properties = {**head, **whole["properties"], form.key: number}
     if form.sum_of is not None:
         properties[SUM] = {"type": "string"}
     needed = list(dict.fromkeys([*head, form.key, *whole["required"], *([SUM] if form.sum_of else [])]))

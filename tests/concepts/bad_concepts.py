@@ -387,14 +387,14 @@ _add("a member missing", _members(lambda members: members.__delitem__("audit.jso
      remedy="not to be trusted")  # fmt: skip
 _add("a member changed", _members(_json("recipe.json", seeds=[9])), _WRONG, "recipe.json is not what the manifest says",
      remedy=_FETCH)  # fmt: skip
-_add("a package of the future", _members(_json("manifest.json", version=3)), _WRONG, "is a package of version 3",
+_add("a package of the future", _members(_json("manifest.json", version=4)), _WRONG, "version 4, this medkt reads 1 to",
      remedy="update medkt")  # fmt: skip
 _add(
     "a manifest of something else",
     _members(_json("manifest.json", format="x")),
     _WRONG,
     "is no concept package",
-    remedy="format",
+    remedy="`medkt learn` wrote",
 )
 _add("an unknown signer", _unknown_signer, _WRONG, "is signed by an unknown key", remedy="Compare the fingerprint")
 _add("a signature of other content", lambda folder: _signed(folder, _json("manifest.json", medkt="9")), _WRONG,

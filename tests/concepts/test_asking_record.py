@@ -142,11 +142,11 @@ def test_what_is_no_way_of_asking_is_not_written(tmp_path, changed: dict[str, An
     [
         ({"texts": ["another text"]}, "are not those that it was made of"),
         ({"vectors_sha256": "00"}, "are not those that it was made of"),
-        ({"bias": "much"}, "an entry is missing or not of its kind"),
-        ({"texts": "a text"}, "expected a list of texts"),
-        ({"way": None}, "expected a text"),
-        ({"way": "two\nlines"}, "expected a text"),
-        ({"bank": None}, "expected a list of texts"),
+        ({"bias": "much"}, r"asking\.json: bias expects float, got 'much'"),
+        ({"texts": "a text"}, "texts expects a list, got 'a text'"),
+        ({"way": None}, "way expects str, got None"),
+        ({"way": "two\nlines"}, "a text holds control characters"),
+        ({"bank": None}, "bank expects a list, got None"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_reading(changed, said):
@@ -154,7 +154,7 @@ def test_what_does_not_fit_is_refused_in_reading(changed, said):
     with pytest.raises(UnreadableError, match=said):
         AskingRecord.of(raw, asking_of().vectors, "a.medkt: asking.json")
     raw.pop("known")
-    with pytest.raises(UnreadableError, match="an entry is missing"):
+    with pytest.raises(UnreadableError, match="key known is missing"):
         AskingRecord.of(raw, asking_of().vectors, "a.medkt: asking.json")
 
 

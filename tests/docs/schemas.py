@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from medkt.calibration.store import FORM as CALIBRATION
+from medkt.concepts.package import FORM as PACKAGE
 from medkt.examine.store import FORM as EXAMINATION
 from medkt.records import RecordForm
 from medkt.records.schema import schema_of
@@ -24,6 +25,7 @@ FORMS: tuple[tuple[RecordForm[Any], str], ...] = (
     (EVALUATION, "`evaluation.json` of a run that scores masks"),
     (CLASS_FORM, "`evaluation.json` of a run that tells classes apart"),
     (CALIBRATION, "a calibration of a site, as `medkt calibrate` writes it"),
+    (PACKAGE, "`manifest.json` of a `.medkt` file"),
     (EXAMINATION, "an examination of an encoder, as `medkt models examine` writes it"),
 )
 """With where each stands."""

@@ -1,6 +1,7 @@
 """The schemas that ship are those of the code, and what medkt writes fits them."""
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from study_records import earlier_result
 from medkt.cli.main import main
 from medkt.examine.store import SHIPPED
 from medkt.records import RecordForm
+
+PACKAGE = Path(__file__).parents[1] / "concepts" / "version_1.medkt"
 
 
 def faults(form: RecordForm[Any], plain: object) -> list[str]:
@@ -44,6 +47,10 @@ def test_what_is_wrong_does_not_fit() -> None:
 
 def test_what_commands_write_fits(tmp_path: Path) -> None:
     forms = {form.name: form for form, _ in FORMS}
+    with zipfile.ZipFile(PACKAGE) as package:  # of version 1
+        manifest = json.loads(package.read("manifest.json"))
+    assert faults(forms["concept package"], manifest) == []
+    assert faults(forms["concept package"], manifest | {"version": 4}) == ["$.version: 4 is not one of [1, 2, 3]"]
     assert faults(forms["examination"], json.loads(SHIPPED.read_text(encoding="utf-8"))) == []
     far = row(dsc=0.0, hd95_mm=None, infinite="hd95_mm", outcome="prediction empty")
     run = write_run(tmp_path / "run", make_outcomes([row(dsc=0.5, hd95_mm=2.0), far]))
