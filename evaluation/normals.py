@@ -29,7 +29,7 @@ from medkt.models.small.dual_encoder import SmallEncoder
 from medkt.phantom.finding import DOMAINS, DomainName, find, findings_of
 from medkt.phantom.study import write_study
 from medkt.pipeline import View, look_at
-from medkt.pipeline.answer import Answering
+from medkt.pipeline.answer import StudyAnswers
 from medkt.pipeline.look import shown_plane, windows_of
 from medkt.pipeline.words import texts_of
 from medkt.presence import Guard
@@ -126,7 +126,7 @@ def _answers(
         features, _ = features_of_planes(encoder, looked.positions, partial(shown_plane, image, looked), None)
         targets = embed_targets(encoder, [texts for _, texts in asked])
         for way, (guard, normals) in ways.items():
-            answer = Answering(
+            answer = StudyAnswers(
                 rule=ThresholdRule(settings=settings), guard=guard, settings=settings, encoder=encoder, image=image,
                 kind=kind, looked=looked, asked=asked, normals=normals,
             )  # fmt: skip

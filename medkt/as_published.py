@@ -63,7 +63,7 @@ GROUPS: Mapping[str, Group] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
+class PublishedWay:
     """A published way of work.
 
     Attributes:
@@ -110,7 +110,7 @@ def ways() -> tuple[str, ...]:
 
 
 @cache
-def way(name: str) -> Way:
+def way(name: str) -> PublishedWay:
     """A published way by its name.
 
     Raises:
@@ -123,7 +123,7 @@ def way(name: str) -> Way:
     models = {
         role: (named,) if isinstance(named, str) else tuple(named) for role, named in file.get("models", {}).items()
     }
-    return Way(
+    return PublishedWay(
         name=name, about=file["about"], source=file["source"], presets=file["presets"], options=file.get("options", {}),
         models=models, sources={key: str(source) for source, keys in file.get("sources", {}).items() for key in keys},
     )  # fmt: skip
@@ -140,7 +140,7 @@ def leaves(settings: object, where: str = "") -> Iterator[tuple[str, Any]]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Value:
+class SettingValue:
     """One value that a run uses.
 
     Attributes:
@@ -167,8 +167,8 @@ class Standing:
     """
 
     preset: str
-    values: Mapping[str, Value]
-    way: Way | None = None
+    values: Mapping[str, SettingValue]
+    way: PublishedWay | None = None
 
     @property
     def departs(self) -> tuple[str, ...]:
@@ -210,7 +210,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Beside:
+class OptionValue:
     """An option of a command, beside its settings.
 
     Attributes:
@@ -228,9 +228,9 @@ def standing(
     settings: object,
     *,
     command: str,
-    published: Way | None = None,
+    published: PublishedWay | None = None,
     forced: Sequence[str] = (),
-    options: Mapping[str, Beside] | None = None,
+    options: Mapping[str, OptionValue] | None = None,
     models: Mapping[str, str] | None = None,
 ) -> Standing:
     """How a run's settings stand to a preset, to medkt's own, and to a published way.
@@ -251,24 +251,28 @@ def standing(
         base = fixed.get(name, one.own)
         source = OUR_OWN if published is None or name not in fixed else published.sources[f"{command}.{name}"]
         path = f"--{name.replace('_', '-')}"
-        values[path] = Value(used=one.used, base=base, own=one.own, source=source if one.used == base else GIVEN)
+        values[path] = SettingValue(used=one.used, base=base, own=one.own, source=source if one.used == base else GIVEN)
     for role, name in (models or {}).items():
         wanted = published.models.get(role, ()) if published else ()
         base = name if not wanted or name in wanted else " or ".join(wanted)
         source = published.sources[role] if published and name in wanted else f"--{_OPTION[role]}"
-        values[role] = Value(used=name, base=base, own=base, source=source)
+        values[role] = SettingValue(used=name, base=base, own=base, source=source)
         if role == "encoder" and name in records("encoder"):
             framing, of_way = _framing(name), _framing((*wanted, name)[0])
-            values["framing"] = Value(used=framing, base=of_way, own=framing, source=f"configs/models.yaml, of {name}")
+            values["framing"] = SettingValue(
+                used=framing, base=of_way, own=framing, source=f"configs/models.yaml, of {name}"
+            )
     return Standing(preset=preset, values=values, way=published)
 
 
-def _of_settings(group: Group, preset: str, settings: object, command: str, forced: Sequence[str]) -> dict[str, Value]:
+def _of_settings(
+    group: Group, preset: str, settings: object, command: str, forced: Sequence[str]
+) -> dict[str, SettingValue]:
     base, own = dict(leaves(group.settings(preset, forced))), dict(leaves(group.settings(group.own, forced)))
     named: dict[str, str] = {**preset_sources(preset, group.folder)}
     named |= {one.partition("=")[0]: f"`medkt {command}` itself" for one in forced}
     return {
-        path: Value(
+        path: SettingValue(
             # another method has settings that the preset's has not
             used=used,
             base=base.get(path),

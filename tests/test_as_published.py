@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from medkt.as_published import GIVEN, GROUPS, OUR_OWN, Beside, leaves, standing, way, ways
+from medkt.as_published import GIVEN, GROUPS, OUR_OWN, OptionValue, leaves, standing, way, ways
 from medkt.config import preset_sources, presets, read_preset, read_yaml
 from medkt.errors import SettingsError, UnknownNameError
 from medkt.models.records import records
@@ -66,7 +66,7 @@ def test_a_way_holds_no_value_twice_and_says_where_the_others_are_from(name: str
 def test_what_a_run_departs_in_and_what_it_leaves_is_found_by_comparing() -> None:
     found = way("kt-paper")
     settings = GROUPS["learn"].settings("kt-paper", ["inversion.steps=4000"])
-    delta = {"delta": Beside(used="full", own="low-rank")}
+    delta = {"delta": OptionValue(used="full", own="low-rank")}
     stands = standing("learn", "kt-paper", settings, command="learn", published=found, options=delta)
     assert stands.departs == ("inversion.steps",)
     assert {"pictured", "rehearsal_images", "warm", "choose", "views", "mirror", "words", "--delta"} <= set(stands.left)
@@ -86,7 +86,7 @@ def test_options_and_models_that_are_not_the_published_ones_are_named() -> None:
     found, settings = way("medclip-samv2"), GROUPS["segmentation"].settings("medclip-samv2")
     stands = standing(
         "segmentation", "medclip-samv2", settings, command="segment", published=found,
-        options={"window": Beside(used="lung", own=None)}, models={"encoder": "small", "segmenter": "sam-vit-h"},
+        options={"window": OptionValue(used="lung", own=None)}, models={"encoder": "small", "segmenter": "sam-vit-h"},
     )  # fmt: skip
     assert stands.departs == ("--window", "encoder", "framing")
     assert stands.as_json()["departs"]["encoder"] == {"published": "biomedclip", "here": "small"}

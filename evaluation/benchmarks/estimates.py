@@ -37,7 +37,7 @@ from medkt.domains import domain
 from medkt.estimates.learn import Learning, plan_learn
 from medkt.estimates.machine import measured_rates, used_memory
 from medkt.estimates.models import ModelPlan
-from medkt.estimates.pace import Pace
+from medkt.estimates.pace import StagePace
 from medkt.estimates.passes import encoder_passes
 from medkt.estimates.segment import costs_of, plan_study
 from medkt.learning import learn
@@ -81,7 +81,7 @@ class Row:
 def segmented(what: str, pipeline: Pipeline, study: Path, modality: str, concept: str, folder: Path) -> Row:
     """Segment and write one study, and hold what was said against it."""
     said: dict[str, float] = {}
-    pace = Pace(clock=CLOCK)
+    pace = StagePace(clock=CLOCK)
 
     def before(asked: Study) -> None:
         taught = Taught.of(pipeline.encoder)
@@ -119,7 +119,7 @@ def learned(what: str, encoder: DualEncoder, settings: LearnSettings, folder: Pa
     )  # fmt: skip
     here = ModelPlan(kind="encoder", name=encoder.spec.name, source="", bytes=0)
     plan = plan_learn(learning, here, encoder_passes(encoder.spec.name), TIMER, concept=concept.id, output="", cache="")
-    pace, first, began = Pace(plan.expected, CLOCK), float("nan"), CLOCK()
+    pace, first, began = StagePace(plan.expected, CLOCK), float("nan"), CLOCK()
     pace.begin()
 
     def tick(stage: str, done: int, total: int) -> None:

@@ -24,7 +24,7 @@ from medkt.models.encoder import DualEncoder, Tokens
 from medkt.models.records import record_of
 from medkt.transfer.copies import copy_encoder, mark_adapted
 from medkt.transfer.delta import DeltaSettings, make_delta, to_bytes
-from medkt.transfer.finetune import Captions, FinetuneSettings, Progress, finetune
+from medkt.transfer.finetune import Captions, FinetuneSettings, FinetuneStep, finetune
 from medkt.transfer.rehearsal import Rehearsal
 from medkt.transfer.trainable import Trainable
 
@@ -65,7 +65,7 @@ def generated_encoder(device: str) -> DualEncoder:
 
 def measure(encoder: DualEncoder, what: str, images: Tensor, rehearsal: Rehearsal, steps: int) -> Row:
     """Fine-tune for a few steps, and make the file."""
-    seen: list[Progress] = []
+    seen: list[FinetuneStep] = []
     settings = FinetuneSettings(trains=CHOICES[what], batch=len(images), steps=steps, rehearsal_batch=16)
     words = Captions(own=(("A moonlet is a small round bright spot", "moonlet"),), others=("no finding", "effusion"))
     adapted = finetune(encoder, images, words, settings, rehearsal=rehearsal, on_step=seen.append)

@@ -30,7 +30,7 @@ from medkt.io import read_image
 from medkt.models.registry import load_encoder
 from medkt.phantom.finding import DOMAINS, findings_of
 from medkt.phantom.study import write_study
-from medkt.pipeline.answer import Answering
+from medkt.pipeline.answer import StudyAnswers
 from medkt.pipeline.look import View, look_at, shown_plane, windows_of
 from medkt.pipeline.words import texts_of
 from medkt.presence.normals import default_normals
@@ -97,7 +97,7 @@ class Asker:
             features, _ = features_of_planes(self.encoder, looked.positions, partial(shown_plane, image, looked), None)
             asked = [(one, texts_of(kind, one)) for one in concepts if own or kind.window_for(one) == window]
             targets = embed_targets(self.encoder, [texts for _, texts in asked])
-            answering = Answering(
+            answering = StudyAnswers(
                 rule=self.rule, guard=None, settings=self.rule.settings, encoder=self.encoder, image=image, kind=kind,
                 looked=looked, asked=asked, normals=self.normals,
             )  # fmt: skip

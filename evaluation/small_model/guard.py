@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter
 
 from medkt.domains import domains
 from medkt.guard.fit import ROOM, Sample, fit_known
-from medkt.guard.known import Known
+from medkt.guard.known import KnownImages
 from medkt.guard.looks import layer_for, looks_of
 from medkt.models.encoder import DualEncoder
 from medkt.phantom import ct, mri
@@ -29,7 +29,7 @@ WINDOWS = ("lung", "lung", "lung", "soft", "mediastinum", "abdomen", "bone")
 _STREAM = 31  # of random numbers: no plane of the training set comes from it
 
 
-def known_of(encoder: DualEncoder, *, data: Path | None, each: int = 400, seed: int = 0) -> Known:
+def known_of(encoder: DualEncoder, *, data: Path | None, each: int = 400, seed: int = 0) -> KnownImages:
     """What this encoder knows.
 
     Args:

@@ -13,7 +13,7 @@ import numpy as np
 
 from medkt.concepts import Concept, concept_from_text, load_concept
 from medkt.domains.registry import domain as domain_of
-from medkt.examine import KINDS, Kind, draw_cases, landing
+from medkt.examine import KINDS, LesionKind, draw_cases, landing
 from medkt.metrics import dice
 from medkt.models.encoder import DualEncoder
 from medkt.phantom.drawers import DRAWERS
@@ -85,10 +85,10 @@ class LookingOnce:
 @contextmanager
 def gates_kept() -> Iterator[None]:
     """Within this block two maps of the last picture that differ in the reading alone share the gates that were found."""
-    kept: dict[tuple[object, ...], list[m2ib.Outcome]] = {}
+    kept: dict[tuple[object, ...], list[m2ib.GateResult]] = {}
     solve = m2ib.solve
 
-    def once(problem: m2ib.Problem, runs: list[m2ib.Run]) -> list[m2ib.Outcome]:
+    def once(problem: m2ib.GateProblem, runs: list[m2ib.GateRun]) -> list[m2ib.GateResult]:
         likeness = problem.similarity
         tensors = (problem.hidden, likeness.wanted, likeness.contrasts)
         shown = tuple(one.detach().numpy().tobytes() for one in tensors)
@@ -112,7 +112,7 @@ class Models:
     name: str
 
 
-def measure_two(models: Models, kept: Kept, half: str, maps: Sequence[str], kind: Kind, *, each: int) -> None:
+def measure_two(models: Models, kept: Kept, half: str, maps: Sequence[str], kind: LesionKind, *, each: int) -> None:
     """Both questions about every picture of a half and kind, `each` a domain; lines that are there stay."""
     for case in draw_cases(kind, each=each, side=SIDE, seed=SEEDS[half]):
         concepts = [concept_from_text(text, modality=case.domain) for text in case.sentences]

@@ -11,10 +11,11 @@ from medkt.calibration.scoring import ScoringKey, scoring_key
 from medkt.calibration.store import SITE, find_calibration, require_calibration
 from medkt.concepts import Concept
 from medkt.errors import SettingsError
-from medkt.pipeline import Pipeline, Progress, Study, StudyResult, StudyRules, View
+from medkt.pipeline import Pipeline, Study, StudyResult, StudyRules, View
 from medkt.pipeline.look import with_window
 from medkt.pipeline.words import wanted_in
 from medkt.presence import PresenceRule
+from medkt.progress import Progress
 from medkt.segmentation.slicewise import SegmentationSettings
 from medkt.spatial import Image
 from medkt.transfer.packages import Taught, is_package

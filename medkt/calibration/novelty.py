@@ -40,7 +40,7 @@ LEAST_SPREAD_OF_GREY = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spread:
+class KnownSpread:
     """Where the numbers of known studies lie.
 
     Attributes:
@@ -90,9 +90,9 @@ class Novelty:
     """
 
     studies: int
-    normals: Spread
-    findings: Spread | None
-    grey_levels: Spread
+    normals: KnownSpread
+    findings: KnownSpread | None
+    grey_levels: KnownSpread
     doubts: Mapping[str, float]
 
     def unlike(self, study: StudyScore, *, claim: str) -> tuple[str, ...]:
@@ -148,7 +148,7 @@ def fit_novelty(
     )
 
 
-def _spread(rows: StudyNumbers, rate: float, *, least: float) -> Spread:
+def _spread(rows: StudyNumbers, rate: float, *, least: float) -> KnownSpread:
     half = len(rows) // 2
     fitted, judged = rows[:half], rows[half:]
     mean = fitted.mean(axis=0)
@@ -159,7 +159,7 @@ def _spread(rows: StudyNumbers, rate: float, *, least: float) -> Spread:
     own = np.maximum(variances[:number], rest)
     distances = _distances(judged, mean, directions[:number], own, rest)
     promised = max(rate, smallest_rate(len(judged)))
-    return Spread(
+    return KnownSpread(
         mean=_short(mean), axes=tuple(_short(axis) for axis in directions[:number]), variances=_short(own), rest=rest,
         tail=tail_of(distances, promised), rate=promised,
     )  # fmt: skip
@@ -179,7 +179,7 @@ def _distances(
     return np.asarray(np.sqrt(squared / rows.shape[1]), np.float64)
 
 
-def _axes(spread: Spread) -> Float64[np.ndarray, "axes numbers"]:
+def _axes(spread: KnownSpread) -> Float64[np.ndarray, "axes numbers"]:
     return np.array(spread.axes, np.float64).reshape(-1, len(spread.mean))
 
 

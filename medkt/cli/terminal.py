@@ -14,7 +14,8 @@ from medkt.about import demonstration_of
 from medkt.cli.console import drawing_on, shown
 from medkt.codes import told
 from medkt.errors import MedktError
-from medkt.requests.listening import Listener, Progress
+from medkt.progress import Progress
+from medkt.requests.listening import Listener
 
 if TYPE_CHECKING:
     from medkt.runs.folder import RunFolder

@@ -21,10 +21,10 @@ from medkt.concepts.lexicon import asked, denials_in, lexicon
 from medkt.concepts.skeleton import PLACEHOLDER
 from medkt.concepts.wordlike import is_text, is_wordlike, own_words, plain_text, without_accents, words_in
 
-Code = Literal[
+RefusalCode = Literal[
     "negation", "question", "several_findings", "unknown_words", "hedge", "other_modality", "cut_off", "not_told_apart"
 ]
-CODES: tuple[Code, ...] = (
+CODES: tuple[RefusalCode, ...] = (
     "negation", "question", "several_findings", "unknown_words", "hedge", "other_modality", "cut_off", "not_told_apart",
 )  # fmt: skip
 
@@ -47,10 +47,10 @@ class TextVerdict:
 
     text: str
     refusal: str
-    notes: Mapping[Code, str]
+    notes: Mapping[RefusalCode, str]
 
     @property
-    def codes(self) -> tuple[Code, ...]:
+    def codes(self) -> tuple[RefusalCode, ...]:
         return tuple(self.notes)
 
 
@@ -134,9 +134,9 @@ def _refused(text: str, why: str) -> TextVerdict:
 
 
 @cache
-def _said(text: str, modality: str) -> Mapping[Code, str]:
+def _said(text: str, modality: str) -> Mapping[RefusalCode, str]:
     """What is noted of a text whatever the model is."""
-    lists, notes = asked(), dict[Code, str]()
+    lists, notes = asked(), dict[RefusalCode, str]()
     if denied := denials_in(text):
         notes["negation"] = (
             f"it says {denied[0]!r}; text encoders hardly read a denial, so what is denied is looked for all the same"

@@ -12,7 +12,7 @@ from medkt.datasets.case import Case
 from medkt.datasets.folder import id_from, listed, require_folder
 from medkt.datasets.manifest import Manifest
 from medkt.errors import AmbiguousInputError, InputError
-from medkt.io.table import Row, read_rows
+from medkt.io.table import TextRow, read_rows
 
 CLASSES = {
     "Atelectasis": "cxr_atelectasis",
@@ -57,7 +57,7 @@ def build(root: str | Path, *, table: str = "") -> Manifest:
     return Manifest(cases=tuple(cases), name="CheXpert-5x200", notes=uneven)
 
 
-def _case(base: Path, image: Path, name: str, values: Row) -> Case:
+def _case(base: Path, image: Path, name: str, values: TextRow) -> Case:
     inner = image.relative_to(base).with_suffix("")
     patient = _PATIENT.search(image.as_posix())
     columns = {ours: values[theirs] for ours, theirs in (("sex", "Sex"), ("age", "Age")) if values.get(theirs)}
@@ -67,7 +67,7 @@ def _case(base: Path, image: Path, name: str, values: Row) -> Case:
     )  # fmt: skip
 
 
-def _class(values: Row, where: str) -> str:
+def _class(values: TextRow, where: str) -> str:
     positive = []
     for name in CLASSES:
         if values[name] not in _YES:
@@ -93,7 +93,7 @@ def _image(base: Path, given: str, where: str) -> Path:
     raise InputError(f"{where}: no image {given!r} below {base}; put the table beside the folder of the images")
 
 
-def _path_column(values: Row, file: Path) -> str:
+def _path_column(values: TextRow, file: Path) -> str:
     for name in PATHS:
         if name in values:
             return name

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from medkt.errors import InputError, UnknownNameError
-from medkt.io.table import Row, read_rows
+from medkt.io.table import TextRow, read_rows
 from medkt.resources import data_file
 
 COLUMNS = (
@@ -77,7 +77,7 @@ def read_published(path: Path) -> Iterator[PublishedValue]:
         yield _value(values, f"{path}, row {row}")
 
 
-def _value(values: Row, where: str) -> PublishedValue:
+def _value(values: TextRow, where: str) -> PublishedValue:
     words = {name: values[name] for name in COLUMNS if name not in ("value", "sd")}
     try:
         number, sd = float(values["value"]), float(values["sd"]) if values["sd"] else None

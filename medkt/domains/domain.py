@@ -71,7 +71,7 @@ class SaliencyDefaults:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Words:
+class BodyWords:
     """Captions for one part of the body.
 
     Attributes:
@@ -115,7 +115,7 @@ class Domain(ABC):
     slice_rule: SliceRule
     saliency: SaliencyDefaults
     default_body: str
-    words: dict[str, Words]
+    words: dict[str, BodyWords]
     findings: tuple[str, ...]
 
     def intensity(self, image: Image, *, window: str | None = None) -> Intensity:
@@ -203,7 +203,7 @@ class Domain(ABC):
         """The window that the concept asks for, where this domain has it; else None, the domain's rule."""
         return concept.window if concept.window in self.windows else None
 
-    def words_for(self, concept: Concept) -> Words:
+    def words_for(self, concept: Concept) -> BodyWords:
         """The captions of the concept's part of the body."""
         return self.words.get(concept.body, self.words[self.default_body])
 

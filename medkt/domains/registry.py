@@ -6,7 +6,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from medkt.domains.domain import Domain, Modality, Percentiles, SaliencyDefaults, SliceRule, Window, Words
+from medkt.domains.domain import BodyWords, Domain, Modality, Percentiles, SaliencyDefaults, SliceRule, Window
 from medkt.domains.extent import Extent, require_extent
 from medkt.errors import AmbiguousInputError, SettingsError, UnsupportedError
 from medkt.modalities import MODALITIES
@@ -115,5 +115,5 @@ def _windows(raw: dict[str, Any]) -> dict[str, Window]:
     return {name: _made(Window, numbers) for name, numbers in raw.items()}
 
 
-def _words(raw: dict[str, Any]) -> dict[str, Words]:
-    return {body: Words(**{kind: tuple(texts) for kind, texts in lists.items()}) for body, lists in raw.items()}
+def _words(raw: dict[str, Any]) -> dict[str, BodyWords]:
+    return {body: BodyWords(**{kind: tuple(texts) for kind, texts in lists.items()}) for body, lists in raw.items()}

@@ -8,7 +8,7 @@ from medkt.estimates.passes import EncoderPasses, SegmenterPasses, encoder_passe
 from medkt.estimates.words import size
 from medkt.models.encoder import DualEncoder, EncoderSpec
 from medkt.models.headers import only_headers
-from medkt.models.records import SEGMENTERS, Kind, ModelRecord
+from medkt.models.records import SEGMENTERS, ModelKind, ModelRecord
 from medkt.models.registry import build, find, load_encoder
 from medkt.segmentation.slicewise import SegmentationSettings
 
@@ -24,7 +24,7 @@ class ModelPlan:
         bytes: of the weights in memory, as far as they are known.
     """
 
-    kind: Kind
+    kind: ModelKind
     name: str
     source: str
     bytes: int

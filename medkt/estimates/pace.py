@@ -8,7 +8,7 @@ Clock = Callable[[], float]
 
 
 @dataclass
-class Pace:
+class StagePace:
     """Told what a stage has done, as a progress bar is; says how many seconds are left.
 
     The stage that goes on is measured. Those that follow take as many times what was expected of them as this one does.

@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from medkt.examine.examination import Examination
     from medkt.examine.score import difference, margins, phrase_margins, share, won
     from medkt.examine.store import find_examination, read_examination
-    from medkt.examine.swaps import ROWS, Pair, draw_pairs
-    from medkt.examine.two_lesions import KINDS, Kind, Landing, TwoLesionCase, draw_cases, landing
+    from medkt.examine.swaps import ROWS, SentencePair, draw_pairs
+    from medkt.examine.two_lesions import KINDS, Landing, LesionKind, TwoLesionCase, draw_cases, landing
 
 _WHERE = {
     "ask": ("Examined", "ExamineSettings", "examine"),
     "examination": ("Examination",),
     "score": ("difference", "margins", "phrase_margins", "share", "won"),
     "store": ("find_examination", "read_examination"),
-    "swaps": ("ROWS", "Pair", "draw_pairs"),
-    "two_lesions": ("KINDS", "Kind", "Landing", "TwoLesionCase", "draw_cases", "landing"),
+    "swaps": ("ROWS", "SentencePair", "draw_pairs"),
+    "two_lesions": ("KINDS", "LesionKind", "Landing", "TwoLesionCase", "draw_cases", "landing"),
 }
 
 __all__ = [
@@ -31,9 +31,9 @@ __all__ = [
     "Examination",
     "ExamineSettings",
     "Examined",
-    "Kind",
     "Landing",
-    "Pair",
+    "LesionKind",
+    "SentencePair",
     "TwoLesionCase",
     "difference",
     "draw_cases",

@@ -3,7 +3,7 @@
 The pictures and pairs are those of `swaps` and `two_lesions`, the maps those that `segment` makes with its defaults.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -20,12 +20,13 @@ from medkt.concepts.wordlike import words_in
 from medkt.domains import domain as domain_of
 from medkt.errors import InputError, SettingsError
 from medkt.examine import swaps, two_lesions
-from medkt.examine.examination import Dependence, Examination, Lesions, Row, Share, Vocabulary
+from medkt.examine.examination import Dependence, Examination, Lesions, Row, Share, VocabularyShare
 from medkt.examine.score import Features, features_of, won
-from medkt.examine.swaps import ROWS, Pair, domains_of, draw_pairs
+from medkt.examine.swaps import ROWS, SentencePair, domains_of, draw_pairs
 from medkt.examine.two_lesions import Landing, TwoLesionCase, draw_cases, landing
 from medkt.models.encoder import DualEncoder
 from medkt.phantom.finding import DOMAINS, DomainName
+from medkt.progress import Progress
 from medkt.saliency.explain import explain_planes, nonsense_target, prepare_plane
 from medkt.saliency.m2ib import M2IBSettings
 from medkt.saliency.specificity import HARDLY, correlation
@@ -33,7 +34,6 @@ from medkt.saliency.targets import NONSENSE_TEXT, ConceptTexts, Target, embed_ta
 from medkt.shapes import Plane
 from medkt.statistics import wilson
 
-Progress = Callable[[str, int, int], None]
 Matches = Mapping[str, tuple[float, int]]
 
 FEWEST_PAIRS = 60
@@ -74,7 +74,7 @@ class ExamineSettings:
 class Example:
     """A pair and by how much its right sentence was nearer; below 0 the wrong one was."""
 
-    pair: Pair
+    pair: SentencePair
     margin: float
 
 
@@ -176,10 +176,10 @@ class _Asked:
     def __init__(self) -> None:
         self.rows: dict[str, Row] = {}
         self.examples: dict[str, tuple[Example, ...]] = {}
-        self.pairs: list[Pair] = []
+        self.pairs: list[SentencePair] = []
         self.features: list[Features] = []
 
-    def add(self, row: str, pairs: list[Pair], encoder: DualEncoder, course: "_Course") -> None:
+    def add(self, row: str, pairs: list[SentencePair], encoder: DualEncoder, course: "_Course") -> None:
         """Ask one row."""
         parts = []
         for at in range(0, len(pairs), _STEP):
@@ -212,14 +212,14 @@ def _rounded(value: float) -> float:
     return round(float(value), 6)
 
 
-def _by_domain(asked: Sequence[Pair] | Sequence[TwoLesionCase], wins: Float64[np.ndarray, " asked"]) -> Matches:
+def _by_domain(asked: Sequence[SentencePair] | Sequence[TwoLesionCase], wins: Float64[np.ndarray, " asked"]) -> Matches:
     names = np.array([one.domain for one in asked])
     return {
         name: (_rounded(wins[names == name].mean()), int((names == name).sum())) for name in DOMAINS if name in names
     }
 
 
-def _examples(pairs: Sequence[Pair], margins: Float64[np.ndarray, " pairs"]) -> tuple[Example, ...]:
+def _examples(pairs: Sequence[SentencePair], margins: Float64[np.ndarray, " pairs"]) -> tuple[Example, ...]:
     """The pair that was told best, then the one that was told worst, each only where it is on that side."""
     best, worst = int(margins.argmax()), int(margins.argmin())
     chosen = [best] * bool(margins[best] > 0) + [worst] * bool(margins[worst] <= 0)
@@ -326,7 +326,7 @@ def _variance_shares(cosines: Float[np.ndarray, "images texts"]) -> tuple[float,
     return float(shares[0]), float(shares[1]), float(shares[2])
 
 
-def _shuffled_likeness(encoder: DualEncoder, pairs: Sequence[Pair], seed: int) -> float:
+def _shuffled_likeness(encoder: DualEncoder, pairs: Sequence[SentencePair], seed: int) -> float:
     """Mean cosine of sentences, spread over the rows, with their own words in a random order."""
     rng = np.random.default_rng(seed)
     chosen = [pair.right for pair in pairs[:: max(1, len(pairs) // _SHUFFLED)]]
@@ -335,14 +335,14 @@ def _shuffled_likeness(encoder: DualEncoder, pairs: Sequence[Pair], seed: int) -
     return float((own * other).sum(dim=-1).mean())
 
 
-def _vocabulary(encoder: DualEncoder, asked: _Asked, domains: Sequence[DomainName]) -> Vocabulary:
+def _vocabulary(encoder: DualEncoder, asked: _Asked, domains: Sequence[DomainName]) -> VocabularyShare:
     said = _words(text for pair in asked.pairs for text in (pair.right, pair.wrong))
     own = (one for one in concepts().values() if one.modality in domains)
     written = _words(text for one in own for text in (*one.names, *(caption.text for caption in one.captions)))
     words = sorted({*said, *written})
     pieces = pieces_of(encoder, words)
     unknown = tuple(word for word in words if _is_unknown(word, pieces[word]))
-    return Vocabulary(asked=len(words), unknown=unknown, of_sentences=tuple(one for one in unknown if one in said))
+    return VocabularyShare(asked=len(words), unknown=unknown, of_sentences=tuple(one for one in unknown if one in said))
 
 
 def _words(texts: Iterator[str]) -> frozenset[str]:

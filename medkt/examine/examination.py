@@ -97,7 +97,7 @@ class Dependence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Vocabulary:
+class VocabularyShare:
     """Words of the sentences and of medkt's own captions.
 
     Attributes:
@@ -137,6 +137,6 @@ class Examination:
     rows: Mapping[str, Row]
     lesions: Lesions
     dependence: Dependence
-    vocabulary: Vocabulary
+    vocabulary: VocabularyShare
     made: str
     medkt: str

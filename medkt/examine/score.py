@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from medkt.errors import InputError, NumericalError
-from medkt.examine.swaps import Pair
+from medkt.examine.swaps import SentencePair
 from medkt.models.encoder import DualEncoder
 from medkt.models.module import frozen
 from medkt.saliency.explain import prepare_plane
@@ -39,7 +39,7 @@ class Features:
         return np.asarray((self.images * (self.right - self.wrong)).sum(dim=-1).cpu().numpy(), np.float64)
 
 
-def features_of(encoder: DualEncoder, pairs: Sequence[Pair]) -> Features:
+def features_of(encoder: DualEncoder, pairs: Sequence[SentencePair]) -> Features:
     """Pictures and sentences of pairs in the encoder's space, each sentence by itself.
 
     Raises:
@@ -56,7 +56,7 @@ def features_of(encoder: DualEncoder, pairs: Sequence[Pair]) -> Features:
     return Features(images=images, right=right, wrong=wrong)
 
 
-def margins(encoder: DualEncoder, pairs: Sequence[Pair]) -> Float64[np.ndarray, " pairs"]:
+def margins(encoder: DualEncoder, pairs: Sequence[SentencePair]) -> Float64[np.ndarray, " pairs"]:
     """For each pair the cosine of its picture with the right sentence less that with the wrong one.
 
     Raises:
@@ -66,7 +66,7 @@ def margins(encoder: DualEncoder, pairs: Sequence[Pair]) -> Float64[np.ndarray, 
     return features_of(encoder, pairs).margins
 
 
-def phrase_margins(encoder: DualEncoder, pairs: Sequence[Pair]) -> Float64[np.ndarray, " pairs"]:
+def phrase_margins(encoder: DualEncoder, pairs: Sequence[SentencePair]) -> Float64[np.ndarray, " pairs"]:
     """As `margins`, of the scores by phrases (`saliency.phrases`).
 
     Raises:
@@ -111,7 +111,7 @@ def difference(first: Mapping[str, float], second: Mapping[str, float]) -> Inter
     return bootstrap_interval(np.array([second[key] - first[key] for key in keys]), np.array(keys))
 
 
-def _images(encoder: DualEncoder, pairs: Sequence[Pair]) -> Float[Tensor, "pairs width"]:
+def _images(encoder: DualEncoder, pairs: Sequence[SentencePair]) -> Float[Tensor, "pairs width"]:
     pixels = torch.stack([prepare_plane(encoder, pair.plane).pixels for pair in pairs])
     with torch.no_grad(), frozen(encoder.module):
         found = functional.normalize(encoder.encode_image(pixels).float(), dim=-1)

@@ -31,7 +31,7 @@ _NUMBER = {"single": (1, 1), "several": (2, 4), "many": (5, 10_000)}  # lesions 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Pair:
+class SentencePair:
     """One question, which of two sentences is of this picture.
 
     Attributes:
@@ -70,7 +70,7 @@ _Draw = Callable[[DomainName, str, np.random.Generator, int], _Asked | None]
 
 def draw_pairs(
     row: str, *, each: int, seed: int = SEED, side: int = SIDE, domains: Sequence[DomainName] = DOMAINS
-) -> Iterator[Pair]:
+) -> Iterator[SentencePair]:
     """The pairs of one row, domain by domain, as evenly over the domains as `each` allows; none where no domain has the row.
 
     Args:
@@ -99,14 +99,14 @@ def domains_of(row: str) -> tuple[DomainName, ...]:
     return tuple(name for name in DOMAINS if row != "side" or name != "ultrasound")
 
 
-def _of_domain(row: str, domain: DomainName, wanted: int, seed: int, side: int) -> Iterator[Pair]:
+def _of_domain(row: str, domain: DomainName, wanted: int, seed: int, side: int) -> Iterator[SentencePair]:
     number = 0
     while wanted:
         rng = np.random.default_rng((seed, list(ROWS).index(row), DOMAINS.index(domain), number))
         asked = ROWS[row](domain, row, rng, side)
         if asked is not None:
             wanted -= 1
-            yield Pair(
+            yield SentencePair(
                 row=row, domain=domain, number=number, plane=asked.plane, masks=asked.masks, right=asked.right,
                 wrong=asked.wrong,
             )  # fmt: skip

@@ -19,8 +19,8 @@ from medkt.phantom.reports import canonical_descriptions
 from medkt.phantom.two import draw_two
 from medkt.shapes import MaskPlane, Plane
 
-Kind = Literal["free", "known", "held-out"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+LesionKind = Literal["free", "known", "held-out"]
+KINDS: tuple[LesionKind, ...] = get_args(LesionKind)
 SEED = 18_000
 """Of the pictures in the recipe's table."""
 NEAR = 6 / 128
@@ -43,7 +43,7 @@ class TwoLesionCase:
         findings: ids, "" for a free look.
     """
 
-    kind: Kind
+    kind: LesionKind
     domain: DomainName
     number: int
     plane: Plane
@@ -66,7 +66,7 @@ class Landing:
 
 
 def draw_cases(
-    kind: Kind, *, each: int, side: int, seed: int = SEED, domains: Sequence[DomainName] = DOMAINS
+    kind: LesionKind, *, each: int, side: int, seed: int = SEED, domains: Sequence[DomainName] = DOMAINS
 ) -> Iterator[TwoLesionCase]:
     """Pictures of one kind, `each` for every domain.
 
@@ -107,7 +107,9 @@ def landing(map_: Plane, *, own: MaskPlane, other: MaskPlane) -> Landing:
     return Landing(by_mean=(np.sign(mean - away) + 1) / 2, by_maximum=float(grown[place]))
 
 
-def _case(kind: Kind, domain: DomainName, number: int, rng: np.random.Generator, side: int) -> TwoLesionCase | None:
+def _case(
+    kind: LesionKind, domain: DomainName, number: int, rng: np.random.Generator, side: int
+) -> TwoLesionCase | None:
     sides = ("", "") if domain == "ultrasound" else _SIDES[int(rng.integers(2))]
     found = _free(domain, rng) if kind == "free" else _named(domain, rng, held_out=kind == "held-out")
     if found is None:

@@ -3,7 +3,7 @@
 from functools import cache
 from pathlib import Path
 
-from medkt.guard.known import Known, read_known
+from medkt.guard.known import KnownImages, read_known
 from medkt.guard.modality import ModalityGuard
 from medkt.models.encoder import DualEncoder
 from medkt.models.family import family_of
@@ -25,7 +25,7 @@ def default_guard(encoder: DualEncoder) -> ModalityGuard:
     )  # fmt: skip
 
 
-def _known(encoder: DualEncoder) -> Known | None:
+def _known(encoder: DualEncoder) -> KnownImages | None:
     """What ships with the embedded model, of these weights and no others."""
     family = family_of(encoder)
     if family is None or family.beside is None or not (family.beside / NAME).exists():
@@ -35,6 +35,6 @@ def _known(encoder: DualEncoder) -> Known | None:
 
 
 @cache
-def shipped(path: Path) -> Known:
+def shipped(path: Path) -> KnownImages:
     """The numbers in a file, read once."""
     return read_known(path)

@@ -1,4 +1,4 @@
-"""Learning what an encoder knows from looks of images of known kinds; arrays in, `Known` out."""
+"""Learning what an encoder knows from looks of images of known kinds; arrays in, `KnownImages` out."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from medkt.errors import InputError
-from medkt.guard.known import Distances, Kind, Known, Rows
+from medkt.guard.known import Distances, ImageKind, KnownImages, PlaneNumbers
 
 FOLDS = 5
 ROUNDS = 12  # of k-means
@@ -23,7 +23,7 @@ class Sample:
     """Looks of images of one kind.
 
     Attributes:
-        name, modality, body: as `Kind` has them.
+        name, modality, body: as `ImageKind` has them.
         looks: one row a plane.
         images: (planes,) which image each is of: several planes may be one image changed a little.
         centres: how many the kind is to have, at most half its images.
@@ -33,13 +33,13 @@ class Sample:
     name: str
     modality: str
     body: str
-    looks: Rows
+    looks: PlaneNumbers
     images: Int64[np.ndarray, " planes"]
     centres: int
     room: float = ROOM
 
 
-def fit_known(samples: Sequence[Sample], *, encoder: str, layer: int, seed: int = 0) -> Known:
+def fit_known(samples: Sequence[Sample], *, encoder: str, layer: int, seed: int = 0) -> KnownImages:
     """Learn the space, the centres of each kind, and the limits from images that had no part in a kind's centres.
 
     Raises:
@@ -50,7 +50,7 @@ def fit_known(samples: Sequence[Sample], *, encoder: str, layer: int, seed: int 
             raise InputError(f"{sample.name}: {len(np.unique(sample.images))} images, at least {FOLDS} are needed")
     everything = np.concatenate([sample.looks for sample in samples])
     mean, scale = everything.mean(axis=0), everything.std(axis=0) + _LEAST
-    bare = Known(
+    bare = KnownImages(
         encoder=encoder, layer=layer, mean=mean, scale=scale, kinds=(),
         change=_whitening([(sample.looks - mean) / scale for sample in samples]),
     )  # fmt: skip
@@ -59,22 +59,22 @@ def fit_known(samples: Sequence[Sample], *, encoder: str, layer: int, seed: int 
     return replace(bare, kinds=tuple(_with_limits(one, placed[one.name], kinds, seed) for one in samples))
 
 
-def _whitening(groups: Sequence[Rows]) -> Float32[np.ndarray, "numbers numbers"]:
+def _whitening(groups: Sequence[PlaneNumbers]) -> Float32[np.ndarray, "numbers numbers"]:
     """The change after which kinds spread alike in all directions, on average over them."""
     within = np.mean([np.cov(group.T, bias=True) for group in groups], axis=0)
     values, directions = np.linalg.eigh(within)
     return np.asarray(directions / np.sqrt(np.maximum(values, 0) + SHRINK * values.mean()), np.float32)
 
 
-def _kind(sample: Sample, placed: Rows, seed: int) -> Kind:
+def _kind(sample: Sample, placed: PlaneNumbers, seed: int) -> ImageKind:
     images = len(np.unique(sample.images))
-    return Kind(
+    return ImageKind(
         name=sample.name, modality=sample.modality, body=sample.body, limit=np.inf, contrast=np.inf, own=(),
         centres=_centres(placed, min(sample.centres, max(3, images // 2)), seed), images=images,
     )  # fmt: skip
 
 
-def _centres(placed: Rows, number: int, seed: int) -> np.ndarray:
+def _centres(placed: PlaneNumbers, number: int, seed: int) -> np.ndarray:
     """Of k-means from random rows."""
     rng = np.random.default_rng(seed)
     centres = placed[np.sort(rng.choice(len(placed), min(number, len(placed)), replace=False))]
@@ -86,7 +86,7 @@ def _centres(placed: Rows, number: int, seed: int) -> np.ndarray:
     return np.asarray(centres, np.float16).astype(np.float32)
 
 
-def _with_limits(sample: Sample, placed: Rows, kinds: Mapping[str, Kind], seed: int) -> Kind:
+def _with_limits(sample: Sample, placed: PlaneNumbers, kinds: Mapping[str, ImageKind], seed: int) -> ImageKind:
     kind = kinds[sample.name]
     own, order = _own_distances(sample, placed, kind, seed)
     same = {one.name for one in kinds.values() if (one.modality, one.body) == (kind.modality, kind.body)}
@@ -99,7 +99,7 @@ def _with_limits(sample: Sample, placed: Rows, kinds: Mapping[str, Kind], seed: 
 
 
 def _own_distances(
-    sample: Sample, placed: Rows, kind: Kind, seed: int
+    sample: Sample, placed: PlaneNumbers, kind: ImageKind, seed: int
 ) -> tuple[Distances, Int64[np.ndarray, " planes"]]:
     """Distances of the kind's own planes to centres of its other images, and which plane each is of."""
     names = np.random.default_rng(seed).permutation(np.unique(sample.images))

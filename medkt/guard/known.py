@@ -17,7 +17,7 @@ from jaxtyping import Float32, Float64
 from medkt.models.shipped import read_shipped
 from medkt.records import fill
 
-Rows = Float64[np.ndarray, "planes numbers"]
+PlaneNumbers = Float64[np.ndarray, "planes numbers"]
 Distances = Float64[np.ndarray, " planes"]
 
 NEAREST = 3  # centres, whose mean distance counts
@@ -26,14 +26,14 @@ VERSION = "1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Kind:
+class ImageKind:
     """Images of one kind.
 
     Attributes:
         name: such as "ct/chest/drawn"; unique.
         modality: a domain's name; "" for pictures of no modality.
         body: the part of the body, as a domain's words name it.
-        centres: in the space of `Known.placed`.
+        centres: in the space of `KnownImages.placed`.
         limit: a plane farther away than this is unlike the kind.
         contrast: a plane whose distance is more than this part of that to the nearest other kind is unlike it.
         own: distances of images of the kind that were not fitted, at the percents 0, 1, ... 100.
@@ -49,7 +49,7 @@ class Kind:
     own: tuple[float, ...]
     images: int
 
-    def distances(self, placed: Rows) -> Distances:
+    def distances(self, placed: PlaneNumbers) -> Distances:
         """Of each row to the nearest centres, in standard deviations of a number; about 0.7 for an image of the kind."""
         centres = self.centres.astype(np.float64)
         squared = (placed**2).sum(axis=1)[:, None] - 2 * placed @ centres.T + (centres**2).sum(axis=1)
@@ -62,7 +62,7 @@ class Kind:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Known:
+class KnownImages:
     """The kinds of image that an encoder knows.
 
     Attributes:
@@ -78,14 +78,14 @@ class Known:
     mean: Float64[np.ndarray, " numbers"]
     scale: Float64[np.ndarray, " numbers"]
     change: Float32[np.ndarray, "numbers numbers"]
-    kinds: tuple[Kind, ...]
+    kinds: tuple[ImageKind, ...]
 
-    def placed(self, looks: Rows) -> Rows:
+    def placed(self, looks: PlaneNumbers) -> PlaneNumbers:
         """Looks in the space of the centres."""
-        made: Rows = ((looks - self.mean) / self.scale) @ self.change.astype(np.float64)
+        made: PlaneNumbers = ((looks - self.mean) / self.scale) @ self.change.astype(np.float64)
         return made
 
-    def of(self, modality: str, body: str | None = None) -> tuple[Kind, ...]:
+    def of(self, modality: str, body: str | None = None) -> tuple[ImageKind, ...]:
         """The kinds of a modality, and of one part of the body where that is said."""
         return tuple(kind for kind in self.kinds if kind.modality == modality and body in (None, kind.body))
 
@@ -94,7 +94,7 @@ class Known:
         return tuple(dict.fromkeys(kind.body for kind in self.of(modality)))
 
 
-def write_known(known: Known, path: Path) -> None:
+def write_known(known: KnownImages, path: Path) -> None:
     """Write a safetensors file, the same bytes for the same numbers."""
     from safetensors.numpy import save_file
 
@@ -109,7 +109,7 @@ def write_known(known: Known, path: Path) -> None:
     save_file(tensors, path, metadata={"guard": json.dumps(about, sort_keys=True, allow_nan=False)})
 
 
-def read_known(path: Path) -> Known:
+def read_known(path: Path) -> KnownImages:
     """What `write_known` wrote.
 
     Raises:
@@ -118,9 +118,9 @@ def read_known(path: Path) -> Known:
     return read_shipped(path, key="guard", version=VERSION, make=_known)
 
 
-def _known(about: Mapping[str, Any], tensors: Mapping[str, Any]) -> Known:
+def _known(about: Mapping[str, Any], tensors: Mapping[str, Any]) -> KnownImages:
     kinds = [{**one, "centres": tensors[f"centres/{one['name']}"].astype(np.float32)} for one in about["kinds"]]
-    return fill(Known, {**about, **{name: tensors[name] for name in ("mean", "scale", "change")}, "kinds": kinds})
+    return fill(KnownImages, {**about, **{name: tensors[name] for name in ("mean", "scale", "change")}, "kinds": kinds})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,10 +135,10 @@ class Nearness:
         beyond: percentage of the kind's own images that lie nearer.
     """
 
-    own: Kind
+    own: ImageKind
     distance: float
     limit: float
-    other: Kind | None
+    other: ImageKind | None
     share: float
     contrast: float
     beyond: float
@@ -154,7 +154,7 @@ class Nearness:
         return self.share > self.contrast
 
 
-def nearness(known: Known, placed: Rows, own: Sequence[Kind]) -> Nearness:
+def nearness(known: KnownImages, placed: PlaneNumbers, own: Sequence[ImageKind]) -> Nearness:
     """Where a study lies: of several planes the middle one's distance to each kind counts."""
     middle = {kind.name: float(np.median(kind.distances(placed))) for kind in known.kinds}
     nearest = min(own, key=lambda kind: middle[kind.name] / kind.limit)

@@ -15,8 +15,8 @@ from torch.utils.weak import WeakIdKeyDictionary
 from medkt.concepts import Concept
 from medkt.domains import Domain, domains
 from medkt.guard.by_words import LEAST, modality_directions, modality_shares
-from medkt.guard.known import Distances, Kind, Known, Nearness, nearness
-from medkt.guard.looks import Rows, looks_at, places_looked_at
+from medkt.guard.known import Distances, ImageKind, KnownImages, Nearness, nearness
+from medkt.guard.looks import PlaneNumbers, looks_at, places_looked_at
 from medkt.guard.plain import Doubt, plain_doubts
 from medkt.guard.words import words_against
 from medkt.models.encoder import DualEncoder
@@ -45,7 +45,7 @@ class ModalityGuard:
 
     encoder: str
     digest: str
-    known: Known | None = None
+    known: KnownImages | None = None
     covered: Mapping[str, float] = field(default_factory=dict)
     _placed: Any = field(default_factory=WeakIdKeyDictionary)  # features of a study -> `Known.placed` of its looks
     _planes: Any = field(default_factory=WeakIdKeyDictionary)  # features of a study -> distance by place
@@ -131,12 +131,12 @@ class ModalityGuard:
         if found.is_other and found.other is not None:
             yield Doubt(code="like-another", said=f"looks more like {_called(found.other)}", figures=figures)
 
-    def _looks(self, known: Known, sight: Sight) -> Rows:
+    def _looks(self, known: KnownImages, sight: Sight) -> PlaneNumbers:
         if sight.features not in self._placed:  # every concept of a study asks for them
             self._placed[sight.features] = known.placed(
                 looks_at(sight, places_looked_at(len(sight.indices)), known.layer)
             )
-        placed: Rows = self._placed[sight.features]
+        placed: PlaneNumbers = self._placed[sight.features]
         return placed
 
     def _by_words(self, sight: Sight) -> Iterator[Doubt]:
@@ -154,7 +154,7 @@ def _is_volume(sight: Sight) -> bool:
     return sight.image.geometry.stack == "space" and len(sight.indices) >= FEWEST_PLANES
 
 
-def _nearest(kinds: Sequence[Kind], placed: Rows) -> Distances:
+def _nearest(kinds: Sequence[ImageKind], placed: PlaneNumbers) -> Distances:
     """Of each plane the distance to the nearest kind, in that kind's own limit."""
     found: Distances = np.min([kind.distances(placed) / kind.limit for kind in kinds], axis=0)
     return found
@@ -177,7 +177,7 @@ def _far(found: Nearness, encoder: str) -> str:
     return f"lies farther from everything that {encoder} knows than {share} of its own images"
 
 
-def _called(kind: Kind) -> str:
+def _called(kind: ImageKind) -> str:
     return _article(named(domains()[kind.modality], [kind.body])) if kind.modality else NOTHING
 
 

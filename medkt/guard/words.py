@@ -8,13 +8,17 @@ import torch
 
 from medkt.concepts import Concept
 from medkt.concepts.lexicon import asked, lexicon
-from medkt.concepts.meaning import Code, check_text
+from medkt.concepts.meaning import RefusalCode, check_text
 from medkt.concepts.wordlike import own_words, plain_text, without_accents, words_in
 from medkt.models.encoder import DualEncoder
 from medkt.presence import Reason
 from medkt.saliency.targets import embed_texts
 
-HALF: Mapping[Code, str] = {"negation": "words-denied", "question": "words-ask", "unknown_words": "words-unknown"}
+HALF: Mapping[RefusalCode, str] = {
+    "negation": "words-denied",
+    "question": "words-ask",
+    "unknown_words": "words-unknown",
+}
 """Notes on words with which an answer would not be one to them, and the codes of the reasons."""
 SAME = 0.995
 """The cosine of a text with itself less some of its words, from which the score does not depend on them."""

@@ -5,14 +5,14 @@ from medkt.inversion.fit import Matcher
 from medkt.inversion.invert import Inverted, invert
 from medkt.inversion.local import local_invert
 from medkt.inversion.local_settings import LocalSettings
-from medkt.inversion.partial import InvertedHidden, invert_hidden
+from medkt.inversion.partial import HiddenStates, invert_hidden
 from medkt.inversion.settings import InversionSettings
 from medkt.inversion.warm import spectral_start
 
 __all__ = [
+    "HiddenStates",
     "InversionSettings",
     "Inverted",
-    "InvertedHidden",
     "LocalSettings",
     "Matcher",
     "cache_folder",

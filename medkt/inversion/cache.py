@@ -20,7 +20,7 @@ from torch import Tensor
 from medkt.bounds import parse_json
 from medkt.errors import InputError, OutputError
 from medkt.inversion.fit import Matcher
-from medkt.inversion.invert import Inverted, Progress, invert, require_texts
+from medkt.inversion.invert import Inverted, invert, require_texts
 from medkt.inversion.local import local_invert
 from medkt.inversion.local_settings import LocalSettings
 from medkt.inversion.noise import text_digest
@@ -31,6 +31,7 @@ from medkt.models.encoder import DualEncoder
 from medkt.models.module import device_of
 from medkt.models.store import home
 from medkt.models.weights import tensors_digest, weights_digest
+from medkt.progress import Progress
 
 ALGORITHM = 1
 """Raised whenever the same settings and seed would give other images."""

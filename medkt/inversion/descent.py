@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from medkt.errors import NumericalError
-from medkt.inversion.schedule import Stage, learning_rate
+from medkt.inversion.schedule import InversionStage, learning_rate
 from medkt.inversion.settings import InversionSettings
 
 _BETA1, _BETA2, _EPS = 0.9, 0.999, 1e-8  # torch.optim.Adam's defaults, which the published codes keep
@@ -27,18 +27,18 @@ class Task(Protocol):
     def groups(self) -> Tensor:
         """(runs,) int64: runs of one number share a gradient norm and an end."""
 
-    def start(self, stage: Stage) -> list[Tensor]:
+    def start(self, stage: InversionStage) -> list[Tensor]:
         """The parameters before the first step."""
 
-    def enlarge(self, parameters: list[Tensor], stage: Stage) -> list[Tensor]:
+    def enlarge(self, parameters: list[Tensor], stage: InversionStage) -> list[Tensor]:
         """The parameters at the beginning of a later stage."""
 
-    def evaluate(self, parameters: list[Tensor], runs: list[int], stage: Stage) -> tuple[Tensor, Tensor]:
+    def evaluate(self, parameters: list[Tensor], runs: list[int], stage: InversionStage) -> tuple[Tensor, Tensor]:
         """The loss of each of these runs, whose sum is differentiated, and its similarity; random choices are drawn anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Descended:
+class DescentResult:
     """What came out.
 
     Attributes:
@@ -51,8 +51,8 @@ class Descended:
 
 
 def descend(
-    task: Task, settings: InversionSettings, stages: tuple[Stage, ...], tick: Callable[[int, float], None]
-) -> Descended:
+    task: Task, settings: InversionSettings, stages: tuple[InversionStage, ...], tick: Callable[[int, float], None]
+) -> DescentResult:
     """Run every stage; runs that reach a plateau leave the batch early.
 
     Args:
@@ -110,7 +110,7 @@ class _State:
         numbers: Tensor = torch.unique(self.task.groups[self.runs], return_inverse=True)[1]
         return numbers
 
-    def evaluate(self, parameters: list[Tensor], stage: Stage) -> tuple[list[Tensor], Tensor, Tensor]:
+    def evaluate(self, parameters: list[Tensor], stage: InversionStage) -> tuple[list[Tensor], Tensor, Tensor]:
         """Gradients (clipped), similarity of each run and the loss; the runs go through in parts that fit."""
         at_once = max(1, self.settings.rows_at_once // self.settings.views)
         gradients, similarities, total = [], [], torch.zeros((), device=parameters[0].device)
@@ -161,11 +161,11 @@ class _State:
         for position, run in enumerate(self.runs):
             self.ended[run] = [one[position] for one in self.parameters]
 
-    def finish(self, history: list[Tensor]) -> Descended:
+    def finish(self, history: list[Tensor]) -> DescentResult:
         rows = [self.ended[run] for run in range(len(self.task.groups))]
         missing = self.settings.steps - len(history)
         similarity = torch.stack(history, dim=1).cpu()
-        return Descended(
+        return DescentResult(
             parameters=[torch.stack(one) for one in zip(*rows, strict=True)],
             similarity=torch.nn.functional.pad(similarity, (0, missing), value=math.nan),
         )
@@ -180,7 +180,7 @@ class _Adam:
         self._second = [torch.zeros_like(one) for one in state.parameters]
         self._steps = 0
 
-    def step(self, stage: Stage, lr: float) -> Tensor:
+    def step(self, stage: InversionStage, lr: float) -> Tensor:
         """One step; the similarity of each run before it."""
         state = self._state
         if state.settings.clamp == "before_step":
@@ -212,7 +212,7 @@ class _Lbfgs:
         self._optimiser = torch.optim.LBFGS(self._leaves, lr=state.settings.lr)
         state.parameters = [one.detach() for one in self._leaves]
 
-    def step(self, stage: Stage, lr: float) -> Tensor:
+    def step(self, stage: InversionStage, lr: float) -> Tensor:
         """One step of up to 25 evaluations; the similarity of each run at the first of them."""
         state, first = self._state, []
         self._optimiser.param_groups[0]["lr"] = lr

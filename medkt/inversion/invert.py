@@ -19,12 +19,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from medkt.errors import InputError, NumericalError, SettingsError
-from medkt.inversion.descent import Descended, descend
+from medkt.inversion.descent import DescentResult, descend
 from medkt.inversion.fit import FeatureFit, Fit, Matcher, MatchFit
 from medkt.inversion.local_settings import LocalSettings
 from medkt.inversion.noise import stream
 from medkt.inversion.regularizers import absolute_sum, total_variation
-from medkt.inversion.schedule import Stage, stages
+from medkt.inversion.schedule import InversionStage, stages
 from medkt.inversion.settings import InversionSettings
 from medkt.inversion.unknown import compose, first_noise, pyramid_sides, unsquashed
 from medkt.inversion.views import draw, resized, views_of
@@ -32,9 +32,9 @@ from medkt.models.encoder import DualEncoder, EncoderSpec
 from medkt.models.framing import normalise
 from medkt.models.module import device_of, frozen
 from medkt.models.precision import arithmetic
+from medkt.progress import Progress
 
-Progress = Callable[[str, int, int], None]
-Run = tuple[int, int]  # (text, index of the image)
+ImageRun = tuple[int, int]  # (text, index of the image)
 log = logging.getLogger(__name__)
 
 
@@ -199,17 +199,17 @@ def fit_of(
 
 
 def batches(
-    runs: list[Run], settings: InversionSettings, progress: Progress | None
-) -> Iterator[tuple[list[Run], Callable[[int, float], None]]]:
+    runs: list[ImageRun], settings: InversionSettings, progress: Progress | None
+) -> Iterator[tuple[list[ImageRun], Callable[[int, float], None]]]:
     """Runs that are optimised together, in order, and what to call after their steps.
 
     A batch fits into one pass where it can. All images of a text stay together where they share a gradient norm, and
     alone where the optimiser couples what it is given.
     """
-    groups: dict[Run | int, list[Run]] = {}
+    groups: dict[ImageRun | int, list[ImageRun]] = {}
     for run in runs:
         groups.setdefault(run if settings.clip_over == "image" else run[0], []).append(run)
-    parts: list[list[Run]] = []
+    parts: list[list[ImageRun]] = []
     for group in groups.values():
         together = parts and (len(parts[-1]) + len(group)) * settings.views <= settings.rows_at_once
         if together and settings.optimiser == "adam":
@@ -225,7 +225,7 @@ def batches(
         yield part, tick
 
 
-def group_numbers(runs: list[Run], settings: InversionSettings) -> tuple[Tensor, Tensor]:
+def group_numbers(runs: list[ImageRun], settings: InversionSettings) -> tuple[Tensor, Tensor]:
     """(runs,) the group of each run that shares a gradient norm, and (runs,) its share in the group's loss."""
     keys = [run if settings.clip_over == "image" else (run[0], 0) for run in runs]
     number = {key: index for index, key in enumerate(dict.fromkeys(keys))}
@@ -246,7 +246,7 @@ class _Pixels:
         spec: EncoderSpec,
         fit: Fit,
         settings: InversionSettings,
-        runs: list[Run],
+        runs: list[ImageRun],
         *,
         texts: Sequence[str],
         seed: int,
@@ -265,7 +265,7 @@ class _Pixels:
         self._share = share.to(device)
         self._sides = pyramid_sides(settings, spec.input_size)
 
-    def start(self, stage: Stage) -> list[Tensor]:
+    def start(self, stage: InversionStage) -> list[Tensor]:
         streams, s = self._streams["start"], self._settings
         if s.parametrisation == "multi_resolution":
             return [first_noise(streams, s, side).to(self._device) for side in self._sides]
@@ -274,10 +274,10 @@ class _Pixels:
             return [noise]
         return [resized(self._base, stage.side) + (noise if s.init == "normal" else 0)]
 
-    def enlarge(self, parameters: list[Tensor], stage: Stage) -> list[Tensor]:
+    def enlarge(self, parameters: list[Tensor], stage: InversionStage) -> list[Tensor]:
         return [resized(parameters[0], stage.side)]
 
-    def evaluate(self, parameters: list[Tensor], runs: list[int], stage: Stage) -> tuple[Tensor, Tensor]:
+    def evaluate(self, parameters: list[Tensor], runs: list[int], stage: InversionStage) -> tuple[Tensor, Tensor]:
         s = self._settings
         images = self._composed(parameters, runs)
         draws = draw([self._streams["views"][run] for run in runs], s, stage.jitter).to(self._device)
@@ -294,7 +294,7 @@ class _Pixels:
             loss = loss + s.l1 * absolute_sum(images)  # published as a plain sum, also over a batch
         return loss, similarity.reshape(-1, s.views).mean(dim=1)
 
-    def images(self, outcome: Descended) -> Float[Tensor, "images channels rows columns"]:
+    def images(self, outcome: DescentResult) -> Float[Tensor, "images channels rows columns"]:
         """The images that the parameters stand for."""
         with torch.no_grad():
             return self._composed(outcome.parameters, list(range(len(self.groups))))
@@ -319,7 +319,7 @@ def _run(encode: Callable[..., Tensor], settings: InversionSettings) -> Callable
 
 
 def _similarity(
-    spec: EncoderSpec, fit: Fit, pixels: Tensor, runs: list[Run], settings: InversionSettings
+    spec: EncoderSpec, fit: Fit, pixels: Tensor, runs: list[ImageRun], settings: InversionSettings
 ) -> Float[Tensor, "runs"]:
     """Of the finished images, as they are given out."""
     texts = torch.tensor([text for text, _ in runs], device=pixels.device)

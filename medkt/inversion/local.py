@@ -30,8 +30,8 @@ from medkt.models.encoder import DualEncoder
 from medkt.models.framing import normalise
 from medkt.models.module import device_of, frozen
 from medkt.models.precision import arithmetic
+from medkt.progress import Progress
 
-Progress = Callable[[str, int, int], None]
 _LOWEST = 4  # side of the coarsest image that is summed
 _BLUR, _BODY = 9 / 128, 15 / 128  # sides of mean filters: of the tissue under a blob, and of what counts as body
 _INSIDE = 0.6  # of the pixels around it that are not background

@@ -19,28 +19,21 @@ from torch import Tensor
 from medkt.errors import InputError, NumericalError, SettingsError
 from medkt.inversion.descent import descend
 from medkt.inversion.fit import Fit
-from medkt.inversion.invert import (
-    Progress,
-    Run,
-    batches,
-    fit_of,
-    group_numbers,
-    mean_curves,
-    require_texts,
-)
+from medkt.inversion.invert import ImageRun, batches, fit_of, group_numbers, mean_curves, require_texts
 from medkt.inversion.noise import stream
 from medkt.inversion.regularizers import absolute_sum, gram, gram_distance
-from medkt.inversion.schedule import Stage, stages
+from medkt.inversion.schedule import InversionStage, stages
 from medkt.inversion.settings import InversionSettings
 from medkt.inversion.unknown import first_noise
 from medkt.inversion.views import resized
 from medkt.models.encoder import DualEncoder
 from medkt.models.framing import normalise
 from medkt.models.module import device_of, frozen
+from medkt.progress import Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class InvertedHidden:
+class HiddenStates:
     """Hidden states made from texts; `encoder.image_suffix(hidden[text], layer)` gives their features.
 
     Attributes:
@@ -69,7 +62,7 @@ def invert_hidden(
     seed: int = 0,
     start: Float[Tensor, "starts 3 side side"] | None = None,
     progress: Progress | None = None,
-) -> InvertedHidden:
+) -> HiddenStates:
     """Hidden states that the top layers find to fit each text. The encoder comes back as it was.
 
     Args:
@@ -118,7 +111,7 @@ def invert_hidden(
     hidden, shape = torch.cat(made), (len(texts), images)
     if not torch.isfinite(hidden).all():
         raise NumericalError("inversion gave a hidden state with NaN or infinity; take a smaller lr")
-    return InvertedHidden(
+    return HiddenStates(
         texts=tuple(texts),
         hidden=hidden.reshape(*shape, *hidden.shape[1:]),
         layer=layer,
@@ -134,20 +127,20 @@ class _Hidden:
     """A batch of hidden states as a `Task` of the descent."""
 
     def __init__(
-        self, fit: Fit, settings: InversionSettings, runs: list[Run], first: Tensor, style: Tensor | None
+        self, fit: Fit, settings: InversionSettings, runs: list[ImageRun], first: Tensor, style: Tensor | None
     ) -> None:
         self._fit, self._settings, self._first, self._style = fit, settings, first, style
         self.texts = torch.tensor([text for text, _ in runs], device=first.device)
         self.groups, share = group_numbers(runs, settings)
         self._share = share.to(first.device)
 
-    def start(self, stage: Stage) -> list[Tensor]:
+    def start(self, stage: InversionStage) -> list[Tensor]:
         return [self._first]
 
-    def enlarge(self, parameters: list[Tensor], stage: Stage) -> list[Tensor]:
+    def enlarge(self, parameters: list[Tensor], stage: InversionStage) -> list[Tensor]:
         return parameters
 
-    def evaluate(self, parameters: list[Tensor], runs: list[int], stage: Stage) -> tuple[Tensor, Tensor]:
+    def evaluate(self, parameters: list[Tensor], runs: list[int], stage: InversionStage) -> tuple[Tensor, Tensor]:
         hidden, s = parameters[0], self._settings
         loss, similarity = self._fit(hidden, self.texts[runs])
         if s.gram and self._style is not None:
@@ -172,7 +165,7 @@ def _states(encoder: DualEncoder, pictures: Tensor, layer: int, settings: Invers
 
 
 def _first_pictures(
-    side: int, texts: Sequence[str], runs: list[Run], settings: InversionSettings, seed: int, start: Tensor | None
+    side: int, texts: Sequence[str], runs: list[ImageRun], settings: InversionSettings, seed: int, start: Tensor | None
 ) -> Float[Tensor, "runs 3 side side"]:
     noise = first_noise([stream(seed, texts[text], index, "start") for text, index in runs], settings, side)
     if start is not None:

@@ -7,7 +7,7 @@ from medkt.inversion.settings import InversionSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
+class InversionStage:
     """Steps `first` to `last` - 1, counted from 0, at one side; the optimiser begins anew with each.
 
     Attributes:
@@ -21,7 +21,7 @@ class Stage:
     jitter: int
 
 
-def stages(settings: InversionSettings, input_side: int) -> tuple[Stage, ...]:
+def stages(settings: InversionSettings, input_side: int) -> tuple[InversionStage, ...]:
     """The stages of an inversion for an encoder with this input.
 
     A stage is kept also where the side can no longer grow: the published code begins its optimiser anew all the same.
@@ -35,7 +35,7 @@ def stages(settings: InversionSettings, input_side: int) -> tuple[Stage, ...]:
     made = []
     for index, (first, last) in enumerate(zip(starts, ends, strict=True)):
         jitter = settings.jitter * 2**index
-        made.append(Stage(first=first, last=last, side=side, jitter=min(jitter, side // 2)))
+        made.append(InversionStage(first=first, last=last, side=side, jitter=min(jitter, side // 2)))
         side = min(2 * side, input_side)
     return tuple(made)
 

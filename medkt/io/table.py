@@ -15,14 +15,14 @@ from medkt.io.atomic import write_atomically
 SUFFIXES = (".csv", ".parquet")
 MOST_COLUMNS = 2_000
 BATCH = 10_000  # rows held at a time
-Row = dict[str, str]
+TextRow = dict[str, str]
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?([eE][-+]?\d+)?")
 
 
 def read_rows(
     path: Path, *, required: Sequence[str] = (), check_name: Callable[[str], str | None] | None = None
-) -> Iterator[tuple[int, Row]]:
+) -> Iterator[tuple[int, TextRow]]:
     """(row number, {column: text}); rows are counted as a spreadsheet does, the header being row 1.
 
     Args:
@@ -50,7 +50,7 @@ def read_rows(
         yield number, dict(zip(names, cells, strict=True))
 
 
-def write_rows(path: Path, header: Sequence[str], rows: Iterable[Row]) -> Path:
+def write_rows(path: Path, header: Sequence[str], rows: Iterable[TextRow]) -> Path:
     """Write a table whole or not at all; the suffix says which kind.
 
     Raises:
@@ -142,14 +142,14 @@ def harmless(cell: str) -> str:
     return f"'{cell}" if cell.startswith(_FORMULA) and not _NUMBER.fullmatch(cell) else cell
 
 
-def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Row]) -> None:
+def _write_csv(path: Path, header: Sequence[str], rows: Iterable[TextRow]) -> None:
     with path.open("w", encoding="utf-8", newline="") as opened:
         writer = csv.DictWriter(opened, header, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 
 
-def _write_parquet(path: Path, header: Sequence[str], rows: Iterable[Row]) -> None:
+def _write_parquet(path: Path, header: Sequence[str], rows: Iterable[TextRow]) -> None:
     import pyarrow as pa
     from pyarrow.parquet import ParquetWriter
 

@@ -1,6 +1,6 @@
 """`medkt learn`: a concept, learned with several seeds, audited, and written as one file."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,13 +19,13 @@ from medkt.learning.card import as_markdown
 from medkt.models.encoder import DualEncoder
 from medkt.phantom.reading import foreign_words
 from medkt.pipeline.words import require_words
+from medkt.progress import Progress
 from medkt.transfer.delta import Delta, DeltaSettings, apply, make_delta, to_bytes
 from medkt.transfer.given import NOTHING_GIVEN, GivenStudies
 from medkt.transfer.learn import Learned, learn_concept
 from medkt.transfer.learn_settings import LearnSettings
 from medkt.transfer.vocabulary import vocabulary_of
 
-Ticker = Callable[[str, int, int], None]
 _NOTHING_WRITTEN = "nothing was written; say it in other words, or keep it all the same with --keep-anyway"
 
 
@@ -139,7 +139,7 @@ def learn(
     cache: Path | None = None,
     sources: Mapping[str, str] | None = None,
     as_published: Mapping[str, Any] | None = None,
-    progress: Ticker | None = None,
+    progress: Progress | None = None,
 ) -> LearnedConcept:
     """Learn with every seed, keep the best by the label-free rule, and audit.
 
@@ -223,7 +223,7 @@ def _similarity(one: Learned) -> list[float] | None:
 
 def _asking(
     learned: DualEncoder, concept: Concept, domain: Domain, base_digest: str, known: Sequence[Concept] | None,
-    shown: Mapping[str, ShownStudies], progress: Ticker | None,
+    shown: Mapping[str, ShownStudies], progress: Progress | None,
 ) -> AskingRecord | None:  # fmt: skip
     """How the learned encoder is asked; None where medkt draws no normal study of that part of the body and none was given."""
     if drawn_domain(concept, domain) is None and "normals" not in shown:

@@ -10,7 +10,7 @@ Of a volume one plane is kept: of normals the middle one, of the mixture the one
 that leads most. No name of a file or person stays; a patient is a keyed digest that is gone with the process.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -30,13 +30,13 @@ from medkt.errors import InputError
 from medkt.models.encoder import DualEncoder
 from medkt.phantom.finding import DomainName
 from medkt.pipeline.studies import StudyFolder
+from medkt.progress import Progress
 from medkt.saliency.explain import prepare_plane
 from medkt.saliency.targets import embed_texts
 from medkt.shapes import Plane
 from medkt.transfer.given import GivenStudies
 from medkt.transfer.pool import pick
 
-Ticker = Callable[[str, int, int], None]
 WAY = "virtual with bank"
 """By which a pool is asked; the best way without learning on the invented findings (evaluation/kt_phantom)."""
 FEWEST_REHEARSED, USUAL_REHEARSED = 20, 100
@@ -52,7 +52,7 @@ _COMPARED = Counts(finding=0, others=0, normal=100, known=20)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Own:
+class OwnStudies:
     """What was read.
 
     Attributes:
@@ -91,8 +91,8 @@ def read_own(
     known: Sequence[Concept] | None = None,
     drawn: DomainName | None = None,
     exam: Fingerprints | None = None,
-    progress: Ticker | None = None,
-) -> Own:
+    progress: Progress | None = None,
+) -> OwnStudies:
     """Read every folder, and refuse what would teach the wrong thing.
 
     Args:
@@ -127,7 +127,7 @@ def read_own(
             f"pool: {len(chosen)} of {len(pool.leads)} studies stand out and are learned from, the others are rehearsed"
         )
     count = picked["studies"] if picked else 0
-    return Own(given=GivenStudies(**given, pool=count), notes=tuple(notes), picked=picked)
+    return OwnStudies(given=GivenStudies(**given, pool=count), notes=tuple(notes), picked=picked)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -161,7 +161,7 @@ class _Reader:
         domain: Domain,
         known: Sequence[Concept] | None,
         exam: Fingerprints,
-        progress: Ticker | None,
+        progress: Progress | None,
     ) -> None:
         others = tuple(known) if known is not None else domain.others(concept)
         spoken = Spoken.of(concept, domain, others, concept.texts("inversion") or concept.texts("prompt"))

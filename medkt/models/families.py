@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from medkt.models.containers import Shape
 from medkt.models.family import Naming, names
-from medkt.models.records import DOORS, Kind
+from medkt.models.records import DOORS, ModelKind
 
 _FEWEST = 0.5  # of the entries; below it a file is of no family
 
@@ -24,15 +24,15 @@ ALONE: tuple[Naming, ...] = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Likeness:
+class NamingMatch:
     """A way of naming, and whose it is; `family` is "" where it is nobody's."""
 
     naming: Naming
-    kind: Kind = "encoder"
+    kind: ModelKind = "encoder"
     family: str = ""
 
 
-def nearest(shapes: Mapping[str, Shape]) -> Likeness | None:
+def nearest(shapes: Mapping[str, Shape]) -> NamingMatch | None:
     """The way of naming that fits most of these entries; the first of several; None where none fits half of them."""
     likenesses = sorted(_likenesses(), key=lambda one: not one.naming.layout)  # what medkt loads first
     fits = [sum(bool(one.naming.names.fullmatch(name)) for name in shapes) for one in likenesses]
@@ -53,8 +53,8 @@ def described(shapes: Mapping[str, Shape]) -> str:
     return f"{naming.title}{size} in {naming.layout}"
 
 
-def _likenesses() -> Iterator[Likeness]:
+def _likenesses() -> Iterator[NamingMatch]:
     for kind, door in DOORS.items():
         for family, record in door.items():
-            yield from (Likeness(naming=naming, kind=kind, family=family) for naming in record.namings)
-    yield from (Likeness(naming=naming) for naming in ALONE)
+            yield from (NamingMatch(naming=naming, kind=kind, family=family) for naming in record.namings)
+    yield from (NamingMatch(naming=naming) for naming in ALONE)

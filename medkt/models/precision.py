@@ -7,7 +7,7 @@ from typing import Literal
 
 import torch
 
-Settled = Literal["float32", "bfloat16"]
+ResolvedPrecision = Literal["float32", "bfloat16"]
 Precision = Literal["auto", "float32", "bfloat16"]
 """With "auto", bfloat16 where the device multiplies it, and float32 elsewhere. It goes by what the device is and not by a
 timing, so that one machine always gives one answer."""
@@ -20,7 +20,7 @@ AMPERE = (8, 0)
 CPUINFO = Path("/proc/cpuinfo")
 
 
-def settled(precision: Precision, device: torch.device) -> Settled:
+def settled(precision: Precision, device: torch.device) -> ResolvedPrecision:
     """What a precision is on a device."""
     if precision != "auto":
         return precision

@@ -7,13 +7,13 @@ from medkt.errors import AmbiguousInputError, WeightsError
 from medkt.models import store
 from medkt.models.containers import Shape
 from medkt.models.families import described, nearest
-from medkt.models.records import DOORS, Kind, ModelRecord, record_of, records
+from medkt.models.records import DOORS, ModelKind, ModelRecord, record_of, records
 from medkt.models.weights import entries_in, shapes_in
 
 _SUFFIXES = (".safetensors", ".bin", ".pt", ".pth")
 
 
-def recognise(path: Path, kind: Kind) -> tuple[ModelRecord, Path]:
+def recognise(path: Path, kind: ModelKind) -> tuple[ModelRecord, Path]:
     """The record and the weights file of a path.
 
     Raises:
@@ -71,7 +71,7 @@ def weights_in(path: Path) -> Path:
     return found[0]
 
 
-def _candidates(shapes: Mapping[str, Shape], weights: Path, kind: Kind) -> tuple[str, ...]:
+def _candidates(shapes: Mapping[str, Shape], weights: Path, kind: ModelKind) -> tuple[str, ...]:
     """The models that a file with these entries may hold; more than one where it does not tell.
 
     Raises:

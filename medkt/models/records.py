@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import medkt.models.family
 
 FILE = "configs/models.yaml"
-Kind = Literal["encoder", "segmenter"]
+ModelKind = Literal["encoder", "segmenter"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,7 @@ class ModelRecord:
     """
 
     name: str
-    kind: Kind
+    kind: ModelKind
     family: str
     title: str
     licence: Licence
@@ -116,13 +116,13 @@ SEGMENTERS: Door["medkt.models.family.SegmenterFamily"] = Door(
     kind="medkt.models.family:SegmenterFamily",
     own={"small": "medkt.segmentation.sam:SMALL", "sam": "medkt.segmentation.sam:SAM"},
 )
-DOORS: Mapping[Kind, Door[Any]] = {"encoder": ENCODERS, "segmenter": SEGMENTERS}
+DOORS: Mapping[ModelKind, Door[Any]] = {"encoder": ENCODERS, "segmenter": SEGMENTERS}
 
 
 class _Records(Mapping[str, ModelRecord]):
     """Medkt's own records in the order of the file, then those of families that packages add, which a name of ours never loads."""
 
-    def __init__(self, kind: Kind) -> None:
+    def __init__(self, kind: ModelKind) -> None:
         self._kind = kind
         self._own = _own_records(kind)
 
@@ -152,7 +152,7 @@ class _Records(Mapping[str, ModelRecord]):
 
 
 @cache
-def records(kind: Kind) -> Mapping[str, ModelRecord]:
+def records(kind: ModelKind) -> Mapping[str, ModelRecord]:
     """Every model of a kind, by name."""
     return _Records(kind)
 
@@ -163,7 +163,7 @@ def _content() -> Any:
 
 
 @cache
-def _own_records(kind: Kind) -> Mapping[str, ModelRecord]:
+def _own_records(kind: ModelKind) -> Mapping[str, ModelRecord]:
     file = data_file(FILE)
     content = _content()
     licences = {name: Licence(**entry) for name, entry in content["licences"].items()}
@@ -188,13 +188,13 @@ def is_drawn(encoder: str) -> bool:
     return encoder in known and known[encoder].drawn
 
 
-def record_of(name: str, kind: Kind | None = None) -> ModelRecord:
+def record_of(name: str, kind: ModelKind | None = None) -> ModelRecord:
     """The record of one model; without a kind, the encoder goes before the segmenter of the same name.
 
     Raises:
         UnknownNameError: no such model; the message lists those there are.
     """
-    kinds: tuple[Kind, ...] = (kind,) if kind else ("encoder", "segmenter")
+    kinds: tuple[ModelKind, ...] = (kind,) if kind else ("encoder", "segmenter")
     for candidate in kinds:
         if name in records(candidate):
             return records(candidate)[name]
@@ -202,7 +202,7 @@ def record_of(name: str, kind: Kind | None = None) -> ModelRecord:
     raise UnknownNameError(f"there is no {kind or 'model'} called {name!r}; known {known}")
 
 
-def _record(name: str, kind: Kind, entry: dict[str, Any], licences: Mapping[str, Licence]) -> ModelRecord:
+def _record(name: str, kind: ModelKind, entry: dict[str, Any], licences: Mapping[str, Licence]) -> ModelRecord:
     entry["licence"] = licences[entry["licence"]]
     entry["files"] = tuple(ModelFile(**file) for file in entry["files"])
     for key in ("mean", "std", "grid", "domains"):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from medkt.errors import AmbiguousInputError, MissingDependencyError, UnknownNameError
 from medkt.models import store
-from medkt.models.records import DOORS, Kind, ModelRecord, record_of, records
+from medkt.models.records import DOORS, ModelKind, ModelRecord, record_of, records
 
 if TYPE_CHECKING:
     import torch
@@ -52,7 +52,7 @@ def load_encoder(
     return loaded
 
 
-def load(name_or_path: str | Path, kind: Kind, device: "str | torch.device" = "cpu") -> tuple[Any, ModelRecord]:
+def load(name_or_path: str | Path, kind: ModelKind, device: "str | torch.device" = "cpu") -> tuple[Any, ModelRecord]:
     """What the family of a model gives (see `medkt.models.family`), by name or from a weights file, and the model's record.
 
     Raises:
@@ -79,7 +79,7 @@ def build(record: ModelRecord, weights: Path | None, device: "str | torch.device
     return family.load(device) if weights is None else family.load(weights, record, device)
 
 
-def find(name_or_path: str | Path, kind: Kind) -> tuple[ModelRecord, Path | None]:
+def find(name_or_path: str | Path, kind: ModelKind) -> tuple[ModelRecord, Path | None]:
     """The record and the weights file that a name or a path means; no file for a model that ships with medkt.
 
     A name is that of a model, or one that the user gave to a model in the store.
@@ -103,7 +103,7 @@ def find(name_or_path: str | Path, kind: Kind) -> tuple[ModelRecord, Path | None
     return recognised
 
 
-def _own(name: str, kind: Kind) -> tuple[ModelRecord, Path]:
+def _own(name: str, kind: ModelKind) -> tuple[ModelRecord, Path]:
     found = store.read_manifest(store.folder_of(name))
     if found.model not in records(kind):
         raise UnknownNameError(f"{name!r} in the store is {found.model}, which is no {kind}")

@@ -7,12 +7,12 @@ from typing import Any, TypeVar
 from medkt.bounds import parse_json
 from medkt.errors import WeightsError
 
-Made = TypeVar("Made")
+Content = TypeVar("Content")
 
 
 def read_shipped(
-    path: Path, *, key: str, version: str, make: Callable[[Mapping[str, Any], Mapping[str, Any]], Made]
-) -> Made:
+    path: Path, *, key: str, version: str, make: Callable[[Mapping[str, Any], Mapping[str, Any]], Content]
+) -> Content:
     """What `make` makes of a file's JSON and its arrays by name.
 
     Args:

@@ -17,6 +17,7 @@ from medkt.phantom.finding import Attributes, PhantomPlane, TwoLesions
 from medkt.phantom.lesion import (
     Coordinate,
     LesionBlob,
+    Values,
     draw_free_attributes,
     draw_number,
     draw_radius,
@@ -41,7 +42,6 @@ Z_RANGE_MM = (-120.0, 120.0)
 _LEVEL_MM = {"upper": (30.0, 78.0), "middle": (-15.0, 35.0), "lower": (-60.0, -15.0)}
 _BLUR_MM = 2.2  # edges are never sharper than what a scanner resolves
 
-Values = npt.NDArray[np.float32]
 Points = npt.NDArray[np.floating[Any]]
 
 

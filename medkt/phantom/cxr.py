@@ -16,6 +16,7 @@ from medkt.phantom.finding import Attributes, PhantomPlane, TwoLesions
 from medkt.phantom.lesion import (
     INTENSITY,
     LesionBlob,
+    Values,
     draw_free_attributes,
     draw_number,
     draw_radius,
@@ -33,8 +34,6 @@ SHAPES = ("round", "oval", "lobulated", "irregular", "wedge", "crescent", "linea
 
 _LEVEL = {"upper": (0.2, 0.36), "middle": (0.36, 0.54), "lower": (0.54, 0.72), "lateral": (0.3, 0.66)}
 _LEVEL |= {"throughout": (0.18, 0.72), "apical": (0.17, 0.25), "central": (0.38, 0.52)}
-
-Values = npt.NDArray[np.float32]
 
 
 def draw_unnamed_attributes(rng: np.random.Generator) -> Attributes:

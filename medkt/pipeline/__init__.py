@@ -12,21 +12,22 @@ or all of it, with the presence decision and several concepts at once: `medkt.se
 
 from medkt.pipeline.classification import Classification, ConceptScore, classify
 from medkt.pipeline.load import load_segmenter, resolve_device
-from medkt.pipeline.look import Looked, View, look_at
+from medkt.pipeline.look import PlaneSelection, View, look_at
 from medkt.pipeline.result import EncoderFacts, FindingResult, ModelFacts, StudyResult, score_finding
-from medkt.pipeline.run import Pipeline, Progress
+from medkt.pipeline.run import Pipeline
 from medkt.pipeline.steps import explain, mask_from, prompts_from
 from medkt.pipeline.study import Study, StudyRules, settled, study_of
 from medkt.pipeline.words import asked_of, concept_in, concept_or_name, wanted_in
+from medkt.progress import Progress
 
 __all__ = [
     "Classification",
     "ConceptScore",
     "EncoderFacts",
     "FindingResult",
-    "Looked",
     "ModelFacts",
     "Pipeline",
+    "PlaneSelection",
     "Progress",
     "Study",
     "StudyResult",

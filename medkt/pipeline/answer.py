@@ -11,7 +11,7 @@ from torch import Tensor
 from medkt.concepts import Concept
 from medkt.domains import Domain
 from medkt.models.encoder import DualEncoder
-from medkt.pipeline.look import Looked, shown_plane
+from medkt.pipeline.look import PlaneSelection, shown_plane
 from medkt.presence import Guard, Null, PlaneGuard, PlaneScores, Presence, PresenceRule, Reason, Sight, Tap, withheld
 from medkt.presence.normals import Normals
 from medkt.saliency.targets import ConceptTexts, Target
@@ -21,7 +21,7 @@ from medkt.spatial import Image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Answering:
+class StudyAnswers:
     """One encoder's answers for one study in one window; called with image features it is `segment_planes`' `decide`.
 
     Attributes:
@@ -39,7 +39,7 @@ class Answering:
     encoder: DualEncoder
     image: Image
     kind: Domain
-    looked: Looked
+    looked: PlaneSelection
     asked: Sequence[tuple[Concept, ConceptTexts]]
     normals: Normals | None = None
     tapped: Tap | None = None
@@ -63,7 +63,7 @@ class Answering:
 
 
 def scores_of(
-    target: Target, sight: Sight, looked: Looked, settings: PresenceSettings, guard: Guard | None
+    target: Target, sight: Sight, looked: PlaneSelection, settings: PresenceSettings, guard: Guard | None
 ) -> PlaneScores:
     """The scores from which a rule decides on a study: a calibration is made of the same as an answer."""
     scores = plane_scores(
@@ -74,7 +74,12 @@ def scores_of(
 
 
 def null_for(
-    concept: Concept, target: Target, sight: Sight, looked: Looked, settings: PresenceSettings, normals: Normals | None
+    concept: Concept,
+    target: Target,
+    sight: Sight,
+    looked: PlaneSelection,
+    settings: PresenceSettings,
+    normals: Normals | None,
 ) -> Null | None:
     """What the same question scores in studies of the same kind that hold nothing; None where nobody knows.
 
@@ -97,7 +102,7 @@ def null_for(
     )  # fmt: skip
 
 
-def run_of(settings: PresenceSettings, kind: Domain, image: Image, looked: Looked) -> int:
+def run_of(settings: PresenceSettings, kind: Domain, image: Image, looked: PlaneSelection) -> int:
     """How many slices in a row it takes to cover the extent that the settings, or else the domain, ask for; 1 in a clip."""
     step = step_of(image, looked)
     return 1 if step is None else 1 + int(extent_of(settings, kind) / step + 1e-6)
@@ -108,7 +113,7 @@ def extent_of(settings: PresenceSettings, kind: Domain) -> float:
     return kind.slice_rule.extent_mm if settings.extent_mm is None else settings.extent_mm
 
 
-def step_of(image: Image, looked: Looked) -> float | None:
+def step_of(image: Image, looked: PlaneSelection) -> float | None:
     """Millimetres between neighbouring planes that are looked at; None in a clip, and where there are none."""
     geometry = image.geometry
     if geometry.stack != "space" or geometry.unit != "mm":
@@ -131,7 +136,7 @@ def heard(scores: PlaneScores, guard: Guard | None, settings: PresenceSettings) 
 
 
 def sight_of(
-    encoder: DualEncoder, image: Image, kind: Domain, looked: Looked, features: Float[Tensor, "slices width"]
+    encoder: DualEncoder, image: Image, kind: Domain, looked: PlaneSelection, features: Float[Tensor, "slices width"]
 ) -> Sight:
     """A study as the encoder saw it, for rules and guards."""
     return Sight(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from medkt.concepts import Concept
-from medkt.concepts.meaning import Code
+from medkt.concepts.meaning import RefusalCode
 from medkt.concepts.phrases import affirmed
 from medkt.domains import Domain
 from medkt.errors import InputError, NumericalError, SettingsError
@@ -21,12 +21,13 @@ from medkt.models.encoder import DualEncoder
 from medkt.models.registry import load_encoder
 from medkt.pipeline.answer import sight_of
 from medkt.pipeline.load import resolve_device
-from medkt.pipeline.look import Looked, View, shown_plane
+from medkt.pipeline.look import PlaneSelection, View, shown_plane
 from medkt.pipeline.result import EncoderFacts, encoder_facts
-from medkt.pipeline.run import Pipeline, Progress
+from medkt.pipeline.run import Pipeline
 from medkt.pipeline.study import question_of
 from medkt.pipeline.words import require_words, wanted_in
 from medkt.presence import Guard, Reason, Sight
+from medkt.progress import Progress
 from medkt.saliency.targets import Asked, ConceptTexts
 from medkt.segmentation.zero_shot import ClassSettings, score_planes
 from medkt.spatial import Image
@@ -57,7 +58,7 @@ class ConceptScore:
     planes: tuple[int, ...]
     cosines: NDArray[np.float32]
     probabilities: NDArray[np.float32]
-    words_notes: tuple[Code, ...] = ()
+    words_notes: tuple[RefusalCode, ...] = ()
     no_claim: tuple[Reason, ...] = ()
 
     @property
@@ -258,7 +259,7 @@ def _scored(
     choices: Sequence[_Choice],
     like: _Choice,
     image: Image,
-    looked: Looked,
+    looked: PlaneSelection,
     settings: ClassSettings,
     progress: Progress | None,
 ) -> tuple[dict[str, ConceptScore], Float[Tensor, "planes width"]]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from medkt.concepts import Concept
 from medkt.domains import Domain
-from medkt.pipeline.look import Looked
+from medkt.pipeline.look import PlaneSelection
 from medkt.presence import AnswerGuard, Guard, withheld
 from medkt.segmentation.slicewise import ConceptResult
 from medkt.spatial import Image
@@ -19,7 +19,7 @@ def held_to_size(
     guard: Guard | None,
     image: Image,
     kind: Domain,
-    looked: Looked,
+    looked: PlaneSelection,
 ) -> dict[str, ConceptResult]:
     """The same results by concept, those without a mask and with no claim that cover more of the body than the guard lets pass."""
     return {
@@ -28,7 +28,7 @@ def held_to_size(
 
 
 def _held(
-    found: ConceptResult, concept: Concept, guard: Guard | None, image: Image, kind: Domain, looked: Looked
+    found: ConceptResult, concept: Concept, guard: Guard | None, image: Image, kind: Domain, looked: PlaneSelection
 ) -> ConceptResult:
     if not isinstance(guard, AnswerGuard) or not found.pieces or not found.presence.claims:
         return found
@@ -39,12 +39,12 @@ def _held(
     return replace(found, presence=held, pieces=(), disagreement=None)
 
 
-def covered(found: ConceptResult, image: Image, kind: Domain, looked: Looked) -> float:
+def covered(found: ConceptResult, image: Image, kind: Domain, looked: PlaneSelection) -> float:
     """The share of the body, in the planes that were looked at, that lies in the mask; in [0, 1]."""
     return share_of_body(sum(int(np.count_nonzero(mask)) for _, mask in found.masks()), image, kind, looked)
 
 
-def share_of_body(masked: int, image: Image, kind: Domain, looked: Looked) -> float:
+def share_of_body(masked: int, image: Image, kind: Domain, looked: PlaneSelection) -> float:
     """That of so many pixels of the planes that were looked at; in [0, 1].
 
     The body is what is brighter than air, and what it encloses; where air has no level, as in a radiograph, all that is shown.

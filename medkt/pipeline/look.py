@@ -33,7 +33,7 @@ class View:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Looked:
+class PlaneSelection:
     """Which planes of a study were looked at, and how: plane `first + position * stride` for each position.
 
     Attributes:
@@ -100,7 +100,7 @@ LONGEST_SIDE_MM = 10_000.0  # of a study; beyond this, and below a micrometre a 
 FINEST_SPACING_MM = 1e-3
 
 
-def look_at(image: Image, kind: Domain, view: View, *, window: str | None = None) -> Looked:
+def look_at(image: Image, kind: Domain, view: View, *, window: str | None = None) -> PlaneSelection:
     """Which planes to look at and how to show them; `window` is used where the view names none.
 
     Raises:
@@ -121,7 +121,7 @@ def look_at(image: Image, kind: Domain, view: View, *, window: str | None = None
     count = image.geometry.shape[planes.axis]
     numbers = [planes.number(index, count) for index in indices]
     stride = kind.stride(image, planes, step_mm=view.step_mm)  # not that of the planes which happen to hold something
-    return Looked(
+    return PlaneSelection(
         planes=planes, intensity=intensity, first=numbers[0], stride=stride,
         positions=tuple((number - numbers[0]) // stride for number in numbers),
         count=count, region=_region(image, planes),
@@ -167,5 +167,5 @@ def spacing_in_mm(placed: Image | SaliencyMap, planes: Planes) -> tuple[float, f
     return planes.spacing(placed.geometry) if placed.geometry.unit == "mm" else None
 
 
-def shown_plane(image: Image, looked: Looked, position: int) -> Plane:
+def shown_plane(image: Image, looked: PlaneSelection, position: int) -> Plane:
     return looked.intensity.apply(looked.cut(looked.planes.show(image.values, looked.index(position))))

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from medkt.concepts import Concept
-from medkt.concepts.meaning import Code
+from medkt.concepts.meaning import RefusalCode
 from medkt.domains import Domain
 from medkt.metrics import CaseResult, Measures, evaluate_case, measure
 from medkt.models.encoder import DualEncoder
-from medkt.pipeline.look import Looked, shown_plane
+from medkt.pipeline.look import PlaneSelection, shown_plane
 from medkt.saliency.targets import ConceptTexts
 from medkt.segmentation.between import filled_between
 from medkt.segmentation.slicewise import ConceptResult, SegmentationSettings
@@ -59,13 +59,13 @@ class FindingResult:
 
     concept: Concept
     texts: ConceptTexts
-    looked: "Looked"
+    looked: "PlaneSelection"
     found: ConceptResult
     specificity: float | None
     measures: Measures
     case: CaseResult | None = None
     reference: Mask | None = None
-    words_notes: tuple[Code, ...] = ()
+    words_notes: tuple[RefusalCode, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -124,11 +124,11 @@ def encoder_facts(encoder: DualEncoder, taught: Sequence[TaughtFacts] = ()) -> E
 
 def finding_of(
     image: Image,
-    looked: Looked,
+    looked: PlaneSelection,
     concept: Concept,
     texts: ConceptTexts,
     found: ConceptResult,
-    words_notes: tuple[Code, ...] = (),
+    words_notes: tuple[RefusalCode, ...] = (),
 ) -> FindingResult:
     indices = [s.map.specificity.index for s in found.slices if s.map.specificity is not None]
     return FindingResult(
@@ -139,7 +139,7 @@ def finding_of(
     )  # fmt: skip
 
 
-def mask_of(image: Image, looked: Looked, found: ConceptResult, label: str) -> Mask:
+def mask_of(image: Image, looked: PlaneSelection, found: ConceptResult, label: str) -> Mask:
     values = np.zeros(image.geometry.shape, dtype=bool)
     seen = [(looked.number(position), mask) for position, mask in found.masks()]
     stride = looked.stride if image.geometry.stack == "space" else 1
@@ -149,7 +149,7 @@ def mask_of(image: Image, looked: Looked, found: ConceptResult, label: str) -> M
     return Mask(values=values, geometry=image.geometry, label=label, provenance=steps)
 
 
-def saliency_of(image: Image, looked: Looked, found: ConceptResult) -> SaliencyMap:
+def saliency_of(image: Image, looked: PlaneSelection, found: ConceptResult) -> SaliencyMap:
     values = np.zeros(image.geometry.shape, dtype=np.float32)
     indices = []
     for position, plane in found.maps():

@@ -16,7 +16,7 @@ from medkt.io.mask_choice import MaskChoice
 from medkt.io.masks import read_chosen, require_held
 from medkt.models.encoder import DualEncoder
 from medkt.models.registry import load_encoder
-from medkt.pipeline.answer import Answering
+from medkt.pipeline.answer import StudyAnswers
 from medkt.pipeline.cover import held_to_size
 from medkt.pipeline.load import resolve_device, segmenter_with_facts
 from medkt.pipeline.look import View, shown_plane, spacing_in_mm
@@ -25,13 +25,12 @@ from medkt.pipeline.study import Study, StudyRules, study_of
 from medkt.pipeline.words import require_words, texts_of
 from medkt.presence import Guard, PresenceRule, TappingGuard
 from medkt.presence.normals import Normals, default_normals
+from medkt.progress import Progress
 from medkt.segmentation.presence import ThresholdRule
 from medkt.segmentation.segmenter import Segmenter
 from medkt.segmentation.slicewise import ConceptResult, SegmentationSettings, segment_planes
 from medkt.spatial import Image, Mask
 from medkt.transfer.packages import Taught, TaughtFacts
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -192,7 +191,7 @@ class Pipeline:
                     looked = looks[window]
                     asked = [(concept, texts[concept.id]) for concept in group]
                     tap = self.guard.tap(encoder) if isinstance(self.guard, TappingGuard) else None
-                    decide = Answering(
+                    decide = StudyAnswers(
                         rule=rule, guard=self.guard,
                         settings=settings.presence, encoder=encoder, image=image, kind=kind, looked=looked, asked=asked,
                         normals=self.normals, tapped=tap,

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from medkt.concepts import Concept
-from medkt.concepts.meaning import Code
+from medkt.concepts.meaning import RefusalCode
 from medkt.domains import Domain, check_plausible
 from medkt.models.encoder import DualEncoder
 from medkt.pipeline.answer import extent_of
-from medkt.pipeline.look import Looked, View, look_at, windows_of, with_window
+from medkt.pipeline.look import PlaneSelection, View, look_at, windows_of, with_window
 from medkt.pipeline.words import (
     asked_of,
     contradicted,
@@ -45,8 +45,8 @@ class Question:
     image: Image
     kind: Domain
     asked: tuple[Concept, ...]
-    noted: Mapping[str, Mapping[Code, str]]
-    looks: Mapping[str | None, Looked]
+    noted: Mapping[str, Mapping[RefusalCode, str]]
+    looks: Mapping[str | None, PlaneSelection]
     warnings: tuple[str, ...]
 
     def groups(self, taught: Taught) -> tuple[tuple[str, str | None, tuple[Concept, ...]], ...]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from medkt.concepts import Concept, concept_from_text, load_concept, read_package
 from medkt.concepts.concept import Role
-from medkt.concepts.meaning import CODES, Code, check_text
+from medkt.concepts.meaning import CODES, RefusalCode, check_text
 from medkt.concepts.phrases import phrases_of
 from medkt.domains import Domain, detect_domain, domain, domains
 from medkt.errors import AmbiguousInputError, InputError, SettingsError, UnknownNameError
@@ -214,7 +214,7 @@ def word_notes(
     examination: Examination | None = None,
     *,
     by_phrases: bool = False,
-) -> Mapping[Code, str]:
+) -> Mapping[RefusalCode, str]:
     """What a reader has to know of the words that are asked for a concept: a sentence for each code.
 
     Args:
@@ -261,12 +261,12 @@ def examination_of(encoder: DualEncoder) -> tuple[Examination | None, tuple[str,
         )
 
 
-def _read_by_phrases(text: str) -> set[Code]:
+def _read_by_phrases(text: str) -> set[RefusalCode]:
     phrases = phrases_of(text)
-    read: set[Code] = {"negation"} if any(one.denied for one in phrases) else set()
+    read: set[RefusalCode] = {"negation"} if any(one.denied for one in phrases) else set()
     return read | {"several_findings"} if len(phrases) > 1 else read
 
 
-def sentences_of(concept: Concept, notes: Mapping[Code, str]) -> list[str]:
+def sentences_of(concept: Concept, notes: Mapping[RefusalCode, str]) -> list[str]:
     """Notes as warnings, each with the name that it is about."""
     return [f"{concept.name[:60]}: {note}" for note in notes.values()]

@@ -9,7 +9,7 @@ from medkt.pipeline.result import EncoderFacts, ModelFacts
 from medkt.presence import Reason
 from medkt.presence.state import NO_CLAIM, State
 from medkt.records import RecordForm
-from medkt.segmentation.slicewise import Region
+from medkt.segmentation.slicewise import RegionResult
 from medkt.spatial.completeness import Completeness
 
 
@@ -126,7 +126,7 @@ class SliceRecord:
     index: int
     score: float
     boxes_xyxy: tuple[tuple[float, float, float, float], ...]
-    regions: tuple[Region, ...]
+    regions: tuple[RegionResult, ...]
     specificity: float | None
 
 

@@ -26,7 +26,7 @@ from medkt.io.guard import one_line
 from medkt.io.moves import is_moving, move_files
 from medkt.io.parts import part_beside
 from medkt.pipeline import FindingResult, StudyResult
-from medkt.pipeline.look import Looked
+from medkt.pipeline.look import PlaneSelection
 from medkt.presence import Presence
 from medkt.records import as_plain
 from medkt.report.figures import Panel, draw_panels
@@ -60,7 +60,7 @@ MOST_PANELS = 12  # rows of the picture; further findings are in the tables only
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
+class ResultFiles:
     """Where a result is, and what it says."""
 
     folder: Path
@@ -124,7 +124,7 @@ def write_result(
     name: str,
     overwrite: bool = False,
     decided: Decided | None = None,
-) -> Written:
+) -> ResultFiles:
     """Write everything about one study into `folder`.
 
     With `overwrite` the files of an earlier result go, all of them. Files that are not of a result are left alone: one
@@ -151,7 +151,7 @@ def write_result(
     finally:
         if not is_moving(hidden):  # a disk that failed on the way there and back: whoever comes next puts it right
             shutil.rmtree(hidden, ignore_errors=True)
-    return Written(folder=folder, files=tuple(files), record=record, summary=summarise(record))
+    return ResultFiles(folder=folder, files=tuple(files), record=record, summary=summarise(record))
 
 
 def _require_free(folder: Path, files: Sequence[str]) -> tuple[str, ...]:
@@ -317,7 +317,7 @@ def _finding_record(
     )  # fmt: skip
 
 
-def _slice_record(looked: Looked, piece: SliceResult) -> SliceRecord:
+def _slice_record(looked: PlaneSelection, piece: SliceResult) -> SliceRecord:
     boxes = np.round(looked.on_whole(piece.prompts.boxes_xyxy), 2).tolist()
     return SliceRecord(
         index=looked.index(piece.index), score=round(piece.score, 4), boxes_xyxy=tuple(map(tuple, boxes)),

@@ -2,12 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from medkt.requests.listening import Listener, Progress
+from medkt.progress import Progress
+from medkt.requests.listening import Listener
 
 if TYPE_CHECKING:
     from medkt.estimates.learn import LearnPlan
     from medkt.estimates.machine import Timer
-    from medkt.estimates.pace import Pace
+    from medkt.estimates.pace import StagePace
     from medkt.pipeline import Pipeline, Study
 
 FIRST_PART = 0.05  # of a stage of learning, after which it is measured
@@ -37,13 +38,13 @@ class Ahead:
     def __init__(self, pipeline: "Pipeline", name: str, listener: Listener, *, device: str, threads: int) -> None:
         self._pipeline, self._name, self._listener = pipeline, name, listener
         self._device, self._threads = device, threads
-        self._pace: Pace | None = None
+        self._pace: StagePace | None = None
 
     def before(self, study: "Study") -> None:
         """Say what is expected, and begin to count."""
         if not self._listener.foretells:
             return
-        from medkt.estimates.pace import Pace
+        from medkt.estimates.pace import StagePace
         from medkt.estimates.segment import costs_of, plan_study
         from medkt.transfer.packages import Taught
 
@@ -56,7 +57,7 @@ class Ahead:
         self._listener.tell(f"{self._name}: {plan.line()}")
         steps = {name: one.most for name, one in plan.seconds.items()}
         maps = steps.get("maps", 0.0) + steps.get("segmenter", 0.0)
-        self._pace = Pace({"maps": maps, "measure and write": steps.get("measure and write", 0.0)})
+        self._pace = StagePace({"maps": maps, "measure and write": steps.get("measure and write", 0.0)})
         self._pace.begin()
 
     def told(self, tick: Progress) -> Progress:
@@ -80,15 +81,15 @@ class Stages:
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
-        self._pace: Pace | None = None
+        self._pace: StagePace | None = None
         self._told = False
 
     def expect(self, plan: "LearnPlan") -> None:
         """Say what is expected, and begin to count."""
-        from medkt.estimates.pace import Pace
+        from medkt.estimates.pace import StagePace
 
         self._listener.tell(f"{plan.concept}: {plan.line()}")
-        self._pace = Pace(plan.expected)
+        self._pace = StagePace(plan.expected)
         self._pace.begin()
 
     def told(self, tick: Progress) -> Progress:

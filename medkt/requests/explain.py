@@ -15,7 +15,7 @@ from medkt.requests.words import wanted_of
 if TYPE_CHECKING:
     from medkt.as_published import Standing
     from medkt.pipeline import StudyResult
-    from medkt.report.write import Written
+    from medkt.report.write import ResultFiles
 
 # the map is the answer here, so no presence decision stands before it
 FORCED = ("presence.gate=false", "text_map.use=best")
@@ -44,7 +44,7 @@ class ExplainResult:
     """The maps of a study: as a result, and where they were written."""
 
     result: "StudyResult"
-    written: "Written"
+    written: "ResultFiles"
 
 
 def explain_study(

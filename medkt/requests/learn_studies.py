@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from medkt.audit.probe import Probe
     from medkt.concepts import Concept
     from medkt.domains import Domain
-    from medkt.learning.own import Folders, Own
+    from medkt.learning.own import Folders, OwnStudies
     from medkt.models.encoder import DualEncoder
     from medkt.transfer.learn_settings import LearnSettings
 
 PRESET_OF = {"images": "fast", "local": "local"}
-How = Literal["images", "local", "text"]
-DEFAULT: How = "images"
+LearnWay = Literal["images", "local", "text"]
+DEFAULT: LearnWay = "images"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class TeachingOptions(PublishedOptions):
     """How it is taught, and on which studies."""
 
     how: Annotated[
-        How | None,
+        LearnWay | None,
         Option(
             "local: the model is trained on lesions made from the words inside normal studies, and rehearses studies with lesions; images: on "
             "whole images made from the words; text: nothing is trained, and the package says how the words are asked best and from which lead "
@@ -97,14 +97,14 @@ def taught_how(request: Some) -> Some:
     from medkt.errors import SettingsError
 
     if request.gives("preset") or request.as_published is not None:
-        says: How = read_preset(request.preset, "learn").get("how", "images")
+        says: LearnWay = read_preset(request.preset, "learn").get("how", "images")
         if request.how is not None and request.how != says:
             raise SettingsError(
                 f"--how {request.how} and the preset {request.preset}, which teaches by {says}, do not go together; give one of the two"
             )
         return replace(request, how=says)
     asks_for_lesions = request.images is not None or request.pool is not None
-    how: How = request.how or ("local" if asks_for_lesions else DEFAULT)
+    how: LearnWay = request.how or ("local" if asks_for_lesions else DEFAULT)
     return replace(request, how=how, preset=PRESET_OF.get(how, request.preset))
 
 
@@ -177,7 +177,7 @@ def read_for(
     settings: "LearnSettings",
     probe: "Probe | None",
     listener: Listener,
-) -> "Own | None":
+) -> "OwnStudies | None":
     """The studies that a learning by lesions looks at; None where there are none, or it looks at none."""
     from medkt.learning.own import read_own
     from medkt.transfer.vocabulary import vocabulary_of

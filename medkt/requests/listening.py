@@ -1,16 +1,15 @@
 """Who is told how a request goes on while it is carried out; what it comes to is returned."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
+
+from medkt.progress import Progress
 
 if TYPE_CHECKING:
     from medkt.runs.folder import RunFolder
     from medkt.runs.progress import Watcher
     from medkt.tasks.cases import CasePlan
-
-Progress = Callable[[str, int, int], None]
-"""Is told (stage, steps done, steps in all)."""
 
 
 class Listener:

@@ -8,7 +8,7 @@ from medkt.requests.option import Option, Request
 
 if TYPE_CHECKING:
     from medkt.as_published import Standing
-    from medkt.models.records import Kind
+    from medkt.models.records import ModelKind
 
 WINDOW = {"window": None}  # an option that takes the place of a setting
 
@@ -75,9 +75,9 @@ def standing_of(
         forced: assignments of the command itself.
         own: the options that a way may fix, with their values where nobody gives them.
     """
-    from medkt.as_published import Beside, standing, way
+    from medkt.as_published import OptionValue, standing, way
 
-    options = {name: Beside(used=getattr(request, name), own=value) for name, value in (own or {}).items()}
+    options = {name: OptionValue(used=getattr(request, name), own=value) for name, value in (own or {}).items()}
     return standing(
         group, getattr(request, _preset_in(group)), settings, command=command,
         published=way(request.as_published) if request.as_published else None, forced=forced, options=options,
@@ -101,7 +101,7 @@ def _models_of(request: PublishedOptions, *, segments: bool) -> dict[str, str]:
 
     model = _model_of(request)
     segmenter = getattr(request, "segmenter", None) or segmenter_beside(model)
-    asked: dict[Kind, str] = {"encoder": model, **({"segmenter": segmenter} if segments else {})}
+    asked: dict[ModelKind, str] = {"encoder": model, **({"segmenter": segmenter} if segments else {})}
     return {
         kind: name if name in records(kind) or not request.as_published else find(name, kind)[0].name
         for kind, name in asked.items()

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+from medkt.progress import Progress
 from medkt.requests.ahead import Ahead
-from medkt.requests.listening import SILENT, Listener, Progress
+from medkt.requests.listening import SILENT, Listener
 from medkt.requests.masks import MaskOptions, choice_of, given_values
 from medkt.requests.models import (
     GuardOptions,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from medkt.concepts import Concept
     from medkt.errors import MedktError
     from medkt.pipeline import Pipeline, Study, StudyResult
-    from medkt.report.write import Decided, Written
+    from medkt.report.write import Decided, ResultFiles
     from medkt.spatial import Image
 
 log = logging.getLogger(__name__)
@@ -96,7 +97,7 @@ class SegmentedStudy:
     """
 
     path: Path
-    written: "Written | None" = None
+    written: "ResultFiles | None" = None
     failure: "MedktError | None" = None
     encoder: str = ""
 

@@ -17,7 +17,7 @@ from medkt import errors
 from medkt.about import demonstration_of_run
 from medkt.errors import MedktError, SettingsError
 from medkt.io.scratch import sweep_scratch
-from medkt.runs.engine import Broken, Engine, Event, Expected, Finished, Lost, Ready, TimedOut
+from medkt.runs.engine import Broken, Engine, Event, Expected, Finished, Ready, TimedOut, WorkerLost
 from medkt.runs.failures import Failure
 from medkt.runs.folder import RunFolder
 from medkt.runs.ledger import Ledger
@@ -246,7 +246,7 @@ def _take_in(run: _Run, events: Sequence[Event]) -> None:
                 run.watcher.noted(expected_line(run.summary(), event.least, event.most))
         elif isinstance(event, TimedOut):
             _fail(run, event.key, Failure(kind="timeout", code="timeout"), event.seconds)
-        elif isinstance(event, Lost):
+        elif isinstance(event, WorkerLost):
             _bury(run, event)
         elif isinstance(event, Broken) and not run.stopped:
             run.stopped = "an error"
@@ -275,7 +275,7 @@ def _ended(run: _Run, outcomes: list[Outcome], words: Mapping[str, str] | None =
         run.watcher.ended(outcome, (words or {}).get(outcome.key, ""))
 
 
-def _bury(run: _Run, lost: Lost) -> None:
+def _bury(run: _Run, lost: WorkerLost) -> None:
     """Take what a dead worker has left in its file; of the rest, what it was at is suspected, the others are not."""
     sweep_scratch(run.folder.scratch)
     if lost.file and (path := run.folder.workers / lost.file).exists():

@@ -83,7 +83,7 @@ class TimedOut:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lost:
+class WorkerLost:
     """A worker is gone. Its file may hold outcomes that it had no time to tell.
 
     Attributes:
@@ -105,7 +105,7 @@ class Broken:
     message: str
 
 
-Event = Ready | Expected | Finished | TimedOut | Lost | Broken
+Event = Ready | Expected | Finished | TimedOut | WorkerLost | Broken
 
 
 @runtime_checkable

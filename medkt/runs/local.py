@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from medkt.runs.engine import Broken, Event, Expected, Finished, Lost, Ready, RunnerFactory, TimedOut
+from medkt.runs.engine import Broken, Event, Expected, Finished, Ready, RunnerFactory, TimedOut, WorkerLost
 from medkt.runs.work import Work
 from medkt.runs.worker import worker_main
 
@@ -207,7 +207,7 @@ class LocalEngine:
         worker.process.close()
         begun = tuple(key for key, clock in worker.hand.items() if clock.begun and blamed)
         others = tuple(key for key in worker.hand if key not in begun)
-        events: list[Event] = [Lost(file=worker.file, suspects=begun, others=others)]
+        events: list[Event] = [WorkerLost(file=worker.file, suspects=begun, others=others)]
         if self._stopping or worker.stopping:
             return events
         if not worker.ready:

@@ -20,7 +20,7 @@ from medkt.io.locks import let_go, take
 from medkt.runs.failures import Failure
 from medkt.runs.work import Row, Value, Work
 
-State = Literal["done", "failed"]
+CaseState = Literal["done", "failed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class Outcome:
     key: str
     number: int
     round: int
-    state: State
+    state: CaseState
     kind: str = ""
     code: str = ""
     numbers: Mapping[str, Number] = field(default_factory=dict)

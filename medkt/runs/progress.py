@@ -93,7 +93,7 @@ class Silent:
 
 
 @dataclass
-class Pace:
+class RunPace:
     """Cases per second over the last while, and the seconds that the rest will take."""
 
     times: deque[tuple[float, int]] = field(default_factory=deque)
@@ -120,7 +120,7 @@ class Printer:
     def __init__(self, *, out: Stream | None = None, stream: Stream | None = None, quiet: bool = False) -> None:
         self._out, self._stream, self._quiet = out or sys.stderr, stream, quiet
         self._live = self._out.isatty()
-        self._pace, self._shown, self._ended_before = Pace(), 0.0, 0
+        self._pace, self._shown, self._ended_before = RunPace(), 0.0, 0
         self._said_left = False  # after the first case what is left is said, however soon that is
         self.words: dict[int, str] = {}  # of the first failures, by their place in the manifest, for the terminal alone
 

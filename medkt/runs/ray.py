@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from medkt.errors import MissingDependencyError
-from medkt.runs.engine import Broken, Event, Finished, Lost, Ready, RunnerFactory, TimedOut
+from medkt.runs.engine import Broken, Event, Finished, Ready, RunnerFactory, TimedOut, WorkerLost
 from medkt.runs.local import DEPTH, LocalEngine
 from medkt.runs.work import Work
 
@@ -184,7 +184,7 @@ class RayEngine:
             actor.hand.pop(event.outcome.key, None)
         elif isinstance(event, TimedOut):
             actor.hand.pop(event.key, None)
-        elif isinstance(event, Lost):
+        elif isinstance(event, WorkerLost):
             for key in (*event.suspects, *event.others):
                 actor.hand.pop(key, None)
             actor.ready, actor.file = False, ""
@@ -197,7 +197,7 @@ class RayEngine:
             self._ray.kill(actor.handle)
         suspects = tuple(key for key, told in actor.hand.items() if told)
         others = tuple(key for key, told in actor.hand.items() if not told)
-        events: list[Event] = [Lost(file=actor.file, suspects=suspects, others=others)]
+        events: list[Event] = [WorkerLost(file=actor.file, suspects=suspects, others=others)]
         if self._stopping:
             return events
         if not actor.ready:

@@ -40,9 +40,9 @@ FIRST = (
     "iou",
 )
 
-Kind = Literal["", "bool", "int", "float", "text"]
-_KINDS: Mapping[type, Kind] = {bool: "bool", int: "int", float: "float", str: "text"}
-_FIXED: Mapping[str, Mapping[str, Kind]] = {
+ColumnKind = Literal["", "bool", "int", "float", "text"]
+_KINDS: Mapping[type, ColumnKind] = {bool: "bool", int: "int", float: "float", str: "text"}
+_FIXED: Mapping[str, Mapping[str, ColumnKind]] = {
     "results": {CASE: "text", "concept": "text", "status": "text", "failure": "text"},
     "failures": {CASE: "text", "number": "int", "failure": "text", "code": "text", "message": "text"},
     "timings": {CASE: "text", "total_s": "float"},
@@ -58,7 +58,7 @@ def write_tables(run: RunFolder, ledger: Ledger) -> tuple[Path, ...]:
     rows: Mapping[str, Callable[[Outcome], Iterable[Row]]] = {
         "results": result_rows, "failures": _failure_rows, "timings": _timing_rows,
     }  # fmt: skip
-    columns: dict[str, dict[str, Kind]] = {name: dict(_FIXED[name]) for name in TABLES}
+    columns: dict[str, dict[str, ColumnKind]] = {name: dict(_FIXED[name]) for name in TABLES}
     for outcome in ledger.outcomes():
         for name in TABLES:
             for row in rows[name](outcome):
@@ -107,7 +107,7 @@ def _timing_rows(outcome: Outcome) -> list[Row]:
     return [{CASE: outcome.key, "total_s": round(sum(steps.values()), 4), **steps}]
 
 
-def _widen(columns: dict[str, Kind], row: Row) -> None:
+def _widen(columns: dict[str, ColumnKind], row: Row) -> None:
     """Let the columns' types hold this row too; in whatever order rows come, the outcome is the same."""
     for name, value in row.items():
         kind = "" if value is None else _KINDS[type(value)]
@@ -118,7 +118,7 @@ def _widen(columns: dict[str, Kind], row: Row) -> None:
         columns[name] = kind if not had else "float" if numbers else "text"
 
 
-def _ordered(columns: Mapping[str, Kind]) -> dict[str, Kind]:
+def _ordered(columns: Mapping[str, ColumnKind]) -> dict[str, ColumnKind]:
     first = [name for name in FIRST if name in columns]
     return {name: columns[name] for name in [*first, *sorted(set(columns) - set(first))]}
 
@@ -131,7 +131,7 @@ def _both(parquet: Path, csv: Path, write: Callable[[Path, Path], None]) -> list
     ]
 
 
-def _write(rows: Iterator[Row], columns: Mapping[str, Kind], parquet: Path, csv: Path) -> None:
+def _write(rows: Iterator[Row], columns: Mapping[str, ColumnKind], parquet: Path, csv: Path) -> None:
     import pyarrow as pa
     from pyarrow.csv import CSVWriter
     from pyarrow.parquet import ParquetWriter
@@ -163,7 +163,7 @@ def _harmless(table: Any) -> Any:
     return table
 
 
-def _column(rows: Sequence[Row], name: str, kind: Kind) -> list[Any]:
+def _column(rows: Sequence[Row], name: str, kind: ColumnKind) -> list[Any]:
     values = [row.get(name) for row in rows]
     if kind == "float":
         return [None if value is None else float(value) for value in values]

@@ -3,7 +3,7 @@
 One file a method. What becomes of a map (a threshold, prompts, a mask) is no part of it: see `medkt.segmentation`.
 """
 
-from medkt.saliency.explain import PlaneMap, Prepared, explain_planes, nonsense_target, prepare_plane
+from medkt.saliency.explain import EncoderInput, PlaneMap, explain_planes, nonsense_target, prepare_plane
 from medkt.saliency.m2ib import M2IBSettings, MapResult, m2ib_maps
 from medkt.saliency.method import SaliencyMethod
 from medkt.saliency.methods import METHODS, SaliencySettings, method_named
@@ -23,12 +23,12 @@ __all__ = [
     "METHODS",
     "NONSENSE_TEXT",
     "ConceptTexts",
+    "EncoderInput",
     "KeptTexts",
     "M2IBSettings",
     "MapResult",
     "PatchEncoder",
     "PlaneMap",
-    "Prepared",
     "RelevanceSettings",
     "SaliencyMethod",
     "SaliencySettings",

@@ -67,7 +67,7 @@ class PlaneMap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Prepared:
+class EncoderInput:
     """A plane ready for the encoder: (3, side, side) normalised pixels, and the way back."""
 
     pixels: Tensor
@@ -81,15 +81,15 @@ def published_shift_px(framing: Framing) -> float:
     return abs(framing.rows - framing.columns) / 2
 
 
-def prepare_plane(encoder: DualEncoder, plane: Plane, *, eight_bit: bool = False) -> Prepared:
+def prepare_plane(encoder: DualEncoder, plane: Plane, *, eight_bit: bool = False) -> EncoderInput:
     """A plane in [0, 1] as the encoder wants it, on the encoder's device; for `eight_bit` see `frame_plane`."""
     pixels, framing = prepare(encoder.spec, plane, eight_bit=eight_bit)
-    return Prepared(pixels=pixels[0].to(device_of(encoder)), framing=framing)
+    return EncoderInput(pixels=pixels[0].to(device_of(encoder)), framing=framing)
 
 
 def explain_planes(
     encoder: DualEncoder,
-    planes: Sequence[Prepared],
+    planes: Sequence[EncoderInput],
     targets: Sequence[Target],
     method: SaliencyMethod,
     *,

@@ -38,7 +38,7 @@ from medkt.saliency.targets import Target
 
 Noise = Literal["unit", "feature"]
 MapFrom = Literal["last_forward", "final"]
-Reading = Literal["capacity", "openness"]
+GateReading = Literal["capacity", "openness"]
 
 _ADAM_BETA1, _ADAM_BETA2, _ADAM_EPS = 0.9, 0.999, 1e-8  # torch.optim.Adam's defaults, which the published code keeps
 BETA = 0.1  # of the published command lines, where nothing else is said
@@ -91,7 +91,7 @@ class M2IBSettings:
     map_from: MapFrom = "last_forward"
     """"last_forward": the gates before the last update, as published; "final": after it."""
 
-    reading: Reading = "capacity"
+    reading: GateReading = "capacity"
     """What of the gates is the map: the "capacity" left in each place, in nats and summed over channels, as published, which
     also grows with the square of the hidden state; or their mean "openness", from 0 to 1, which does not."""
 
@@ -117,7 +117,7 @@ class M2IBSettings:
             "target": self.target in get_args(Similarity),
             "contrast": self.contrast in get_args(Contrast),
             "map_from": self.map_from in get_args(MapFrom),
-            "reading": self.reading in get_args(Reading),
+            "reading": self.reading in get_args(GateReading),
             "noise_seeds": self.noise_seeds >= 1,
             "tolerance": self.tolerance >= 0,
             "rows_at_once": self.rows_at_once >= 1,
@@ -207,7 +207,7 @@ def m2ib_maps(
     seeds = [content_seed(image) for image in pixels] if seeds is None else list(seeds)
     with mapping(encoder):
         hidden = states_after(encoder, pixels, layer)
-        problem = Problem(
+        problem = GateProblem(
             suffix=partial(encoder.image_suffix, layer=layer),
             leading=encoder.grid(layer).leading,
             hidden=hidden,
@@ -249,11 +249,11 @@ def noise_steps(
         yield torch.randn(shape, generator=generator)
 
 
-Run = tuple[int, int, int]  # (image, concept, noise seed)
+GateRun = tuple[int, int, int]  # (image, concept, noise seed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Problem:
+class GateProblem:
     """Gates to be opened and closed: of images that are to go on matching concepts, or of a text for images.
 
     Attributes:
@@ -275,16 +275,16 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Outcome:
+class GateResult:
     """What came of one run: nats and openness (0 to 1) of each gate, (tokens, channels), and the loss of each step."""
 
-    run: Run
+    run: GateRun
     capacity: Tensor
     openness: Tensor
     losses: list[float]
 
 
-def solve(problem: Problem, runs: list[Run]) -> list[Outcome]:
+def solve(problem: GateProblem, runs: list[GateRun]) -> list[GateResult]:
     """Adam on the gates of several runs at once. Runs share a forward pass and nothing else.
 
     Raises:
@@ -316,13 +316,13 @@ def solve(problem: Problem, runs: list[Run]) -> list[Outcome]:
     gates = torch.stack([stopped.get(index, alpha[index]) for index in range(len(runs))])
     kept, opened = capacity(standardised, gates), torch.sigmoid(gates)
     return [
-        Outcome(run=run, capacity=kept[index], openness=opened[index], losses=losses[index])
+        GateResult(run=run, capacity=kept[index], openness=opened[index], losses=losses[index])
         for index, run in enumerate(runs)
     ]
 
 
 def _loss_and_gradient(
-    problem: Problem,
+    problem: GateProblem,
     concepts: Tensor,
     hidden: Tensor,
     standardised: Tensor,
@@ -348,7 +348,7 @@ def _loss_and_gradient(
     return loss.detach(), gradient
 
 
-def _keep_losses(losses: list[list[float]], loss: Tensor, runs: list[Run], called: tuple[str, str]) -> None:
+def _keep_losses(losses: list[list[float]], loss: Tensor, runs: list[GateRun], called: tuple[str, str]) -> None:
     for history, value, (image, concept, _) in zip(losses, loss.tolist(), runs, strict=True):
         if not np.isfinite(value):
             raise NumericalError(
@@ -368,14 +368,14 @@ def _noise_scale(hidden: Tensor, grid: TokenGrid, settings: M2IBSettings) -> Noi
     return NoiseScale.unit(hidden) if settings.noise == "unit" else NoiseScale.of_features(hidden, grid.leading)
 
 
-def chunks(runs: Iterator[Run], settings: M2IBSettings) -> Iterator[list[Run]]:
+def chunks(runs: Iterator[GateRun], settings: M2IBSettings) -> Iterator[list[GateRun]]:
     """The runs in groups that go through the network together, within `rows_at_once`."""
     at_once = max(1, settings.rows_at_once // settings.samples)
     while chunk := list(itertools.islice(runs, at_once)):
         yield chunk
 
 
-def _gather(outcomes: list[list[Outcome]], problem: Problem, grid: TokenGrid, *, concepts: int) -> MapResult:
+def _gather(outcomes: list[list[GateResult]], problem: GateProblem, grid: TokenGrid, *, concepts: int) -> MapResult:
     settings, images = problem.settings, len(problem.hidden)
     maps = np.zeros((images, concepts, grid.rows, grid.columns), dtype=np.float32)
     losses = np.full((images, concepts, settings.noise_seeds, settings.steps), np.nan, dtype=np.float32)
@@ -391,5 +391,5 @@ def _gather(outcomes: list[list[Outcome]], problem: Problem, grid: TokenGrid, *,
     return MapResult(maps=maps, grid=grid, losses=losses.mean(axis=2), steps_run=steps)
 
 
-def _read(outcome: Outcome, reading: Reading) -> Float[Tensor, " tokens"]:
+def _read(outcome: GateResult, reading: GateReading) -> Float[Tensor, " tokens"]:
     return outcome.capacity.sum(dim=1) if reading == "capacity" else outcome.openness.mean(dim=1)

@@ -21,7 +21,7 @@ from medkt.models.encoder import DualEncoder
 from medkt.models.module import frozen
 from medkt.saliency.targets import Target
 
-Use = Literal["patches", "none"]
+RelevanceUse = Literal["patches", "none"]
 
 
 @runtime_checkable
@@ -36,7 +36,7 @@ class PatchEncoder(Protocol):
 class RelevanceSettings:
     """Whether and how the bottleneck's map is multiplied with the patches' fit."""
 
-    use: Use = "patches"
+    use: RelevanceUse = "patches"
     """"patches": where the encoder has features of patches, and nothing where it has not; "none": never."""
 
     contrast: float = 0.5
@@ -47,7 +47,7 @@ class RelevanceSettings:
     fit stands alone."""
 
     def __post_init__(self) -> None:
-        if self.use not in get_args(Use):
+        if self.use not in get_args(RelevanceUse):
             raise SettingsError(f"unknown relevance {self.use!r}; known: {', '.join(get_args(Use))}")
         if self.contrast < 0:
             raise SettingsError(f"relevance: contrast is 0 or more, got {self.contrast}")

@@ -26,12 +26,12 @@ from medkt.models.module import frozen
 from medkt.models.text_layers import TextLayers, TextPieces, TextState, alone
 from medkt.saliency.bottleneck import NoiseScale
 from medkt.saliency.likeness import Likeness
-from medkt.saliency.m2ib import M2IBSettings, Outcome, Problem, chunks, content_seed, solve
+from medkt.saliency.m2ib import GateProblem, GateResult, M2IBSettings, chunks, content_seed, solve
 from medkt.saliency.relevance import stretched
 from medkt.saliency.specificity import correlation
 from medkt.saliency.targets import embed_texts
 
-Use = Literal["best", "none"]
+TextMapUse = Literal["best", "none"]
 WordMask = Literal["threshold", "median"]
 
 FEWEST_TOKENS = 3  # of two numbers the correlation is 1 or -1 whatever they are
@@ -44,7 +44,7 @@ class TextMapSettings:
     and what the map is taken from are those of `m2ib`; the noise is N(0, 1), as published.
     """
 
-    use: Use = "none"
+    use: TextMapUse = "none"
     """"best": for the plane of each finding that scores highest; "none": not made. `medkt explain` asks for "best"."""
 
     layer: int | None = None
@@ -63,7 +63,7 @@ class TextMapSettings:
     do; "median": those with a token above the median of all tokens, as M2IB's authors bin them."""
 
     def __post_init__(self) -> None:
-        if self.use not in get_args(Use) or self.mask not in get_args(WordMask):
+        if self.use not in get_args(TextMapUse) or self.mask not in get_args(WordMask):
             raise SettingsError(f"text_map: unknown use {self.use!r} or mask {self.mask!r}")
         if self.beta < 0 or (self.layer is not None and self.layer < 0):
             raise SettingsError(f"text_map: beta and layer are 0 or more, got {self.beta} and {self.layer}")
@@ -230,7 +230,7 @@ def _text_map(
     layer = encoder.default_text_layer if settings.layer is None else settings.layer
     tokens = encoder.tokenize([text])
     state = _state(encoder, alone(tokens.ids, tokens.mask), layer)
-    problem = Problem(
+    problem = GateProblem(
         suffix=partial(encoder.text_suffix, state=state, layer=layer),
         leading=0, hidden=state.hidden, scale=NoiseScale.unit(state.hidden), similarity=Likeness.cosine(images),
         seeds=[seed], settings=method, called=("text", "image"),
@@ -266,7 +266,7 @@ def _state(encoder: TextLayers, ids: Tensor, layer: int) -> TextState:
     return TextState(hidden=state.hidden.float(), beside=state.beside)
 
 
-def _by_seed(outcomes: Sequence[Outcome], which: int, text: str) -> Float32[np.ndarray, "seeds tokens"]:
+def _by_seed(outcomes: Sequence[GateResult], which: int, text: str) -> Float32[np.ndarray, "seeds tokens"]:
     """What each token lets through, for each noise seed."""
     kept = torch.stack([one.capacity.sum(dim=1) for one in outcomes if one.run[1] == which])
     nats: np.ndarray = kept.cpu().numpy().astype(np.float32)

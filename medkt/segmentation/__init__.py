@@ -3,11 +3,11 @@
 from medkt.segmentation.presence import Presence, PresenceSettings, decide_presence
 from medkt.segmentation.prompts import Prompts, PromptSettings, prompts_of
 from medkt.segmentation.sam import SamSegmenter
-from medkt.segmentation.segmenter import Candidates, ChoiceSettings, Embedding, Segmenter, choose
+from medkt.segmentation.segmenter import Candidates, CandidateSettings, Embedding, Segmenter, choose
 from medkt.segmentation.slicewise import (
     ConceptResult,
     MapSettings,
-    Region,
+    RegionResult,
     SegmentationSettings,
     SliceResult,
     segment_planes,
@@ -16,8 +16,8 @@ from medkt.segmentation.threshold import Component, ThresholdSettings, coarse_ma
 from medkt.segmentation.volume import Piece, VolumeSettings, disagreement, linked
 
 __all__ = [
+    "CandidateSettings",
     "Candidates",
-    "ChoiceSettings",
     "Component",
     "ConceptResult",
     "Embedding",
@@ -27,7 +27,7 @@ __all__ = [
     "PresenceSettings",
     "PromptSettings",
     "Prompts",
-    "Region",
+    "RegionResult",
     "SamSegmenter",
     "SegmentationSettings",
     "Segmenter",

@@ -58,7 +58,7 @@ class Segmenter(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChoiceSettings:
+class CandidateSettings:
     """Which candidate of a region becomes its mask."""
 
     multimask: bool = False
@@ -82,7 +82,7 @@ class ChoiceSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Chosen:
+class RegionMask:
     """The mask of one region.
 
     Attributes:
@@ -96,7 +96,7 @@ class Chosen:
     how: str
 
 
-def choose(candidates: Candidates, coarse: MaskPlane, region: int, settings: ChoiceSettings) -> Chosen:
+def choose(candidates: Candidates, coarse: MaskPlane, region: int, settings: CandidateSettings) -> RegionMask:
     """The candidate of `region` with the highest predicted overlap among those that agree with the coarse mask.
 
     The predicted overlap alone prefers whatever is easiest to outline (the whole organ, the plate's edge); the map
@@ -109,16 +109,16 @@ def choose(candidates: Candidates, coarse: MaskPlane, region: int, settings: Cho
     if settings.fallback == "best" and mine:
         return _taken(candidates, mine, "best")
     if settings.fallback == "coarse":
-        return Chosen(mask=coarse, predicted_iou=None, how="coarse")
-    return Chosen(mask=np.zeros_like(coarse), predicted_iou=None, how="none")
+        return RegionMask(mask=coarse, predicted_iou=None, how="coarse")
+    return RegionMask(mask=np.zeros_like(coarse), predicted_iou=None, how="none")
 
 
-def _taken(candidates: Candidates, among: list[int], how: str) -> Chosen:
+def _taken(candidates: Candidates, among: list[int], how: str) -> RegionMask:
     best = max(among, key=lambda k: float(candidates.predicted_iou[k]))
-    return Chosen(mask=candidates.masks[best], predicted_iou=float(candidates.predicted_iou[best]), how=how)
+    return RegionMask(mask=candidates.masks[best], predicted_iou=float(candidates.predicted_iou[best]), how=how)
 
 
-def _agrees(mask: MaskPlane, coarse: MaskPlane, settings: ChoiceSettings) -> bool:
+def _agrees(mask: MaskPlane, coarse: MaskPlane, settings: CandidateSettings) -> bool:
     area = int(mask.sum())
     if not area or area > settings.max_part * mask.size:
         return False

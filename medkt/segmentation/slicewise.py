@@ -36,6 +36,7 @@ from medkt.errors import InputError, SettingsError
 from medkt.models.encoder import DualEncoder
 from medkt.models.module import frozen
 from medkt.presence import Tap
+from medkt.progress import Progress
 from medkt.saliency.explain import (
     PlaneMap,
     Resize,
@@ -51,7 +52,7 @@ from medkt.saliency.targets import ConceptTexts, Target, embed_targets
 from medkt.saliency.text_map import TextMapSettings
 from medkt.segmentation.presence import Presence, PresenceSettings, decide_presence
 from medkt.segmentation.prompts import Prompts, PromptSettings, prompts_of
-from medkt.segmentation.segmenter import ChoiceSettings, Chosen, Embedding, Segmenter, choose
+from medkt.segmentation.segmenter import CandidateSettings, Embedding, RegionMask, Segmenter, choose
 from medkt.segmentation.threshold import Component, ThresholdSettings, coarse_mask, components
 from medkt.segmentation.volume import Piece, VolumeSettings, disagreement, linked, planes_of_pieces
 from medkt.segmentation.words import FoundWords, no_words, words_of
@@ -62,7 +63,6 @@ Pixels = Literal["float", "8-bit"]
 Window = Literal["8-bit"]
 Texts = Literal["all", "first"]
 ShowPlane = Callable[[int], Plane]
-Progress = Callable[[str, int, int], None]
 Decide = Callable[[Float[Tensor, "slices width"], Sequence[Target]], Sequence[Presence]]
 
 _ENCODED_AT_ONCE = 8  # planes in one pass for presence
@@ -135,7 +135,7 @@ class SegmentationSettings:
     prompts: PromptSettings = field(default_factory=PromptSettings)
     """What the segmenter is shown."""
 
-    choice: ChoiceSettings = field(default_factory=ChoiceSettings)
+    choice: CandidateSettings = field(default_factory=CandidateSettings)
     """Which of the segmenter's candidates is taken."""
 
     keep_largest: int | Literal["coarse"] | None = None
@@ -161,7 +161,7 @@ class SegmentationSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Region:
+class RegionResult:
     """One region of one slice, as it was found.
 
     Attributes:
@@ -193,7 +193,7 @@ class SliceResult:
     score: float
     map: PlaneMap
     prompts: Prompts
-    regions: tuple[Region, ...]
+    regions: tuple[RegionResult, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -312,7 +312,7 @@ def segment_planes(
 class _Found:
     components: list[Component]
     predicted_iou: tuple[float, ...]
-    chosen: Chosen
+    chosen: RegionMask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -366,7 +366,7 @@ class _Study:
         if not parts:
             return []
         if self.segmenter is None or embedding is None:
-            taken = [Chosen(mask=part.mask, predicted_iou=None, how="coarse") for part in parts]
+            taken = [RegionMask(mask=part.mask, predicted_iou=None, how="coarse") for part in parts]
             return [_Found(components=[p], predicted_iou=(), chosen=c) for p, c in zip(parts, taken, strict=True)]
         candidates = self.segmenter.masks(embedding, prompts, self.settings.choice.multimask)
         groups = [parts] if self.settings.prompts.boxes == "one" else [[part] for part in parts]
@@ -468,7 +468,7 @@ def _pieces(found: Sequence[_Found], index: int, strong: bool, settings: Segment
 
 def _slice_result(index: int, score: float, map_: PlaneMap, prompts: Prompts, found: list[_Found]) -> SliceResult:
     regions = tuple(
-        Region(
+        RegionResult(
             confidence=f.components[0].confidence,
             predicted_iou=f.predicted_iou,
             chosen_iou=f.chosen.predicted_iou,

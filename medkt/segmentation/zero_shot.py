@@ -19,10 +19,11 @@ from torch.nn import functional
 from medkt.errors import InputError, NumericalError, SettingsError
 from medkt.models.encoder import DualEncoder
 from medkt.saliency.directions import leads
+from medkt.progress import Progress
 from medkt.saliency.explain import prepare_plane
 from medkt.saliency.phrases import phrase_scores
 from medkt.saliency.targets import ConceptTexts, embed_targets, embed_texts
-from medkt.segmentation.slicewise import Pixels, Progress, ShowPlane, Window, features_of_planes
+from medkt.segmentation.slicewise import Pixels, ShowPlane, Window, features_of_planes
 
 Rule = Literal["direction", "largest", "mean", "phrases"]
 TextPooling = Literal["own", "padded"]

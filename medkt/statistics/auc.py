@@ -24,7 +24,7 @@ Negative = Float64[np.ndarray, " negatives"]
 Positive = Float64[np.ndarray, " positives"]
 Whose = tuple[Shaped[np.ndarray, " negatives"], Shaped[np.ndarray, " positives"]]  # the patient of each case
 Classes = Int64[np.ndarray, " cases"]
-ClassScores = Float64[np.ndarray, "cases classes"]
+ScoresByClass = Float64[np.ndarray, "cases classes"]
 NAN = float("nan")
 MISSING = "cases of one kind only, or no score: no area"
 APART = "the kinds do not overlap, or patients are too few: no interval"
@@ -94,7 +94,7 @@ def auc_difference(
 
 
 def mean_auc_interval(
-    truth: Classes, scores: ClassScores, patients: Classes, *, places: Sequence[int], level: float = 0.95
+    truth: Classes, scores: ScoresByClass, patients: Classes, *, places: Sequence[int], level: float = 0.95
 ) -> Interval:
     """The plain mean over classes of each one's area against all other cases, by its own score, with its interval.
 
@@ -114,8 +114,8 @@ def mean_auc_interval(
 
 def mean_auc_difference(
     truth: Classes,
-    first: ClassScores,
-    second: ClassScores,
+    first: ScoresByClass,
+    second: ScoresByClass,
     patients: Classes,
     *,
     places: Sequence[int],
@@ -136,7 +136,7 @@ def _placed(negative: Negative, positive: Positive) -> _Placements:
     )
 
 
-def _of_class(truth: Classes, scores: ClassScores, place: int) -> _Placements:
+def _of_class(truth: Classes, scores: ScoresByClass, place: int) -> _Placements:
     own = truth == place
     return _placed(scores[~own, place], scores[own, place])
 

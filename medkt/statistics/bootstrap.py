@@ -17,7 +17,7 @@ from medkt.errors import SettingsError
 
 Values = Float64[np.ndarray, " cases"]
 Patients = Shaped[np.ndarray, " cases"]  # texts or numbers, equal for one patient
-Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]  # over the last axis, leaving NaN out
+StatisticOver = Callable[[NDArray[np.float64]], NDArray[np.float64]]  # over the last axis, leaving NaN out
 _Drawn = Float64[np.ndarray, " resamples"]
 _Padded = Float64[np.ndarray, "patients most"]
 
@@ -85,7 +85,7 @@ def median_of(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def bootstrap_interval(
     values: Values,
     patients: Patients,
-    statistic: Statistic = mean_of,
+    statistic: StatisticOver = mean_of,
     settings: BootstrapSettings | None = None,
 ) -> Interval:
     """The statistic of the values and its interval over patients.
@@ -103,7 +103,7 @@ def bootstrap_interval(
 
 
 def bootstrap_intervals(
-    values: Values, patients: Patients, statistics: Sequence[Statistic], settings: BootstrapSettings | None = None
+    values: Values, patients: Patients, statistics: Sequence[StatisticOver], settings: BootstrapSettings | None = None
 ) -> tuple[Interval, ...]:
     """As `bootstrap_interval` of each statistic, from the same draws, which take as long as the statistics."""
     settings = settings or BootstrapSettings()
@@ -127,7 +127,7 @@ def bootstrap_intervals(
 
 
 def _interval(
-    padded: _Padded, estimate: float, statistic: Statistic, drawn: _Drawn, settings: BootstrapSettings
+    padded: _Padded, estimate: float, statistic: StatisticOver, drawn: _Drawn, settings: BootstrapSettings
 ) -> Interval:
     count = len(drawn)
     few = "fewer than 20 patients: the interval is too narrow" if len(padded) < 20 else ""
@@ -163,7 +163,9 @@ def _no_interval(values: Values, patients: int) -> str:
     return EQUAL if values.min() == values.max() else ""
 
 
-def _draw(padded: _Padded, statistics: Sequence[Statistic], count: int, random: np.random.Generator) -> list[_Drawn]:
+def _draw(
+    padded: _Padded, statistics: Sequence[StatisticOver], count: int, random: np.random.Generator
+) -> list[_Drawn]:
     """Each statistic of the same resamples."""
     at_once = max(1, CHUNK // padded.size)
     parts: list[list[NDArray[np.float64]]] = [[] for _ in statistics]
@@ -175,7 +177,7 @@ def _draw(padded: _Padded, statistics: Sequence[Statistic], count: int, random: 
     return [np.concatenate(part) for part in parts]
 
 
-def _jackknife(padded: _Padded, statistic: Statistic) -> Float64[np.ndarray, " left_out"]:
+def _jackknife(padded: _Padded, statistic: StatisticOver) -> Float64[np.ndarray, " left_out"]:
     groups = np.arange(len(padded)) * min(JACKKNIFE_GROUPS, len(padded)) // len(padded)
     numbers = np.arange(groups[-1] + 1)
     at_once = max(1, CHUNK // padded.size)

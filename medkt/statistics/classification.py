@@ -19,7 +19,7 @@ from medkt.statistics.bootstrap import NAN
 
 Binning = Literal["width", "count"]
 Truth = Bool[np.ndarray, " cases"]
-Scores = Float[np.ndarray, " scores"]  # as many as cases: checked, with an error that a user can read
+_Scores = Float[np.ndarray, " scores"]  # as many as cases: checked, with an error that a user can read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +66,7 @@ class BinaryResult:
 def classify(
     *,
     truth: Truth,
-    scores: Scores,
+    scores: _Scores,
     threshold: float = 0.5,
     bins: int = 10,
     binning: Binning = "width",
@@ -102,7 +102,7 @@ def classify(
     )  # fmt: skip
 
 
-def brier(*, truth: Truth, probabilities: Scores) -> float:
+def brier(*, truth: Truth, probabilities: _Scores) -> float:
     """The mean squared difference of probability and truth, from 0 (best) to 1 (Brier 1950)."""
     from sklearn.metrics import brier_score_loss
 
@@ -110,7 +110,7 @@ def brier(*, truth: Truth, probabilities: Scores) -> float:
 
 
 def reliability(
-    *, truth: Truth, probabilities: Scores, bins: int = 10, binning: Binning = "width"
+    *, truth: Truth, probabilities: _Scores, bins: int = 10, binning: Binning = "width"
 ) -> tuple[ReliabilityBin, ...]:
     """Claimed against true, bin by bin.
 
@@ -167,7 +167,7 @@ def multiclass_accuracy(
     return float((rank <= top).mean())
 
 
-def _require_pairs(truth: Truth, scores: Scores) -> None:
+def _require_pairs(truth: Truth, scores: _Scores) -> None:
     if not len(truth) or len(truth) != len(scores):
         raise InputError(f"scores and truths pair case by case, got {len(scores)} scores and {len(truth)} truths")
     if not np.isfinite(scores).all():
@@ -187,7 +187,7 @@ def _share(held: Bool[np.ndarray, " some"]) -> float:
     return float(held.mean()) if len(held) else NAN
 
 
-def _areas(truth: Truth, scores: Scores) -> tuple[dict[str, float], dict[str, str]]:
+def _areas(truth: Truth, scores: _Scores) -> tuple[dict[str, float], dict[str, str]]:
     from sklearn.metrics import average_precision_score
 
     if truth.all() or not truth.any():

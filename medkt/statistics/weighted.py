@@ -16,9 +16,9 @@ from scipy.special import ndtri
 from medkt.statistics.bootstrap import NAN, BootstrapSettings, Interval, bootstrap_interval
 from medkt.statistics.means import MANY
 
-Patients = Int64[np.ndarray, " cases"]  # a number from 0 for each case's patient
+PatientNumbers = Int64[np.ndarray, " cases"]  # a number from 0 for each case's patient
 Weights = Float64[np.ndarray, "draws patients"]  # how often each patient was drawn
-Kind = Bool[np.ndarray, " cases"]
+CasesOfKind = Bool[np.ndarray, " cases"]
 ALONE = "all cases of a class are one patient's: no interval"
 STILL = "no patient moves a mean of 0 or 1, or a difference of none: no interval"
 
@@ -40,7 +40,7 @@ class Statistic:
     fewest: int
 
 
-def numbered(patients: NDArray[np.int64]) -> Patients:
+def numbered(patients: NDArray[np.int64]) -> PatientNumbers:
     """Patients by numbers from 0 without gaps."""
     found: NDArray[np.int64] = np.unique(patients, return_inverse=True)[1]
     return found
@@ -82,7 +82,7 @@ def weights_of(drawn: Float64[np.ndarray, "draws drawn"], count: int) -> Weights
     return counts.reshape(len(places), count + 1)[:, :count].astype(np.float64)
 
 
-def share(held: Kind, among: Kind, patients: Patients) -> Statistic:
+def share(held: CasesOfKind, among: CasesOfKind, patients: PatientNumbers) -> Statistic:
     """The share of the cases `among` for which something holds."""
     count = int(patients.max()) + 1
     parts = [np.bincount(patients, weights=which, minlength=count) for which in (held & among, among)]

@@ -18,7 +18,7 @@ from torch.nn import functional
 from medkt.errors import InputError, SettingsError
 from medkt.models.encoder import DualEncoder
 from medkt.transfer.copies import copy_encoder, mark_adapted
-from medkt.transfer.finetune import Captions, FinetuneSettings, Progress, finetune
+from medkt.transfer.finetune import Captions, FinetuneSettings, FinetuneStep, finetune
 from medkt.transfer.rehearsal import Rehearsal, Seen, look, text_vectors, vectors_of
 from medkt.transfer.trainable import Trainable, frozen_layer, training
 
@@ -118,7 +118,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Choice:
+class CandidateChoice:
     """What was chosen.
 
     Attributes:
@@ -144,7 +144,7 @@ def choose(
     *,
     rehearsal: Rehearsal | None = None,
     on_candidate: Callable[[Candidate], None] | None = None,
-) -> Choice:
+) -> CandidateChoice:
     """Fine-tune with one or several learning rates and keep the best place on the way; the given encoder stays as it was.
 
     Args:
@@ -177,7 +177,7 @@ def choose(
             break
         run(min(choice.learning_rates) / 4**fall)
     best = search.best()
-    return Choice(
+    return CandidateChoice(
         encoder=search.made(best, settings.trains),
         chosen=best,
         candidates=tuple(search.candidates),
@@ -258,7 +258,7 @@ class _Search:
         """A new run."""
         self._rate, self._misses = learning_rate, 0
 
-    def look(self, progress: Progress) -> bool:
+    def look(self, progress: FinetuneStep) -> bool:
         """Called after each step; True where the run has no more to offer."""
         if progress.step % self._choice.every and progress.step != progress.steps:
             return False
@@ -285,7 +285,7 @@ class _Search:
             _put(parameters, self._weights[index])
         return mark_adapted(made)
 
-    def _ask_at(self, progress: Progress, t: float) -> Candidate:
+    def _ask_at(self, progress: FinetuneStep, t: float) -> Candidate:
         kept = {name: value.detach().clone() for name, value in progress.parameters.items()}
         between = {name: self._towards(name, value, t) for name, value in kept.items()}
         try:

@@ -185,7 +185,7 @@ class Captions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Progress:
+class FinetuneStep:
     """Where fine-tuning stands after a step; given to the callback.
 
     Attributes:
@@ -209,7 +209,7 @@ class Progress:
     parameters: Mapping[str, nn.Parameter]
 
 
-Callback = Callable[[Progress], bool | None]
+Callback = Callable[[FinetuneStep], bool | None]
 """Called after each step; True ends fine-tuning there."""
 
 
@@ -342,7 +342,7 @@ def _run(task: _Task, named: Mapping[str, nn.Parameter], generator: torch.Genera
             nn.utils.clip_grad_norm_(parameters, settings.clip_norm)
         optimiser.step()
         if on_step is not None and on_step(
-            Progress(
+            FinetuneStep(
                 step=step,
                 steps=steps,
                 loss=float(total.detach()),

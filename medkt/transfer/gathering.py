@@ -4,10 +4,11 @@ from pathlib import Path
 
 from medkt.errors import InputError
 from medkt.models.encoder import DualEncoder
+from medkt.progress import Progress
 from medkt.transfer.given import NOTHING_GIVEN, GivenStudies
 from medkt.transfer.learn_settings import LearnSettings
 from medkt.transfer.lesions import gather_lesions
-from medkt.transfer.material import Material, Ticker, gather
+from medkt.transfer.material import Material, gather
 from medkt.transfer.vocabulary import Vocabulary
 
 
@@ -19,7 +20,7 @@ def gather_as(
     seed: int,
     studies: GivenStudies = NOTHING_GIVEN,
     cache: Path | None = None,
-    progress: Ticker | None = None,
+    progress: Progress | None = None,
 ) -> Material:
     """`material.gather` or `lesions.gather_lesions`.
 

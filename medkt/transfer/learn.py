@@ -22,13 +22,14 @@ from medkt.domains import Domain
 from medkt.errors import InputError
 from medkt.models.encoder import DualEncoder
 from medkt.models.framing import normalise
-from medkt.transfer.choose import Candidate, Choice, Validation, choose
+from medkt.progress import Progress
+from medkt.transfer.choose import Candidate, CandidateChoice, Validation, choose
 from medkt.transfer.copies import interpolate
-from medkt.transfer.finetune import Captions, FinetuneSettings, Progress, finetune
+from medkt.transfer.finetune import Captions, FinetuneSettings, FinetuneStep, finetune
 from medkt.transfer.gathering import gather_as
 from medkt.transfer.given import NOTHING_GIVEN, GivenStudies
 from medkt.transfer.learn_settings import LearnSettings
-from medkt.transfer.material import Material, Ticker, copies_of
+from medkt.transfer.material import Material, copies_of
 from medkt.transfer.rehearsal import Rehearsal, Seen
 from medkt.transfer.stop import bounded
 from medkt.transfer.trainable import frozen_layer
@@ -74,7 +75,7 @@ def learn_concept(
     known: Sequence[Concept] | None = None,
     studies: GivenStudies = NOTHING_GIVEN,
     cache: Path | None = None,
-    progress: Ticker | None = None,
+    progress: Progress | None = None,
 ) -> Learned:
     """Teach a copy of the encoder a concept from its description.
 
@@ -107,7 +108,7 @@ def learn_from(
     seed: int,
     at: Candidate | None = None,
     rehearsal: Rehearsal | None = None,
-    progress: Ticker | None = None,
+    progress: Progress | None = None,
 ) -> Learned:
     """Fine-tune on images that are there.
 
@@ -132,7 +133,7 @@ def learn_from(
         layer = frozen_layer(encoder, finetuning.trains)
         rehearsal = Rehearsal.of(encoder, views, material.vocabulary.others, layer=layer, precision=finetuning.dtype)
     losses: list[float] = []
-    choice: Choice | None = None
+    choice: CandidateChoice | None = None
     if settings.choose and at is None:
         asked = _asked(encoder, material)
         choice = choose(
@@ -179,14 +180,14 @@ def _as_far(
     against: Tensor | None,
     at: Candidate | None,
     losses: list[float],
-    progress: Ticker | None,
+    progress: Progress | None,
 ) -> DualEncoder:
     """Fine-tuned for all steps, or to the place that `at` names."""
     if at is not None and not at.step:
         return encoder
     settings = settings if at is None else replace(settings, learning_rate=at.learning_rate)
 
-    def after(step: Progress) -> bool:
+    def after(step: FinetuneStep) -> bool:
         losses.append(step.loss)
         if progress is not None:
             progress("fine-tuning", step.step, step.steps)
@@ -218,7 +219,7 @@ def _asked(encoder: DualEncoder, material: Material) -> Validation:
 
 
 def _counted(
-    progress: Ticker | None, settings: FinetuneSettings, learning: LearnSettings, images: int
+    progress: Progress | None, settings: FinetuneSettings, learning: LearnSettings, images: int
 ) -> Callable[[Candidate], None] | None:
     if progress is None:
         return None

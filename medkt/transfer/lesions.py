@@ -20,10 +20,11 @@ from medkt.inversion import Inverted, invert_cached, local_invert
 from medkt.models.encoder import DualEncoder
 from medkt.phantom.blob import with_blob
 from medkt.phantom.finding import DomainName
+from medkt.progress import Progress
 from medkt.transfer.altered import some_altered
 from medkt.transfer.given import NOTHING_GIVEN, GivenStudies, drawn_findings, drawn_names, drawn_normals
 from medkt.transfer.learn_settings import LearnSettings
-from medkt.transfer.material import REHEARSAL, VALIDATION, Material, Ticker, drawn_starts
+from medkt.transfer.material import REHEARSAL, VALIDATION, Material, drawn_starts
 from medkt.transfer.vocabulary import Vocabulary, named
 
 STARTS, HELD_BACK, BLOBS, RIVALS = 4_000_037, 5_000_011, 6_000_011, 7_000_003
@@ -38,7 +39,7 @@ def gather_lesions(
     seed: int,
     studies: GivenStudies = NOTHING_GIVEN,
     cache: Path | None = None,
-    progress: Ticker | None = None,
+    progress: Progress | None = None,
 ) -> Material:
     """Make what the settings ask for, or take it from the cache.
 
@@ -96,7 +97,7 @@ class _Maker:
         settings: LearnSettings,
         studies: GivenStudies,
         cache: Path | None,
-        progress: Ticker | None,
+        progress: Progress | None,
     ) -> None:
         self._encoder, self._words, self._settings, self._studies = encoder, words, settings, studies
         self._cache, self._progress = cache, progress

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,12 +18,12 @@ from medkt.inversion.noise import stream
 from medkt.models.encoder import DualEncoder
 from medkt.phantom.drawers import draw_normal
 from medkt.phantom.finding import DomainName
+from medkt.progress import Progress
 from medkt.transfer.given import NOTHING_GIVEN, GivenStudies
 from medkt.transfer.learn_settings import LearnSettings
 from medkt.transfer.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
-Ticker = Callable[[str, int, int], None]
 VALIDATION = 1_000_003  # added to a seed, so that validation images have none of the seeds that training uses
 WARM = 2_000_003  # the same for images that start from a drawn study
 REHEARSAL = 17  # one seed for the rehearsal images of every concept and run, so that a base model makes them once
@@ -72,7 +72,7 @@ def gather(
     *,
     seed: int,
     cache: Path | None = None,
-    progress: Ticker | None = None,
+    progress: Progress | None = None,
 ) -> Material:
     """Invert what the settings ask for, or take it from the cache.
 
@@ -119,7 +119,7 @@ class _Maker:
     settings: LearnSettings
     drawn: DomainName | None
     cache: Path | None
-    progress: Ticker | None
+    progress: Progress | None
 
     def make(
         self,

@@ -19,7 +19,7 @@ from medkt.models.dual import spec_of
 from medkt.models.encoder import DualEncoder
 from medkt.models.records import record_of
 from medkt.models.wordpiece import read_word_pieces
-from medkt.transfer.choose import Choice, ChoiceSettings, Validation, choose
+from medkt.transfer.choose import CandidateChoice, ChoiceSettings, Validation, choose
 from medkt.transfer.copies import interpolate
 from medkt.transfer.delta import DeltaSettings, apply, from_bytes, make_delta, to_bytes
 from medkt.transfer.finetune import Captions, FinetuneSettings
@@ -56,7 +56,7 @@ def text_features() -> Tensor:
 
 
 @cache
-def chosen(what: str, t: float) -> Choice:
+def chosen(what: str, t: float) -> CandidateChoice:
     """One candidate beside the base, taken whatever it forgets and however far it drifts."""
     settings = FinetuneSettings(steps=2, warm_up=0, schedule="constant", trains=Trainable(what=what, blocks=1, rank=3))  # type: ignore[arg-type]
     choice = ChoiceSettings(

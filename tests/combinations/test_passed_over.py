@@ -17,7 +17,7 @@ from medkt.pipeline import View
 from medkt.saliency.m2ib import M2IBSettings
 from medkt.saliency.methods import SaliencySettings
 from medkt.segmentation.presence import PresenceSettings
-from medkt.segmentation.segmenter import ChoiceSettings
+from medkt.segmentation.segmenter import CandidateSettings
 from medkt.segmentation.slicewise import MapSettings, SegmentationSettings
 from medkt.segmentation.threshold import ThresholdSettings
 from medkt.segmentation.volume import VolumeSettings
@@ -28,7 +28,7 @@ SETTINGS = SegmentationSettings(
     saliency=SaliencySettings(method=M2IBSettings(steps=2, samples=1)),
     presence=PresenceSettings(rule="cosine", threshold=0.9, weak=0.75, extent_mm=0.0),
     map=MapSettings(check_words="off"),
-    choice=ChoiceSettings(fallback="best", min_overlap=0.0),
+    choice=CandidateSettings(fallback="best", min_overlap=0.0),
     threshold=ThresholdSettings(keep=1),
 )
 STEP = 2.0

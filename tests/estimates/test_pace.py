@@ -3,7 +3,7 @@
 import pytest
 
 from medkt.estimates.machine import seconds_of
-from medkt.estimates.pace import Pace
+from medkt.estimates.pace import StagePace
 from medkt.estimates.words import Seconds, duration, too_large
 
 
@@ -18,7 +18,7 @@ class Clock:
 def test_after_the_first_slice_an_estimate_is_within_a_factor_of_two(speed: float) -> None:
     """Whatever was expected, and though the first slice takes half as long again as the others."""
     clock = Clock()
-    pace = Pace({"maps": 20.0, "measure and write": 2.0}, clock)
+    pace = StagePace({"maps": 20.0, "measure and write": 2.0}, clock)
     pace.begin()
     clock.now += 3 * speed
     pace.left("presence", 8, 20)
@@ -32,7 +32,7 @@ def test_after_the_first_slice_an_estimate_is_within_a_factor_of_two(speed: floa
 
 def test_what_was_expected_of_later_stages_is_as_wrong_as_this_one() -> None:
     clock = Clock()
-    pace = Pace({"images": 10.0, "fine-tuning": 5.0}, clock)
+    pace = StagePace({"images": 10.0, "fine-tuning": 5.0}, clock)
     pace.begin()
     clock.now += 6.0  # of ten images 2, where 2 s were expected of them
     assert pace.left("images", 2, 10) == pytest.approx(24 + 3 * 5)
@@ -40,7 +40,7 @@ def test_what_was_expected_of_later_stages_is_as_wrong_as_this_one() -> None:
 
 def test_a_stage_that_is_met_again_is_measured_by_itself() -> None:
     clock = Clock()
-    pace = Pace({}, clock)
+    pace = StagePace({}, clock)
     pace.begin()
     clock.now += 2
     assert pace.left("maps", 1, 2) == pytest.approx(2)

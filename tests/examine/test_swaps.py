@@ -10,7 +10,7 @@ from scipy import ndimage
 from skimage.measure import label
 
 from medkt.errors import SettingsError, UnknownNameError
-from medkt.examine import ROWS, Pair, draw_pairs
+from medkt.examine import ROWS, SentencePair, draw_pairs
 from medkt.examine.looks import counterparts, draw_look, is_light, is_seen, parts_seen, told_apart
 from medkt.phantom.finding import DOMAINS, findings_of, held_out_identities
 from medkt.phantom.reports import HELD_BACK_FRAMES, INTENSITY, MODALITY, SHAPE
@@ -23,7 +23,7 @@ FRAMES = [
 
 
 @pytest.fixture(scope="module")
-def pairs() -> Mapping[str, list[Pair]]:
+def pairs() -> Mapping[str, list[SentencePair]]:
     return {row: list(draw_pairs(row, each=4, seed=3, side=SIDE)) for row in ROWS}
 
 
@@ -31,7 +31,7 @@ def words(text: str) -> list[str]:
     return re.findall(r"[a-z-]+", text.replace(" an ", " a "))
 
 
-def test_every_row_asks_of_every_domain_and_can_be_drawn_again(pairs: Mapping[str, list[Pair]]) -> None:
+def test_every_row_asks_of_every_domain_and_can_be_drawn_again(pairs: Mapping[str, list[SentencePair]]) -> None:
     for row, found in pairs.items():
         domains = Counter(pair.domain for pair in found)
         assert set(domains) == set(DOMAINS) - ({"ultrasound"} if row == "side" else set())
@@ -44,7 +44,9 @@ def test_every_row_asks_of_every_domain_and_can_be_drawn_again(pairs: Mapping[st
     assert (same.right, same.wrong) == (pairs["texture"][2].right, pairs["texture"][2].wrong)
 
 
-def test_sentences_differ_in_what_is_asked_and_stand_in_frames_of_no_report(pairs: Mapping[str, list[Pair]]) -> None:
+def test_sentences_differ_in_what_is_asked_and_stand_in_frames_of_no_report(
+    pairs: Mapping[str, list[SentencePair]],
+) -> None:
     for row, found in pairs.items():
         for pair in found:
             assert pair.right != pair.wrong
@@ -61,7 +63,7 @@ def test_sentences_differ_in_what_is_asked_and_stand_in_frames_of_no_report(pair
                 assert any(name in pair.right and name in pair.wrong for name in MODALITY[pair.domain])
 
 
-def test_no_sentence_speaks_of_what_is_held_out(pairs: Mapping[str, list[Pair]]) -> None:
+def test_no_sentence_speaks_of_what_is_held_out(pairs: Mapping[str, list[SentencePair]]) -> None:
     names = [name.lower() for d in DOMAINS for f in findings_of(d) for name in (f.name, *f.synonyms)]
     texts = [text for found in pairs.values() for pair in found for text in (pair.right, pair.wrong)]
     assert not [text for text in texts if any(name in text for name in names)]
@@ -77,13 +79,13 @@ def test_no_sentence_speaks_of_what_is_held_out(pairs: Mapping[str, list[Pair]])
                 )
 
 
-def is_lighter(pair: Pair, mask: np.ndarray) -> bool:
+def is_lighter(pair: SentencePair, mask: np.ndarray) -> bool:
     """Than what is around it, by medians: not as `is_seen` finds it."""
     ring = ndimage.binary_dilation(mask, iterations=4) & ~ndimage.binary_dilation(mask, iterations=1)
     return bool(np.median(pair.plane[mask]) > np.median(pair.plane[ring]))
 
 
-def said_light(pair: Pair, text: str) -> set[bool]:
+def said_light(pair: SentencePair, text: str) -> set[bool]:
     """What the words for brightness in a text mean; the longest come first, for "bright" is in "very bright"."""
     names = [(name, value) for value, names in INTENSITY[pair.domain].items() for name in names]
     found = set()
@@ -95,12 +97,12 @@ def said_light(pair: Pair, text: str) -> set[bool]:
 
 
 @pytest.mark.parametrize("row", ["brightness", "chimera", "margin"])
-def test_the_picture_is_as_light_as_the_right_sentence_says(row: str, pairs: Mapping[str, list[Pair]]) -> None:
+def test_the_picture_is_as_light_as_the_right_sentence_says(row: str, pairs: Mapping[str, list[SentencePair]]) -> None:
     for pair in pairs[row]:
         assert said_light(pair, pair.right) == {is_lighter(pair, pair.masks[0])}, (pair.key, pair.right)
 
 
-def test_what_is_not_there_is_of_another_brightness(pairs: Mapping[str, list[Pair]]) -> None:
+def test_what_is_not_there_is_of_another_brightness(pairs: Mapping[str, list[SentencePair]]) -> None:
     there = [pair for pair in pairs["negation"] if " no " not in pair.right]
     assert 0 < len(there) < len(pairs["negation"])
     for pair in pairs["negation"]:
@@ -108,7 +110,7 @@ def test_what_is_not_there_is_of_another_brightness(pairs: Mapping[str, list[Pai
         assert as_said == (pair in there), (pair.key, pair.right)
 
 
-def test_the_side_and_the_number_are_those_of_the_picture(pairs: Mapping[str, list[Pair]]) -> None:
+def test_the_side_and_the_number_are_those_of_the_picture(pairs: Mapping[str, list[SentencePair]]) -> None:
     for pair in pairs["side"]:
         columns = np.nonzero(pair.masks[0])[1]
         assert ("left" in pair.right) == (columns.mean() > (SIDE - 1) / 2)
@@ -119,7 +121,7 @@ def test_the_side_and_the_number_are_those_of_the_picture(pairs: Mapping[str, li
         assert ("lesions" in pair.wrong) != ("lesions" in pair.right)
 
 
-def test_a_chimera_is_of_two_lesions_of_the_picture(pairs: Mapping[str, list[Pair]]) -> None:
+def test_a_chimera_is_of_two_lesions_of_the_picture(pairs: Mapping[str, list[SentencePair]]) -> None:
     shapes = [name for adjectives, _ in SHAPE.values() for name in adjectives]
     for pair in pairs["chimera"]:
         assert len(pair.masks) == 2

@@ -8,12 +8,12 @@ import pytest
 
 from medkt.errors import InputError, WeightsError
 from medkt.guard.fit import Sample, fit_known
-from medkt.guard.known import BETWEEN_STUDIES, Known, Rows, nearness, read_known, write_known
+from medkt.guard.known import BETWEEN_STUDIES, KnownImages, PlaneNumbers, nearness, read_known, write_known
 
 WIDTH = 5
 
 
-def rows(place: float, number: int, seed: int) -> Rows:
+def rows(place: float, number: int, seed: int) -> PlaneNumbers:
     """Rows around a place on the first axis; the second varies ten times as much as the others."""
     spread = np.random.default_rng(seed).standard_normal((number, WIDTH)) * [1, 10, 1, 1, 1]
     return np.asarray(spread + np.array([place, 0, 0, 0, 0]), np.float64)
@@ -28,7 +28,7 @@ def sample(name: str, place: float, *, number: int = 60, times: int = 1, seed: i
 
 
 @pytest.fixture(scope="module")
-def known() -> Known:
+def known() -> KnownImages:
     made = [
         sample("ct/chest/drawn", 0.0),
         sample("ct/head/real", 20.0, seed=1),
@@ -37,7 +37,7 @@ def known() -> Known:
     return fit_known([*made, sample("//nothing", 40.0, seed=3)], encoder="e" * 64, layer=3)
 
 
-def test_an_image_of_the_kind_is_near_and_one_of_none_is_far(known: Known) -> None:
+def test_an_image_of_the_kind_is_near_and_one_of_none_is_far(known: KnownImages) -> None:
     own = known.of("ct", "chest")
     like = nearness(known, known.placed(rows(0.0, 5, 9)), own)
     assert not like.is_far
@@ -49,7 +49,7 @@ def test_an_image_of_the_kind_is_near_and_one_of_none_is_far(known: Known) -> No
     assert nowhere.distance > 2 * nowhere.limit
 
 
-def test_another_kind_is_named(known: Known) -> None:
+def test_another_kind_is_named(known: KnownImages) -> None:
     found = nearness(known, known.placed(rows(-20.0, 5, 9)), known.of("ct"))
     assert found.is_other
     assert found.other is not None
@@ -61,7 +61,7 @@ def test_another_kind_is_named(known: Known) -> None:
     assert not nearness(known, known.placed(rows(20.0, 5, 9)), known.of("ct")).is_other  # a CT, of whatever
 
 
-def test_there_is_more_room_between_studies_than_to_nothing(known: Known) -> None:
+def test_there_is_more_room_between_studies_than_to_nothing(known: KnownImages) -> None:
     own = known.of("ct", "chest")
     between = nearness(known, known.placed(rows(-20.0, 5, 9)), own)
     assert between.contrast == pytest.approx(between.own.contrast * BETWEEN_STUDIES)
@@ -72,14 +72,14 @@ def test_there_is_more_room_between_studies_than_to_nothing(known: Known) -> Non
     assert nothing.contrast == nothing.own.contrast
 
 
-def test_a_wide_direction_counts_less(known: Known) -> None:
+def test_a_wide_direction_counts_less(known: KnownImages) -> None:
     (kind,) = known.of("mri")
     at = known.placed(np.array([[-20.0, 0, 0, 0, 0], [-20, 6, 0, 0, 0], [-20, 0, 6, 0, 0]]))
     _, wide, narrow = kind.distances(at)
     assert narrow > 1.5 * wide
 
 
-def test_the_middle_plane_decides(known: Known) -> None:
+def test_the_middle_plane_decides(known: KnownImages) -> None:
     study = rows(0.0, 5, 9)
     study[:2] += 500
     assert not nearness(known, known.placed(study), known.of("ct", "chest")).is_far
@@ -104,7 +104,7 @@ def test_images_that_are_held_out_set_the_limit() -> None:
         fit_known([replace(few, images=np.repeat(np.arange(4), 15))], encoder="e", layer=0)
 
 
-def test_what_is_written_is_read(known: Known, tmp_path: Path) -> None:
+def test_what_is_written_is_read(known: KnownImages, tmp_path: Path) -> None:
     path = tmp_path / "guard.safetensors"
     write_known(known, path)
     again = read_known(path)
@@ -122,7 +122,7 @@ def test_what_is_written_is_read(known: Known, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"no safetensors", None])
-def test_a_damaged_file_is_refused(content: bytes | None, known: Known, tmp_path: Path) -> None:
+def test_a_damaged_file_is_refused(content: bytes | None, known: KnownImages, tmp_path: Path) -> None:
     path = tmp_path / "guard.safetensors"
     if content is None:
         write_known(known, path)

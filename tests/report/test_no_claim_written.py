@@ -20,7 +20,7 @@ from medkt.datasets import Case
 from medkt.io import read_image
 from medkt.phantom.study import reference_path
 from medkt.pipeline import StudyResult
-from medkt.report.write import Formats, Written, write_result
+from medkt.report.write import Formats, ResultFiles, write_result
 from medkt.runs.folder import RunFolder
 from medkt.runs.outcomes import Outcome
 from medkt.segmentation.slicewise import SegmentationSettings
@@ -37,7 +37,9 @@ def of(study: Path, guard: SaysSo, *, gate: bool = True) -> StudyResult:
     return replace(bright_pipeline(settings), guard=guard).segment(read_image(study), [SPOT, OTHER])
 
 
-def written(result: StudyResult, folder: Path, formats: Formats = EVERY) -> tuple[Written, Sequence[dict[str, Any]]]:
+def written(
+    result: StudyResult, folder: Path, formats: Formats = EVERY
+) -> tuple[ResultFiles, Sequence[dict[str, Any]]]:
     made = write_result(result, folder, formats=formats, name="x")
     record = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     assert record == made.record

@@ -13,7 +13,7 @@ from medkt.saliency.methods import SaliencySettings
 from medkt.saliency.targets import ConceptTexts
 from medkt.segmentation.presence import PresenceSettings
 from medkt.segmentation.prompts import Prompts, PromptSettings
-from medkt.segmentation.segmenter import Candidates, ChoiceSettings, Embedding
+from medkt.segmentation.segmenter import Candidates, CandidateSettings, Embedding
 from medkt.segmentation.slicewise import MapSettings, SegmentationSettings, segment_planes
 from medkt.segmentation.threshold import ThresholdSettings
 from medkt.segmentation.volume import VolumeSettings
@@ -23,7 +23,7 @@ SETTINGS = SegmentationSettings(
     saliency=SaliencySettings(method=M2IBSettings(beta=0.1, samples=4, noise="feature", target="cosine")),
     presence=PresenceSettings(threshold=0.5, weak=0.25, rule="softmax"),
     prompts=PromptSettings(margin=0.2),
-    choice=ChoiceSettings(multimask=True),
+    choice=CandidateSettings(multimask=True),
 )
 
 
@@ -112,7 +112,7 @@ def test_a_lonely_weak_slice_is_dropped_and_a_linked_one_kept() -> None:
     levels = [0.05, 0.51, 0.05, 0.51, 0.95, 0.05]
     planes = [make_plane(level=level) for level in levels]
     settings = replace(SETTINGS, presence=PresenceSettings(threshold=0.6, weak=0.2))
-    (result,) = run(planes, replace(settings, choice=ChoiceSettings(fallback="coarse")))
+    (result,) = run(planes, replace(settings, choice=CandidateSettings(fallback="coarse")))
     assert [s.index for s in result.slices] == [1, 3, 4]
     assert [index for index, _ in result.masks()] == [3, 4]
     assert result.dropped == 1
@@ -196,7 +196,7 @@ def test_one_box_around_all_and_the_largest_part_kept() -> None:
         prompts=PromptSettings(boxes="one"),
         threshold=ThresholdSettings(method="fixed", value=0.2),
         keep_largest=1,
-        choice=ChoiceSettings(multimask=False, min_overlap=0.0),
+        choice=CandidateSettings(multimask=False, min_overlap=0.0),
     )
     (result,) = run([plane], settings)
     ((_, mask),) = result.masks()
@@ -218,7 +218,7 @@ def test_as_many_parts_are_kept_as_the_coarse_mask_has() -> None:
 
     plane = make_plane(spot=False)
     plane[8:16, 8:16] = plane[32:40, 48:56] = 0.95
-    choice = ChoiceSettings(multimask=False, min_overlap=0.0, max_part=1.0, fallback="best")
+    choice = CandidateSettings(multimask=False, min_overlap=0.0, max_part=1.0, fallback="best")
     for boxes in ("one", "each"):
         for keep_coarse, keep, ties, kept in (
             (1, "coarse", "first", 1), (1, "coarse", "all", 2), (2, "coarse", "first", 2), (1, None, "first", 3), (1, 2, "all", 2),

@@ -15,7 +15,7 @@ def _each_its_own(count: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("statistic", "theirs"), [(mean_of, np.mean), (median_of, np.median)])
-def test_one_case_a_patient_is_scipys_bca(statistic: module.Statistic, theirs: object) -> None:
+def test_one_case_a_patient_is_scipys_bca(statistic: module.StatisticOver, theirs: object) -> None:
     ours = bootstrap_interval(SKEWED, _each_its_own(40), statistic, BootstrapSettings(resamples=20_000))
     other = stats.bootstrap((SKEWED,), theirs, n_resamples=20_000, method="BCa", rng=np.random.default_rng(1))
     width = ours.high - ours.low
@@ -64,7 +64,7 @@ def test_a_seed_gives_the_same_interval() -> None:
 
 
 @pytest.mark.parametrize("statistic", [mean_of, median_of])
-def test_statistics_leave_the_padding_out(statistic: module.Statistic) -> None:
+def test_statistics_leave_the_padding_out(statistic: module.StatisticOver) -> None:
     padded = np.array([[3.0, np.nan, 1, 8, np.nan], [2, np.nan, np.nan, np.nan, np.nan], [4, 1, np.nan, 5, 5]])
     plain = {mean_of: np.mean, median_of: np.median}[statistic]
     np.testing.assert_allclose(statistic(padded), [plain(row[~np.isnan(row)]) for row in padded])

@@ -15,7 +15,7 @@ from medkt.models.encoder import DualEncoder
 from medkt.models.small import load_small
 from medkt.models.weights import weights_digest
 from medkt.transfer.copies import ADAPTED
-from medkt.transfer.finetune import Captions, FinetuneSettings, Progress, finetune, learning_rate
+from medkt.transfer.finetune import Captions, FinetuneSettings, FinetuneStep, finetune, learning_rate
 from medkt.transfer.losses import supcon
 from medkt.transfer.rehearsal import Rehearsal, Seen, image_vectors, look, text_vectors
 from medkt.transfer.trainable import Trainable
@@ -62,7 +62,7 @@ def test_the_concept_is_learned_and_rehearsal_holds_the_rest(encoder: DualEncode
     known = make_images(4, seed=1)
     rehearsal = Rehearsal.of(encoder, known, OTHERS)
     settings = FinetuneSettings(steps=12, trains=LAST, learning_rate=1e-3, rehearsal_batch=4)
-    seen: list[Progress] = []
+    seen: list[FinetuneStep] = []
     with_it = finetune(encoder, make_images(), WORDS, settings, rehearsal=rehearsal, on_step=seen.append)
     without = finetune(encoder, make_images(), WORDS, settings)
     text = text_vectors(encoder, (CAPTION,))[0]
@@ -132,7 +132,7 @@ def test_each_image_matches_its_own_caption_alone(encoder: DualEncoder) -> None:
     settings = FinetuneSettings(
         loss="supcon", trains=LAST, steps=2, batch=4, shuffle=False, warm_up=0, temperature=0.07, distill=0.5
     )
-    seen: list[Progress] = []
+    seen: list[FinetuneStep] = []
     found = finetune(encoder, images, Captions(own=(texts,), caption_of_image=mine), settings, on_step=seen.append)
     expected = supcon(image_vectors(encoder, images), text_vectors(encoder, texts)[list(mine)], temperature=0.07)
     assert seen[0].terms["concept"] == pytest.approx(float(expected), abs=1e-4)
@@ -169,7 +169,7 @@ def test_without_a_loss_no_image_goes_through_the_encoder(
     full = finetune(encoder, make_images(2), WORDS, replace(settings, distill=1e-30))
     monkeypatch.setattr(module, "features_of", lambda *_: pytest.fail("an image went through"))
     monkeypatch.setattr(DualEncoder, "image_prefix", lambda *_: pytest.fail("an image went through"))
-    seen: list[Progress] = []
+    seen: list[FinetuneStep] = []
     idle = finetune(encoder, make_images(2), WORDS, settings, on_step=seen.append)
     assert [(step.loss, step.terms) for step in seen] == [(0.0, {"concept": 0.0})] * 2
     assert changed(encoder, idle) == {"image.head.project.weight", "image.head.project.bias"}
@@ -178,7 +178,7 @@ def test_without_a_loss_no_image_goes_through_the_encoder(
 
 def test_distillation_holds_the_features_of_the_concepts_own_images(encoder: DualEncoder) -> None:
     for by in ("mse", "cosine"):
-        seen: list[Progress] = []
+        seen: list[FinetuneStep] = []
         settings = FinetuneSettings(steps=2, trains=LAST, distill=1.0, distill_by=by)
         finetune(encoder, make_images(2), WORDS, settings, on_step=seen.append)
         assert seen[0].terms["distill"] == pytest.approx(0, abs=1e-6)
@@ -191,7 +191,7 @@ def test_distillation_by_mse_is_of_unit_features(encoder: DualEncoder) -> None:
     held = image_vectors(encoder, images)
     settings = FinetuneSettings(steps=3, trains=LAST, distill=1.0, shuffle=False)
 
-    def after(step: Progress) -> None:
+    def after(step: FinetuneStep) -> None:
         apart.append((float((image_vectors(step.encoder, images) - held).square().mean()), step.terms["distill"]))
 
     finetune(encoder, images, WORDS, settings, on_step=after)
@@ -201,7 +201,7 @@ def test_distillation_by_mse_is_of_unit_features(encoder: DualEncoder) -> None:
 
 def test_several_concepts_at_once(encoder: DualEncoder) -> None:
     words = Captions(own=((CAPTION, "moonlet"), ("A dark ring", "ringlet")), of_image=(0, 0, 1, 1))
-    seen: list[Progress] = []
+    seen: list[FinetuneStep] = []
     settings = FinetuneSettings(loss="joint", steps=6, learning_rate=1e-3, trains=LAST)
     finetune(encoder, make_images(4), words, settings, on_step=seen.append)
     assert seen[-1].loss < seen[0].loss
@@ -210,7 +210,7 @@ def test_several_concepts_at_once(encoder: DualEncoder) -> None:
 def test_the_callback_can_end_it(encoder: DualEncoder) -> None:
     steps: list[int] = []
 
-    def stop(progress: Progress) -> bool:
+    def stop(progress: FinetuneStep) -> bool:
         steps.append(progress.step)
         return progress.step == 2
 
@@ -220,7 +220,7 @@ def test_the_callback_can_end_it(encoder: DualEncoder) -> None:
 
 @pytest.mark.parametrize(("drop_last", "steps"), [(False, 6), (True, 4)])
 def test_the_last_batch_of_an_epoch(encoder: DualEncoder, drop_last: bool, steps: int) -> None:
-    seen: list[Progress] = []
+    seen: list[FinetuneStep] = []
     settings = FinetuneSettings(batch=2, epochs=2, steps=None, drop_last=drop_last, trains=LAST)
     finetune(encoder, make_images(5), WORDS, settings, on_step=seen.append)
     assert [progress.steps for progress in seen] == [steps] * steps
@@ -309,7 +309,7 @@ def test_frozen_layers_have_the_precision_of_the_trained_ones(encoder: DualEncod
     assert not torch.equal(rounded.seen.hidden, exact.seen.hidden)
     assert bool(((rounded.features * exact.features).sum(-1) > 0.999).all())
     for precision in ("float32", "bfloat16"):  # the same arithmetic as in a step: nothing to hold before the first one
-        seen: list[Progress] = []
+        seen: list[FinetuneStep] = []
         settings = FinetuneSettings(steps=1, dtype=precision, rehearsal_batch=2)
         finetune(
             encoder,

@@ -18,8 +18,8 @@ from torch import Tensor
 
 from medkt.config import resolve
 from medkt.inversion import InversionSettings, invert
-from medkt.inversion.descent import Descended
-from medkt.inversion.schedule import Stage, learning_rate
+from medkt.inversion.descent import DescentResult
+from medkt.inversion.schedule import InversionStage, learning_rate
 from medkt.inversion.views import Draws
 from medkt.models.encoder import DualEncoder
 from oracles import models
@@ -60,7 +60,7 @@ def replayed(
     final: list[Tensor] = []
 
     class Recorded(_MODULE._Pixels):  # type: ignore[misc, name-defined]
-        def evaluate(self, parameters: list[Tensor], runs: list[int], stage: Stage) -> tuple[Tensor, Tensor]:
+        def evaluate(self, parameters: list[Tensor], runs: list[int], stage: InversionStage) -> tuple[Tensor, Tensor]:
             images.append(parameters[0].detach().clone())
             if steps is not None and len(losses) == steps:
                 raise _EnoughError
@@ -68,11 +68,11 @@ def replayed(
             losses.append(float(loss.detach().sum()))
             return loss, similarity
 
-        def enlarge(self, parameters: list[Tensor], stage: Stage) -> list[Tensor]:
+        def enlarge(self, parameters: list[Tensor], stage: InversionStage) -> list[Tensor]:
             small.append(parameters[0].clone())
             return super().enlarge(parameters, stage)
 
-        def images(self, outcome: Descended) -> Tensor:
+        def images(self, outcome: DescentResult) -> Tensor:
             final.append(super().images(outcome))
             return final[0]
 

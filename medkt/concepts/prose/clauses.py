@@ -50,7 +50,7 @@ _OUTSIDE: tuple[SentenceRole, ...] = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LeftOut:
+class Omission:
     """Words of a kept sentence that no caption holds, and why."""
 
     text: str
@@ -97,10 +97,10 @@ def parts_of(text: str) -> tuple[Part, ...]:
 
 def kept_of(
     parts: tuple[Part, ...], *, names: tuple[str, ...], modality: str, is_mixed: bool = False
-) -> tuple[tuple[Part, ...], tuple[LeftOut, ...]]:
+) -> tuple[tuple[Part, ...], tuple[Omission, ...]]:
     """The pieces that a caption may hold, and those left out with the reason; a piece that leans goes with what it leans on."""
     kept: list[Part] = []
-    out: list[LeftOut] = []
+    out: list[Omission] = []
     fallen = False  # whether the clause that later pieces lean on was left out
     anchors = True  # whether the next piece is one that others lean on, whatever it begins with
     for number, part in enumerate(parts):
@@ -122,7 +122,7 @@ def kept_of(
         if reason and not (
             reason == _REASONS["other"] and first_way(part.text, modality) == modality
         ):  # "On CT" is no loss
-            out.append(LeftOut(text=part.text, reason=reason))
+            out.append(Omission(text=part.text, reason=reason))
         if reason:
             continue
         kept.append(part)

@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 
 from medkt.concepts.catalogue import concepts
 from medkt.concepts.lexicon import asked
-from medkt.concepts.prose.clauses import MOST_WORDS, LeftOut
+from medkt.concepts.prose.clauses import MOST_WORDS, Omission
 from medkt.concepts.prose.english import require_prose
 from medkt.concepts.prose.names import Names, inflected, names_of
-from medkt.concepts.prose.rewriting import Captioned, holds_look, rewritten
-from medkt.concepts.prose.roles import Reading, read_roles
+from medkt.concepts.prose.rewriting import CaptionDraft, holds_look, rewritten
+from medkt.concepts.prose.roles import SentenceReading, read_roles
 from medkt.concepts.prose.sentences import LONGEST_SENTENCE, sentences_of
 from medkt.concepts.prose.whole import whole_look
-from medkt.concepts.prose.words import Body, SentenceRole, language, rewriting, role_words
+from medkt.concepts.prose.words import BodyPart, SentenceRole, language, rewriting, role_words
 from medkt.concepts.schema import LONGEST_ID
 from medkt.concepts.wordlike import plain_text
 from medkt.errors import InputError, SettingsError, UnknownNameError
@@ -64,8 +64,8 @@ class DraftSentence:
     line: int
     role: SentenceRole
     reason: str
-    captions: tuple[Captioned, ...]
-    left_out: tuple[LeftOut, ...]
+    captions: tuple[CaptionDraft, ...]
+    left_out: tuple[Omission, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +83,7 @@ class Draft:
 
     names: Names
     modality: str
-    body: Body
+    body: BodyPart
     sentences: tuple[DraftSentence, ...]
     confusables: tuple[Confusable, ...]
     looks: tuple[str, ...] = ()
@@ -141,7 +141,7 @@ def draft_of(
 
 
 def _looks(
-    found: Sequence[Captioned], names: Names, modality: str, fits: Callable[[str], bool] | None, most_words: int
+    found: Sequence[CaptionDraft], names: Names, modality: str, fits: Callable[[str], bool] | None, most_words: int
 ) -> tuple[str, ...]:
     ranked = sorted(found, key=lambda one: one.rank, reverse=True)
     telling = [one.look for one in ranked if len(one.told) >= _LEAST_TOLD] or [ranked[0].look]
@@ -165,13 +165,13 @@ def _checked_name(name: str) -> str:
 
 
 def _sentence(
-    reading: Reading, names: Names, modality: str, fits: Callable[[str], bool] | None, most_words: int
+    reading: SentenceReading, names: Names, modality: str, fits: Callable[[str], bool] | None, most_words: int
 ) -> DraftSentence:
     sentence, reason = reading.sentence, role_words().reasons[reading.role]
     if len(sentence.text) > LONGEST_SENTENCE:
         reason = f"is longer than {LONGEST_SENTENCE} characters, which is no sentence; end sentences with a full stop"
-    captions: tuple[Captioned, ...] = ()
-    left: tuple[LeftOut, ...] = ()
+    captions: tuple[CaptionDraft, ...] = ()
+    left: tuple[Omission, ...] = ()
     if reading.role == "seen" or (reading.role in _MIXED and holds_look(sentence.text)):
         captions, left = rewritten(
             sentence.text, names=names, modality=modality, is_item=sentence.is_item, fits=fits, most_words=most_words,
@@ -188,7 +188,7 @@ def _sentence(
     )
 
 
-def _body(readings: Sequence[Reading], name: str, modality: str) -> Body:
+def _body(readings: Sequence[SentenceReading], name: str, modality: str) -> BodyPart:
     """The part of the body that the name speaks of, else the one that the text has most words of; the modality's first in doubt."""
     bodies = language().bodies[modality]
     text = " ".join(
@@ -198,7 +198,7 @@ def _body(readings: Sequence[Reading], name: str, modality: str) -> Body:
     return max(named or bodies, key=lambda body: len(body.words.findall(text)))
 
 
-def _confusables(readings: Sequence[Reading], names: Names, modality: str) -> Iterator[Confusable]:
+def _confusables(readings: Sequence[SentenceReading], names: Names, modality: str) -> Iterator[Confusable]:
     """Findings of the catalogue, of this modality, that sentences on what looks alike name."""
     said = "; ".join(reading.sentence.text for reading in readings if reading.role == "differential")
     for concept in concepts().values():

@@ -14,7 +14,7 @@ from medkt.concepts.lint import errors_of
 from medkt.concepts.prose.clauses import (
     LEAST_LOOK,
     MOST_WORDS,
-    LeftOut,
+    Omission,
     captions_of,
     is_clearly_look,
     joined,
@@ -38,7 +38,7 @@ _SUBJECTLESS = re.compile(r"^(?:and|but|or)\s+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Captioned:
+class CaptionDraft:
     """One caption made from a sentence.
 
     Attributes:
@@ -73,7 +73,7 @@ def rewritten(
     fits: Callable[[str], bool] | None = None,
     most_words: int = MOST_WORDS,
     is_mixed: bool = False,
-) -> tuple[tuple[Captioned, ...], tuple[LeftOut, ...]]:
+) -> tuple[tuple[CaptionDraft, ...], tuple[Omission, ...]]:
     """The captions of a sentence that says what is seen, and what of it is left out.
 
     Args:
@@ -87,15 +87,15 @@ def rewritten(
     """
     plain, aside = _plainly(text)
     kept, out = kept_of(parts_of(plain), names=names.all, modality=modality, is_mixed=is_mixed)
-    made: list[Captioned] = []
+    made: list[CaptionDraft] = []
     left = [*out, *aside]
     for group in captions_of(kept, most_words):
         caption = _caption(joined(group), names, modality, most_words, fits, is_item=is_item)
         if isinstance(caption, str):
-            left.append(LeftOut(text=joined(group), reason=caption))
+            left.append(Omission(text=joined(group), reason=caption))
             continue
         if caption.cut:
-            left.append(LeftOut(text=caption.cut, reason="more than an encoder reads"))
+            left.append(Omission(text=caption.cut, reason="more than an encoder reads"))
         if all(caption.look != other.look for other in made):
             made.append(caption)
     return tuple(made), tuple(left)
@@ -107,11 +107,11 @@ def holds_look(text: str) -> bool:
     return len(parts) > 1 and any(is_clearly_look(part.text) for part in parts)
 
 
-def _plainly(text: str) -> tuple[str, tuple[LeftOut, ...]]:
+def _plainly(text: str) -> tuple[str, tuple[Omission, ...]]:
     """Without brackets, quotes, and words of how often and how surely."""
-    aside: list[LeftOut] = []
+    aside: list[Omission] = []
     while found := _BRACKETS.search(text):  # the inner ones first
-        aside.append(LeftOut(text=found.group().strip(), reason="in brackets"))
+        aside.append(Omission(text=found.group().strip(), reason="in brackets"))
         text = text[: found.start()] + text[found.end() :]
     said = _STRAY.sub(" ", _QUOTES.sub("", text)).rstrip(" .!?")
     said = re.sub(r"[<>=~±]\s*(?=\d)", "", said)
@@ -134,7 +134,7 @@ def _plainly(text: str) -> tuple[str, tuple[LeftOut, ...]]:
 
 def _caption(
     text: str, names: Names, modality: str, most_words: int, fits: Callable[[str], bool] | None, *, is_item: bool
-) -> Captioned | str:
+) -> CaptionDraft | str:
     """The caption, or why there is none."""
     look, kind = look_of(text, names, modality, is_item=is_item)
     look = re.sub(r"\s+,", ",", look).strip(" ,;:")
@@ -155,7 +155,7 @@ def _caption(
     told = tuple(name for name in TOLD if name in found)
     of_kind = re.match(kind_subject(), text, re.IGNORECASE) is not None
     of_whole = not of_kind and (kind == "is" or re.match(rf"^{own_subject(names)}\b", look, re.IGNORECASE) is not None)
-    return Captioned(look=look, joined=whole, kind=kind, told=told, of_whole=of_whole, cut=cut)
+    return CaptionDraft(look=look, joined=whole, kind=kind, told=told, of_whole=of_whole, cut=cut)
 
 
 def _nameless(look: str, names: Names) -> str:

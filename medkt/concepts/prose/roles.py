@@ -39,7 +39,7 @@ _DEFINITION = r"^(?:(?:a|an|the|most|primary)\s+)*{name}(?:s|es)?\b[^.]{{0,60}}?
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class SentenceReading:
     """One sentence read.
 
     Attributes:
@@ -53,7 +53,7 @@ class Reading:
     weights: Mapping[SentenceRole, int]
 
 
-def read_roles(sentences: Sequence[Sentence], *, names: Sequence[str], modality: str) -> tuple[Reading, ...]:
+def read_roles(sentences: Sequence[Sentence], *, names: Sequence[str], modality: str) -> tuple[SentenceReading, ...]:
     """The role of every sentence, in the order of the text.
 
     Args:
@@ -61,10 +61,10 @@ def read_roles(sentences: Sequence[Sentence], *, names: Sequence[str], modality:
         names: of the finding; a sentence that begins "NAME is" at the head of the text defines it.
         modality: "cxr", "ct", "mri" or "ultrasound": what is seen in others is set aside.
     """
-    readings: list[Reading] = []
+    readings: list[SentenceReading] = []
     for number, sentence in enumerate(sentences):
         if len(sentence.text) > LONGEST_SENTENCE:
-            readings.append(Reading(sentence=sentence, role="other", weights={}))
+            readings.append(SentenceReading(sentence=sentence, role="other", weights={}))
             continue
         weights = _weights(sentence.text, modality)
         _add_context(weights, sentence, readings[-1] if readings else None, modality)
@@ -76,7 +76,7 @@ def read_roles(sentences: Sequence[Sentence], *, names: Sequence[str], modality:
         if role == "seen" and not _affirms(sentence.text):
             role = "denied"
         shown = {one: weight for one, weight in weights.items() if weight}
-        readings.append(Reading(sentence=sentence, role=role, weights=shown))
+        readings.append(SentenceReading(sentence=sentence, role=role, weights=shown))
     return tuple(readings)
 
 
@@ -124,7 +124,9 @@ def _weights(text: str, modality: str) -> dict[SentenceRole, int]:
     return weights
 
 
-def _add_context(weights: dict[SentenceRole, int], sentence: Sentence, before: Reading | None, modality: str) -> None:
+def _add_context(
+    weights: dict[SentenceRole, int], sentence: Sentence, before: SentenceReading | None, modality: str
+) -> None:
     """What the heading and the sentence before say of this one."""
     way = first_way(sentence.heading, modality) if sentence.heading else ""
     if way and way != modality:

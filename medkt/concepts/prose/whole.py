@@ -12,7 +12,7 @@ from medkt.concepts.lexicon import attributes_in
 from medkt.concepts.lint import errors_of
 from medkt.concepts.prose.clauses import MOST_WORDS
 from medkt.concepts.prose.names import Names
-from medkt.concepts.prose.rewriting import LOOKS, TOLD, Captioned
+from medkt.concepts.prose.rewriting import LOOKS, TOLD, CaptionDraft
 
 # parts of every finding: what is said of them is said of it
 _OWN_PART = re.compile(
@@ -24,7 +24,7 @@ _HAS = re.compile(r"^the lesions?\s+(?:has|have)\s+", re.IGNORECASE)
 
 
 def whole_look(
-    captions: Sequence[Captioned], *, names: Names, modality: str, fits: Callable[[str], bool] | None = None,
+    captions: Sequence[CaptionDraft], *, names: Names, modality: str, fits: Callable[[str], bool] | None = None,
     most_words: int = MOST_WORDS,
 ) -> str:  # fmt: skip
     """One caption from those of a text, in its order; the one that tells most where nothing can be added.

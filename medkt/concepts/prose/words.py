@@ -87,7 +87,7 @@ def _cues(weights: Mapping[int, list[str]]) -> Cues:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Body:
+class BodyPart:
     """A part of the body: what a prompt calls an image of it, the window in which it shows, and the words that name it."""
 
     name: str
@@ -112,7 +112,7 @@ class Language:
     languages: Mapping[str, frozenset[str]]
     stands_for: tuple[str, ...]
     plain: re.Pattern[str]
-    bodies: Mapping[str, tuple[Body, ...]]
+    bodies: Mapping[str, tuple[BodyPart, ...]]
 
 
 @cache
@@ -127,10 +127,10 @@ def language() -> Language:
     )  # fmt: skip
 
 
-def _bodies(raw: Mapping[str, Mapping[str, Any]]) -> Iterator[Body]:
+def _bodies(raw: Mapping[str, Mapping[str, Any]]) -> Iterator[BodyPart]:
     for name, body in raw.items():
         words = pattern_of(body["words"])
-        yield Body(name=name, picture=body["picture"], window=body.get("window", ""), words=words)
+        yield BodyPart(name=name, picture=body["picture"], window=body.get("window", ""), words=words)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from medkt.errors import OutputError
 from medkt.io.atomic import write_atomically
-from medkt.report.run.volumes import Bytes, ShownLayers, ShownVolume, nifti_bytes
+from medkt.report.run.volumes import Bytes, LayerView, VolumeView, nifti_bytes
 from medkt.spatial import Geometry, planes_of
 
 LIBRARY = ("niivue.min.js", "niivue.LICENSE.txt")
@@ -84,19 +84,19 @@ class ViewerFiles:
         """How the page names a file of the folder."""
         return f"{quote(self.path.name)}/{quote(name)}"
 
-    def add_study(self, key: str, shown: ShownVolume) -> str:
+    def add_study(self, key: str, shown: VolumeView) -> str:
         """Write an image with its reference; gives the name of the script."""
         layers = {"image": shown.image, "reference": shown.reference}
         return self._write_voxels(f"volume-{key}.js", layers, shown.geometry)
 
-    def add_layers(self, key: str, arm: str, shown: ShownVolume, layers: ShownLayers) -> str:
+    def add_layers(self, key: str, arm: str, shown: VolumeView, layers: LayerView) -> str:
         """Write what one run found of it; gives the name of the script."""
         held = {"mask": layers.mask, "saliency": layers.saliency}
         there = {name: values for name, values in held.items() if values is not None}
         name = "-".join(filter(None, ("found", arm.lower(), key)))
         return self._write_voxels(f"{name}.js", there, shown.geometry)
 
-    def case_volume(self, scripts: tuple[str, ...], shown: ShownVolume, layers: ShownLayers) -> CaseVolume:
+    def case_volume(self, scripts: tuple[str, ...], shown: VolumeView, layers: LayerView) -> CaseVolume:
         """What the page says of a case whose scripts are written."""
         size = sum((self.path / name).stat().st_size for name in scripts)
         return CaseVolume(
@@ -116,7 +116,7 @@ class ViewerFiles:
         write_atomically(self.path / name, lambda path: path.write_bytes(content))
 
 
-def _facts(scripts: tuple[str, ...], shown: ShownVolume, layers: ShownLayers) -> dict[str, Any]:
+def _facts(scripts: tuple[str, ...], shown: VolumeView, layers: LayerView) -> dict[str, Any]:
     return {
         "parts": scripts,
         "layers": ["image", *_overlays(layers)],
@@ -135,13 +135,13 @@ def _plane_names(geometry: Geometry) -> list[str]:
     )
 
 
-def _overlays(layers: ShownLayers) -> list[str]:
+def _overlays(layers: LayerView) -> list[str]:
     """Those that there are, the lowest first."""
     there = {"saliency": layers.saliency is not None, "mask": layers.mask is not None, "reference": True}
     return [name for name, is_there in there.items() if is_there]
 
 
-def _words(shown: ShownVolume, layers: ShownLayers) -> str:
+def _words(shown: VolumeView, layers: LayerView) -> str:
     said = [f"Shown as the run saw it, {shown.window}, in 256 greys."]
     if max(shown.steps) > 1:
         blocks = " x ".join(map(str, shown.steps))

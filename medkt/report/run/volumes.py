@@ -26,11 +26,11 @@ LONGEST_SIDE = 256  # voxels of what is shown
 BRIGHTEST = 255
 _OWN = MaskChoice(labels=(1,))  # a run's own NIfTI mask holds 1
 Bytes = UInt8[np.ndarray, "coarse_slices coarse_rows coarse_columns"]
-Kind = Literal["image", "inside", "highest"]
+LayerKind = Literal["image", "inside", "highest"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ShownVolume:
+class VolumeView:
     """An image and what lies over it, on one grid.
 
     Attributes:
@@ -51,8 +51,8 @@ class ShownVolume:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ShownLayers:
-    """What a run found, on the grid of a `ShownVolume`.
+class LayerView:
+    """What a run found, on the grid of a `VolumeView`.
 
     Attributes:
         mask: how much of each voxel the run's mask covers, 0 to 255; None where the run wrote none.
@@ -65,7 +65,7 @@ class ShownLayers:
     start: tuple[int, int, int]
 
 
-def show_study(image: Image, case: Case, record: StudyRecord, concept: str, *, window: str | None) -> ShownVolume:
+def show_study(image: Image, case: Case, record: StudyRecord, concept: str, *, window: str | None) -> VolumeView:
     """The image and its reference, as the run looked at it.
 
     Args:
@@ -84,13 +84,13 @@ def show_study(image: Image, case: Case, record: StudyRecord, concept: str, *, w
     steps = steps_of(whole.shape)
     shown, description = _grey(image, domain(record.domain), window, finding_in(record, concept).window)
     reference = reference_mask(case, image=image).values
-    return ShownVolume(
+    return VolumeView(
         image=coarse(shown, steps, "image"), reference=coarse(reference, steps, "inside"),
         geometry=coarse_geometry(whole, steps), steps=steps, whole=whole, window=description,
     )  # fmt: skip
 
 
-def show_layers(shown: ShownVolume, image: Image, folder: Path, record: StudyRecord, concept: str) -> ShownLayers:
+def show_layers(shown: VolumeView, image: Image, folder: Path, record: StudyRecord, concept: str) -> LayerView:
     """The mask and the saliency map that a run wrote of a case.
 
     Args:
@@ -114,7 +114,7 @@ def show_layers(shown: ShownVolume, image: Image, folder: Path, record: StudyRec
     )
     mapped = next((files[kind] for kind in ("saliency", "saliency_nrrd", "saliency_mha") if kind in files), None)
     saliency = _saliency(folder / mapped, shown) if mapped else None
-    return ShownLayers(mask=mask, saliency=saliency, start=_start(shown, mask, record, finding))
+    return LayerView(mask=mask, saliency=saliency, start=_start(shown, mask, record, finding))
 
 
 def nifti_bytes(values: Bytes, geometry: Geometry) -> bytes:
@@ -146,7 +146,7 @@ def coarse_geometry(geometry: Geometry, steps: tuple[int, int, int]) -> Geometry
     return replace(geometry, affine=affine, shape=(slices, rows, columns))
 
 
-def coarse(values: Voxels, steps: tuple[int, int, int], kind: Kind) -> Bytes:
+def coarse(values: Voxels, steps: tuple[int, int, int], kind: LayerKind) -> Bytes:
     """Blocks of voxels as one voxel each.
 
     Args:
@@ -179,7 +179,7 @@ def _grey(image: Image, kind: Domain, window: str | None, named: str) -> tuple[B
     return shown, intensity.description
 
 
-def _saliency(path: Path, shown: ShownVolume) -> Bytes:
+def _saliency(path: Path, shown: VolumeView) -> Bytes:
     stored = read_image(path)
     # NIfTI knows neither pixels nor frames of reference
     shown.whole.require_same_grid(replace(stored.geometry, unit=shown.whole.unit), what=f"saliency map {path.name}")
@@ -187,7 +187,7 @@ def _saliency(path: Path, shown: ShownVolume) -> Bytes:
     return coarse(np.ceil(BRIGHTEST * np.clip(stored.values / highest, 0, 1)).astype(np.uint8), shown.steps, "highest")
 
 
-def _start(shown: ShownVolume, mask: Bytes | None, record: StudyRecord, finding: FindingRecord) -> tuple[int, int, int]:
+def _start(shown: VolumeView, mask: Bytes | None, record: StudyRecord, finding: FindingRecord) -> tuple[int, int, int]:
     """In the plane with the highest score, which the overlay shows too; there where the mask or the reference is."""
     axis = record.slice_axis
     layers = [layer for layer in (mask, shown.reference) if layer is not None]

@@ -3,10 +3,10 @@
 import pytest
 
 from medkt.concepts.prose.names import names_of
-from medkt.concepts.prose.rewriting import Captioned, holds_look, rewritten
+from medkt.concepts.prose.rewriting import CaptionDraft, holds_look, rewritten
 
 
-def captions(text: str, *, name: str = "Zeller cyst", modality: str = "ct", **given: bool) -> tuple[Captioned, ...]:
+def captions(text: str, *, name: str = "Zeller cyst", modality: str = "ct", **given: bool) -> tuple[CaptionDraft, ...]:
     return rewritten(text, names=names_of(name, text), modality=modality, **given)[0]
 
 

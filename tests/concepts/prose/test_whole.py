@@ -1,13 +1,13 @@
 """The first caption: what several sentences say of the whole finding."""
 
 from medkt.concepts.prose.names import names_of
-from medkt.concepts.prose.rewriting import Captioned, rewritten
+from medkt.concepts.prose.rewriting import CaptionDraft, rewritten
 from medkt.concepts.prose.whole import whole_look
 
 NAMES = names_of("Zeller cyst", "")
 
 
-def captions(*sentences: str) -> list[Captioned]:
+def captions(*sentences: str) -> list[CaptionDraft]:
     return [one for text in sentences for one in rewritten(text, names=NAMES, modality="ct")[0]]
 
 

@@ -16,7 +16,7 @@ from medkt.io import read_image
 from medkt.report.run.case_record import finding_in, is_volume, record_of
 from medkt.report.run.volumes import (
     Bytes,
-    ShownVolume,
+    VolumeView,
     coarse,
     coarse_geometry,
     nifti_bytes,
@@ -47,9 +47,9 @@ def _image(shape: tuple[int, int, int]) -> Image:
     return Image(values=np.zeros(shape, np.int16), geometry=_geometry(shape))
 
 
-def _shown(reference: Bytes, steps: tuple[int, int, int] = (1, 1, 1)) -> ShownVolume:
+def _shown(reference: Bytes, steps: tuple[int, int, int] = (1, 1, 1)) -> VolumeView:
     geometry = _geometry(reference.shape)
-    return ShownVolume(
+    return VolumeView(
         image=np.zeros_like(reference), reference=reference, geometry=geometry, steps=steps, whole=geometry, window=""
     )
 
