@@ -18,8 +18,8 @@ from torch.nn import functional
 
 from medkt.errors import InputError, NumericalError, SettingsError
 from medkt.models.encoder import DualEncoder
-from medkt.saliency.directions import leads
 from medkt.progress import Progress
+from medkt.saliency.directions import leads
 from medkt.saliency.explain import prepare_plane
 from medkt.saliency.phrases import phrase_scores
 from medkt.saliency.targets import ConceptTexts, embed_targets, embed_texts
