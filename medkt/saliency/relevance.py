@@ -48,7 +48,7 @@ class RelevanceSettings:
 
     def __post_init__(self) -> None:
         if self.use not in get_args(RelevanceUse):
-            raise SettingsError(f"unknown relevance {self.use!r}; known: {', '.join(get_args(Use))}")
+            raise SettingsError(f"unknown relevance {self.use!r}; known: {', '.join(get_args(RelevanceUse))}")
         if self.contrast < 0:
             raise SettingsError(f"relevance: contrast is 0 or more, got {self.contrast}")
         if self.power < 0:
