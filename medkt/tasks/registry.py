@@ -1,21 +1,26 @@
 """The tasks by name, and which of them a run is of. They are loaded when they are asked for."""
 
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from medkt.errors import SettingsError, UnknownNameError
+from medkt.doors import Door
+from medkt.errors import SettingsError
 from medkt.runs.folder import RunFolder
 from medkt.tasks.base import Task
 
-TASKS = {
-    "segment": "medkt.tasks.segment.task",
-    "masks": "medkt.tasks.masks.task",
-    "classify": "medkt.tasks.classify.task",
-    "retrieve": "medkt.tasks.retrieve",
-}
-"""Name -> the module whose TASK it is."""
+TASKS: Door[Task] = Door(
+    group="medkt.tasks",
+    what="task",
+    kind="medkt.tasks.base:Task",
+    own={
+        "segment": "medkt.tasks.segment.task:TASK",
+        "masks": "medkt.tasks.masks.task:TASK",
+        "classify": "medkt.tasks.classify.task:TASK",
+        "retrieve": "medkt.tasks.retrieve:TASK",
+    },
+)
+"""By name; packages add theirs by entry points."""
 
 _RECORDED = {"classification": "classify", "retrieval": "retrieve"}  # what records call them
 
@@ -26,10 +31,7 @@ def task_named(name: str) -> Task:
     Raises:
         UnknownNameError: there is none of this name; lists those there are.
     """
-    if name not in TASKS:
-        raise UnknownNameError(f"no task is called {name!r}; known are: {', '.join(TASKS)}")
-    found: Task = import_module(TASKS[name]).TASK
-    return found
+    return TASKS[name]
 
 
 def task_of(record: Mapping[str, Any]) -> Task:

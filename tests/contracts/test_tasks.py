@@ -177,9 +177,9 @@ def test_a_search_needs_sentences(cohort: Path, tmp_path: Path) -> None:
 
 
 def test_tasks_that_are_not_there(tmp_path: Path) -> None:
-    with pytest.raises(UnknownNameError, match="known are: segment, masks, classify, retrieve"):
+    with pytest.raises(UnknownNameError, match="known: segment, masks, classify, retrieve"):
         task_named("caption")
-    with pytest.raises(UnknownNameError, match="no task is called 'caption'"):
+    with pytest.raises(UnknownNameError, match="no task 'caption'"):
         task_of({"identity": {"task": "caption"}})
     with pytest.raises(SettingsError, match="say which cases"):
         _ = CaseSource().table
