@@ -11,6 +11,7 @@ from adding import added, fixture_package
 from PIL import Image as Picture
 
 import medkt
+from medkt.audit.exam import Counts
 from medkt.cli.main import main
 from medkt.config import resolve
 from medkt.datasets import write_manifest
@@ -141,10 +142,13 @@ def test_a_record_of_another_family_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_learn_with_an_added_encoder_and_evaluate_what_it_finds(
-    studies: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_learn_with_an_added_encoder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MEDKT_CACHE", str(tmp_path / "inversions"))
+    few = Counts(finding=2, others=2, normal=2, known=1)
+    for place in ("medkt.audit.exam", "medkt.asking.choose", "medkt.asking.calibration"):
+        monkeypatch.setattr(f"{place}.COUNTS", few)
     package = tmp_path / "phyllodes.medkt"
     learn = [
         "learn",
@@ -158,9 +162,15 @@ def test_learn_with_an_added_encoder_and_evaluate_what_it_finds(
     ]
     assert main([*learn, *QUICK, "--json"]) == 0
     capsys.readouterr()
-    assert medkt.read_package(package).base_name == "fixture-encoder"
+    assert medkt.read_package(package).base.name == "fixture-encoder"
+
+
+@pytest.mark.slow
+def test_a_run_with_everything_that_a_package_adds_is_evaluated(
+    studies: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     manifest = build_manifest("sidecar", studies, concept="a round bright mass")
-    write_manifest(manifest, tmp_path / "manifest.csv")
+    write_manifest(manifest.cases, tmp_path / "manifest.csv")
     run = tmp_path / "run"
     batch = [
         "batch",
