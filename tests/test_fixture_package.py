@@ -169,7 +169,7 @@ def test_learn_with_an_added_encoder(
 def test_a_run_with_everything_that_a_package_adds_is_evaluated(
     studies: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    manifest = build_manifest("sidecar", studies, concept="a round bright mass")
+    manifest = build_manifest("sidecar", studies, concept='"a round bright mass"')
     write_manifest(manifest.cases, tmp_path / "manifest.csv")
     run = tmp_path / "run"
     batch = [
