@@ -1,6 +1,5 @@
 """A package that adds one of each: it segments, learns and is evaluated as medkt's own do."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,6 @@ import medkt
 from medkt.audit.exam import Counts
 from medkt.cli.main import main
 from medkt.config import resolve
-from medkt.datasets import write_manifest
 from medkt.datasets.builders import LAYOUTS, build_manifest
 from medkt.domains import domain
 from medkt.errors import ExtensionError, SettingsError, UnknownNameError, UnsupportedError
@@ -163,29 +161,6 @@ def test_learn_with_an_added_encoder(
     assert main([*learn, *QUICK, "--json"]) == 0
     capsys.readouterr()
     assert medkt.read_package(package).base.name == "fixture-encoder"
-
-
-@pytest.mark.slow
-def test_a_run_with_everything_that_a_package_adds_is_evaluated(
-    studies: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    manifest = build_manifest("sidecar", studies, concept='"a round bright mass"')
-    write_manifest(manifest.cases, tmp_path / "manifest.csv")
-    run = tmp_path / "run"
-    batch = [
-        "batch",
-        "--manifest",
-        str(tmp_path / "manifest.csv"),
-        "-o",
-        str(run),
-        "--model",
-        "fixture-encoder",
-        "--json",
-    ]
-    assert main([*batch, "--set", "saliency.method.name=brightness"]) == 0
-    capsys.readouterr()
-    assert main(["evaluate", str(run), "-o", str(tmp_path / "evaluated"), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)
 
 
 def test_an_encoder_of_a_family_that_nobody_tells_cannot_be_fine_tuned() -> None:
