@@ -26,7 +26,7 @@ SENTENCES: Mapping[str, str] = {
     "unreadable": "a file is damaged, cut off or not of the kind that its name says",
     "incomplete": "a part of the input is empty, cut, unreadable or not there",
     "unsupported": "a file is sound but holds something that medkt does not handle",
-    "ambiguous": "holds several series or volumes; name one in the manifest's column series or volume",
+    "ambiguous": "can be read in several ways; say which in the manifest's column series, volume or modality",
     "geometry": "the voxels have no usable place",
     "other-grid": "the image and its reference, or its prediction, do not lie on one grid",
     "settings": "a setting does not fit this study",
