@@ -40,9 +40,31 @@ def _studies(work: Path) -> Iterator[list[str]]:
     for finding in FINDINGS:
         for number in (1, 2, 3):
             form = "dicom" if number == 2 else "nifti"
-            yield ["phantom", "--finding", finding, "--seed", str(number), "--format", form, "-o", f"{finding}_{number}"]
+            yield [
+                "phantom",
+                "--finding",
+                finding,
+                "--seed",
+                str(number),
+                "--format",
+                form,
+                "-o",
+                f"{finding}_{number}",
+            ]
     for domain in ("cxr", "ct", "mri", "ultrasound"):
-        yield ["phantom", "--finding", "none", "--domain", domain, "--seed", "9", "--format", "nifti", "-o", f"normal_{domain}"]
+        yield [
+            "phantom",
+            "--finding",
+            "none",
+            "--domain",
+            domain,
+            "--seed",
+            "9",
+            "--format",
+            "nifti",
+            "-o",
+            f"normal_{domain}",
+        ]
 
 
 STEPS: tuple[tuple[str, list[str]], ...] = (
@@ -105,10 +127,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 def record(out: Path, root: Path, only: Sequence[str] | None) -> None:
     """Every step in one folder, its stdout beside its files."""
     out.mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, "PYTHONPATH": str(root), "MEDKT_HOME": str(out.resolve() / "home"), "OMP_NUM_THREADS": "1", "COLUMNS": "100"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(root),
+        "MEDKT_HOME": str(out.resolve() / "home"),
+        "OMP_NUM_THREADS": "1",
+        "COLUMNS": "100",
+    }
 
     def step(name: str, arguments: list[str]) -> None:
-        done = subprocess.run([*MEDKT, *arguments], cwd=out, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [*MEDKT, *arguments], cwd=out, env=environment, capture_output=True, text=True, check=False
+        )
         said = f"exit code {done.returncode}\n{done.stdout}"
         (out / f"{name}.out").write_text(said, encoding="utf-8")
         (out / f"{name}.err").write_text(done.stderr, encoding="utf-8")
@@ -127,7 +157,9 @@ def _image(out: Path, word: str) -> str:
     if not word.endswith("/{image}"):
         return word
     folder = out / word.removesuffix("/{image}")
-    return str(next(path for path in sorted(folder.iterdir()) if path.name.startswith(("image", "series"))).relative_to(out))
+    return str(
+        next(path for path in sorted(folder.iterdir()) if path.name.startswith(("image", "series"))).relative_to(out)
+    )
 
 
 def _tables(out: Path) -> None:
@@ -146,10 +178,18 @@ def _tables(out: Path) -> None:
             })  # fmt: skip
     rows[-1]["image"] = "absent.nii.gz"
     _write(out / "cases.csv", rows)
-    classes = [{"case_id": row["case_id"], "image": row["image"], "class_name": row["concept"], "modality": "cxr"} for row in rows if row["concept"] in ("cxr_nodule",)]
-    classes += [{"case_id": "normal", "image": _image(out, "normal_cxr/{image}"), "class_name": "cxr_mass", "modality": "cxr"}]
+    classes = [
+        {"case_id": row["case_id"], "image": row["image"], "class_name": row["concept"], "modality": "cxr"}
+        for row in rows
+        if row["concept"] in ("cxr_nodule",)
+    ]
+    classes += [
+        {"case_id": "normal", "image": _image(out, "normal_cxr/{image}"), "class_name": "cxr_mass", "modality": "cxr"}
+    ]
     _write(out / "classes.csv", classes)
-    normals = [{"case_id": f"n{number}", "image": _image(out, "normal_cxr/{image}"), "modality": "cxr"} for number in range(1)]
+    normals = [
+        {"case_id": f"n{number}", "image": _image(out, "normal_cxr/{image}"), "modality": "cxr"} for number in range(1)
+    ]
     for number in range(20):
         folder = f"normals/{number}"
         subprocess.run([*MEDKT, "phantom", "--finding", "none", "--domain", "cxr", "--seed", str(100 + number), "--format", "nifti", "-q", "-o", folder],
@@ -163,7 +203,9 @@ def _tables(out: Path) -> None:
             shutil.copy(out / row["reference"], out / "true" / f"{row['case_id']}.nii.gz")
             mask = nibabel.load(out / row["reference"])
             moved = np.roll(np.asarray(mask.dataobj), 2, axis=0)
-            nibabel.save(nibabel.Nifti1Image(moved, mask.affine, mask.header), out / "mine" / f"{row['case_id']}.nii.gz")
+            nibabel.save(
+                nibabel.Nifti1Image(moved, mask.affine, mask.header), out / "mine" / f"{row['case_id']}.nii.gz"
+            )
 
 
 def _write(path: Path, rows: list[dict[str, str]]) -> None:
@@ -178,7 +220,9 @@ def _write(path: Path, rows: list[dict[str, str]]) -> None:
 
 def compare(before: Path, after: Path, *, lines: int) -> int:
     """Prints what differs; 0 where nothing does."""
-    names = sorted({path.relative_to(folder) for folder in (before, after) for path in folder.rglob("*") if path.is_file()})
+    names = sorted(
+        {path.relative_to(folder) for folder in (before, after) for path in folder.rglob("*") if path.is_file()}
+    )
     same, bytes_same, other = 0, 0, list[str]()
     for name in names:
         one, two = before / name, after / name
@@ -191,7 +235,9 @@ def compare(before: Path, after: Path, *, lines: int) -> int:
         elif (texts := [as_text(path) for path in (one, two)])[0] == texts[1]:
             same += 1
         else:
-            told = difflib.unified_diff(texts[0].splitlines(), texts[1].splitlines(), "before", "after", lineterm="", n=0)
+            told = difflib.unified_diff(
+                texts[0].splitlines(), texts[1].splitlines(), "before", "after", lineterm="", n=0
+            )
             other.append("\n    ".join([f"{name}: differs", *list(told)[2 : 2 + lines]]))
     print("\n".join(other))
     print(f"{same} files the same, {bytes_same} of them byte for byte; {len(other)} differ")
@@ -232,7 +278,9 @@ def _json(path: Path) -> str:
 
 
 def _json_lines(path: Path) -> str:
-    return "\n".join(json.dumps(_steady(json.loads(line))) for line in path.read_text(encoding="utf-8").splitlines() if line)
+    return "\n".join(
+        json.dumps(_steady(json.loads(line))) for line in path.read_text(encoding="utf-8").splitlines() if line
+    )
 
 
 def _out(path: Path) -> str:
@@ -288,7 +336,12 @@ def _package(path: Path) -> str:
         parts = []
         for name in sorted(held.namelist()):
             body = held.read(name)
-            parts += [name, json.dumps(_steady(json.loads(body)), indent=1) if name.endswith(".json") else hashlib.sha256(body).hexdigest()]
+            parts += [
+                name,
+                json.dumps(_steady(json.loads(body)), indent=1)
+                if name.endswith(".json")
+                else hashlib.sha256(body).hexdigest(),
+            ]
     return "\n".join(parts)
 
 

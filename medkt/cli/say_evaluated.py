@@ -53,6 +53,6 @@ def _say_comparison(found: "EvaluateResult", compared: "RunsCompared", *, as_jso
 
 
 def _is_label_tuned(preset: str) -> bool:
-    from medkt.report.write import LABEL_TUNED
+    from medkt.datasets.protocol import LABEL_TUNED
 
     return preset in LABEL_TUNED

@@ -10,10 +10,11 @@
 or all of it, with the presence decision and several concepts at once: `medkt.segment("case_007/", concepts=["cxr_nodule"])`.
 """
 
+from medkt.facts import EncoderFacts, ModelFacts
 from medkt.pipeline.classification import Classification, ConceptScore, classify
 from medkt.pipeline.load import load_segmenter, resolve_device
 from medkt.pipeline.look import PlaneSelection, View, look_at
-from medkt.pipeline.result import EncoderFacts, FindingResult, ModelFacts, StudyResult, score_finding
+from medkt.pipeline.result import FindingResult, StudyResult, score_finding
 from medkt.pipeline.run import Pipeline
 from medkt.pipeline.steps import explain, mask_from, prompts_from
 from medkt.pipeline.study import Study, StudyRules, settled, study_of

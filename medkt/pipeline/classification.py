@@ -15,6 +15,7 @@ from medkt.concepts.meaning import RefusalCode
 from medkt.concepts.phrases import affirmed
 from medkt.domains import Domain
 from medkt.errors import InputError, NumericalError, SettingsError
+from medkt.facts import EncoderFacts, TaughtFacts
 from medkt.guard import default_guard
 from medkt.io import read_image
 from medkt.models.encoder import DualEncoder
@@ -22,7 +23,7 @@ from medkt.models.registry import load_encoder
 from medkt.pipeline.answer import sight_of
 from medkt.pipeline.load import resolve_device
 from medkt.pipeline.look import PlaneSelection, View, shown_plane
-from medkt.pipeline.result import EncoderFacts, encoder_facts
+from medkt.pipeline.result import encoder_facts
 from medkt.pipeline.run import Pipeline
 from medkt.pipeline.study import question_of
 from medkt.pipeline.words import require_words, wanted_in
@@ -31,7 +32,7 @@ from medkt.progress import Progress
 from medkt.saliency.targets import Asked, ConceptTexts
 from medkt.segmentation.zero_shot import ClassSettings, score_planes
 from medkt.spatial import Image
-from medkt.transfer.packages import Taught, TaughtFacts, is_package
+from medkt.transfer.packages import Taught, is_package
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

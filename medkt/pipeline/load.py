@@ -3,8 +3,8 @@
 import torch
 
 from medkt.errors import SettingsError
+from medkt.facts import ModelFacts
 from medkt.models.registry import load
-from medkt.pipeline.result import ModelFacts
 from medkt.segmentation.segmenter import Segmenter
 
 

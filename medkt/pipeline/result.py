@@ -9,6 +9,7 @@ import numpy as np
 from medkt.concepts import Concept
 from medkt.concepts.meaning import RefusalCode
 from medkt.domains import Domain
+from medkt.facts import EncoderFacts, ModelFacts, TaughtFacts
 from medkt.metrics import CaseResult, Measures, evaluate_case, measure
 from medkt.models.encoder import DualEncoder
 from medkt.pipeline.look import PlaneSelection, shown_plane
@@ -17,29 +18,9 @@ from medkt.segmentation.between import filled_between
 from medkt.segmentation.slicewise import ConceptResult, SegmentationSettings
 from medkt.shapes import Plane
 from medkt.spatial import Image, Mask, SaliencyMap
-from medkt.transfer.packages import TaughtFacts
 
 TOLERANCE_MM = 2.0  # of the boundary NSD when a result is scored
 TOLERANCE_PX = 2.0  # where the image has no spacing
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ModelFacts:
-    """Which model: its registry name, the SHA-256 of its weights ("" for generated ones), the weights' licence."""
-
-    name: str
-    digest: str
-    licence: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class EncoderFacts(ModelFacts):
-    """An encoder as it was loaded, and the learnt weights that were laid over it: one entry for each adapted encoder.
-
-    What stands in no entry's `concepts` was asked of the encoder as loaded.
-    """
-
-    taught: tuple[TaughtFacts, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -10,6 +10,7 @@ from typing import Any
 
 from medkt.concepts import Concept, Package
 from medkt.errors import InputError, NumericalError, SettingsError
+from medkt.facts import ModelFacts, TaughtFacts
 from medkt.guard import default_guard
 from medkt.io import read_image
 from medkt.io.mask_choice import MaskChoice
@@ -20,7 +21,7 @@ from medkt.pipeline.answer import StudyAnswers
 from medkt.pipeline.cover import held_to_size
 from medkt.pipeline.load import resolve_device, segmenter_with_facts
 from medkt.pipeline.look import View, shown_plane, spacing_in_mm
-from medkt.pipeline.result import ModelFacts, StudyResult, encoder_facts, finding_of, score_finding, too_small
+from medkt.pipeline.result import StudyResult, encoder_facts, finding_of, score_finding, too_small
 from medkt.pipeline.study import Study, StudyRules, study_of
 from medkt.pipeline.words import require_words, texts_of
 from medkt.presence import Guard, PresenceRule, TappingGuard
@@ -30,7 +31,7 @@ from medkt.segmentation.presence import ThresholdRule
 from medkt.segmentation.segmenter import Segmenter
 from medkt.segmentation.slicewise import ConceptResult, SegmentationSettings, segment_planes
 from medkt.spatial import Image, Mask
-from medkt.transfer.packages import Taught, TaughtFacts
+from medkt.transfer.packages import Taught
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

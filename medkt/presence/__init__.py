@@ -1,8 +1,19 @@
-"""What can be answered to "is it there": seen, not seen, no claim; who may answer, and who may hold an answer back."""
+"""What can be answered to "is it there": seen, not seen, no claim; who may answer, and who may hold an answer back.
 
-from medkt.presence.guard import AnswerGuard, Guard, PlaneGuard, Sight, Tap, TappingGuard, token_numbers
-from medkt.presence.rule import Null, PlaneScores, PresenceRule
+The states are plain words: a page reads them without loading what a guard or a rule computes with.
+"""
+
+from typing import TYPE_CHECKING
+
+from medkt.lazy import names_of
 from medkt.presence.state import NO_CLAIM, Presence, Reason, State, withheld
+
+_WHERE = {
+    **dict.fromkeys(
+        ("AnswerGuard", "Guard", "PlaneGuard", "Sight", "Tap", "TappingGuard", "token_numbers"), "medkt.presence.guard"
+    ),
+    **dict.fromkeys(("Null", "PlaneScores", "PresenceRule"), "medkt.presence.rule"),
+}
 
 __all__ = [
     "NO_CLAIM",
@@ -21,3 +32,18 @@ __all__ = [
     "token_numbers",
     "withheld",
 ]
+
+if TYPE_CHECKING:
+    from medkt.presence.guard import AnswerGuard as AnswerGuard
+    from medkt.presence.guard import Guard as Guard
+    from medkt.presence.guard import PlaneGuard as PlaneGuard
+    from medkt.presence.guard import Sight as Sight
+    from medkt.presence.guard import Tap as Tap
+    from medkt.presence.guard import TappingGuard as TappingGuard
+    from medkt.presence.guard import token_numbers as token_numbers
+    from medkt.presence.rule import Null as Null
+    from medkt.presence.rule import PlaneScores as PlaneScores
+    from medkt.presence.rule import PresenceRule as PresenceRule
+
+
+__getattr__ = names_of("medkt.presence", _WHERE, globals())

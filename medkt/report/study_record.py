@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from medkt.facts import EncoderFacts, ModelFacts, RegionResult
 from medkt.metrics import LesionMeasures
-from medkt.pipeline.result import EncoderFacts, ModelFacts
 from medkt.presence import Reason
 from medkt.presence.state import NO_CLAIM, State
 from medkt.records import RecordForm
-from medkt.segmentation.slicewise import RegionResult
 from medkt.spatial.completeness import Completeness
 
 

@@ -20,6 +20,7 @@ from medkt.about import NOT_A_MEDICAL_DEVICE, __version__, demonstration_of
 from medkt.bounds import read_note
 from medkt.calibration import Calibration, Decision
 from medkt.datasets.prompts import ORACLE
+from medkt.datasets.protocol import LABEL_TUNED
 from medkt.errors import MedktError, OutputError
 from medkt.io import write_itk_mask, write_itk_saliency, write_nifti_mask, write_png_mask, write_saliency_nifti
 from medkt.io.guard import one_line
@@ -53,8 +54,6 @@ from medkt.spatial.modality import written_modality
 RECORD = "result.json"
 ALWAYS = ("overlay.png", "report.html", "settings.yaml")
 OTHER_FILES = (*ALWAYS, WORDS_FILE)
-# presets whose numbers their authors chose on labelled images of the same data set
-LABEL_TUNED = frozenset({"medclip-samv2-brain", "medclip-samv2-breast"})
 _ITK_ENDINGS = {"nrrd": ".seg.nrrd", "mha": ".mha"}  # of masks; each has its field in `Formats`
 MOST_PANELS = 12  # rows of the picture; further findings are in the tables only
 

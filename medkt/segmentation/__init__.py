@@ -1,5 +1,6 @@
 """From a map to a mask: presence, prompts, segmenter, agreement along the axis. How the map is made is not known here."""
 
+from medkt.facts import RegionResult
 from medkt.segmentation.presence import Presence, PresenceSettings, decide_presence
 from medkt.segmentation.prompts import Prompts, PromptSettings, prompts_of
 from medkt.segmentation.sam import SamSegmenter
@@ -7,7 +8,6 @@ from medkt.segmentation.segmenter import Candidates, CandidateSettings, Embeddin
 from medkt.segmentation.slicewise import (
     ConceptResult,
     MapSettings,
-    RegionResult,
     SegmentationSettings,
     SliceResult,
     segment_planes,

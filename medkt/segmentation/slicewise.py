@@ -33,6 +33,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from medkt.errors import InputError, SettingsError
+from medkt.facts import RegionResult
 from medkt.models.encoder import DualEncoder
 from medkt.models.module import frozen
 from medkt.presence import Tap
@@ -158,23 +159,6 @@ class SegmentationSettings:
     def m2ib(self) -> M2IBSettings:
         """Those of M2IB: the method's where it makes the maps of images, else the defaults, by which words are mapped."""
         return self.saliency.method if isinstance(self.saliency.method, M2IBSettings) else M2IBSettings()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class RegionResult:
-    """One region of one slice, as it was found.
-
-    Attributes:
-        confidence: mean map value of the coarse component, in [0, 1].
-        predicted_iou: of every candidate that the segmenter gave; empty without a segmenter.
-        chosen_iou: of the candidate taken; None where the coarse mask stands in or nothing was taken.
-        how: "agrees", "coarse", "best" or "none" (see `segmenter.choose`).
-    """
-
-    confidence: float
-    predicted_iou: tuple[float, ...]
-    chosen_iou: float | None
-    how: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -19,6 +19,7 @@ from medkt.concepts import AskingRecord, Concept, Package, read_package
 from medkt.concepts.asking_record import NORMAL, RIVALS, WANTED
 from medkt.concepts.package import SUFFIX
 from medkt.errors import SettingsError, WeightsError
+from medkt.facts import TaughtFacts
 from medkt.models.encoder import DualEncoder
 from medkt.models.module import device_of
 from medkt.models.weights import weights_digest
@@ -29,25 +30,6 @@ from medkt.transfer.delta import Delta, applied, apply, from_bytes, interference
 BASE = ""
 """The route of everything that was not learnt."""
 _TOGETHER = "together"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaughtFacts:
-    """Which learnt weights answered, for the record.
-
-    Attributes:
-        concepts: ids of the concepts that were asked of them, or of the base by directions of a package.
-        packages: SHA-256 of the manifest of each package in them.
-        base_digest: SHA-256 of the base's weights, entry by entry (`transfer.weights_digest`).
-        adapted_digest: of base and differences together, with "adapted:" before it; of the base where no weight was changed.
-        ways: by which way each concept was asked, by its id; those alone that a package says so of.
-    """
-
-    concepts: tuple[str, ...]
-    packages: tuple[str, ...]
-    base_digest: str
-    adapted_digest: str
-    ways: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

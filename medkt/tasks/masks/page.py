@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from medkt.datasets.protocol import load_protocol, protocols
+from medkt.datasets.protocol import LABEL_TUNED, load_protocol, protocols
 from medkt.errors import SettingsError
 from medkt.runs.folder import RunFolder
 from medkt.statistics import BootstrapSettings
@@ -64,8 +64,6 @@ def _published(arms: Sequence[Arm]) -> tuple[tuple[Beside, ...], tuple[str, ...]
     name = next(iter(names)) if len(names) == 1 else None
     if name not in protocols() or len(set(kinds)) < len(kinds):
         return (), ()
-    from medkt.report.write import LABEL_TUNED  # loads the models' packages
-
     protocol = load_protocol(name)
     tuned = any(identity.get("preset") in LABEL_TUNED for identity in identities)
     beside = beside_published(protocol, {kind: arm.evaluation for kind, arm in zip(kinds, arms, strict=True)})
