@@ -222,6 +222,8 @@ def _under_new_names(kind: type[Any], values: Mapping[str, Any], before: Mapping
             raise SettingsError(
                 f"{old} has settings of {old}, and {group}.{field}.name is {chosen}: leave one of them out"
             )
+        if not isinstance(values[old], Mapping):
+            raise SettingsError(f"{old} has settings of its own: {old}.KEY=VALUE; got {values[old]!r}")
         build(kind_of, values[old], where=old)
         values = merge({group: {field: {"name": old, **values[old]}}}, others)
     return values

@@ -120,6 +120,14 @@ DERIVED = (
         by_hand="configs/presets/default.yaml names it as the reason for the defaults of `saliency.method` and `relevance`",
     ),
     Derived(
+        name="saliency-methods", what="the saliency methods beside one another, on phantoms and BUSI",
+        files=("evaluation/results/saliency_methods.md", "evaluation/results/saliency_methods.jsonl"),
+        commands=(
+            PYTHON + "evaluation/saliency_methods.py run --busi {data}/us/busi --roles {data}/manifest.tsv", PYTHON + "evaluation/saliency_methods.py write",
+        ), minutes=30,
+        by_hand="saliency_methods.jsonl is moved away first; docs/concepts/saliency.md repeats its figures",
+    ),
+    Derived(
         name="normals", what="what is called seen in studies without a finding; how odd a plane of a volume may be was chosen on others",
         files=("evaluation/results/normals.md", "evaluation/results/normals.jsonl", "medkt/guard/modality.py"),
         commands=(PYTHON + "evaluation/normals.py measure", PYTHON + "evaluation/normals.py table"), minutes=20,

@@ -277,7 +277,7 @@ def test_a_stopped_evaluation_of_masks_says_so_and_gives_no_statistics(
     """Before, statistics of the cases that had ended, or "holds no row", with the code of bad input."""
     states = {"pending": 4, "running": 0, "done": 0, "failed": 0}
     stopped = Summary(total=4, states=states, failures={}, stopped="terminated")
-    monkeypatch.setattr("medkt.requests.evaluate_masks.run_plan", lambda *words: stopped)
+    monkeypatch.setattr("medkt.requests.work.run_plan", lambda *words: stopped)
     words = ("evaluate", "--reference", folders[0], "--prediction", folders[1], "-o", tmp_path / "run", "-c", "lesion")
     ran = medkt(*words)
     assert (ran.code, ran.err, ran.out) == (143, "medkt: terminated; the same command goes on from here\n", "")

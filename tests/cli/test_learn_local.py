@@ -52,6 +52,7 @@ def lesions(count: int, seed: int) -> list[np.ndarray]:
     return [draw(KNOWN[n % len(KNOWN)], np.random.default_rng((seed, n)), side=128).plane for n in range(count)]
 
 
+@pytest.mark.slow
 def test_lesions_teach_and_the_card_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert learn(tmp_path, "--how", "local", "--audit", "quick") == 0
     record = json.loads(capsys.readouterr().out)
@@ -67,6 +68,7 @@ def test_lesions_teach_and_the_card_says_so(tmp_path: Path, capsys: pytest.Captu
     assert main(["concept", "verify", str(tmp_path / "x.medkt")]) == 0
 
 
+@pytest.mark.slow
 def test_studies_of_ones_own_leave_nothing_but_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = (
         "--normals", str(write(tmp_path / "normals", normals(6, 1))), "--rehearse",
@@ -84,6 +86,7 @@ def test_studies_of_ones_own_leave_nothing_but_counts(tmp_path: Path, capsys: py
         assert part.encode() not in (tmp_path / "x.medkt").read_bytes()
 
 
+@pytest.mark.slow
 def test_images_of_the_finding_are_learned_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     images = write(tmp_path / "images", lesions(3, 9))
     assert learn(tmp_path, "--images", str(images), "--audit", "none") == 0  # which is --how local

@@ -34,6 +34,7 @@ def normals(folder: Path, count: int) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_package_is_used_at_every_door(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target, study = tmp_path / "phyllodes.medkt", tmp_path / "study"
     assert main(["learn", "us_phyllodes", "--how", "text", "-o", str(target), "--keep-anyway", "--json"]) == 0

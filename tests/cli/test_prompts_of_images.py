@@ -131,5 +131,5 @@ def test_a_dry_run_counts_both_wordings(medkt: Command, manifest: Path, sentence
     )
     assert ran.code == 0, ran.err
     plan = json.loads(ran.out)
-    assert plan["settings"]["m2ib.steps"] == {"value": 2, "source": "given for this run"}
+    assert plan["settings"]["saliency.method.steps"] == {"value": 2, "source": "given for this run"}
     assert plan["seconds"]["most"] > 0

@@ -103,7 +103,7 @@ def _run(task: Task, asked: Any, plan: CasePlan, path: Path) -> Summary:
     return run_cohort(run, plan, Inline(task.runner(asked, run), run.workers), salt=SALT)
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", list(TASKS))
 def test_a_task(name: str, cohort: Path, tmp_path: Path) -> None:
     task = task_named(name)
     assert task.name == name

@@ -67,6 +67,7 @@ def rows_of(out: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in (out / "rows.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
+@pytest.mark.slow
 def test_the_whole_of_it_at_tiny_size(
     scripts: dict[str, ModuleType], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

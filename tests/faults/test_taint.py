@@ -258,6 +258,7 @@ def test_other_pictures_other_columns_and_shards(places: Path, medkt: Command) -
     assert require_untainted(written(places)) > 20
 
 
+@pytest.mark.slow
 def test_a_learning_and_an_inversion(places: Path, medkt: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of words in a file that is named after a patient: package, page, images, record, log and the cache of images."""
     monkeypatch.undo()

@@ -84,6 +84,7 @@ def test_a_sentence_about_nothing_is_not_shown_to_be_carried(encoder: SmallEncod
     assert one.asking.way == choose.USUAL
 
 
+@pytest.mark.slow
 def test_what_a_known_finding_looks_like_is_that_findings(encoder: SmallEncoder) -> None:
     cyst = load_concept("us_cyst")
     one = ask_well(encoder, told(cyst.texts("inversion")[0]), KIND, known=[cyst, load_concept("us_lipoma")])
@@ -107,6 +108,7 @@ def test_what_is_not_carried_is_not_written(tmp_path: Path, made: AskedConcept) 
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_without_an_audit_nothing_is_shown(encoder: SmallEncoder) -> None:
     one = ask_well(encoder, load_concept("us_phyllodes"), KIND, level="none")
     assert (one.verdict.answer, one.sat, one.meaning) == ("not shown", (), ())

@@ -155,6 +155,7 @@ def test_a_pool_gives_what_stands_out(encoder: SmallEncoder) -> None:
     assert right / len(found.given.images) > 0.6
 
 
+@pytest.mark.slow
 def test_a_pool_without_the_finding_is_refused(encoder: SmallEncoder) -> None:
     with pytest.raises(InputError, match="nothing stands out in the pool"):
         read_own(encoder, CONCEPT, KIND, Folders(pool=held(*mixture(30, 12))), drawn="ultrasound")

@@ -11,6 +11,7 @@ from tiny_encoder import SIDE, TinyStages, TinyViT, spec
 from torch import Tensor, nn
 from torch.nn import functional
 
+from medkt.config import resolve
 from medkt.errors import SettingsError
 from medkt.models.clip import ClipEncoder, ClipSize, build_clip
 from medkt.models.dual import spec_of
@@ -24,6 +25,7 @@ from medkt.saliency.inside import attention_kept, normed_kept
 from medkt.saliency.likeness import Likeness
 from medkt.saliency.patch_text import PatchTextSettings, features_of_patches
 from medkt.saliency.targets import Target
+from medkt.segmentation.slicewise import SegmentationSettings
 
 
 class TwoPlaces:
@@ -280,14 +282,21 @@ def test_patches_are_the_encoders_own_or_each_token_through_the_head() -> None:
         )
 
 
+def _set(name: str, **settings: str) -> SegmentationSettings:
+    sets = [f"saliency.method.name={name}", *(f"saliency.method.{key}={value}" for key, value in settings.items())]
+    return resolve(SegmentationSettings, sets=sets)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
-        lambda: GradCAMSettings(layer=-1), lambda: GradCAMSettings(target="both"), lambda: GScoreCAMSettings(channels=0),
-        lambda: GScoreCAMSettings(contrast="max"), lambda: GScoreCAMSettings(at_once=0), lambda: CheferSettings(target="x"),
+        lambda: GradCAMSettings(layer=-1), lambda: _set("gradcam", target="both"), lambda: GScoreCAMSettings(channels=0),
+        lambda: _set("gscorecam", contrast="max"), lambda: GScoreCAMSettings(at_once=0), lambda: _set("chefer", target="x"),
         lambda: PatchTextSettings(share=-0.1),
     ],
 )  # fmt: skip
 def test_settings_that_cannot_be(wrong: object) -> None:
-    with pytest.raises(SettingsError, match=r"Grad-CAM|gScoreCAM|Chefer|patches"):
+    with pytest.raises(
+        SettingsError, match=r"Grad-CAM|gScoreCAM|Chefer|patches|saliency.method.(target|contrast) is one of"
+    ):
         wrong()  # type: ignore[operator]

@@ -87,6 +87,7 @@ def test_the_texts_beside_it_change_nothing(small: SmallEncoder, pixels: Tensor)
     np.testing.assert_allclose(phrase_scores(small, pixels, ["a cyst", "no bright nodule"])[:, 1:], alone, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_what_binds_is_told_right_by_phrases(small: SmallEncoder) -> None:
     def share(row: str, ask: Sequence[float] | np.ndarray) -> float:
         return float(np.mean(np.asarray(ask) > 0))

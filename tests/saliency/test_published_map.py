@@ -14,6 +14,7 @@ from tiny_encoder import TinyViT
 from medkt.config import resolve
 from medkt.models.framing import frame_plane
 from medkt.saliency.explain import PlaneMap, published_shift_px
+from medkt.saliency.methods import SaliencySettings
 from medkt.saliency.targets import ConceptTexts
 from medkt.segmentation.slicewise import SegmentationSettings, segment_planes
 
@@ -96,4 +97,4 @@ def test_an_oblong_picture_is_told_of() -> None:
         plane, settings
     )
     assert "stretched" not in notes(square, settings)
-    assert "stretched" not in notes(plane, SegmentationSettings(m2ib=settings.m2ib))
+    assert "stretched" not in notes(plane, SegmentationSettings(saliency=SaliencySettings(method=settings.m2ib)))

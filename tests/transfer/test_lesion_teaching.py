@@ -138,6 +138,7 @@ def test_each_rival_is_taught_its_own_caption(
     assert torch.equal(images[4], normalise(material.rivals.pixels[1, 0], encoder.spec))
 
 
+@pytest.mark.slow
 def test_the_bounded_stop_stays_where_other_studies_would_take_the_name(
     encoder: SmallEncoder, material: Material
 ) -> None:

@@ -46,6 +46,7 @@ def test_the_sets_are_what_was_asked_for(prose: SimpleNamespace) -> None:
         )
 
 
+@pytest.mark.slow
 def test_the_table_is_what_the_rules_read_and_the_bar_holds(prose: SimpleNamespace) -> None:
     found = {name: [prose.run.read(one) for one in prose.texts.paragraphs(name)] for name in prose.texts.SETS}
     table = (FOLDER / "results" / "prose.md").read_text(encoding="utf-8")
@@ -56,6 +57,7 @@ def test_the_table_is_what_the_rules_read_and_the_bar_holds(prose: SimpleNamespa
         assert sum(one.errors for one in reads) == 0
 
 
+@pytest.mark.slow
 def test_what_the_captions_mean_is_what_the_page_says(prose: SimpleNamespace) -> None:
     page = (FOLDER / "results" / "meaning.md").read_text(encoding="utf-8")
     assert prose.meaning.table(load_encoder("small")) == page, "run `python evaluation/prose/meaning.py`"

@@ -68,6 +68,7 @@ def test_batches_hold_a_near_miss_for_each_image(corpus: Corpus) -> None:
     assert len(batch.image_bits) == 8
 
 
+@pytest.mark.slow
 def test_training_lowers_the_loss_and_repeats_itself(corpus: Corpus, towers: TowerSettings, tmp_path: Path) -> None:
     tokenizer = train_tokenizer(reports=200)
     made, history = train_encoder(corpus, tokenizer, SHORT, towers=towers)
