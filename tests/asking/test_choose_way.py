@@ -13,6 +13,10 @@ from medkt.domains import domain
 from medkt.models.small import load_small
 from medkt.phantom.reading import read
 
+pytestmark = (
+    pytest.mark.slow
+)  # each learns, or asks of drawn pictures, for tens of seconds; what learns elsewhere is quicker
+
 CONCEPT, KIND = load_concept("us_phyllodes"), domain("ultrasound")
 
 

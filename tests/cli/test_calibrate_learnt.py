@@ -14,7 +14,7 @@ from .inline_engine import inline
 from .small_package import write_small_package
 
 __all__ = ["inline"]
-pytestmark = pytest.mark.usefixtures("inline")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("inline")]
 
 WARD = ("--site", "ward")
 SHOWN = ("--modality", "ultrasound", *QUICK)

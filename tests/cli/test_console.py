@@ -124,6 +124,7 @@ def test_all_studies_are_done_whatever_the_console_knows(pipe: Pipe, two_studies
     assert "\x1b" not in pipe.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["ascii", "cp932"])
 def test_a_real_process_says_its_numbers(tmp_path: Path, encoding: str) -> None:
     """The dash of a table, where a metric has no value, is in none of these consoles."""

@@ -8,6 +8,10 @@ from whole_line import Command
 
 from medkt.concepts import read_concepts
 
+pytestmark = (
+    pytest.mark.slow
+)  # each learns, or asks of drawn pictures, for tens of seconds; what learns elsewhere is quicker
+
 TEXT = """\
 A zorn nodule is a benign growth of the breast.
 On ultrasound, the zorn nodule is a round, bright mass with a sharp margin in the breast. Its wall is thin.

@@ -29,6 +29,7 @@ def _few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("medkt.asking.calibration.COUNTS", Counts(finding=0, others=0, normal=3, known=1))
 
 
+@pytest.mark.slow
 def test_a_concept_becomes_a_package_and_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = tmp_path / "phyllodes.medkt"
     assert main(["learn", "us_phyllodes", "-o", str(target), *QUICK, "--keep-anyway", "--json"]) == 0

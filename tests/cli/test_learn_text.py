@@ -18,6 +18,10 @@ from medkt.phantom.study import write_study
 from medkt.pipeline.studies import StudyFolder
 from medkt.requests.learn_text import drawn_notes
 
+pytestmark = (
+    pytest.mark.slow
+)  # each learns, or asks of drawn pictures, for tens of seconds; what learns elsewhere is quicker
+
 
 @pytest.fixture(autouse=True)
 def _few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,7 +38,6 @@ def normals(folder: Path, count: int) -> Path:
     return folder
 
 
-@pytest.mark.slow
 def test_a_package_is_used_at_every_door(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target, study = tmp_path / "phyllodes.medkt", tmp_path / "study"
     assert main(["learn", "us_phyllodes", "--how", "text", "-o", str(target), "--keep-anyway", "--json"]) == 0

@@ -17,7 +17,7 @@ from .inline_engine import inline
 from .small_package import write_small_package
 
 __all__ = ["inline"]
-pytestmark = pytest.mark.usefixtures("inline")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("inline")]
 
 CHEAP = ("--set", "m2ib.steps=1", "--set", "m2ib.samples=1", "--set", "presence.gate=false", "-q")
 FEW = ("--resamples", "200")

@@ -87,6 +87,7 @@ def _published(page: Path) -> set[tuple[str, str]]:
     return {(row[1].strip(), row[5].strip()) for row in rows if row[0].strip() == "dsc"}
 
 
+@pytest.mark.slow
 def test_published_values_stand_beside_the_run_that_they_are_of(tmp_path: Path, medkt: Command) -> None:
     """The base's beside a base and those after transfer beside KT, which the run's record tells apart, not its place."""
     base, taught, again = (

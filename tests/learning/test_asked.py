@@ -20,6 +20,10 @@ from medkt.models.small import load_small
 from medkt.models.small.dual_encoder import SmallEncoder
 from medkt.models.weights import weights_digest
 
+pytestmark = (
+    pytest.mark.slow
+)  # each learns, or asks of drawn pictures, for tens of seconds; what learns elsewhere is quicker
+
 KIND = domain("ultrasound")
 
 
@@ -84,7 +88,6 @@ def test_a_sentence_about_nothing_is_not_shown_to_be_carried(encoder: SmallEncod
     assert one.asking.way == choose.USUAL
 
 
-@pytest.mark.slow
 def test_what_a_known_finding_looks_like_is_that_findings(encoder: SmallEncoder) -> None:
     cyst = load_concept("us_cyst")
     one = ask_well(encoder, told(cyst.texts("inversion")[0]), KIND, known=[cyst, load_concept("us_lipoma")])
@@ -108,7 +111,6 @@ def test_what_is_not_carried_is_not_written(tmp_path: Path, made: AskedConcept) 
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.slow
 def test_without_an_audit_nothing_is_shown(encoder: SmallEncoder) -> None:
     one = ask_well(encoder, load_concept("us_phyllodes"), KIND, level="none")
     assert (one.verdict.answer, one.sat, one.meaning) == ("not shown", (), ())

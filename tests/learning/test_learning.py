@@ -33,6 +33,10 @@ from medkt.transfer.finetune import FinetuneSettings
 from medkt.transfer.learn import learn_concept
 from medkt.transfer.learn_settings import FAST, LearnSettings
 
+pytestmark = (
+    pytest.mark.slow
+)  # each learns, or asks of drawn pictures, for tens of seconds; what learns elsewhere is quicker
+
 # as `fast`, in 32 bits: where a processor has no arithmetic of 16 bits that takes ten times as long and tests nothing else
 QUICK = replace(FAST, steps=2, dtype="float32")
 SETTINGS = LearnSettings(

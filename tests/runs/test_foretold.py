@@ -19,6 +19,10 @@ from medkt.runs.progress import Summary, expected_line
 from medkt.segmentation.slicewise import SegmentationSettings
 from medkt.tasks.segment.studies import StudyRunner, StudyRunnerFactory
 
+pytestmark = (
+    pytest.mark.slow
+)  # each learns, or asks of drawn pictures, for tens of seconds; what learns elsewhere is quicker
+
 
 def summary(pending: int, done: int = 0) -> Summary:
     states = {"pending": pending, "running": 0, "done": done, "failed": 0}
