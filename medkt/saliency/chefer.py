@@ -14,7 +14,7 @@ The weights are seen by writing attention out while the encoder runs (`inside`);
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -25,7 +25,7 @@ from medkt.domains.domain import SaliencyDefaults
 from medkt.errors import NumericalError, SettingsError
 from medkt.models.encoder import DualEncoder, TokenGrid
 from medkt.saliency.inside import attention_kept
-from medkt.saliency.likeness import Contrast, Likeness, Similarity
+from medkt.saliency.likeness import Contrast, Likeness, Similarity, require_known
 from medkt.saliency.method import Maps, MapWork, mapping, on_grid, require_asked
 from medkt.saliency.targets import Target
 
@@ -45,8 +45,7 @@ class CheferSettings:
     """How a margin joins several contrast texts: their "mean" cosine, or "logsumexp" at the encoder's logit scale."""
 
     def __post_init__(self) -> None:
-        if self.target not in get_args(Similarity) or self.contrast not in get_args(Contrast):
-            raise SettingsError(f"Chefer's relevance: unknown target {self.target!r} or contrast {self.contrast!r}")
+        require_known(self.target, self.contrast, "Chefer's relevance")
 
     def settled(self, encoder: DualEncoder, start: SaliencyDefaults) -> "CheferSettings":
         """As it is; whether the encoder has attention over all places is seen when it runs."""

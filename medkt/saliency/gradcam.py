@@ -11,7 +11,7 @@ reaches the feature, so there it is what goes into that block, as its first laye
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -20,7 +20,7 @@ from torch import Tensor
 from medkt.domains.domain import SaliencyDefaults
 from medkt.errors import SettingsError
 from medkt.models.encoder import DualEncoder
-from medkt.saliency.likeness import Contrast, Likeness, Similarity
+from medkt.saliency.likeness import Contrast, Likeness, Similarity, require_known
 from medkt.saliency.method import (
     Maps,
     MapWork,
@@ -55,8 +55,7 @@ class GradCAMSettings:
     def __post_init__(self) -> None:
         if self.layer is not None and self.layer < 0:
             raise SettingsError(f"Grad-CAM: layer is 0 or more, got {self.layer}")
-        if self.target not in get_args(Similarity) or self.contrast not in get_args(Contrast):
-            raise SettingsError(f"Grad-CAM: unknown target {self.target!r} or contrast {self.contrast!r}")
+        require_known(self.target, self.contrast, "Grad-CAM")
 
     def settled(self, encoder: DualEncoder, start: SaliencyDefaults) -> "GradCAMSettings":
         """With the encoder's layer; where a domain starts M2IB says nothing here."""

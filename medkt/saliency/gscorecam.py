@@ -12,7 +12,7 @@ What a channel hides becomes the value that normalised pixels have their zero at
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -23,7 +23,7 @@ from medkt.domains.domain import SaliencyDefaults
 from medkt.errors import SettingsError
 from medkt.models.encoder import DualEncoder
 from medkt.saliency.gradcam import weighted
-from medkt.saliency.likeness import Contrast, Likeness, Similarity
+from medkt.saliency.likeness import Contrast, Likeness, Similarity, require_known
 from medkt.saliency.method import (
     Maps,
     MapWork,
@@ -71,8 +71,7 @@ class GScoreCAMSettings:
             raise SettingsError(
                 f"gScoreCAM: layer is 0 or more and channels at least 1, got {self.layer} and {self.channels}"
             )
-        if self.target not in get_args(Similarity) or self.contrast not in get_args(Contrast):
-            raise SettingsError(f"gScoreCAM: unknown target {self.target!r} or contrast {self.contrast!r}")
+        require_known(self.target, self.contrast, "gScoreCAM")
         if self.at_once < 1:
             raise SettingsError(f"gScoreCAM: at_once is at least 1, got {self.at_once}")
 

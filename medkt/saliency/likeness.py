@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from medkt.errors import SettingsError
 from medkt.saliency.targets import Target
 
 Similarity = Literal["cosine", "margin"]
@@ -16,6 +17,16 @@ Contrast = Literal["mean", "logsumexp"]
 
 _ABSENT = -1e4  # logit of a contrast that a concept does not have; minus infinity would make the gradient NaN
 _COSINE_EPS = 1e-6  # torch.nn.CosineSimilarity as the published code of M2IB builds it
+
+
+def require_known(target: str, contrast: str, method: str) -> None:
+    """That both are words of this module.
+
+    Raises:
+        SettingsError: one is not; begins with the method.
+    """
+    if target not in get_args(Similarity) or contrast not in get_args(Contrast):
+        raise SettingsError(f"{method}: unknown target {target!r} or contrast {contrast!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

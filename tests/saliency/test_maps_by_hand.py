@@ -22,7 +22,7 @@ from medkt.saliency.chefer import CheferSettings, rollout
 from medkt.saliency.gradcam import GradCAMSettings
 from medkt.saliency.gscorecam import GScoreCAMSettings
 from medkt.saliency.inside import attention_kept, normed_kept
-from medkt.saliency.likeness import Likeness
+from medkt.saliency.likeness import Likeness, require_known
 from medkt.saliency.patch_text import PatchTextSettings, features_of_patches
 from medkt.saliency.targets import Target
 from medkt.segmentation.slicewise import SegmentationSettings
@@ -300,3 +300,10 @@ def test_settings_that_cannot_be(wrong: object) -> None:
         SettingsError, match=r"Grad-CAM|gScoreCAM|Chefer|patches|saliency.method.(target|contrast) is one of"
     ):
         wrong()  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(("target", "contrast"), [("both", "mean"), ("margin", "max")])
+def test_a_word_that_no_likeness_knows_is_told_with_the_method(target: str, contrast: str) -> None:
+    require_known("margin", "mean", "Grad-CAM")
+    with pytest.raises(SettingsError, match=rf"Grad-CAM: unknown target '{target}' or contrast '{contrast}'"):
+        require_known(target, contrast, "Grad-CAM")

@@ -20,7 +20,7 @@ from medkt.statistics.weighted import STILL
 from medkt.tasks.classify.comparison import ComparedClass, compare_classes
 from medkt.tasks.classify.evaluation import ACCURACY, ALL, AREA, BALANCED, PRECISION, evaluate_classes
 from medkt.tasks.classify.published import HEAD, beside_class_row, beside_classes, class_protocol_lines
-from medkt.tasks.classify.scores import ClassScores, classifies, read_class_scores
+from medkt.tasks.classify.scores import ClassScores, read_class_scores
 from medkt.tasks.classify.sections import ClassArm, ClassReport
 from medkt.tasks.classify.words import (
     CLASS_HEAD,
@@ -34,7 +34,7 @@ from medkt.tasks.classify.words import (
 )
 from medkt.tasks.ended import evaluated
 from medkt.tasks.page import render
-from medkt.tasks.registry import task_named
+from medkt.tasks.registry import task_named, task_of
 
 FEW = BootstrapSettings(resamples=200)
 NAMES = {"Atelectasis": "cxr_atelectasis", "Edema": "cxr_oedema", "<b>Heart</b>": "cxr_cardiomegaly"}
@@ -239,8 +239,8 @@ def test_a_table_of_another_run_is_refused(tmp_path: Path) -> None:
     run = _run(tmp_path / "a", _drawn(6), classes=[{"name": name, "concept": "other"} for name in NAMES])
     with pytest.raises(UnreadableError, match="has no column probability_other"):
         _scores(run)
-    assert classifies(RunFolder(run).read())
-    assert not classifies({"identity": {}})
+    assert task_of(RunFolder(run).read()).name == "classify"
+    assert task_of({"identity": {}}).name == "segment"
 
 
 # ---- what is shown

@@ -57,11 +57,6 @@ class ClassScores:
         return held
 
 
-def classifies(record: Mapping[str, Any]) -> bool:
-    """Whether a run, by its `run.json`, tells classes apart; else it segments."""
-    return bool(record.get("identity", {}).get("task") == "classification")
-
-
 def read_class_scores(table: Path, record: Mapping[str, Any], *, by: Sequence[str] = ()) -> ClassScores:
     """The columns of `results.parquet` that the statistics of a classification need.
 
