@@ -14,8 +14,19 @@ from hypothesis import settings
 # a shared machine's speed varies; a slow example is not a wrong one
 settings.register_profile("medkt", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("medkt")
+MARKS = {
+    "faults": "attacks of its own length; `SECONDS_EACH=60 pytest -m faults tests/faults`",
+    "slow": "more of what the others test, in tens of seconds each; run with `-m slow`",
+    "full_size": "builds checkpoints of the published size (minutes, gigabytes); run with `-m full_size`",
+}
 ASKED_FOR = ("slow", "full_size")
 """Marks of tests that run only where they are named by `-m`."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The marks are told here, not in pyproject.toml, since the tests of the wheel run without that file."""
+    for mark, meaning in MARKS.items():
+        config.addinivalue_line("markers", f"{mark}: {meaning}")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
