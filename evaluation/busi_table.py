@@ -20,7 +20,7 @@ from medkt.statistics import BootstrapSettings
 from medkt.tasks.masks.evaluation import Evaluation, evaluate_scores
 from medkt.tasks.masks.scores import Scores, read_scores
 from medkt.tasks.masks.words import decision_row, interval_text, subgroup_text
-from medkt.tasks.table import Coded
+from medkt.tasks.table import CodedColumn
 
 HEAD = """\
 # BUSI, by the protocol, with the shipped small model
@@ -70,7 +70,7 @@ def with_roles(run: Path, roles: Mapping[str, str]) -> Scores:
     names = read_table(run / "results.parquet", columns=["case_id"]).column("case_id").to_pylist()
     words = tuple(sorted({roles[name] for name in names}))
     codes = np.array([words.index(roles[name]) for name in names], dtype=np.int64)
-    return replace(scores, groups={"role": Coded(codes=codes, words=words), **scores.groups})
+    return replace(scores, groups={"role": CodedColumn(codes=codes, words=words), **scores.groups})
 
 
 def page(evaluation: Evaluation) -> Iterator[str]:

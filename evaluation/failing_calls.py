@@ -36,7 +36,7 @@ import medkt.learning
 from medkt.about import __version__
 from medkt.cli.main import main as main_of_medkt
 from medkt.concepts import Base, load_concept, write_package
-from medkt.learning import LearnedConcept
+from medkt.learning import LearningOutcome
 from medkt.models.registry import load_encoder
 from medkt.phantom.study import write_study
 from medkt.transfer.copies import copy_encoder
@@ -366,10 +366,10 @@ def make_inputs(bench: Bench) -> None:
 
 def learn_once(bench: Bench) -> None:
     """One learning, whose result every `medkt learn` of the bench then has at once: what is attacked is the writing."""
-    learnt: list[LearnedConcept] = []
+    learnt: list[LearningOutcome] = []
     real = medkt.learning.learn
 
-    def learn(*words: Any, **named: Any) -> LearnedConcept:
+    def learn(*words: Any, **named: Any) -> LearningOutcome:
         learnt[:] = learnt or [real(*words, **named)]
         return learnt[0]
 

@@ -27,7 +27,7 @@ _OPTION = {"encoder": "model", "segmenter": "segmenter"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
+class SettingsGroup:
     """One group of settings.
 
     Attributes:
@@ -49,13 +49,13 @@ class Group:
         return resolve(self.kind, preset=preset, folder=self.folder, sets=sets)
 
 
-GROUPS: Mapping[str, Group] = {
-    "learn": Group(kind=LearnSettings, folder="learn", own="fast", commands=("learn",)),
-    "inversion": Group(kind=InversionSettings, folder="inversion", own="fast", commands=("invert",)),
-    "segmentation": Group(
+GROUPS: Mapping[str, SettingsGroup] = {
+    "learn": SettingsGroup(kind=LearnSettings, folder="learn", own="fast", commands=("learn",)),
+    "inversion": SettingsGroup(kind=InversionSettings, folder="inversion", own="fast", commands=("invert",)),
+    "segmentation": SettingsGroup(
         kind=SegmentationSettings, folder="presets", own="default", commands=("segment", "explain", "batch", "evaluate")
     ),
-    "classification": Group(
+    "classification": SettingsGroup(
         kind=ClassSettings, folder="classification", own="default", commands=("classify", "evaluate")
     ),
 }
@@ -266,7 +266,7 @@ def standing(
 
 
 def _of_settings(
-    group: Group, preset: str, settings: object, command: str, forced: Sequence[str]
+    group: SettingsGroup, preset: str, settings: object, command: str, forced: Sequence[str]
 ) -> dict[str, SettingValue]:
     base, own = dict(leaves(group.settings(preset, forced))), dict(leaves(group.settings(group.own, forced)))
     named: dict[str, str] = {**preset_sources(preset, group.folder)}

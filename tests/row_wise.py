@@ -31,7 +31,7 @@ from medkt.statistics import (
     rank_biserial,
     signed_rank_p,
 )
-from medkt.tasks.masks.summary import Counts, Summary
+from medkt.tasks.masks.summary import CaseCounts, MetricSummary
 
 LISTED = 10
 Status = Literal["ok", "missing", "failed"]
@@ -173,7 +173,7 @@ class CaseTable:
             raise InputError(f"no case has the metric {metric!r}; the table has: {', '.join(self.metrics) or 'none'}")
 
 
-def summarise(table: CaseTable, metric: str, settings: BootstrapSettings | None = None) -> Summary:
+def summarise(table: CaseTable, metric: str, settings: BootstrapSettings | None = None) -> MetricSummary:
     """Counts, mean, median, spread and intervals of one metric.
 
     Raises:
@@ -188,7 +188,7 @@ def summarise(table: CaseTable, metric: str, settings: BootstrapSettings | None 
         np.quantile(values, [0.25, 0.75], method="linear" if finite else "higher") if len(values) else [np.nan] * 2
     )
     mean, median = bootstrap_intervals(values, patients, (mean_of, median_of), settings)
-    return Summary(
+    return MetricSummary(
         metric=metric,
         counts=count(table, metric),
         mean=mean,
@@ -200,7 +200,7 @@ def summarise(table: CaseTable, metric: str, settings: BootstrapSettings | None 
 
 def summarise_by(
     table: CaseTable, metric: str, group: str, settings: BootstrapSettings | None = None
-) -> dict[str, Summary]:
+) -> dict[str, MetricSummary]:
     """The summary of each subgroup that has the metric, by the group's value.
 
     Raises:
@@ -211,14 +211,14 @@ def summarise_by(
     return {value: summarise(part, metric, settings) for value, part in parts.items() if metric in part.metrics}
 
 
-def count(table: CaseTable, metric: str) -> Counts:
+def count(table: CaseTable, metric: str) -> CaseCounts:
     """Of how many cases the metric speaks, and why not of the others."""
     held = [row for row in table.rows if not np.isnan(row.value(metric))]
     without = [row for row in table.rows if row.status == "ok" and np.isnan(row.value(metric))]
     reasons = [row.missing.get(metric, "no number was computed") for row in without]
     outcomes = [row.outcome for row in table.rows if row.status == "ok"]
     statuses = [row.status for row in table.rows if np.isnan(row.value(metric))]
-    return Counts(
+    return CaseCounts(
         cases=len(table.rows), used=len(held), patients=len({row.patient for row in held}), no_number=len(without),
         missing=statuses.count("missing"), failed=statuses.count("failed"),
         infinite=sum(bool(np.isinf(row.value(metric))) for row in held),

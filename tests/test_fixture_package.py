@@ -10,7 +10,7 @@ from adding import added, fixture_package
 from PIL import Image as Picture
 
 import medkt
-from medkt.audit.exam import Counts
+from medkt.audit.exam import PictureCounts
 from medkt.cli.main import main
 from medkt.config import resolve
 from medkt.datasets.builders import LAYOUTS, build_manifest
@@ -22,7 +22,7 @@ from medkt.pipeline import Pipeline
 from medkt.requests.reading import ModalityOptions
 from medkt.saliency.methods import method_named
 from medkt.segmentation.slicewise import SegmentationSettings
-from medkt.transfer.trainable import Trainable, frozen_layer, select
+from medkt.transfer.trainable import TrainableParts, frozen_layer, select
 
 QUICK = [
     *("--set", "inversion.steps=2", "--set", "judged_with.steps=2", "--set", "rehearsed_with.steps=2"),
@@ -103,17 +103,17 @@ def test_the_names_that_a_package_adds_are_listed(capsys: pytest.CaptureFixture[
 
 def test_the_parts_of_an_added_encoder_may_train() -> None:
     encoder = load_encoder("fixture-encoder")
-    chosen = select(encoder, Trainable(blocks=1))
+    chosen = select(encoder, TrainableParts(blocks=1))
     assert chosen
     assert all(name.startswith("seeing.image.") for name in chosen)
-    assert frozen_layer(encoder, Trainable(blocks=1)) == encoder.spec.layers - 2
+    assert frozen_layer(encoder, TrainableParts(blocks=1)) == encoder.spec.layers - 2
 
 
 def test_an_encoder_may_bring_its_record_itself() -> None:
     encoder = load_encoder("fixture-encoder")
     encoder.spec = replace(encoder.spec, family="of a notebook")  # type: ignore[misc]
     encoder.family = ENCODERS["fixture"]  # type: ignore[attr-defined]
-    assert select(encoder, Trainable(what="projection"))
+    assert select(encoder, TrainableParts(what="projection"))
 
 
 def test_a_data_set_in_an_added_layout(studies: Path) -> None:
@@ -144,7 +144,7 @@ def test_learn_with_an_added_encoder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MEDKT_CACHE", str(tmp_path / "inversions"))
-    few = Counts(finding=2, others=2, normal=2, known=1)
+    few = PictureCounts(finding=2, others=2, normal=2, known=1)
     for place in ("medkt.audit.exam", "medkt.asking.choose", "medkt.asking.calibration"):
         monkeypatch.setattr(f"{place}.COUNTS", few)
     package = tmp_path / "phyllodes.medkt"
@@ -167,4 +167,4 @@ def test_an_encoder_of_a_family_that_nobody_tells_cannot_be_fine_tuned() -> None
     encoder = load_encoder("fixture-encoder")
     encoder.spec = replace(encoder.spec, family="another")  # type: ignore[misc]
     with pytest.raises(UnsupportedError, match=r"of the family 'another'; known: small, .*, fixture"):
-        select(encoder, Trainable())
+        select(encoder, TrainableParts())

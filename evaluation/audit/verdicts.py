@@ -41,7 +41,7 @@ from medkt.concepts import Caption, Concept, load_concept  # noqa: E402
 from medkt.config import resolve_learning  # noqa: E402
 from medkt.domains import domain  # noqa: E402
 from medkt.errors import NotCarriedError  # noqa: E402
-from medkt.learning import LearnedConcept, learn  # noqa: E402
+from medkt.learning import LearningOutcome, learn  # noqa: E402
 from medkt.models.encoder import DualEncoder  # noqa: E402
 from medkt.models.small import load_small  # noqa: E402
 from medkt.phantom.drawers import draw_normal  # noqa: E402
@@ -199,7 +199,7 @@ def again(row: dict[str, Any], case: Case) -> dict[str, Any]:
     return {**row, "answer": answer, "line": verdict.line}
 
 
-def true_net(encoder: DualEncoder, made: LearnedConcept, task: Task) -> dict[str, float]:
+def true_net(encoder: DualEncoder, made: LearningOutcome, task: Task) -> dict[str, float]:
     """The net share on phantoms that the audit never draws, before and after, and the change with its interval."""
     name, tests = task.domain.name, tests_of(task, each=TRUE, each_known=4)
     others = [
@@ -236,7 +236,7 @@ def called(sitting: Sitting, kept: int) -> dict[str, str]:
     return {name: "".join("01"[int(lead > 0)] for lead in marks.leads) for name, marks in {**sat, **asked}.items()}
 
 
-def true_gain(encoder: DualEncoder, made: LearnedConcept, task: Task) -> dict[str, float]:
+def true_gain(encoder: DualEncoder, made: LearningOutcome, task: Task) -> dict[str, float]:
     """Accuracy by bare name on phantoms of the finding, before and after, and the change with its interval."""
     tests, names = tests_of(task, each=TRUE, each_known=1), unit_texts(encoder, task.names)
     mine = tests.pixels[tests.labels == len(task.known)]

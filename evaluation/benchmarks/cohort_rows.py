@@ -25,7 +25,7 @@ from medkt.runs.coordinator import _take_stock
 from medkt.runs.folder import RunFolder
 from medkt.runs.ledger import Ledger
 from medkt.runs.outcomes import Outcome
-from medkt.runs.progress import Silent
+from medkt.runs.progress import SilentWatcher
 from medkt.runs.query import query
 from medkt.runs.tables import write_tables
 from medkt.runs.work import pseudonym
@@ -97,7 +97,7 @@ def resume(folder: RunFolder) -> None:
     plan = _plan(folder)
     with folder.held(), Ledger(folder.ledger) as ledger:
         folder.sweep()
-        _take_stock(folder, plan, ledger, SALT, Silent())
+        _take_stock(folder, plan, ledger, SALT, SilentWatcher())
         next(plan.works(SALT, ledger.unfinished()))
 
 

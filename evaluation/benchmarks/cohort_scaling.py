@@ -35,7 +35,7 @@ from medkt.runs.coordinator import run_cohort
 from medkt.runs.folder import RunFolder
 from medkt.runs.local import LocalEngine
 from medkt.runs.outcomes import Outcome
-from medkt.runs.progress import Silent
+from medkt.runs.progress import SilentWatcher
 from medkt.segmentation.slicewise import SegmentationSettings
 from medkt.tasks.cases import CasePlan, CaseWork
 from medkt.tasks.segment.studies import StudyRunnerFactory
@@ -47,7 +47,7 @@ KINDS = (("ct", "ct_nodule"), ("cxr", "cxr_nodule"), ("mri", "mri_glioma"), ("ul
 SALT = b"\x5a" * 32
 
 
-class Times(Silent):
+class Times(SilentWatcher):
     """When each case ended, and the processor seconds that all processes had used by then."""
 
     def __init__(self) -> None:

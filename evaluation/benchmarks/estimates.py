@@ -49,13 +49,13 @@ from medkt.pipeline import ModelFacts, Pipeline, Study
 from medkt.report.formats import Formats
 from medkt.report.write import write_result
 from medkt.requests import work
-from medkt.runs.engine import Event, Finished, Ready
+from medkt.runs.engine import CaseFinished, Event, WorkerReady
 from medkt.runs.local import LocalEngine
 from medkt.saliency import texts_kept
 from medkt.segmentation.sam import SamSegmenter
 from medkt.segmentation.slicewise import SegmentationSettings
 from medkt.transfer.learn_settings import LearnSettings
-from medkt.transfer.packages import Taught
+from medkt.transfer.packages import AdaptedEncoder
 from medkt.transfer.trainable import frozen_layer
 from medkt.transfer.vocabulary import vocabulary_of
 
@@ -84,7 +84,7 @@ def segmented(what: str, pipeline: Pipeline, study: Path, modality: str, concept
     pace = StagePace(clock=CLOCK)
 
     def before(asked: Study) -> None:
-        taught = Taught.of(pipeline.encoder)
+        taught = AdaptedEncoder.of(pipeline.encoder)
         costs = costs_of(pipeline.encoder.spec.name, pipeline.segmenter_facts.name, TIMER)
         plan = plan_study(asked, taught, costs)
         assert plan.total is not None
@@ -160,10 +160,10 @@ class Observed(LocalEngine):
     def poll(self, seconds: float) -> Sequence[Event]:
         events = super().poll(seconds)
         for event in events:
-            if isinstance(event, Ready | Finished) and self.processes:
+            if isinstance(event, WorkerReady | CaseFinished) and self.processes:
                 used = psutil.Process(self.processes[0]).cpu_times()
-                self.ready = used.user + used.system if isinstance(event, Ready) else self.ready
-                self.first = self.first or (used.user + used.system if isinstance(event, Finished) else 0.0)
+                self.ready = used.user + used.system if isinstance(event, WorkerReady) else self.ready
+                self.first = self.first or (used.user + used.system if isinstance(event, CaseFinished) else 0.0)
                 self.held = max(self.held, psutil.Process(self.processes[0]).memory_info().rss)
         return events
 

@@ -26,14 +26,14 @@ from medkt.transfer.copies import copy_encoder, mark_adapted
 from medkt.transfer.delta import DeltaSettings, make_delta, to_bytes
 from medkt.transfer.finetune import Captions, FinetuneSettings, FinetuneStep, finetune
 from medkt.transfer.rehearsal import Rehearsal
-from medkt.transfer.trainable import Trainable
+from medkt.transfer.trainable import TrainableParts
 
 RESULT = Path(__file__).resolve().parents[1] / "results" / "learn_full_size.md"
 CHOICES = {
-    "projection": Trainable(what="projection"),
-    "last 2 blocks and projection": Trainable(what="last-blocks", blocks=2),
-    "visual+projection": Trainable(what="visual+projection"),
-    "LoRA of rank 8": Trainable(what="lora", rank=8),
+    "projection": TrainableParts(what="projection"),
+    "last 2 blocks and projection": TrainableParts(what="last-blocks", blocks=2),
+    "visual+projection": TrainableParts(what="visual+projection"),
+    "LoRA of rank 8": TrainableParts(what="lora", rank=8),
 }
 SHORT = ("projection", "last 2 blocks and projection")
 

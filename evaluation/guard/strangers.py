@@ -34,7 +34,7 @@ from medkt.pipeline.answer import StudyAnswers
 from medkt.pipeline.look import View, look_at, shown_plane, windows_of
 from medkt.pipeline.words import texts_of
 from medkt.presence.normals import default_normals
-from medkt.saliency.targets import KeptTexts, embed_targets, texts_kept
+from medkt.saliency.targets import TextFeatureCache, embed_targets, texts_kept
 from medkt.segmentation.presence import ThresholdRule
 from medkt.segmentation.slicewise import features_of_planes
 from medkt.statistics import wilson
@@ -73,7 +73,7 @@ class Asker:
     """The shipped model and its guard, loaded once."""
 
     def __init__(self, name: str = "small") -> None:
-        self._kept = KeptTexts()
+        self._kept = TextFeatureCache()
         self.encoder = load_encoder(name)
         self.guard = default_guard(self.encoder)
         self.rule, self.normals = ThresholdRule(), default_normals(self.encoder)

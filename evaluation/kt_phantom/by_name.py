@@ -20,7 +20,7 @@ from torch.nn import functional
 from medkt.config import resolve_learning
 from medkt.models.encoder import DualEncoder
 from medkt.transfer.choose import Candidate
-from medkt.transfer.learn import Learned, learn_from
+from medkt.transfer.learn import TransferResult, learn_from
 from medkt.transfer.learn_settings import LearnSettings
 from medkt.transfer.material import gather
 from medkt.transfer.rehearsal import features_of, look
@@ -44,7 +44,7 @@ class Bench:
         self.names = unit_texts(encoder, task.names)
 
     def learned(self, seed: int) -> Once:
-        def make() -> Learned:
+        def make() -> TransferResult:
             words = vocabulary_of(self.task.concept, self.task.domain, known=self.task.known)
             material = gather(self.base, words, self.settings, seed=seed)
             return learn_from(self.base, material, self.settings, seed=seed)

@@ -25,13 +25,13 @@ from pictures import normal_planes
 from tasks import HERE, Task, held_out_tasks, real_images
 from teach import settings_of
 
-from medkt.asking import Spoken, way_called
+from medkt.asking import AskingWords, way_called
 from medkt.inversion import local_invert
 from medkt.models.encoder import DualEncoder
 from medkt.models.small import load_small
 from medkt.saliency.explain import prepare_plane
 from medkt.transfer.finetune import Captions, finetune
-from medkt.transfer.given import NOTHING_GIVEN, GivenStudies
+from medkt.transfer.given import NOTHING_GIVEN, StudyPlanes
 from medkt.transfer.learn import learn_concept
 from medkt.transfer.rehearsal import Rehearsal, image_vectors
 
@@ -118,7 +118,7 @@ def fine_tune(encoder: DualEncoder, task: Task) -> dict[str, Any]:
 
 def _asks(name: str) -> Measured:
     def ask(encoder: DualEncoder, task: Task) -> dict[str, Any]:
-        spoken = Spoken.of(task.concept, task.domain, task.known, task.concept.texts("inversion"))
+        spoken = AskingWords.of(task.concept, task.domain, task.known, task.concept.texts("inversion"))
         return {"rivals": len(way_called(name).directions(encoder, spoken).rivals)}
 
     return ask
@@ -126,7 +126,7 @@ def _asks(name: str) -> Measured:
 
 def _teaches(condition: str, labelled: int) -> Measured:
     def teach(encoder: DualEncoder, task: Task) -> dict[str, Any]:
-        studies = GivenStudies(images=real_images(task, labelled, 0)) if labelled else NOTHING_GIVEN
+        studies = StudyPlanes(images=real_images(task, labelled, 0)) if labelled else NOTHING_GIVEN
         with TemporaryDirectory() as folder:  # an empty cache, so that all is made
             how, cache = settings_of(condition), Path(folder)
             learn_concept(encoder, task.concept, task.domain, how, known=task.known, studies=studies, cache=cache)

@@ -25,7 +25,7 @@ from medkt.models.encoder import DualEncoder
 from medkt.models.weights import weights_digest
 from medkt.phantom.drawers import draw_normal
 from medkt.phantom.finding import DOMAINS
-from medkt.transfer.rehearsal import Seen, look, vectors_of
+from medkt.transfer.rehearsal import PrefixActivations, look, vectors_of
 
 DRAWN = 1
 """Of the pictures: raised when they are drawn otherwise, so that what is kept is not taken for them."""
@@ -65,7 +65,7 @@ class Gallery:
         counts = {**dict.fromkeys(self.known, numbers.known), NORMAL: numbers.normal}
         counts |= dict.fromkeys((task.finding.id for task in self.tasks), numbers.finding)
         self.kinds = tuple(kind for kind, count in counts.items() for _ in range(count))
-        self._seen: Seen | None = None
+        self._seen: PrefixActivations | None = None
 
     @property
     def key(self) -> str:
@@ -73,11 +73,11 @@ class Gallery:
         said = f"{DRAWN} {self.layer} {SIDE} {self.seed} {self.numbers} {sorted(set(self.kinds))}"
         return f"{self.tasks[0].domain.name}_{hashlib.sha256(said.encode()).hexdigest()[:12]}"
 
-    def seen(self) -> Seen:
+    def seen(self) -> PrefixActivations:
         """All pictures after that layer, in the order of `kinds`."""
         if self._seen is None:
             hidden = kept(self.folder / f"{self.key}.pt", self._look)
-            self._seen = Seen(hidden=hidden.float(), layer=self.layer)
+            self._seen = PrefixActivations(hidden=hidden.float(), layer=self.layer)
         return self._seen
 
     def vectors(self, encoder: DualEncoder) -> Tensor:

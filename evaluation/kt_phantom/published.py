@@ -26,7 +26,7 @@ from medkt.audit.controls import Setting, noise_images, zero_loss
 from medkt.config import resolve_learning
 from medkt.models.encoder import DualEncoder
 from medkt.models.small import load_small
-from medkt.transfer.learn import Learned, learn_from
+from medkt.transfer.learn import TransferResult, learn_from
 from medkt.transfer.learn_settings import LearnSettings
 from medkt.transfer.material import gather
 from medkt.transfer.vocabulary import vocabulary_of
@@ -72,7 +72,7 @@ def measure(bench: Bench, preset: str, rows: Rows) -> None:
     settings = replace(resolve_learning(LearnSettings, preset=preset), validation_images=0)
     words = vocabulary_of(bench.task.concept, bench.task.domain, known=bench.task.known)
 
-    def taught() -> Learned:
+    def taught() -> TransferResult:
         first = replace(words, described=words.described[:1])
         return learn_from(bench.base, gather(bench.base, first, settings, seed=0), settings, seed=0)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from medkt.models.encoder import DualEncoder
-from medkt.transfer.learn import Learned
+from medkt.transfer.learn import TransferResult
 
 
 class Rows:
@@ -38,10 +38,10 @@ class Rows:
 class Once:
     """A learning that is made when it is first asked for, and once."""
 
-    def __init__(self, make: Callable[[], Learned]) -> None:
+    def __init__(self, make: Callable[[], TransferResult]) -> None:
         self._make, self._made = make, None
 
-    def kept(self) -> Learned:
+    def kept(self) -> TransferResult:
         if self._made is None:
             self._made = self._make()
         return self._made

@@ -38,7 +38,7 @@ from medkt.models.encoder import DualEncoder
 from medkt.models.small import load_small
 from medkt.phantom.finding import DOMAINS
 from medkt.saliency.targets import texts_kept
-from medkt.transfer.trainable import Trainable, frozen_layer
+from medkt.transfer.trainable import TrainableParts, frozen_layer
 
 RANKED = ("auc_others", "auc_normals")
 CUT = ("accuracy", "known_kept", "others_taken", "normals_taken")
@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def run(encoder: DualEncoder, rows: Rows, arguments: argparse.Namespace, ways: Sequence[str]) -> None:
     """The rows that are missing."""
     numbers = Numbers(finding=arguments.each, known=arguments.each_known, normal=arguments.normals)
-    layer = frozen_layer(encoder, Trainable())
+    layer = frozen_layer(encoder, TrainableParts())
     wanted = [
         (name, task) for name in arguments.findings.split(",") for task in in_turn(tasks_of(name))[: arguments.most]
     ]

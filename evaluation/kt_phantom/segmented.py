@@ -23,15 +23,15 @@ from tasks import HERE, SETS, Task, tasks_of
 from teach import PACKAGED, Bench, conditions, digest_of
 
 from medkt.asking import way_called
-from medkt.asking.calibration import Calibration
+from medkt.asking.calibration import LeadCalibration
 from medkt.asking.settle import settle
 from medkt.concepts import Base, Package
-from medkt.concepts.package import Learnt
+from medkt.concepts.package import PackagedConcept
 from medkt.metrics import evaluate_case
 from medkt.models.encoder import DualEncoder
 from medkt.models.weights import weights_digest
 from medkt.pipeline import Pipeline
-from medkt.transfer.trainable import Trainable, frozen_layer
+from medkt.transfer.trainable import TrainableParts, frozen_layer
 
 NO_LEAD = "name, no lead"
 ASKED = (NO_LEAD, "name", PACKAGED)
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for condition in conditions(arguments.teach):
         for seed in range(arguments.seeds):
             for name, task in wanted:
-                gallery = Gallery(encoder, beside_of(name, task), frozen_layer(encoder, Trainable()), TESTED)
+                gallery = Gallery(encoder, beside_of(name, task), frozen_layer(encoder, TrainableParts()), TESTED)
                 measure(Bench(encoder, task, gallery, name), condition, seed, rows, arguments)
 
 
@@ -67,21 +67,21 @@ def measure(bench: Bench, condition: str, seed: int, rows: Rows, arguments: argp
         )  # fmt: skip
 
 
-def _calibration(encoder: DualEncoder, task: Task) -> Calibration:
+def _calibration(encoder: DualEncoder, task: Task) -> LeadCalibration:
     """What the lead is set on; of the encoder as it ships once for all findings of a modality, whose drawn pictures are the same."""
     if encoder is not loaded().encoder:
-        return Calibration.of(encoder, task.concept, task.domain, task.known)
+        return LeadCalibration.of(encoder, task.concept, task.domain, task.known)
     return _drawn(task.domain.name)
 
 
 @cache
-def _drawn(modality: str) -> Calibration:
+def _drawn(modality: str) -> LeadCalibration:
     task = next(one for one in tasks_of("held") if one.domain.name == modality)
-    return Calibration.of(loaded().encoder, task.concept, task.domain, task.known)
+    return LeadCalibration.of(loaded().encoder, task.concept, task.domain, task.known)
 
 
 def outlined(
-    encoder: DualEncoder, task: Task, way: str, numbers: range, set_on: Calibration | None
+    encoder: DualEncoder, task: Task, way: str, numbers: range, set_on: LeadCalibration | None
 ) -> tuple[str, list[dict[str, float]]]:
     """By which way it was asked, and of each phantom whether it is seen, and DSC."""
     studies = [study_of(task, n) for n in numbers]
@@ -99,7 +99,7 @@ def outlined(
     return asked, found
 
 
-def packaged(encoder: DualEncoder, task: Task, way: str, set_on: Calibration | None) -> tuple[Pipeline, str]:
+def packaged(encoder: DualEncoder, task: Task, way: str, set_on: LeadCalibration | None) -> tuple[Pipeline, str]:
     """The whole line with a package that says how the finding is asked of this encoder, and by which way that is."""
     digest = weights_digest(encoder.module)
     settled = None if way == PACKAGED else way_called(way)
@@ -107,7 +107,7 @@ def packaged(encoder: DualEncoder, task: Task, way: str, set_on: Calibration | N
         encoder, task.concept, task.domain, base_digest=digest, known=task.known, way=settled, calibration=set_on
     )  # fmt: skip
     base = Base(name=encoder.spec.name, digest=digest)
-    package = Package(learnt=(Learnt(concept=task.concept, asking=record),), base=base)
+    package = Package(learnt=(PackagedConcept(concept=task.concept, asking=record),), base=base)
     return replace(loaded(), encoder=encoder).with_packages([package]), record.way
 
 

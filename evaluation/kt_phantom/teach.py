@@ -14,7 +14,7 @@ from pictures import Gallery, SetOn, kept
 from tasks import Task, real_images
 from torch import Tensor
 
-from medkt.asking import Directions, Spoken, Way
+from medkt.asking import AskingWords, Directions, Way
 from medkt.asking.choose import choose_way
 from medkt.audit.controls import CONTROLS, Setting
 from medkt.config import resolve_learning
@@ -23,8 +23,8 @@ from medkt.phantom.finding import DOMAINS
 from medkt.phantom.reading import read
 from medkt.transfer.copies import copy_encoder, mark_adapted
 from medkt.transfer.gathering import gather_as
-from medkt.transfer.given import NOTHING_GIVEN, GivenStudies
-from medkt.transfer.learn import Learned, learn_from
+from medkt.transfer.given import NOTHING_GIVEN, StudyPlanes
+from medkt.transfer.learn import TransferResult, learn_from
 from medkt.transfer.learn_settings import LearnSettings
 from medkt.transfer.vocabulary import Vocabulary, vocabulary_of
 
@@ -81,10 +81,10 @@ class Bench:
         return vocabulary_of(self.task.concept, self.task.domain, known=self.task.known)
 
     @cached_property
-    def spoken(self) -> Spoken:
+    def spoken(self) -> AskingWords:
         """Of asking."""
         task = self.task
-        return Spoken.of(task.concept, task.domain, task.known, task.concept.texts("inversion"))
+        return AskingWords.of(task.concept, task.domain, task.known, task.concept.texts("inversion"))
 
     def asked(self, way: Way) -> Directions:
         """Where the finding's words lie by one way of asking; the text tower is the same before and after learning."""
@@ -166,16 +166,16 @@ class Bench:
             return control.make(Setting(base=self.base, learned=self._untaught(settings, seed), cache=None))
         studies = NOTHING_GIVEN
         if condition.startswith(LABELLED):
-            studies = GivenStudies(images=real_images(self.task, int(condition.removeprefix(LABELLED)), seed))
+            studies = StudyPlanes(images=real_images(self.task, int(condition.removeprefix(LABELLED)), seed))
         material = gather_as(self.base, self.words, settings, seed=seed, studies=studies)
         return learn_from(self.base, material, settings, seed=seed).encoder
 
-    def _untaught(self, settings: LearnSettings, seed: int) -> Learned:
+    def _untaught(self, settings: LearnSettings, seed: int) -> TransferResult:
         """What a control needs to know of "local": its material; nothing is chosen along its way, so that it need not be taught again."""
         material = gather_as(self.base, self.words, settings, seed=seed)
         if settings.choose:
             return learn_from(self.base, material, settings, seed=seed)
-        return Learned(
+        return TransferResult(
             encoder=self.base, material=material, settings=settings, seed=seed, chosen=None, candidates=(), losses=(), seconds={},
         )  # fmt: skip
 

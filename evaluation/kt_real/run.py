@@ -38,13 +38,13 @@ from tables import write_tables
 from teaching import Condition, Way, conditions, ways_of
 
 from medkt.about import __version__
-from medkt.asking import WAYS, Directions, Spoken, leads
+from medkt.asking import WAYS, AskingWords, Directions, leads
 from medkt.errors import InputError, MedktError
 from medkt.models.encoder import DualEncoder
 from medkt.models.registry import load_encoder
 from medkt.pipeline import resolve_device
 from medkt.saliency.explain import prepare_plane
-from medkt.transfer.rehearsal import Seen, look, text_vectors, vectors_of
+from medkt.transfer.rehearsal import PrefixActivations, look, text_vectors, vectors_of
 from medkt.transfer.trainable import frozen_layer
 from medkt.transfer.vocabulary import vocabulary_of
 
@@ -192,10 +192,10 @@ class Bench:
     def __init__(self, encoder: DualEncoder, task: Task, ways: tuple[Way, ...]) -> None:
         self.base, self.task, self._ways = encoder, task, ways
         self._starts = np.cumsum([0, *(len(one.planes) for one in task.asked[:-1])])
-        self._spoken = Spoken.of(task.concept, task.domain, task.known, task.concept.texts("inversion"))
+        self._spoken = AskingWords.of(task.concept, task.domain, task.known, task.concept.texts("inversion"))
 
     @cached_property
-    def _seen(self) -> Seen:
+    def _seen(self) -> PrefixActivations:
         layers = {frozen_layer(self.base, way.settings.finetune.trains) for way in self._ways}
         layer = layers.pop() if len(layers) == 1 else None  # one way may train more than another
         pixels = [prepare_plane(self.base, plane).pixels for one in self.task.asked for plane in one.planes]

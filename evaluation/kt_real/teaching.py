@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from studies import Study
 from torch import Tensor
 
-from medkt.asking import Directions, Spoken, leads, way_called
+from medkt.asking import AskingWords, Directions, leads, way_called
 from medkt.audit.controls import CONTROLS, Control, Setting
 from medkt.config import resolve_learning
 from medkt.errors import InputError
@@ -21,8 +21,8 @@ from medkt.models.encoder import DualEncoder
 from medkt.models.framing import frame_plane, normalise
 from medkt.transfer.choose import Candidate
 from medkt.transfer.gathering import gather_as
-from medkt.transfer.given import GivenStudies
-from medkt.transfer.learn import Learned, learn_from
+from medkt.transfer.given import StudyPlanes
+from medkt.transfer.learn import TransferResult, learn_from
 from medkt.transfer.learn_settings import How, LearnSettings
 from medkt.transfer.pool import pick
 from medkt.transfer.rehearsal import image_vectors
@@ -50,11 +50,11 @@ class Way:
     settings: LearnSettings
     own: bool = False
 
-    def studies(self, encoder: DualEncoder, task: Task, shown: Sequence[Study] = ()) -> GivenStudies:
+    def studies(self, encoder: DualEncoder, task: Task, shown: Sequence[Study] = ()) -> StudyPlanes:
         """What it is given: the class's others to rehearse by, normal ones among them to make lesions in, labelled ones to learn from."""
         others = task.others if self.own else ()
         normals = [one for one in others if one.label in task.normal]
-        return GivenStudies(
+        return StudyPlanes(
             rehearse=_stacked(encoder, others), normals=_stacked(encoder, normals), images=_stacked(encoder, shown)
         )
 
@@ -132,19 +132,19 @@ def conditions(
 
 
 def _controlled(
-    control: Control, base: DualEncoder, learned: Callable[[], Learned], cache: Path | None
+    control: Control, base: DualEncoder, learned: Callable[[], TransferResult], cache: Path | None
 ) -> DualEncoder | None:
     return control.make(Setting(base=base, learned=learned(), cache=cache))
 
 
 def _labelled(
-    base: DualEncoder, task: Task, way: Way, learned: Callable[[], Learned], studies: list[Study]
+    base: DualEncoder, task: Task, way: Way, learned: Callable[[], TransferResult], studies: list[Study]
 ) -> DualEncoder:
     return labelled(base, task, way, learned(), studies)
 
 
 def _pooled(
-    base: DualEncoder, task: Task, way: Way, learned: Callable[[], Learned], hidden: Sequence[Study]
+    base: DualEncoder, task: Task, way: Way, learned: Callable[[], TransferResult], hidden: Sequence[Study]
 ) -> DualEncoder:
     """Taught by what stands out in an unlabelled pool: every second of the others, with studies of the class among them or none.
 
@@ -152,7 +152,7 @@ def _pooled(
         InputError: nothing stands out, as it should where the pool holds none of the class.
     """
     pool, beside = [*hidden, *task.others[::2]], task.others[1::2]
-    spoken = Spoken.of(task.concept, task.domain, task.known, task.concept.texts("inversion"))
+    spoken = AskingWords.of(task.concept, task.domain, task.known, task.concept.texts("inversion"))
     asked = way_called(PICKED_BY).directions(base, spoken)
     picked = pick(leads_of(base, pool, asked), leads_of(base, beside, asked))
     return labelled(base, task, way, learned(), [pool[place] for place in picked])
@@ -167,7 +167,7 @@ def leads_of(encoder: DualEncoder, studies: Sequence[Study], asked: Directions) 
     return found
 
 
-def labelled(base: DualEncoder, task: Task, way: Way, learned: Learned, studies: Sequence[Study]) -> DualEncoder:
+def labelled(base: DualEncoder, task: Task, way: Way, learned: TransferResult, studies: Sequence[Study]) -> DualEncoder:
     """The same rehearsal, words and fine-tuning, to its last step, on studies in place of images that the words made."""
     tuning, given = learned.settings.finetune, way.studies(base, task, studies)
     if given.images is None:
@@ -191,7 +191,7 @@ def pixels_01(encoder: DualEncoder, study: Study) -> Tensor:
     return framing.image(plane)
 
 
-def _learned(base: DualEncoder, task: Task, way: Way, seed: int, cache: Path | None) -> Learned:
+def _learned(base: DualEncoder, task: Task, way: Way, seed: int, cache: Path | None) -> TransferResult:
     words = vocabulary_of(task.concept, task.domain, known=task.known)
     material = gather_as(base, words, way.settings, seed=seed, studies=way.studies(base, task), cache=cache)
     return learn_from(base, material, way.settings, seed=seed)
@@ -204,11 +204,11 @@ def _picked(studies: tuple[Study, ...], count: int, seed: int) -> list[Study]:
 class _Once:
     """A learning that is made when it is first asked for, and once."""
 
-    def __init__(self, make: Callable[[], Learned]) -> None:
+    def __init__(self, make: Callable[[], TransferResult]) -> None:
         self._make = make
-        self._made: Learned | None = None
+        self._made: TransferResult | None = None
 
-    def __call__(self) -> Learned:
+    def __call__(self) -> TransferResult:
         if self._made is None:
             self._made = self._make()
         return self._made

@@ -4,7 +4,7 @@ Drawn are known findings and normal studies, where medkt draws the part of the b
 (`normals`, `rehearse`). Kept of all are vectors and counts.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
 from medkt.asking.bias import ENOUGH_NORMALS, NORMALS_CALLED_SEEN, OF_ALL, OF_UNLABELLED, settled
-from medkt.asking.drawn import NORMAL, Counts, Pictures, draw_calibration
+from medkt.asking.drawn import NORMAL, PictureCounts, Pictures, draw_calibration
 from medkt.asking.studies import ShownStudies, digest_of_studies
 from medkt.asking.vectors import leads_of, vectors_of_planes
 from medkt.concepts import Concept
@@ -23,17 +23,16 @@ from medkt.errors import InputError
 from medkt.models.encoder import DualEncoder
 from medkt.phantom.drawers import DRAWN_BODY
 from medkt.phantom.finding import DOMAINS, DomainName
+from medkt.progress import Progress
 from medkt.saliency.directions import Directions
 
 SEED = 71_000
 """Of the drawn pictures: no training, exam or test of medkt's draws from it."""
-COUNTS = Counts(finding=0, others=0, normal=100, known=12)
-
-Ticker = Callable[[str, int, int], None]
+COUNTS = PictureCounts(finding=0, others=0, normal=100, known=12)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Calibration:
+class LeadCalibration:
     """Vectors of pictures that do not show the finding, from one encoder.
 
     Attributes:
@@ -59,8 +58,8 @@ class Calibration:
         *,
         normals: ShownStudies | None = None,
         rehearse: ShownStudies | None = None,
-        progress: Ticker | None = None,
-    ) -> "Calibration":
+        progress: Progress | None = None,
+    ) -> "LeadCalibration":
         """Drawn pictures, and in their place the user's studies where they are given.
 
         Args:
@@ -81,7 +80,7 @@ class Calibration:
                 f"{concept.id}: medkt draws no normal study of this part of the body, so that it cannot be set from which lead "
                 "on the finding is seen; give studies without it with --normals DIR"
             )
-        counts = Counts(
+        counts = PictureCounts(
             finding=0, others=0, normal=0 if normals else COUNTS.normal, known=0 if rehearse else COUNTS.known
         )
         drawn = None if name is None else draw_calibration(name, known=ids, counts=counts, seed=SEED)
@@ -158,7 +157,7 @@ def _drawn_vectors(
 
 
 def _own(
-    encoder: DualEncoder, studies: ShownStudies | None, what: str, progress: Ticker | None
+    encoder: DualEncoder, studies: ShownStudies | None, what: str, progress: Progress | None
 ) -> tuple[tuple[Tensor, ...], dict[str, Any] | None]:
     """The vectors of the user's studies, and what is said of them: counts and digests."""
     if studies is None:

@@ -16,8 +16,8 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from medkt.asking.drawn import FINDING, NORMAL, OTHERS, Counts, draw_pictures
-from medkt.asking.spoken import Spoken
+from medkt.asking.drawn import FINDING, NORMAL, OTHERS, PictureCounts, draw_pictures
+from medkt.asking.spoken import AskingWords
 from medkt.asking.vectors import vectors_of_planes
 from medkt.asking.ways import WAYS, Way, way_called
 from medkt.models.encoder import DualEncoder
@@ -27,7 +27,7 @@ from medkt.statistics.auc import auc_of
 
 SEED = 67_000
 """Of the pictures that decide: no training, exam or test of medkt's draws from it."""
-COUNTS = Counts(finding=40, others=40, normal=24, known=0)
+COUNTS = PictureCounts(finding=40, others=40, normal=24, known=0)
 CLEARLY = 0.03
 NOTHING_TOLD = 0.6
 USUAL = "virtual among all"
@@ -52,7 +52,7 @@ class Choice:
 
 def choose_way(
     encoder: DualEncoder,
-    spoken: Spoken,
+    spoken: AskingWords,
     reading: Reading | None,
     known: Sequence[str],
     *,

@@ -19,7 +19,7 @@ _CONTRAST, _BRIGHTNESS = (0.8, 1.2), (-0.06, 0.06)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
+class PictureCounts:
     """How many pictures of each kind; of `known`, for each finding."""
 
     finding: int = 80
@@ -43,7 +43,7 @@ class Pictures:
     known: tuple[str, ...]
 
 
-def draw_pictures(reading: Reading, *, known: Sequence[str], counts: Counts, seed: int) -> Pictures:
+def draw_pictures(reading: Reading, *, known: Sequence[str], counts: PictureCounts, seed: int) -> Pictures:
     """Pictures of what a caption says, of lesions beside it, of known findings, and of normal studies.
 
     Args:
@@ -61,7 +61,7 @@ def draw_pictures(reading: Reading, *, known: Sequence[str], counts: Counts, see
     return _pictures(makers, drawn, (seed,))
 
 
-def draw_calibration(domain: DomainName, *, known: Sequence[str], counts: Counts, seed: int) -> Pictures:
+def draw_calibration(domain: DomainName, *, known: Sequence[str], counts: PictureCounts, seed: int) -> Pictures:
     """Normal studies and known findings alone, the same for every description of the domain."""
     drawn = drawn_of(domain, known)
     return _pictures(_unlesioned(domain, drawn, counts), drawn, (seed, *domain.encode()))
@@ -76,7 +76,7 @@ _Make = Callable[[np.random.Generator], Plane | None]
 _Maker = tuple[str, int, _Make]
 
 
-def _unlesioned(domain: DomainName, drawn: Sequence[str], counts: Counts) -> list[_Maker]:
+def _unlesioned(domain: DomainName, drawn: Sequence[str], counts: PictureCounts) -> list[_Maker]:
     normal: _Maker = (NORMAL, counts.normal, lambda rng: draw_normal(domain, rng, side=SIDE))
     return [normal, *((one, counts.known, _known(domain, one)) for one in drawn)]
 

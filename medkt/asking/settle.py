@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from safetensors.torch import save
 
-from medkt.asking.calibration import Calibration, Ticker, drawn_domain
+from medkt.asking.calibration import LeadCalibration, drawn_domain
 from medkt.asking.choose import SEED as CHOOSING_SEED
 from medkt.asking.choose import Choice, choose_way
-from medkt.asking.spoken import Spoken
+from medkt.asking.spoken import AskingWords
 from medkt.asking.ways import Way, known_names
 from medkt.concepts import AskingRecord, Concept
 from medkt.concepts.asking_record import NORMAL, RIVALS, WANTED
@@ -17,6 +17,7 @@ from medkt.domains import Domain
 from medkt.errors import InputError
 from medkt.models.encoder import DualEncoder
 from medkt.phantom.reading import Reading, read
+from medkt.progress import Progress
 from medkt.saliency.directions import Directions
 
 
@@ -28,8 +29,8 @@ def settle(
     base_digest: str,
     known: Sequence[Concept] | None = None,
     way: Way | None = None,
-    calibration: Calibration | None = None,
-    progress: Ticker | None = None,
+    calibration: LeadCalibration | None = None,
+    progress: Progress | None = None,
 ) -> AskingRecord:
     """Settle how a concept is asked of an encoder.
 
@@ -47,9 +48,9 @@ def settle(
         InputError: no known finding to tell it apart from, no caption, or nothing to set the lead on.
     """
     others = tuple(known) if known is not None else domain.others(concept)
-    spoken = Spoken.of(concept, domain, others, described_by(concept))
+    spoken = AskingWords.of(concept, domain, others, described_by(concept))
     names = known_names(encoder, spoken)
-    calibration = calibration or Calibration.of(encoder, concept, domain, others, progress=progress)
+    calibration = calibration or LeadCalibration.of(encoder, concept, domain, others, progress=progress)
     if way is None:
         reading = _reading(concept, domain, spoken)
         choice = choose_way(
@@ -80,12 +81,12 @@ def described_by(concept: Concept) -> tuple[str, ...]:
     return found
 
 
-def _reading(concept: Concept, domain: Domain, spoken: Spoken) -> Reading | None:
+def _reading(concept: Concept, domain: Domain, spoken: AskingWords) -> Reading | None:
     name = drawn_domain(concept, domain)
     return None if name is None else read(spoken.described[0], name)
 
 
-def _bank(spoken: Spoken, count: int) -> tuple[str, ...]:
+def _bank(spoken: AskingWords, count: int) -> tuple[str, ...]:
     """The texts of so many of the bank's directions, in their order."""
     return (*spoken.replaced, *spoken.otherwise_bounded)[:count]
 

@@ -8,7 +8,7 @@ from medkt.domains import Domain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spoken:
+class AskingWords:
     """The texts of one concept and of what it is told apart from.
 
     Attributes:
@@ -31,7 +31,9 @@ class Spoken:
     normal: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, concept: Concept, domain: Domain, known: tuple[Concept, ...], described: tuple[str, ...]) -> "Spoken":
+    def of(
+        cls, concept: Concept, domain: Domain, known: tuple[Concept, ...], described: tuple[str, ...]
+    ) -> "AskingWords":
         """The words of a concept among known findings.
 
         Args:
@@ -53,7 +55,7 @@ class Spoken:
         )  # fmt: skip
 
 
-def spoken_as(spoken: Spoken, described: str, domain: Domain) -> Spoken:
+def spoken_as(spoken: AskingWords, described: str, domain: Domain) -> AskingWords:
     """The same finding with another description, and the bank of that."""
     return replace(
         spoken, described=(described,), replaced=one_word_replaced(described, domain),

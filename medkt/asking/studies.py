@@ -9,7 +9,7 @@ from medkt.shapes import Plane
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Shown:
+class ShownStudy:
     """One study.
 
     Attributes:
@@ -27,7 +27,7 @@ class Shown:
 class ShownStudies(Protocol):
     """Any number of studies, which are read as they are gone through, each time anew."""
 
-    def __iter__(self) -> Iterator[Shown]: ...
+    def __iter__(self) -> Iterator[ShownStudy]: ...
 
     def __len__(self) -> int: ...
 

@@ -33,7 +33,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from medkt.asking.directions import mean_direction, unit
-from medkt.asking.spoken import Spoken
+from medkt.asking.spoken import AskingWords
 from medkt.errors import InputError, UnknownNameError
 from medkt.models.encoder import DualEncoder
 from medkt.saliency.directions import Directions
@@ -52,7 +52,7 @@ class Way(Protocol):
         """For a reader."""
         ...
 
-    def directions(self, encoder: DualEncoder, spoken: Spoken) -> Directions:
+    def directions(self, encoder: DualEncoder, spoken: AskingWords) -> Directions:
         """Where the words lie in this encoder; the text tower is the same before and after learning.
 
         Raises:
@@ -60,73 +60,73 @@ class Way(Protocol):
         """
         ...
 
-    def texts(self, spoken: Spoken) -> tuple[str, ...]:
+    def texts(self, spoken: AskingWords) -> tuple[str, ...]:
         """The finding's own texts that are wanted, for a reader and for maps of words."""
         ...
 
 
 @runtime_checkable
-class Telling(Way, Protocol):
+class RetellingWay(Way, Protocol):
     """A way that also says what would be wanted for another description."""
 
-    def told(self, encoder: DualEncoder, spoken: Spoken, texts: Sequence[str]) -> Float[Tensor, "texts width"]:
+    def told(self, encoder: DualEncoder, spoken: AskingWords, texts: Sequence[str]) -> Float[Tensor, "texts width"]:
         """A unit direction for each text in the description's place."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class ByName:
+class NameWay:
     """By the bare name and the templates with it: the mean of their directions."""
 
     name: str = "name"
     about: str = "the bare name and the modality's templates with it"
 
-    def directions(self, encoder: DualEncoder, spoken: Spoken) -> Directions:
+    def directions(self, encoder: DualEncoder, spoken: AskingWords) -> Directions:
         return Directions(wanted=mean_direction(encoder, spoken.name), rivals=known_names(encoder, spoken))
 
-    def told(self, encoder: DualEncoder, spoken: Spoken, texts: Sequence[str]) -> Float[Tensor, "texts width"]:
-        return Virtual().told(encoder, spoken, texts)  # a description has no name of its own
+    def told(self, encoder: DualEncoder, spoken: AskingWords, texts: Sequence[str]) -> Float[Tensor, "texts width"]:
+        return VirtualNameWay().told(encoder, spoken, texts)  # a description has no name of its own
 
-    def texts(self, spoken: Spoken) -> tuple[str, ...]:
+    def texts(self, spoken: AskingWords) -> tuple[str, ...]:
         return spoken.name
 
 
 @dataclass(frozen=True, slots=True)
-class ByDescription:
+class DescriptionWay:
     """By the first caption."""
 
     name: str = "description"
     about: str = "the first caption"
 
-    def directions(self, encoder: DualEncoder, spoken: Spoken) -> Directions:
+    def directions(self, encoder: DualEncoder, spoken: AskingWords) -> Directions:
         return _described(self, encoder, spoken)
 
-    def told(self, encoder: DualEncoder, spoken: Spoken, texts: Sequence[str]) -> Float[Tensor, "texts width"]:
+    def told(self, encoder: DualEncoder, spoken: AskingWords, texts: Sequence[str]) -> Float[Tensor, "texts width"]:
         return embed_each(encoder, texts)
 
-    def texts(self, spoken: Spoken) -> tuple[str, ...]:
+    def texts(self, spoken: AskingWords) -> tuple[str, ...]:
         return spoken.described[:1]
 
 
 @dataclass(frozen=True, slots=True)
-class ByNameAndDescription:
+class NameAndDescriptionWay:
     """By the unit sum of the name's direction and the first caption's."""
 
     name: str = "name+description"
     about: str = "the name and the first caption, in equal parts"
 
-    def directions(self, encoder: DualEncoder, spoken: Spoken) -> Directions:
+    def directions(self, encoder: DualEncoder, spoken: AskingWords) -> Directions:
         return _described(self, encoder, spoken)
 
-    def told(self, encoder: DualEncoder, spoken: Spoken, texts: Sequence[str]) -> Float[Tensor, "texts width"]:
+    def told(self, encoder: DualEncoder, spoken: AskingWords, texts: Sequence[str]) -> Float[Tensor, "texts width"]:
         return unit(embed_each(encoder, texts) + mean_direction(encoder, spoken.name))
 
-    def texts(self, spoken: Spoken) -> tuple[str, ...]:
+    def texts(self, spoken: AskingWords) -> tuple[str, ...]:
         return (*spoken.name, spoken.described[0])
 
 
 @dataclass(frozen=True, slots=True)
-class Virtual:
+class VirtualNameWay:
     """By the first caption, moved as known captions are to be moved to their names."""
 
     name: str = "virtual"
@@ -134,22 +134,22 @@ class Virtual:
         "the first caption, moved to where names lie by the mean difference of the known findings' names and captions"
     )
 
-    def directions(self, encoder: DualEncoder, spoken: Spoken) -> Directions:
+    def directions(self, encoder: DualEncoder, spoken: AskingWords) -> Directions:
         return _described(self, encoder, spoken)
 
-    def told(self, encoder: DualEncoder, spoken: Spoken, texts: Sequence[str]) -> Float[Tensor, "texts width"]:
+    def told(self, encoder: DualEncoder, spoken: AskingWords, texts: Sequence[str]) -> Float[Tensor, "texts width"]:
         moved = (known_names(encoder, spoken) - embed_each(encoder, spoken.rival_described)).mean(dim=0)
         return unit(embed_each(encoder, texts) + moved)
 
-    def texts(self, spoken: Spoken) -> tuple[str, ...]:
+    def texts(self, spoken: AskingWords) -> tuple[str, ...]:
         return spoken.described[:1]
 
 
 @dataclass(frozen=True, slots=True)
-class WithBank:
+class BankWay:
     """Another way, told apart from the description with one word replaced, too."""
 
-    way: Telling
+    way: RetellingWay
 
     @property
     def name(self) -> str:
@@ -159,19 +159,19 @@ class WithBank:
     def about(self) -> str:
         return f"{self.way.about}; must beat the description with one word of its look replaced, too"
 
-    def directions(self, encoder: DualEncoder, spoken: Spoken) -> Directions:
+    def directions(self, encoder: DualEncoder, spoken: AskingWords) -> Directions:
         asked = self.way.directions(encoder, spoken)
         if not spoken.replaced:
             return asked
         bank = self.way.told(encoder, spoken, spoken.replaced)
         return replace(asked, rivals=torch.cat([asked.rivals, bank]))
 
-    def texts(self, spoken: Spoken) -> tuple[str, ...]:
+    def texts(self, spoken: AskingWords) -> tuple[str, ...]:
         return self.way.texts(spoken)
 
 
 @dataclass(frozen=True, slots=True)
-class WithNormal:
+class NormalWay:
     """Another way, told apart from a study without any finding, too."""
 
     way: Way
@@ -184,19 +184,19 @@ class WithNormal:
     def about(self) -> str:
         return f"{self.way.about}; must beat captions of a study without any finding by a lead of its own, too"
 
-    def directions(self, encoder: DualEncoder, spoken: Spoken) -> Directions:
+    def directions(self, encoder: DualEncoder, spoken: AskingWords) -> Directions:
         asked = self.way.directions(encoder, spoken)
         return replace(asked, normal=mean_direction(encoder, spoken.normal)) if spoken.normal else asked
 
-    def texts(self, spoken: Spoken) -> tuple[str, ...]:
+    def texts(self, spoken: AskingWords) -> tuple[str, ...]:
         return self.way.texts(spoken)
 
 
 @dataclass(frozen=True, slots=True)
-class AmongAll:
+class AllRivalsWay:
     """Another way, told apart from everything: names and a wider bank, which weigh together, and a normal study."""
 
-    way: Telling
+    way: RetellingWay
 
     @property
     def name(self) -> str:
@@ -209,21 +209,21 @@ class AmongAll:
             "which weigh together as in the model's softmax, and by a lead of its own from captions of a study without any finding"
         )
 
-    def directions(self, encoder: DualEncoder, spoken: Spoken) -> Directions:
-        asked = WithNormal(WithBank(self.way)).directions(encoder, spoken)
+    def directions(self, encoder: DualEncoder, spoken: AskingWords) -> Directions:
+        asked = NormalWay(BankWay(self.way)).directions(encoder, spoken)
         if spoken.otherwise_bounded:
             more = self.way.told(encoder, spoken, spoken.otherwise_bounded)
             asked = replace(asked, rivals=torch.cat([asked.rivals, more]))
         return replace(asked, sharpness=encoder.logit_scale)
 
-    def texts(self, spoken: Spoken) -> tuple[str, ...]:
+    def texts(self, spoken: AskingWords) -> tuple[str, ...]:
         return self.way.texts(spoken)
 
 
-_PLAIN: tuple[Telling, ...] = (ByName(), ByDescription(), ByNameAndDescription(), Virtual())
+_PLAIN: tuple[RetellingWay, ...] = (NameWay(), DescriptionWay(), NameAndDescriptionWay(), VirtualNameWay())
 
 WAYS: tuple[Way, ...] = (
-    *_PLAIN, *(WithBank(way) for way in _PLAIN), WithNormal(WithBank(Virtual())), AmongAll(Virtual()),
+    *_PLAIN, *(BankWay(way) for way in _PLAIN), NormalWay(BankWay(VirtualNameWay())), AllRivalsWay(VirtualNameWay()),
 )  # fmt: skip
 """Every way, the simpler ones first; the first is by name."""
 
@@ -240,7 +240,7 @@ def way_called(name: str) -> Way:
     raise UnknownNameError(f"no way of asking {name!r}; known: {', '.join(way.name for way in WAYS)}")
 
 
-def known_names(encoder: DualEncoder, spoken: Spoken) -> Float[Tensor, "known width"]:
+def known_names(encoder: DualEncoder, spoken: AskingWords) -> Float[Tensor, "known width"]:
     """The direction of each known finding's name.
 
     Raises:
@@ -256,6 +256,6 @@ def embed_each(encoder: DualEncoder, texts: Sequence[str]) -> Float[Tensor, "tex
     return torch.cat([embed_texts(encoder, (text,)) for text in texts])
 
 
-def _described(way: Telling, encoder: DualEncoder, spoken: Spoken) -> Directions:
+def _described(way: RetellingWay, encoder: DualEncoder, spoken: AskingWords) -> Directions:
     (wanted,) = way.told(encoder, spoken, spoken.described[:1])
     return Directions(wanted=wanted, rivals=known_names(encoder, spoken))

@@ -1,7 +1,7 @@
 """The audit of a learned concept: the exam, its controls, asking without learning, what was forgotten, and the verdict."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
@@ -9,13 +9,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from medkt.asking import WAYS, Directions, Spoken
+from medkt.asking import WAYS, AskingWords, Directions
 from medkt.audit.controls import CONTROLS, Setting
 from medkt.audit.exam import FINDING, NORMAL, OTHERS, Exam, Marks, drawn_exam, marks_of
 from medkt.audit.meaning import area, told
 from medkt.audit.picturing import Picturing, picturing_of
 from medkt.audit.probe import FEWEST, Probe
-from medkt.audit.questions import Answers, Kept, Questions, ask
+from medkt.audit.questions import Answers, Questions, Retention, ask
 from medkt.audit.second import Opinion, opinion_of
 from medkt.audit.verdict import SEEDS_FLOOR, Verdict, beaten_by_asking, decide, groups_of, net_share, not_shown, renamed
 from medkt.concepts import Concept
@@ -23,13 +23,13 @@ from medkt.domains import Domain
 from medkt.models.encoder import DualEncoder
 from medkt.phantom.finding import find
 from medkt.phantom.reading import Reading, read
+from medkt.progress import Progress
 from medkt.statistics import Interval, student_interval, wilson
-from medkt.transfer.learn import Learned
+from medkt.transfer.learn import TransferResult
 from medkt.transfer.rehearsal import vectors_of
 from medkt.transfer.trainable import frozen_layer
 
 Level = Literal["full", "quick", "none"]
-Ticker = Callable[[str, int, int], None]
 DREAMT = "images inverted by the base model from known findings' words"
 HELD_BACK = "studies that were not rehearsed: drawn ones of known findings, or every tenth of the user's"
 VERSION = 2
@@ -100,11 +100,13 @@ class Audit:
         return sum(one.forgotten for one in self.after) / len(self.after)
 
     @property
-    def known_kept(self) -> dict[str, Kept]:
+    def known_kept(self) -> dict[str, Retention]:
         """By known finding, the inverted images of all seeds together."""
         names = self.after[0].kept
         return {
-            name: Kept(same=sum(a.kept[name].same for a in self.after), of=sum(a.kept[name].of for a in self.after))
+            name: Retention(
+                same=sum(a.kept[name].same for a in self.after), of=sum(a.kept[name].of for a in self.after)
+            )
             for name in names
         }
 
@@ -142,7 +144,7 @@ class Audit:
 
 def audit(
     base: DualEncoder,
-    learned: Sequence[Learned],
+    learned: Sequence[TransferResult],
     *,
     concept: Concept,
     domain: Domain,
@@ -153,7 +155,7 @@ def audit(
     second: DualEncoder | None = None,
     foreign: Sequence[str] = (),
     cache: Path | None = None,
-    progress: Ticker | None = None,
+    progress: Progress | None = None,
 ) -> Audit:
     """Ask the base, what was learned with each seed, and the controls.
 
@@ -177,7 +179,7 @@ def audit(
     exams = _exams(base, one, readings, probe, layer)
     picturing = picturing_of(base, one, layer)
     failed = picturing.failure if picturing else ""
-    sittings = _sat(base, learned, kept, exams, Spoken.of(concept, domain, tuple(known), _described(one)), level=level,
+    sittings = _sat(base, learned, kept, exams, AskingWords.of(concept, domain, tuple(known), _described(one)), level=level,
                     controls=not failed and not foreign, cache=cache, progress=progress)  # fmt: skip
     by_name = dict(zip((exam.what for exam in exams), sittings, strict=True))
     drawn, probed = (by_name.get(exam.what if exam else "") for exam in _parted(exams, probe))
@@ -191,22 +193,22 @@ def audit(
     )  # fmt: skip
 
 
-def _described(one: Learned) -> tuple[str, ...]:
+def _described(one: TransferResult) -> tuple[str, ...]:
     return one.material.vocabulary.described
 
 
-def _questions(base: DualEncoder, one: Learned, normal: str) -> Questions:
+def _questions(base: DualEncoder, one: TransferResult, normal: str) -> Questions:
     return Questions.of(base, one.material, normal=normal, trains=one.settings.finetune.trains, judged=one.judged)
 
 
-def _readings(one: Learned) -> tuple[Reading, ...]:
+def _readings(one: TransferResult) -> tuple[Reading, ...]:
     """The captions read, where medkt draws their part of the body."""
     words = one.material.vocabulary
     return tuple(read(text, words.drawn) for text in words.described) if words.drawn else ()
 
 
 def _exams(
-    base: DualEncoder, one: Learned, readings: Sequence[Reading], probe: Probe | None, layer: int | None
+    base: DualEncoder, one: TransferResult, readings: Sequence[Reading], probe: Probe | None, layer: int | None
 ) -> list[Exam]:
     readable = [reading for reading in readings if not reading.why_not]
     exams = [drawn_exam(base, readable[0], known=one.material.vocabulary.known, layer=layer)] if readable else []
@@ -222,15 +224,15 @@ def _parted(exams: Sequence[Exam], probe: Probe | None) -> tuple[Exam | None, Ex
 
 def _sat(
     base: DualEncoder,
-    learned: Sequence[Learned],
+    learned: Sequence[TransferResult],
     kept: int,
     exams: Sequence[Exam],
-    spoken: Spoken,
+    spoken: AskingWords,
     *,
     level: Level,
     controls: bool,
     cache: Path | None,
-    progress: Ticker | None,
+    progress: Progress | None,
 ) -> list[Sitting]:
     """Everyone asked, each control made once for all exams and let go; no control where nothing would be judged by it."""
     asked = {way.name: way.directions(base, spoken) for way in WAYS}  # leads are cut at 0, so that no handicap is set
@@ -249,7 +251,7 @@ def _sat(
 
 def _sitting_of(
     base: DualEncoder,
-    learned: Sequence[Learned],
+    learned: Sequence[TransferResult],
     kept: int,
     exam: Exam,
     asked: Mapping[str, Directions],
@@ -332,12 +334,12 @@ def _why_unread(readings: Sequence[Reading]) -> str:
 
 
 def _unexamined(
-    one: Learned,
+    one: TransferResult,
     known: Sequence[Concept],
     drawn: Sitting | None,
     probed: Sitting | None,
     readings: Sequence[Reading],
-    learned: Sequence[Learned],
+    learned: Sequence[TransferResult],
     level: Level,
     *,
     second: bool,
@@ -415,7 +417,7 @@ def _interval(found: Interval) -> dict[str, Any]:
     return {"estimate": _number(found.estimate), "low": _number(found.low), "high": _number(found.high)}
 
 
-def _kept(kept: Kept) -> dict[str, Any]:
+def _kept(kept: Retention) -> dict[str, Any]:
     found = wilson(kept.same, kept.of)
     return {"kept": kept.same, "of": kept.of, "low": _number(found.low), "high": _number(found.high)}
 

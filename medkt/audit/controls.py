@@ -18,7 +18,7 @@ from medkt.phantom.blob import with_blob
 from medkt.phantom.reading import read, retold
 from medkt.transfer.copies import copy_encoder, mark_adapted
 from medkt.transfer.gathering import gather_as
-from medkt.transfer.learn import Learned, learn_from
+from medkt.transfer.learn import TransferResult, learn_from
 from medkt.transfer.learn_settings import LearnSettings
 from medkt.transfer.material import Material, drawn_starts
 from medkt.transfer.vocabulary import Vocabulary, named
@@ -37,7 +37,7 @@ class Setting:
     """What a control is made from."""
 
     base: DualEncoder
-    learned: Learned
+    learned: TransferResult
     cache: Path | None
     whole: bool = True
     """Whether a control has as many images as the learning, made in as many steps, and as many of them in a step."""

@@ -15,22 +15,32 @@ from jaxtyping import Float, Float64
 from numpy.typing import NDArray
 from torch import Tensor
 
-from medkt.asking.drawn import FINDING, NORMAL, OTHERS, Counts, draw_pictures
+from medkt.asking.drawn import FINDING, NORMAL, OTHERS, PictureCounts, draw_pictures
 from medkt.models.encoder import DualEncoder
 from medkt.phantom.reading import Reading
 from medkt.saliency.directions import Directions, leads
 from medkt.saliency.explain import prepare_plane
 from medkt.shapes import Plane
 from medkt.statistics import auc_of
-from medkt.transfer.rehearsal import Seen, look
+from medkt.transfer.rehearsal import PrefixActivations, look
 
 __all__ = [
-    "COUNTS", "FINDING", "NORMAL", "OTHERS", "SEED", "Counts", "Exam", "Marks", "drawn_exam", "marks_of", "seen_planes",
+    "COUNTS",
+    "FINDING",
+    "NORMAL",
+    "OTHERS",
+    "SEED",
+    "Exam",
+    "Marks",
+    "PictureCounts",
+    "drawn_exam",
+    "marks_of",
+    "seen_planes",
 ]  # fmt: skip
 
 SEED = 61_000
 """Of the drawn pictures: no training, learning or test of medkt's draws from it."""
-COUNTS = Counts()
+COUNTS = PictureCounts()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -45,7 +55,7 @@ class Exam:
         rows: of `seen`, how many belong to each picture: planes of a volume; () for one each.
     """
 
-    seen: Seen
+    seen: PrefixActivations
     kinds: tuple[str, ...]
     what: str
     known: tuple[str, ...] = ()
@@ -86,7 +96,7 @@ def drawn_exam(
     *,
     known: Sequence[str],
     layer: int | None,
-    counts: Counts | None = None,
+    counts: PictureCounts | None = None,
 ) -> Exam:
     """Phantoms of what a caption says, of lesions beside it, of known findings, and normal studies.
 
@@ -103,7 +113,7 @@ def drawn_exam(
     )  # fmt: skip
 
 
-def seen_planes(base: DualEncoder, planes: Sequence[Plane], layer: int | None) -> Seen:
+def seen_planes(base: DualEncoder, planes: Sequence[Plane], layer: int | None) -> PrefixActivations:
     """Planes in [0, 1] as the encoder takes them, after the layers that do not train."""
     return look(base, torch.stack([prepare_plane(base, plane).pixels for plane in planes]), layer)
 

@@ -8,7 +8,7 @@ from functools import cache
 
 import numpy as np
 
-from medkt.asking.studies import Shown
+from medkt.asking.studies import ShownStudy
 from medkt.shapes import Plane
 
 
@@ -25,7 +25,7 @@ class Fingerprints:
     patients: frozenset[str] = field(default=frozenset(), repr=False)
 
     @classmethod
-    def of(cls, *studies: Shown) -> "Fingerprints":
+    def of(cls, *studies: ShownStudy) -> "Fingerprints":
         """Of these studies."""
         return cls(
             studies=frozenset(_of_plane(plane) for study in studies for plane in study.planes),
@@ -41,7 +41,7 @@ class Fingerprints:
             patients=frozenset().union(*(one.patients for one in found)),
         )
 
-    def met(self, study: Shown) -> str | None:
+    def met(self, study: ShownStudy) -> str | None:
         """How a study is met again among these: "the same image", "the same patient", or None."""
         own = Fingerprints.of(study)
         if own.studies & self.studies:

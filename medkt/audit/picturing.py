@@ -15,7 +15,7 @@ from torch import Tensor
 from medkt.audit.verdict import AGREEMENT_FLOOR, SIMILARITY_FLOOR, below_floor
 from medkt.models.encoder import DualEncoder
 from medkt.models.framing import normalise
-from medkt.transfer.learn import Learned
+from medkt.transfer.learn import TransferResult
 from medkt.transfer.rehearsal import look, text_vectors, vectors_of
 
 
@@ -61,7 +61,7 @@ class Picturing:
         }
 
 
-def picturing_of(base: DualEncoder, learned: Learned, layer: int | None) -> Picturing | None:
+def picturing_of(base: DualEncoder, learned: TransferResult, layer: int | None) -> Picturing | None:
     """Of a learning's own images; None where it made none of known findings, or none to judge by."""
     material, words = learned.material, learned.material.vocabulary
     if learned.settings.how == "local":
@@ -92,7 +92,7 @@ def picturing_of(base: DualEncoder, learned: Learned, layer: int | None) -> Pict
     )  # fmt: skip
 
 
-def _of_lesions(base: DualEncoder, learned: Learned, layer: int | None) -> Picturing | None:
+def _of_lesions(base: DualEncoder, learned: TransferResult, layer: int | None) -> Picturing | None:
     """The same of lesions inside normal studies: of those of known captions there are a few each, of one seed."""
     material = learned.material
     known, made, validation = material.known_inverted, material.inverted, material.validation

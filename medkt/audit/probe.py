@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from medkt.asking.studies import Shown
+from medkt.asking.studies import ShownStudy
 from medkt.audit.exam import FINDING, Exam
 from medkt.audit.fingerprints import Fingerprints
 from medkt.concepts import Concept
@@ -112,7 +112,7 @@ def _entries(folder: Path) -> Iterator[Path]:
         yield from sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
-def _study(path: Path, domain: Domain, concept: Concept, case: Case | None) -> Shown:
+def _study(path: Path, domain: Domain, concept: Concept, case: Case | None) -> ShownStudy:
     try:
         return shown_study(path, domain, concept, case)
     except MedktError as error:

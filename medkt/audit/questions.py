@@ -11,8 +11,8 @@ from medkt.models.encoder import DualEncoder
 from medkt.models.framing import normalise
 from medkt.statistics import wilson
 from medkt.transfer.material import Material
-from medkt.transfer.rehearsal import Seen, look, text_vectors, vectors_of
-from medkt.transfer.trainable import Trainable, frozen_layer
+from medkt.transfer.rehearsal import PrefixActivations, look, text_vectors, vectors_of
+from medkt.transfer.trainable import TrainableParts, frozen_layer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -30,8 +30,8 @@ class Questions:
         swaps: (swapped, width) their unit vectors.
     """
 
-    images: Seen
-    known_images: Seen
+    images: PrefixActivations
+    known_images: PrefixActivations
     names: Float[Tensor, "names width"]
     before: Int64[Tensor, " known"]
     known: tuple[str, ...]
@@ -45,8 +45,8 @@ class Questions:
         material: Material,
         *,
         normal: str,
-        trains: Trainable,
-        judged: tuple[Seen, Seen] | None = None,
+        trains: TrainableParts,
+        judged: tuple[PrefixActivations, PrefixActivations] | None = None,
     ) -> "Questions":
         """From the images that the choice was made with.
 
@@ -55,7 +55,7 @@ class Questions:
             material: what it learned from.
             normal: the prompt of a normal study, which a finding's image must fit less than its name.
             trains: what may differ between the states.
-            judged: `Learned.judged` of learning with the same base, material and choice of what trains; None looks anew.
+            judged: `TransferResult.judged` of learning with the same base, material and choice of what trains; None looks anew.
 
         Raises:
             InputError: there are none: the settings were without a choice and without an audit.
@@ -80,7 +80,7 @@ class Questions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class Retention:
     """Of a known finding's images, how many are called what the base calls them, with Wilson's 95 % interval."""
 
     same: int
@@ -109,7 +109,7 @@ class Answers:
 
     success: float
     margin: float
-    kept: Mapping[str, Kept]
+    kept: Mapping[str, Retention]
     specificity: Mapping[str, float]
 
     @property
@@ -130,7 +130,7 @@ def ask(encoder: DualEncoder, questions: Questions) -> Answers:
     for name, row in zip(questions.known, same, strict=True):
         counts[name][0] += int(row.sum())
         counts[name][1] += len(row)
-    kept = {name: Kept(same=hits, of=of) for name, (hits, of) in counts.items()}
+    kept = {name: Retention(same=hits, of=of) for name, (hits, of) in counts.items()}
     gaps = (cosines[:, -1:] - concept @ questions.swaps.T).mean(dim=0).tolist()
     return Answers(
         success=float((margins > 0).double().mean()), margin=float(margins.mean()), kept=kept,

@@ -18,7 +18,7 @@ from medkt.presence import PresenceRule
 from medkt.progress import Progress
 from medkt.segmentation.slicewise import SegmentationSettings
 from medkt.spatial import Image
-from medkt.transfer.packages import Taught, is_package
+from medkt.transfer.packages import AdaptedEncoder, is_package
 
 Find = Callable[[ScoringKey], Calibration | None]
 
@@ -90,7 +90,7 @@ class SiteCalibrations:
     find: Find | None = None
     otherwise: PresenceRule | None = None
 
-    def rule_for(self, study: Study, taught: Taught, view: View) -> CalibrationRule:
+    def rule_for(self, study: Study, taught: AdaptedEncoder, view: View) -> CalibrationRule:
         """The calibrations of what is asked.
 
         Raises:
@@ -110,10 +110,10 @@ def keys_of(pipeline: Pipeline, study: Study, view: View) -> Iterator[ScoringKey
     Raises:
         SettingsError: only some of a concept's prompts are asked.
     """
-    return _keys_in(study, pipeline.taught or Taught.of(pipeline.encoder), view)
+    return _keys_in(study, pipeline.taught or AdaptedEncoder.of(pipeline.encoder), view)
 
 
-def _keys_in(study: Study, taught: Taught, view: View) -> Iterator[ScoringKey]:
+def _keys_in(study: Study, taught: AdaptedEncoder, view: View) -> Iterator[ScoringKey]:
     if study.settings.texts != "all":
         raise SettingsError("calibrations are of all prompts of a concept: they need settings of texts=all")
     # a calibration is of one way of showing; where the settings' window does not fit, the pipeline says so

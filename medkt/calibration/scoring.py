@@ -25,7 +25,7 @@ from medkt.pipeline.answer import scores_of, sight_of
 from medkt.pipeline.look import shown_plane
 from medkt.pipeline.words import require_words, texts_of
 from medkt.presence import Guard, Reason, Sight
-from medkt.saliency.targets import Asked, ConceptTexts, Target, embed_targets
+from medkt.saliency.targets import ConceptQuery, ConceptTexts, Target, embed_targets
 from medkt.segmentation.presence import PresenceSettings
 from medkt.segmentation.slicewise import features_of_planes
 from medkt.shapes import Plane
@@ -99,7 +99,7 @@ class Scorer:
     _target: Target
     _modalities: tuple[Target, ...]
     guard: Guard | None = None
-    asked: Asked | None = None
+    asked: ConceptQuery | None = None
 
     @classmethod
     def of(
@@ -111,7 +111,7 @@ class Scorer:
         settings: PresenceSettings | None = None,
         view: View | None = None,
         guard: Guard | None = None,
-        asked: Asked | None = None,
+        asked: ConceptQuery | None = None,
     ) -> "Scorer":
         """Prepare.
 
@@ -122,7 +122,7 @@ class Scorer:
             settings: how planes become a score; None takes the defaults.
             view: how studies are read and cut.
             guard: who may hold an answer back; None for nobody.
-            asked: the directions of a learned concept, by which it is asked (`Taught.asked`).
+            asked: the directions of a learned concept, by which it is asked (`AdaptedEncoder.asked`).
 
         Raises:
             InputError: a text of which the encoder knows no word.
@@ -197,7 +197,7 @@ def scoring_key(
     *,
     settings: PresenceSettings | None = None,
     view: View | None = None,
-    asked: Asked | None = None,
+    asked: ConceptQuery | None = None,
 ) -> ScoringKey:
     """The key under which a calibration of this concept, model, settings and view is kept; nothing is embedded for it.
 

@@ -64,13 +64,13 @@ def _status(arguments: argparse.Namespace) -> int:
     from medkt.runs.folder import RunFolder
     from medkt.runs.ledger import Ledger
     from medkt.runs.merge import shards_below
-    from medkt.runs.progress import Summary, counts_text
+    from medkt.runs.progress import RunStatus, counts_text
 
     paths = [one for run in arguments.runs for one in (run, *shards_below(run)) if RunFolder(one).ledger.exists()]
     for path in paths or arguments.runs:
         RunFolder(path).read()
         with Ledger(RunFolder(path).ledger, read_only=True) as ledger:
-            summary = Summary(
+            summary = RunStatus(
                 total=ledger.total(), states=ledger.counts(), failures=ledger.failures(), no_claim=ledger.silent()
             )
         print(

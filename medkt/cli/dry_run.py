@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from medkt.cli.published import guard_plan, guard_words, settings_section, settings_values
 
 if TYPE_CHECKING:
-    from medkt.estimates.words import Section
+    from medkt.estimates.words import PlanSection
     from medkt.requests.planned import PlannedBatch, PlannedStudies
 
 HELP = "only say what would be done, how long it would take and how much memory; what would be refused is refused"
@@ -19,7 +19,7 @@ def add_dry_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help=HELP)
 
 
-def say_plan(sections: "Sequence[Section]", values: Mapping[str, Any], *, as_json: bool) -> None:
+def say_plan(sections: "Sequence[PlanSection]", values: Mapping[str, Any], *, as_json: bool) -> None:
     """The plan on standard output, for a person or a machine."""
     from medkt.estimates.words import text_of
 

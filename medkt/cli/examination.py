@@ -13,7 +13,7 @@ from medkt.cli.terminal import Terminal
 from medkt.requests.models import ThreadOptions, use_threads
 
 if TYPE_CHECKING:
-    from medkt.examine import Examination, Examined
+    from medkt.examine import Examination, IllustratedExamination
     from medkt.models.records import ModelRecord
 
 NAMES = ("examination.html", "examination.json")
@@ -107,7 +107,7 @@ def _require_free(folder: Path | None, names: Sequence[str], *, overwrite: bool)
         raise OutputError(f"{folder / there[-1]}: exists already; say --overwrite to examine the model anew")
 
 
-def _write(found: "Examined", places: Sequence[tuple[Path, Sequence[str]]]) -> list[Path]:
+def _write(found: "IllustratedExamination", places: Sequence[tuple[Path, Sequence[str]]]) -> list[Path]:
     """The page and the JSON in each place, both or none."""
     from medkt.errors import OutputError
     from medkt.examine.store import FORM

@@ -2,14 +2,22 @@
 
 import argparse
 from dataclasses import MISSING, Field, fields
-from typing import Any, TypeVar
+from typing import Any
 
-from medkt.requests.option import Option, Request, choices_of, fitted, groups_of, of_one, of_several, options_of
+from medkt.requests.option import (
+    Option,
+    Request,
+    RequestT,
+    choices_of,
+    fitted,
+    groups_of,
+    of_one,
+    of_several,
+    options_of,
+)
 
-Some = TypeVar("Some", bound=Request)
 
-
-class Given(argparse.Action):
+class NotingAction(argparse.Action):
     """Stores an option, and that it was given."""
 
     def __call__(
@@ -33,7 +41,7 @@ def add_options(parser: argparse.ArgumentParser, kind: type[Request]) -> None:
             _add(place, known[name], *said[name])
 
 
-def filled(kind: type[Some], arguments: argparse.Namespace) -> Some:
+def filled(kind: type[RequestT], arguments: argparse.Namespace) -> RequestT:
     """The request that was typed."""
     values = {name: getattr(arguments, name) for name, _, _ in options_of(kind)}
     return kind(given=frozenset(getattr(arguments, "given", ())), **fitted(kind, values))
@@ -55,7 +63,7 @@ def _add(parser: Any, field: Field[Any], hint: Any, option: Option) -> None:
     else:
         words |= {"type": type(next(iter(choices))) if choices else kind, "default": default}
         words |= {"choices": choices} if choices else {}
-        words |= {"action": Given} if option.told else {}
+        words |= {"action": NotingAction} if option.told else {}
     if of_several(hint) is not None:
         words |= _several(option, required=required)
     if option.positional:

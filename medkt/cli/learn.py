@@ -25,8 +25,8 @@ from medkt.requests.learn_studies import require_rehearsal
 from medkt.requests.learn_text import asking_of
 
 if TYPE_CHECKING:
-    from medkt.learning import LearnedConcept
-    from medkt.learning.ask import AskedConcept
+    from medkt.learning import LearningOutcome
+    from medkt.learning.ask import AskingOutcome
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Learn, audit, and say what came of it, the verdict first."""
     from medkt.errors import NotCarriedError
-    from medkt.learning import LearnedConcept
+    from medkt.learning import LearningOutcome
 
     request, listener = filled(LearnRequest, arguments), Terminal(arguments)
     if arguments.dry_run:
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
         return say_dry_run(wanted, as_json=arguments.json)
     with telling(arguments.json):
         found = learn_concept(request, listener=listener)
-    if isinstance(found.made, LearnedConcept):
+    if isinstance(found.made, LearningOutcome):
         _say_learned(found.made, found, as_json=arguments.json)
     else:
         _say_asked(found.made, found, as_json=arguments.json)
@@ -83,7 +83,7 @@ def _dry_run_of_text(wanted: SettledLearning, *, as_json: bool) -> int:
     from medkt.asking.choose import COUNTS as CHOOSING
     from medkt.audit.exam import COUNTS as EXAM
     from medkt.audit.probe import read_probe
-    from medkt.estimates.words import Section
+    from medkt.estimates.words import PlanSection
 
     given = {name: len(found) for name, found in asking_of(wanted).items()}
     request, concept = wanted.request, wanted.concept
@@ -102,7 +102,7 @@ def _dry_run_of_text(wanted: SettledLearning, *, as_json: bool) -> int:
         "exam": exam,
     }  # fmt: skip
     lines = tuple((name, str(said)) for name, said in plan.items() if said is not None)
-    say_plan([Section(title="What would be asked", lines=lines)], plan, as_json=as_json)
+    say_plan([PlanSection(title="What would be asked", lines=lines)], plan, as_json=as_json)
     return 0
 
 
@@ -120,7 +120,7 @@ def telling(as_json: bool) -> Iterator[None]:
         raise
 
 
-def _say_learned(made: "LearnedConcept", found: LearnResult, *, as_json: bool) -> None:
+def _say_learned(made: "LearningOutcome", found: LearnResult, *, as_json: bool) -> None:
     """The verdict first."""
     target = found.package
     record: dict[str, Any] = {
@@ -148,7 +148,7 @@ def _say_learned(made: "LearnedConcept", found: LearnResult, *, as_json: bool) -
     say_demonstration(made.delta.base_name)
 
 
-def _say_asked(made: "AskedConcept", found: LearnResult, *, as_json: bool) -> None:
+def _say_asked(made: "AskingOutcome", found: LearnResult, *, as_json: bool) -> None:
     """The verdict first."""
     asking, target = made.asking, found.package
     if as_json:

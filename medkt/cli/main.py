@@ -15,7 +15,7 @@ from typing import NoReturn
 from medkt.about import NOT_A_MEDICAL_DEVICE, __version__
 from medkt.cli.console import any_console
 from medkt.cli.outputs import output_of
-from medkt.cli.signals import Ended, signals_end
+from medkt.cli.signals import Termination, signals_end
 from medkt.errors import MedktError, OutputError
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt:  # also while a command's own libraries are loaded
             print("medkt: interrupted", file=sys.stderr)
             return 130
-        except Ended as signal:
+        except Termination as signal:
             print(f"medkt: {signal.word}", file=sys.stderr)
             return signal.exit_code
 

@@ -5,18 +5,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from medkt.as_published import Standing
-    from medkt.estimates.words import Section
+    from medkt.estimates.words import PlanSection
     from medkt.requests.models import GuardOptions
 
 SETTINGS_ONLY = "only say every setting and where it is from; what would be refused of the options is refused"
 
 
-def settings_section(found: "Standing") -> "Section":
+def settings_section(found: "Standing") -> "PlanSection":
     """Every setting as it is printed."""
-    from medkt.estimates.words import Section
+    from medkt.estimates.words import PlanSection
 
     lines = tuple((path, f"{said(value.used)}  ({value.source})") for path, value in found.values.items())
-    return Section(title=f"settings: {found.words}", lines=lines)
+    return PlanSection(title=f"settings: {found.words}", lines=lines)
 
 
 def said(value: object) -> str:
@@ -47,11 +47,11 @@ def guard_words(request: "GuardOptions") -> str:
     return "on" if is_guarded(request) else f"off ({named}, as published, holds no answer back)"
 
 
-def guard_plan(words: str) -> "tuple[Sequence[Section], dict[str, Any]]":
+def guard_plan(words: str) -> "tuple[Sequence[PlanSection], dict[str, Any]]":
     """Whether the guard is on, as a section and for JSON."""
-    from medkt.estimates.words import Section
+    from medkt.estimates.words import PlanSection
 
-    return (Section(title=f"guard: {words}", lines=()),), {"guard": words == "on"}
+    return (PlanSection(title=f"guard: {words}", lines=()),), {"guard": words == "on"}
 
 
 def settings_values(found: "Standing") -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from medkt.requests.evaluate import EvaluateResult
-    from medkt.tasks.base import RunsCompared
+    from medkt.tasks.base import RunComparison
 
 
 def say_evaluated(found: "EvaluateResult", *, as_json: bool) -> None:
@@ -33,14 +33,14 @@ def say_evaluated(found: "EvaluateResult", *, as_json: bool) -> None:
         print("\n".join(["", *published]) if published else "", end="\n" if published else "")
 
 
-def compared_lines(compared: "RunsCompared") -> Iterator[str]:
+def compared_lines(compared: "RunComparison") -> Iterator[str]:
     """What differs, a line each below a head."""
     from medkt.tasks.masks.words import aligned
 
     return aligned(compared.head, compared.rows)
 
 
-def _say_comparison(found: "EvaluateResult", compared: "RunsCompared", *, as_json: bool) -> None:
+def _say_comparison(found: "EvaluateResult", compared: "RunComparison", *, as_json: bool) -> None:
     from medkt.records import as_plain
 
     arms = list(found.folders)

@@ -9,7 +9,7 @@ from types import FrameType
 NAMES = {"SIGTERM": "terminated", "SIGHUP": "hung up"}
 
 
-class Ended(BaseException):
+class Termination(BaseException):
     """A signal came; not an `Exception`, so that only what cleans up sees it."""
 
     def __init__(self, number: int) -> None:
@@ -20,7 +20,7 @@ class Ended(BaseException):
 
 @contextmanager
 def signals_end() -> Iterator[None]:
-    """Within this block the first signal raises `Ended`, further ones are not heard while it cleans up.
+    """Within this block the first signal raises `Termination`, further ones are not heard while it cleans up.
 
     A signal that is ignored stays so: `nohup` asks for that. Only a process's main thread may ask for signals.
     """
@@ -34,7 +34,7 @@ def signals_end() -> Iterator[None]:
     def end(number: int, frame: FrameType | None) -> None:
         for one in heard:
             signal.signal(one, signal.SIG_IGN)
-        raise Ended(number)
+        raise Termination(number)
 
     for number in heard:
         signal.signal(number, end)

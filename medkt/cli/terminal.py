@@ -19,7 +19,7 @@ from medkt.requests.listening import Listener
 
 if TYPE_CHECKING:
     from medkt.runs.folder import RunFolder
-    from medkt.runs.progress import Summary, Watcher
+    from medkt.runs.progress import RunStatus, Watcher
     from medkt.tasks.cases import CasePlan
 
 log = logging.getLogger(__name__)
@@ -159,7 +159,7 @@ def own_stdout(alone: bool) -> Iterator[TextIO]:
         os.close(kept)
 
 
-def exit_code(summary: "Summary") -> int:
+def exit_code(summary: "RunStatus") -> int:
     """0, 4 where cases failed, 129, 130 and 143 where a signal ended the run; says on stderr why it ended."""
     if summary.stopped:
         print(f"medkt: {summary.stopped}; the same command goes on from here", file=sys.stderr)

@@ -4,7 +4,7 @@ from medkt.concepts.asking_record import AskingRecord
 from medkt.concepts.captions import convert_caption_list, parse_concepts, read_concepts
 from medkt.concepts.catalogue import concept_from_text, concepts, load_concept
 from medkt.concepts.concept import Caption, Code, Concept, Role, mentions
-from medkt.concepts.package import Base, Learnt, Package, read_package, write_package
+from medkt.concepts.package import Base, Package, PackagedConcept, read_package, write_package
 
 __all__ = [
     "AskingRecord",
@@ -12,8 +12,8 @@ __all__ = [
     "Caption",
     "Code",
     "Concept",
-    "Learnt",
     "Package",
+    "PackagedConcept",
     "Role",
     "concept_from_text",
     "concepts",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
-from medkt.concepts.package import Learnt
+from medkt.concepts.package import PackagedConcept
 from medkt.concepts.tensors import numbers_of
 from medkt.errors import WeightsError
 
@@ -30,7 +30,7 @@ class Change:
 Changes = Mapping[str, Change]
 
 
-def changes_of(learnt: Learnt) -> dict[str, Change]:
+def changes_of(learnt: PackagedConcept) -> dict[str, Change]:
     """The change of every weight, by the weight's name.
 
     Raises:

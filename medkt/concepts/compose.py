@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from medkt.concepts.changes import Changes, changes_of, dot
-from medkt.concepts.package import Learnt, Package, read_package, write
+from medkt.concepts.package import Package, PackagedConcept, read_package, write
 from medkt.errors import InputError, WeightsError
 
 
@@ -48,7 +48,7 @@ def compose(paths: Sequence[str | Path], output: str | Path) -> Package:
     return write(output, Package(learnt=learnt, base=packages[0].base, interference=table))
 
 
-def interference(learnt: Sequence[Learnt]) -> dict[str, Any]:
+def interference(learnt: Sequence[PackagedConcept]) -> dict[str, Any]:
     """How the changes of the weights lie to each other.
 
     Gives:

@@ -55,7 +55,7 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
+class PackageManifest:
     """`manifest.json` of a package: which medkt wrote it, the ids of its concepts, and every other member by name."""
 
     medkt: str
@@ -64,7 +64,7 @@ class Manifest:
 
 
 FORM = RecordForm(
-    kind=Manifest, name="concept package", number=3, also=(1, 2), key="version", head={"format": "medkt-concept"},
+    kind=PackageManifest, name="concept package", number=3, also=(1, 2), key="version", head={"format": "medkt-concept"},
     writer="medkt learn", again="fetch it again",
 )  # fmt: skip
 """A package is written in the oldest form that holds it: 1 where no concept says how it is asked, 2 where each that does is told
@@ -80,7 +80,7 @@ class Base:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Learnt:
+class PackagedConcept:
     """One concept of a package.
 
     Attributes:
@@ -129,7 +129,7 @@ class Package:
         signature: what `signature.json` holds; empty where nobody signed.
     """
 
-    learnt: tuple[Learnt, ...]
+    learnt: tuple[PackagedConcept, ...]
     base: Base
     interference: Mapping[str, Any] = field(default_factory=dict)
     digest: str = ""
@@ -179,7 +179,7 @@ def write_package(
         WeightsError: the weights say that they belong to another base.
         OutputError: the file cannot be written; nothing is left of it.
     """
-    one = Learnt(concept=concept, delta=delta, recipe=recipe, audit=audit or {}, card=card, asking=asking)
+    one = PackagedConcept(concept=concept, delta=delta, recipe=recipe, audit=audit or {}, card=card, asking=asking)
     return write(path, Package(learnt=(one,), base=base))
 
 
@@ -207,7 +207,7 @@ def pack(package: Package) -> dict[str, bytes]:
         if not name.endswith(".safetensors") and len(content) > LARGEST_WORDS:
             raise InputError(f"{name} has {len(content)} bytes, more than {LARGEST_WORDS}; shorten it")
         _require_harmless(name, content)
-    manifest = Manifest(
+    manifest = PackageManifest(
         medkt=__version__, concepts=tuple(concept.id for concept in package.concepts),
         members={name: _member(content) for name, content in members.items()},
     )  # fmt: skip
@@ -301,7 +301,7 @@ def _names(identifier: str, *, alone: bool) -> dict[str, str]:
     }
 
 
-def _unpacked(members: Mapping[str, bytes], manifest: Manifest, shown: str) -> Package:
+def _unpacked(members: Mapping[str, bytes], manifest: PackageManifest, shown: str) -> Package:
     alone, ids = INTERFERENCE not in members, manifest.concepts
     if not ids or len(ids) > MOST_CONCEPTS or (alone and len(ids) != 1):
         raise UnreadableError(f"{shown}: the manifest names the concepts {ids!r}; fetch it again")
@@ -323,7 +323,7 @@ def _version(package: Package) -> int:
     return 2 if all(one.plain for one in askings) else FORM.number
 
 
-def _learnt(members: Mapping[str, bytes], identifier: str, shown: str, *, alone: bool) -> Learnt:
+def _learnt(members: Mapping[str, bytes], identifier: str, shown: str, *, alone: bool) -> PackagedConcept:
     names = _names(identifier, alone=alone)
     found = parse_concepts(_text(members, names["concept"], shown), f"{shown}: {names['concept']}")
     if [concept.id for concept in found] != [identifier]:
@@ -332,20 +332,20 @@ def _learnt(members: Mapping[str, bytes], identifier: str, shown: str, *, alone:
     if names["asking"] in members:
         where = f"{shown}: {names['asking']}"
         asking = AskingRecord.of(_object(members, names["asking"], shown), members[names["directions"]], where)
-    return Learnt(
+    return PackagedConcept(
         concept=found[0], delta=members.get(names["delta"], b"") if asking else members[names["delta"]],
         recipe=_object(members, names["recipe"], shown), audit=_object(members, names["audit"], shown), asking=asking,
         card=_text(members, names["card"], shown) if names["card"] in members else "",
     )  # fmt: skip
 
 
-def _manifest(members: Mapping[str, bytes], shown: str) -> Manifest:
+def _manifest(members: Mapping[str, bytes], shown: str) -> PackageManifest:
     if next(iter(members), "") != MANIFEST:
         raise UnreadableError(f"{shown}: is no concept package: it does not begin with {MANIFEST}")
     return FORM.read(_object(members, MANIFEST, shown), where=shown)
 
 
-def _check_digests(members: Mapping[str, bytes], manifest: Manifest, shown: str) -> None:
+def _check_digests(members: Mapping[str, bytes], manifest: PackageManifest, shown: str) -> None:
     listed = manifest.members
     held = [name for name in members if name not in (MANIFEST, SIGNATURE)]
     if set(listed) != set(held):

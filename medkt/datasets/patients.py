@@ -18,7 +18,7 @@ PATIENT_COLUMNS = ("patient", "patient_id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WhoseFiles:
+class FileOwners:
     """What says whose files are; neither, where nobody says it.
 
     Attributes:

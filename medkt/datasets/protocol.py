@@ -41,7 +41,7 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
+class PublishedSource:
     """Where the published numbers of this data set are.
 
     Attributes:
@@ -104,7 +104,7 @@ class Protocol:
     window: str = ""
     preprocessing: tuple[str, ...] = ()
     cases_stated: int | None = None
-    published: Published | None = None
+    published: PublishedSource | None = None
     label_tuned: tuple[str, ...] = ()
     unclear: tuple[str, ...] = ()
 
@@ -184,7 +184,7 @@ def read_protocol(path: Path) -> Protocol:
     for key in ("preprocessing", "label_tuned", "unclear"):
         values[key] = tuple(_list(values, key, str(path)))
     if values.get("published") is not None:
-        values["published"] = Published(**_checked(values["published"], Published, f"{path}, published"))
+        values["published"] = PublishedSource(**_checked(values["published"], PublishedSource, f"{path}, published"))
     return Protocol(name=path.stem, **values)
 
 

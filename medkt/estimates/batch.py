@@ -12,10 +12,10 @@ from medkt.errors import MedktError
 from medkt.estimates.machine import cores, free_memory, measured_rates
 from medkt.estimates.models import ModelPlan
 from medkt.estimates.segment import LOADED_A_SECOND, StudyPlan, costs_of, plan_study
-from medkt.estimates.words import Seconds, Section, duration, output_lines, rounded, size
+from medkt.estimates.words import PlanSection, Seconds, duration, output_lines, rounded, size
 from medkt.pipeline import Pipeline, Study, resolve_device
 from medkt.tasks.cases import CasePlan, CaseWork
-from medkt.transfer.packages import Taught
+from medkt.transfer.packages import AdaptedEncoder
 
 SAMPLE = 12  # cases that are read, at even distances through the manifest
 ANY_SALT = b"medkt dry run, of which nothing is kept"
@@ -38,7 +38,7 @@ class FirstStudy:
         """None where the cost of a model is not known."""
         timer = partial(measured_rates, device=str(resolve_device(self.device)), threads=self.threads)
         costs = costs_of(pipeline.encoder.spec.name, pipeline.segmenter_facts.name, timer)
-        taught = pipeline.taught or Taught.of(pipeline.encoder)
+        taught = pipeline.taught or AdaptedEncoder.of(pipeline.encoder)
         total = plan_study(study, taught, costs).total
         if total is None:
             return None
@@ -134,7 +134,7 @@ class BatchPlan:
             found.append(f"the results may take {size(self.disk)} before they are packed and {size(room)} are free")
         return tuple(found)
 
-    def sections(self) -> tuple[Section, ...]:
+    def sections(self) -> tuple[PlanSection, ...]:
         """What is printed."""
         sound = len(self.studies)
         lines = [("in all", f"{self.cases}" + (f", of which {self.ended} have ended" if self.ended else ""))]
@@ -159,14 +159,14 @@ class BatchPlan:
             ("disk", f"at most {size(self.disk)} before packing"), *output_lines(self.output, self.output_state),
             *(("note", note) for note in self.warnings()),
         ]  # fmt: skip
-        models = Section(
+        models = PlanSection(
             title=f"models, loaded once in each of {self.workers} worker(s)",
             lines=tuple((one.kind, str(one)) for one in self.models),
         )
         return (
-            Section(title="cases", lines=tuple(lines)),
+            PlanSection(title="cases", lines=tuple(lines)),
             models,
-            Section(title="the whole run (nothing is written by --dry-run)", lines=tuple(whole)),
+            PlanSection(title="the whole run (nothing is written by --dry-run)", lines=tuple(whole)),
         )
 
     def as_json(self) -> dict[str, Any]:

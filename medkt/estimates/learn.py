@@ -8,12 +8,12 @@ from medkt.estimates.machine import Rates, Timer, free_memory, used_memory
 from medkt.estimates.models import ModelPlan
 from medkt.estimates.passes import EncoderPasses, Pass
 from medkt.estimates.segment import LOADED_A_SECOND
-from medkt.estimates.words import Seconds, Section, duration, rounded, size, too_large
+from medkt.estimates.words import PlanSection, Seconds, duration, rounded, size, too_large
 from medkt.estimates.work import BETWEEN
 from medkt.inversion import InversionSettings, LocalSettings
 from medkt.transfer.learn_settings import LearnSettings
 from medkt.transfer.vocabulary import Vocabulary
-from medkt.transfer.wanted import Wanted, wanted_images
+from medkt.transfer.wanted import InversionBatch, wanted_images
 
 WEIGHTS_TOO = 1.5
 """Of forward pass and gradient at the states, what it takes to have that of the weights too."""
@@ -109,7 +109,7 @@ class LearnPlan:
         memory = "" if self.memory is None else f", memory at most {size(self.memory)}"
         return f"{images} images to invert{cached}: {took}{memory}"
 
-    def sections(self) -> tuple[Section, ...]:
+    def sections(self) -> tuple[PlanSection, ...]:
         """What is printed."""
         words = ", ".join(f"{count} {what}" for what, count in self.texts.items())
         stages = [(one.name, _said(one)) for one in self.stages]
@@ -122,12 +122,12 @@ class LearnPlan:
         lines += [("cache", self.cache)]
         lines += [("note", note) for note in too_large(self.memory or 0, free_memory())]
         return (
-            Section(
+            PlanSection(
                 title=f"concept {self.concept}", lines=(("captions", words), *(("note", one) for one in self.notes))
             ),
-            Section(title="models", lines=((self.model.kind, str(self.model)),)),
-            Section(title="stages", lines=tuple(stages)),
-            Section(title="the whole command (nothing is written by --dry-run)", lines=tuple(lines)),
+            PlanSection(title="models", lines=((self.model.kind, str(self.model)),)),
+            PlanSection(title="stages", lines=tuple(stages)),
+            PlanSection(title="the whole command (nothing is written by --dry-run)", lines=tuple(lines)),
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -165,12 +165,12 @@ class Learning:
     seeds: Sequence[int]
     level: str
     layer: int | None
-    found: Callable[[Wanted], int] = field(default=lambda _: 0)
+    found: Callable[[InversionBatch], int] = field(default=lambda _: 0)
 
 
 def stages_of(learning: Learning, passes: EncoderPasses | None, timer: Timer | None) -> tuple[LearnStage, ...]:
     """The stages of a learning, with the seconds that they take where both the passes and the speed are known."""
-    wanted: dict[Wanted, None] = {}
+    wanted: dict[InversionBatch, None] = {}
     for seed in learning.seeds:  # images of known findings are made once for all seeds
         wanted |= dict.fromkeys(wanted_images(learning.vocabulary, learning.settings, seed=seed))
     stages = [_inverted(one, learning.found(one), passes) for one in wanted]
@@ -192,7 +192,7 @@ def memory_of(learning: Learning, passes: EncoderPasses, *, loading: float | int
     return used_memory() + loading + 3.0 * passes.weights + max(inverted, step)
 
 
-def _inverted(wanted: Wanted, found: int, passes: EncoderPasses | None) -> LearnStage:
+def _inverted(wanted: InversionBatch, found: int, passes: EncoderPasses | None) -> LearnStage:
     how, left = wanted.how, len(wanted.texts) - found
     rows = left * wanted.images * _views(how) * how.steps * _evaluations(how)
     if isinstance(how, LocalSettings):

@@ -7,14 +7,14 @@ from typing import Any
 from medkt.estimates.machine import Timer, free_memory, measured_rates, used_memory
 from medkt.estimates.models import ModelPlan
 from medkt.estimates.passes import encoder_passes, segmenter_passes
-from medkt.estimates.words import Seconds, Section, duration, output_lines, rounded, size, too_large
+from medkt.estimates.words import PlanSection, Seconds, duration, output_lines, rounded, size, too_large
 from medkt.estimates.work import Costs, GroupWork, Passes, group_work
 from medkt.models.encoder import DualEncoder
 from medkt.pipeline import Study
 from medkt.pipeline.words import texts_of
 from medkt.saliency.relevance import PatchEncoder
 from medkt.saliency.targets import NONSENSE_TEXT, ConceptTexts
-from medkt.transfer.packages import Taught
+from medkt.transfer.packages import AdaptedEncoder
 
 WRITE_S = 0.4  # of the page and the picture, whatever the study
 WRITE_S_A_VOXEL = 3.2e-8  # of mask, map and measures of a finding (evaluation/results/memory_flat.md)
@@ -77,7 +77,7 @@ class StudyPlan:
         memory = "" if self.memory is None else f", memory at most {size(self.memory)}"
         return f"{planes}: {self.total}{memory}"
 
-    def sections(self) -> tuple[Section, ...]:
+    def sections(self) -> tuple[PlanSection, ...]:
         """What is printed of it."""
         shape, spacing = (" x ".join(f"{one:g}" for one in values) for values in (self.shape, self.spacing))
         least, most = self.maps
@@ -97,9 +97,9 @@ class StudyPlan:
             times.append(("in all", str(self.total)))
         memory = [("at most", size(self.memory))] if self.memory is not None else [("not known", "")]
         return (
-            Section(title="study", lines=tuple(lines)),
-            Section(title="time", lines=tuple(times) or (("not known", "the cost of a model is not known"),)),
-            Section(title="memory", lines=tuple(memory)),
+            PlanSection(title="study", lines=tuple(lines)),
+            PlanSection(title="time", lines=tuple(times) or (("not known", "the cost of a model is not known"),)),
+            PlanSection(title="memory", lines=tuple(memory)),
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -172,7 +172,7 @@ class SegmentPlan:
         """The most bytes of any study."""
         return max((one.memory or 0 for one in self.studies.values()), default=0.0)
 
-    def sections(self) -> tuple[Section, ...]:
+    def sections(self) -> tuple[PlanSection, ...]:
         """What is printed."""
         many = len(self.studies) > 1
         parts = [
@@ -186,11 +186,11 @@ class SegmentPlan:
         lines = [("time", times), *output_lines(self.output, self.output_state)]
         lines += [("refused", f"{self.refused} studies, see above")] if self.refused else []
         lines += [("note", note) for note in too_large(self.memory, free_memory())]
-        models = Section(title="models", lines=tuple((one.kind, str(one)) for one in self.models))
+        models = PlanSection(title="models", lines=tuple((one.kind, str(one)) for one in self.models))
         return (
             *parts,
             models,
-            Section(title="the whole command (nothing is written by --dry-run)", lines=tuple(lines)),
+            PlanSection(title="the whole command (nothing is written by --dry-run)", lines=tuple(lines)),
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -214,7 +214,7 @@ def costs_of(encoder: str, segmenter: str, timer: Timer | None = None) -> Costs 
 
 def plan_study(
     study: Study,
-    taught: Taught,
+    taught: AdaptedEncoder,
     costs: Costs | None,
     *,
     loading: float | int = 0,
@@ -252,7 +252,7 @@ def plan_study(
     )  # fmt: skip
 
 
-def works_of(study: Study, taught: Taught) -> tuple[GroupWork, ...]:
+def works_of(study: Study, taught: AdaptedEncoder) -> tuple[GroupWork, ...]:
     """The work of each group of concepts, in the order in which they are looked for."""
     made, kept = [], set[tuple[str, str]]()
     for route, window, group in study.groups(taught):

@@ -6,7 +6,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Section:
+class PlanSection:
     """A part of a plan as it is printed: a title, and lines of a name and what is said of it."""
 
     title: str
@@ -62,7 +62,7 @@ def too_large(needed: float | int, free: int | None) -> tuple[str, ...]:
     return (f"about {size(needed)} of memory are needed and {size(free)} are free here",)
 
 
-def text_of(sections: Iterable[Section]) -> str:
+def text_of(sections: Iterable[PlanSection]) -> str:
     """The sections as they are printed, a line a thing."""
     lines: list[str] = []
     for section in sections:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from medkt.lazy import names_of
 
 if TYPE_CHECKING:
-    from medkt.examine.ask import Examined, ExamineSettings, examine
+    from medkt.examine.ask import ExamineSettings, IllustratedExamination, examine
     from medkt.examine.examination import Examination
     from medkt.examine.score import difference, margins, phrase_margins, share, won
     from medkt.examine.store import find_examination, read_examination
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from medkt.examine.two_lesions import KINDS, Landing, LesionKind, TwoLesionCase, draw_cases, landing
 
 _WHERE = {
-    "ask": ("Examined", "ExamineSettings", "examine"),
+    "ask": ("IllustratedExamination", "ExamineSettings", "examine"),
     "examination": ("Examination",),
     "score": ("difference", "margins", "phrase_margins", "share", "won"),
     "store": ("find_examination", "read_examination"),
@@ -30,7 +30,7 @@ __all__ = [
     "ROWS",
     "Examination",
     "ExamineSettings",
-    "Examined",
+    "IllustratedExamination",
     "Landing",
     "LesionKind",
     "SentencePair",

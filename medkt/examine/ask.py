@@ -20,7 +20,7 @@ from medkt.concepts.wordlike import words_in
 from medkt.domains import domain as domain_of
 from medkt.errors import InputError, SettingsError
 from medkt.examine import swaps, two_lesions
-from medkt.examine.examination import Dependence, Examination, Lesions, Row, Share, VocabularyShare
+from medkt.examine.examination import Dependence, Examination, Lesions, QuestionResult, Share, VocabularyShare
 from medkt.examine.score import Features, features_of, won
 from medkt.examine.swaps import ROWS, SentencePair, domains_of, draw_pairs
 from medkt.examine.two_lesions import Landing, TwoLesionCase, draw_cases, landing
@@ -88,7 +88,7 @@ class LesionExample:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Examined:
+class IllustratedExamination:
     """An examination and its pictures.
 
     Attributes:
@@ -104,7 +104,7 @@ class Examined:
 
 def examine(
     encoder: DualEncoder, settings: ExamineSettings | None = None, *, progress: Progress | None = None
-) -> Examined:
+) -> IllustratedExamination:
     """Find out what an encoder understands; of one that was made for some modalities only these are drawn.
 
     Args:
@@ -140,7 +140,7 @@ def examine(
             dependence=_dependence(encoder, asked, looked, settings.seed), vocabulary=_vocabulary(encoder, asked, domains),
             made=f"{datetime.now(UTC):%Y-%m-%d}", medkt=__version__,
         )  # fmt: skip
-    return Examined(examination=examination, examples=asked.examples, lesions=tuple(looked.examples))
+    return IllustratedExamination(examination=examination, examples=asked.examples, lesions=tuple(looked.examples))
 
 
 def _domains_of(encoder: DualEncoder) -> tuple[DomainName, ...]:
@@ -174,7 +174,7 @@ class _Asked:
     """The rows, one after another, and what is kept of them."""
 
     def __init__(self) -> None:
-        self.rows: dict[str, Row] = {}
+        self.rows: dict[str, QuestionResult] = {}
         self.examples: dict[str, tuple[Example, ...]] = {}
         self.pairs: list[SentencePair] = []
         self.features: list[Features] = []
@@ -190,7 +190,7 @@ class _Asked:
         self.features.append(found)
         wins = won(found.margins)
         likeness = float((found.right * found.wrong).sum(dim=-1).mean())
-        self.rows[row] = Row(
+        self.rows[row] = QuestionResult(
             right=_share(float(wins.sum()), len(wins)), domains=_by_domain(pairs, wins), likeness=_rounded(likeness)
         )
         self.examples[row] = _examples(pairs, found.margins)

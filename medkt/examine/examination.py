@@ -36,7 +36,7 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class QuestionResult:
     """One kind of question.
 
     Attributes:
@@ -134,7 +134,7 @@ class Examination:
     seed: int
     pairs: int
     side: int
-    rows: Mapping[str, Row]
+    rows: Mapping[str, QuestionResult]
     lesions: Lesions
     dependence: Dependence
     vocabulary: VocabularyShare

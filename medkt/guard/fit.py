@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from medkt.errors import InputError
-from medkt.guard.known import Distances, ImageKind, KnownImages, PlaneNumbers
+from medkt.guard.known import Distances, ImageKind, KnownImages
+from medkt.guard.looks import PlaneNumbers
 
 FOLDS = 5
 ROUNDS = 12  # of k-means

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Float64
 
+from medkt.guard.looks import PlaneNumbers
 from medkt.models.shipped import read_shipped
 from medkt.records import fill
 
-PlaneNumbers = Float64[np.ndarray, "planes numbers"]
 Distances = Float64[np.ndarray, " planes"]
 
 NEAREST = 3  # centres, whose mean distance counts

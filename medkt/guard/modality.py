@@ -22,7 +22,7 @@ from medkt.guard.words import words_against
 from medkt.models.encoder import DualEncoder
 from medkt.presence import Reason, Sight, Tap
 from medkt.presence.normals import cover_key
-from medkt.saliency.targets import KeptTexts, texts_kept
+from medkt.saliency.targets import TextFeatureCache, texts_kept
 
 NOTHING = "a drawing, a photograph, writing or noise"
 ODD = 1.4
@@ -49,7 +49,7 @@ class ModalityGuard:
     covered: Mapping[str, float] = field(default_factory=dict)
     _placed: Any = field(default_factory=WeakIdKeyDictionary)  # features of a study -> `Known.placed` of its looks
     _planes: Any = field(default_factory=WeakIdKeyDictionary)  # features of a study -> distance by place
-    _texts: KeptTexts = field(default_factory=KeptTexts)
+    _texts: TextFeatureCache = field(default_factory=TextFeatureCache)
 
     @property
     def facts(self) -> str:

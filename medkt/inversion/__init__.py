@@ -2,7 +2,7 @@
 
 from medkt.inversion.cache import cache_folder, invert_cached
 from medkt.inversion.fit import Matcher
-from medkt.inversion.invert import Inverted, invert
+from medkt.inversion.invert import InvertedImages, invert
 from medkt.inversion.local import local_invert
 from medkt.inversion.local_settings import LocalSettings
 from medkt.inversion.partial import HiddenStates, invert_hidden
@@ -12,7 +12,7 @@ from medkt.inversion.warm import spectral_start
 __all__ = [
     "HiddenStates",
     "InversionSettings",
-    "Inverted",
+    "InvertedImages",
     "LocalSettings",
     "Matcher",
     "cache_folder",

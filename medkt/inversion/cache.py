@@ -20,7 +20,7 @@ from torch import Tensor
 from medkt.bounds import parse_json
 from medkt.errors import InputError, OutputError
 from medkt.inversion.fit import Matcher
-from medkt.inversion.invert import Inverted, invert, require_texts
+from medkt.inversion.invert import InvertedImages, invert, require_texts
 from medkt.inversion.local import local_invert
 from medkt.inversion.local_settings import LocalSettings
 from medkt.inversion.noise import text_digest
@@ -54,7 +54,7 @@ def invert_cached(
     start: Tensor | None = None,
     folder: Path | None = None,
     progress: Progress | None = None,
-) -> Inverted:
+) -> InvertedImages:
     """As `invert` or, by the settings given, `local_invert`, but what is in the cache is read, and each text is kept as soon as it is done.
 
     Each text is inverted in a batch of its own, so that its images are the same, bit for bit, whatever was there before.
@@ -102,7 +102,7 @@ def _made(
     seed: int,
     start: Tensor | None,
     progress: Progress | None,
-) -> Inverted:
+) -> InvertedImages:
     if isinstance(settings, InversionSettings):
         return invert(encoder, [text], settings, images=images, seed=seed, start=start, progress=progress)
     if start is None or not isinstance(encoder, DualEncoder):
@@ -167,7 +167,7 @@ def entry_key(
 
 def _read(
     path: Path, key: dict[str, object], text: str, settings: InversionSettings | LocalSettings, seed: int
-) -> Inverted | None:
+) -> InvertedImages | None:
     """The images of an entry; None if it is absent or damaged."""
     try:
         content = path.read_bytes()
@@ -183,7 +183,7 @@ def _read(
             json.dumps(key, allow_nan=False)
         ):
             raise ValueError("its digest is another")
-        return Inverted(
+        return InvertedImages(
             texts=(text,),
             pixels=tensors["pixels"],
             similarity=tensors["similarity"],
@@ -197,7 +197,7 @@ def _read(
         return None
 
 
-def _write(path: Path, key: dict[str, object], made: Inverted) -> None:
+def _write(path: Path, key: dict[str, object], made: InvertedImages) -> None:
     tensors = {"pixels": made.pixels.cpu(), "similarity": made.similarity, "curves": made.curves}
     tensors = {name: value.contiguous() for name, value in tensors.items()}
     metadata = {
@@ -225,7 +225,7 @@ def _part_of(progress: Progress | None, index: int, count: int) -> Progress | No
     return tick
 
 
-def _joined(found: list[Inverted], device: torch.device, seconds: float) -> Inverted:
+def _joined(found: list[InvertedImages], device: torch.device, seconds: float) -> InvertedImages:
     return replace(
         found[0],
         texts=tuple(text for one in found for text in one.texts),

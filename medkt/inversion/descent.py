@@ -20,7 +20,7 @@ _REPORTS = 100  # times at most that progress is told and the loss is checked; e
 
 
 @runtime_checkable
-class Task(Protocol):
+class Objective(Protocol):
     """Runs that are optimised side by side. A parameter's first axis is the runs."""
 
     @property
@@ -51,7 +51,7 @@ class DescentResult:
 
 
 def descend(
-    task: Task, settings: InversionSettings, stages: tuple[InversionStage, ...], tick: Callable[[int, float], None]
+    task: Objective, settings: InversionSettings, stages: tuple[InversionStage, ...], tick: Callable[[int, float], None]
 ) -> DescentResult:
     """Run every stage; runs that reach a plateau leave the batch early.
 
@@ -94,7 +94,7 @@ def descend(
 class _State:
     """The runs that still go on, and what those that ended have reached."""
 
-    task: Task
+    task: Objective
     settings: InversionSettings
     runs: list[int]
     parameters: list[Tensor] = field(default_factory=list)

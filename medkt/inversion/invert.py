@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Inverted:
+class InvertedImages:
     """Images made from texts.
 
     Attributes:
@@ -81,7 +81,7 @@ def invert(
     first: int = 0,
     start: Tensor | None = None,
     progress: Progress | None = None,
-) -> Inverted:
+) -> InvertedImages:
     """Images that the encoder finds to fit each text. The encoder comes back as it was, bit for bit, also after a failure.
 
     Args:
@@ -121,7 +121,7 @@ def invert(
         pixels = torch.cat(made)
         similarity = _similarity(encoder.spec, fit, pixels, runs, settings)
     shape = (len(texts), images)
-    return Inverted(
+    return InvertedImages(
         texts=tuple(texts),
         pixels=pixels.reshape(*shape, *pixels.shape[1:]),
         similarity=similarity.reshape(shape),
@@ -239,7 +239,7 @@ def mean_curves(similarity: Float[Tensor, "runs steps"], texts: int) -> Float[Te
 
 
 class _Pixels:
-    """A batch of images as a `Task` of the descent."""
+    """A batch of images as the `Objective` of a descent."""
 
     def __init__(
         self,

@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from medkt.errors import InputError, NumericalError
-from medkt.inversion.invert import Inverted, require_texts
+from medkt.inversion.invert import InvertedImages, require_texts
 from medkt.inversion.local_settings import LocalSettings
 from medkt.inversion.noise import normal, stream, uniform
 from medkt.inversion.unknown import compose
@@ -47,7 +47,7 @@ def local_invert(
     start: Float[Tensor, "texts images channels side side"],
     seed: int = 0,
     progress: Progress | None = None,
-) -> Inverted:
+) -> InvertedImages:
     """Lesions of each text inside normal studies. The encoder comes back as it was, bit for bit, also after a failure.
 
     Args:
@@ -82,7 +82,7 @@ def local_invert(
         images = torch.cat(made)
         with torch.no_grad():
             similarity = _cosines(encoder, images, vectors, settings)
-    return Inverted(
+    return InvertedImages(
         texts=tuple(texts), pixels=images.expand(-1, 3, -1, -1).reshape(len(texts), each, 3, *images.shape[-2:]),
         similarity=similarity.cpu().reshape(len(texts), each),
         curves=torch.cat(curves).reshape(len(texts), each, -1).mean(dim=1).cpu(),

@@ -124,7 +124,7 @@ def invert_hidden(
 
 
 class _Hidden:
-    """A batch of hidden states as a `Task` of the descent."""
+    """A batch of hidden states as the `Objective` of a descent."""
 
     def __init__(
         self, fit: Fit, settings: InversionSettings, runs: list[ImageRun], first: Tensor, style: Tensor | None

@@ -6,7 +6,7 @@ from io import BytesIO
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from medkt.inversion.invert import Inverted
+from medkt.inversion.invert import InvertedImages
 
 _SIDE = 1.35  # inches of one image
 _DPI = 110
@@ -15,7 +15,7 @@ _TEXT = "#e8e8e8"
 _LINE = "#6cb4ee"
 
 
-def contact_sheet(found: Inverted, *, most: int = 10) -> bytes:
+def contact_sheet(found: InvertedImages, *, most: int = 10) -> bytes:
     """A PNG with one row a text: up to `most` images with their similarity, then the curve of the augmented similarity.
 
     Axes of the curve: step from 1, and the mean similarity of the text's images; its range is shared by all rows.

@@ -15,7 +15,7 @@ from safetensors.torch import save
 
 from medkt.errors import OutputError
 from medkt.inversion.cache import ALGORITHM
-from medkt.inversion.invert import Inverted
+from medkt.inversion.invert import InvertedImages
 from medkt.inversion.noise import text_digest
 from medkt.inversion.sheet import contact_sheet
 from medkt.io.atomic import write_atomically
@@ -25,7 +25,7 @@ RECORD = "inversion.json"
 
 
 def write_inversion(
-    found: Inverted,
+    found: InvertedImages,
     folder: Path,
     *,
     encoder: Mapping[str, str],

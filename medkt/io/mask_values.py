@@ -24,14 +24,14 @@ SAY_THRESHOLD = "say where to cut it: --threshold {cut} (threshold={cut}, column
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Inside:
+class Foreground:
     """What is inside, (slices, rows, columns) bool, and by which rule."""
 
     values: MaskVoxels
     rule: str
 
 
-def inside_of(values: Voxels, choice: MaskChoice, shown: str, *, lossy: bool = False) -> Inside:
+def inside_of(values: Voxels, choice: MaskChoice, shown: str, *, lossy: bool = False) -> Foreground:
     """The voxels that are inside.
 
     Args:
@@ -69,7 +69,7 @@ def _for_jpeg(choice: MaskChoice, shown: str) -> MaskChoice:
     return choice if choice.threshold is not None else MaskChoice(threshold=float(JPEG_THRESHOLD), at_least=True)
 
 
-def _labelled(values: Voxels, choice: MaskChoice, shown: str) -> Inside:
+def _labelled(values: Voxels, choice: MaskChoice, shown: str) -> Foreground:
     levels = levels_of(values)
     if len(levels) > MOST_LEVELS and not choice.said:
         _refuse_many(values, shown)
@@ -77,14 +77,14 @@ def _labelled(values: Voxels, choice: MaskChoice, shown: str) -> Inside:
     if choice.labels:
         inside = _any_of(values, choice.labels)
         lacking = "" if inside.any() else ", which it does not hold"
-        return Inside(inside, choice.words() + lacking)
+        return Foreground(inside, choice.words() + lacking)
     _require_none_below(levels, shown)
     if choice.every:
-        return Inside(values > 0, choice.words())
+        return Foreground(values > 0, choice.words())
     labels = sorted({round(level) for level in levels})
     if len(labels) > 1:
         _refuse_several(labels, values, shown)
-    return Inside(values > 0, f"its only label, {labels[0]}" if labels else "nothing is inside")
+    return Foreground(values > 0, f"its only label, {labels[0]}" if labels else "nothing is inside")
 
 
 def levels_of(values: Voxels, most: int = MOST_LEVELS) -> dict[float, int]:
@@ -156,7 +156,7 @@ def _any_of(values: Voxels, labels: tuple[int, ...]) -> MaskVoxels:
     return inside
 
 
-def _cut(values: Voxels, choice: MaskChoice, shown: str) -> Inside:
+def _cut(values: Voxels, choice: MaskChoice, shown: str) -> Foreground:
     threshold = float(choice.threshold or 0.0)
     lowest, highest = float(values.min()), float(values.max())
     if lowest < 0:
@@ -179,7 +179,7 @@ def _cut(values: Voxels, choice: MaskChoice, shown: str) -> Inside:
                 f"that is not 0; give one in its own range, such as {highest / 2:g}, or a label",
                 code="mask-unclear",
             )
-    return Inside(inside, choice.words())
+    return Foreground(inside, choice.words())
 
 
 def _require_two_tones(values: Voxels, highest: float, shown: str) -> None:

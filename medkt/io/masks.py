@@ -12,7 +12,7 @@ from medkt.errors import GeometryMismatchError, InputError, UnsupportedError
 from medkt.io.digest import digest_of
 from medkt.io.mask_choice import MaskChoice
 from medkt.io.mask_picture import read_mask_picture
-from medkt.io.mask_values import Inside, inside_of, levels_of
+from medkt.io.mask_values import Foreground, inside_of, levels_of
 from medkt.io.nifti import read_nifti
 from medkt.io.read import kind_of_file
 from medkt.shapes import MaskVoxels
@@ -102,7 +102,9 @@ def _itk(file: Path, choice: MaskChoice, shown: str) -> Mask:
     values: MaskVoxels = np.asarray(inside.values.reshape(layers.shape).any(axis=0))
     geometry, _ = geometry_of(stored, shown)
     return _mask(
-        Inside(values, inside.rule), geometry, Provenance(source=stored.text.kind, digest=digest_of(values, geometry))
+        Foreground(values, inside.rule),
+        geometry,
+        Provenance(source=stored.text.kind, digest=digest_of(values, geometry)),
     )
 
 
@@ -134,7 +136,7 @@ def _picture(file: Path, choice: MaskChoice, shown: str) -> Mask:
     return _mask(inside, geometry, Provenance(source="raster", digest=digest_of(values, geometry)))
 
 
-def _mask(inside: Inside, geometry: Geometry, source: Provenance) -> Mask:
+def _mask(inside: Foreground, geometry: Geometry, source: Provenance) -> Mask:
     return Mask(values=inside.values, geometry=geometry, provenance=source.then(inside.rule))
 
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from medkt.asking import WAYS, Directions, Spoken, Way, way_called
-from medkt.asking.calibration import Calibration, Ticker, drawn_domain
+from medkt.asking import WAYS, AskingWords, Directions, Way, way_called
+from medkt.asking.calibration import LeadCalibration, drawn_domain
 from medkt.asking.settle import described_by, settle
 from medkt.asking.spoken import spoken_as
 from medkt.asking.studies import ShownStudies
@@ -38,6 +38,7 @@ from medkt.models.weights import weights_digest
 from medkt.phantom.finding import find
 from medkt.phantom.reading import Reading, foreign_words, read, retold
 from medkt.pipeline.words import require_words
+from medkt.progress import Progress
 from medkt.transfer.packages import directions_of
 from medkt.transfer.rehearsal import vectors_of
 
@@ -64,7 +65,7 @@ class AskSitting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class AskedConcept:
+class AskingOutcome:
     """A concept and how it is asked.
 
     Attributes:
@@ -139,8 +140,8 @@ def ask_well(
     level: Level = "quick",
     probe: Probe | None = None,
     keep_anyway: bool = False,
-    progress: Ticker | None = None,
-) -> AskedConcept:
+    progress: Progress | None = None,
+) -> AskingOutcome:
     """Settle how a concept is asked of an encoder, and examine it; nothing is trained.
 
     Args:
@@ -167,13 +168,13 @@ def ask_well(
     if foreign and not keep_anyway:
         raise NotCarriedError(f"{concept.id}: {of_another_picture(foreign).line}; {_NOTHING_WRITTEN}")
     base = Base(name=encoder.spec.name, digest=weights_digest(encoder.module))
-    calibration = Calibration.of(
+    calibration = LeadCalibration.of(
         encoder, concept, domain, others, normals=normals, rehearse=rehearse, progress=progress
     )
     asking = settle(
         encoder, concept, domain, base_digest=base.digest, known=others, way=way, calibration=calibration,
     )  # fmt: skip
-    made = AskedConcept(
+    made = AskingOutcome(
         concept=concept, domain=domain, base=base, licence=encoder.spec.licence, asking=asking, kept_anyway=keep_anyway,
         verdict=of_another_picture(foreign) if foreign else not_shown("no audit was made"),
     )  # fmt: skip
@@ -198,19 +199,19 @@ class _Examined:
     domain: Domain
     known: tuple[Concept, ...]
     asking: AskingRecord
-    calibration: Calibration
+    calibration: LeadCalibration
 
     def sit(self, exam: Exam, reading: Reading | None) -> AskSitting:
         """Everyone asked about the pictures of an exam."""
         features = vectors_of(self.encoder, exam.seen)
-        words = Spoken.of(self.concept, self.domain, self.known, described_by(self.concept))
+        words = AskingWords.of(self.concept, self.domain, self.known, described_by(self.concept))
         kept = way_called(self.asking.way)
         ways = {way.name: self._marks(features, exam, way, words) for way in WAYS}
         controls = {name: self._marks(features, exam, kept, other) for name, other in self._controls(words, reading)}
         own = _lead_less(features, exam, directions_of(self.asking), self.asking.bias)
         return AskSitting(what=exam.what, after=own, before=ways[WAYS[0].name], ways=ways, controls=controls)
 
-    def _controls(self, words: Spoken, reading: Reading | None) -> list[tuple[str, Spoken]]:
+    def _controls(self, words: AskingWords, reading: Reading | None) -> list[tuple[str, AskingWords]]:
         """The same name with other descriptions."""
         text = words.described[0]
         made = [("other words", words.rival_described[0]), ("nonsense", nonsense(len(text.split())))]
@@ -219,7 +220,7 @@ class _Examined:
             made += [("altered words", altered)] if altered and altered != text else []
         return [(name, spoken_as(words, told, self.domain)) for name, told in made]
 
-    def _marks(self, features: torch.Tensor, exam: Exam, way: Way, words: Spoken) -> Marks:
+    def _marks(self, features: torch.Tensor, exam: Exam, way: Way, words: AskingWords) -> Marks:
         directions = way.directions(self.encoder, words)
         directions, bias, _ = self.calibration.settled(directions, known_names(self.encoder, words))
         return _lead_less(features, exam, directions, bias)

@@ -14,7 +14,7 @@ from medkt.statistics import Interval
 
 if TYPE_CHECKING:
     from medkt.concepts import AskingRecord
-    from medkt.learning.ask import AskedConcept, AskSitting
+    from medkt.learning.ask import AskingOutcome, AskSitting
 
 _CARD = """{{ verdict.line }}
 {% for line in meaning %}
@@ -71,7 +71,7 @@ before reading "not seen" as an answer.
 """
 
 
-def as_markdown(one: "AskedConcept") -> str:
+def as_markdown(one: "AskingOutcome") -> str:
     """The card inside the package: words and numbers."""
     made = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True, finalize=plain_text)
     asking = one.asking

@@ -12,8 +12,8 @@ from medkt.concepts.private import plain_text
 from medkt.learning.ask_card import set_on_said
 
 if TYPE_CHECKING:
-    from medkt.learning.learning import LearnedConcept
-    from medkt.transfer.learn import Learned
+    from medkt.learning.learning import LearningOutcome
+    from medkt.transfer.learn import TransferResult
 
 _CARD = """{{ verdict.line }}
 {% if verdict.asking %}
@@ -85,13 +85,13 @@ before reading "not seen" as an answer.
 """
 
 
-def as_markdown(one: "LearnedConcept") -> str:
+def as_markdown(one: "LearningOutcome") -> str:
     """The card inside the package: words and numbers, no picture."""
     made = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True, finalize=plain_text)
     return made.from_string(_CARD).render(**facts_of(one))
 
 
-def facts_of(one: "LearnedConcept") -> dict[str, Any]:
+def facts_of(one: "LearningOutcome") -> dict[str, Any]:
     """What the card says of a learned concept, by the names of its template."""
     kept = one.learned[one.kept]
     return {
@@ -107,7 +107,7 @@ def facts_of(one: "LearnedConcept") -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _asking(one: "LearnedConcept") -> str:
+def _asking(one: "LearningOutcome") -> str:
     """By which way, and from which lead it is seen."""
     if one.asking is None:
         return "By its name and captions; from which score it is seen was not set anew."
@@ -117,7 +117,7 @@ def _asking(one: "LearnedConcept") -> str:
     )
 
 
-def _recipe(one: "LearnedConcept") -> str:
+def _recipe(one: "LearningOutcome") -> str:
     kept, settings = one.learned[one.kept], one.learned[one.kept].settings
     parts = [
         *(_of_lesions(kept) if settings.how == "local" else _of_images(kept)),
@@ -136,7 +136,7 @@ def _recipe(one: "LearnedConcept") -> str:
     return "; ".join(parts) + "."
 
 
-def _whence(kept: "Learned") -> str:
+def _whence(kept: "TransferResult") -> str:
     """Whether images of patients took part."""
     given, made = kept.material.studies.record, "all images were made by the model itself from the descriptions"
     if not given:
@@ -152,7 +152,7 @@ def _whence(kept: "Learned") -> str:
     return f"{source}, with studies of the user's: {', '.join(told)}. None of them is in the package."
 
 
-def _of_images(kept: "Learned") -> list[str]:
+def _of_images(kept: "TransferResult") -> list[str]:
     """What was learned from, and what was held."""
     settings, made = kept.settings, kept.material.inverted
     near = "" if made is None else f" (mean similarity to their caption {float(made.similarity.mean()):.2f})"
@@ -163,7 +163,7 @@ def _of_images(kept: "Learned") -> list[str]:
     ]  # fmt: skip
 
 
-def _of_lesions(kept: "Learned") -> list[str]:
+def _of_lesions(kept: "TransferResult") -> list[str]:
     """The same where lesions were made inside normal studies."""
     material, teach = kept.material, kept.settings.teaching
     given = material.studies.record

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from medkt.asking.calibration import Calibration, drawn_domain
+from medkt.asking.calibration import LeadCalibration, drawn_domain
 from medkt.asking.settle import settle
 from medkt.asking.studies import ShownStudies
 from medkt.audit.audit import Audit, Level, audit, of_another_picture
@@ -21,8 +21,8 @@ from medkt.phantom.reading import foreign_words
 from medkt.pipeline.words import require_words
 from medkt.progress import Progress
 from medkt.transfer.delta import Delta, DeltaSettings, apply, make_delta, to_bytes
-from medkt.transfer.given import NOTHING_GIVEN, GivenStudies
-from medkt.transfer.learn import Learned, learn_concept
+from medkt.transfer.given import NOTHING_GIVEN, StudyPlanes
+from medkt.transfer.learn import TransferResult, learn_concept
 from medkt.transfer.learn_settings import LearnSettings
 from medkt.transfer.vocabulary import vocabulary_of
 
@@ -30,7 +30,7 @@ _NOTHING_WRITTEN = "nothing was written; say it in other words, or keep it all t
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class LearnedConcept:
+class LearningOutcome:
     """A concept with the encoder that knows it.
 
     Attributes:
@@ -55,7 +55,7 @@ class LearnedConcept:
     base: DualEncoder
     encoder: DualEncoder
     delta: Delta
-    learned: tuple[Learned, ...]
+    learned: tuple[TransferResult, ...]
     kept: int
     audit: Audit | None
     base_licence: str
@@ -135,12 +135,12 @@ def learn(
     shown: Mapping[str, ShownStudies] | None = None,
     delta: DeltaSettings | None = None,
     known: Sequence[Concept] | None = None,
-    studies: GivenStudies = NOTHING_GIVEN,
+    studies: StudyPlanes = NOTHING_GIVEN,
     cache: Path | None = None,
     sources: Mapping[str, str] | None = None,
     as_published: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
-) -> LearnedConcept:
+) -> LearningOutcome:
     """Learn with every seed, keep the best by the label-free rule, and audit.
 
     Args:
@@ -208,14 +208,14 @@ def learn(
         if as_published
         else _asking(applied, concept, domain, difference.base_digest, known, shown or {}, progress)
     )
-    return LearnedConcept(
+    return LearningOutcome(
         asking=asking, concept=concept, domain=domain, base=encoder, encoder=applied, delta=difference, learned=tuple(judged), kept=kept,
         audit=found, base_licence=encoder.spec.licence, sources=sources or {}, as_published=as_published or {},
         kept_anyway=keep_anyway,
     )  # fmt: skip
 
 
-def _similarity(one: Learned) -> list[float] | None:
+def _similarity(one: TransferResult) -> list[float] | None:
     """Of each image to its caption; None where the images are the user's."""
     made = one.material.inverted
     return None if made is None else [round(float(value), 4) for value in made.similarity.flatten()]
@@ -229,7 +229,7 @@ def _asking(
     if drawn_domain(concept, domain) is None and "normals" not in shown:
         return None
     others = tuple(known) if known is not None else domain.others(concept)
-    calibration = Calibration.of(
+    calibration = LeadCalibration.of(
         learned, concept, domain, others, normals=shown.get("normals"), rehearse=shown.get("rehearse"), progress=progress,
     )  # fmt: skip
     return settle(learned, concept, domain, base_digest=base_digest, known=others, calibration=calibration)
@@ -241,7 +241,7 @@ def _foreign(concept: Concept, domain: Domain, known: Sequence[Concept] | None) 
     return foreign_words(words.described, words.drawn) if words.drawn else ()
 
 
-def _best(learned: Sequence[Learned]) -> int:
+def _best(learned: Sequence[TransferResult]) -> int:
     """The seed with the greatest success, then margin, on its own validation images; the first without a choice."""
 
     def rank(index: int) -> tuple[float, float]:

@@ -18,9 +18,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from medkt.asking import Spoken, leads, way_called
-from medkt.asking.drawn import Counts, draw_calibration
-from medkt.asking.studies import Shown, ShownStudies
+from medkt.asking import AskingWords, leads, way_called
+from medkt.asking.drawn import PictureCounts, draw_calibration
+from medkt.asking.studies import ShownStudies, ShownStudy
 from medkt.asking.vectors import vectors_of_planes
 from medkt.asking.ways import known_names
 from medkt.audit.fingerprints import Fingerprints
@@ -34,7 +34,7 @@ from medkt.progress import Progress
 from medkt.saliency.explain import prepare_plane
 from medkt.saliency.targets import embed_texts
 from medkt.shapes import Plane
-from medkt.transfer.given import GivenStudies
+from medkt.transfer.given import StudyPlanes
 from medkt.transfer.pool import pick
 
 WAY = "virtual with bank"
@@ -48,7 +48,7 @@ MOST_READ = 1000
 """Studies that are read of a folder, spread evenly over it: the bound on memory, of which each takes a plane at the encoder's size."""
 _SEED = 79_000
 """Of the drawn studies that a pool is compared with: nothing else draws from it."""
-_COMPARED = Counts(finding=0, others=0, normal=100, known=20)
+_COMPARED = PictureCounts(finding=0, others=0, normal=100, known=20)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -61,7 +61,7 @@ class OwnStudies:
         picked: of a pool: how many studies there were, how many stood out; None without a pool.
     """
 
-    given: GivenStudies
+    given: StudyPlanes
     notes: tuple[str, ...] = ()
     picked: Mapping[str, int] | None = None
 
@@ -127,7 +127,7 @@ def read_own(
             f"pool: {len(chosen)} of {len(pool.leads)} studies stand out and are learned from, the others are rehearsed"
         )
     count = picked["studies"] if picked else 0
-    return OwnStudies(given=GivenStudies(**given, pool=count), notes=tuple(notes), picked=picked)
+    return OwnStudies(given=StudyPlanes(**given, pool=count), notes=tuple(notes), picked=picked)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -164,7 +164,7 @@ class _Reader:
         progress: Progress | None,
     ) -> None:
         others = tuple(known) if known is not None else domain.others(concept)
-        spoken = Spoken.of(concept, domain, others, concept.texts("inversion") or concept.texts("prompt"))
+        spoken = AskingWords.of(concept, domain, others, concept.texts("inversion") or concept.texts("prompt"))
         self._encoder, self._exam, self._progress = encoder, exam, progress
         self._asked = way_called(WAY).directions(encoder, spoken)
         normal = embed_texts(encoder, domain.words_for(concept).normal).mean(dim=0)
@@ -196,7 +196,7 @@ class _Reader:
         known = torch.max(vectors @ self._names.to(vectors).T, dim=1).values
         return known - vectors @ self._normal.to(vectors)
 
-    def _require_new(self, name: str, study: Shown) -> None:
+    def _require_new(self, name: str, study: ShownStudy) -> None:
         if (met := self._exam.met(study)) is not None:
             raise InputError(
                 f"--{name}: a study of it is in the exam, too ({met}); what is learned from cannot be judged by: leave it out of one"

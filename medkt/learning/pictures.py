@@ -18,12 +18,12 @@ from medkt.saliency.targets import ConceptTexts, embed_targets
 from medkt.shapes import Plane
 
 if TYPE_CHECKING:
-    from medkt.learning.learning import LearnedConcept
+    from medkt.learning.learning import LearningOutcome
 
 _SHOWN = 4
 
 
-def pictures_of(one: "LearnedConcept") -> list[tuple[str, str, bytes]]:
+def pictures_of(one: "LearningOutcome") -> list[tuple[str, str, bytes]]:
     """(title, what it shows, PNG) for the page beside a package; none where the images hold the user's studies."""
     kept = one.learned[one.kept]
     if kept.material.studies.normals is not None:

@@ -7,7 +7,7 @@ end of the FROC curve is the sensitivity and the false positives of the table.
 import numpy as np
 from jaxtyping import Bool, Float64, Int
 
-Table = Float64[np.ndarray, "references predictions"]
+OverlapTable = Float64[np.ndarray, "references predictions"]
 
 
 def found_by_pairs(
@@ -46,7 +46,7 @@ def _augment(
 
 
 def found_by_coverage(
-    shared: Table,
+    shared: OverlapTable,
     sizes: tuple[Int[np.ndarray, " references"], Int[np.ndarray, " predictions"]],
     threshold: float,
     scores: list[float],

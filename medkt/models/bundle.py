@@ -44,7 +44,7 @@ def is_bundle(path: Path) -> bool:
         return False
 
 
-def bring(record: ModelRecord, path: Path, name: str | None = None) -> store.Installed:
+def bring(record: ModelRecord, path: Path, name: str | None = None) -> store.InstalledModel:
     """Copy a model that the user has into the store, once it has been loaded without an error.
 
     Args:
@@ -90,7 +90,7 @@ def _own_name(name: str | None, record: ModelRecord) -> str:
     return name
 
 
-def export(names: Iterable[str], path: Path, key: Path | None = None) -> list[store.Installed]:
+def export(names: Iterable[str], path: Path, key: Path | None = None) -> list[store.InstalledModel]:
     """Write installed models into one bundle, signed where a private key is given.
 
     Raises:
@@ -120,7 +120,7 @@ def export(names: Iterable[str], path: Path, key: Path | None = None) -> list[st
 
 def import_bundle(
     path: Path, *, trusted: Iterable[Path] = (), accept_unpublished: bool = False
-) -> list[store.Installed]:  # fmt: skip
+) -> list[store.InstalledModel]:  # fmt: skip
     """Put every model of a bundle into the store. What a bundle says of itself vouches for nothing.
 
     Args:
@@ -220,7 +220,7 @@ def _require_vouched(entry: dict[str, Any], path: Path, *, signer: str, accept_u
             )
 
 
-def _import_model(archive: zipfile.ZipFile, entry: dict[str, Any], path: Path, signer: str) -> store.Installed:
+def _import_model(archive: zipfile.ZipFile, entry: dict[str, Any], path: Path, signer: str) -> store.InstalledModel:
     record = _record_in(entry)
     own = _own_name(entry["name"], record)
     files = {
@@ -259,7 +259,7 @@ def _unpack(archive: zipfile.ZipFile, member: str, destination: Path) -> str:
     return digest.hexdigest()
 
 
-def _sound(name: str) -> store.Installed:
+def _sound(name: str) -> store.InstalledModel:
     found = store.installed(name if store.is_own_name(name) else record_of(name).name)
     if found is None:
         raise WeightsError(f"{name} is not in the store: pull or import it first")
@@ -268,7 +268,7 @@ def _sound(name: str) -> store.Installed:
     return found
 
 
-def _described(model: store.Installed) -> dict[str, Any]:
+def _described(model: store.InstalledModel) -> dict[str, Any]:
     kept = ("sha256", "size", "source", "stated")  # who signed what it came in says nothing of this bundle
     files = {name: {key: asdict(file)[key] for key in kept} for name, file in model.files.items()}
     for file in files.values():

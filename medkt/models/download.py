@@ -66,7 +66,7 @@ def pull(
     progress: DownloadProgress = lambda *_: None,
     pause_s: float = 1.0,
     limit_s: float = math.inf,
-) -> store.Installed:
+) -> store.InstalledModel:
     """Fetch a model's files into the store.
 
     Args:
@@ -154,7 +154,7 @@ def _pull_file(
 
 
 def _compare_with_first_pull(
-    record: ModelRecord, before: store.Installed | None, files: dict[str, store.StoredFile]
+    record: ModelRecord, before: store.InstalledModel | None, files: dict[str, store.StoredFile]
 ) -> None:
     for name, entry in files.items():
         first = before.files.get(name) if before else None

@@ -24,28 +24,28 @@ _NAMES = (
 _ONE_AT_A_TIME = threading.Lock()  # torch keeps its list of names once for all threads
 
 
-class Inert:
+class InertOption:
     """What stands in the place of an option: without attributes, whatever a file says of it."""
 
     __slots__ = ()
 
-    def __new__(cls, *made_of: Any) -> "Inert":
+    def __new__(cls, *made_of: Any) -> "InertOption":
         return object.__new__(cls)
 
     def __setstate__(self, state: object) -> None:
         """Keep nothing: a file must not put attributes, nor methods, on an object of ours."""
 
 
-def _stand_in(name: str) -> type[Inert]:
+def _stand_in(name: str) -> type[InertOption]:
     module, _, short = name.rpartition(".")
-    return type(short, (Inert,), {"__slots__": (), "__module__": module, "__qualname__": short})
+    return type(short, (InertOption,), {"__slots__": (), "__module__": module, "__qualname__": short})
 
 
 _STAND_INS: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [_stand_in(name) for name in _NAMES]
 
 
 def load_inert(path: Path, *, mmap: bool) -> Any:
-    """What `torch.save` wrote, on the CPU, with nothing run: tensors and plain containers as they are, options as `Inert`.
+    """What `torch.save` wrote, on the CPU, with nothing run: tensors and plain containers as they are, options as `InertOption`.
 
     Raises:
         pickle.UnpicklingError: the file asks for another name; and as torch raises for what is damaged.

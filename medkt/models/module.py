@@ -9,14 +9,14 @@ from torch import nn
 
 
 @runtime_checkable
-class HasModule(Protocol):
+class ModuleHolder(Protocol):
     """Anything over one torch module."""
 
     @property
     def module(self) -> nn.Module: ...
 
 
-def device_of(encoder: HasModule) -> torch.device:
+def device_of(encoder: ModuleHolder) -> torch.device:
     """Where the encoder's parameters are; the processor, for one without any."""
     return next((parameter.device for parameter in encoder.module.parameters()), torch.device("cpu"))
 

@@ -57,7 +57,7 @@ class StoredFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Installed:
+class InstalledModel:
     """A model in the store.
 
     Attributes:
@@ -118,7 +118,7 @@ def folder_of(name: str) -> Path:
     return home() / "models" / name
 
 
-def installed(name: str) -> Installed | None:
+def installed(name: str) -> InstalledModel | None:
     """A model in the store, or None if it is not there.
 
     Raises:
@@ -142,7 +142,7 @@ def own_names() -> tuple[str, ...]:
     return tuple(one.name for one in folders if is_own_name(one.name))
 
 
-def read_manifest(folder: Path) -> Installed:
+def read_manifest(folder: Path) -> InstalledModel:
     """The manifest of a model folder.
 
     Raises:
@@ -151,7 +151,7 @@ def read_manifest(folder: Path) -> Installed:
     try:
         content = parse_json((folder / MANIFEST).read_text(encoding="utf-8"))
         files = {name: StoredFile(**entry) for name, entry in content["files"].items()}
-        found = Installed(
+        found = InstalledModel(
             name=content["name"], folder=folder, weights=content["weights"], files=files,
             model=content.get("model", content["name"]), recognised=content.get("recognised", ""),
         )  # fmt: skip
@@ -189,7 +189,7 @@ def stated_digest(weights: Path) -> str | None:
     return entry.sha256 if entry else None
 
 
-def verify(found: Installed) -> list[FileCheck]:
+def verify(found: InstalledModel) -> list[FileCheck]:
     """Every file of a model hashed again; `stated` is found anew, for what lies beside a file does not vouch for it."""
     findings = []
     published = published_of(found.model)

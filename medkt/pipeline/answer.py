@@ -12,7 +12,18 @@ from medkt.concepts import Concept
 from medkt.domains import Domain
 from medkt.models.encoder import DualEncoder
 from medkt.pipeline.look import PlaneSelection, shown_plane
-from medkt.presence import Guard, Null, PlaneGuard, PlaneScores, Presence, PresenceRule, Reason, Sight, Tap, withheld
+from medkt.presence import (
+    Guard,
+    NullDistribution,
+    PlaneGuard,
+    PlaneScores,
+    Presence,
+    PresenceRule,
+    Reason,
+    Sight,
+    Tap,
+    withheld,
+)
 from medkt.presence.normals import Normals
 from medkt.saliency.targets import ConceptTexts, Target
 from medkt.segmentation.null import null_of
@@ -80,7 +91,7 @@ def null_for(
     looked: PlaneSelection,
     settings: PresenceSettings,
     normals: Normals | None,
-) -> Null | None:
+) -> NullDistribution | None:
     """What the same question scores in studies of the same kind that hold nothing; None where nobody knows.
 
     Nobody does where the encoder was taught something since, in another part of the body, in a clip, and in a stack without

@@ -29,10 +29,10 @@ from medkt.pipeline.study import question_of
 from medkt.pipeline.words import require_words, wanted_in
 from medkt.presence import Guard, Reason, Sight
 from medkt.progress import Progress
-from medkt.saliency.targets import Asked, ConceptTexts
+from medkt.saliency.targets import ConceptQuery, ConceptTexts
 from medkt.segmentation.zero_shot import ClassSettings, score_planes
 from medkt.spatial import Image
-from medkt.transfer.packages import Taught, is_package
+from medkt.transfer.packages import AdaptedEncoder, is_package
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -103,7 +103,7 @@ def classify(
     *,
     prompts: Sequence[str] = (),
     concepts: Sequence[str | Path | Concept] = (),
-    model: str | Pipeline | Taught = "small",
+    model: str | Pipeline | AdaptedEncoder = "small",
     view: View | None = None,
     normal: bool = True,
     together: bool = False,
@@ -155,15 +155,15 @@ def classify(
 
 
 def _taught_of(
-    model: str | Pipeline | Taught, packages: Sequence[str | Path], *, together: bool, device: str
-) -> Taught:
+    model: str | Pipeline | AdaptedEncoder, packages: Sequence[str | Path], *, together: bool, device: str
+) -> AdaptedEncoder:
     if isinstance(model, Pipeline):
-        model = model.taught or Taught.of(model.encoder)
+        model = model.taught or AdaptedEncoder.of(model.encoder)
     elif isinstance(model, str):
-        model = Taught.of(load_encoder(model, device=resolve_device(device)))
+        model = AdaptedEncoder.of(load_encoder(model, device=resolve_device(device)))
     if not packages:
         return model
-    return Taught.of(model.base, [*model.packages, *packages], together=together)
+    return AdaptedEncoder.of(model.base, [*model.packages, *packages], together=together)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -179,7 +179,7 @@ class _Choice:
 
 
 def _classified(
-    taught: Taught,
+    taught: AdaptedEncoder,
     image: Image,
     concepts: Sequence[Concept | str | Path],
     view: View,
@@ -222,7 +222,7 @@ def _classified(
 
 
 def _choices(
-    taught: Taught, kind: Domain, asked: Sequence[Concept], *, normal: bool, by_direction: bool
+    taught: AdaptedEncoder, kind: Domain, asked: Sequence[Concept], *, normal: bool, by_direction: bool
 ) -> list[_Choice]:
     normals: dict[str, _Choice] = {}
     choices = []
@@ -250,7 +250,7 @@ def _choices(
     return [*choices, *normals.values()]
 
 
-def _texts_of(kind: Domain, concept: Concept, asked: Asked | None) -> ConceptTexts:
+def _texts_of(kind: Domain, concept: Concept, asked: ConceptQuery | None) -> ConceptTexts:
     prompts = kind.prompts(concept) if asked is None else asked.texts
     return ConceptTexts(id=concept.id, prompts=prompts, asked=asked)
 

@@ -31,7 +31,7 @@ from medkt.segmentation.presence import ThresholdRule
 from medkt.segmentation.segmenter import Segmenter
 from medkt.segmentation.slicewise import ConceptResult, SegmentationSettings, segment_planes
 from medkt.spatial import Image, Mask
-from medkt.transfer.packages import Taught
+from medkt.transfer.packages import AdaptedEncoder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -56,7 +56,7 @@ class Pipeline:
     settings: SegmentationSettings = field(default_factory=SegmentationSettings)
     preset: str = "default"
     as_published: Mapping[str, Any] = field(default_factory=dict)
-    taught: Taught | None = None
+    taught: AdaptedEncoder | None = None
     rule: PresenceRule | StudyRules | None = None
     guard: Guard | None = None
     normals: Normals | None = None
@@ -120,7 +120,7 @@ class Pipeline:
             WeightsError: a package belongs to another model.
             MedktError: as `medkt.concepts.read_package`.
         """
-        return replace(self, taught=Taught.of(self.encoder, packages, together=together) if packages else None)
+        return replace(self, taught=AdaptedEncoder.of(self.encoder, packages, together=together) if packages else None)
 
     def segment_file(
         self,
@@ -173,7 +173,7 @@ class Pipeline:
             NumericalError: a step gave NaN.
         """
         began = time.perf_counter()
-        taught = self.taught or Taught.of(self.encoder)
+        taught = self.taught or AdaptedEncoder.of(self.encoder)
         study = study_of(taught, image, concepts, self.settings, view)
         kind, settings, looks = study.kind, study.settings, study.looks
         if before is not None:
@@ -226,7 +226,7 @@ class Pipeline:
             seconds={"prepare": prepared - began, "models": done - prepared, "measure": time.perf_counter() - done},
         )  # fmt: skip
 
-    def _rule_for(self, study: Study, taught: Taught, view: View) -> PresenceRule:
+    def _rule_for(self, study: Study, taught: AdaptedEncoder, view: View) -> PresenceRule:
         if isinstance(self.rule, StudyRules):
             return self.rule.rule_for(study, taught, view)
         return self.rule or ThresholdRule(settings=study.settings.presence)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from medkt.asking.studies import Shown
+from medkt.asking.studies import ShownStudy
 from medkt.concepts import Concept
 from medkt.datasets.case import Case
 from medkt.datasets.manifest import iterate_manifest
@@ -71,7 +71,7 @@ class StudyFolder:
     def __len__(self) -> int:
         return len(self.entries)
 
-    def __iter__(self) -> Iterator[Shown]:
+    def __iter__(self) -> Iterator[ShownStudy]:
         """Each study, read now.
 
         Raises:
@@ -87,7 +87,7 @@ class StudyFolder:
             yield study
 
 
-def shown_study(path: Path, domain: Domain, concept: Concept, case: Case | None = None) -> Shown:
+def shown_study(path: Path, domain: Domain, concept: Concept, case: Case | None = None) -> ShownStudy:
     """One study as it is shown to a model.
 
     Args:
@@ -105,11 +105,11 @@ def shown_study(path: Path, domain: Domain, concept: Concept, case: Case | None 
     except MedktError as error:
         raise InputError(f"{path}: the study cannot be used: {error}") from error
     said = "" if case is None or case.patient_id == case.case_id else case.patient_id
-    return Shown(planes=planes, digest=digest_of(image.values, image.geometry), patient=said or patient_of(path))
+    return ShownStudy(planes=planes, digest=digest_of(image.values, image.geometry), patient=said or patient_of(path))
 
 
 def patient_of(path: Path) -> str:
-    """The PatientID of a DICOM file, or of the first one in a folder; "" of anything else. It is for `Shown.patient` alone."""
+    """The PatientID of a DICOM file, or of the first one in a folder; "" of anything else. It is for `ShownStudy.patient` alone."""
     files = [path] if path.is_file() else sorted(one for one in path.rglob("*") if one.is_file())
     for file in files:
         try:

@@ -26,7 +26,7 @@ from medkt.presence import PresenceRule
 from medkt.saliency.methods import SaliencySettings
 from medkt.segmentation.slicewise import SegmentationSettings
 from medkt.spatial import Image
-from medkt.transfer.packages import Taught
+from medkt.transfer.packages import AdaptedEncoder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -49,7 +49,7 @@ class Question:
     looks: Mapping[str | None, PlaneSelection]
     warnings: tuple[str, ...]
 
-    def groups(self, taught: Taught) -> tuple[tuple[str, str | None, tuple[Concept, ...]], ...]:
+    def groups(self, taught: AdaptedEncoder) -> tuple[tuple[str, str | None, tuple[Concept, ...]], ...]:
         """(route, window, concepts): those that go through one encoder in one window are looked for together."""
         return tuple(
             (route, window, tuple(concept for concept in of_route if self.kind.window_for(concept) == window))
@@ -69,7 +69,7 @@ class Study(Question):
 class StudyRules(Protocol):
     """Gives each study a rule of its own, once it is known what is asked of it."""
 
-    def rule_for(self, study: Study, taught: Taught, view: View) -> PresenceRule:
+    def rule_for(self, study: Study, taught: AdaptedEncoder, view: View) -> PresenceRule:
         """Who decides what is there in this study.
 
         Args:
@@ -83,7 +83,7 @@ class StudyRules(Protocol):
 
 
 def question_of(
-    taught: Taught,
+    taught: AdaptedEncoder,
     image: Image,
     concepts: Sequence[Concept | str | Path],
     window: str | None,
@@ -126,7 +126,7 @@ def question_of(
 
 
 def study_of(
-    taught: Taught,
+    taught: AdaptedEncoder,
     image: Image,
     concepts: Sequence[Concept | str | Path],
     settings: SegmentationSettings,
@@ -152,7 +152,7 @@ def settled(settings: SegmentationSettings, kind: Domain, encoder: DualEncoder) 
     return replace(settings, saliency=SaliencySettings(method=method), presence=presence)
 
 
-def routes_of(taught: Taught, concepts: Iterable[Concept]) -> Mapping[str, list[Concept]]:
+def routes_of(taught: AdaptedEncoder, concepts: Iterable[Concept]) -> Mapping[str, list[Concept]]:
     """The concepts by the encoder that they are asked of."""
     routes: dict[str, list[Concept]] = {}
     for concept in concepts:
@@ -160,6 +160,6 @@ def routes_of(taught: Taught, concepts: Iterable[Concept]) -> Mapping[str, list[
     return routes
 
 
-def meeting(taught: Taught, asked: Iterable[Concept]) -> tuple[str, ...]:
+def meeting(taught: AdaptedEncoder, asked: Iterable[Concept]) -> tuple[str, ...]:
     """How the differences of one encoder meet, where any of the concepts is asked of it."""
     return taught.notes if any(taught.route(concept.id) for concept in asked) else ()

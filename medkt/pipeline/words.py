@@ -17,10 +17,10 @@ from medkt.examine.store import find_examination
 from medkt.examine.told import negation_told, not_told
 from medkt.models.encoder import DualEncoder
 from medkt.pipeline.look import View
-from medkt.saliency.targets import Asked, ConceptTexts
+from medkt.saliency.targets import ConceptQuery, ConceptTexts
 from medkt.segmentation.slicewise import Texts
 from medkt.spatial import Image
-from medkt.transfer.packages import Taught, is_package
+from medkt.transfer.packages import AdaptedEncoder, is_package
 
 log = logging.getLogger(__name__)
 
@@ -89,10 +89,10 @@ def domain_of(image: Image, view: View, concepts: Iterable[Concept | str | Path]
     return detect_domain(image)
 
 
-def texts_of(kind: Domain, concept: Concept, which: Texts = "all", asked: Asked | None = None) -> ConceptTexts:
+def texts_of(kind: Domain, concept: Concept, which: Texts = "all", asked: ConceptQuery | None = None) -> ConceptTexts:
     """What a study is compared with for a concept; `which` of its prompts is `SegmentationSettings.texts`.
 
-    `asked` are the directions of a learned concept (`Taught.asked`); who asks for the first prompt alone asks as published,
+    `asked` are the directions of a learned concept (`AdaptedEncoder.asked`); who asks for the first prompt alone asks as published,
     without them.
     """
     normal = kind.words_for(concept).normal
@@ -107,7 +107,7 @@ def wanted_in(
     concepts: Iterable[str | Path | Concept],
     prompts: Iterable[str] = (),
     *,
-    taught: Taught | None = None,
+    taught: AdaptedEncoder | None = None,
     modality: str | None = None,
 ) -> tuple[Concept | str | Path, ...]:
     """What a user asks for, each once: packages as their concepts, texts as concepts of their own.
@@ -132,11 +132,11 @@ def wanted_in(
     return tuple({one.id if isinstance(one, Concept) else str(one): one for one in found}.values())
 
 
-def is_learnt(taught: Taught, one: Concept | str | Path) -> bool:
+def is_learnt(taught: AdaptedEncoder, one: Concept | str | Path) -> bool:
     return isinstance(one, str) and taught.named(one) is not None
 
 
-def asked_of(taught: Taught, concepts: Iterable[Concept | str | Path], kind: Domain) -> tuple[Concept, ...]:
+def asked_of(taught: AdaptedEncoder, concepts: Iterable[Concept | str | Path], kind: Domain) -> tuple[Concept, ...]:
     """What is asked for, each id once; a name that was learnt means the learnt concept.
 
     Raises:

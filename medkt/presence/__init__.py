@@ -12,14 +12,14 @@ _WHERE = {
     **dict.fromkeys(
         ("AnswerGuard", "Guard", "PlaneGuard", "Sight", "Tap", "TappingGuard", "token_numbers"), "medkt.presence.guard"
     ),
-    **dict.fromkeys(("Null", "PlaneScores", "PresenceRule"), "medkt.presence.rule"),
+    **dict.fromkeys(("NullDistribution", "PlaneScores", "PresenceRule"), "medkt.presence.rule"),
 }
 
 __all__ = [
     "NO_CLAIM",
     "AnswerGuard",
     "Guard",
-    "Null",
+    "NullDistribution",
     "PlaneGuard",
     "PlaneScores",
     "Presence",
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from medkt.presence.guard import Tap as Tap
     from medkt.presence.guard import TappingGuard as TappingGuard
     from medkt.presence.guard import token_numbers as token_numbers
-    from medkt.presence.rule import Null as Null
+    from medkt.presence.rule import NullDistribution as NullDistribution
     from medkt.presence.rule import PlaneScores as PlaneScores
     from medkt.presence.rule import PresenceRule as PresenceRule
 

@@ -12,7 +12,7 @@ from medkt.presence.state import Presence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Null:
+class NullDistribution:
     """What one question scores in studies that are known to hold nothing.
 
     Attributes:
@@ -67,7 +67,7 @@ class PlaneScores:
     indices: Sequence[int]
     sight: Sight | None = None
     run: int = 1
-    null: Null | None = None
+    null: NullDistribution | None = None
 
 
 @runtime_checkable

@@ -12,8 +12,8 @@ from matplotlib import colormaps
 from PIL import Image
 from scipy import ndimage
 
-from medkt.examine.ask import Examined, Example, LesionExample
-from medkt.examine.examination import CHANCE, LOWEST_TOLD, Row
+from medkt.examine.ask import Example, IllustratedExamination, LesionExample
+from medkt.examine.examination import CHANCE, LOWEST_TOLD, QuestionResult
 from medkt.examine.told import SAID, in_a_line, lesions_table, table_of
 from medkt.report.render import render
 from medkt.shapes import MaskPlane, Plane
@@ -23,7 +23,7 @@ _TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _LEFT, _WIDTH = 300.0, 400.0  # of the chart, in its own units
 
 
-def render_examination(examined: Examined) -> str:
+def render_examination(examined: IllustratedExamination) -> str:
     """The page, with its pictures inside."""
     examination = examined.examination
     return render(
@@ -39,7 +39,7 @@ def render_examination(examined: Examined) -> str:
     )  # fmt: skip
 
 
-def _bar(name: str, row: Row) -> dict[str, Any]:
+def _bar(name: str, row: QuestionResult) -> dict[str, Any]:
     right = row.right
     colour = _TOLD if right.is_told else _NOT
     return {"name": SAID[name], "share": right.share, "low": right.low, "high": right.high, "colour": colour}
@@ -78,7 +78,7 @@ def _case(one: LesionExample) -> dict[str, Any]:
     return {"domain": one.case.domain, "plane": _png(_grey(one.case.plane)), "maps": maps}
 
 
-def _dependence(examined: Examined) -> Sequence[tuple[str, str]]:
+def _dependence(examined: IllustratedExamination) -> Sequence[tuple[str, str]]:
     found = examined.examination.dependence
     return [
         ("of the variance of the score: with the picture, whatever is said", f"{found.picture:.0%}"),

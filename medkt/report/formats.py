@@ -78,7 +78,7 @@ class Formats:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SegWritten:
+class SegOutcome:
     """What became of the DICOM SEG.
 
     Attributes:
@@ -92,7 +92,7 @@ class SegWritten:
     notes: tuple[str, ...] = ()
 
 
-def write_seg(result: StudyResult, folder: Path, formats: Formats) -> SegWritten:
+def write_seg(result: StudyResult, folder: Path, formats: Formats) -> SegOutcome:
     """Write the findings of a study that have a mask as one SEG, where that was asked for and can be.
 
     Raises:
@@ -100,7 +100,7 @@ def write_seg(result: StudyResult, folder: Path, formats: Formats) -> SegWritten
         OutputError: the file cannot be written.
     """
     if not formats.dicom_seg:
-        return SegWritten()
+        return SegOutcome()
     if refused := formats.refused(result.image):
         if not formats.beside_seg:
             raise UnsupportedError(f"{folder / SEG_FILE}: {refused['dicom-seg']}")
@@ -127,8 +127,8 @@ def write_seg(result: StudyResult, folder: Path, formats: Formats) -> SegWritten
     note = "no segment in the DICOM SEG, for its mask is empty (--seg-empty-segments writes one): "
     notes = tuple(note + one.name for one in left_out)
     notes += tuple(f"no segment in the DICOM SEG, for nothing is claimed: {one.name}" for one in unclaimed)
-    return SegWritten(segments={one.id: number for number, one in enumerate(concepts, 1)}, notes=notes)
+    return SegOutcome(segments={one.id: number for number, one in enumerate(concepts, 1)}, notes=notes)
 
 
-def _without(reason: str) -> SegWritten:
-    return SegWritten(refused=reason, notes=(f"no DICOM SEG is written: {reason}",))
+def _without(reason: str) -> SegOutcome:
+    return SegOutcome(refused=reason, notes=(f"no DICOM SEG is written: {reason}",))

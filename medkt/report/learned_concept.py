@@ -4,11 +4,11 @@ import base64
 from collections.abc import Sequence
 
 from medkt.learning.card import facts_of
-from medkt.learning.learning import LearnedConcept
+from medkt.learning.learning import LearningOutcome
 from medkt.report.render import render
 
 
-def render_learned_concept(one: LearnedConcept, pictures: Sequence[tuple[str, str, bytes]]) -> str:
+def render_learned_concept(one: LearningOutcome, pictures: Sequence[tuple[str, str, bytes]]) -> str:
     """The page.
 
     Args:

@@ -124,7 +124,7 @@ class Details:
     text: str
 
 
-Part = Text | Heading | Notes | Table | Plot | Picture | ViewerNote | Details
+PagePart = Text | Heading | Notes | Table | Plot | Picture | ViewerNote | Details
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,4 +133,4 @@ class Section:
 
     key: str
     title: str
-    parts: tuple[Part, ...]
+    parts: tuple[PagePart, ...]

@@ -31,7 +31,7 @@ from medkt.pipeline.look import PlaneSelection
 from medkt.presence import Presence
 from medkt.records import as_plain
 from medkt.report.figures import Panel, draw_panels
-from medkt.report.formats import SEG_FILE, SegWritten, write_seg
+from medkt.report.formats import SEG_FILE, SegOutcome, write_seg
 from medkt.report.formats import Formats as Formats
 from medkt.report.html import render_report
 from medkt.report.sizes import axes_text, measures_record, size_text
@@ -69,7 +69,7 @@ class ResultFiles:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decided:
+class SiteDecisions:
     """What the calibrations of one site decided about a study.
 
     Attributes:
@@ -122,7 +122,7 @@ def write_result(
     formats: Formats,
     name: str,
     overwrite: bool = False,
-    decided: Decided | None = None,
+    decided: SiteDecisions | None = None,
 ) -> ResultFiles:
     """Write everything about one study into `folder`.
 
@@ -208,11 +208,11 @@ def record_of_result(
     *,
     case: str,
     files: Mapping[str, Mapping[str, str]],
-    decided: Decided | None = None,
-    seg: SegWritten | None = None,
+    decided: SiteDecisions | None = None,
+    seg: SegOutcome | None = None,
 ) -> dict[str, Any]:
     """The content of `result.json`: numbers, words, settings and digests; no path, name or date, no NaN, no infinity."""
-    looked, seg = result.findings[0].looked, seg or SegWritten()
+    looked, seg = result.findings[0].looked, seg or SegOutcome()
     record = StudyRecord(
         medkt=__version__, notice=NOT_A_MEDICAL_DEVICE, demonstration=demonstration_of(result.encoder.name) or None,
         case=case, domain=result.domain.name, domain_title=result.domain.title, input=_input_record(result.image),
@@ -242,7 +242,7 @@ def _input_record(image: Image) -> InputRecord:
 
 
 def _write_all(
-    result: StudyResult, folder: Path, formats: Formats, case: str, decided: Decided | None
+    result: StudyResult, folder: Path, formats: Formats, case: str, decided: SiteDecisions | None
 ) -> dict[str, Any]:
     files: dict[str, dict[str, str]] = {finding.concept.id: {} for finding in result.findings}
     for finding in result.findings:
@@ -295,7 +295,11 @@ def _write_finding(result: StudyResult, finding: FindingResult, folder: Path, fo
 
 
 def _finding_record(
-    result: StudyResult, finding: FindingResult, files: Mapping[str, str], decided: Decided | None, seg: SegWritten
+    result: StudyResult,
+    finding: FindingResult,
+    files: Mapping[str, str],
+    decided: SiteDecisions | None,
+    seg: SegOutcome,
 ) -> FindingRecord:
     found, measures = finding.found, finding.measures
     answer = found.presence
@@ -344,7 +348,7 @@ def _scores_record(finding: FindingResult) -> ReferenceScores | None:
     )  # fmt: skip
 
 
-def _calibration_record(finding: FindingResult, decided: Decided | None) -> CalibrationRecord | None:
+def _calibration_record(finding: FindingResult, decided: SiteDecisions | None) -> CalibrationRecord | None:
     """What decided and what it promises; None where the threshold of the settings did."""
     if decided is None or finding.concept.id not in decided.decisions:
         return None

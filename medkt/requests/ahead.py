@@ -25,7 +25,7 @@ def timer_of(device: str, threads: int) -> "Timer":
     return partial(measured_rates, device=str(resolve_device(device)), threads=threads)
 
 
-class Ahead:
+class StudyForecast:
     """Says of one study how long it will take, to a listener that wants to know.
 
     Args:
@@ -46,10 +46,10 @@ class Ahead:
             return
         from medkt.estimates.pace import StagePace
         from medkt.estimates.segment import costs_of, plan_study
-        from medkt.transfer.packages import Taught
+        from medkt.transfer.packages import AdaptedEncoder
 
         pipeline = self._pipeline
-        taught = pipeline.taught or Taught.of(pipeline.encoder)
+        taught = pipeline.taught or AdaptedEncoder.of(pipeline.encoder)
         costs = costs_of(
             pipeline.encoder.spec.name, pipeline.segmenter_facts.name, timer_of(self._device, self._threads)
         )
@@ -76,7 +76,7 @@ class Ahead:
         return also
 
 
-class Stages:
+class LearningForecast:
     """Says of a learning how long it will take, and once more when its first part is done."""
 
     def __init__(self, listener: Listener) -> None:

@@ -11,7 +11,7 @@ from medkt.requests.published import settled
 from medkt.requests.work import require_work, run_asked
 
 if TYPE_CHECKING:
-    from medkt.runs.progress import Summary
+    from medkt.runs.progress import RunStatus
 
 WHICH = "say which cases and where to: medkt batch --manifest TABLE -c CONCEPT -o RUN"
 
@@ -37,7 +37,7 @@ class BatchResult:
     """
 
     folder: Path
-    summary: "Summary"
+    summary: "RunStatus"
 
 
 def batch(request: BatchRequest | None = None, /, *, listener: Listener = SILENT, **options: Any) -> BatchResult:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from medkt.datasets import Case
     from medkt.domains import Domain
     from medkt.models.encoder import DualEncoder
-    from medkt.saliency.targets import Asked
+    from medkt.saliency.targets import ConceptQuery
 
 _PRESUMED = {"manifest": False, "positives": True, "check": None}
 AS_SEGMENT = "as for segment"
@@ -225,7 +225,9 @@ def _scorer(request: CalibrateRequest, cases: "dict[str, tuple[Case, ...]]") -> 
     )
 
 
-def _asked(request: CalibrateRequest, kind: "Domain") -> "tuple[DualEncoder, DualEncoder, Concept, Asked | None]":
+def _asked(
+    request: CalibrateRequest, kind: "Domain"
+) -> "tuple[DualEncoder, DualEncoder, Concept, ConceptQuery | None]":
     """The encoder as it was loaded, the one that is asked, and what is asked by which directions.
 
     A learnt concept is asked of the encoder that was taught it, by the package's directions; with `--base` of the one that was
@@ -234,7 +236,7 @@ def _asked(request: CalibrateRequest, kind: "Domain") -> "tuple[DualEncoder, Dua
     from medkt.errors import SettingsError
     from medkt.models.registry import load_encoder
     from medkt.pipeline import concept_in, resolve_device
-    from medkt.transfer.packages import Taught, is_package
+    from medkt.transfer.packages import AdaptedEncoder, is_package
 
     learnt = is_package(request.concept)
     if request.base and not learnt:
@@ -243,7 +245,7 @@ def _asked(request: CalibrateRequest, kind: "Domain") -> "tuple[DualEncoder, Dua
     if not learnt:
         # its words are checked by the scorer, before any study
         return encoder, encoder, concept_in(request.concept, kind.name), None
-    taught = Taught.of(encoder, [request.concept])
+    taught = AdaptedEncoder.of(encoder, [request.concept])
     if len(taught.concepts) > 1:
         names = ", ".join(one.id for one in taught.concepts)
         raise SettingsError(f"{request.concept}: holds several concepts ({names}); give the file of one")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from medkt.errors import MedktError
     from medkt.pipeline import Classification
     from medkt.segmentation.zero_shot import ClassSettings
-    from medkt.transfer.packages import Taught
+    from medkt.transfer.packages import AdaptedEncoder
 
 RULE = Option(
     "how prompts become a share: default (their mean direction), largest or mean (over their cosines), medclip or "
@@ -87,17 +87,17 @@ def classify_studies(
     from medkt.models.registry import load_encoder
     from medkt.pipeline import resolve_device
     from medkt.pipeline.words import require_words
-    from medkt.saliency import KeptTexts, texts_kept
-    from medkt.transfer.packages import Taught
+    from medkt.saliency import TextFeatureCache, texts_kept
+    from medkt.transfer.packages import AdaptedEncoder
 
     request, stands = standing_of_classification(requested(ClassifyRequest, request, options))
     settings = rule_of(request.rule)
     wanted = wanted_of(request, modality_of(request))
     use_threads(request)
     encoder = load_encoder(request.model, device=resolve_device(request.device))
-    taught = Taught.of(encoder, packages_of(request), together=request.together)
+    taught = AdaptedEncoder.of(encoder, packages_of(request), together=request.together)
     require_words(wanted, encoder)
-    kept, ended = KeptTexts(), list[ClassifiedStudy]()
+    kept, ended = TextFeatureCache(), list[ClassifiedStudy]()
     for path in request.input:
         try:
             with texts_kept(kept):
@@ -130,7 +130,7 @@ def rule_of(rule: str) -> "ClassSettings":
 def _classified(
     path: Path,
     wanted: "tuple[Concept | str | Path, ...]",
-    taught: "Taught",
+    taught: "AdaptedEncoder",
     settings: "ClassSettings",
     request: ClassifyRequest,
     listener: Listener,

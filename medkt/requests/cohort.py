@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from medkt.tasks.base import CaseSource
     from medkt.tasks.cases import CasePlan
     from medkt.tasks.masks.scoring import Scoring
-    from medkt.tasks.segment.findings import AskedFindings
-    from medkt.tasks.segment.task import FindingsAsked
+    from medkt.tasks.segment.findings import RunFindings
+    from medkt.tasks.segment.task import SegmentJob
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +62,7 @@ class CohortRequest(
     """What a run of studies through the models takes; the base of `BatchRequest` and `EvaluateRequest`."""
 
 
-def asked_of(request: CohortRequest) -> "AskedFindings":
+def asked_of(request: CohortRequest) -> "RunFindings":
     """What is asked for, each once; nothing, where nothing is.
 
     Raises:
@@ -72,7 +72,7 @@ def asked_of(request: CohortRequest) -> "AskedFindings":
     from medkt.concepts import read_package
     from medkt.errors import SettingsError
     from medkt.pipeline import concept_in, wanted_in
-    from medkt.tasks.segment.findings import AskedFindings
+    from medkt.tasks.segment.findings import RunFindings
 
     modality = modality_of(request)
     packages = {Path(name).resolve(): read_package(name) for name in packages_of(request)}
@@ -87,7 +87,7 @@ def asked_of(request: CohortRequest) -> "AskedFindings":
         concepts[concept.id] = concept
     _require_words(request, concepts.values())
     digests = {path: package.digest for path, package in packages.items()}
-    return AskedFindings(concepts=concepts, own=tuple(concepts), learnt=learnt, packages=digests)
+    return RunFindings(concepts=concepts, own=tuple(concepts), learnt=learnt, packages=digests)
 
 
 def _require_words(request: CohortRequest, concepts: "Iterable[Concept]") -> None:
@@ -127,14 +127,14 @@ def worded(request: CohortRequest, listener: Listener, plan: "CasePlan") -> "Cas
 def findings_asked(
     request: CohortRequest,
     source: "CaseSource",
-    asked: "AskedFindings",
+    asked: "RunFindings",
     *,
     command: str,
     listener: Listener,
     learnt: bool = True,
     scoring: "Scoring | None" = None,
     noted: Mapping[str, Any] | None = None,
-) -> "FindingsAsked":
+) -> "SegmentJob":
     """A run that looks for findings; `learnt=False` leaves the packages' weights out, and asks their words.
 
     With `scoring` it is an evaluation, whose record says what is `noted` too.
@@ -145,7 +145,7 @@ def findings_asked(
     from medkt.estimates.batch import FirstStudy
     from medkt.tasks.masks.scoring import Scoring
     from medkt.tasks.segment.studies import StudyRunnerFactory
-    from medkt.tasks.segment.task import FindingsAsked
+    from medkt.tasks.segment.task import SegmentJob
 
     ahead = FirstStudy(workers=request.workers, threads=request.threads, device=request.device)
     settings = settings_of(request)
@@ -157,7 +157,7 @@ def findings_asked(
         together=request.together and learnt, site=request.site or "", guarded=is_guarded(request), scoring=scoring or Scoring(),
         foretell=ahead if listener.foretells else None,
     )  # fmt: skip
-    return FindingsAsked(
+    return SegmentJob(
         source=source, findings=asked, look=look, worded=partial(worded, request, listener), noted=noted or {},
         scored=scoring is not None,
     )  # fmt: skip

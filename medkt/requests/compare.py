@@ -10,7 +10,7 @@ from medkt.requests.report import PageOptions, write_page
 from medkt.requests.work import listed
 
 if TYPE_CHECKING:
-    from medkt.tasks.base import RunsCompared
+    from medkt.tasks.base import RunComparison
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class CompareResult:
         page: that was written; None where none was asked for.
     """
 
-    compared: "RunsCompared"
+    compared: "RunComparison"
     page: Path | None = None
 
     @property

@@ -19,8 +19,8 @@ from medkt.requests.work import listed
 if TYPE_CHECKING:
     from medkt.as_published import Standing
     from medkt.datasets.protocol import Protocol
-    from medkt.runs.progress import Summary
-    from medkt.tasks.base import EvaluatedRun, RunsCompared
+    from medkt.runs.progress import RunStatus
+    from medkt.tasks.base import EvaluatedRun, RunComparison
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +41,9 @@ class EvaluateResult:
     folders: Mapping[str, Path]
     runs: "Mapping[str, EvaluatedRun]"
     task: str
-    compared: "RunsCompared | None" = None
+    compared: "RunComparison | None" = None
     protocol: "Protocol | None" = None
-    done: "tuple[Summary, ...]" = ()
+    done: "tuple[RunStatus, ...]" = ()
 
     @property
     def evaluations(self) -> Mapping[str, Any]:
@@ -171,7 +171,7 @@ def _protocol(request: EvaluateRequest) -> "Protocol | None":
 
 
 def _evaluated(
-    request: EvaluateRequest, folders: Mapping[str, Path], done: "tuple[Summary, ...]", protocol: "Protocol | None"
+    request: EvaluateRequest, folders: Mapping[str, Path], done: "tuple[RunStatus, ...]", protocol: "Protocol | None"
 ) -> EvaluateResult:
     """The statistics of each arm, and of two the comparison; files beside their tables say the same."""
     from medkt.tasks.ended import compared, evaluated, write_comparison

@@ -21,11 +21,11 @@ from medkt.requests.work import require_work, run_asked
 if TYPE_CHECKING:
     from medkt.as_published import Standing
     from medkt.datasets.protocol import Protocol
-    from medkt.runs.progress import Summary
+    from medkt.runs.progress import RunStatus
     from medkt.runs.work import Shard
     from medkt.segmentation.zero_shot import ClassSettings
     from medkt.tasks.classify.classes import ClassWords, Survey
-    from medkt.tasks.segment.findings import AskedFindings
+    from medkt.tasks.segment.findings import RunFindings
 
 OF_MASKS = (
     "metrics", "tolerance", "empty", "resample_to_reference", "site", "label", "threshold", "reference_label",
@@ -39,7 +39,7 @@ OF_MASKS = (
 class _Task:
     """What is told apart, by which rule; in the cases of a protocol, or of a manifest that was surveyed."""
 
-    asked: "AskedFindings"
+    asked: "RunFindings"
     classes: "tuple[ClassWords, ...]"
     settings: "ClassSettings"
     protocol: "Protocol | None" = None
@@ -72,7 +72,7 @@ def standing_of_classes(request: EvaluateRequest, protocol: "Protocol | None") -
 
 def run_classes(
     request: EvaluateRequest, protocol: "Protocol | None", listener: Listener
-) -> "tuple[Mapping[str, Path], tuple[Summary, ...]]":
+) -> "tuple[Mapping[str, Path], tuple[RunStatus, ...]]":
     """Base alone; or, where something learnt is given, base and then KT over the same cases; `request` is settled."""
     shard = require_work(request)
     task = _task(request, protocol)
@@ -119,12 +119,12 @@ def _run_arm(
     *,
     learnt: bool,
     salt: Path | None,
-) -> "Summary":
+) -> "RunStatus":
     from medkt.runs.folder import RunFolder
     from medkt.runs.merge import shard_folder
     from medkt.tasks.base import CaseSource
     from medkt.tasks.classify.classifying import ClassRunnerFactory
-    from medkt.tasks.classify.task import ClassesAsked
+    from medkt.tasks.classify.task import ClassifyJob
     from medkt.tasks.registry import task_named
 
     look = ClassRunnerFactory(
@@ -137,7 +137,7 @@ def _run_arm(
         manifest=request.manifest, protocol=task.protocol, data=request.data or Path(), shard=shard,
         keep_ids=request.keep_ids, columns=tuple(columns_of(request)),
     )  # fmt: skip
-    wanted = ClassesAsked(
+    wanted = ClassifyJob(
         source=source, look=look, packages=[task.asked.packages[path] for path in look.packages], learnt=learnt,
         survey=task.survey, as_published=stands,
     )  # fmt: skip

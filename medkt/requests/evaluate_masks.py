@@ -13,16 +13,16 @@ from medkt.requests.words import packages_of
 from medkt.requests.work import require_work, run_asked
 
 if TYPE_CHECKING:
-    from medkt.runs.progress import Summary
+    from medkt.runs.progress import RunStatus
 
 
-def run_masks(request: EvaluateRequest, listener: Listener) -> "tuple[Mapping[str, Path], tuple[Summary, ...]]":
+def run_masks(request: EvaluateRequest, listener: Listener) -> "tuple[Mapping[str, Path], tuple[RunStatus, ...]]":
     """Score the masks of two folders; gives the folder of the run, and what it came to."""
-    from medkt.datasets.patients import WhoseFiles
+    from medkt.datasets.patients import FileOwners
     from medkt.errors import SettingsError
     from medkt.runs.folder import RunFolder
     from medkt.tasks.masks.pairs import MaskRunnerFactory
-    from medkt.tasks.masks.task import MasksAsked
+    from medkt.tasks.masks.task import MasksJob
     from medkt.tasks.registry import task_named
 
     if request.reference is None or request.prediction is None:
@@ -35,9 +35,9 @@ def run_masks(request: EvaluateRequest, listener: Listener) -> "tuple[Mapping[st
         raise SettingsError("--by needs a manifest; two folders of masks say nothing about their patients")
     require_work(request)
     choices = {side: choice_of(request, side) for side in SIDES}
-    asked = MasksAsked(
+    asked = MasksJob(
         references=request.reference, predictions=request.prediction, concept=(*request.concept, "mask")[0],
-        keep_ids=request.keep_ids, whose=WhoseFiles(table=request.patients, pattern=request.patient_pattern),
+        keep_ids=request.keep_ids, whose=FileOwners(table=request.patients, pattern=request.patient_pattern),
         look=MaskRunnerFactory(scoring=scoring_of(request, None), **choices),
     )  # fmt: skip
     folder = RunFolder(present(request.output, WHERE))

@@ -15,14 +15,14 @@ from medkt.requests.work import require_work, run_asked
 
 if TYPE_CHECKING:
     from medkt.datasets.protocol import Protocol
-    from medkt.runs.progress import Summary
+    from medkt.runs.progress import RunStatus
     from medkt.runs.work import Shard
-    from medkt.tasks.segment.findings import AskedFindings
+    from medkt.tasks.segment.findings import RunFindings
 
 
 def run_models(
     request: EvaluateRequest, protocol: "Protocol | None", listener: Listener
-) -> "tuple[Mapping[str, Path], tuple[Summary, ...]]":
+) -> "tuple[Mapping[str, Path], tuple[RunStatus, ...]]":
     """Base alone; or, where something learnt is asked for, base and then KT over the same cases; gives folders and what came of them."""
     from medkt.errors import SettingsError
 
@@ -38,7 +38,7 @@ def run_models(
 
 def _run_arm(
     request: EvaluateRequest,
-    asked: "AskedFindings",
+    asked: "RunFindings",
     protocol: "Protocol | None",
     shard: "Shard",
     listener: Listener,
@@ -46,7 +46,7 @@ def _run_arm(
     *,
     learnt: bool,
     salt: Path | None,
-) -> "Summary":
+) -> "RunStatus":
     from medkt.records import as_plain
     from medkt.runs.folder import RunFolder
     from medkt.runs.merge import shard_folder

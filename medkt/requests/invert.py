@@ -16,7 +16,7 @@ from medkt.requests.words import WordOptions
 if TYPE_CHECKING:
     from medkt.as_published import Standing
     from medkt.concepts import Concept
-    from medkt.inversion import InversionSettings, Inverted
+    from medkt.inversion import InversionSettings, InvertedImages
     from medkt.models.encoder import DualEncoder
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ class InvertResult:
         standing: every setting with where it is from.
     """
 
-    inversion: "Inverted"
+    inversion: "InvertedImages"
     folder: Path
     record: Mapping[str, Any]
     notes: tuple[str, ...]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from medkt.requests.ahead import Stages, timer_of
+from medkt.requests.ahead import LearningForecast, timer_of
 from medkt.requests.learn_studies import (
     TeachingOptions,
     folders_of,
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from medkt.domains import Domain
     from medkt.estimates.learn import LearnPlan
     from medkt.estimates.models import ModelPlan
-    from medkt.learning import LearnedConcept
-    from medkt.learning.ask import AskedConcept
+    from medkt.learning import LearningOutcome
+    from medkt.learning.ask import AskingOutcome
     from medkt.models.encoder import DualEncoder
     from medkt.transfer.learn_settings import LearnSettings
 
@@ -126,7 +126,7 @@ class LearnResult:
         notes: what is to be known of the words and the studies.
     """
 
-    made: "LearnedConcept | AskedConcept"
+    made: "LearningOutcome | AskingOutcome"
     package: Path | None
     digest: str
     seconds: float
@@ -252,7 +252,7 @@ def _trained(wanted: SettledLearning, target: Path, listener: Listener) -> Learn
     own = read_for(request, encoder, concept, kind, settings, training.probe, listener)
     notes = [*notes_of(encoder, concept, kind), *(own.notes if own else ())]
     listener.advise(notes)
-    ahead = Stages(listener)
+    ahead = LearningForecast(listener)
     if listener.foretells:
         ahead.expect(plan_of_learning(request, concept, kind, settings, encoder, notes))
     began = time.perf_counter()
@@ -292,12 +292,12 @@ def plan_of_learning(
     from medkt.inversion.cache import cache_folder
     from medkt.transfer.trainable import frozen_layer
     from medkt.transfer.vocabulary import vocabulary_of
-    from medkt.transfer.wanted import Wanted
+    from medkt.transfer.wanted import InversionBatch
 
     passes, place = encoder_passes(encoder.spec.name), request.cache or cache_folder()
     words, kept = vocabulary_of(concept, kind), any(place.glob("*.safetensors"))
 
-    def found(wanted: Wanted) -> int:
+    def found(wanted: InversionBatch) -> int:
         return wanted.cached(encoder, words, request.cache) if kept else 0
 
     learning = Learning(
@@ -371,7 +371,7 @@ def _of_prose(path: Path, name: str, modality: str, listener: Listener) -> "Conc
     return concept
 
 
-def _write(made: "LearnedConcept", target: Path) -> "Package":
+def _write(made: "LearningOutcome", target: Path) -> "Package":
     """The package, and beside it the page with pictures, which a package never holds; both or none."""
     from medkt.io.together import files_together
     from medkt.learning.pictures import pictures_of

@@ -84,10 +84,10 @@ class TeachingOptions(PublishedOptions):
     ] = ()
 
 
-Some = TypeVar("Some", bound=TeachingOptions)
+TeachingOptionsT = TypeVar("TeachingOptionsT", bound=TeachingOptions)
 
 
-def taught_how(request: Some) -> Some:
+def taught_how(request: TeachingOptionsT) -> TeachingOptionsT:
     """With the preset that a way of teaching means, where none was given; a preset that was given says how itself.
 
     Raises:

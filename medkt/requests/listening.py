@@ -42,9 +42,9 @@ class Listener:
 
     def watching(self) -> "AbstractContextManager[Watcher]":
         """What is told the events of a run over many cases while it goes on."""
-        from medkt.runs.progress import Silent
+        from medkt.runs.progress import SilentWatcher
 
-        return nullcontext(Silent())
+        return nullcontext(SilentWatcher())
 
     def run_ended(self, folder: "RunFolder", plan: "CasePlan", watcher: "Watcher") -> None:
         """A run over many cases, or its part, has ended; its tables are written."""

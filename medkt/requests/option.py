@@ -13,8 +13,8 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from medkt.errors import SettingsError
 from medkt.modalities import Choices
 
-Some = TypeVar("Some", bound="Request")
-Value = TypeVar("Value")
+RequestT = TypeVar("RequestT", bound="Request")
+OptionT = TypeVar("OptionT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def _taken_apart(hint: Any) -> tuple[Any, Option]:
     return get_args(hint)[0], hint.__metadata__[0]
 
 
-def requested(kind: type[Some], request: Some | None, options: Mapping[str, Any]) -> Some:
+def requested(kind: type[RequestT], request: RequestT | None, options: Mapping[str, Any]) -> RequestT:
     """A request as it was given, with options by name over it.
 
     Raises:
@@ -116,7 +116,7 @@ def fitted(kind: type[Request], values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _fitting(name, value, *options[name]) if name in options else value for name, value in values.items()}
 
 
-def present(value: Value | None, says: str) -> Value:
+def present(value: OptionT | None, says: str) -> OptionT:
     """A value that has to be given.
 
     Raises:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from medkt.estimates.work import Costs
     from medkt.pipeline import Pipeline
     from medkt.tasks.cases import CaseWork
-    from medkt.transfer.packages import Taught
+    from medkt.transfer.packages import AdaptedEncoder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,7 @@ def plan_segment(request: SegmentRequest | None = None, /, **options: Any) -> Pl
     from medkt.estimates.segment import SegmentPlan, costs_of
     from medkt.pipeline.words import require_words
     from medkt.report.write import require_no_result
-    from medkt.transfer.packages import Taught
+    from medkt.transfer.packages import AdaptedEncoder
 
     request, wanted, names = settle_segmentation(requested(SegmentRequest, request, options), writes=False)
     use_threads(request)
@@ -89,7 +89,7 @@ def plan_segment(request: SegmentRequest | None = None, /, **options: Any) -> Pl
     segmenter = planned_segmenter(request.segmenter, encoder.spec, settings_of(request))
     # whether a package or a calibration belongs to these weights is known from the weights alone
     pipeline = pipeline_of(request) if packages_of(request) or request.site else None
-    taught = (pipeline and pipeline.taught) or Taught.of(pipeline.encoder if pipeline else encoder)
+    taught = (pipeline and pipeline.taught) or AdaptedEncoder.of(pipeline.encoder if pipeline else encoder)
     require_words(wanted, encoder)
     costs = costs_of(encoder_plan.name, segmenter.name, timer_of(request.device, request.threads))
     loading = 0.0 if pipeline else float(encoder_plan.bytes + segmenter.bytes)
@@ -116,7 +116,7 @@ def _study(
     request: SegmentRequest,
     path: Path,
     wanted: "Sequence[Concept | str | Path]",
-    taught: "Taught",
+    taught: "AdaptedEncoder",
     costs: "Costs | None",
     pipeline: "Pipeline | None",
     loading: float,
@@ -169,7 +169,7 @@ def plan_batch(request: BatchRequest | None = None, /, *, listener: Listener = S
     from medkt.tasks.base import CaseSource
     from medkt.tasks.registry import task_named
     from medkt.tasks.segment.studies import concepts_of
-    from medkt.transfer.packages import Taught
+    from medkt.transfer.packages import AdaptedEncoder
 
     request = requested(BatchRequest, request, options)
     manifest = present(request.manifest, WHICH)
@@ -189,7 +189,7 @@ def plan_batch(request: BatchRequest | None = None, /, *, listener: Listener = S
     encoder_plan, encoder = planned_encoder(request.model, real=bool(factory.packages))
     segmenter = planned_segmenter(request.segmenter, encoder.spec, factory.settings)
     require_words(factory.concepts.values(), encoder)
-    taught = Taught.of(encoder, list(factory.packages), together=factory.together)
+    taught = AdaptedEncoder.of(encoder, list(factory.packages), together=factory.together)
     costs = costs_of(encoder_plan.name, segmenter.name, timer_of(request.device, request.threads))
     loading = encoder_plan.bytes + segmenter.bytes
 

@@ -27,10 +27,10 @@ class PublishedOptions(Request):
     ] = None
 
 
-Some = TypeVar("Some", bound=PublishedOptions)
+PublishedOptionsT = TypeVar("PublishedOptionsT", bound=PublishedOptions)
 
 
-def settled(request: Some, command: str, group: str) -> Some:
+def settled(request: PublishedOptionsT, command: str, group: str) -> PublishedOptionsT:
     """With a published way's presets and options in the place of those that nobody gave.
 
     Raises:

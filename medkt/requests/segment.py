@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from medkt.progress import Progress
-from medkt.requests.ahead import Ahead
+from medkt.requests.ahead import StudyForecast
 from medkt.requests.listening import SILENT, Listener
 from medkt.requests.masks import MaskOptions, choice_of, given_values
 from medkt.requests.models import (
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from medkt.concepts import Concept
     from medkt.errors import MedktError
     from medkt.pipeline import Pipeline, Study, StudyResult
-    from medkt.report.write import Decided, ResultFiles
+    from medkt.report.write import ResultFiles, SiteDecisions
     from medkt.spatial import Image
 
 log = logging.getLogger(__name__)
@@ -122,7 +122,7 @@ def segment_studies(
     from medkt.errors import MedktError
     from medkt.pipeline.words import require_words
     from medkt.report.write import prepare_folder, require_no_result
-    from medkt.saliency import KeptTexts
+    from medkt.saliency import TextFeatureCache
 
     request, wanted, names = settle_segmentation(requested(SegmentRequest, request, options))
     output, several = present(request.output, WHERE), len(request.input) > 1
@@ -131,7 +131,7 @@ def segment_studies(
         require_no_result(output, overwrite=request.overwrite)
     pipeline = pipeline_of(request)
     require_words(wanted, pipeline.encoder)
-    folders, kept, ended = _Folders(), KeptTexts(), list[SegmentedStudy]()
+    folders, kept, ended = _Folders(), TextFeatureCache(), list[SegmentedStudy]()
     for path, own in zip(request.input, names, strict=True):
         try:
             study = _one(request, pipeline, path, own, wanted, output, folders, kept, listener)
@@ -234,7 +234,7 @@ def _one(
     several = len(request.input) > 1
     if several and own:
         require_no_result(output / own, overwrite=request.overwrite)
-    ahead = Ahead(pipeline, path.name, listener, device=request.device, threads=request.threads)
+    ahead = StudyForecast(pipeline, path.name, listener, device=request.device, threads=request.threads)
     with texts_kept(kept), listener.progress(path.name) as tick:
         result, decided = segmented(pipeline, path, wanted, request, ahead.told(tick), ahead.before)
     result, name = folders.noted(result, own, path)
@@ -253,7 +253,7 @@ def segmented(
     request: SegmentRequest,
     tick: Progress,
     before: "Callable[[Study], None]",
-) -> "tuple[StudyResult, Decided | None]":
+) -> "tuple[StudyResult, SiteDecisions | None]":
     """Read one study and segment it; with a site presence is decided by that site's calibrations.
 
     `before` is told what is asked of it before anything is computed.
@@ -300,11 +300,11 @@ def _calibrated(
     site: str,
     tick: Progress,
     before: "Callable[[Study], None]",
-) -> "tuple[StudyResult, Decided | None]":
+) -> "tuple[StudyResult, SiteDecisions | None]":
     from medkt.calibration import require_calibration, segment_calibrated
     from medkt.errors import InputError, NumericalError
     from medkt.io import read_image
-    from medkt.report.write import Decided
+    from medkt.report.write import SiteDecisions
 
     used: dict[str, Calibration] = {}
 
@@ -333,4 +333,4 @@ def _calibrated(
     except (InputError, NumericalError) as error:
         raise type(error)(f"{path}: {error}") from error
     result = _scored(pipeline, replace(done.result, seconds={"read": seconds, **done.result.seconds}), request)
-    return result, Decided(site=site, decisions=done.decisions, calibrations=used)
+    return result, SiteDecisions(site=site, decisions=done.decisions, calibrations=used)

@@ -11,7 +11,7 @@ from medkt.requests.option import Option, Request
 if TYPE_CHECKING:
     from medkt.runs.engine import Engine, RunnerFactory
     from medkt.runs.folder import RunFolder
-    from medkt.runs.progress import Summary
+    from medkt.runs.progress import RunStatus
     from medkt.runs.work import Shard
     from medkt.tasks.base import Task
     from medkt.tasks.cases import CasePlan
@@ -65,7 +65,7 @@ def require_work(request: WorkOptions) -> "Shard":
         SettingsError: no workers, no threads, no such shard, no such limit.
     """
     from medkt.errors import SettingsError
-    from medkt.runs.coordinator import Limit
+    from medkt.runs.coordinator import FailureLimit
     from medkt.runs.work import Shard
 
     if request.workers < 1:
@@ -73,7 +73,7 @@ def require_work(request: WorkOptions) -> "Shard":
     if not request.timeout >= 0:
         raise SettingsError(f"--timeout {request.timeout}: expected seconds, or 0 for no limit")
     require_threads(request)
-    Limit.parse(request.max_failures or "100%")
+    FailureLimit.parse(request.max_failures or "100%")
     return Shard.parse(request.shard)
 
 
@@ -118,7 +118,7 @@ def run_asked(
     whole: Path,
     salt: Path | None,
     listener: Listener,
-) -> "Summary":
+) -> "RunStatus":
     """Begin what a task is asked in a folder, or go on with it; `whole` is the folder of all shards.
 
     Raises:
@@ -139,16 +139,16 @@ def run_plan(
     factory: "RunnerFactory",
     salt: bytes,
     listener: Listener,
-) -> "Summary":
+) -> "RunStatus":
     """Do what is left of a claimed run."""
-    from medkt.runs.coordinator import Limit, run_cohort
+    from medkt.runs.coordinator import FailureLimit, run_cohort
 
     for note in plan.notes:
         listener.note(note)
     with listener.watching() as watcher:
         summary = run_cohort(
             folder, replace(plan, strict=request.strict), engine_of(request, factory, folder), salt=salt,
-            limit=Limit.parse(request.max_failures or "100%"), watcher=watcher, accept_versions=request.accept_versions,
+            limit=FailureLimit.parse(request.max_failures or "100%"), watcher=watcher, accept_versions=request.accept_versions,
         )  # fmt: skip
     listener.run_ended(folder, plan, watcher)
     return summary

@@ -17,12 +17,21 @@ from medkt import errors
 from medkt.about import demonstration_of_run
 from medkt.errors import MedktError, SettingsError
 from medkt.io.scratch import sweep_scratch
-from medkt.runs.engine import Broken, Engine, Event, Expected, Finished, Ready, TimedOut, WorkerLost
+from medkt.runs.engine import (
+    CaseExpected,
+    CaseFinished,
+    CaseTimedOut,
+    Engine,
+    EngineBroken,
+    Event,
+    WorkerLost,
+    WorkerReady,
+)
 from medkt.runs.failures import Failure
 from medkt.runs.folder import RunFolder
 from medkt.runs.ledger import Ledger
 from medkt.runs.outcomes import Outcome, OutcomeFile, failure
-from medkt.runs.progress import Silent, Summary, Watcher, expected_line
+from medkt.runs.progress import RunStatus, SilentWatcher, Watcher, expected_line
 from medkt.runs.tables import write_gone, write_tables
 from medkt.runs.work import Plan, Work
 from medkt.runs.worker import heard_signals
@@ -32,14 +41,14 @@ POLLED_EVERY_S = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limit:
+class FailureLimit:
     """How many failed cases end a run: a number, or a share of all cases."""
 
     count: int | None = None
     share: float | None = None
 
     @classmethod
-    def parse(cls, text: str) -> "Limit":
+    def parse(cls, text: str) -> "FailureLimit":
         """A limit from "20" or "5%".
 
         Raises:
@@ -70,7 +79,7 @@ class _Run:
     watcher: Watcher
     todo: Iterator[Work]
     total: int
-    limit: Limit
+    limit: FailureLimit
     counts: dict[str, int]
     kinds: dict[str, int]
     silent: int
@@ -84,11 +93,11 @@ class _Run:
     accept_versions: bool = False
     foretold: bool = False
 
-    def summary(self) -> Summary:
+    def summary(self) -> RunStatus:
         ended = self.counts["done"] + self.counts["failed"]
         states = {**self.counts, "running": len(self.hand), "pending": self.total - ended - len(self.hand)}
         ordered = {state: states[state] for state in ("pending", "running", "done", "failed")}
-        return Summary(
+        return RunStatus(
             total=self.total,
             states=ordered,
             failures=dict(sorted(self.kinds.items())),
@@ -103,11 +112,11 @@ def run_cohort(
     engine: Engine,
     *,
     salt: bytes,
-    limit: Limit | None = None,
+    limit: FailureLimit | None = None,
     watcher: Watcher | None = None,
     accept_versions: bool = False,
     grace_s: float = 20.0,
-) -> Summary:
+) -> RunStatus:
     """Do what is left of a run, and write its tables; `folder` must be claimed (`RunFolder.claim`).
 
     Args:
@@ -126,14 +135,14 @@ def run_cohort(
         MedktError: no worker can load the models.
         SettingsError: the workers have other models than the run had.
     """
-    watcher = watcher or Silent()
+    watcher = watcher or SilentWatcher()
     with folder.held(), Ledger(folder.ledger) as ledger:
         folder.sweep()
         total = _take_stock(folder, plan, ledger, salt, watcher)
         wanted = ledger.unfinished()
         run = _Run(
             folder=folder, ledger=ledger, engine=engine, watcher=watcher, todo=plan.works(salt, wanted), total=total,
-            limit=limit or Limit(), accept_versions=accept_versions, counts=dict(ledger.counts()), kinds=dict(ledger.failures()),
+            limit=limit or FailureLimit(), accept_versions=accept_versions, counts=dict(ledger.counts()), kinds=dict(ledger.failures()),
             silent=ledger.silent(),
             tries={number: tries for number, (_, tries) in wanted.items() if tries},
         )  # fmt: skip
@@ -231,31 +240,31 @@ def _hand_out(run: _Run) -> None:
 
 
 def _take_in(run: _Run, events: Sequence[Event]) -> None:
-    finished: list[Finished] = []
+    finished: list[CaseFinished] = []
     for event in events:
-        if isinstance(event, Finished):
+        if isinstance(event, CaseFinished):
             finished.append(event)
             continue
         _record(run, finished)
         finished = []
-        if isinstance(event, Ready):
+        if isinstance(event, WorkerReady):
             run.folder.claim_models(event.facts, accept_versions=run.accept_versions)
-        elif isinstance(event, Expected):
+        elif isinstance(event, CaseExpected):
             if not run.foretold:  # each worker says it of its own first case
                 run.foretold = True
                 run.watcher.noted(expected_line(run.summary(), event.least, event.most))
-        elif isinstance(event, TimedOut):
+        elif isinstance(event, CaseTimedOut):
             _fail(run, event.key, Failure(kind="timeout", code="timeout"), event.seconds)
         elif isinstance(event, WorkerLost):
             _bury(run, event)
-        elif isinstance(event, Broken) and not run.stopped:
+        elif isinstance(event, EngineBroken) and not run.stopped:
             run.stopped = "an error"
             kind = getattr(errors, event.error, MedktError)
             raise kind(event.message)
     _record(run, finished)
 
 
-def _record(run: _Run, finished: list[Finished]) -> None:
+def _record(run: _Run, finished: list[CaseFinished]) -> None:
     if not finished:
         return
     ends: dict[str, int] = {}

@@ -34,7 +34,7 @@ class Runner(Protocol):
 
 
 @runtime_checkable
-class Foreseeing(Protocol):
+class ForecastingRunner(Protocol):
     """A runner that knows how long a case will take before its models compute anything."""
 
     def foresee(self, tell: Callable[[float, float], None]) -> None:
@@ -49,7 +49,7 @@ class RunnerFactory(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ready:
+class WorkerReady:
     """A worker has loaded its models, and begun its file."""
 
     facts: Mapping[str, Any]
@@ -57,7 +57,7 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Expected:
+class CaseExpected:
     """A worker has read its first case: seconds that a case like it adds to the run, at least and at most."""
 
     least: float
@@ -65,7 +65,7 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finished:
+class CaseFinished:
     """A case has an outcome, which stands in the worker's file up to byte `end`; `words` are for the terminal alone."""
 
     outcome: Outcome
@@ -75,7 +75,7 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TimedOut:
+class CaseTimedOut:
     """A case took longer than it may; its worker was killed."""
 
     key: str
@@ -98,14 +98,14 @@ class WorkerLost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Broken:
+class EngineBroken:
     """No worker can work: the models do not load, or nothing can be written. Ends the run."""
 
     error: str
     message: str
 
 
-Event = Ready | Expected | Finished | TimedOut | WorkerLost | Broken
+Event = WorkerReady | CaseExpected | CaseFinished | CaseTimedOut | WorkerLost | EngineBroken
 
 
 @runtime_checkable

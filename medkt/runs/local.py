@@ -12,7 +12,16 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from medkt.runs.engine import Broken, Event, Expected, Finished, Ready, RunnerFactory, TimedOut, WorkerLost
+from medkt.runs.engine import (
+    CaseExpected,
+    CaseFinished,
+    CaseTimedOut,
+    EngineBroken,
+    Event,
+    RunnerFactory,
+    WorkerLost,
+    WorkerReady,
+)
 from medkt.runs.work import Work
 from medkt.runs.worker import worker_main
 
@@ -165,15 +174,15 @@ class LocalEngine:
         if what == "ready":
             worker.file, worker.ready = rest[0], True
             self._deaths_before_ready = 0
-            return [Ready(facts=rest[1], file=worker.file)]
+            return [WorkerReady(facts=rest[1], file=worker.file)]
         if what == "expects":
-            return [Expected(least=rest[0], most=rest[1])]
+            return [CaseExpected(least=rest[0], most=rest[1])]
         if what == "broken":
-            return [Broken(error=rest[0], message=rest[1])]
+            return [EngineBroken(error=rest[0], message=rest[1])]
         if what == "finished":
             worker.hand.pop(rest[0].key, None)
             worker.alone = worker.alone and bool(worker.hand)
-            return [Finished(outcome=rest[0], file=worker.file, end=rest[1], words=rest[2])]
+            return [CaseFinished(outcome=rest[0], file=worker.file, end=rest[1], words=rest[2])]
         clock, now = worker.hand.get(rest[0]), time.monotonic()
         if clock is not None:
             clock.spent = clock.seconds(now)
@@ -189,7 +198,7 @@ class LocalEngine:
             late = [key for key, clock in worker.hand.items() if clock.seconds(now) > float(self._timeout_s)]
             if late:
                 events += [
-                    TimedOut(key=key, seconds={"until stopped": worker.hand.pop(key).seconds(now)}) for key in late
+                    CaseTimedOut(key=key, seconds={"until stopped": worker.hand.pop(key).seconds(now)}) for key in late
                 ]
                 events += self._kill(worker, blamed=False)
         return events
@@ -214,6 +223,6 @@ class LocalEngine:
             self._deaths_before_ready += 1
             if self._deaths_before_ready >= DEATHS_BEFORE_READY:
                 words = f"{DEATHS_BEFORE_READY} workers in a row ended with code {code} while loading the models; "
-                return [*events, Broken(error="MedktError", message=words + "check the memory of this machine")]
+                return [*events, EngineBroken(error="MedktError", message=words + "check the memory of this machine")]
         self._workers.append(self._spawn())
         return events

@@ -10,7 +10,7 @@ from typing import Any
 from medkt.errors import InputError, OutputError, SettingsError
 from medkt.runs.folder import RunFolder, require_same, require_schema
 from medkt.runs.ledger import AT_ONCE, Ledger
-from medkt.runs.progress import Summary
+from medkt.runs.progress import RunStatus
 from medkt.runs.tables import write_tables
 from medkt.runs.work import Shard
 
@@ -28,7 +28,9 @@ def shards_below(run: Path) -> tuple[Path, ...]:
     return tuple(sorted(run.glob(SHARD_FOLDERS)))
 
 
-def merge_runs(parts: Sequence[Path], target: Path, *, partial: bool = False, accept_versions: bool = False) -> Summary:
+def merge_runs(
+    parts: Sequence[Path], target: Path, *, partial: bool = False, accept_versions: bool = False
+) -> RunStatus:
     """Join the runs of all shards: ledger, tables, and the cases' folders (hard links where the disk allows).
 
     Args:
@@ -65,7 +67,7 @@ def merge_runs(parts: Sequence[Path], target: Path, *, partial: bool = False, ac
                         ledger.record(batch, {})
                 _link_cases(run, whole)
             whole.note_tables(write_tables(whole, ledger))
-            return Summary(
+            return RunStatus(
                 total=ledger.total(), states=ledger.counts(), failures=ledger.failures(), no_claim=ledger.silent()
             )
 

@@ -17,7 +17,7 @@ OVER_S = 120.0  # the rate is that of so long
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
+class RunStatus:
     """Where a run stands.
 
     Attributes:
@@ -56,15 +56,15 @@ class Summary:
 class Watcher(Protocol):
     """Is told what happens in a run; it may be shown to anybody, but for `words`, which may name a patient."""
 
-    def begin(self, summary: Summary) -> None: ...
+    def begin(self, summary: RunStatus) -> None: ...
 
     def noted(self, text: str) -> None: ...
 
     def ended(self, outcome: Outcome, words: str = "") -> None: ...
 
-    def tick(self, summary: Summary) -> None: ...
+    def tick(self, summary: RunStatus) -> None: ...
 
-    def finish(self, summary: Summary) -> None: ...
+    def finish(self, summary: RunStatus) -> None: ...
 
 
 @runtime_checkable
@@ -78,18 +78,18 @@ class Stream(Protocol):
     def isatty(self) -> bool: ...
 
 
-class Silent:
+class SilentWatcher:
     """Says nothing."""
 
-    def begin(self, summary: Summary) -> None: ...
+    def begin(self, summary: RunStatus) -> None: ...
 
     def noted(self, text: str) -> None: ...
 
     def ended(self, outcome: Outcome, words: str = "") -> None: ...
 
-    def tick(self, summary: Summary) -> None: ...
+    def tick(self, summary: RunStatus) -> None: ...
 
-    def finish(self, summary: Summary) -> None: ...
+    def finish(self, summary: RunStatus) -> None: ...
 
 
 @dataclass
@@ -124,7 +124,7 @@ class Printer:
         self._said_left = False  # after the first case what is left is said, however soon that is
         self.words: dict[int, str] = {}  # of the first failures, by their place in the manifest, for the terminal alone
 
-    def begin(self, summary: Summary) -> None:
+    def begin(self, summary: RunStatus) -> None:
         self._ended_before = summary.ended
         self._tell("start", summary.plain())
         if summary.ended:
@@ -146,7 +146,7 @@ class Printer:
         told |= {"code": outcome.code, "message": outcome.message}
         self._tell("case", {key: value for key, value in told.items() if value})
 
-    def tick(self, summary: Summary) -> None:
+    def tick(self, summary: RunStatus) -> None:
         now = time.monotonic()
         first = bool(self._pace.times) and not self._said_left
         if not first and now - self._shown < (SHOWN_EVERY_S if self._live else LOGGED_EVERY_S):
@@ -161,7 +161,7 @@ class Printer:
         )
         self._say(progress_line(summary, self._pace.rate, left), stays=not self._live)
 
-    def finish(self, summary: Summary) -> None:
+    def finish(self, summary: RunStatus) -> None:
         self._tell("end", summary.plain())
         self._say(f"{'stopped' if summary.stopped else 'ended'}: {counts_text(summary)}")
 
@@ -179,7 +179,7 @@ class Printer:
             print(f"{before}medkt: {text}", end=after, file=self._out, flush=True)
 
 
-def progress_line(summary: Summary, rate: float, left_s: float | None) -> str:
+def progress_line(summary: RunStatus, rate: float, left_s: float | None) -> str:
     """One line: how many of how many, failures, rate, time left.
 
     >>> states = {"pending": 60, "running": 0, "done": 37, "failed": 3}
@@ -192,7 +192,7 @@ def progress_line(summary: Summary, rate: float, left_s: float | None) -> str:
     return f"{summary.ended}/{summary.total} cases{failed}{_silent_text(summary)}{pace}{left}"
 
 
-def expected_line(summary: Summary, least: float, most: float) -> str:
+def expected_line(summary: RunStatus, least: float, most: float) -> str:
     """One line before the work, from what a case adds to it at least and at most.
 
     >>> states = {"pending": 100, "running": 0, "done": 0, "failed": 0}
@@ -205,11 +205,11 @@ def expected_line(summary: Summary, least: float, most: float) -> str:
     return f"{cases}: about {low if low == high else f'{low} to {high}'}, if all are like the first"
 
 
-def _silent_text(summary: Summary) -> str:
+def _silent_text(summary: RunStatus) -> str:
     return f", {summary.no_claim} with no claim" if summary.no_claim else ""
 
 
-def counts_text(summary: Summary) -> str:
+def counts_text(summary: RunStatus) -> str:
     """One line: how many are done, how many failed and why, how many are left."""
     kinds = ", ".join(f"{count} {kind}" for kind, count in summary.failures.items())
     failed = f"{summary.states['failed']} failed{f' ({kinds})' if kinds else ''}"

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from medkt.errors import MissingDependencyError
-from medkt.runs.engine import Broken, Event, Finished, Ready, RunnerFactory, TimedOut, WorkerLost
+from medkt.runs.engine import CaseFinished, CaseTimedOut, EngineBroken, Event, RunnerFactory, WorkerLost, WorkerReady
 from medkt.runs.local import DEPTH, LocalEngine
 from medkt.runs.work import Work
 
@@ -178,11 +178,11 @@ class RayEngine:
 
     def _note(self, actor: _Actor, event: Event) -> None:
         """What the events mean for what the actor has in hand."""
-        if isinstance(event, Ready):
+        if isinstance(event, WorkerReady):
             actor.ready, actor.file, self._lost_before_ready = True, event.file, 0
-        elif isinstance(event, Finished):
+        elif isinstance(event, CaseFinished):
             actor.hand.pop(event.outcome.key, None)
-        elif isinstance(event, TimedOut):
+        elif isinstance(event, CaseTimedOut):
             actor.hand.pop(event.key, None)
         elif isinstance(event, WorkerLost):
             for key in (*event.suspects, *event.others):
@@ -206,6 +206,6 @@ class RayEngine:
                 words = (
                     f"{LOST_BEFORE_READY} Ray actors in a row died before they were ready ({why}); look at Ray's logs"
                 )
-                return [*events, Broken(error="MedktError", message=words)]
+                return [*events, EngineBroken(error="MedktError", message=words)]
         self._actors.append(self._spawn())
         return events

@@ -11,7 +11,7 @@ from medkt.runs.columns import SCHEMA
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MadeWith:
+class RowProvenance:
     """What rows were made with: versions and models."""
 
     software: Mapping[str, str]
@@ -37,7 +37,7 @@ class RunRecord:
     software: Mapping[str, str] | None = left_out()
     models: Mapping[str, Any] | None = None
     merged: bool = left_out(False)
-    made_with: Mapping[str, MadeWith] = field(default_factory=dict)
+    made_with: Mapping[str, RowProvenance] = field(default_factory=dict)
     tables: Mapping[str, str] | None = left_out()
 
 

@@ -22,7 +22,7 @@ from typing import Any
 
 from medkt.errors import MedktError, OutputError
 from medkt.io.scratch import scratch_in
-from medkt.runs.engine import Foreseeing, Runner, RunnerFactory
+from medkt.runs.engine import ForecastingRunner, Runner, RunnerFactory
 from medkt.runs.failures import Failure, failure_of, words_of
 from medkt.runs.folder import RunFolder
 from medkt.runs.made import digest_of_folder, made_with
@@ -104,7 +104,7 @@ class _Line:
 
     def run(self) -> None:
         """Work until the coordinator says that there is no more."""
-        if isinstance(self._runner, Foreseeing):
+        if isinstance(self._runner, ForecastingRunner):
             self._runner.foresee(lambda least, most: self._tell("expects", least, most))
         beside = (self._listen, self._reading) if self._one_core else (self._listen, self._reading, self._writing)
         threads = [threading.Thread(target=target, name=target.__name__, daemon=True) for target in beside]

@@ -26,7 +26,7 @@ NONSENSE_TEXT = "a red bicycle leaning against a wooden fence"
 
 
 @runtime_checkable
-class PoolsTexts(Protocol):
+class TextPoolingEncoder(Protocol):
     """An encoder with several ways from a text's tokens to one vector; with "padded" the texts beside it have a part."""
 
     text_pooling: str
@@ -34,11 +34,11 @@ class PoolsTexts(Protocol):
 
 def pads(encoder: DualEncoder) -> bool:
     """Whether a text's feature depends on the longest text that is embedded with it."""
-    return isinstance(encoder, PoolsTexts) and encoder.text_pooling == "padded"
+    return isinstance(encoder, TextPoolingEncoder) and encoder.text_pooling == "padded"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Asked:
+class ConceptQuery:
     """How a concept is asked where that was settled beforehand, in the space of one encoder (`medkt.asking`).
 
     Attributes:
@@ -74,7 +74,7 @@ class ConceptTexts:
     prompts: tuple[str, ...]
     normal: tuple[str, ...] = ()
     confusable: tuple[str, ...] = ()
-    asked: Asked | None = None
+    asked: ConceptQuery | None = None
 
     def __post_init__(self) -> None:
         if not self.prompts or not all(text.strip() for text in (*self.prompts, *self.normal, *self.confusable)):
@@ -97,7 +97,7 @@ class Target:
     wanted: Tensor
     normal: Tensor | None
     confusable: Tensor
-    asked: Asked | None = None
+    asked: ConceptQuery | None = None
 
     @property
     def contrasts(self) -> Float[Tensor, "contrasts width"]:
@@ -136,7 +136,7 @@ def _target_of(concept: ConceptTexts, rows: Callable[[tuple[str, ...]], Tensor])
 
 
 @dataclass(frozen=True, slots=True)
-class KeptTexts:
+class TextFeatureCache:
     """Unit features of texts, by encoder and text; for encoders whose weights do not change while it is in use.
 
     Of an encoder that pads, by the texts that were embedded together.
@@ -160,13 +160,13 @@ class KeptTexts:
         return torch.stack([self.rows[keys[text]] for text in texts])
 
 
-_KEPT: ContextVar[KeptTexts | None] = ContextVar("_KEPT", default=None)
+_KEPT: ContextVar[TextFeatureCache | None] = ContextVar("_KEPT", default=None)
 
 
 @contextmanager
-def texts_kept(kept: KeptTexts | None = None) -> Iterator[KeptTexts]:
+def texts_kept(kept: TextFeatureCache | None = None) -> Iterator[TextFeatureCache]:
     """Within this block each text is embedded once for each encoder; `kept` carries them from block to block."""
-    kept = KeptTexts() if kept is None else kept
+    kept = TextFeatureCache() if kept is None else kept
     token = _KEPT.set(kept)
     try:
         yield kept

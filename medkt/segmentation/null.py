@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from medkt.presence import Null
+from medkt.presence import NullDistribution
 from medkt.presence.normals import NormalStudies
 from medkt.saliency.targets import Target
 from medkt.segmentation.presence import PresenceSettings, plane_scores, study_score
@@ -19,7 +19,7 @@ def null_of(
     logit_scale: float,
     step_mm: float | None = None,
     extent_mm: float = 0.0,
-) -> Null:
+) -> NullDistribution:
     """The scores of normal studies, each cut into planes that lie about as far apart as those of the study asked.
 
     Args:
@@ -35,10 +35,10 @@ def null_of(
         torch.from_numpy(normals.features), target, settings, logit_scale=logit_scale
     ).scores.astype(np.float64)  # fmt: skip
     if not normals.step_mm or step_mm is None:
-        return Null(scores=np.sort(scores))
+        return NullDistribution(scores=np.sort(scores))
     every = max(1, round(step_mm / normals.step_mm))
     run = 1 + int(extent_mm / (every * normals.step_mm) + 1e-6)
-    return Null(scores=np.sort([*_of_volumes(normals, scores.astype(np.float32), settings, every, run)]))
+    return NullDistribution(scores=np.sort([*_of_volumes(normals, scores.astype(np.float32), settings, every, run)]))
 
 
 def _of_volumes(

@@ -16,12 +16,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from medkt.errors import InputError, NumericalError, SettingsError
-from medkt.presence import Null, PlaneScores, Sight, State
+from medkt.presence import NullDistribution, PlaneScores, Sight, State
 from medkt.presence import Presence as Presence
 from medkt.saliency.directions import leads
 from medkt.saliency.targets import Target
 
-Rule = Literal["softmax", "margin", "cosine"]
+ScoreRule = Literal["softmax", "margin", "cosine"]
 Aggregate = Literal["supported", "max", "top_mean"]
 LEAD = "lead"
 """The unit of a concept that is asked by directions with a bias: its share beside the nearest rival, at the encoder's logit scale
@@ -41,7 +41,7 @@ class PresenceSettings:
     gate: bool = True
     """Whether an absent finding ends the work; without it every slice is looked at, as published."""
 
-    rule: Rule = "softmax"
+    rule: ScoreRule = "softmax"
     """"softmax": probability of the finding against the normal captions and the confusable texts at the encoder's logit
     scale, where all confusable texts share one vote, so that their number does not matter; "margin": its cosine less the
     largest contrast's; "cosine": the cosine alone. A concept without contrasts always has its cosine."""
@@ -74,7 +74,7 @@ class PresenceSettings:
     """How many slices "top_mean" takes; all where there are fewer."""
 
     def __post_init__(self) -> None:
-        if self.rule not in get_args(Rule) or self.aggregate not in get_args(Aggregate):
+        if self.rule not in get_args(ScoreRule) or self.aggregate not in get_args(Aggregate):
             raise SettingsError(f"unknown presence rule {self.rule!r} or aggregate {self.aggregate!r}")
         if self.weak > self.least(1):
             raise SettingsError(f"presence: weak ({self.weak}) must not be above threshold ({self.least(1)})")
@@ -85,7 +85,7 @@ class PresenceSettings:
         if self.top < 1:
             raise SettingsError(f"presence: top counts slices and is at least 1, got {self.top}")
 
-    def least(self, slices: int, null: Null | None = None, *, unit: str = "") -> float:
+    def least(self, slices: int, null: NullDistribution | None = None, *, unit: str = "") -> float:
         """The score from which a study of so many slices has the finding, where `null` is what others score without it.
 
         `unit` is `LEAD` where its score is one: then it is its own bias, and over slices no less than `null` says.

@@ -61,7 +61,7 @@ from medkt.shapes import MaskPlane, Plane
 
 CheckWords = Literal["every", "best", "off"]
 Pixels = Literal["float", "8-bit"]
-Window = Literal["8-bit"]
+GreyWindow = Literal["8-bit"]
 Texts = Literal["all", "first"]
 ShowPlane = Callable[[int], Plane]
 Decide = Callable[[Float[Tensor, "slices width"], Sequence[Target]], Sequence[Presence]]
@@ -107,7 +107,7 @@ class SegmentationSettings:
 
     FORMERLY: ClassVar[Mapping[str, tuple[str, str, type]]] = {"m2ib": ("saliency", "method", M2IBSettings)}
 
-    window: Window | None = None
+    window: GreyWindow | None = None
     """How values are shown where `--window` does not say: "8-bit": pictures of 8 bits as they are (255 wide at 127.5), and
     others by their modality's rule with a note; None: by their modality's rule."""
 
@@ -147,8 +147,10 @@ class SegmentationSettings:
     """How slices are made to agree."""
 
     def __post_init__(self) -> None:
-        if self.window not in (None, *get_args(Window)):
-            raise SettingsError(f"unknown window {self.window!r} of the settings; known: {', '.join(get_args(Window))}")
+        if self.window not in (None, *get_args(GreyWindow)):
+            raise SettingsError(
+                f"unknown window {self.window!r} of the settings; known: {', '.join(get_args(GreyWindow))}"
+            )
         if self.texts not in get_args(Texts):
             raise SettingsError(f"unknown texts {self.texts!r} of the settings; known: {', '.join(get_args(Texts))}")
         keep = self.keep_largest

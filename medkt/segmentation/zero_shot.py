@@ -23,14 +23,14 @@ from medkt.saliency.directions import leads
 from medkt.saliency.explain import prepare_plane
 from medkt.saliency.phrases import phrase_scores
 from medkt.saliency.targets import ConceptTexts, embed_targets, embed_texts
-from medkt.segmentation.slicewise import Pixels, ShowPlane, Window, features_of_planes
+from medkt.segmentation.slicewise import GreyWindow, Pixels, ShowPlane, features_of_planes
 
-Rule = Literal["direction", "largest", "mean", "phrases"]
-TextPooling = Literal["own", "padded"]
+ClassRule = Literal["direction", "largest", "mean", "phrases"]
+ClassTextPooling = Literal["own", "padded"]
 
 
 @runtime_checkable
-class Padded(Protocol):
+class RepoolingEncoder(Protocol):
     """An encoder that can pool a text's tokens as MedCLIP's authors do."""
 
     def pooled(self, text_pooling: Literal["single", "masked", "padded"]) -> DualEncoder:
@@ -41,15 +41,15 @@ class Padded(Protocol):
 class ClassSettings:
     """How prompts and pictures become shares."""
 
-    rule: Rule = "direction"
+    rule: ClassRule = "direction"
     """What a class's cosine is: that with the mean "direction" of its prompts, the "largest" over them, or their "mean"; "phrases":
     the mean of its prompts' scores read phrase by phrase, each where in the picture it fits (`saliency.phrases`)."""
 
-    text_pooling: TextPooling = "own"
+    text_pooling: ClassTextPooling = "own"
     """How a text's tokens become one vector: the encoder's "own" way, each text by itself; "padded": MedCLIP's, with the
     prompts of a class in one batch, so that padding up to the longest has a part in each."""
 
-    window: Window | None = None
+    window: GreyWindow | None = None
     """How values are shown; see `SegmentationSettings`."""
 
     pixels: Pixels = "float"
@@ -57,7 +57,7 @@ class ClassSettings:
 
     def __post_init__(self) -> None:
         known: dict[str, tuple[object, ...]] = {
-            "rule": get_args(Rule), "text_pooling": get_args(TextPooling), "window": (None, *get_args(Window)),
+            "rule": get_args(ClassRule), "text_pooling": get_args(ClassTextPooling), "window": (None, *get_args(GreyWindow)),
             "pixels": get_args(Pixels),
         }  # fmt: skip
         for name, allowed in known.items():
@@ -184,10 +184,10 @@ def class_cosines(
     return torch.stack([one.amax(dim=1) if rule == "largest" else one.mean(dim=1) for one in found], dim=1)
 
 
-def _pooled(encoder: DualEncoder, text_pooling: TextPooling) -> DualEncoder:
+def _pooled(encoder: DualEncoder, text_pooling: ClassTextPooling) -> DualEncoder:
     if text_pooling == "own":
         return encoder
-    if not isinstance(encoder, Padded):
+    if not isinstance(encoder, RepoolingEncoder):
         raise SettingsError(
             f"the encoder {encoder.spec.name!r} has no padded pooling of texts: that is MedCLIP's (medclip-swin, "
             "medclip-resnet); take another rule, such as largest or mean"

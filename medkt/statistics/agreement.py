@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from medkt.errors import InputError
-from medkt.statistics.bootstrap import BootstrapSettings, Interval, Patients, Values, bootstrap_interval, mean_of
+from medkt.statistics.bootstrap import BootstrapSettings, CaseValues, Interval, Patients, bootstrap_interval, mean_of
 from medkt.statistics.means import MANY, mean_interval
 
 LIMIT = float(ndtri(0.975))  # standard deviations to either side that hold 95 % of normal differences
@@ -71,14 +71,16 @@ def bland_altman(
     )  # fmt: skip
 
 
-def _drawn(differences: Values, patients: Patients, settings: BootstrapSettings) -> tuple[Interval, Interval, Interval]:
+def _drawn(
+    differences: CaseValues, patients: Patients, settings: BootstrapSettings
+) -> tuple[Interval, Interval, Interval]:
     """Bias and both limits by bootstrap."""
     bias, lower, upper = (bootstrap_interval(differences, patients, one, settings) for one in (mean_of, _lower, _upper))
     return bias, lower, upper
 
 
 def _of_normal_differences(
-    differences: Values, patients: Patients, settings: BootstrapSettings
+    differences: CaseValues, patients: Patients, settings: BootstrapSettings
 ) -> tuple[Interval, Interval, Interval]:
     """Bias and both limits of very many patients, without a bootstrap.
 

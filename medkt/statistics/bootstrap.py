@@ -15,7 +15,7 @@ from scipy.special import ndtr, ndtri
 
 from medkt.errors import SettingsError
 
-Values = Float64[np.ndarray, " cases"]
+CaseValues = Float64[np.ndarray, " cases"]
 Patients = Shaped[np.ndarray, " cases"]  # texts or numbers, equal for one patient
 StatisticOver = Callable[[NDArray[np.float64]], NDArray[np.float64]]  # over the last axis, leaving NaN out
 _Drawn = Float64[np.ndarray, " resamples"]
@@ -83,7 +83,7 @@ def median_of(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def bootstrap_interval(
-    values: Values,
+    values: CaseValues,
     patients: Patients,
     statistic: StatisticOver = mean_of,
     settings: BootstrapSettings | None = None,
@@ -103,7 +103,10 @@ def bootstrap_interval(
 
 
 def bootstrap_intervals(
-    values: Values, patients: Patients, statistics: Sequence[StatisticOver], settings: BootstrapSettings | None = None
+    values: CaseValues,
+    patients: Patients,
+    statistics: Sequence[StatisticOver],
+    settings: BootstrapSettings | None = None,
 ) -> tuple[Interval, ...]:
     """As `bootstrap_interval` of each statistic, from the same draws, which take as long as the statistics."""
     settings = settings or BootstrapSettings()
@@ -145,7 +148,7 @@ def _interval(
 EQUAL = "all values are equal: the interval is a point and says nothing of other patients"
 
 
-def by_patient(values: Values, patients: Patients) -> _Padded:
+def by_patient(values: CaseValues, patients: Patients) -> _Padded:
     """(patients, most cases of one): the values of each patient in a row, filled up with NaN."""
     _, number, counts = np.unique(patients, return_inverse=True, return_counts=True)
     order = np.argsort(number, kind="stable")
@@ -155,7 +158,7 @@ def by_patient(values: Values, patients: Patients) -> _Padded:
     return padded
 
 
-def _no_interval(values: Values, patients: int) -> str:
+def _no_interval(values: CaseValues, patients: int) -> str:
     if not np.isfinite(values).all():
         return f"{int((~np.isfinite(values)).sum())} values are infinite: no interval"
     if patients < 2:

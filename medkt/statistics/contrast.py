@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 
 from medkt.statistics.bootstrap import Interval
 
-Group = Float64[np.ndarray, " cases"]
+GroupValues = Float64[np.ndarray, " cases"]
 
 
-def contrast(first: Group, others: Sequence[NDArray[np.float64]], *, resamples: int = 2_000, seed: int = 0) -> Interval:
+def contrast(
+    first: GroupValues, others: Sequence[NDArray[np.float64]], *, resamples: int = 2_000, seed: int = 0
+) -> Interval:
     """The contrast with its 95 % percentile interval.
 
     Args:

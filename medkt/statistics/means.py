@@ -15,9 +15,9 @@ from scipy.special import ndtri, stdtrit
 from medkt.statistics.bootstrap import (
     NAN,
     BootstrapSettings,
+    CaseValues,
     Interval,
     Patients,
-    Values,
     bootstrap_interval,
     bootstrap_intervals,
     mean_of,
@@ -44,7 +44,7 @@ class ValueSummary:
     quartiles: tuple[float, float]
 
 
-def summary_of(values: Values, patients: Patients, settings: BootstrapSettings | None = None) -> ValueSummary:
+def summary_of(values: CaseValues, patients: Patients, settings: BootstrapSettings | None = None) -> ValueSummary:
     """Mean, median, standard deviation and quartiles; `values` without NaN, infinite ones allowed."""
     finite = bool(np.isfinite(values).all())
     quartiles = [NAN, NAN]
@@ -58,7 +58,7 @@ def summary_of(values: Values, patients: Patients, settings: BootstrapSettings |
 
 
 def mean_and_median(
-    values: Values, patients: Patients, settings: BootstrapSettings | None = None
+    values: CaseValues, patients: Patients, settings: BootstrapSettings | None = None
 ) -> tuple[Interval, Interval]:
     """The mean and the median with their intervals over patients, of one bootstrap; `values` without NaN."""
     if _patients(values, patients)[1] < MANY or not np.isfinite(values).all():
@@ -67,7 +67,7 @@ def mean_and_median(
     return mean_interval(values, patients, settings), median_interval(values, patients, settings)
 
 
-def mean_interval(values: Values, patients: Patients, settings: BootstrapSettings | None = None) -> Interval:
+def mean_interval(values: CaseValues, patients: Patients, settings: BootstrapSettings | None = None) -> Interval:
     """The mean and its interval over patients; `values` without NaN."""
     settings = settings or BootstrapSettings()
     number, count = _patients(values, patients)
@@ -96,7 +96,7 @@ def rate_interval(
     return mean_interval(held.astype(np.float64), patients, settings)
 
 
-def median_interval(values: Values, patients: Patients, settings: BootstrapSettings | None = None) -> Interval:
+def median_interval(values: CaseValues, patients: Patients, settings: BootstrapSettings | None = None) -> Interval:
     """The median and its interval over patients; `values` without NaN."""
     settings = settings or BootstrapSettings()
     _, count = _patients(values, patients)
@@ -112,7 +112,7 @@ def median_interval(values: Values, patients: Patients, settings: BootstrapSetti
     )  # fmt: skip
 
 
-def student_interval(values: Values, *, level: float = 0.95) -> Interval:
+def student_interval(values: CaseValues, *, level: float = 0.95) -> Interval:
     """The mean of independent values, such as one a seed, with Student's interval; without one for a single value."""
     mean = float(values.mean()) if len(values) else NAN
     if len(values) < 2:
@@ -121,7 +121,7 @@ def student_interval(values: Values, *, level: float = 0.95) -> Interval:
     return Interval(estimate=mean, low=mean - half, high=mean + half, level=level, method="Student's t")
 
 
-def _patients(values: Values, patients: Patients) -> tuple[NDArray[np.int64], int]:
+def _patients(values: CaseValues, patients: Patients) -> tuple[NDArray[np.int64], int]:
     """A number for each value's patient, and how many patients there are."""
     if not len(values):
         return np.zeros(0, dtype=np.int64), 0

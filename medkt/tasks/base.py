@@ -95,7 +95,7 @@ class CaseSource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunsCompared:
+class RunComparison:
     """Two runs over the same cases, the second minus the first.
 
     Attributes:
@@ -129,7 +129,7 @@ class EvaluatedRun:
     evaluation: Any
 
 
-Table = tuple[Sequence[str], Sequence[Mapping[str, str]]]  # columns, and a mapping of texts a row
+TextTable = tuple[Sequence[str], Sequence[Mapping[str, str]]]  # columns, and a mapping of texts a row
 
 
 @runtime_checkable
@@ -176,13 +176,13 @@ class Task(Protocol):
         """What `evaluation.json` holds: the statistics, and the settings that they depend on."""
         return {"medkt": __version__, "notice": NOT_A_MEDICAL_DEVICE, "settings": settings, **as_plain(evaluation)}
 
-    def tables(self, evaluation: Any) -> Mapping[str, Table]:
+    def tables(self, evaluation: Any) -> Mapping[str, TextTable]:
         """The statistics as tables by the name of their file, `evaluation.csv` the first."""
 
     def say(self, run: EvaluatedRun) -> Iterator[str]:
         """The statistics for a terminal."""
 
-    def compare(self, first: RunFolder, second: RunFolder, settings: BootstrapSettings) -> RunsCompared:
+    def compare(self, first: RunFolder, second: RunFolder, settings: BootstrapSettings) -> RunComparison:
         """Two runs of the task over the same cases.
 
         Raises:
@@ -192,7 +192,7 @@ class Task(Protocol):
     def page(
         self,
         runs: Mapping[str, Path],
-        compared: RunsCompared | None,
+        compared: RunComparison | None,
         *,
         by: Sequence[str],
         settings: BootstrapSettings,

@@ -11,7 +11,7 @@ from medkt.io.table import write_rows
 from medkt.records import as_plain
 from medkt.runs.folder import RunFolder
 from medkt.statistics import BootstrapSettings
-from medkt.tasks.base import EvaluatedRun, RunsCompared, Task
+from medkt.tasks.base import EvaluatedRun, RunComparison, Task
 
 
 def evaluated(
@@ -32,7 +32,7 @@ def evaluated(
     return found
 
 
-def compared(task: Task, first: Path, second: Path, settings: BootstrapSettings) -> RunsCompared:
+def compared(task: Task, first: Path, second: Path, settings: BootstrapSettings) -> RunComparison:
     """The second run minus the first.
 
     Raises:
@@ -41,7 +41,7 @@ def compared(task: Task, first: Path, second: Path, settings: BootstrapSettings)
     return task.compare(RunFolder(first), RunFolder(second), settings)
 
 
-def write_comparison(folder: Path, arms: Sequence[str], found: RunsCompared, settings: BootstrapSettings) -> Path:
+def write_comparison(folder: Path, arms: Sequence[str], found: RunComparison, settings: BootstrapSettings) -> Path:
     """Write `comparison.json` beside two arms: the second minus the first; what was there is replaced.
 
     Raises:

@@ -12,7 +12,7 @@ from medkt.tasks.masks.evaluation import Evaluation
 
 
 @dataclass(frozen=True, kw_only=True)  # no slots: they cannot be inherited from two sides
-class EvaluatedWith:
+class EvaluationHead:
     """What stands before the statistics.
 
     Attributes:
@@ -27,12 +27,12 @@ class EvaluatedWith:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluationRecord(Evaluation, EvaluatedWith):
+class EvaluationRecord(Evaluation, EvaluationHead):
     """The statistics of a run that scored masks."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassEvaluationRecord(ClassEvaluation, EvaluatedWith):
+class ClassEvaluationRecord(ClassEvaluation, EvaluationHead):
     """The statistics of a run that told classes apart."""
 
 

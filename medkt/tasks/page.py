@@ -16,7 +16,7 @@ from medkt.report.run.common import (
 from medkt.report.sections import Section, Table, Text
 from medkt.runs.folder import RunFolder
 from medkt.statistics import BootstrapSettings
-from medkt.tasks.base import EvaluatedRun, RunsCompared, Task
+from medkt.tasks.base import EvaluatedRun, RunComparison, Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class ShownRun:
 
 
 @runtime_checkable
-class Shown(Protocol):
+class PageArm(Protocol):
     """A run of a page, whatever else a task says of it."""
 
     @property
@@ -48,7 +48,7 @@ class Page(Protocol):
     def title(self) -> str: ...
 
     @property
-    def arms(self) -> Sequence[Shown]: ...
+    def arms(self) -> Sequence[PageArm]: ...
 
     @property
     def viewer(self) -> str: ...
@@ -60,14 +60,14 @@ class ShownRuns:
 
     title: str
     arms: tuple[ShownRun, ...]
-    compared: RunsCompared | None = None
+    compared: RunComparison | None = None
     viewer: str = ""
 
 
 def shown_runs(
     task: Task,
     runs: Mapping[str, Path],
-    compared: RunsCompared | None,
+    compared: RunComparison | None,
     *,
     by: Sequence[str],
     settings: BootstrapSettings,

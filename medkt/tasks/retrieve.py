@@ -36,7 +36,7 @@ from medkt.saliency.targets import embed_texts
 from medkt.segmentation.slicewise import features_of_planes
 from medkt.spatial import Image
 from medkt.statistics import BootstrapSettings, Interval, mean_interval, rate_interval
-from medkt.tasks.base import CaseSource, Column, EvaluatedRun, RunsCompared, Table, Task, ids_word, patients_word
+from medkt.tasks.base import CaseSource, Column, EvaluatedRun, RunComparison, Task, TextTable, ids_word, patients_word
 from medkt.tasks.cases import CasePlan, CaseWork
 from medkt.tasks.manifest import plan_of
 from medkt.tasks.masks.words import aligned, figure, interval_text
@@ -46,16 +46,16 @@ SENTENCE, PAIR = "sentence", "pair"
 DIRECTIONS = "directions.npy"  # (2, width): of the image, and of the sentence
 KS = (1, 5, 10)
 AT_ONCE = 1024  # queries compared with all items in one step
-Way = Literal["images for a sentence", "sentences for an image"]
-WAYS: tuple[Way, Way] = ("images for a sentence", "sentences for an image")
-Directions = Float32[np.ndarray, "cases width"]
+SearchDirection = Literal["images for a sentence", "sentences for an image"]
+WAYS: tuple[SearchDirection, SearchDirection] = ("images for a sentence", "sentences for an image")
+CaseEmbeddings = Float32[np.ndarray, "cases width"]
 HEAD = ("search", "queries", "patients", "items", "median rank", *(f"recall at {k} (95 %)" for k in KS))
 CSV_HEAD = ("way", "k", "queries", "patients", "items", "recall", "low", "high", "method", "note")
 COMPARED_HEAD = ("search", "number", "first", "second", "difference (95 %)", "queries", "patients")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RetrievalAsked:
+class RetrieveJob:
     """A manifest of images with sentences to search.
 
     Attributes:
@@ -79,7 +79,7 @@ class RetrievalRunner:
     run: RunFolder
 
     @classmethod
-    def of(cls, asked: RetrievalAsked, run: RunFolder) -> "RetrievalRunner":
+    def of(cls, asked: RetrieveJob, run: RunFolder) -> "RetrievalRunner":
         """Load the encoder; the worker's threads are those that its environment allows."""
         import torch
 
@@ -122,7 +122,7 @@ class Recall:
         found: share of the queries, with its interval over patients.
     """
 
-    way: Way
+    way: SearchDirection
     k: int
     found: Interval
 
@@ -148,7 +148,7 @@ class RetrievalEvaluation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Ranked:
+class Ranking:
     """The place of the first answer to each query, by way, of the cases that were done.
 
     Attributes:
@@ -162,7 +162,7 @@ class Ranked:
     patients: Int64[np.ndarray, " cases"]
     failed: int
     items: int
-    places: Mapping[Way, Int64[np.ndarray, " cases"]]
+    places: Mapping[SearchDirection, Int64[np.ndarray, " cases"]]
 
 
 class RetrieveTask(Task):
@@ -175,7 +175,7 @@ class RetrieveTask(Task):
         Column(name="cosine", kind="number", meaning="of the image and its own sentence"),
     )
 
-    def plan(self, asked: RetrievalAsked) -> CasePlan:
+    def plan(self, asked: RetrieveJob) -> CasePlan:
         """As `Task.plan`."""
         source = asked.source
         plan = plan_of(
@@ -186,11 +186,11 @@ class RetrieveTask(Task):
             raise InputError(f"{source.table}: no row has anything in the column {SENTENCE}, which is searched; add it")
         return replace(plan, read_columns=(SENTENCE,))
 
-    def runner(self, asked: RetrievalAsked, run: RunFolder) -> RunnerFactory:
+    def runner(self, asked: RetrieveJob, run: RunFolder) -> RunnerFactory:
         """As `Task.runner`."""
         return partial(RetrievalRunner.of, asked, run)
 
-    def identity(self, asked: RetrievalAsked, plan: CasePlan, work: Mapping[str, Any]) -> dict[str, Any]:
+    def identity(self, asked: RetrieveJob, plan: CasePlan, work: Mapping[str, Any]) -> dict[str, Any]:
         """As `Task.identity`."""
         said = {"medkt": __version__, "task": "retrieval", "manifest": plan.digest, "shard": str(plan.shard)}
         cases = {"ids": ids_word(plan), "patients": patients_word(plan), "columns": list(plan.columns)}
@@ -212,7 +212,7 @@ class RetrieveTask(Task):
             recalls=tuple(recalls),
         )  # fmt: skip
 
-    def tables(self, evaluation: RetrievalEvaluation) -> Mapping[str, Table]:
+    def tables(self, evaluation: RetrievalEvaluation) -> Mapping[str, TextTable]:
         """A row a way and k."""
         counts = {name: str(getattr(evaluation, name)) for name in ("queries", "patients", "items")}
         rows = [{"way": one.way, "k": str(one.k), **counts, **_ends(one.found)} for one in evaluation.recalls]
@@ -224,7 +224,7 @@ class RetrieveTask(Task):
         yield f"{found.queries} of {found.queries + found.failed} cases done, {found.failed} failed"
         yield from aligned(HEAD, [_row(found, way) for way in WAYS])
 
-    def compare(self, first: RunFolder, second: RunFolder, settings: BootstrapSettings) -> RunsCompared:
+    def compare(self, first: RunFolder, second: RunFolder, settings: BootstrapSettings) -> RunComparison:
         """Recall at each k, query by query."""
         one, other = _ranked(first, ()), _ranked(second, ())
         if one.cases != other.cases or one.items != other.items:
@@ -238,7 +238,7 @@ class RetrieveTask(Task):
                 shares = (figure(float(each.mean())) for each in held)
                 counts = (str(len(one.cases)), str(len(np.unique(one.patients))))
                 rows.append((way, f"recall at {k}", *shares, interval_text(found), *counts))
-        return RunsCompared(
+        return RunComparison(
             lines=lines, head=COMPARED_HEAD, rows=rows, pairing=", over patients", explained=", over patients"
         )
 
@@ -246,7 +246,7 @@ class RetrieveTask(Task):
 TASK = RetrieveTask()
 
 
-def _ranked(run: RunFolder, by: Sequence[str]) -> Ranked:
+def _ranked(run: RunFolder, by: Sequence[str]) -> Ranking:
     held = open_table(run.require_table("results"), needed=(CASE, "status"), by=by, kept=lambda name: name == "patient")
     cases, patients = coded(held, CASE), coded(held, "patient", otherwise=CASE)
     done = coded(held, "status").are("done")
@@ -260,13 +260,16 @@ def _ranked(run: RunFolder, by: Sequence[str]) -> Ranked:
         WAYS[0]: _places(texts[own], images, own, own),
         WAYS[1]: _places(images, texts, own, np.arange(len(texts))),
     }
-    return Ranked(
+    return Ranking(
         cases=names, patients=patients.codes[done], failed=int((~done).sum()), items=len(texts), places=places
     )  # fmt: skip
 
 
 def _places(
-    queries: Directions, items: Directions, wanted: Int64[np.ndarray, " queries"], are: Int64[np.ndarray, " items"]
+    queries: CaseEmbeddings,
+    items: CaseEmbeddings,
+    wanted: Int64[np.ndarray, " queries"],
+    are: Int64[np.ndarray, " items"],
 ) -> Int64[np.ndarray, " queries"]:
     """The place of the first answer to each query: an item that is what the query wants."""
     parts = []
@@ -292,7 +295,7 @@ def _unit(values: Float32[np.ndarray, "rows width"]) -> Float32[np.ndarray, "row
     return unit
 
 
-def _row(found: RetrievalEvaluation, way: Way) -> tuple[str, ...]:
+def _row(found: RetrievalEvaluation, way: SearchDirection) -> tuple[str, ...]:
     shares = {one.k: interval_text(one.found) for one in found.recalls if one.way == way}
     counts = map(str, (found.queries, found.patients, found.queries if way == WAYS[0] else found.items))
     return (way, *counts, figure(found.median_rank[way], 1), *(shares.get(k, "–") for k in KS))

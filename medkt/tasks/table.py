@@ -19,7 +19,7 @@ Rows = Bool[np.ndarray, " rows"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Coded:
+class CodedColumn:
     """A column of words: a number a row, and the word of each number.
 
     Attributes:
@@ -123,12 +123,12 @@ def _require_columns(table: Path, names: Sequence[str], needed: Sequence[str], b
         )
 
 
-def groups_of(table: Any, by: Sequence[str]) -> dict[str, Coded]:
+def groups_of(table: Any, by: Sequence[str]) -> dict[str, CodedColumn]:
     """What subgroups are made of, under the names by which they were asked for."""
     return {name: coded(table, asked_column(table.column_names, name), empty=NOT_STATED) for name in by}
 
 
-def coded(table: Any, name: str, *, otherwise: str = "", empty: str = "") -> Coded:
+def coded(table: Any, name: str, *, otherwise: str = "", empty: str = "") -> CodedColumn:
     """A column of words; rows without one take `empty`, or the column `otherwise`."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -136,13 +136,13 @@ def coded(table: Any, name: str, *, otherwise: str = "", empty: str = "") -> Cod
     if name not in table.column_names:
         if otherwise:
             return coded(table, otherwise)
-        return Coded(codes=np.zeros(table.num_rows, dtype=np.int64), words=(empty,))
+        return CodedColumn(codes=np.zeros(table.num_rows, dtype=np.int64), words=(empty,))
     words = table.column(name).cast(pa.string())
     words = pc.coalesce(words, table.column(otherwise).cast(pa.string())) if otherwise else pc.fill_null(words, empty)
     if empty:
         words = pc.if_else(pc.equal(words, ""), empty, words)
     packed = words.combine_chunks().dictionary_encode()
-    return Coded(
+    return CodedColumn(
         codes=packed.indices.to_numpy(zero_copy_only=False).astype(np.int64), words=tuple(packed.dictionary.to_pylist())
     )
 

@@ -3,14 +3,14 @@
 from medkt.transfer.copies import interpolate
 from medkt.transfer.finetune import Captions, FinetuneSettings, FinetuneStep, finetune
 from medkt.transfer.rehearsal import Rehearsal
-from medkt.transfer.trainable import Trainable, select
+from medkt.transfer.trainable import TrainableParts, select
 
 __all__ = [
     "Captions",
     "FinetuneSettings",
     "FinetuneStep",
     "Rehearsal",
-    "Trainable",
+    "TrainableParts",
     "finetune",
     "interpolate",
     "select",

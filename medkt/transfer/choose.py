@@ -19,8 +19,8 @@ from medkt.errors import InputError, SettingsError
 from medkt.models.encoder import DualEncoder
 from medkt.transfer.copies import copy_encoder, mark_adapted
 from medkt.transfer.finetune import Captions, FinetuneSettings, FinetuneStep, finetune
-from medkt.transfer.rehearsal import Rehearsal, Seen, look, text_vectors, vectors_of
-from medkt.transfer.trainable import Trainable, frozen_layer, training
+from medkt.transfer.rehearsal import PrefixActivations, Rehearsal, look, text_vectors, vectors_of
+from medkt.transfer.trainable import TrainableParts, frozen_layer, training
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +131,7 @@ class CandidateChoice:
     encoder: DualEncoder
     chosen: Candidate
     candidates: tuple[Candidate, ...]
-    judged: tuple[Seen, Seen]
+    judged: tuple[PrefixActivations, PrefixActivations]
 
 
 def choose(
@@ -203,7 +203,7 @@ def _keeps(candidate: Candidate, choice: ChoiceSettings) -> bool:
 class _Asked:
     """The questions, with the base's answers; a candidate is asked through whatever encoder holds its weights."""
 
-    def __init__(self, base: DualEncoder, validation: Validation, trains: Trainable) -> None:
+    def __init__(self, base: DualEncoder, validation: Validation, trains: TrainableParts) -> None:
         self.base = base
         layer = frozen_layer(base, trains)
         self.concept, self.known = (look(base, x, layer) for x in (validation.images, validation.known_images))
@@ -239,7 +239,7 @@ class _Asked:
             drift=max(0.0, float(drift)),
         )
 
-    def _cosines(self, encoder: DualEncoder, seen: Seen) -> Tensor:
+    def _cosines(self, encoder: DualEncoder, seen: PrefixActivations) -> Tensor:
         """(images, names), the concept's name last."""
         return vectors_of(encoder, seen) @ self._names.T
 
@@ -275,7 +275,7 @@ class _Search:
         """By the rule, among all so far."""
         return best_of(self.candidates, self._choice)
 
-    def made(self, chosen: Candidate, trains: Trainable) -> DualEncoder:
+    def made(self, chosen: Candidate, trains: TrainableParts) -> DualEncoder:
         """The encoder of a candidate; LoRA's factors are merged on the way."""
         made = copy_encoder(self._asked.base)
         index = next(i for i, candidate in enumerate(self.candidates) if candidate is chosen)

@@ -22,8 +22,8 @@ from medkt.transfer import losses
 from medkt.transfer.copies import copy_encoder, mark_adapted
 from medkt.transfer.rehearsal import (
     Divergence,
+    PrefixActivations,
     Rehearsal,
-    Seen,
     feature_loss,
     features_of,
     image_vectors,
@@ -31,7 +31,7 @@ from medkt.transfer.rehearsal import (
     similarity_loss,
     text_vectors,
 )
-from medkt.transfer.trainable import Trainable, frozen_layer, text_dropout, training
+from medkt.transfer.trainable import TrainableParts, frozen_layer, text_dropout, training
 
 FinetuneOptimiser = Literal["adam", "adamw"]
 Schedule = Literal["constant", "cosine"]
@@ -48,7 +48,7 @@ class FinetuneSettings:
     temperature: float | str = "model"
     """Divides the cosines; "model" is the inverse of the encoder's logit scale."""
 
-    trains: Trainable = field(default_factory=Trainable)
+    trains: TrainableParts = field(default_factory=TrainableParts)
     """What trains. The text tower and the logit scale never do."""
 
     optimiser: FinetuneOptimiser = "adamw"
@@ -270,8 +270,8 @@ class _Task:
     """
 
     student: DualEncoder
-    images: Seen
-    known: Seen | None
+    images: PrefixActivations
+    known: PrefixActivations | None
     concepts: Tensor
     matched: Tensor | None
     captions: Captions
@@ -279,7 +279,7 @@ class _Task:
     others: Tensor
     held: Tensor | None
     rehearsal: Rehearsal | None
-    strangers: Seen | None
+    strangers: PrefixActivations | None
     temperature: float
     settings: FinetuneSettings
 

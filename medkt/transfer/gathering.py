@@ -5,7 +5,7 @@ from pathlib import Path
 from medkt.errors import InputError
 from medkt.models.encoder import DualEncoder
 from medkt.progress import Progress
-from medkt.transfer.given import NOTHING_GIVEN, GivenStudies
+from medkt.transfer.given import NOTHING_GIVEN, StudyPlanes
 from medkt.transfer.learn_settings import LearnSettings
 from medkt.transfer.lesions import gather_lesions
 from medkt.transfer.material import Material, gather
@@ -18,7 +18,7 @@ def gather_as(
     settings: LearnSettings,
     *,
     seed: int,
-    studies: GivenStudies = NOTHING_GIVEN,
+    studies: StudyPlanes = NOTHING_GIVEN,
     cache: Path | None = None,
     progress: Progress | None = None,
 ) -> Material:

@@ -13,7 +13,7 @@ from medkt.phantom.finding import DomainName, findings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class GivenStudies:
+class StudyPlanes:
     """Planes of studies, (studies, 3, side, side) in [0, 1] at the encoder's input size; None where none were given.
 
     Attributes:
@@ -41,7 +41,7 @@ class GivenStudies:
         return {**counts, "pool": self.pool} if self.pool else counts
 
 
-NOTHING_GIVEN = GivenStudies()
+NOTHING_GIVEN = StudyPlanes()
 
 
 def drawn_normals(domain: DomainName, count: int, seed: int, *, side: int) -> Float[Tensor, "images 1 side side"]:

@@ -27,17 +27,17 @@ from medkt.transfer.choose import Candidate, CandidateChoice, Validation, choose
 from medkt.transfer.copies import interpolate
 from medkt.transfer.finetune import Captions, FinetuneSettings, FinetuneStep, finetune
 from medkt.transfer.gathering import gather_as
-from medkt.transfer.given import NOTHING_GIVEN, GivenStudies
+from medkt.transfer.given import NOTHING_GIVEN, StudyPlanes
 from medkt.transfer.learn_settings import LearnSettings
 from medkt.transfer.material import Material, copies_of
-from medkt.transfer.rehearsal import Rehearsal, Seen
+from medkt.transfer.rehearsal import PrefixActivations, Rehearsal
 from medkt.transfer.stop import bounded
 from medkt.transfer.trainable import frozen_layer
 from medkt.transfer.vocabulary import vocabulary_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Learned:
+class TransferResult:
     """An adapted encoder, and how it came to be.
 
     Attributes:
@@ -62,7 +62,7 @@ class Learned:
     losses: tuple[float, ...]
     seconds: Mapping[str, float]
     rehearsal: Rehearsal | None = None
-    judged: tuple[Seen, Seen] | None = None
+    judged: tuple[PrefixActivations, PrefixActivations] | None = None
 
 
 def learn_concept(
@@ -73,10 +73,10 @@ def learn_concept(
     *,
     seed: int = 0,
     known: Sequence[Concept] | None = None,
-    studies: GivenStudies = NOTHING_GIVEN,
+    studies: StudyPlanes = NOTHING_GIVEN,
     cache: Path | None = None,
     progress: Progress | None = None,
-) -> Learned:
+) -> TransferResult:
     """Teach a copy of the encoder a concept from its description.
 
     Args:
@@ -109,7 +109,7 @@ def learn_from(
     at: Candidate | None = None,
     rehearsal: Rehearsal | None = None,
     progress: Progress | None = None,
-) -> Learned:
+) -> TransferResult:
     """Fine-tune on images that are there.
 
     Args:
@@ -118,7 +118,7 @@ def learn_from(
         settings: as for `gather`.
         seed: of augmentation and order.
         at: learning rate, steps and interpolation that another run chose, to be used here without choosing again.
-        rehearsal: `Learned.rehearsal` of a run with the same base, rehearsal images, known words, settings and seed; None
+        rehearsal: `TransferResult.rehearsal` of a run with the same base, rehearsal images, known words, settings and seed; None
             makes it.
         progress: told (stage, steps done, steps in all).
     """
@@ -147,7 +147,7 @@ def learn_from(
         adapted = _as_far(encoder, images, captions, finetuning, rehearsal, against, at, losses, progress)
         if settings.how == "local" and settings.teaching.stop == "bounded" and at is None:
             adapted, at = _bounded(encoder, adapted, material, settings)
-    return Learned(
+    return TransferResult(
         encoder=adapted, material=material, settings=settings, seed=seed,
         chosen=choice.chosen if choice else at, candidates=choice.candidates if choice else (), losses=tuple(losses),
         seconds={"inversion": material.seconds, "fine-tuning": time.perf_counter() - began}, rehearsal=rehearsal,

@@ -16,13 +16,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from medkt.errors import InputError
-from medkt.inversion import Inverted, invert_cached, local_invert
+from medkt.inversion import InvertedImages, invert_cached, local_invert
 from medkt.models.encoder import DualEncoder
 from medkt.phantom.blob import with_blob
 from medkt.phantom.finding import DomainName
 from medkt.progress import Progress
 from medkt.transfer.altered import some_altered
-from medkt.transfer.given import NOTHING_GIVEN, GivenStudies, drawn_findings, drawn_names, drawn_normals
+from medkt.transfer.given import NOTHING_GIVEN, StudyPlanes, drawn_findings, drawn_names, drawn_normals
 from medkt.transfer.learn_settings import LearnSettings
 from medkt.transfer.material import REHEARSAL, VALIDATION, Material, drawn_starts
 from medkt.transfer.vocabulary import Vocabulary, named
@@ -37,7 +37,7 @@ def gather_lesions(
     settings: LearnSettings,
     *,
     seed: int,
-    studies: GivenStudies = NOTHING_GIVEN,
+    studies: StudyPlanes = NOTHING_GIVEN,
     cache: Path | None = None,
     progress: Progress | None = None,
 ) -> Material:
@@ -95,7 +95,7 @@ class _Maker:
         encoder: DualEncoder,
         words: Vocabulary,
         settings: LearnSettings,
-        studies: GivenStudies,
+        studies: StudyPlanes,
         cache: Path | None,
         progress: Progress | None,
     ) -> None:
@@ -103,7 +103,7 @@ class _Maker:
         self._cache, self._progress = cache, progress
         self._side, self._teach = encoder.spec.input_size, settings.teaching
 
-    def lesions(self, stage: str, texts: Sequence[str], each: int, seed: int) -> Inverted | None:
+    def lesions(self, stage: str, texts: Sequence[str], each: int, seed: int) -> InvertedImages | None:
         """So many local inversions of each text; None for none."""
         if not each or not texts:
             return None
@@ -142,7 +142,7 @@ class _Maker:
         planes = self._normals(count, seed + BLOBS)[:, 0].numpy()
         return _colour(torch.from_numpy(np.stack([with_blob(plane, rng) for plane in planes]))[:, None])
 
-    def rivals(self, seed: int) -> Inverted | None:
+    def rivals(self, seed: int) -> InvertedImages | None:
         """Lesions of captions with one word altered; None where none is asked for, or no word can be altered."""
         drawn, teach = self._words.drawn, self._teach
         if not teach.rivals or drawn is None:

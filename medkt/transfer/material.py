@@ -13,13 +13,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from medkt.errors import SettingsError
-from medkt.inversion import InversionSettings, Inverted, invert_cached
+from medkt.inversion import InversionSettings, InvertedImages, invert_cached
 from medkt.inversion.noise import stream
 from medkt.models.encoder import DualEncoder
 from medkt.phantom.drawers import draw_normal
 from medkt.phantom.finding import DomainName
 from medkt.progress import Progress
-from medkt.transfer.given import NOTHING_GIVEN, GivenStudies
+from medkt.transfer.given import NOTHING_GIVEN, StudyPlanes
 from medkt.transfer.learn_settings import LearnSettings
 from medkt.transfer.vocabulary import Vocabulary
 
@@ -50,7 +50,7 @@ class Material:
     """
 
     vocabulary: Vocabulary
-    inverted: Inverted | None
+    inverted: InvertedImages | None
     images: Tensor
     rehearsal: Tensor | None
     validation: Tensor | None
@@ -60,9 +60,9 @@ class Material:
     caption_of: tuple[int, ...] = ()
     known_of: tuple[str, ...] = ()
     strangers: Tensor | None = None
-    rivals: Inverted | None = None
-    known_inverted: Inverted | None = None
-    studies: GivenStudies = NOTHING_GIVEN
+    rivals: InvertedImages | None = None
+    known_inverted: InvertedImages | None = None
+    studies: StudyPlanes = NOTHING_GIVEN
 
 
 def gather(
@@ -129,7 +129,7 @@ class _Maker:
         seed: int,
         how: InversionSettings,
         start: Tensor | None = None,
-    ) -> Inverted:
+    ) -> InvertedImages:
         told = self.progress
         return invert_cached(
             self.encoder, texts, how, images=images, seed=seed, start=start, folder=self.cache,
@@ -138,7 +138,7 @@ class _Maker:
 
     def partly_warm(
         self, stage: str, texts: tuple[str, ...], images: int, seed: int, how: InversionSettings
-    ) -> Inverted:
+    ) -> InvertedImages:
         """As many as the settings say start from drawn studies, the others from noise; those stand first."""
         settings, drawn = self.settings, self.drawn
         warm = round(images * settings.warm) if drawn else 0
@@ -182,7 +182,7 @@ def copies_of(
     return torch.cat(made)
 
 
-def _side_by_side(parts: Sequence[Inverted]) -> Inverted:
+def _side_by_side(parts: Sequence[InvertedImages]) -> InvertedImages:
     """More images of the same texts as one; settings and seed are those of the first."""
     if len(parts) == 1:
         return parts[0]
@@ -196,7 +196,7 @@ def _side_by_side(parts: Sequence[Inverted]) -> Inverted:
 
 
 def _pictured(
-    vocabulary: Vocabulary, inverted: Inverted, settings: LearnSettings
+    vocabulary: Vocabulary, inverted: InvertedImages, settings: LearnSettings
 ) -> tuple[Vocabulary, tuple[str, ...]]:
     """The vocabulary without captions whose images stay far from them, and those captions."""
     if not settings.pictured:
@@ -215,7 +215,7 @@ def _pictured(
     ), left_out
 
 
-def _flat(inverted: Inverted) -> Tensor:
+def _flat(inverted: InvertedImages) -> Tensor:
     return inverted.pixels.flatten(0, 1)
 
 
@@ -223,7 +223,7 @@ def _each(images: int, texts: tuple[str, ...]) -> int:
     return -(-images // len(texts))
 
 
-def _spread(inverted: Inverted, images: int) -> Tensor:
+def _spread(inverted: InvertedImages, images: int) -> Tensor:
     """Rows of the first `images` images, taken from the texts in turn."""
     texts, each = inverted.pixels.shape[:2]
     rows = torch.arange(texts * each).reshape(texts, each).T.flatten()

@@ -24,7 +24,7 @@ from medkt.models.encoder import DualEncoder
 from medkt.models.module import device_of
 from medkt.models.weights import weights_digest
 from medkt.saliency.directions import Directions
-from medkt.saliency.targets import Asked
+from medkt.saliency.targets import ConceptQuery
 from medkt.transfer.delta import Delta, applied, apply, from_bytes, interference
 
 BASE = ""
@@ -33,7 +33,7 @@ _TOGETHER = "together"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Taught:
+class AdaptedEncoder:
     """A base encoder and what it was taught.
 
     Attributes:
@@ -52,7 +52,7 @@ class Taught:
     packages: tuple[Package, ...] = ()
     together: bool = False
     deltas: Mapping[str, Delta]
-    asked: Mapping[str, Asked] = field(default_factory=dict)
+    asked: Mapping[str, ConceptQuery] = field(default_factory=dict)
     base_digest: str = ""
     notes: tuple[str, ...] = ()
     copy: DualEncoder | None = None
@@ -60,7 +60,7 @@ class Taught:
     @classmethod
     def of(
         cls, base: DualEncoder, packages: Sequence[str | Path | Package] = (), *, together: bool = False
-    ) -> "Taught":
+    ) -> "AdaptedEncoder":
         """Take packages into use.
 
         Args:
@@ -76,7 +76,7 @@ class Taught:
         digest = weights_digest(base.module) if packages else ""
         held: list[Package] = []
         deltas: dict[str, Delta] = {}
-        asked: dict[str, Asked] = {}
+        asked: dict[str, ConceptQuery] = {}
         for one in packages:
             package = one if isinstance(one, Package) else read_package(one)
             where = "" if isinstance(one, Package) else f"{one}: "
@@ -172,9 +172,9 @@ def directions_of(record: AskingRecord, device: torch.device | str = "cpu") -> D
     return Directions(wanted=wanted, rivals=rivals, sharpness=record.sharpness, normal=normal, handicap=record.handicap)
 
 
-def _asked(record: AskingRecord, base: DualEncoder) -> Asked:
+def _asked(record: AskingRecord, base: DualEncoder) -> ConceptQuery:
     """The directions of a package on the encoder's device."""
-    return Asked(
+    return ConceptQuery(
         directions=directions_of(record, device_of(base)), known=len(record.known), bias=record.bias, texts=record.texts, way=record.way, digest=record.digest,
     )  # fmt: skip
 

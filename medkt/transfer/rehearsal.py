@@ -23,7 +23,7 @@ _AT_ONCE = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Seen:
+class PrefixActivations:
     """Images as far as the layers go that nothing changes any more.
 
     Attributes:
@@ -41,18 +41,18 @@ def look(
     layer: int | None,
     *,
     precision: Precision = "float32",
-) -> Seen:
+) -> PrefixActivations:
     """Images after a layer in float32, computed once with arithmetic of this precision; pixels as they are if None."""
     if layer is None:
-        return Seen(hidden=pixels, layer=None)
+        return PrefixActivations(hidden=pixels, layer=None)
     starts = range(0, len(pixels), _AT_ONCE)
     with torch.no_grad(), arithmetic(pixels.device, precision):
         parts = [encoder.image_prefix(pixels[start : start + _AT_ONCE], layer).float() for start in starts]
-    return Seen(hidden=torch.cat(parts), layer=layer)
+    return PrefixActivations(hidden=torch.cat(parts), layer=layer)
 
 
 def features_of(encoder: DualEncoder, hidden: Tensor, layer: int | None) -> Float[Tensor, "images width"]:
-    """The way on from `Seen.hidden` to features in float32, not normalised."""
+    """The way on from `PrefixActivations.hidden` to features in float32, not normalised."""
     return (encoder.encode_image(hidden) if layer is None else encoder.image_suffix(hidden, layer)).float()
 
 
@@ -71,7 +71,7 @@ class Rehearsal:
     pixels: Float[Tensor, "images 3 side side"]
     features: Float[Tensor, "images width"]
     texts: Float[Tensor, "captions width"]
-    seen: Seen
+    seen: PrefixActivations
     captions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -112,17 +112,19 @@ class Rehearsal:
             seen=seen, captions=captions,
         )  # fmt: skip
 
-    def seen_to(self, encoder: DualEncoder, layer: int | None, *, precision: Precision) -> Seen:
+    def seen_to(self, encoder: DualEncoder, layer: int | None, *, precision: Precision) -> PrefixActivations:
         """The images after this layer, which the encoder shares with the base."""
         return self.seen if self.seen.layer == layer else look(encoder, self.pixels, layer, precision=precision)
 
 
 def image_vectors(encoder: DualEncoder, pixels: Float[Tensor, "images 3 side side"]) -> Float[Tensor, "images width"]:
     """Unit features in float32 without a gradient, a few images at a time."""
-    return vectors_of(encoder, Seen(hidden=pixels, layer=None))
+    return vectors_of(encoder, PrefixActivations(hidden=pixels, layer=None))
 
 
-def vectors_of(encoder: DualEncoder, seen: Seen, *, precision: Precision = "float32") -> Float[Tensor, "images width"]:
+def vectors_of(
+    encoder: DualEncoder, seen: PrefixActivations, *, precision: Precision = "float32"
+) -> Float[Tensor, "images width"]:
     """As `image_vectors`, from where the images have been looked at."""
     starts = range(0, len(seen.hidden), _AT_ONCE)
     with torch.no_grad(), arithmetic(seen.hidden.device, precision):

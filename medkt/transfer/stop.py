@@ -12,7 +12,7 @@ from medkt.models.encoder import DualEncoder
 from medkt.transfer.choose import Candidate
 from medkt.transfer.copies import interpolate
 from medkt.transfer.rehearsal import look, text_vectors, vectors_of
-from medkt.transfer.trainable import Trainable, frozen_layer
+from medkt.transfer.trainable import TrainableParts, frozen_layer
 
 PLACES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
 """Parts of the way that are asked, the farthest first; the base is what is left."""
@@ -25,7 +25,7 @@ def bounded(
     *,
     name: str,
     known: tuple[str, ...],
-    trains: Trainable,
+    trains: TrainableParts,
     most_taken: float,
     learning_rate: float,
     steps: int,

@@ -22,7 +22,7 @@ What = Literal["visual", "visual+projection", "last-blocks", "projection", "lora
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trainable:
+class TrainableParts:
     """What trains."""
 
     what: What = "last-blocks"
@@ -65,7 +65,7 @@ def parts_of(encoder: DualEncoder) -> Parts:
     return family.parts
 
 
-def select(encoder: DualEncoder, what: Trainable) -> dict[str, nn.Parameter]:
+def select(encoder: DualEncoder, what: TrainableParts) -> dict[str, nn.Parameter]:
     """The parameters that train, by name, in the module's order. Nothing is changed.
 
     Raises:
@@ -85,7 +85,7 @@ def select(encoder: DualEncoder, what: Trainable) -> dict[str, nn.Parameter]:
     return {name: parameter for name, parameter in named.items() if name in wanted}
 
 
-def frozen_layer(encoder: DualEncoder, what: Trainable) -> int | None:
+def frozen_layer(encoder: DualEncoder, what: TrainableParts) -> int | None:
     """The last layer (of `image_prefix`) up to which nothing trains, or None where the first already does.
 
     What an image looks like there need be computed only once.
@@ -101,7 +101,7 @@ def frozen_layer(encoder: DualEncoder, what: Trainable) -> int | None:
 
 
 @contextmanager
-def training(encoder: DualEncoder, what: Trainable) -> Iterator[dict[str, nn.Parameter]]:
+def training(encoder: DualEncoder, what: TrainableParts) -> Iterator[dict[str, nn.Parameter]]:
     """The parameters that train, asking for gradients while all others do not; on leaving, none does.
 
     The encoder is changed in place: give a copy. LoRA's factors are merged into the weights on leaving, so that its
@@ -131,7 +131,7 @@ def text_dropout(encoder: DualEncoder) -> nn.Module | None:
 
 
 @contextmanager
-def _low_rank(encoder: DualEncoder, what: Trainable) -> Iterator[dict[str, nn.Parameter]]:
+def _low_rank(encoder: DualEncoder, what: TrainableParts) -> Iterator[dict[str, nn.Parameter]]:
     try:
         from peft import LoraConfig, get_peft_model
     except ModuleNotFoundError as error:

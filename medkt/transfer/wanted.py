@@ -17,7 +17,7 @@ from medkt.transfer.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class InversionBatch:
     """Images of some texts that are made alike.
 
     Attributes:
@@ -46,11 +46,11 @@ class Wanted:
         return sum(found)
 
 
-def wanted_images(vocabulary: Vocabulary, settings: LearnSettings, *, seed: int) -> tuple[Wanted, ...]:
+def wanted_images(vocabulary: Vocabulary, settings: LearnSettings, *, seed: int) -> tuple[InversionBatch, ...]:
     """What `gather_as` asks for in its order, where the model can picture every caption."""
     if settings.how == "local":
         return _lesions(vocabulary, settings, seed)
-    made: list[Wanted] = []
+    made: list[InversionBatch] = []
     described, rehearsed, how = vocabulary.described, vocabulary.rehearsed, settings.rehearsed_with
     drawn = vocabulary.drawn is not None
     if count := settings.rehearsal_images:
@@ -60,12 +60,14 @@ def wanted_images(vocabulary: Vocabulary, settings: LearnSettings, *, seed: int)
     if count := settings.validation_images:
         stage, few = "images to judge by", -(-count // 2)
         each = -(-count // len(described))
-        made.append(Wanted(stage=stage, texts=described, images=each, seed=seed + VALIDATION, how=settings.judged_with))
-        made.append(Wanted(stage=stage, texts=rehearsed, images=few, seed=REHEARSAL + VALIDATION, how=how))
+        made.append(
+            InversionBatch(stage=stage, texts=described, images=each, seed=seed + VALIDATION, how=settings.judged_with)
+        )
+        made.append(InversionBatch(stage=stage, texts=rehearsed, images=few, seed=REHEARSAL + VALIDATION, how=how))
     return tuple(made)
 
 
-def _lesions(vocabulary: Vocabulary, settings: LearnSettings, seed: int) -> tuple[Wanted, ...]:
+def _lesions(vocabulary: Vocabulary, settings: LearnSettings, seed: int) -> tuple[InversionBatch, ...]:
     """What `gather_lesions` asks for, where no studies of the user's are given: lesions inside drawn ones."""
     teach, first = settings.teaching, vocabulary.described[:1]
     known, drawn = vocabulary.rehearsed[: len(vocabulary.known)], vocabulary.drawn
@@ -77,7 +79,7 @@ def _lesions(vocabulary: Vocabulary, settings: LearnSettings, seed: int) -> tupl
         ("images of altered captions", rivals, teach.rivals, seed + RIVALS),
     )
     return tuple(
-        Wanted(stage=stage, texts=texts, images=images, seed=own, how=teach.inversion, warm=True)
+        InversionBatch(stage=stage, texts=texts, images=images, seed=own, how=teach.inversion, warm=True)
         for stage, texts, images, own in rows
         if texts and images
     )
@@ -92,10 +94,10 @@ def _partly_warm(
     settings: LearnSettings,
     *,
     drawn: bool,
-) -> Iterator[Wanted]:
+) -> Iterator[InversionBatch]:
     warm = round(images * settings.warm) if drawn else 0
     if warm < images:
-        yield Wanted(stage=stage, texts=texts, images=images - warm, seed=seed, how=how)
+        yield InversionBatch(stage=stage, texts=texts, images=images - warm, seed=seed, how=how)
     if warm:
         from_there = replace(how, init="normal", init_std=settings.warm_noise)
-        yield Wanted(stage=stage, texts=texts, images=warm, seed=seed + WARM, how=from_there, warm=True)
+        yield InversionBatch(stage=stage, texts=texts, images=warm, seed=seed + WARM, how=from_there, warm=True)

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from medkt.asking import WAYS, Spoken, choose
+from medkt.asking import WAYS, AskingWords, choose
 from medkt.asking.choose import CLEARLY, USUAL, choose_way
-from medkt.asking.drawn import Counts
+from medkt.asking.drawn import PictureCounts
 from medkt.concepts import load_concept
 from medkt.domains import domain
 from medkt.models.small import load_small
@@ -48,7 +48,7 @@ def test_another_way_is_taken_only_where_it_is_clearly_better(means: dict[str, f
 def test_of_what_cannot_be_drawn_the_usual_way_is_taken_and_says_why() -> None:
     encoder = load_small()
     known = KIND.others(CONCEPT)
-    spoken = Spoken.of(CONCEPT, KIND, known, ("it is not well understood",))
+    spoken = AskingWords.of(CONCEPT, KIND, known, ("it is not well understood",))
     nothing = choose_way(encoder, spoken, read("it is not well understood", "ultrasound"), [])
     assert (nothing.way.name, nothing.figures) == (USUAL, {})
     assert "names no thing" in nothing.why
@@ -59,9 +59,9 @@ def test_drawn_pictures_decide_and_are_no_exam(monkeypatch: pytest.MonkeyPatch) 
     from medkt.asking.calibration import SEED as CALIBRATION
     from medkt.audit.exam import SEED as EXAM
 
-    monkeypatch.setattr(choose, "COUNTS", Counts(finding=3, others=3, normal=2, known=0))
+    monkeypatch.setattr(choose, "COUNTS", PictureCounts(finding=3, others=3, normal=2, known=0))
     described = CONCEPT.texts("inversion")
-    spoken = Spoken.of(CONCEPT, KIND, KIND.others(CONCEPT), described)
+    spoken = AskingWords.of(CONCEPT, KIND, KIND.others(CONCEPT), described)
     made = choose_way(load_small(), spoken, read(described[0], "ultrasound"), ["us_cyst"])
     assert set(made.figures) == {way.name for way in WAYS}
     assert made.pictures == {"finding": 3, "others": 3, "normal": 2}

@@ -9,10 +9,10 @@ import torch
 
 from medkt.asking import Directions, choose, way_called
 from medkt.asking import calibration as calibrating
-from medkt.asking.calibration import Calibration
-from medkt.asking.drawn import NORMAL, Counts, draw_calibration
+from medkt.asking.calibration import LeadCalibration
+from medkt.asking.drawn import NORMAL, PictureCounts, draw_calibration
 from medkt.asking.settle import described_by, settle
-from medkt.asking.studies import Shown, digest_of_studies
+from medkt.asking.studies import ShownStudy, digest_of_studies
 from medkt.asking.vectors import leads_of, vectors_of_planes
 from medkt.concepts import load_concept
 from medkt.concepts.asking_record import RIVALS, WANTED
@@ -26,7 +26,7 @@ from medkt.transfer.packages import directions_of
 
 CONCEPT, KIND = load_concept("us_phyllodes"), domain("ultrasound")
 KNOWN = KIND.others(CONCEPT)[:3]
-FEW = Counts(finding=0, others=0, normal=5, known=2)
+FEW = PictureCounts(finding=0, others=0, normal=5, known=2)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def encoder() -> SmallEncoder:
 @pytest.fixture(autouse=True)
 def _few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calibrating, "COUNTS", FEW)
-    monkeypatch.setattr(choose, "COUNTS", Counts(finding=3, others=3, normal=2, known=0))
+    monkeypatch.setattr(choose, "COUNTS", PictureCounts(finding=3, others=3, normal=2, known=0))
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,10 @@ class Own:
     def __len__(self) -> int:
         return self.count
 
-    def __iter__(self) -> Iterator[Shown]:
+    def __iter__(self) -> Iterator[ShownStudy]:
         for n in range(self.count):
             rngs = [np.random.default_rng((n, k)) for k in range(self.planes)]
-            yield Shown(planes=tuple(draw_normal("ultrasound", rng, side=64) for rng in rngs), digest=f"{n}")
+            yield ShownStudy(planes=tuple(draw_normal("ultrasound", rng, side=64) for rng in rngs), digest=f"{n}")
 
 
 def test_a_settled_way_holds_its_directions_and_what_it_was_set_on(encoder: SmallEncoder) -> None:
@@ -104,7 +104,7 @@ def test_a_normal_study_is_stored_with_its_captions_and_its_handicap(encoder: Sm
 
 def test_studies_of_the_users_take_the_place_of_drawn_ones(encoder: SmallEncoder) -> None:
     told: list[tuple[str, int, int]] = []
-    found = Calibration.of(
+    found = LeadCalibration.of(
         encoder,
         CONCEPT,
         KIND,

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from medkt.asking import WAYS, Directions, Spoken, WithBank, leads, way_called
+from medkt.asking import WAYS, AskingWords, BankWay, Directions, leads, way_called
 from medkt.asking.bank import one_word_replaced
 from medkt.concepts import load_concept
 from medkt.domains import domain
@@ -47,7 +47,7 @@ class _Table:
         return 3 * torch.stack(list(TABLE.values()))[tokens.ids[:, 0]]
 
 
-SPOKEN = Spoken(
+SPOKEN = AskingWords(
     name=("odd",), described=("a round spot",), rival_names=(("usual",),), rival_described=("a usual shade",), replaced=("an oval spot",),
     otherwise_bounded=("a hazy round spot",), normal=("all clear",),
 )  # fmt: skip
@@ -120,17 +120,17 @@ def test_the_lesser_lead_counts_and_that_over_a_normal_study_has_a_handicap() ->
 
 
 def test_a_bank_without_a_text_changes_nothing():
-    plain = Spoken(
+    plain = AskingWords(
         name=("odd",), described=("a round spot",), rival_names=(("usual",),), rival_described=("a usual shade",)
     )
-    one, other = (way.directions(_Table(), plain) for way in (way_called("virtual"), WithBank(way_called("virtual"))))
+    one, other = (way.directions(_Table(), plain) for way in (way_called("virtual"), BankWay(way_called("virtual"))))
     assert torch.equal(one.rivals, other.rivals)
 
 
 def test_nothing_is_asked_without_a_known_finding():
     with pytest.raises(InputError, match="no known finding"):
         way_called("virtual").directions(
-            _Table(), Spoken(name=("odd",), described=("a round spot",), rival_names=(), rival_described=())
+            _Table(), AskingWords(name=("odd",), described=("a round spot",), rival_names=(), rival_described=())
         )
 
 
@@ -177,7 +177,7 @@ def test_a_thing_that_says_a_look_is_left_where_a_word_says_it_too():
 def test_the_small_model_is_asked_by_the_words_of_a_concept():
     encoder, concept = load_small(), load_concept("ct_hamartoma")
     kind = domain("ct")
-    spoken = Spoken.of(concept, kind, kind.others(concept), concept.texts("inversion"))
+    spoken = AskingWords.of(concept, kind, kind.others(concept), concept.texts("inversion"))
     for way in WAYS:
         asked = way.directions(encoder, spoken)
         torch.testing.assert_close(asked.wanted.norm(), torch.tensor(1.0))

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from medkt.asking import WAYS, Spoken, calibration, choose, way_called
-from medkt.asking.drawn import Counts
+from medkt.asking import WAYS, AskingWords, calibration, choose, way_called
+from medkt.asking.drawn import PictureCounts
 from medkt.models.small import load_small
 from medkt.phantom.reading import read
-from medkt.transfer.trainable import Trainable, frozen_layer
+from medkt.transfer.trainable import TrainableParts, frozen_layer
 
 FOLDER = Path(__file__).resolve().parents[2] / "evaluation" / "kt_phantom"
 MODULES = ("invent", "run", "rows", "tables", "tasks", "teach", "pictures")
@@ -42,13 +42,13 @@ def gallery(kt: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory):  # t
     encoder = load_small()
     tasks = [task for task in kt.tasks.tasks_of("held") if task.domain.name == "ultrasound"]
     numbers = kt.pictures.Numbers(finding=6, known=2, normal=5)
-    layer = frozen_layer(encoder, Trainable())
+    layer = frozen_layer(encoder, TrainableParts())
     return kt.pictures.Gallery(encoder, tasks, layer, numbers, folder=tmp_path_factory.mktemp("kept"))
 
 
 def test_every_measure_is_counted_picture_by_picture(gallery) -> None:  # type: ignore[no-untyped-def]
     task, base = gallery.tasks[0], gallery.base
-    spoken = Spoken.of(task.concept, task.domain, task.known, task.concept.texts("inversion"))
+    spoken = AskingWords.of(task.concept, task.domain, task.known, task.concept.texts("inversion"))
     asked, vectors = way_called("virtual").directions(base, spoken), gallery.vectors(base)
     found = gallery.measure(vectors, task, asked, bias=0.01)
     ids, lead, named = [one.id for one in task.known], [], []
@@ -141,8 +141,8 @@ def test_what_is_missing_of_the_plan_is_said_with_its_command(kt: SimpleNamespac
 def test_a_second_run_adds_only_what_is_missing(
     kt: SimpleNamespace, gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # type: ignore[no-untyped-def]
-    monkeypatch.setattr(calibration, "COUNTS", Counts(finding=0, others=0, normal=20, known=2))
-    monkeypatch.setattr(choose, "COUNTS", Counts(finding=4, others=4, normal=4, known=0))
+    monkeypatch.setattr(calibration, "COUNTS", PictureCounts(finding=0, others=0, normal=20, known=2))
+    monkeypatch.setattr(choose, "COUNTS", PictureCounts(finding=4, others=4, normal=4, known=0))
     monkeypatch.setenv("MEDKT_CACHE", str(tmp_path))
     bench = kt.teach.Bench(gallery.base, gallery.tasks[0], gallery, "held")
     path, name, virtual = tmp_path / "rows.jsonl", "name", "virtual"

@@ -28,7 +28,7 @@ from medkt.domains import domain
 from medkt.errors import InputError
 from medkt.phantom.study import write_study
 from medkt.pipeline import Pipeline, View
-from medkt.report.write import Decided, record_of_result
+from medkt.report.write import SiteDecisions, record_of_result
 from medkt.saliency.m2ib import M2IBSettings
 from medkt.saliency.methods import SaliencySettings
 from medkt.segmentation.presence import PresenceSettings
@@ -144,7 +144,7 @@ def test_a_guard_comes_before_a_calibration() -> None:
     answer = finding.found.presence
     assert (answer.state, answer.reasons) == ("no claim", (STRANGE,))
     assert not done.result.mask(finding).values.any()
-    decided = Decided(site="here", decisions=done.decisions, calibrations={BRIGHT.id: found})
+    decided = SiteDecisions(site="here", decisions=done.decisions, calibrations={BRIGHT.id: found})
     record = record_of_result(done.result, case="x", files={BRIGHT.id: {}}, decided=decided)
     (told,) = record["findings"]
     assert (told["decision"], told["calibration"]["outcome"], told["calibration"]["probability"]) == (

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from medkt.errors import MedktError, OutputError
-from medkt.runs.engine import Broken, Event, Finished, Ready, Runner, RunnerFactory
+from medkt.runs.engine import CaseFinished, EngineBroken, Event, Runner, RunnerFactory, WorkerReady
 from medkt.runs.failures import failure_of, words_of
 from medkt.runs.made import digest_of_folder, made_with
 from medkt.runs.outcomes import Outcome, OutcomeFile, failure
@@ -34,9 +34,9 @@ class InlineEngine:
     def start(self) -> None:
         try:
             self._runner, self._file = self._factory(), OutcomeFile(self._folder)
-            self._events.append(Ready(facts=dict(self._runner.facts()), file=self._file.name))
+            self._events.append(WorkerReady(facts=dict(self._runner.facts()), file=self._file.name))
         except MedktError as error:
-            self._events.append(Broken(error=type(error).__name__, message=str(error)))
+            self._events.append(EngineBroken(error=type(error).__name__, message=str(error)))
 
     def room(self, *, alone: bool = False) -> int:
         return 0 if self._events else 1
@@ -50,9 +50,9 @@ class InlineEngine:
             outcome = replace(outcome, made=made_with(self._runner.facts()), result=left)
             end = self._file.append(outcome)
         except OSError as error:  # the disk is full, not the case at fault
-            self._events.append(Broken(error=OutputError.__name__, message=str(error)))
+            self._events.append(EngineBroken(error=OutputError.__name__, message=str(error)))
             return
-        self._events.append(Finished(outcome=outcome, file=self._file.name, end=end, words=words))
+        self._events.append(CaseFinished(outcome=outcome, file=self._file.name, end=end, words=words))
 
     def poll(self, seconds: float) -> Sequence[Event]:
         events, self._events = self._events, []

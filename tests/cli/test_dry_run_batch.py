@@ -13,7 +13,7 @@ from medkt.estimates import batch, machine
 from medkt.estimates.machine import Rates
 from medkt.models.small.dual_encoder import SmallEncoder
 from medkt.runs.outcomes import Outcome
-from medkt.runs.progress import Printer, Summary
+from medkt.runs.progress import Printer, RunStatus
 
 OFF = ("--set", "presence.gate=false")
 
@@ -113,8 +113,8 @@ def test_the_pace_of_a_run_does_not_count_the_loading(monkeypatch: pytest.Monkey
         def isatty(self) -> bool:
             return False
 
-    def summary(done: int) -> Summary:
-        return Summary(total=21, states={"pending": 21 - done, "running": 0, "done": done, "failed": 0}, failures={})
+    def summary(done: int) -> RunStatus:
+        return RunStatus(total=21, states={"pending": 21 - done, "running": 0, "done": done, "failed": 0}, failures={})
 
     printer = Printer(out=Out(), quiet=False)
     printer.begin(summary(0))

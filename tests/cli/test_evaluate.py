@@ -17,7 +17,7 @@ from medkt.datasets.protocol import load_protocol
 from medkt.errors import GeometryMismatchError, InputError, SettingsError
 from medkt.metrics import MetricSettings, evaluate_case
 from medkt.runs.folder import RunFolder
-from medkt.runs.progress import Summary
+from medkt.runs.progress import RunStatus
 from medkt.segmentation.slicewise import SegmentationSettings
 from medkt.spatial import Geometry, Mask
 from medkt.tasks.manifest import plan_of
@@ -276,7 +276,7 @@ def test_a_stopped_evaluation_of_masks_says_so_and_gives_no_statistics(
 ) -> None:
     """Before, statistics of the cases that had ended, or "holds no row", with the code of bad input."""
     states = {"pending": 4, "running": 0, "done": 0, "failed": 0}
-    stopped = Summary(total=4, states=states, failures={}, stopped="terminated")
+    stopped = RunStatus(total=4, states=states, failures={}, stopped="terminated")
     monkeypatch.setattr("medkt.requests.work.run_plan", lambda *words: stopped)
     words = ("evaluate", "--reference", folders[0], "--prediction", folders[1], "-o", tmp_path / "run", "-c", "lesion")
     ran = medkt(*words)

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from medkt.about import DEMONSTRATION
-from medkt.audit.exam import Counts
+from medkt.audit.exam import PictureCounts
 from medkt.cli.main import main
 from medkt.phantom.study import write_study
 
@@ -24,9 +24,9 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("medkt.audit.exam.COUNTS", Counts(finding=3, others=3, normal=2, known=1))
-    monkeypatch.setattr("medkt.asking.choose.COUNTS", Counts(finding=2, others=2, normal=2, known=0))
-    monkeypatch.setattr("medkt.asking.calibration.COUNTS", Counts(finding=0, others=0, normal=3, known=1))
+    monkeypatch.setattr("medkt.audit.exam.COUNTS", PictureCounts(finding=3, others=3, normal=2, known=1))
+    monkeypatch.setattr("medkt.asking.choose.COUNTS", PictureCounts(finding=2, others=2, normal=2, known=0))
+    monkeypatch.setattr("medkt.asking.calibration.COUNTS", PictureCounts(finding=0, others=0, normal=3, known=1))
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
-from medkt.asking.drawn import Counts
+from medkt.asking.drawn import PictureCounts
 from medkt.cli.main import main
 from medkt.concepts import load_concept
 from medkt.domains import domain
@@ -26,9 +26,9 @@ KNOWN = [one.id for one in domain("ultrasound").others(load_concept("us_phyllode
 @pytest.fixture(autouse=True)
 def _small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEDKT_CACHE", str(tmp_path / "inversions"))
-    few = Counts(finding=3, others=3, normal=2, known=1)
+    few = PictureCounts(finding=3, others=3, normal=2, known=1)
     monkeypatch.setattr("medkt.audit.exam.COUNTS", few)
-    monkeypatch.setattr("medkt.asking.calibration.COUNTS", Counts(finding=0, others=0, normal=20, known=1))
+    monkeypatch.setattr("medkt.asking.calibration.COUNTS", PictureCounts(finding=0, others=0, normal=20, known=1))
     monkeypatch.setattr("medkt.asking.choose.COUNTS", few)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from medkt.cli.main import main
 from medkt.errors import NumericalError
-from medkt.examine import Examined, find_examination, read_examination
+from medkt.examine import IllustratedExamination, find_examination, read_examination
 from medkt.examine.store import SHIPPED, examination_path
 
 SMALL = read_examination(SHIPPED)
@@ -19,10 +19,10 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The settings with which the model was examined; the answer is the shipped examination, without pictures."""
     calls: list[Any] = []
 
-    def found(encoder: Any, settings: Any, *, progress: Any) -> Examined:
+    def found(encoder: Any, settings: Any, *, progress: Any) -> IllustratedExamination:
         calls.append(settings)
         progress("shape", 1, 2)
-        return Examined(examination=SMALL, examples={}, lesions=())
+        return IllustratedExamination(examination=SMALL, examples={}, lesions=())
 
     monkeypatch.setattr("medkt.examine.examine", found)
     return calls

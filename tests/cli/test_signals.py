@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from medkt.cli import main as command_line
-from medkt.cli.signals import Ended, signals_end
+from medkt.cli.signals import Termination, signals_end
 from medkt.io.scratch import PREFIX, scratch_folder
 
 
@@ -92,7 +92,7 @@ def test_nohup_keeps_a_command_alive() -> None:
 
 def test_a_second_signal_does_not_stop_the_cleaning_up() -> None:
     cleaned: list[bool] = []
-    with pytest.raises(Ended):
+    with pytest.raises(Termination):
         _end_twice(cleaned)
     assert cleaned == [True]
 

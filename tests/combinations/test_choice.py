@@ -23,7 +23,7 @@ from medkt.transfer.choose import CandidateChoice, ChoiceSettings, Validation, c
 from medkt.transfer.copies import interpolate
 from medkt.transfer.delta import DeltaSettings, apply, from_bytes, make_delta, to_bytes
 from medkt.transfer.finetune import Captions, FinetuneSettings
-from medkt.transfer.trainable import Trainable
+from medkt.transfer.trainable import TrainableParts
 
 NAME, KNOWN = "tumour", ("effusion", "moonlet", "no finding")
 WORDS = Captions(own=(("chest x-ray of a small tumour", NAME),), others=KNOWN)
@@ -58,7 +58,9 @@ def text_features() -> Tensor:
 @cache
 def chosen(what: str, t: float) -> CandidateChoice:
     """One candidate beside the base, taken whatever it forgets and however far it drifts."""
-    settings = FinetuneSettings(steps=2, warm_up=0, schedule="constant", trains=Trainable(what=what, blocks=1, rank=3))  # type: ignore[arg-type]
+    settings = FinetuneSettings(
+        steps=2, warm_up=0, schedule="constant", trains=TrainableParts(what=what, blocks=1, rank=3)
+    )  # type: ignore[arg-type]
     choice = ChoiceSettings(
         learning_rates=(RATES[what],),
         every=2,

@@ -8,12 +8,12 @@ from making import BASE, delta, package_file, safetensors
 
 from medkt.concepts import load_concept, read_package
 from medkt.concepts.compose import compose, interference
-from medkt.concepts.package import Learnt
+from medkt.concepts.package import PackagedConcept
 from medkt.errors import AmbiguousInputError, WeightsError
 
 
-def _learnt(content: bytes, concept: str = "ct_nodule") -> Learnt:
-    return Learnt(concept=load_concept(concept), delta=content)
+def _learnt(content: bytes, concept: str = "ct_nodule") -> PackagedConcept:
+    return PackagedConcept(concept=load_concept(concept), delta=content)
 
 
 def test_parts_stay_as_they_were(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from safetensors.numpy import save
 
 from medkt.concepts import Base, concept_from_text, load_concept, read_package, write_package
 from medkt.concepts.container import read_container, write_container
-from medkt.concepts.package import Learnt, Package, json_bytes, write
+from medkt.concepts.package import Package, PackagedConcept, json_bytes, write
 from medkt.concepts.private import plain_text, require_no_traces, require_plain_card
 from medkt.concepts.tensors import numbers_of, read_header
 from medkt.errors import InputError, MedktError, OutputError, SettingsError, UnreadableError, WeightsError
@@ -247,7 +247,7 @@ def test_weights_of_another_base(tmp_path: Path) -> None:
 
 
 def test_a_concept_stands_once(tmp_path: Path) -> None:
-    one = Learnt(concept=load_concept("cxr_nodule"), delta=delta())
+    one = PackagedConcept(concept=load_concept("cxr_nodule"), delta=delta())
     with pytest.raises(SettingsError, match="each id once; got cxr_nodule, cxr_nodule"):
         write(tmp_path / "a.medkt", Package(learnt=(one, one), base=BASE))
 

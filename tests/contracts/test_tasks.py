@@ -21,7 +21,7 @@ from medkt.phantom.study import reference_path, write_study
 from medkt.runs.coordinator import run_cohort
 from medkt.runs.folder import RunFolder
 from medkt.runs.merge import merge_runs, shard_folder
-from medkt.runs.progress import Summary
+from medkt.runs.progress import RunStatus
 from medkt.runs.work import Shard
 from medkt.segmentation.slicewise import SegmentationSettings
 from medkt.statistics import BootstrapSettings
@@ -29,15 +29,15 @@ from medkt.tasks.base import COMMON, CaseSource, Task
 from medkt.tasks.cases import CasePlan
 from medkt.tasks.classify.classes import classes_of_manifest, survey_classes
 from medkt.tasks.classify.classifying import ClassRunnerFactory
-from medkt.tasks.classify.task import ClassesAsked
+from medkt.tasks.classify.task import ClassifyJob
 from medkt.tasks.ended import compared, evaluated
-from medkt.tasks.masks.task import MasksAsked
+from medkt.tasks.masks.task import MasksJob
 from medkt.tasks.page import render
 from medkt.tasks.registry import TASKS, task_named, task_of, task_of_runs
-from medkt.tasks.retrieve import RetrievalAsked
-from medkt.tasks.segment.findings import AskedFindings
+from medkt.tasks.retrieve import RetrieveJob
+from medkt.tasks.segment.findings import RunFindings
 from medkt.tasks.segment.studies import StudyRunnerFactory
-from medkt.tasks.segment.task import FindingsAsked
+from medkt.tasks.segment.task import SegmentJob
 
 FEW = BootstrapSettings(resamples=200)
 KINDS = {"cxr_effusion": "pleural effusion", "cxr_cardiomegaly": "cardiomegaly"}
@@ -70,32 +70,32 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def _findings(source: CaseSource) -> FindingsAsked:
-    findings = AskedFindings(concepts={}, own=(), learnt={}, packages={})
+def _findings(source: CaseSource) -> SegmentJob:
+    findings = RunFindings(concepts={}, own=(), learnt={}, packages={})
     findings = replace(findings, own=(findings.identify("cxr_effusion"),))
     settings = SegmentationSettings()
-    return FindingsAsked(source=source, findings=findings, look=StudyRunnerFactory(settings=settings))
+    return SegmentJob(source=source, findings=findings, look=StudyRunnerFactory(settings=settings))
 
 
-def _classes(source: CaseSource) -> ClassesAsked:
+def _classes(source: CaseSource) -> ClassifyJob:
     from medkt.concepts import load_concept
 
     classes = classes_of_manifest(survey_classes(source.table), [], only=False, load=load_concept)
-    return ClassesAsked(source=source, look=ClassRunnerFactory(classes=classes))
+    return ClassifyJob(source=source, look=ClassRunnerFactory(classes=classes))
 
 
 ASKED: Mapping[str, Callable[[CaseSource], Any]] = {
     "segment": _findings,
-    "masks": lambda source: MasksAsked(
+    "masks": lambda source: MasksJob(
         references=source.table.parent / "reference", predictions=source.table.parent / "prediction"
     ),
     "classify": _classes,
-    "retrieve": lambda source: RetrievalAsked(source=source),
+    "retrieve": lambda source: RetrieveJob(source=source),
 }
 """What is asked of each task; one that is added to the registry is added here."""
 
 
-def _run(task: Task, asked: Any, plan: CasePlan, path: Path) -> Summary:
+def _run(task: Task, asked: Any, plan: CasePlan, path: Path) -> RunStatus:
     run = RunFolder(path)
     run.make()
     run.claim(task.identity(asked, plan, WORK))
@@ -163,7 +163,7 @@ def test_what_a_task_reads_of_a_row_counts_as_its_input(cohort: Path, tmp_path: 
     task, said = task_named("retrieve"), []
     for words in (text, text.replace("a pleural effusion", "a cyst")):
         table.write_text(words, encoding="utf-8")
-        plan = task.plan(RetrievalAsked(source=CaseSource(manifest=table)))
+        plan = task.plan(RetrieveJob(source=CaseSource(manifest=table)))
         said.append([inputs for *_, inputs in plan.present(SALT, look=True)])
     assert said[0] != said[1]
     assert len(said[0]) == 1
@@ -173,7 +173,7 @@ def test_a_search_needs_sentences(cohort: Path, tmp_path: Path) -> None:
     image = cohort / "s0"
     write_manifest([Case(case_id="a", image=image)], tmp_path / "cases.csv")
     with pytest.raises(InputError, match="no row has anything in the column sentence"):
-        task_named("retrieve").plan(RetrievalAsked(source=CaseSource(manifest=tmp_path / "cases.csv")))
+        task_named("retrieve").plan(RetrieveJob(source=CaseSource(manifest=tmp_path / "cases.csv")))
 
 
 def test_tasks_that_are_not_there(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from medkt.datasets.folder import files_in, id_from, ids_from
-from medkt.datasets.patients import WhoseFiles
+from medkt.datasets.patients import FileOwners
 from medkt.errors import InputError, SettingsError
 
 NAMES = ["p1_s01", "p1_s02", "p2_s01"]
@@ -16,41 +16,41 @@ WHOSE = {"p1_s01": "A", "p1_s02": "A", "p2_s01": "B"}
 def test_a_table_says_whose_the_files_are(tmp_path: Path) -> None:
     table = tmp_path / "patients.csv"
     table.write_text("file,patient\np1_s01.nii.gz,A\np1_s02,A\np2_s01.png,B\nanother.png,C\n")
-    assert WhoseFiles(table=table).of(NAMES).items() >= WHOSE.items()
+    assert FileOwners(table=table).of(NAMES).items() >= WHOSE.items()
     table.write_text("case_id,patient_id\np1_s01,A\np1_s02,A\n")
     with pytest.raises(InputError, match=r"patients\.csv: no patient for p2_s01 \(1 of 3 files\)"):
-        WhoseFiles(table=table).of(NAMES)
+        FileOwners(table=table).of(NAMES)
     table.write_text("file,patient\np1_s01,A\np1_s01,B\n")
     with pytest.raises(InputError, match=r"row 3, column file: 'p1_s01' is of two patients"):
-        WhoseFiles(table=table).of(NAMES)
+        FileOwners(table=table).of(NAMES)
     table.write_text("study,patient\np1_s01,A\n")
     with pytest.raises(InputError, match=r"row 1: no column 'file' \(or case, case_id, name\)"):
-        WhoseFiles(table=table).of(NAMES)
+        FileOwners(table=table).of(NAMES)
 
 
 @pytest.mark.parametrize("pattern", [r"^(p\d)", r"^(?P<patient>p\d)_(s\d+)", r"s\d+_?(?P<patient>x)|(?=p)", r"^p\d"])
 def test_a_pattern_says_it(pattern: str) -> None:
     if "(?=p)" in pattern:
         with pytest.raises(InputError, match="no patient for p1_s01"):
-            WhoseFiles(pattern=pattern).of(NAMES)
+            FileOwners(pattern=pattern).of(NAMES)
     else:
-        assert WhoseFiles(pattern=pattern).of(NAMES) == {"p1_s01": "p1", "p1_s02": "p1", "p2_s01": "p2"}
+        assert FileOwners(pattern=pattern).of(NAMES) == {"p1_s01": "p1", "p1_s02": "p1", "p2_s01": "p2"}
 
 
 def test_a_pattern_is_found_anywhere_in_the_name_and_its_first_group_is_the_patient() -> None:
     names = ["mr_p1_s01", "ct_p1_s02", "ct_p2_s01"]
-    assert WhoseFiles(pattern=r"_(p\d)_s").of(names) == {"mr_p1_s01": "p1", "ct_p1_s02": "p1", "ct_p2_s01": "p2"}
-    assert WhoseFiles(pattern=r"p\d").of(names) == WhoseFiles(pattern=r"_(p\d)_s").of(names)
+    assert FileOwners(pattern=r"_(p\d)_s").of(names) == {"mr_p1_s01": "p1", "ct_p1_s02": "p1", "ct_p2_s01": "p2"}
+    assert FileOwners(pattern=r"p\d").of(names) == FileOwners(pattern=r"_(p\d)_s").of(names)
 
 
 def test_guards(tmp_path: Path) -> None:
-    assert WhoseFiles().of(NAMES) == {}
+    assert FileOwners().of(NAMES) == {}
     with pytest.raises(SettingsError, match="give one of the two"):
-        WhoseFiles(table=tmp_path, pattern="x")
+        FileOwners(table=tmp_path, pattern="x")
     with pytest.raises(SettingsError, match="is no regular expression"):
-        WhoseFiles(pattern="(").of(NAMES)
+        FileOwners(pattern="(").of(NAMES)
     with pytest.raises(InputError, match=r"--patient-pattern q: no patient for p1_s01, p1_s02, p2_s01 \(3 of 3"):
-        WhoseFiles(pattern="q").of(NAMES)
+        FileOwners(pattern="q").of(NAMES)
 
 
 @pytest.mark.parametrize("names", [

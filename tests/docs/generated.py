@@ -29,11 +29,11 @@ from medkt.segmentation.slicewise import SegmentationSettings
 from medkt.transfer.choose import ChoiceSettings
 from medkt.transfer.finetune import FinetuneSettings
 from medkt.transfer.learn_settings import LearnSettings
-from medkt.transfer.trainable import Trainable
+from medkt.transfer.trainable import TrainableParts
 
 LEARNING = {
     "learn": LearnSettings, "inversion": InversionSettings, "finetune": FinetuneSettings,
-    "finetune.trains": Trainable, "choice": ChoiceSettings,
+    "finetune.trains": TrainableParts, "choice": ChoiceSettings,
 }  # fmt: skip
 """The groups of `medkt learn`, by the path of their keys; those of the first have none."""
 

@@ -15,7 +15,7 @@ from medkt.estimates import machine
 from medkt.estimates.learn import Learning, stages_of
 from medkt.estimates.machine import Rates
 from medkt.estimates.passes import encoder_passes
-from medkt.inversion import Inverted
+from medkt.inversion import InvertedImages
 from medkt.inversion import cache as inversion_cache
 from medkt.models.small import load_small
 from medkt.transfer import lesions, material
@@ -44,10 +44,12 @@ def test_the_images_that_are_counted_are_those_that_are_made(
 ) -> None:
     asked: list[tuple[Any, ...]] = []
 
-    def made(_: Any, texts: tuple[str, ...], how: Any, *, images: int, seed: int, start: Any, **__: Any) -> Inverted:
+    def made(
+        _: Any, texts: tuple[str, ...], how: Any, *, images: int, seed: int, start: Any, **__: Any
+    ) -> InvertedImages:
         asked.append((tuple(texts), images, seed, how, start is not None))
         shape = (len(texts), images)
-        return Inverted(
+        return InvertedImages(
             texts=tuple(texts), pixels=torch.zeros(*shape, 3, 8, 8), similarity=torch.ones(shape),
             curves=torch.ones(len(texts), 2), seconds=0.0, settings=how, seed=seed,
         )  # fmt: skip
@@ -66,10 +68,12 @@ def test_the_lesions_that_are_counted_are_those_that_are_made(
 ) -> None:
     asked: list[tuple[Any, ...]] = []
 
-    def made(_: Any, texts: tuple[str, ...], how: Any, *, images: int, seed: int, start: Any, **__: Any) -> Inverted:
+    def made(
+        _: Any, texts: tuple[str, ...], how: Any, *, images: int, seed: int, start: Any, **__: Any
+    ) -> InvertedImages:
         asked.append((tuple(texts), images, seed, how, start is not None))
         shape = (len(texts), images)
-        return Inverted(
+        return InvertedImages(
             texts=tuple(texts), pixels=torch.zeros(*shape, 3, 128, 128), similarity=torch.ones(shape),
             curves=torch.ones(len(texts), 2), seconds=0.0, settings=how, seed=seed,
         )  # fmt: skip

@@ -20,7 +20,7 @@ from medkt.pipeline import Pipeline, View, study_of
 from medkt.saliency import texts_kept
 from medkt.segmentation.slicewise import SegmentationSettings
 from medkt.spatial import Geometry, Image, Provenance
-from medkt.transfer.packages import Taught
+from medkt.transfer.packages import AdaptedEncoder
 
 from .counting import CountedEncoder, CountedPatches
 
@@ -55,7 +55,7 @@ def counted_run(pipeline: Pipeline, image: Image, words: Sequence[str]) -> tuple
     encoder = pipeline.encoder
     assert isinstance(encoder, CountedEncoder)
     concepts = [concept_from_text(text) for text in words]
-    taught = Taught.of(encoder)
+    taught = AdaptedEncoder.of(encoder)
     study = study_of(taught, image, concepts, pipeline.settings, View())
     works = works_of(study, taught)
     encoder.rows.clear()
@@ -96,7 +96,7 @@ def test_an_absent_finding_costs_no_map() -> None:
     settings = resolve(SegmentationSettings, preset="default", sets=["presence.threshold=2.0", *OFF[2:]])
     plain = bright_pipeline(settings)
     pipeline = replace(plain, encoder=CountedEncoder(plain.encoder))
-    taught, image = Taught.of(pipeline.encoder), volume()
+    taught, image = AdaptedEncoder.of(pipeline.encoder), volume()
     concepts = [concept_from_text(WORDS[0])]
     (work,) = works_of(study_of(taught, image, concepts, settings, View()), taught)
     assert (work.maps_least, work.maps_most) == (0, 3)

@@ -14,9 +14,9 @@ import pytest
 from medkt.concepts import concept_from_text
 from medkt.domains import domain
 from medkt.errors import InputError, SettingsError
-from medkt.examine import ROWS, Examined, ExamineSettings, draw_pairs, examine, margins, share, won
+from medkt.examine import ROWS, ExamineSettings, IllustratedExamination, draw_pairs, examine, margins, share, won
 from medkt.examine.ask import _variance_shares
-from medkt.examine.examination import Examination, Row, Share
+from medkt.examine.examination import Examination, QuestionResult, Share
 from medkt.examine.store import FORM, SHIPPED, examination_path, find_examination, read_examination
 from medkt.examine.swaps import SEED
 from medkt.examine.told import negation_told, not_told
@@ -27,7 +27,7 @@ from medkt.phantom.finding import DOMAINS
 from medkt.pipeline.study import question_of
 from medkt.pipeline.words import word_notes
 from medkt.report.examination import render_examination
-from medkt.transfer.packages import Taught
+from medkt.transfer.packages import AdaptedEncoder
 
 DIGEST = "0123456789abcdef" * 4
 
@@ -38,7 +38,7 @@ def encoder() -> DualEncoder:
 
 
 @pytest.fixture(scope="module")
-def examined(encoder: DualEncoder) -> Examined:
+def examined(encoder: DualEncoder) -> IllustratedExamination:
     told: list[tuple[str, int, int]] = []
     found = examine(
         encoder, ExamineSettings(pairs=4, pictures=4, seed=1), progress=lambda *said: told.append(said)
@@ -49,7 +49,7 @@ def examined(encoder: DualEncoder) -> Examined:
 
 
 @pytest.fixture(scope="module")
-def examination(examined: Examined) -> Examination:
+def examination(examined: IllustratedExamination) -> Examination:
     return examined.examination
 
 
@@ -65,7 +65,7 @@ def with_row(examination: Examination, **low: float) -> Examination:
     rows = dict(examination.rows)
     for name, value in low.items():
         right = Share(share=max(value, 0.9), low=value, high=1.0, number=60)
-        rows[name] = Row(right=right, domains={}, likeness=0.5)
+        rows[name] = QuestionResult(right=right, domains={}, likeness=0.5)
     return replace(examination, rows=rows)
 
 
@@ -189,20 +189,20 @@ def test_a_study_is_told_so_whatever_is_asked(examination: Examination, encoder:
     image = read_image(write_study(tmp_path / "p", domain="cxr", finding="cxr_nodule", seed=0, format="dicom"))
     texts = ["a round spot on the left", "pleural effusion", "no round spot"]
     keep(with_row(examination, side=0.4, shape=0.8))
-    asked = question_of(Taught.of(encoder), image, [concept_from_text(text) for text in texts], None)
+    asked = question_of(AdaptedEncoder.of(encoder), image, [concept_from_text(text) for text in texts], None)
     assert [tuple(one) for one in asked.noted.values()] == [("not_told_apart",), (), ("negation",)]
     (said,) = [one for one in asked.warnings if "left from right: 0.90 (0.40 to 1.00)" in one]
     assert said.startswith("a round spot on the left: small does not surely tell")
     assert any("with and without 'no'" in one for one in asked.warnings)
     keep(examination, lambda text: text.replace('"seed": 1', '"seed": 2'))
-    unread = question_of(Taught.of(encoder), image, [concept_from_text(texts[0])], None)
+    unread = question_of(AdaptedEncoder.of(encoder), image, [concept_from_text(texts[0])], None)
     assert [tuple(one) for one in unread.noted.values()] == [()]
     (said,) = [one for one in unread.warnings if "cannot be read" in one]
     assert str(examination_path(examination.digest)) not in said  # a path may hold a user's name
     assert word_notes(encoder, concept_from_text(texts[0]), domain("cxr")) == {}
 
 
-def test_the_page_shows_each_row_and_the_maps(examined: Examined) -> None:
+def test_the_page_shows_each_row_and_the_maps(examined: IllustratedExamination) -> None:
     page = render_examination(examined)
     bars, cards = page.count("<circle"), page.count('<div class="card">')
     assert bars == len(ROWS)

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from inversion.toy_encoder import Toy
 from medkt.errors import OutputError
-from medkt.inversion import InversionSettings, Inverted, invert
+from medkt.inversion import InversionSettings, InvertedImages, invert
 from medkt.inversion.sheet import contact_sheet
 from medkt.inversion.write import as_png, write_inversion
 
@@ -21,7 +21,7 @@ TEXTS = ("a round bright spot", "$several dark lines")
 FEW = InversionSettings(steps=3, jitter=1, channels=3)
 
 
-def made(**changes: object) -> Inverted:
+def made(**changes: object) -> InvertedImages:
     return invert(Toy(), TEXTS, replace(FEW, **changes), images=2)  # type: ignore[arg-type]
 
 

@@ -14,7 +14,7 @@ from medkt.concepts import Caption, Concept, load_concept, read_package
 from medkt.concepts.private import require_plain_card
 from medkt.domains import domain
 from medkt.errors import InputError, NotCarriedError
-from medkt.learning.ask import AskedConcept, ask_well
+from medkt.learning.ask import AskingOutcome, ask_well
 from medkt.learning.ask_card import as_markdown, set_on_said
 from medkt.models.small import load_small
 from medkt.models.small.dual_encoder import SmallEncoder
@@ -35,14 +35,14 @@ def encoder() -> SmallEncoder:
 @pytest.fixture(scope="module", autouse=True)
 def _few_pictures() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(exam, "COUNTS", exam.Counts(finding=30, others=24, normal=12, known=4))
-        patch.setattr(choose, "COUNTS", exam.Counts(finding=4, others=4, normal=3, known=0))
-        patch.setattr(calibration, "COUNTS", exam.Counts(finding=0, others=0, normal=20, known=4))
+        patch.setattr(exam, "COUNTS", exam.PictureCounts(finding=30, others=24, normal=12, known=4))
+        patch.setattr(choose, "COUNTS", exam.PictureCounts(finding=4, others=4, normal=3, known=0))
+        patch.setattr(calibration, "COUNTS", exam.PictureCounts(finding=0, others=0, normal=20, known=4))
         yield
 
 
 @pytest.fixture(scope="module")
-def made(encoder: SmallEncoder) -> AskedConcept:
+def made(encoder: SmallEncoder) -> AskingOutcome:
     return ask_well(encoder, load_concept("us_phyllodes"), KIND, way=way_called("virtual with bank"))
 
 
@@ -52,7 +52,7 @@ def told(text: str, name: str = "oddity") -> Concept:
     )
 
 
-def test_a_described_finding_is_carried_and_the_base_is_as_it_was(encoder: SmallEncoder, made: AskedConcept) -> None:
+def test_a_described_finding_is_carried_and_the_base_is_as_it_was(encoder: SmallEncoder, made: AskingOutcome) -> None:
     assert made.verdict.answer == "yes", made.verdict.line
     assert made.base.digest == weights_digest(encoder.module) == weights_digest(load_small().module)
     assert made.asking.base_digest == made.base.digest
@@ -64,7 +64,7 @@ def test_a_described_finding_is_carried_and_the_base_is_as_it_was(encoder: Small
     assert made.meaning[0].startswith("what is asked means, AUC of its lead on drawn pictures: ")
 
 
-def test_the_package_holds_no_weights_and_a_plain_card(tmp_path: Path, made: AskedConcept) -> None:
+def test_the_package_holds_no_weights_and_a_plain_card(tmp_path: Path, made: AskingOutcome) -> None:
     path = tmp_path / "a.medkt"
     package = made.save(path)
     (one,) = read_package(path).learnt
@@ -104,7 +104,7 @@ def test_words_of_another_modality_are_refused_unless_kept_anyway(encoder: Small
     assert read_package(tmp_path / "a.medkt").learnt[0].words_carried.endswith("(kept anyway)")
 
 
-def test_what_is_not_carried_is_not_written(tmp_path: Path, made: AskedConcept) -> None:
+def test_what_is_not_carried_is_not_written(tmp_path: Path, made: AskingOutcome) -> None:
     against = replace(made, verdict=Verdict(answer="no", why="a test says so"))
     with pytest.raises(NotCarriedError, match="a test says so; nothing was written"):
         against.save(tmp_path / "a.medkt")

@@ -13,14 +13,14 @@ from medkt.audit import exam
 from medkt.audit.audit import Audit
 from medkt.audit.controls import CONTROLS, Control, Setting, cut, nonsense, with_blob
 from medkt.audit.picturing import Picturing, _agreement
-from medkt.audit.questions import Answers, Kept, Questions, ask
+from medkt.audit.questions import Answers, Questions, Retention, ask
 from medkt.audit.second import Opinion, opinion_of
 from medkt.audit.verdict import Verdict, not_shown
 from medkt.concepts import Caption, Concept, load_concept, read_package
-from medkt.concepts.package import Learnt
+from medkt.concepts.package import PackagedConcept
 from medkt.domains import domain
 from medkt.errors import ForgettingError, InputError, NotCarriedError
-from medkt.learning import LearnedConcept, card, learn
+from medkt.learning import LearningOutcome, card, learn
 from medkt.learning.card import as_markdown
 from medkt.learning.pictures import pictures_of
 from medkt.models.small import load_small
@@ -65,14 +65,14 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _few_pictures() -> Iterator[None]:
     """A small exam: what is tested here is that it is set, sat and told, not what it says of a model."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(exam, "COUNTS", exam.Counts(finding=4, others=4, normal=3, known=2))
-        patch.setattr(choose, "COUNTS", exam.Counts(finding=2, others=2, normal=2, known=0))
-        patch.setattr(calibration, "COUNTS", exam.Counts(finding=0, others=0, normal=3, known=1))
+        patch.setattr(exam, "COUNTS", exam.PictureCounts(finding=4, others=4, normal=3, known=2))
+        patch.setattr(choose, "COUNTS", exam.PictureCounts(finding=2, others=2, normal=2, known=0))
+        patch.setattr(calibration, "COUNTS", exam.PictureCounts(finding=0, others=0, normal=3, known=1))
         yield
 
 
 @pytest.fixture(scope="module")
-def made(encoder: SmallEncoder, cache: Path) -> LearnedConcept:
+def made(encoder: SmallEncoder, cache: Path) -> LearningOutcome:
     known = [load_concept(name) for name in KNOWN]
     return learn(
         encoder, load_concept("us_phyllodes"), domain("ultrasound"), SETTINGS, seeds=(0, 1), known=known, cache=cache,
@@ -83,7 +83,7 @@ def made(encoder: SmallEncoder, cache: Path) -> LearnedConcept:
 QUICK_CONTROLS = {"noise images", "texture blobs", "altered words", "other words", "nonsense", "zero loss"}
 
 
-def test_the_audit_holds_verdict_exam_controls_and_what_was_not_examined(made: LearnedConcept) -> None:
+def test_the_audit_holds_verdict_exam_controls_and_what_was_not_examined(made: LearningOutcome) -> None:
     assert made.audit is not None
     found = made.audit.as_json()
     assert found["words carried"]["line"].startswith(f"words carried: {made.verdict.answer}: ")
@@ -103,7 +103,7 @@ def test_the_audit_holds_verdict_exam_controls_and_what_was_not_examined(made: L
 
 
 def test_a_package_gives_the_encoder_that_was_judged(
-    made: LearnedConcept, encoder: SmallEncoder, tmp_path: Path
+    made: LearningOutcome, encoder: SmallEncoder, tmp_path: Path
 ) -> None:
     made.save(tmp_path / "phyllodes.medkt")
     package = read_package(tmp_path / "phyllodes.medkt")
@@ -120,7 +120,7 @@ def digest_of(control: Control, setting: Setting) -> str:
     return weights_digest(changed.module)
 
 
-def test_zero_loss_is_weight_decay_alone(made: LearnedConcept, encoder: SmallEncoder, cache: Path) -> None:
+def test_zero_loss_is_weight_decay_alone(made: LearningOutcome, encoder: SmallEncoder, cache: Path) -> None:
     control = next(one for one in CONTROLS if one.name == "zero loss")
     changed = control.make(Setting(base=encoder, learned=made.learned[made.kept], cache=cache))
     assert changed is not None
@@ -133,7 +133,7 @@ def test_zero_loss_is_weight_decay_alone(made: LearnedConcept, encoder: SmallEnc
         assert factor**4 - 1e-6 <= float(ratio) < 1
 
 
-def test_a_random_change_is_as_long_as_what_was_learned(made: LearnedConcept, encoder: SmallEncoder) -> None:
+def test_a_random_change_is_as_long_as_what_was_learned(made: LearningOutcome, encoder: SmallEncoder) -> None:
     control = next(one for one in CONTROLS if one.name == "random change")
     moved = control.make(Setting(base=encoder, learned=made.learned[made.kept], cache=None))
     assert moved is not None
@@ -144,7 +144,7 @@ def test_a_random_change_is_as_long_as_what_was_learned(made: LearnedConcept, en
         assert float((changed[name] - before[name]).double().norm()) == pytest.approx(float(wanted), rel=1e-3, abs=1e-5)
 
 
-def test_every_control_of_the_full_audit_is_made(made: LearnedConcept, encoder: SmallEncoder, cache: Path) -> None:
+def test_every_control_of_the_full_audit_is_made(made: LearningOutcome, encoder: SmallEncoder, cache: Path) -> None:
     setting = Setting(base=encoder, learned=made.learned[made.kept], cache=cache)
     digests = {control.name: digest_of(control, setting) for control in CONTROLS if not control.quick}
     assert set(digests) == {"random change", "normal studies", "no name", "shuffled words"}
@@ -178,7 +178,7 @@ def test_more_forgetting_than_allowed_writes_nothing(encoder: SmallEncoder, cach
         )  # fmt: skip
 
 
-def test_words_not_carried_are_not_written_and_kept_ones_are_stamped(made: LearnedConcept, tmp_path: Path) -> None:
+def test_words_not_carried_are_not_written_and_kept_ones_are_stamped(made: LearningOutcome, tmp_path: Path) -> None:
     assert made.audit is not None
     no = replace(made.audit, verdict=Verdict(answer="no", why="a test says so", renamed={"us_cyst": 0.75}))
     with pytest.raises(
@@ -191,10 +191,10 @@ def test_words_not_carried_are_not_written_and_kept_ones_are_stamped(made: Learn
     kept = read_package(tmp_path / "kept.medkt").learnt[0]
     assert kept.audit["kept anyway"] is True
     assert kept.words_carried == "words carried: no: a test says so; known findings renamed: us_cyst 75% (kept anyway)"
-    assert "Kept anyway, against this answer." in kept.card
+    assert "Retention anyway, against this answer." in kept.card
 
 
-def test_without_an_audit_nothing_is_shown(made: LearnedConcept, tmp_path: Path) -> None:
+def test_without_an_audit_nothing_is_shown(made: LearningOutcome, tmp_path: Path) -> None:
     replace(made, audit=None).save(tmp_path / "x.medkt")
     kept = read_package(tmp_path / "x.medkt").learnt[0]
     assert kept.words_carried == "words carried: not shown: no audit was made"
@@ -203,7 +203,9 @@ def test_without_an_audit_nothing_is_shown(made: LearnedConcept, tmp_path: Path)
 
 def test_a_package_from_before_says_that_nobody_asked() -> None:
     before = {"level": "quick", "gain": {}, "controls": {}}
-    told = [Learnt(concept=load_concept("us_cyst"), delta=b"", audit=audit).words_carried for audit in (before, {})]
+    told = [
+        PackagedConcept(concept=load_concept("us_cyst"), delta=b"", audit=audit).words_carried for audit in (before, {})
+    ]
     assert told == ["words carried: not shown: learned before this was asked"] * 2
 
 
@@ -238,7 +240,7 @@ def test_nonsense_is_never_said_to_be_carried(encoder: SmallEncoder, cache: Path
     assert made.verdict.answer != "yes"
 
 
-def test_a_package_holds_how_what_was_learned_is_asked(made: LearnedConcept, tmp_path: Path) -> None:
+def test_a_package_holds_how_what_was_learned_is_asked(made: LearningOutcome, tmp_path: Path) -> None:
     """Set on the learned encoder's own leads, in the base's text space; a reader of the package is told."""
     made.save(tmp_path / "phyllodes.medkt")
     (one,) = read_package(tmp_path / "phyllodes.medkt").learnt
@@ -260,7 +262,7 @@ def test_a_package_holds_how_what_was_learned_is_asked(made: LearnedConcept, tmp
     assert again.vectors == of_base.vectors  # the text side never learns
 
 
-def test_another_encoder_is_told_and_decides_nothing(made: LearnedConcept, encoder: SmallEncoder) -> None:
+def test_another_encoder_is_told_and_decides_nothing(made: LearningOutcome, encoder: SmallEncoder) -> None:
     assert made.audit is not None
     material = made.learned[made.kept].material
     width = len(material.images)
@@ -320,7 +322,7 @@ def test_seeds_are_some_and_each_once(encoder: SmallEncoder, seeds: tuple[int, .
         learn(encoder, load_concept("us_phyllodes"), domain("ultrasound"), SETTINGS, seeds=seeds)
 
 
-def test_the_cards_begin_with_the_verdict_and_say_what_was_not_examined(made: LearnedConcept) -> None:
+def test_the_cards_begin_with_the_verdict_and_say_what_was_not_examined(made: LearningOutcome) -> None:
     text = as_markdown(made)
     assert text.splitlines()[0] == made.verdict.line
     assert "asking without learning" in text.splitlines()[2]
@@ -350,7 +352,7 @@ def test_a_way_with_an_empty_bank_is_told_once() -> None:
     ]  # fmt: skip
 
 
-def test_sides_are_swapped_where_the_words_name_one(made: LearnedConcept, encoder: SmallEncoder) -> None:
+def test_sides_are_swapped_where_the_words_name_one(made: LearningOutcome, encoder: SmallEncoder) -> None:
     material = made.learned[made.kept].material
     sided = replace(material.vocabulary, described=("a dark spot on the left",))
     questions = Questions.of(encoder, replace(material, vocabulary=sided), normal="a normal study", trains=TRAINS)
@@ -358,14 +360,14 @@ def test_sides_are_swapped_where_the_words_name_one(made: LearnedConcept, encode
     assert questions.swapped["negated"] == "a breast ultrasound showing no phyllodes tumour"
 
 
-def test_the_base_asked_beside_itself_has_forgotten_nothing(made: LearnedConcept, encoder: SmallEncoder) -> None:
+def test_the_base_asked_beside_itself_has_forgotten_nothing(made: LearningOutcome, encoder: SmallEncoder) -> None:
     questions = Questions.of(encoder, made.learned[made.kept].material, normal="a normal study", trains=TRAINS)
     answers = ask(encoder, questions)
     assert answers.forgotten == 0
     assert answers.kept["us_cyst"].of == 2  # one of its caption, one of its name
 
 
-def test_questions_take_what_the_choice_looked_at(made: LearnedConcept, encoder: SmallEncoder) -> None:
+def test_questions_take_what_the_choice_looked_at(made: LearningOutcome, encoder: SmallEncoder) -> None:
     learned = made.learned[made.kept]
     assert learned.judged is not None
     anew, taken = (
@@ -379,7 +381,7 @@ def test_questions_take_what_the_choice_looked_at(made: LearnedConcept, encoder:
     assert ask(learned.encoder, taken) == ask(learned.encoder, anew)
 
 
-def test_questions_need_images(made: LearnedConcept, encoder: SmallEncoder) -> None:
+def test_questions_need_images(made: LearningOutcome, encoder: SmallEncoder) -> None:
     with pytest.raises(InputError, match="images that were not learned from"):
         Questions.of(
             encoder, replace(made.learned[made.kept].material, validation=None), normal="a normal study", trains=TRAINS
@@ -388,11 +390,11 @@ def test_questions_need_images(made: LearnedConcept, encoder: SmallEncoder) -> N
 
 def test_forgetting_counts_images_of_all_findings() -> None:
     answers = Answers(
-        success=1.0, margin=0.1, specificity={}, kept={"a": Kept(same=1, of=2), "b": Kept(same=4, of=6)}
+        success=1.0, margin=0.1, specificity={}, kept={"a": Retention(same=1, of=2), "b": Retention(same=4, of=6)}
     )  # fmt: skip
     assert answers.forgotten == pytest.approx(3 / 8)
     audit = Audit(level="quick", seeds=(0, 1), before=(answers,) * 2, after=(answers,) * 2, verdict=not_shown("a test"))
-    assert audit.known_kept["b"] == Kept(same=8, of=12)
+    assert audit.known_kept["b"] == Retention(same=8, of=12)
 
 
 def test_images_agree_within_their_caption_and_the_best_caption_counts() -> None:

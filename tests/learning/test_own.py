@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from medkt.asking.drawn import Counts
-from medkt.asking.studies import Shown
+from medkt.asking.drawn import PictureCounts
+from medkt.asking.studies import ShownStudy
 from medkt.audit.fingerprints import Fingerprints
 from medkt.concepts import Caption, Concept, load_concept
 from medkt.domains import domain
@@ -33,9 +33,9 @@ KNOWN = tuple(one for one in KIND.others(CONCEPT))
 class Held:
     """Studies in memory."""
 
-    studies: tuple[Shown, ...]
+    studies: tuple[ShownStudy, ...]
 
-    def __iter__(self) -> Iterator[Shown]:
+    def __iter__(self) -> Iterator[ShownStudy]:
         return iter(self.studies)
 
     def __len__(self) -> int:
@@ -49,7 +49,7 @@ def encoder() -> SmallEncoder:
 
 @pytest.fixture(autouse=True)
 def _few_to_compare_with(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("medkt.learning.own._COMPARED", Counts(finding=0, others=0, normal=30, known=4))
+    monkeypatch.setattr("medkt.learning.own._COMPARED", PictureCounts(finding=0, others=0, normal=30, known=4))
 
 
 def normal(number: int, seed: int = 5) -> Plane:
@@ -62,7 +62,9 @@ def lesion(name: str, number: int, seed: int = 6) -> Plane:
 
 
 def held(*planes: Plane, patient: str = "") -> Held:
-    return Held(tuple(Shown(planes=(plane,), digest=str(place), patient=patient) for place, plane in enumerate(planes)))
+    return Held(
+        tuple(ShownStudy(planes=(plane,), digest=str(place), patient=patient) for place, plane in enumerate(planes))
+    )
 
 
 SPECK = Concept(
@@ -95,7 +97,7 @@ def test_studies_are_kept_as_the_encoder_takes_them(encoder: SmallEncoder) -> No
 
 
 def test_of_a_volume_one_plane_is_kept(encoder: SmallEncoder) -> None:
-    volume = Shown(planes=(normal(0), lesion("us_cyst", 1), normal(2)), digest="v")
+    volume = ShownStudy(planes=(normal(0), lesion("us_cyst", 1), normal(2)), digest="v")
     kept = read_own(
         encoder, CONCEPT, KIND, Folders(rehearse=Held((volume, *held(*mixture(20)).studies)))
     ).given.rehearse

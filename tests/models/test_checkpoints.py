@@ -37,7 +37,7 @@ from medkt.models.clip import load_clip
 from medkt.models.dual import TwoTowers
 from medkt.models.families import described
 from medkt.models.headers import only_headers
-from medkt.models.inert import Inert
+from medkt.models.inert import InertOption
 from medkt.models.recognise import recognise, require_model
 from medkt.models.records import record_of
 from medkt.models.weights import entries_in, load_state, read_state
@@ -324,7 +324,7 @@ def test_what_stands_in_keeps_nothing(tmp_path: Path) -> None:
     from medkt.models.inert import load_inert
 
     found = load_inert(tmp_path / "x.pt", mmap=True)["args"]
-    assert isinstance(found, Inert)
+    assert isinstance(found, InertOption)
     assert not hasattr(found, "lr")
     assert not hasattr(found, "__dict__")
     assert argparse.Namespace(lr=1).lr == 1

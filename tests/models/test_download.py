@@ -104,7 +104,7 @@ def make_record(server: Server, *, digest: str | None = None, **changes: Any) ->
     return replace(record_of("sam-vit-b"), files=(replace(file, **changes),))
 
 
-def bring(record: ModelRecord) -> store.Installed:
+def bring(record: ModelRecord) -> store.InstalledModel:
     return pull(record, accept_licence=True, pause_s=0.0)
 
 

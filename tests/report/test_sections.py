@@ -12,7 +12,7 @@ from medkt.report.sections import (
     Details,
     Heading,
     Notes,
-    Part,
+    PagePart,
     Picture,
     Plot,
     Section,
@@ -26,7 +26,7 @@ VIEWER = Viewer(
     key="1-1", name="the volume", library="page_files/draw.js", scripts=("page_files/a.js",), megabytes=1.5,
     facts='{"a": 1}', words="in 256 greys",
 )  # fmt: skip
-PARTS: tuple[Part, ...] = (
+PARTS: tuple[PagePart, ...] = (
     Text(text="a <b>bold</b> claim", style="headline"),
     Heading(text="an inner heading"),
     Notes(lines=("one note", "another note"), quiet=True),
@@ -46,7 +46,7 @@ SAID = (
 
 
 def test_every_part_has_a_look() -> None:
-    assert {type(part) for part in PARTS} == set(get_args(Part))
+    assert {type(part) for part in PARTS} == set(get_args(PagePart))
     page = render_sections("a title", [Section(key="here", title="The section", parts=PARTS)])
     assert [said for said in SAID if said not in page] == []
     for part in PARTS:  # each by itself too: none hides behind another

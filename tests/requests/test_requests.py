@@ -22,7 +22,7 @@ from medkt.requests.listening import Listener
 from medkt.requests.option import Request, defaults_of, groups_of, options_of, requested
 from medkt.requests.published import settled
 from medkt.runs.outcomes import Outcome
-from medkt.runs.progress import Silent, Summary
+from medkt.runs.progress import RunStatus, SilentWatcher
 
 FUNCTIONS = {
     "segment": "segment_studies", "explain": "explain_study", "classify": "classify_studies", "invert": "invert_concepts",
@@ -154,11 +154,11 @@ class Heard(Listener):
 
         heard = self
 
-        class Watcher(Silent):
+        class Watcher(SilentWatcher):
             def ended(self, outcome: Outcome, words: str = "") -> None:
                 heard.cases.append(outcome.state)
 
-            def finish(self, summary: Summary) -> None:
+            def finish(self, summary: RunStatus) -> None:
                 heard.cases.append(f"{summary.ended} of {summary.total}")
 
         return nullcontext(Watcher())

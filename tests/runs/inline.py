@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from medkt.errors import MedktError, OutputError
-from medkt.runs.engine import Broken, Event, Finished, Ready, Runner, RunnerFactory
+from medkt.runs.engine import CaseFinished, EngineBroken, Event, Runner, RunnerFactory, WorkerReady
 from medkt.runs.failures import failure_of
 from medkt.runs.made import digest_of_folder, made_with
 from medkt.runs.outcomes import Outcome, OutcomeFile, failure
@@ -26,9 +26,9 @@ class Inline:
             self._runner, self._file = self._factory(), OutcomeFile(self._folder)
         except (MedktError, OSError) as error:
             kind = type(error).__name__ if isinstance(error, MedktError) else OutputError.__name__
-            self._events.append(Broken(error=kind, message=str(error)))
+            self._events.append(EngineBroken(error=kind, message=str(error)))
             return
-        self._events.append(Ready(facts=dict(self._runner.facts()), file=self._file.name))
+        self._events.append(WorkerReady(facts=dict(self._runner.facts()), file=self._file.name))
 
     def room(self, *, alone: bool = False) -> int:
         return 0 if self._events or self._runner is None else 1
@@ -40,9 +40,9 @@ class Inline:
             outcome = self._outcome(self._runner, work)
             end = self._file.append(outcome)
         except OutputError as error:
-            self._events.append(Broken(error=type(error).__name__, message=str(error)))
+            self._events.append(EngineBroken(error=type(error).__name__, message=str(error)))
             return
-        self._events.append(Finished(outcome=outcome, file=self._file.name, end=end))
+        self._events.append(CaseFinished(outcome=outcome, file=self._file.name, end=end))
 
     def poll(self, seconds: float) -> Sequence[Event]:
         events, self._events = self._events, []

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from medkt.errors import InputError, OutputError, SettingsError, UnreadableError
-from medkt.runs.coordinator import Limit
+from medkt.runs.coordinator import FailureLimit
 from medkt.runs.folder import RunFolder
 
 
@@ -111,12 +111,12 @@ def test_a_disk_that_takes_two_ids_for_one(folder: RunFolder, monkeypatch: pytes
 @pytest.mark.parametrize("text", ["-1", "many", "101%", "%", "1.5"])
 def test_a_limit_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match=r"expected a number of cases such as 20, or a share such as 5%"):
-        Limit.parse(text)
+        FailureLimit.parse(text)
 
 
 def test_limits() -> None:
-    assert Limit.parse("2").passed(3, 100)
-    assert not Limit.parse("2").passed(2, 100)
-    assert Limit.parse("2.5%").passed(6, 200)
-    assert not Limit.parse("2.5%").passed(5, 200)
-    assert not Limit().passed(100, 100)
+    assert FailureLimit.parse("2").passed(3, 100)
+    assert not FailureLimit.parse("2").passed(2, 100)
+    assert FailureLimit.parse("2.5%").passed(6, 200)
+    assert not FailureLimit.parse("2.5%").passed(5, 200)
+    assert not FailureLimit().passed(100, 100)

@@ -13,9 +13,9 @@ from medkt.cli.main import main
 from medkt.estimates.batch import FirstStudy
 from medkt.phantom.study import write_study
 from medkt.pipeline import Pipeline
-from medkt.runs.engine import Expected, Foreseeing
+from medkt.runs.engine import CaseExpected, ForecastingRunner
 from medkt.runs.folder import RunFolder
-from medkt.runs.progress import Summary, expected_line
+from medkt.runs.progress import RunStatus, expected_line
 from medkt.segmentation.slicewise import SegmentationSettings
 from medkt.tasks.segment.studies import StudyRunner, StudyRunnerFactory
 
@@ -24,9 +24,9 @@ pytestmark = (
 )  # each learns, or asks of drawn pictures, for tens of seconds; what learns elsewhere is quicker
 
 
-def summary(pending: int, done: int = 0) -> Summary:
+def summary(pending: int, done: int = 0) -> RunStatus:
     states = {"pending": pending, "running": 0, "done": done, "failed": 0}
-    return Summary(total=pending + done, states=states, failures={})
+    return RunStatus(total=pending + done, states=states, failures={})
 
 
 @pytest.mark.parametrize(
@@ -103,6 +103,6 @@ def test_a_runner_without_foresight_says_nothing(tmp_path: Path) -> None:
         def foresee(self, tell: Callable[[float, float], None]) -> None:
             tell(1.0, 2.0)
 
-    assert not isinstance(Runner(), Foreseeing)
-    assert isinstance(Seer(), Foreseeing)
-    assert Expected(least=1.0, most=2.0) == Expected(least=1.0, most=2.0)
+    assert not isinstance(Runner(), ForecastingRunner)
+    assert isinstance(Seer(), ForecastingRunner)
+    assert CaseExpected(least=1.0, most=2.0) == CaseExpected(least=1.0, most=2.0)

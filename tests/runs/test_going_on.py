@@ -19,7 +19,7 @@ from medkt.runs.inputs import ABSENT
 from medkt.runs.integrity import verify_run
 from medkt.runs.ledger import Ledger
 from medkt.runs.outcomes import read_outcomes
-from medkt.runs.progress import Silent, Summary
+from medkt.runs.progress import RunStatus, SilentWatcher
 from medkt.runs.work import Row, pseudonym
 from medkt.tasks.cases import CasePlan, CaseWork, fingerprint
 
@@ -28,7 +28,7 @@ from .inline import Inline
 from .runs import SALT, make_cases, make_plan, make_run, steps_in, tables_of
 
 
-class _Noted(Silent):
+class _Noted(SilentWatcher):
     def __init__(self) -> None:
         self.texts: list[str] = []
 
@@ -36,7 +36,9 @@ class _Noted(Silent):
         self.texts.append(text)
 
 
-def _go(tmp_path: Path, cases: Sequence[Case], *, strict: bool = False, **options: object) -> tuple[Summary, list[str]]:
+def _go(
+    tmp_path: Path, cases: Sequence[Case], *, strict: bool = False, **options: object
+) -> tuple[RunStatus, list[str]]:
     folder, noted = make_run(tmp_path / "run"), _Noted()
     plan: CasePlan = replace(make_plan(cases), strict=strict)
     engine = Inline(FakeFactory(tmp_path / "log"), folder.workers)

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from medkt.errors import MedktError, OutputError, SettingsError, WeightsError
-from medkt.runs.coordinator import Limit, run_cohort
+from medkt.runs.coordinator import FailureLimit, run_cohort
 from medkt.runs.folder import RunFolder
 from medkt.runs.ledger import Ledger
 from medkt.runs.local import LocalEngine
 from medkt.runs.outcomes import Outcome
-from medkt.runs.progress import Silent, Summary
+from medkt.runs.progress import RunStatus, SilentWatcher
 from medkt.runs.work import pseudonym
 
 from .fake_studies import FakeFactory
@@ -28,7 +28,7 @@ def _rows(folder: RunFolder) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def _run(tmp_path: Path, words: list[str], *, name: str = "run", workers: int = 1, **options: object) -> Summary:
+def _run(tmp_path: Path, words: list[str], *, name: str = "run", workers: int = 1, **options: object) -> RunStatus:
     cases = make_cases(tmp_path / "images", words)
     plan = make_plan(cases)
     folder = make_run(tmp_path / name, plan)
@@ -91,7 +91,7 @@ def test_a_case_that_takes_too_long_is_stopped_and_the_rest_goes_on(tmp_path: Pa
 
 def test_too_many_failures_stop_the_run_and_it_goes_on_later(tmp_path: Path) -> None:
     words = ["missing"] * 4 + ["slow 0.05"] * 12
-    summary = _run(tmp_path, words, limit=Limit(count=2))
+    summary = _run(tmp_path, words, limit=FailureLimit(count=2))
     assert "more than --max-failures allows" in summary.stopped
     assert not summary.complete
     summary = _run(tmp_path, words)
@@ -171,7 +171,7 @@ def test_two_coordinators_do_not_share_a_folder(tmp_path: Path) -> None:
         run_cohort(folder, plan, LocalEngine(FakeFactory(tmp_path / "log"), folder.workers), salt=SALT)
 
 
-class _Stopper(Silent):
+class _Stopper(SilentWatcher):
     """Sends this process a signal when the second case has ended."""
 
     def __init__(self, number: int) -> None:
@@ -239,7 +239,7 @@ def test_a_worker_that_is_killed_costs_nothing(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run", plan)
     engine = LocalEngine(FakeFactory(tmp_path / "log"), folder.workers, workers=2)
 
-    class Killer(Silent):
+    class Killer(SilentWatcher):
         done = False
 
         def ended(self, outcome: Outcome, words: str = "") -> None:

@@ -13,7 +13,7 @@ from medkt.errors import MissingDependencyError
 from medkt.runs.coordinator import run_cohort
 from medkt.runs.local import LocalEngine
 from medkt.runs.outcomes import Outcome
-from medkt.runs.progress import Silent
+from medkt.runs.progress import SilentWatcher
 from medkt.runs.ray import RayEngine
 
 from .fake_studies import FakeFactory
@@ -35,7 +35,7 @@ def cluster() -> Iterator[Any]:
     made.shutdown()
 
 
-class _NodeKiller(Silent):
+class _NodeKiller(SilentWatcher):
     """Removes a node without warning when five cases have ended."""
 
     def __init__(self, cluster: Any) -> None:

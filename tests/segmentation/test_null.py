@@ -8,10 +8,10 @@ import torch
 from jaxtyping import Float32
 
 from medkt.errors import SettingsError
-from medkt.presence import Null
+from medkt.presence import NullDistribution
 from medkt.presence.normals import NormalStudies
 from medkt.saliency.directions import Directions
-from medkt.saliency.targets import Asked, Target
+from medkt.saliency.targets import ConceptQuery, Target
 from medkt.segmentation.null import null_of
 from medkt.segmentation.presence import FLOOR, LEAD, PresenceSettings, ThresholdRule, plane_scores
 
@@ -63,20 +63,20 @@ def test_planes_that_were_left_out_are_no_neighbours() -> None:
 def test_a_study_is_seen_from_what_few_normals_score() -> None:
     settings = PresenceSettings(rule="cosine", rate=0.5, weak=0.1)
     scores = plane_scores(torch.from_numpy(directions(0.25)), TARGET, settings, logit_scale=1.0)
-    null = Null(scores=np.array([0.1, 0.2, 0.3]))
+    null = NullDistribution(scores=np.array([0.1, 0.2, 0.3]))
     rule = ThresholdRule(settings=settings)
     known = rule.decide(replace(scores, null=null))
     assert (known.state, known.strong) == ("seen", pytest.approx(0.2))
     assert "reaches 0.2; 33.3% of 3 drawn normal studies score as much" in known.reason
     assert known.null is null.scores
-    assert rule.decide(replace(scores, null=Null(scores=np.array([0.1, 0.4, 0.6])))).state == "not seen"
+    assert rule.decide(replace(scores, null=NullDistribution(scores=np.array([0.1, 0.4, 0.6])))).state == "not seen"
     unknown = rule.decide(scores)
     assert "not calibrated" in unknown.reason
     assert unknown.null is None
 
 
 def test_a_threshold_that_was_said_stays_and_a_softmax_has_a_floor() -> None:
-    null = Null(scores=np.zeros(9))
+    null = NullDistribution(scores=np.zeros(9))
     assert PresenceSettings(threshold=0.3).least(1, null) == 0.3
     assert PresenceSettings().least(1, null) == PresenceSettings().least(40, null) == FLOOR
     assert PresenceSettings(rule="margin").least(1, null) == 0.0
@@ -92,7 +92,7 @@ def test_a_rate_is_a_share(rate: float) -> None:
 
 def test_a_lead_over_slices_is_held_against_normals_too_and_only_what_leads_is_outlined() -> None:
     """A bias is of planes: of many slices the best leads by chance, and most slices of a study score close below it."""
-    target = replace(TARGET, asked=Asked(
+    target = replace(TARGET, asked=ConceptQuery(
         directions=Directions(wanted=TARGET.wanted, rivals=torch.tensor([[0.0, 1.0]])), known=1, bias=-0.2, texts=("a spot",), way="virtual", digest=""
     ))  # fmt: skip
     settings = PresenceSettings(rate=0.5)
@@ -102,9 +102,9 @@ def test_a_lead_over_slices_is_held_against_normals_too_and_only_what_leads_is_o
     alone = rule.decide(scores)
     assert (alone.state, alone.strong, alone.weak) == ("seen", 0.5, 0.5)
     assert [score >= alone.weak for score in scores.scores] == [True, True, False]
-    low = rule.decide(replace(scores, null=Null(scores=np.array([0.1, 0.2, 0.3]))))
+    low = rule.decide(replace(scores, null=NullDistribution(scores=np.array([0.1, 0.2, 0.3]))))
     assert (low.state, low.strong) == ("seen", 0.5)
     assert low.reason.endswith("reaches 0.5; none of 3 drawn normal studies score as much")
-    high = rule.decide(replace(scores, null=Null(scores=np.array([0.1, 0.9, 0.95]))))
+    high = rule.decide(replace(scores, null=NullDistribution(scores=np.array([0.1, 0.9, 0.95]))))
     assert (high.state, high.weak) == ("not seen", 0.5)
     assert "is below 0.9; 66.7% of 3 drawn normal studies score as much" in high.reason

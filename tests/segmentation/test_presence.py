@@ -10,7 +10,7 @@ from drawing import forced
 
 from medkt.errors import InputError, NumericalError, SettingsError
 from medkt.saliency.directions import Directions
-from medkt.saliency.targets import Asked, Target
+from medkt.saliency.targets import ConceptQuery, Target
 from medkt.segmentation.presence import LEAD, PresenceSettings, ThresholdRule, decide_presence, plane_scores
 
 TARGET = Target(
@@ -130,7 +130,7 @@ def test_an_extent_below_zero_is_refused() -> None:
 
 
 def test_a_lead_is_counted_from_its_bias_over_settled_rivals() -> None:
-    asked = Asked(
+    asked = ConceptQuery(
         directions=Directions(wanted=TARGET.wanted, rivals=torch.tensor([[0.0, 1.0]])), known=1, bias=0.1, texts=("a mass",), way="virtual", digest=""
     )  # fmt: skip
     target = replace(TARGET, asked=asked)  # its leads are -.2, .2 and -1 whatever the contrasts of maps are
@@ -152,7 +152,9 @@ def test_a_normal_study_that_is_told_apart_takes_what_leads_it_too_little() -> N
     directions = Directions(
         wanted=TARGET.wanted, rivals=torch.tensor([[0.0, 1.0]]), normal=torch.tensor([0.6, 0.8]), handicap=-0.3
     )
-    asked = Asked(directions=directions, known=1, bias=0.1, texts=("a mass",), way="virtual among all", digest="")
+    asked = ConceptQuery(
+        directions=directions, known=1, bias=0.1, texts=("a mass",), way="virtual among all", digest=""
+    )
     scores = plane_scores(FEATURES, replace(TARGET, asked=asked), PresenceSettings(aggregate="max"), logit_scale=20.0)
     units = torch.nn.functional.normalize(FEATURES.float(), dim=1)
     over = units @ TARGET.wanted - units @ torch.tensor([0.6, 0.8]) + 0.3

@@ -31,7 +31,7 @@ from medkt.tasks.classify.classes import (
     survey_classes,
 )
 from medkt.tasks.classify.classifying import APART, ONE_ENCODER, ClassRunner, ClassRunnerFactory, row_of_classes
-from medkt.transfer.packages import Taught
+from medkt.transfer.packages import AdaptedEncoder
 
 SALT = b"a salt of a test"
 BRIGHT, DARK = make_words("us_bright", "bright spot"), make_words("us_dark", "dark spot")
@@ -227,7 +227,7 @@ def _image() -> Image:
 
 def _row(packages: tuple[Path, ...], **asked: Any) -> tuple[dict[str, Any], ClassRunner]:
     factory = ClassRunnerFactory(classes=tuple(_classes()), packages=packages, **asked)
-    runner = ClassRunner.of(factory, Taught.of(BrightSpots(), packages, together=factory.together))
+    runner = ClassRunner.of(factory, AdaptedEncoder.of(BrightSpots(), packages, together=factory.together))
     case = Case(case_id="a", image=Path("a.png"), modality="ultrasound")
     work = CaseWork(key="a", number=1, case=case, concepts=("us_bright",))
     (row,) = runner.write(work, runner.compute(work, _image()))
@@ -238,7 +238,7 @@ def test_one_taught_encoder_is_asked_of_all_classes(taught: tuple[Path, Path]) -
     """As if the adapted encoder had been loaded; so what it forgot of the other class shows."""
     row, runner = _row(taught[:1])
     adapted = ClassRunner.of(
-        ClassRunnerFactory(classes=tuple(_classes())), Taught.of(with_gain(BrightSpots(), 5.0))
+        ClassRunnerFactory(classes=tuple(_classes())), AdaptedEncoder.of(with_gain(BrightSpots(), 5.0))
     )  # fmt: skip
     case = Case(case_id="a", image=Path("a.png"), modality="ultrasound")
     work = CaseWork(key="a", number=1, case=case, concepts=("us_bright",))

@@ -14,7 +14,7 @@ from medkt.transfer.choose import Candidate, ChoiceSettings, Validation, best_of
 from medkt.transfer.copies import ADAPTED
 from medkt.transfer.finetune import Captions, FinetuneSettings
 from medkt.transfer.rehearsal import Rehearsal, image_vectors, text_vectors
-from medkt.transfer.trainable import Trainable
+from medkt.transfer.trainable import TrainableParts
 
 NAME, KNOWN = "lung nodule", ("pneumothorax", "pleural effusion")
 WORDS = Captions(own=(("A lung nodule is a small round bright spot", NAME),), others=KNOWN)
@@ -73,7 +73,7 @@ def cosines(encoder: DualEncoder, images: Tensor) -> Tensor:
 def test_the_chosen_encoder_answers_as_its_record_says(encoder: DualEncoder, validation: Validation, what: str) -> None:
     before = weights_digest(encoder.module)
     rehearsal = Rehearsal.of(encoder, make_images(4, 3, -1.0), KNOWN)
-    settings = FinetuneSettings(steps=3, trains=Trainable(what=what, blocks=1), rehearsal_batch=4)
+    settings = FinetuneSettings(steps=3, trains=TrainableParts(what=what, blocks=1), rehearsal_batch=4)
     choice = ChoiceSettings(learning_rates=(3e-4, 3e-3), every=2, interpolations=(0.5, 1.0), max_forgetting=0.3)
     seen: list[Candidate] = []
     found = choose(
@@ -100,7 +100,7 @@ def test_the_chosen_encoder_answers_as_its_record_says(encoder: DualEncoder, val
 
 def test_the_base_when_nothing_keeps_the_bound(encoder: DualEncoder, validation: Validation) -> None:
     """Known images that are drawn to the new name, until patience ends."""
-    settings = FinetuneSettings(loss="pull", steps=40, trains=Trainable(what="projection"))
+    settings = FinetuneSettings(loss="pull", steps=40, trains=TrainableParts(what="projection"))
     choice = ChoiceSettings(
         learning_rates=(1e-2,), falls=1, every=10, interpolations=(1.0,), max_forgetting=0.0, patience=1
     )
@@ -116,7 +116,7 @@ def test_the_base_when_nothing_keeps_the_bound(encoder: DualEncoder, validation:
 def test_a_rate_too_high_for_the_model_falls_until_a_candidate_keeps_the_bound(
     encoder: DualEncoder, validation: Validation
 ) -> None:
-    settings = FinetuneSettings(loss="pull", steps=10, trains=Trainable(what="projection"))
+    settings = FinetuneSettings(loss="pull", steps=10, trains=TrainableParts(what="projection"))
     choice = ChoiceSettings(
         learning_rates=(1e-1,), falls=9, every=10, interpolations=(1.0,), max_forgetting=0.3, patience=1
     )

@@ -17,12 +17,12 @@ from medkt.models.weights import weights_digest
 from medkt.transfer.copies import ADAPTED
 from medkt.transfer.finetune import Captions, FinetuneSettings, FinetuneStep, finetune, learning_rate
 from medkt.transfer.losses import supcon
-from medkt.transfer.rehearsal import Rehearsal, Seen, image_vectors, look, text_vectors
-from medkt.transfer.trainable import Trainable
+from medkt.transfer.rehearsal import PrefixActivations, Rehearsal, image_vectors, look, text_vectors
+from medkt.transfer.trainable import TrainableParts
 
 CAPTION, OTHERS = "A moonlet is a small round bright spot", ("pneumothorax", "pleural effusion")
 WORDS = Captions(own=((CAPTION,),), others=OTHERS)
-LAST = Trainable(what="projection")
+LAST = TrainableParts(what="projection")
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +147,7 @@ def test_decay_alone_moves_weights_as_the_specification_measured(
     encoder: DualEncoder, optimiser: str, of_small: float, of_one: float
 ) -> None:
     settings = FinetuneSettings(
-        loss="zero", optimiser=optimiser, learning_rate=1e-5, weight_decay=0.2, steps=3, trains=Trainable(blocks=1),
+        loss="zero", optimiser=optimiser, learning_rate=1e-5, weight_decay=0.2, steps=3, trains=TrainableParts(blocks=1),
         warm_up=0, schedule="constant",
     )  # fmt: skip
     adapted = finetune(encoder, make_images(1), WORDS, settings)
@@ -328,7 +328,7 @@ def test_rehearsal_needs_images_and_captions(encoder: DualEncoder) -> None:
     with pytest.raises(InputError, match="rehearsal needs images and captions of known concepts, got 1 and 0"):
         Rehearsal(
             pixels=make_images(1),
-            seen=Seen(hidden=make_images(1), layer=None),
+            seen=PrefixActivations(hidden=make_images(1), layer=None),
             features=torch.zeros(1, 4),
             texts=torch.zeros(0, 4),
         )

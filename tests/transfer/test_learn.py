@@ -19,7 +19,7 @@ from medkt.models.small.dual_encoder import SmallEncoder
 from medkt.models.weights import weights_digest
 from medkt.transfer.choose import Candidate, ChoiceSettings
 from medkt.transfer.finetune import Captions, FinetuneSettings
-from medkt.transfer.learn import Learned, learn_from
+from medkt.transfer.learn import TransferResult, learn_from
 from medkt.transfer.learn_settings import FAST, LearnSettings
 from medkt.transfer.material import Material, copies_of, drawn_starts, gather
 from medkt.transfer.vocabulary import Vocabulary, vocabulary_of
@@ -57,7 +57,7 @@ def material(encoder: SmallEncoder, words: Vocabulary, cache: Path) -> Material:
 
 
 @pytest.fixture(scope="module")
-def learned(encoder: SmallEncoder, material: Material) -> Learned:
+def learned(encoder: SmallEncoder, material: Material) -> TransferResult:
     return learn_from(encoder, material, SETTINGS, seed=0)
 
 
@@ -139,18 +139,20 @@ def test_copies_match_the_caption_of_their_image(
     assert given[0].caption_of_image == (0, 0, 1, 0, 0, 1)
 
 
-def test_the_base_stays_as_it_was(encoder: SmallEncoder, learned: Learned) -> None:
+def test_the_base_stays_as_it_was(encoder: SmallEncoder, learned: TransferResult) -> None:
     assert weights_digest(encoder.module) == weights_digest(load_small().module)
     assert weights_digest(learned.encoder.module) != weights_digest(encoder.module)
 
 
-def test_the_same_seed_learns_the_same(encoder: SmallEncoder, material: Material, learned: Learned) -> None:
+def test_the_same_seed_learns_the_same(encoder: SmallEncoder, material: Material, learned: TransferResult) -> None:
     again = learn_from(encoder, material, SETTINGS, seed=0)
     assert weights_digest(again.encoder.module) == weights_digest(learned.encoder.module)
     assert again.candidates == learned.candidates
 
 
-def test_a_place_that_was_chosen_is_found_again(encoder: SmallEncoder, material: Material, learned: Learned) -> None:
+def test_a_place_that_was_chosen_is_found_again(
+    encoder: SmallEncoder, material: Material, learned: TransferResult
+) -> None:
     assert learned.chosen is not None
     at = replace(learned.chosen, step=4, interpolation=1.0)
     once = learn_from(encoder, material, SETTINGS, seed=0, at=at)

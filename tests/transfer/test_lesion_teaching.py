@@ -20,7 +20,7 @@ from medkt.models.weights import weights_digest
 from medkt.transfer.altered import altered_captions, some_altered
 from medkt.transfer.finetune import Captions, FinetuneSettings
 from medkt.transfer.gathering import gather_as
-from medkt.transfer.given import GivenStudies, drawn_findings, drawn_normals
+from medkt.transfer.given import StudyPlanes, drawn_findings, drawn_normals
 from medkt.transfer.learn import learn_from
 from medkt.transfer.learn_settings import LearnSettings
 from medkt.transfer.lesions import held_back_of, of_first_caption, rehearsed_of
@@ -166,7 +166,7 @@ def test_the_bounded_stop_stays_where_other_studies_would_take_the_name(
 def test_studies_take_the_place_of_drawn_ones(encoder: SmallEncoder, words: Vocabulary, cache: Path) -> None:
     there = {path.name for path in cache.iterdir()}
     normals, mixture = make_studies(4, 0.4), make_studies(11, 0.6)
-    given = GivenStudies(normals=normals, rehearse=mixture)
+    given = StudyPlanes(normals=normals, rehearse=mixture)
     made = gather_as(encoder, words, SETTINGS, seed=0, studies=given, cache=cache)
     rehearsal = _there(made.rehearsal)
     assert len(rehearsal) == 10 + 3 + 4
@@ -186,7 +186,7 @@ def test_images_of_the_finding_are_learned_from_as_they_are(
     encoder: SmallEncoder, words: Vocabulary, cache: Path
 ) -> None:
     images = make_studies(2, 0.5)
-    made = gather_as(encoder, words, SETTINGS, seed=0, studies=GivenStudies(images=images), cache=cache)
+    made = gather_as(encoder, words, SETTINGS, seed=0, studies=StudyPlanes(images=images), cache=cache)
     assert torch.equal(made.images, images)
     assert made.inverted is None
     assert made.caption_of == (0, 0)
@@ -194,7 +194,7 @@ def test_images_of_the_finding_are_learned_from_as_they_are(
 
 def test_studies_are_refused_where_they_would_do_nothing(encoder: SmallEncoder, words: Vocabulary) -> None:
     with pytest.raises(InputError, match="only where lesions are made"):
-        gather_as(encoder, words, LearnSettings(), seed=0, studies=GivenStudies(rehearse=make_studies(2, 0.5)))
+        gather_as(encoder, words, LearnSettings(), seed=0, studies=StudyPlanes(rehearse=make_studies(2, 0.5)))
 
 
 def test_a_part_of_the_body_that_is_not_drawn_needs_studies(

@@ -16,7 +16,7 @@ from medkt.errors import SettingsError, UnreadableError, WeightsError
 from medkt.models.encoder import DualEncoder
 from medkt.models.weights import weights_digest
 from medkt.transfer.copies import ADAPTED
-from medkt.transfer.packages import BASE, Taught, is_package
+from medkt.transfer.packages import BASE, AdaptedEncoder, is_package
 
 PALE, BLACK = make_words("pale_disc", "bright disc"), make_words("black_disc", "dark disc")
 
@@ -32,7 +32,7 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
 
 def test_nothing_learnt_is_the_base() -> None:
     base = BrightSpots()
-    taught = Taught.of(base)
+    taught = AdaptedEncoder.of(base)
     assert taught.route("anything") == BASE
     with taught.encoder(BASE) as encoder:
         assert encoder is base
@@ -41,7 +41,7 @@ def test_nothing_learnt_is_the_base() -> None:
 def test_one_concept_has_a_copy_and_the_base_never_changes(files: tuple[Path, Path]) -> None:
     base = BrightSpots()
     before = weights_digest(base.module)
-    taught = Taught.of(base, files[:1])
+    taught = AdaptedEncoder.of(base, files[:1])
     with taught.encoder(taught.route("pale_disc")) as encoder:
         assert gain_of(encoder) == 6.0
         assert encoder.spec.digest.startswith(ADAPTED)
@@ -53,7 +53,7 @@ def test_one_concept_has_a_copy_and_the_base_never_changes(files: tuple[Path, Pa
 def test_several_are_kept_apart_and_taken_off_again(files: tuple[Path, Path]) -> None:
     base = BrightSpots()
     before, spec = weights_digest(base.module), base.spec
-    taught = Taught.of(base, files)
+    taught = AdaptedEncoder.of(base, files)
     for name, gain in (("pale_disc", 6.0), ("black_disc", 2.5)):
         with taught.encoder(taught.route(name)) as encoder:
             assert gain_of(encoder) == gain
@@ -66,7 +66,7 @@ def test_several_are_kept_apart_and_taken_off_again(files: tuple[Path, Path]) ->
 
 def test_together_is_the_sum_and_says_how_they_meet(files: tuple[Path, Path]) -> None:
     base = BrightSpots()
-    taught = Taught.of(base, files, together=True)
+    taught = AdaptedEncoder.of(base, files, together=True)
     assert taught.route("pale_disc") == taught.route("black_disc") != BASE
     with taught.encoder(taught.route("pale_disc")) as encoder:
         assert gain_of(encoder) == GAIN + 3.0 - 0.5
@@ -81,14 +81,14 @@ def test_together_is_the_sum_and_says_how_they_meet(files: tuple[Path, Path]) ->
 
 def test_a_composed_file_is_the_same_as_its_parts(files: tuple[Path, Path], tmp_path: Path) -> None:
     compose(files, tmp_path / "both.medkt")
-    taught = Taught.of(BrightSpots(), [tmp_path / "both.medkt"])
+    taught = AdaptedEncoder.of(BrightSpots(), [tmp_path / "both.medkt"])
     for name, gain in (("pale_disc", 6.0), ("black_disc", 2.5)):
         with taught.encoder(taught.route(name)) as encoder:
             assert gain_of(encoder) == gain
 
 
 def test_a_learnt_concept_has_its_names(files: tuple[Path, Path]) -> None:
-    taught = Taught.of(BrightSpots(), files)
+    taught = AdaptedEncoder.of(BrightSpots(), files)
     assert [taught.named(name) and taught.named(name).id for name in ("pale_disc", "Bright Disc", "disc")] == [
         "pale_disc", "pale_disc", None,
     ]  # fmt: skip
@@ -97,7 +97,7 @@ def test_a_learnt_concept_has_its_names(files: tuple[Path, Path]) -> None:
 def test_the_wrong_base_is_refused_with_the_file(files: tuple[Path, Path]) -> None:
     other = with_gain(BrightSpots(), 3.5)
     with pytest.raises(WeightsError, match=rf"{files[0]}: the weights of pale_disc belong to bright-spots with"):
-        Taught.of(other, files)
+        AdaptedEncoder.of(other, files)
 
 
 def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
@@ -115,17 +115,17 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         base=Base(name="bright-spots", digest=about["base_digest"]),
     )  # fmt: skip
     with pytest.raises(WeightsError, match=r"does not fit bright-spots: unexpected no_such_weight"):
-        Taught.of(base, [tmp_path / "odd.medkt"])
+        AdaptedEncoder.of(base, [tmp_path / "odd.medkt"])
 
 
 def test_one_concept_twice_is_refused(files: tuple[Path, Path], tmp_path: Path) -> None:
     again = write_learnt(tmp_path / "again.medkt", PALE, 4.0)
     with pytest.raises(SettingsError, match=rf"{again}: pale_disc is in another of the packages too"):
-        Taught.of(BrightSpots(), [files[0], again])
+        AdaptedEncoder.of(BrightSpots(), [files[0], again])
 
 
 def test_the_same_id_with_other_words_is_refused(files: tuple[Path, Path]) -> None:
-    taught = Taught.of(BrightSpots(), files)
+    taught = AdaptedEncoder.of(BrightSpots(), files)
     taught.require_same_words(PALE)
     with pytest.raises(SettingsError, match="pale_disc is asked for with other words than those it was learnt with"):
         taught.require_same_words(make_words("pale_disc", "bright ring"))
@@ -136,7 +136,7 @@ def test_a_damaged_file_is_refused(files: tuple[Path, Path], tmp_path: Path) -> 
     content[len(content) // 2] ^= 1
     (tmp_path / "torn.medkt").write_bytes(bytes(content))
     with pytest.raises(UnreadableError, match=r"torn\.medkt"):
-        Taught.of(BrightSpots(), [tmp_path / "torn.medkt"])
+        AdaptedEncoder.of(BrightSpots(), [tmp_path / "torn.medkt"])
 
 
 def test_what_names_a_package() -> None:
@@ -151,7 +151,7 @@ def test_a_concept_that_was_kept_against_its_audit_is_told_wherever_it_is_used(t
     write_package(
         target, concept=PALE, delta=one.delta, base=Base(name=base.spec.name, digest=digest), recipe={}, audit=audit
     )
-    assert Taught.of(base, [target]).notes == ("pale_disc: words carried: no: a guess (kept anyway)",)
+    assert AdaptedEncoder.of(base, [target]).notes == ("pale_disc: words carried: no: a guess (kept anyway)",)
 
 
 def asking_of(base: BrightSpots, **changed: Any) -> AskingRecord:
@@ -176,7 +176,7 @@ def write_asked(path: Path, concept: Concept, **changed: Any) -> Path:
 
 def test_what_is_only_asked_is_asked_of_the_base_and_recorded(tmp_path: Path, files: tuple[Path, Path]) -> None:
     base, grey = BrightSpots(), make_words("grey_disc", "grey disc")
-    taught = Taught.of(base, [write_asked(tmp_path / "grey.medkt", grey), files[0]])
+    taught = AdaptedEncoder.of(base, [write_asked(tmp_path / "grey.medkt", grey), files[0]])
     assert taught.route("grey_disc") == BASE
     assert set(taught.asked) == {"grey_disc"}
     assert (taught.asked["grey_disc"].bias, taught.asked["grey_disc"].known) == (0.1, 1)
@@ -195,10 +195,10 @@ def test_what_is_only_asked_is_asked_of_the_base_and_recorded(tmp_path: Path, fi
 
 def test_one_concept_asked_twice_is_refused(tmp_path: Path, files: tuple[Path, Path]) -> None:
     with pytest.raises(SettingsError, match="pale_disc is in another of the packages too"):
-        Taught.of(BrightSpots(), [files[0], write_asked(tmp_path / "again.medkt", PALE)])
+        AdaptedEncoder.of(BrightSpots(), [files[0], write_asked(tmp_path / "again.medkt", PALE)])
 
 
 def test_directions_of_another_base_are_refused(tmp_path: Path) -> None:
     path = write_asked(tmp_path / "grey.medkt", make_words("grey_disc", "grey disc"))
     with pytest.raises(WeightsError, match=r"grey.medkt: the directions of grey_disc belong to bright-spots"):
-        Taught.of(with_gain(BrightSpots(), 5.0), [path])
+        AdaptedEncoder.of(with_gain(BrightSpots(), 5.0), [path])

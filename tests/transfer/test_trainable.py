@@ -17,7 +17,7 @@ from medkt.models.weights import weights_digest
 from medkt.transfer.copies import respecified
 from medkt.transfer.finetune import Captions, FinetuneSettings, finetune
 from medkt.transfer.rehearsal import features_of, look
-from medkt.transfer.trainable import Trainable, frozen_layer, select, text_dropout
+from medkt.transfer.trainable import TrainableParts, frozen_layer, select, text_dropout
 
 WORDS = Captions(own=(("a moonlet is a small tumour",),), others=("no finding", "small effusion"))
 
@@ -58,7 +58,7 @@ def make_images(count: int = 2, side: int = 224) -> torch.Tensor:
     return torch.randn(count, 3, side, side, generator=torch.Generator().manual_seed(5))
 
 
-def check_changes(encoder: DualEncoder, trains: Trainable, expected: str, images: int = 2) -> None:
+def check_changes(encoder: DualEncoder, trains: TrainableParts, expected: str, images: int = 2) -> None:
     before = weights_digest(encoder.module)
     settings = FinetuneSettings(optimiser="adam", weight_decay=0.2, steps=1, batch=images, trains=trains)
     adapted = finetune(encoder, make_images(images), WORDS, settings)
@@ -72,7 +72,7 @@ def check_changes(encoder: DualEncoder, trains: Trainable, expected: str, images
 
 @pytest.mark.parametrize(("family", "what", "expected"), EXPECTED)
 def test_only_what_trains_changes(family: str, what: str, expected: str, tmp_path: Path) -> None:
-    check_changes(SMALL[family](tmp_path), Trainable(what=what), expected)
+    check_changes(SMALL[family](tmp_path), TrainableParts(what=what), expected)
 
 
 @pytest.mark.full_size
@@ -80,13 +80,13 @@ def test_only_what_trains_changes(family: str, what: str, expected: str, tmp_pat
 def test_only_what_trains_changes_at_full_size(name: str, tmp_path: Path) -> None:
     family = "clip" if name.startswith("clip") else name
     expected = next(pattern for kind, what, pattern in EXPECTED if (kind, what) == (family, "visual"))
-    check_changes(FULL[name](tmp_path), Trainable(what="visual"), expected, images=1)
+    check_changes(FULL[name](tmp_path), TrainableParts(what="visual"), expected, images=1)
     gc.collect()
 
 
 def test_the_small_model() -> None:
     encoder = load_small()
-    named = {what: set(select(encoder, Trainable(what=what))) for what in ("visual", "last-blocks", "projection")}
+    named = {what: set(select(encoder, TrainableParts(what=what))) for what in ("visual", "last-blocks", "projection")}
     everything = dict(encoder.module.named_parameters())
     assert named["visual"] == {name for name in everything if name.startswith("image.")}
     assert named["last-blocks"] == {
@@ -99,7 +99,7 @@ def test_the_small_model() -> None:
 @pytest.mark.parametrize("blocks", [1, 2, 3])
 def test_nothing_trains_up_to_the_frozen_layer(family: str, blocks: int, tmp_path: Path) -> None:
     """The way in two parts gives the same features, and the first part does not use what trains."""
-    encoder, what = SMALL[family](tmp_path), Trainable(blocks=blocks)
+    encoder, what = SMALL[family](tmp_path), TrainableParts(blocks=blocks)
     layer = frozen_layer(encoder, what)
     if layer is None:
         assert blocks == 3
@@ -117,13 +117,13 @@ def test_nothing_trains_up_to_the_frozen_layer(family: str, blocks: int, tmp_pat
 
 def test_the_frozen_layer_of_other_choices(tmp_path: Path) -> None:
     encoder = SMALL["clip"](tmp_path)
-    assert frozen_layer(encoder, Trainable(what="projection")) == encoder.spec.layers - 1
-    assert frozen_layer(encoder, Trainable(what="visual")) is None
-    assert frozen_layer(encoder, Trainable(what="lora")) is None
+    assert frozen_layer(encoder, TrainableParts(what="projection")) == encoder.spec.layers - 1
+    assert frozen_layer(encoder, TrainableParts(what="visual")) is None
+    assert frozen_layer(encoder, TrainableParts(what="lora")) is None
 
 
 def test_a_swins_merging_trains_with_the_block_before_it(tmp_path: Path) -> None:
-    named = select(SMALL["medclip-swin"](tmp_path), Trainable(blocks=3))
+    named = select(SMALL["medclip-swin"](tmp_path), TrainableParts(blocks=3))
     assert any(name.startswith("vision_model.model.encoder.layers.2.downsample.") for name in named)
     assert not any(name.startswith("vision_model.model.encoder.layers.2.blocks.4.") for name in named)
 
@@ -136,14 +136,14 @@ def test_text_dropout_is_active_only_where_asked(family: str, tmp_path: Path) ->
     assert dropout.p == 0.1
     digests = []
     for active in (False, True):
-        settings = FinetuneSettings(steps=1, trains=Trainable(what="projection"), text_dropout=active)
+        settings = FinetuneSettings(steps=1, trains=TrainableParts(what="projection"), text_dropout=active)
         digests.append(finetune(encoder, make_images(1), WORDS, settings).spec.digest)
     assert digests[0] != digests[1]
 
 
 def test_only_the_embeddings_dropout_is_active(tmp_path: Path) -> None:
     encoder = SMALL["biomedclip"](tmp_path)
-    settings = FinetuneSettings(steps=1, trains=Trainable(what="projection"), text_dropout=True)
+    settings = FinetuneSettings(steps=1, trains=TrainableParts(what="projection"), text_dropout=True)
     with watched(encoder.module) as seen:  # hooks are copied with the module
         finetune(encoder, make_images(1), WORDS, settings)
     assert set(seen) == {"text.transformer.embeddings.dropout"}
@@ -153,7 +153,10 @@ def test_a_family_without_text_dropout_is_not_changed_by_it(tmp_path: Path) -> N
     encoder = SMALL["clip"](tmp_path)
     digests = {
         finetune(
-            encoder, make_images(1), WORDS, FinetuneSettings(steps=1, trains=Trainable(blocks=1), text_dropout=active)
+            encoder,
+            make_images(1),
+            WORDS,
+            FinetuneSettings(steps=1, trains=TrainableParts(blocks=1), text_dropout=active),
         ).spec.digest
         for active in (False, True)
     }
@@ -163,21 +166,21 @@ def test_a_family_without_text_dropout_is_not_changed_by_it(tmp_path: Path) -> N
 def test_refusals(tmp_path: Path) -> None:
     encoder = SMALL["clip"](tmp_path)
     with pytest.raises(SettingsError, match="last-blocks asks for 4 blocks, the image tower has 3"):
-        select(encoder, Trainable(blocks=4))
+        select(encoder, TrainableParts(blocks=4))
     with pytest.raises(SettingsError, match="LoRA's factors are no parameters of the encoder"):
-        select(encoder, Trainable(what="lora"))
+        select(encoder, TrainableParts(what="lora"))
     with pytest.raises(SettingsError, match="trainable setting blocks cannot be 0"):
-        Trainable(blocks=0)
+        TrainableParts(blocks=0)
     with pytest.raises(SettingsError, match="trainable setting rank cannot be 0"):
-        Trainable(rank=0)
+        TrainableParts(rank=0)
     with pytest.raises(SettingsError, match="trainable setting alpha cannot be 0"):
-        Trainable(alpha=0)
+        TrainableParts(alpha=0)
     small = load_small()
     with pytest.raises(UnsupportedError, match=r"'small.*' has no parameter that 'visual' names"):
-        select(respecified(encoder, small.spec), Trainable(what="visual"))
+        select(respecified(encoder, small.spec), TrainableParts(what="visual"))
 
 
 def test_an_unknown_family(tmp_path: Path) -> None:
     encoder = SMALL["clip"](tmp_path)
     with pytest.raises(UnsupportedError, match=f"of the family 'vilt'; known: {', '.join(ENCODERS)}"):
-        select(respecified(encoder, replace(encoder.spec, family="vilt")), Trainable())
+        select(respecified(encoder, replace(encoder.spec, family="vilt")), TrainableParts())

@@ -58,7 +58,7 @@ class Omission:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class Clause:
     """One piece of a sentence with the joint before it: "" for the first, else such as ", " or ", and "."""
 
     joint: str
@@ -74,13 +74,13 @@ class Part:
         return not (lists.subjects.match(bare) or (is_joined and lists.adjectives.match(bare)))
 
 
-def parts_of(text: str) -> tuple[Part, ...]:
+def parts_of(text: str) -> tuple[Clause, ...]:
     """The pieces of a sentence, which joined again are the sentence.
 
     >>> [part.text for part in parts_of("It is round, which is rare, and the edge is sharp")]
     ['It is round', 'which is rare', 'the edge is sharp']
     """
-    pieces: list[Part] = []
+    pieces: list[Clause] = []
     start, joint = 0, ""
     for found in _JOINT.finditer(text):
         before = text[start : found.start()]
@@ -88,18 +88,18 @@ def parts_of(text: str) -> tuple[Part, ...]:
         is_and = re.search(r"\band\b", found.group() + text[found.end() : found.end() + 4])
         lists_things = is_and and not rewriting().verbs.search(clause)
         if before.strip() and not lists_things:  # "one artery and one vein run" is one piece
-            pieces.append(Part(joint=joint, text=text[start : found.start()]))
+            pieces.append(Clause(joint=joint, text=text[start : found.start()]))
             start, joint = found.end(), found.group()
     if text[start:].strip():
-        pieces.append(Part(joint=joint, text=text[start:]))
-    return tuple(Part(joint=part.joint, text=part.text.strip()) for part in pieces)
+        pieces.append(Clause(joint=joint, text=text[start:]))
+    return tuple(Clause(joint=part.joint, text=part.text.strip()) for part in pieces)
 
 
 def kept_of(
-    parts: tuple[Part, ...], *, names: tuple[str, ...], modality: str, is_mixed: bool = False
-) -> tuple[tuple[Part, ...], tuple[Omission, ...]]:
+    parts: tuple[Clause, ...], *, names: tuple[str, ...], modality: str, is_mixed: bool = False
+) -> tuple[tuple[Clause, ...], tuple[Omission, ...]]:
     """The pieces that a caption may hold, and those left out with the reason; a piece that leans goes with what it leans on."""
-    kept: list[Part] = []
+    kept: list[Clause] = []
     out: list[Omission] = []
     fallen = False  # whether the clause that later pieces lean on was left out
     anchors = True  # whether the next piece is one that others lean on, whatever it begins with
@@ -113,7 +113,7 @@ def kept_of(
         if not reason and number == 0 and len(parts) > 1 and not look_weight(part.text) and not parts[1].leans:
             reason = _REASONS["other"]
         if not reason and leans and fallen and (appears := _APPEARS.match(part.text)):
-            part = Part(joint=part.joint, text=f"the lesion {part.text[appears.start('verb') :]}")
+            part = Clause(joint=part.joint, text=f"the lesion {part.text[appears.start('verb') :]}")
         elif not reason and leans and fallen:
             reason = "what it belongs to is left out"
         fallen = fallen if leans else bool(reason)
@@ -129,7 +129,7 @@ def kept_of(
     return tuple(kept), tuple(out)
 
 
-def joined(parts: tuple[Part, ...]) -> str:
+def joined(parts: tuple[Clause, ...]) -> str:
     """The pieces as one text."""
     said = ""
     for number, part in enumerate(parts):
@@ -138,9 +138,9 @@ def joined(parts: tuple[Part, ...]) -> str:
     return _LED.sub("", " ".join(said.split())).strip(" ,;:-")
 
 
-def captions_of(parts: tuple[Part, ...], most_words: int = MOST_WORDS) -> Iterator[tuple[Part, ...]]:
+def captions_of(parts: tuple[Clause, ...], most_words: int = MOST_WORDS) -> Iterator[tuple[Clause, ...]]:
     """The pieces in groups of at most so many words; a new group begins with a piece that can stand alone."""
-    group: list[Part] = []
+    group: list[Clause] = []
     for part in parts:
         fits = len(joined((*group, part)).split()) <= most_words
         if group and (not fits or _begins_anew(part)) and not part.leans:
@@ -159,7 +159,7 @@ def is_clearly_look(text: str) -> bool:
     return told and look >= _CLEARLY and look > other and not is_denied(text)
 
 
-def _begins_anew(part: Part) -> bool:
+def _begins_anew(part: Clause) -> bool:
     return ";" in part.joint or (
         not part.leans and bool(re.search(r"\band\b|\bbut\b|\bwhile\b|\bwhereas\b", f"{part.joint} {part.text[:8]}"))
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 from medkt.about import demonstration_of_run
 from medkt.records import as_plain
-from medkt.report.sections import Details, Heading, Notes, Part, Section, Table, Text
+from medkt.report.sections import Details, Heading, Notes, PagePart, Section, Table, Text
 
 
 def of_arm(what: str, arm: str) -> str:
@@ -32,7 +32,7 @@ def compared_section(arms: Sequence[str], how: str, lines: Table) -> Section:
 
 def published_section(beside: Table, stamps: Sequence[str]) -> Section:
     """Ours beside published values, and what a reader must know first; without parts where there are none."""
-    parts: list[Part] = [beside] if beside.rows else []
+    parts: list[PagePart] = [beside] if beside.rows else []
     return Section(
         key="published",
         title="Published values",
@@ -54,7 +54,7 @@ def failures_section(failures: Mapping[str, Mapping[str, int]]) -> Section:
 
 def settings_section(arms: Sequence[tuple[str, Sequence[tuple[str, str]], Mapping[str, Any]]]) -> Section:
     """What the numbers depend on: of each arm its name, the first things that a reader asks, and the record whole."""
-    parts: list[Part] = []
+    parts: list[PagePart] = []
     for name, facts, record in arms:
         text = json.dumps(as_plain(record), indent=2, ensure_ascii=False, allow_nan=False)
         parts += [Heading(text=name)] if name else []

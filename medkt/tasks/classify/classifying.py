@@ -21,12 +21,12 @@ from medkt.pipeline import Classification, ConceptScore, View, classify, resolve
 from medkt.pipeline.words import require_words
 from medkt.presence import Guard
 from medkt.runs.work import Row, Value
-from medkt.saliency import KeptTexts, texts_kept
+from medkt.saliency import TextFeatureCache, texts_kept
 from medkt.segmentation.zero_shot import ClassSettings
 from medkt.spatial import Image
 from medkt.tasks.cases import CaseWork
 from medkt.tasks.classify.classes import ClassWords
-from medkt.transfer.packages import Taught
+from medkt.transfer.packages import AdaptedEncoder
 
 ONE_ENCODER = "every class of the taught encoder"
 APART = "each learnt class of its own encoder, the others of the base"
@@ -67,7 +67,7 @@ class ClassRunnerFactory:
         torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
         encoder = load_encoder(self.model, device=resolve_device(self.device))
         require_words((one.concept for one in self.classes), encoder)
-        return ClassRunner.of(self, Taught.of(encoder, self.packages, together=self.together))
+        return ClassRunner.of(self, AdaptedEncoder.of(encoder, self.packages, together=self.together))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,19 +84,19 @@ class ClassRunner:
     """
 
     asked: ClassRunnerFactory
-    taught: Taught
-    answers: Taught
+    taught: AdaptedEncoder
+    answers: AdaptedEncoder
     held: ExitStack
-    texts: KeptTexts = field(default_factory=KeptTexts)
+    texts: TextFeatureCache = field(default_factory=TextFeatureCache)
     guard: Guard | None = None
 
     @classmethod
-    def of(cls, asked: ClassRunnerFactory, taught: Taught) -> "ClassRunner":
+    def of(cls, asked: ClassRunnerFactory, taught: AdaptedEncoder) -> "ClassRunner":
         """A runner with these models."""
         held, answers = ExitStack(), taught
         routes = {taught.route(concept) for concept in taught.deltas}
         if len(routes) == 1 and not asked.apart:
-            answers = replace(Taught.of(held.enter_context(taught.encoder(routes.pop()))), asked=taught.asked)
+            answers = replace(AdaptedEncoder.of(held.enter_context(taught.encoder(routes.pop()))), asked=taught.asked)
         return cls(
             asked=asked,
             taught=taught,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Float64, Int64
 
 from medkt.errors import InputError
 from medkt.statistics import (
@@ -28,10 +28,10 @@ from medkt.statistics import (
 from medkt.statistics.weighted import STILL
 from medkt.tasks.classify.evaluation import ACCURACY, ALL, AREA, BALANCED
 from medkt.tasks.classify.scores import ClassScores, read_class_scores
+from medkt.tasks.table import Rows
 
 LISTED = 10
 NAN = float("nan")
-Rows = Bool[np.ndarray, " rows"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool
 
 from medkt.statistics import (
     BootstrapSettings,
@@ -22,11 +21,11 @@ from medkt.statistics import (
     share,
 )
 from medkt.tasks.classify.scores import UNCLAIMED, ClassScores
+from medkt.tasks.table import Rows
 
 ALL = "all classes"
 ACCURACY, BALANCED, AREA, PRECISION = "accuracy", "balanced accuracy", "AUC", "precision"
 METRICS = (ACCURACY, BALANCED, PRECISION, AREA)
-Rows = Bool[np.ndarray, " rows"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +51,7 @@ class ClassLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Confused:
+class ConfusionCell:
     """How many images of one class were called by one name.
 
     Attributes:
@@ -100,7 +99,7 @@ class ClassEvaluation:
 
     counts: tuple[ClassCounts, ...]
     lines: tuple[ClassLine, ...]
-    confusion: tuple[Confused, ...]
+    confusion: tuple[ConfusionCell, ...]
     failures: Mapping[str, int]
 
     @property
@@ -187,12 +186,12 @@ def _mean(scores: ClassScores, held: Rows, rows: Rows, settings: BootstrapSettin
     return rate_interval(held[rows], scores.patient.codes[rows], settings)
 
 
-def _confusion(scores: ClassScores, settings: BootstrapSettings) -> Iterator[Confused]:
+def _confusion(scores: ClassScores, settings: BootstrapSettings) -> Iterator[ConfusionCell]:
     for true, name in enumerate(scores.classes):
         own = scores.done & (scores.truth == true)
         for called, other in enumerate(scores.classes):
             held = scores.predicted == called
-            yield Confused(
+            yield ConfusionCell(
                 truth=name, predicted=other, cases=int((own & held).sum()), share=_mean(scores, held, own, settings)
             )
 

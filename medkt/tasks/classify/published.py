@@ -15,7 +15,7 @@ HEAD = ("class", "arm", "ours: accuracy, % (95 %)", "of cases", "published, % (m
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BesideClass:
+class ClassPublishedComparison:
     """The accuracy of one class, or of all, in one arm beside a published value.
 
     Attributes:
@@ -33,7 +33,7 @@ class BesideClass:
     published: tuple[PublishedValue, ...]
 
 
-def beside_classes(protocol: Protocol, arms: Mapping[str, ClassEvaluation]) -> tuple[BesideClass, ...]:
+def beside_classes(protocol: Protocol, arms: Mapping[str, ClassEvaluation]) -> tuple[ClassPublishedComparison, ...]:
     """A row for each class and arm; published values of untouched models stand beside the base, all others beside KT."""
     rows = []
     for target in (ALL, *protocol.classes):
@@ -42,7 +42,9 @@ def beside_classes(protocol: Protocol, arms: Mapping[str, ClassEvaluation]) -> t
             if line is not None:
                 there = published_of(protocol, target, arm)
                 rows.append(
-                    BesideClass(target=target, arm=arm, ours=percent(line.found), cases=line.cases, published=there)
+                    ClassPublishedComparison(
+                        target=target, arm=arm, ours=percent(line.found), cases=line.cases, published=there
+                    )
                 )
     return tuple(rows)
 
@@ -63,7 +65,7 @@ def published_of(protocol: Protocol, target: str, arm: str) -> tuple[PublishedVa
     return tuple({(one.model, one.condition): one for one in held}.values())
 
 
-def beside_class_row(row: BesideClass) -> tuple[str, ...]:
+def beside_class_row(row: ClassPublishedComparison) -> tuple[str, ...]:
     """A row under `HEAD`."""
     ours = figure(row.ours.estimate, 2)
     if row.ours.low == row.ours.low:  # not NaN

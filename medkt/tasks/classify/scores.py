@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float64, Int64
 
 from medkt.errors import UnreadableError
 from medkt.runs.columns import CASE
-from medkt.tasks.table import Coded, coded, groups_of, numbers, open_table
+from medkt.tasks.table import CodedColumn, coded, groups_of, numbers, open_table
 
 NOT_DONE = -1
 UNCLAIMED = -2
@@ -35,14 +35,14 @@ class ClassScores:
 
     classes: tuple[str, ...]
     concepts: tuple[str, ...]
-    case: Coded
-    patient: Coded
-    failure: Coded
+    case: CodedColumn
+    patient: CodedColumn
+    failure: CodedColumn
     truth: Int64[np.ndarray, " rows"]
     predicted: Int64[np.ndarray, " rows"]
     rank: Float64[np.ndarray, " rows"]
     shares: Float64[np.ndarray, "rows classes"]
-    groups: Mapping[str, Coded] = field(default_factory=dict)
+    groups: Mapping[str, CodedColumn] = field(default_factory=dict)
 
     @property
     def done(self) -> Bool[np.ndarray, " rows"]:
@@ -88,7 +88,7 @@ def read_class_scores(table: Path, record: Mapping[str, Any], *, by: Sequence[st
     )  # fmt: skip
 
 
-def _places(column: Coded, classes: Mapping[str, str], table: Path) -> Int64[np.ndarray, " rows"]:
+def _places(column: CodedColumn, classes: Mapping[str, str], table: Path) -> Int64[np.ndarray, " rows"]:
     """The place of each row's word among the classes; -1 for no word."""
     names = list(classes)
     other = [word for word in column.words if word and word not in classes]

@@ -12,12 +12,12 @@ from medkt.report.run.common import (
     published_section,
     settings_section,
 )
-from medkt.report.sections import Notes, Part, Section, Table, Text
+from medkt.report.sections import Notes, PagePart, Section, Table, Text
 from medkt.tasks.classify.comparison import ComparedClass
 from medkt.tasks.classify.evaluation import ClassEvaluation
 from medkt.tasks.classify.plots import draw_accuracies, draw_confusion
 from medkt.tasks.classify.published import HEAD as PUBLISHED_HEAD
-from medkt.tasks.classify.published import BesideClass, beside_class_row
+from medkt.tasks.classify.published import ClassPublishedComparison, beside_class_row
 from medkt.tasks.classify.words import (
     CLASS_HEAD,
     COMPARED_HEAD,
@@ -57,7 +57,7 @@ class ClassReport:
     title: str
     arms: tuple[ClassArm, ...]
     compared: tuple[ComparedClass, ...] = ()
-    beside: tuple[BesideClass, ...] = ()
+    beside: tuple[ClassPublishedComparison, ...] = ()
     stamps: tuple[str, ...] = ()
     viewer: str = ""
 
@@ -79,7 +79,7 @@ def sections_of_classes(report: ClassReport) -> list[Section]:
     return [section for section in sections if section.parts]
 
 
-def _summary(arms: Sequence[ClassArm]) -> Iterator[Part]:
+def _summary(arms: Sequence[ClassArm]) -> Iterator[PagePart]:
     for arm in arms:
         if arm.evaluation.unclaimed:
             yield Text(text=by_arm(arm.name, arm.evaluation.unclaimed), style="headline")
@@ -101,7 +101,7 @@ def _words(arm: ClassArm) -> Table:
     )
 
 
-def _confusion(arms: Sequence[ClassArm]) -> Iterator[Part]:
+def _confusion(arms: Sequence[ClassArm]) -> Iterator[PagePart]:
     for arm in arms:
         if (plot := draw_confusion(arm.name, arm.evaluation)) is not None:
             yield plot

@@ -9,11 +9,11 @@ from medkt.about import __version__
 from medkt.records import as_plain
 from medkt.runs.folder import RunFolder
 from medkt.statistics import BootstrapSettings
-from medkt.tasks.base import CaseSource, EvaluatedRun, RunsCompared, Table, Task, ids_word
+from medkt.tasks.base import CaseSource, EvaluatedRun, RunComparison, Task, TextTable, ids_word
 from medkt.tasks.cases import CasePlan, concept_digest
 from medkt.tasks.classify.columns import COLUMNS
 from medkt.tasks.classify.comparison import compare_classes
-from medkt.tasks.classify.evaluation import ClassEvaluation, Confused, evaluate_classes
+from medkt.tasks.classify.evaluation import ClassEvaluation, ConfusionCell, evaluate_classes
 from medkt.tasks.classify.scores import read_class_scores
 from medkt.tasks.classify.words import COMPARED_HEAD, CSV_HEAD, class_csv_row, class_text_lines, compared_class_row
 from medkt.tasks.evaluation_record import evaluation_record
@@ -30,7 +30,7 @@ CONFUSION_HEAD = ("true", "predicted", "cases", "share", "low", "high")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClassesAsked:
+class ClassifyJob:
     """A run that tells classes apart.
 
     Attributes:
@@ -57,7 +57,7 @@ class ClassifyTask(Task):
     does = "tells classes apart"
     columns = COLUMNS
 
-    def plan(self, asked: ClassesAsked) -> CasePlan:
+    def plan(self, asked: ClassifyJob) -> CasePlan:
         """As `Task.plan`."""
         from medkt.tasks.classify.classes import plan_of_class_manifest, plan_of_classes, survey_classes
 
@@ -72,11 +72,11 @@ class ClassifyTask(Task):
             keep_ids=source.keep_ids, columns=source.columns,
         )  # fmt: skip
 
-    def runner(self, asked: ClassesAsked, run: RunFolder) -> "ClassRunnerFactory":
+    def runner(self, asked: ClassifyJob, run: RunFolder) -> "ClassRunnerFactory":
         """As `Task.runner`."""
         return asked.look
 
-    def identity(self, asked: ClassesAsked, plan: CasePlan, work: Mapping[str, Any]) -> dict[str, Any]:
+    def identity(self, asked: ClassifyJob, plan: CasePlan, work: Mapping[str, Any]) -> dict[str, Any]:
         """As `Task.identity`."""
         from medkt.segmentation.zero_shot import ClassSettings
         from medkt.tasks.classify.classes import classes_record
@@ -114,7 +114,7 @@ class ClassifyTask(Task):
         """As `Task.record`."""
         return evaluation_record(evaluation, settings)
 
-    def tables(self, evaluation: ClassEvaluation) -> Mapping[str, Table]:
+    def tables(self, evaluation: ClassEvaluation) -> Mapping[str, TextTable]:
         """The numbers, a line each, and the confusion table, a row a cell."""
         return {
             "evaluation.csv": (CSV_HEAD, [class_csv_row(line) for line in evaluation.lines]),
@@ -128,19 +128,19 @@ class ClassifyTask(Task):
             yield f"asked: {asked_of}"
         yield from class_text_lines(run.evaluation)
 
-    def compare(self, first: RunFolder, second: RunFolder, settings: BootstrapSettings) -> RunsCompared:
+    def compare(self, first: RunFolder, second: RunFolder, settings: BootstrapSettings) -> RunComparison:
         """Over patients."""
         one, other = (run.require_table("results") for run in (first, second))
         lines = compare_classes(one, other, {one: first.read(), other: second.read()}, settings)
         rows = [compared_class_row(line) for line in lines]
-        return RunsCompared(
+        return RunComparison(
             lines=lines, head=COMPARED_HEAD, rows=rows, pairing=", over patients", explained=", over patients"
         )
 
     def page(
         self,
         runs: Mapping[str, Path],
-        compared: RunsCompared | None,
+        compared: RunComparison | None,
         *,
         by: Sequence[str],
         settings: BootstrapSettings,
@@ -202,7 +202,7 @@ def shipped_protocol(records: Sequence[Mapping[str, Any]]) -> "Protocol | None":
     return load_protocol(name) if name in protocols() else None
 
 
-def _cell(one: Confused) -> dict[str, str]:
+def _cell(one: ConfusionCell) -> dict[str, str]:
     share = {"share": one.share.estimate, "low": one.share.low, "high": one.share.high}
     ends = {name: "" if value != value else str(value) for name, value in share.items()}
     return {"true": one.truth, "predicted": one.predicted, "cases": str(one.cases), **ends}

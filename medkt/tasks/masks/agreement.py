@@ -7,7 +7,7 @@ import numpy as np
 
 from medkt.statistics import BlandAltman, BootstrapSettings, Froc, bland_altman, froc
 from medkt.tasks.masks.scores import Scores
-from medkt.tasks.table import Coded, Rows
+from medkt.tasks.table import CodedColumn, Rows
 
 VOLUMES = ("volume_reference_ml", "volume_prediction_ml")
 
@@ -57,6 +57,6 @@ def lesion_curves(scores: Scores) -> Iterator[LesionCurve]:
             yield LesionCurve(concept=concept, found=curve)
 
 
-def _scores(column: Coded, rows: Rows) -> list[float]:
+def _scores(column: CodedColumn, rows: Rows) -> list[float]:
     words = (column.words[code] for code in column.codes[rows].tolist())
     return [float(word) for text in words for word in text.split()]

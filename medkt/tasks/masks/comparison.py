@@ -40,7 +40,7 @@ class ComparedLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ComparedRuns:
+class MaskRunsComparison:
     """Two runs and what differs.
 
     Attributes:
@@ -55,7 +55,7 @@ class ComparedRuns:
 
 def compare_runs(
     first: Path, second: Path, *, by: Sequence[str] = (), settings: BootstrapSettings | None = None
-) -> ComparedRuns:
+) -> MaskRunsComparison:
     """Compare two result tables.
 
     Args:
@@ -86,7 +86,7 @@ def compare_runs(
                 )
                 for place, (concept, made) in enumerate(found)
             ]  # fmt: skip
-    return ComparedRuns(first=one, second=other, lines=tuple(lines))
+    return MaskRunsComparison(first=one, second=other, lines=tuple(lines))
 
 
 def require_same_cases(first: Path, second: Path) -> None:

@@ -10,9 +10,9 @@ from medkt.statistics import BootstrapSettings, Interval, share_interval
 from medkt.tasks.masks.presence import presence_auc
 from medkt.tasks.masks.provisos import provisos_of, rules_of
 from medkt.tasks.masks.scores import Scores
-from medkt.tasks.masks.summary import Summary, summarise_rows, tally
-from medkt.tasks.masks.unclaimed import Unclaimed, unclaimed_of
-from medkt.tasks.table import Coded, Rows
+from medkt.tasks.masks.summary import MetricSummary, summarise_rows, tally
+from medkt.tasks.masks.unclaimed import UnclaimedCases, unclaimed_of
+from medkt.tasks.table import CodedColumn, Rows
 
 PARTS = ("all", "positives", "negatives")
 
@@ -33,7 +33,7 @@ class Line:
     group: str
     value: str
     part: str
-    summary: Summary
+    summary: MetricSummary
     no_claim: int = 0
 
 
@@ -106,7 +106,7 @@ class Evaluation:
     metrics: tuple[str, ...]
     rules: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     provisos: tuple[str, ...] = ()
-    unclaimed: tuple[Unclaimed, ...] = ()
+    unclaimed: tuple[UnclaimedCases, ...] = ()
 
     def line(self, metric: str, *, concept: str, part: str = "all", group: str = "", value: str = "") -> Line | None:
         """The summary of one metric, None where there is none."""
@@ -160,7 +160,7 @@ def _lines(scores: Scores, rows: Rows, where: tuple[str, str, str], settings: Bo
     for metric in scores.numbers:
         if np.isnan(scores.numbers[metric][rows]).all():
             continue
-        known: dict[bytes, Summary] = {}  # where all are positive, both parts are the same cases
+        known: dict[bytes, MetricSummary] = {}  # where all are positive, both parts are the same cases
         for part, held in parts.items():
             if (held & ~failed).any():
                 if held.tobytes() not in known:
@@ -203,5 +203,5 @@ def _counts(scores: Scores, concept: str) -> ConceptCounts:
     )  # fmt: skip
 
 
-def _sorted(column: Coded) -> Sequence[str]:
+def _sorted(column: CodedColumn) -> Sequence[str]:
     return sorted(column.words)

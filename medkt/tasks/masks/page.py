@@ -7,13 +7,13 @@ from medkt.datasets.protocol import LABEL_TUNED, load_protocol, protocols
 from medkt.errors import SettingsError
 from medkt.runs.folder import RunFolder
 from medkt.statistics import BootstrapSettings
-from medkt.tasks.base import RunsCompared
+from medkt.tasks.base import RunComparison
 from medkt.tasks.masks.agreement import lesion_curves, volume_agreement
 from medkt.tasks.masks.evaluation import evaluate_scores
 from medkt.tasks.masks.pictures import cases_to_look_at
 from medkt.tasks.masks.plots import Curves
 from medkt.tasks.masks.presence import presence_curves
-from medkt.tasks.masks.published import Beside, beside_published, stamps
+from medkt.tasks.masks.published import PublishedComparison, beside_published, stamps
 from medkt.tasks.masks.scores import read_scores
 from medkt.tasks.masks.sections import Arm, RunReport
 from medkt.tasks.record_form import require_form
@@ -21,7 +21,7 @@ from medkt.tasks.record_form import require_form
 
 def page_of(
     runs: Mapping[str, Path],
-    compared: RunsCompared | None,
+    compared: RunComparison | None,
     *,
     by: Sequence[str],
     settings: BootstrapSettings,
@@ -52,7 +52,7 @@ def arm_of(name: str, path: Path, *, by: Sequence[str], settings: BootstrapSetti
     )  # fmt: skip
 
 
-def _published(arms: Sequence[Arm]) -> tuple[tuple[Beside, ...], tuple[str, ...]]:
+def _published(arms: Sequence[Arm]) -> tuple[tuple[PublishedComparison, ...], tuple[str, ...]]:
     """Ours beside the published values, where the runs follow a protocol that ships with medkt.
 
     Which published column is meant stands in each run's record; two runs that are both of the base, or both of KT, have

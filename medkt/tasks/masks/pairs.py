@@ -8,7 +8,7 @@ from typing import Any
 
 from medkt.datasets.case import Case
 from medkt.datasets.folder import PICTURES, VOLUMES, files_in, ids_from, require_folder
-from medkt.datasets.patients import WhoseFiles
+from medkt.datasets.patients import FileOwners
 from medkt.io.mask_choice import MaskChoice
 from medkt.io.masks import read_chosen
 from medkt.io.sha256 import sha256_of
@@ -73,7 +73,7 @@ def plan_of_masks(
     predictions: Path,
     concept: str,
     keep_ids: bool = False,
-    whose: WhoseFiles | None = None,
+    whose: FileOwners | None = None,
 ) -> CasePlan:
     """The cases of two folders of masks; a case is a name that both have.
 
@@ -93,7 +93,7 @@ def plan_of_masks(
     }
     pairs = pair_by_case(references=held["references"], predictions=held["predictions"])
     names = [pair.case_id for pair in pairs]
-    whose = whose or WhoseFiles()
+    whose = whose or FileOwners()
     ids, patients = ids_from(names), whose.of(names)
     cases = tuple(
         Case(

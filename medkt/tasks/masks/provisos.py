@@ -7,7 +7,7 @@ import numpy as np
 
 from medkt.tasks.base import EACH_CASE
 from medkt.tasks.masks.scores import Scores
-from medkt.tasks.table import Coded
+from medkt.tasks.table import CodedColumn
 
 MOST_RULES = 6
 _COPIES = {"image": "input", "reference mask": "reference", "predicted mask": "prediction"}
@@ -65,7 +65,7 @@ def _copies(scores: Scores) -> Iterator[str]:
             )
 
 
-def _repeats(scores: Scores, column: Coded) -> tuple[int, int]:
+def _repeats(scores: Scores, column: CodedColumn) -> tuple[int, int]:
     """Rows beyond the first of their digest within a concept, and how many of those have a patient of their own."""
     known = np.array([bool(word) for word in column.words])[column.codes]
     rows = np.stack([scores.concept.codes, column.codes, scores.patient.codes], axis=1)[known]

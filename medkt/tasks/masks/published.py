@@ -14,7 +14,7 @@ ARMS = {"base": "base", "kt": "KT"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Beside:
+class PublishedComparison:
     """One metric of one arm beside its published value.
 
     Attributes:
@@ -32,7 +32,7 @@ class Beside:
     published: PublishedValue | None
 
 
-def beside_published(protocol: Protocol, arms: Mapping[str, Evaluation]) -> tuple[Beside, ...]:
+def beside_published(protocol: Protocol, arms: Mapping[str, Evaluation]) -> tuple[PublishedComparison, ...]:
     """A row for each metric and arm; published data sets hold positives, so ours are over positives."""
     rows = []
     for metric in dict.fromkeys(name for evaluation in arms.values() for name in evaluation.metrics):
@@ -43,12 +43,14 @@ def beside_published(protocol: Protocol, arms: Mapping[str, Evaluation]) -> tupl
                     found = _published(protocol, metric, arm)
                     used = line.summary.counts.used
                     rows.append(
-                        Beside(metric=metric, arm=arm, ours=percent(line.summary.mean), cases=used, published=found)
+                        PublishedComparison(
+                            metric=metric, arm=arm, ours=percent(line.summary.mean), cases=used, published=found
+                        )
                     )
     return tuple(rows)
 
 
-def beside_row(row: Beside) -> tuple[str, ...]:
+def beside_row(row: PublishedComparison) -> tuple[str, ...]:
     """A row under `HEAD`."""
     ours = figure(row.ours.estimate, 2)
     if row.ours.low == row.ours.low:  # not NaN

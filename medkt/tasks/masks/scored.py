@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from medkt.about import demonstration_of_run
 from medkt.runs.folder import RunFolder
 from medkt.statistics import BootstrapSettings
-from medkt.tasks.base import EvaluatedRun, RunsCompared, Table, Task
+from medkt.tasks.base import EvaluatedRun, RunComparison, Task, TextTable
 from medkt.tasks.evaluation_record import evaluation_record
 from medkt.tasks.masks.comparison import compare_runs
 from medkt.tasks.masks.evaluation import Evaluation, evaluate_scores
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from medkt.tasks.masks.sections import RunReport
 
 
-class ScoresMasks(Task):
+class MaskScoringTask(Task):
     """What a result table of masks says, whoever made them."""
 
     does = "segments"
@@ -42,7 +42,7 @@ class ScoresMasks(Task):
         """As `Task.record`."""
         return evaluation_record(evaluation, settings)
 
-    def tables(self, evaluation: Evaluation) -> Mapping[str, Table]:
+    def tables(self, evaluation: Evaluation) -> Mapping[str, TextTable]:
         """The summaries, a line each."""
         return {"evaluation.csv": (CSV_HEAD, [csv_row(line) for line in evaluation.lines])}
 
@@ -52,7 +52,7 @@ class ScoresMasks(Task):
         if said := demonstration_of_run(run.record):
             yield said
 
-    def compare(self, first: RunFolder, second: RunFolder, settings: BootstrapSettings) -> RunsCompared:
+    def compare(self, first: RunFolder, second: RunFolder, settings: BootstrapSettings) -> RunComparison:
         """A patient's cases count as one pair."""
         found = compare_runs(*(run.require_table("results") for run in (first, second)), settings=settings)
         ahead = {
@@ -60,7 +60,7 @@ class ScoresMasks(Task):
             for name, scores in (("first", found.first), ("second", found.second))
         }
         rows = [compared_row(line) for line in found.lines]
-        return RunsCompared(
+        return RunComparison(
             lines=found.lines,
             head=COMPARED_HEAD,
             rows=rows,
@@ -72,7 +72,7 @@ class ScoresMasks(Task):
     def page(
         self,
         runs: Mapping[str, Path],
-        compared: RunsCompared | None,
+        compared: RunComparison | None,
         *,
         by: Sequence[str],
         settings: BootstrapSettings,

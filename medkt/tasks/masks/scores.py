@@ -11,7 +11,7 @@ from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from medkt.runs.columns import CASE
-from medkt.tasks.table import Coded, Rows, coded, groups_of, numbers, open_table
+from medkt.tasks.table import CodedColumn, Rows, coded, groups_of, numbers, open_table
 
 # the names under which `medkt.metrics` gives its numbers, up to their parameters and units
 _METRIC = re.compile(
@@ -65,22 +65,22 @@ class Scores:
     """
 
     rows: int
-    concept: Coded
-    status: Coded
-    failure: Coded
-    outcome: Coded
-    patient: Coded
+    concept: CodedColumn
+    status: CodedColumn
+    failure: CodedColumn
+    outcome: CodedColumn
+    patient: CodedColumn
     present: Float64[np.ndarray, " rows"]
     silent: Rows
-    unclaimed: Coded | None = None
+    unclaimed: CodedColumn | None = None
     score: Float64[np.ndarray, " rows"]
     probability: Float64[np.ndarray, " rows"]
     numbers: Mapping[str, Float64[np.ndarray, " rows"]]
-    groups: Mapping[str, Coded] = field(default_factory=dict)
-    why: Coded
-    lesions: tuple[Coded, Coded] | None = None
-    rules: Mapping[str, Coded] = field(default_factory=dict)
-    digests: Mapping[str, Coded] = field(default_factory=dict)
+    groups: Mapping[str, CodedColumn] = field(default_factory=dict)
+    why: CodedColumn
+    lesions: tuple[CodedColumn, CodedColumn] | None = None
+    rules: Mapping[str, CodedColumn] = field(default_factory=dict)
+    digests: Mapping[str, CodedColumn] = field(default_factory=dict)
     outside: Mapping[str, Float64[np.ndarray, " rows"]] = field(default_factory=dict)
 
     @property

@@ -13,7 +13,7 @@ from medkt.report.run.common import (
     published_section,
     settings_section,
 )
-from medkt.report.sections import Notes, Part, Picture, Plot, Section, Table, Text, Viewer, ViewerNote
+from medkt.report.sections import Notes, PagePart, Picture, Plot, Section, Table, Text, Viewer, ViewerNote
 from medkt.tasks.masks.comparison import ComparedLine
 from medkt.tasks.masks.evaluation import Evaluation
 from medkt.tasks.masks.forest import draw_forest
@@ -30,7 +30,7 @@ from medkt.tasks.masks.plots import (
 )
 from medkt.tasks.masks.provisos import rule_lines
 from medkt.tasks.masks.published import HEAD as PUBLISHED_HEAD
-from medkt.tasks.masks.published import Beside, beside_row
+from medkt.tasks.masks.published import PublishedComparison, beside_row
 from medkt.tasks.masks.unclaimed import headlines
 from medkt.tasks.masks.words import DECISION_HEAD, SUMMARY_HEAD, decision_row, summary_row
 from medkt.tasks.masks.words_compared import COMPARED_HEAD, compared_row
@@ -87,7 +87,7 @@ class RunReport:
     title: str
     arms: tuple[Arm, ...]
     compared: tuple[ComparedLine, ...] = ()
-    beside: tuple[Beside, ...] = ()
+    beside: tuple[PublishedComparison, ...] = ()
     stamps: tuple[str, ...] = ()
     viewer: str = ""
     library: str = ""
@@ -109,7 +109,7 @@ def sections_of_run(report: RunReport) -> list[Section]:
     return [section for section in sections if section.parts]
 
 
-def _summary(arms: Sequence[Arm]) -> Iterator[Part]:
+def _summary(arms: Sequence[Arm]) -> Iterator[PagePart]:
     for arm in arms:
         yield from (Text(text=by_arm(arm.name, line), style="headline") for line in headlines(arm.evaluation.unclaimed))
     for arm in arms:
@@ -132,7 +132,7 @@ def _summary(arms: Sequence[Arm]) -> Iterator[Part]:
     yield Notes(lines=(SIDES, *reasons), quiet=True)
 
 
-def _curves(arms: Sequence[Arm]) -> Iterator[Part]:
+def _curves(arms: Sequence[Arm]) -> Iterator[PagePart]:
     yield from draw_curves({arm.name: arm.curves for arm in arms})
     for arm in arms:
         for what, head, rows in (
@@ -145,7 +145,7 @@ def _curves(arms: Sequence[Arm]) -> Iterator[Part]:
                 yield table
 
 
-def _cases(report: RunReport) -> Iterator[Part]:
+def _cases(report: RunReport) -> Iterator[PagePart]:
     shown = any(arm.cases for arm in report.arms)
     yield Text(text=WHAT_IS_SHOWN, style="quiet") if shown else Text(text="There are none to show.")
     if report.viewer:

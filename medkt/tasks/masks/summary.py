@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from medkt.statistics import BootstrapSettings, Interval, summary_of
 from medkt.tasks.masks.scores import Scores
-from medkt.tasks.table import Coded, Rows
+from medkt.tasks.table import CodedColumn, Rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
+class CaseCounts:
     """Of how many cases a number speaks; `cases` = used + no_number + missing + failed.
 
     Attributes:
@@ -41,7 +41,7 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
+class MetricSummary:
     """One metric of one table.
 
     Attributes:
@@ -53,32 +53,32 @@ class Summary:
     """
 
     metric: str
-    counts: Counts
+    counts: CaseCounts
     mean: Interval
     median: Interval
     sd: float
     quartiles: tuple[float, float]
 
 
-def summarise_rows(scores: Scores, rows: Rows, metric: str, settings: BootstrapSettings) -> Summary:
+def summarise_rows(scores: Scores, rows: Rows, metric: str, settings: BootstrapSettings) -> MetricSummary:
     """One metric over some of the rows."""
     column = scores.numbers[metric][rows]
     used = ~np.isnan(column)
     values, patients = column[used], scores.patient.codes[rows][used]
     found = summary_of(values, patients, settings)
-    return Summary(
+    return MetricSummary(
         metric=metric, counts=_count(scores, rows, column), mean=found.mean, median=found.median, sd=found.sd,
         quartiles=found.quartiles,
     )  # fmt: skip
 
 
-def _count(scores: Scores, rows: Rows, column: NDArray[np.float64]) -> Counts:
+def _count(scores: Scores, rows: Rows, column: NDArray[np.float64]) -> CaseCounts:
     """Of how many cases the metric speaks, and why not of the others."""
     empty, failed = np.isnan(column), scores.status.are("failed")[rows]
     without = rows.copy()
     without[rows] = empty & ~failed
     outcomes = {word: int(scores.outcome.are(word)[rows].sum()) for word in scores.outcome.words}
-    return Counts(
+    return CaseCounts(
         cases=len(column), used=int((~empty).sum()), patients=len(np.unique(scores.patient.codes[rows][~empty])),
         no_number=int(without.sum()), missing=0, failed=int((failed & empty).sum()),
         infinite=int(np.isinf(column).sum()), both_empty=outcomes.get("both empty", 0),
@@ -87,7 +87,7 @@ def _count(scores: Scores, rows: Rows, column: NDArray[np.float64]) -> Counts:
     )  # fmt: skip
 
 
-def tally(column: Coded, rows: Rows) -> dict[str, int]:
+def tally(column: CodedColumn, rows: Rows) -> dict[str, int]:
     """How often each word stands in the rows, by word in order."""
     numbers = np.bincount(column.codes[rows], minlength=len(column.words))
     return {word: int(number) for word, number in sorted(zip(column.words, numbers, strict=True)) if number}

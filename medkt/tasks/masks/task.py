@@ -6,18 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from medkt.about import __version__
-from medkt.datasets.patients import WhoseFiles
+from medkt.datasets.patients import FileOwners
 from medkt.records import as_plain
 from medkt.runs.folder import RunFolder
 from medkt.tasks.base import ids_word, patients_word
 from medkt.tasks.cases import CasePlan
 from medkt.tasks.masks.columns import SCORED
 from medkt.tasks.masks.pairs import MaskRunnerFactory, plan_of_masks
-from medkt.tasks.masks.scored import ScoresMasks
+from medkt.tasks.masks.scored import MaskScoringTask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MasksAsked:
+class MasksJob:
     """Two folders of masks to compare.
 
     Attributes:
@@ -29,28 +29,28 @@ class MasksAsked:
     predictions: Path
     concept: str = "mask"
     keep_ids: bool = False
-    whose: WhoseFiles | None = None
+    whose: FileOwners | None = None
     look: MaskRunnerFactory = field(default_factory=MaskRunnerFactory)
 
 
-class MasksTask(ScoresMasks):
+class MasksTask(MaskScoringTask):
     """Masks that are there already, against references; a `Task`."""
 
     name = "masks"
     columns = SCORED
 
-    def plan(self, asked: MasksAsked) -> CasePlan:
+    def plan(self, asked: MasksJob) -> CasePlan:
         """As `Task.plan`."""
         return plan_of_masks(
             references=asked.references, predictions=asked.predictions, concept=asked.concept, keep_ids=asked.keep_ids,
             whose=asked.whose,
         )  # fmt: skip
 
-    def runner(self, asked: MasksAsked, run: RunFolder) -> MaskRunnerFactory:
+    def runner(self, asked: MasksJob, run: RunFolder) -> MaskRunnerFactory:
         """As `Task.runner`."""
         return asked.look
 
-    def identity(self, asked: MasksAsked, plan: CasePlan, work: Mapping[str, Any]) -> dict[str, Any]:
+    def identity(self, asked: MasksJob, plan: CasePlan, work: Mapping[str, Any]) -> dict[str, Any]:
         """As `Task.identity`."""
         return {
             "medkt": __version__,

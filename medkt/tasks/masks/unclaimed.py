@@ -17,7 +17,7 @@ EARLIER = "unlike-site-or-between-rates"  # a calibration of an earlier version,
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unclaimed:
+class UnclaimedCases:
     """The cases of one concept of which nothing was claimed.
 
     Attributes:
@@ -49,17 +49,17 @@ class Unclaimed:
         return f"{said}, counted as not seen{shown}; reasons: {reasons}"
 
 
-def unclaimed_of(scores: Scores, *, level: float) -> "tuple[Unclaimed, ...]":
+def unclaimed_of(scores: Scores, *, level: float) -> "tuple[UnclaimedCases, ...]":
     """A line a concept; none for tables that do not know the state: masks scored from folders, runs of earlier versions."""
     if scores.unclaimed is None:
         return ()
     return tuple(_of_concept(scores, concept, level) for concept in sorted(scores.concept.words))
 
 
-def _of_concept(scores: Scores, concept: str, level: float) -> Unclaimed:
+def _of_concept(scores: Scores, concept: str, level: float) -> UnclaimedCases:
     done = scores.concept.are(concept) & scores.status.are("done")
     held = done & scores.silent
-    return Unclaimed(
+    return UnclaimedCases(
         concept=concept, done=int(done.sum()), held=int(held.sum()),
         share=share_interval(scores.silent[done], scores.patient.codes[done], level=level),
         with_finding=int((held & scores.positives).sum()), why=_tally(scores, held),
@@ -78,6 +78,6 @@ def _tally(scores: Scores, held: Rows) -> dict[str, int]:
     return dict(sorted(found.items(), key=lambda one: (-one[1], one[0])))
 
 
-def headlines(found: "Sequence[Unclaimed]") -> Iterator[str]:
+def headlines(found: "Sequence[UnclaimedCases]") -> Iterator[str]:
     """For a terminal or a page: "cyst: no claim in 3 of 20 cases ..."."""
     return (f"{one.concept}: {one.words}" for one in found if one.done)

@@ -8,7 +8,7 @@ from medkt.concepts import Concept, load_concept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AskedFindings:
+class RunFindings:
     """The findings that a run looks for.
 
     Attributes:

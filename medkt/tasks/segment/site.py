@@ -9,7 +9,7 @@ from medkt.domains import domains
 from medkt.errors import SettingsError, UnsupportedError
 from medkt.io.sha256 import sha256_of_json
 from medkt.pipeline import Pipeline, View
-from medkt.transfer.packages import Taught
+from medkt.transfer.packages import AdaptedEncoder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -63,7 +63,7 @@ class SiteRules:
 
 def _keys(pipeline: Pipeline, concept: Concept, view: View) -> tuple[ScoringKey, ...]:
     """One for each modality; of the encoder that was taught the concept, where one was."""
-    taught = pipeline.taught or Taught.of(pipeline.encoder)
+    taught = pipeline.taught or AdaptedEncoder.of(pipeline.encoder)
     with taught.encoder(taught.route(concept.id)) as encoder:
         return tuple(
             scoring_key(

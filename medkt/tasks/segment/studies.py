@@ -17,10 +17,10 @@ from medkt.metrics import CaseResult
 from medkt.models.module import device_of
 from medkt.pipeline import FindingResult, Pipeline, Study, StudyResult, View
 from medkt.pipeline.words import require_words
-from medkt.report.write import Decided, Formats, write_result
+from medkt.report.write import Formats, SiteDecisions, write_result
 from medkt.runs.folder import RunFolder
 from medkt.runs.work import Row, Value
-from medkt.saliency import KeptTexts, texts_kept
+from medkt.saliency import TextFeatureCache, texts_kept
 from medkt.segmentation.slicewise import SegmentationSettings
 from medkt.shapes import Voxels
 from medkt.spatial import Image, Mask
@@ -28,7 +28,7 @@ from medkt.tasks.cases import CaseWork
 from medkt.tasks.masks.scoring import Scoring, columns_of, facts_of_mask
 from medkt.tasks.segment.site import SiteRules
 
-Segmented = tuple[StudyResult, Decided | None]  # with what the site's calibrations decided, where they do
+CaseSegmentation = tuple[StudyResult, SiteDecisions | None]  # with what the site's calibrations decided, where they do
 Foretell = Callable[[Study, Pipeline], tuple[float, float] | None]
 
 # what of a finding's record goes into the table under its own name
@@ -113,11 +113,11 @@ class StudyRunner:
     asked: StudyRunnerFactory
     pipeline: Pipeline
     rules: SiteRules | None = None
-    texts: KeptTexts = field(default_factory=KeptTexts)
+    texts: TextFeatureCache = field(default_factory=TextFeatureCache)
     told: list[Callable[[float, float], None]] = field(default_factory=list)
 
     def foresee(self, tell: Callable[[float, float], None]) -> None:
-        """As `medkt.runs.engine.Foreseeing`."""
+        """As `medkt.runs.engine.ForecastingRunner`."""
         if self.asked.foretell is not None:
             self.told.append(tell)
 
@@ -145,7 +145,7 @@ class StudyRunner:
         self.asked.formats.require_some(image)
         return image, reference_mask(work.case, image=image) if work.case.has_mask else None
 
-    def compute(self, work: CaseWork, study: tuple[Image, Mask | None]) -> Segmented:
+    def compute(self, work: CaseWork, study: tuple[Image, Mask | None]) -> CaseSegmentation:
         image, reference = study
         with texts_kept(self.texts):
             result, decided = self._segmented(work, image)
@@ -158,7 +158,7 @@ class StudyRunner:
         case = self.asked.scoring.score(reference=reference, prediction=result.mask(finding), sure=sure)
         return replace(finding, case=case, reference=reference)
 
-    def _segmented(self, work: CaseWork, image: Image) -> Segmented:
+    def _segmented(self, work: CaseWork, image: Image) -> CaseSegmentation:
         asked, rules = self.asked, self.rules
         view = replace(asked.view, modality=work.case.modality or asked.view.modality)
         concepts = concepts_of(work, asked.concepts)
@@ -173,9 +173,9 @@ class StudyRunner:
         done = segment_calibrated(
             self.pipeline, image, concepts, view=view, site=rules.site, find=find, before=self._foretell
         )
-        return done.result, Decided(site=rules.site, decisions=done.decisions, calibrations=used)
+        return done.result, SiteDecisions(site=rules.site, decisions=done.decisions, calibrations=used)
 
-    def write(self, work: CaseWork, segmented: Segmented) -> Sequence[Row]:
+    def write(self, work: CaseWork, segmented: CaseSegmentation) -> Sequence[Row]:
         result, decided = segmented
         part = part_beside(self.asked.run.cases)
         written = write_result(result, part, formats=self.asked.formats, name=work.key, decided=decided)

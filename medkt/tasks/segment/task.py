@@ -12,16 +12,16 @@ from medkt.tasks.base import CaseSource, ids_word, patients_word
 from medkt.tasks.cases import CasePlan, concept_digest
 from medkt.tasks.manifest import plan_of
 from medkt.tasks.masks.columns import SCORED
-from medkt.tasks.masks.scored import ScoresMasks
+from medkt.tasks.masks.scored import MaskScoringTask
 from medkt.tasks.segment.columns import FOUND
-from medkt.tasks.segment.findings import AskedFindings
+from medkt.tasks.segment.findings import RunFindings
 
 if TYPE_CHECKING:
     from medkt.tasks.segment.studies import StudyRunnerFactory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FindingsAsked:
+class SegmentJob:
     """A run that looks for findings.
 
     Attributes:
@@ -34,20 +34,20 @@ class FindingsAsked:
     """
 
     source: CaseSource
-    findings: AskedFindings
+    findings: RunFindings
     look: "StudyRunnerFactory"
     worded: Callable[[CasePlan], CasePlan] = lambda plan: plan
     noted: Mapping[str, Any] = field(default_factory=dict)
     scored: bool = False
 
 
-class SegmentTask(ScoresMasks):
+class SegmentTask(MaskScoringTask):
     """A mask of each finding in each study, scored where there is a reference; a `Task`."""
 
     name = "segment"
     columns = (*SCORED, *FOUND)
 
-    def plan(self, asked: FindingsAsked) -> CasePlan:
+    def plan(self, asked: SegmentJob) -> CasePlan:
         """As `Task.plan`; with it `asked.findings` holds every concept that any case asks for."""
         source, findings = asked.source, asked.findings
         if source.protocol is not None:
@@ -71,11 +71,11 @@ class SegmentTask(ScoresMasks):
             )
         return plan
 
-    def runner(self, asked: FindingsAsked, run: RunFolder) -> "StudyRunnerFactory":
+    def runner(self, asked: SegmentJob, run: RunFolder) -> "StudyRunnerFactory":
         """As `Task.runner`."""
         return replace(asked.look, run=run, concepts=dict(asked.findings.concepts))
 
-    def identity(self, asked: FindingsAsked, plan: CasePlan, work: Mapping[str, Any]) -> dict[str, Any]:
+    def identity(self, asked: SegmentJob, plan: CasePlan, work: Mapping[str, Any]) -> dict[str, Any]:
         """As `Task.identity`."""
         look, packages = asked.look, asked.findings.packages
         learnt = {"packages": [packages[path] for path in look.packages], "together": look.together}

@@ -194,9 +194,9 @@ def prompts(path: Path) -> object:
 
 
 def patients(path: Path) -> object:
-    from medkt.datasets.patients import WhoseFiles
+    from medkt.datasets.patients import FileOwners
 
-    return WhoseFiles(table=path).of([f"m{n}" for n in range(6)])
+    return FileOwners(table=path).of([f"m{n}" for n in range(6)])
 
 
 def clip_config(path: Path) -> object:

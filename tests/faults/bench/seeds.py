@@ -488,13 +488,13 @@ def cached_images(folder: Path) -> list[Path]:
     import torch
 
     from medkt.inversion.cache import _path_of, _write
-    from medkt.inversion.invert import Inverted
+    from medkt.inversion.invert import InvertedImages
     from medkt.inversion.settings import InversionSettings
 
     text, images = INVERTED
     generator = torch.Generator().manual_seed(0)
     pixels = torch.rand((1, images, 3, 8, 8), generator=generator)
-    made = Inverted(
+    made = InvertedImages(
         texts=(text,), pixels=pixels, similarity=torch.rand((1, images), generator=generator),
         curves=torch.rand((1, 4), generator=generator), seconds=1.5, settings=InversionSettings(), seed=0,
     )  # fmt: skip
