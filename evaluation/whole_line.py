@@ -25,7 +25,7 @@ from medkt.metrics import CaseResult, evaluate_case
 from medkt.phantom.finding import DOMAINS, findings_of
 from medkt.phantom.study import reference_path, write_study
 from medkt.pipeline import Pipeline, StudyResult, View, score_finding
-from medkt.report.write import Formats, write_result
+from medkt.report.study_folder import Formats, write_result
 from medkt.segmentation.prompts import Prompts
 from medkt.segmentation.slicewise import SegmentationSettings
 from medkt.spatial import Mask

@@ -46,7 +46,7 @@ _WHERE = {
     "ReportRequest": "medkt.requests.report",
     "calibrate": "medkt.requests.calibrate",
     "CalibrateRequest": "medkt.requests.calibrate",
-    "Listener": "medkt.requests.listening",
+    "Listener": "medkt.requests.listener",
     "Geometry": "medkt.spatial",
     "Image": "medkt.spatial",
     "SaliencyMap": "medkt.spatial",
@@ -90,7 +90,7 @@ if TYPE_CHECKING:
     from medkt.requests.invert import invert_concepts as invert_concepts
     from medkt.requests.learn import LearnRequest as LearnRequest
     from medkt.requests.learn import learn_concept as learn_concept
-    from medkt.requests.listening import Listener as Listener
+    from medkt.requests.listener import Listener as Listener
     from medkt.requests.report import ReportRequest as ReportRequest
     from medkt.requests.report import write_report as write_report
     from medkt.requests.segment import SegmentRequest as SegmentRequest

@@ -145,7 +145,7 @@ def test_learn_with_an_added_encoder(
 ) -> None:
     monkeypatch.setenv("MEDKT_CACHE", str(tmp_path / "inversions"))
     few = PictureCounts(finding=2, others=2, normal=2, known=1)
-    for place in ("medkt.audit.exam", "medkt.asking.choose", "medkt.asking.calibration"):
+    for place in ("medkt.audit.exam", "medkt.asking.choice", "medkt.asking.calibration"):
         monkeypatch.setattr(f"{place}.COUNTS", few)
     package = tmp_path / "phyllodes.medkt"
     learn = [

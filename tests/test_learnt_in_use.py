@@ -22,7 +22,7 @@ from medkt.domains import domain
 from medkt.errors import InputError, NumericalError, SettingsError, UnknownNameError, WeightsError
 from medkt.models.weights import weights_digest
 from medkt.pipeline import Pipeline, View, classify, concept_in
-from medkt.report.write import record_of_result
+from medkt.report.study_folder import record_of_result
 from medkt.saliency.explain import prepare_plane
 from medkt.saliency.targets import ConceptTexts
 from medkt.segmentation.slicewise import SegmentationSettings

@@ -29,7 +29,7 @@ from medkt.pipeline import (
     settled,
 )
 from medkt.pipeline.result import too_small
-from medkt.report.write import record_of_result
+from medkt.report.study_folder import record_of_result
 from medkt.segmentation.slicewise import SegmentationSettings
 from medkt.spatial.image import Display
 

@@ -24,7 +24,7 @@ from medkt.io import read_image, read_mask
 from medkt.io.write_nifti import write_nifti_mask, write_saliency_nifti
 from medkt.phantom.study import write_study
 from medkt.pipeline import Pipeline, StudyResult, View, score_finding
-from medkt.report.write import record_of_result
+from medkt.report.study_folder import record_of_result
 from medkt.saliency.m2ib import M2IBSettings, content_seed
 from medkt.saliency.methods import SaliencySettings
 from medkt.segmentation.sam import SamSegmenter

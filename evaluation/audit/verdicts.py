@@ -33,7 +33,7 @@ sys.path.insert(0, str(HERE.parent / "kt_phantom"))
 from tasks import TEST_SEED, Task, development_tasks, draw, held_out_tasks, pixels_of, tests_of, unit_texts  # noqa: E402
 
 from medkt.asking import Directions, leads  # noqa: E402
-from medkt.asking.drawn import SIDE  # noqa: E402
+from medkt.asking.pictures import SIDE  # noqa: E402
 from medkt.audit.audit import Sitting  # noqa: E402
 from medkt.audit.exam import FINDING, NORMAL, OTHERS, Marks  # noqa: E402
 from medkt.audit.verdict import Verdict, decide, net_share, renamed  # noqa: E402

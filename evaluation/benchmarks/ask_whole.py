@@ -18,7 +18,7 @@ from learn_full_size import generated_encoder
 
 from medkt.concepts import load_concept
 from medkt.domains import domain
-from medkt.learning.ask import ask_well
+from medkt.learning.text_learning import ask_well
 from medkt.models.encoder import DualEncoder
 from medkt.models.small import load_small
 

@@ -47,7 +47,7 @@ from medkt.models.sam_parts import sam_model_registry
 from medkt.phantom.study import write_study
 from medkt.pipeline import ModelFacts, Pipeline, Study
 from medkt.report.formats import Formats
-from medkt.report.write import write_result
+from medkt.report.study_folder import write_result
 from medkt.requests import work
 from medkt.runs.engine import CaseFinished, Event, WorkerReady
 from medkt.runs.local import LocalEngine
@@ -142,8 +142,8 @@ import json, sys, time
 from functools import partial
 from medkt.cli.main import main
 from medkt.estimates.machine import measured_rates
-from medkt.requests import planned
-planned.timer_of = lambda device, threads: partial(measured_rates, threads=threads, clock=time.process_time)
+from medkt.requests import plans
+plans.timer_of = lambda device, threads: partial(measured_rates, threads=threads, clock=time.process_time)
 main(json.loads(sys.argv[1]))
 """
 

@@ -27,7 +27,7 @@ from medkt.concepts import load_concept
 from medkt.config import resolve
 from medkt.phantom.study import write_study
 from medkt.pipeline import Pipeline, View
-from medkt.report.write import Formats, write_result
+from medkt.report.study_folder import Formats, write_result
 from medkt.segmentation.slicewise import SegmentationSettings
 
 CASES = 50

@@ -19,9 +19,9 @@ from torch.nn import functional
 
 from medkt.config import resolve_learning
 from medkt.models.encoder import DualEncoder
-from medkt.transfer.choose import Candidate
-from medkt.transfer.learn import TransferResult, learn_from
+from medkt.transfer.choice import Candidate
 from medkt.transfer.learn_settings import LearnSettings
+from medkt.transfer.learning import TransferResult, learn_from
 from medkt.transfer.material import gather
 from medkt.transfer.rehearsal import features_of, look
 from medkt.transfer.trainable import frozen_layer

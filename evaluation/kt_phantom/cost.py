@@ -31,9 +31,9 @@ from medkt.models.encoder import DualEncoder
 from medkt.models.small import load_small
 from medkt.saliency.explain import prepare_plane
 from medkt.transfer.finetune import Captions, finetune
-from medkt.transfer.given import NOTHING_GIVEN, StudyPlanes
-from medkt.transfer.learn import learn_concept
+from medkt.transfer.learning import learn_concept
 from medkt.transfer.rehearsal import Rehearsal, image_vectors
+from medkt.transfer.study_planes import NOTHING_GIVEN, StudyPlanes
 
 PICTURES, IMAGES, STEPS = 8, 2, 2
 """Of the large model: pictures that are looked at, images that are made, steps of each kind."""

@@ -16,7 +16,7 @@ import numpy as np
 import yaml
 from tasks import Task, development_tasks, new_tasks
 
-from medkt.asking.drawn import SIDE
+from medkt.asking.pictures import SIDE
 from medkt.examine.looks import draw_look, is_seen
 from medkt.phantom.drawers import DRAWERS
 from medkt.phantom.finding import DOMAINS, Attributes, DomainName, findings_of

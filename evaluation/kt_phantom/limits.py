@@ -22,8 +22,8 @@ from medkt.config import resolve_learning
 from medkt.models.encoder import DualEncoder
 from medkt.models.small import load_small
 from medkt.statistics import auc_of
-from medkt.transfer.learn import learn_concept
 from medkt.transfer.learn_settings import LearnSettings
+from medkt.transfer.learning import learn_concept
 from medkt.transfer.rehearsal import image_vectors
 
 COST = 0.02  # share of known images that the best cut gives the new name

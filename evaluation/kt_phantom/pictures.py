@@ -17,7 +17,7 @@ from tasks import TEST_SEED, Task, draw, pixels_of
 from torch import Tensor
 
 from medkt.asking import Directions, calibration, leads, settled
-from medkt.asking.drawn import SIDE, draw_calibration
+from medkt.asking.pictures import SIDE, draw_calibration
 from medkt.audit.exam import FINDING, NORMAL, OTHERS, Marks
 from medkt.audit.meaning import Meaning, meaning_of
 from medkt.inversion.cache import cache_folder

@@ -26,8 +26,8 @@ from medkt.audit.controls import Setting, noise_images, zero_loss
 from medkt.config import resolve_learning
 from medkt.models.encoder import DualEncoder
 from medkt.models.small import load_small
-from medkt.transfer.learn import TransferResult, learn_from
 from medkt.transfer.learn_settings import LearnSettings
+from medkt.transfer.learning import TransferResult, learn_from
 from medkt.transfer.material import gather
 from medkt.transfer.vocabulary import vocabulary_of
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from medkt.models.encoder import DualEncoder
-from medkt.transfer.learn import TransferResult
+from medkt.transfer.learning import TransferResult
 
 
 class Rows:

@@ -3,7 +3,7 @@
     python evaluation/kt_phantom/segmented.py --findings held --teach base,local --seeds 1
 
 One JSON line a (finding, condition, seed, way of asking) goes to `segmented.jsonl`; a second run goes on where the first ended. The way,
-its directions and the lead from which the finding is seen are settled of the encoder that is asked (`medkt.asking.settle`), as `medkt
+its directions and the lead from which the finding is seen are settled of the encoder that is asked (`medkt.asking.record`), as `medkt
 learn` writes them into a package; "the package's" way is the one that its rule picks. "name, no lead": by the bare name alone and
 the threshold of presence, as segmentation was measured before. Six phantoms of 256 x 256 pixels each; not seen counts DSC 0.
 """
@@ -24,7 +24,7 @@ from teach import PACKAGED, Bench, conditions, digest_of
 
 from medkt.asking import way_called
 from medkt.asking.calibration import LeadCalibration
-from medkt.asking.settle import settle
+from medkt.asking.record import settle
 from medkt.concepts import Base, Package
 from medkt.concepts.package import PackagedConcept
 from medkt.metrics import evaluate_case

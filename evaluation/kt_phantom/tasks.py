@@ -10,7 +10,7 @@ import yaml
 from torch import Tensor
 from torch.nn import functional
 
-from medkt.asking.drawn import SIDE
+from medkt.asking.pictures import SIDE
 from medkt.concepts import Caption, Concept, load_concept
 from medkt.domains import Domain, domain
 from medkt.models.encoder import DualEncoder

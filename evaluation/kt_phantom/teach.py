@@ -15,7 +15,7 @@ from tasks import Task, real_images
 from torch import Tensor
 
 from medkt.asking import AskingWords, Directions, Way
-from medkt.asking.choose import choose_way
+from medkt.asking.choice import choose_way
 from medkt.audit.controls import CONTROLS, Setting
 from medkt.config import resolve_learning
 from medkt.models.encoder import DualEncoder
@@ -23,16 +23,16 @@ from medkt.phantom.finding import DOMAINS
 from medkt.phantom.reading import read
 from medkt.transfer.copies import copy_encoder, mark_adapted
 from medkt.transfer.gathering import gather_as
-from medkt.transfer.given import NOTHING_GIVEN, StudyPlanes
-from medkt.transfer.learn import TransferResult, learn_from
 from medkt.transfer.learn_settings import LearnSettings
+from medkt.transfer.learning import TransferResult, learn_from
+from medkt.transfer.study_planes import NOTHING_GIVEN, StudyPlanes
 from medkt.transfer.vocabulary import Vocabulary, vocabulary_of
 
 LABELLED = "labelled-"
 CONTROLLED = ("texture blobs", "altered words", "noise images", "other words")
 """Of `medkt.audit.controls`, in the order of their worth: shuffled words are none for a text tower that hardly sees order."""
 PACKAGED = "the package's"
-"""The way that a package asks by: whichever its rule picks of the encoder (`medkt.asking.choose`)."""
+"""The way that a package asks by: whichever its rule picks of the encoder (`medkt.asking.choice`)."""
 EARLIER = "the package's, before"
 """By which a package asked until a normal study had a lead of its own: "virtual with bank", unless another way did clearly better."""
 CHOSEN = 2

@@ -19,13 +19,13 @@ from medkt.config import resolve_learning
 from medkt.errors import InputError
 from medkt.models.encoder import DualEncoder
 from medkt.models.framing import frame_plane, normalise
-from medkt.transfer.choose import Candidate
+from medkt.transfer.choice import Candidate
 from medkt.transfer.gathering import gather_as
-from medkt.transfer.given import StudyPlanes
-from medkt.transfer.learn import TransferResult, learn_from
 from medkt.transfer.learn_settings import How, LearnSettings
+from medkt.transfer.learning import TransferResult, learn_from
 from medkt.transfer.pool import pick
 from medkt.transfer.rehearsal import image_vectors
+from medkt.transfer.study_planes import StudyPlanes
 from medkt.transfer.vocabulary import vocabulary_of
 
 LABELLED = (1, 3, 10, 30)

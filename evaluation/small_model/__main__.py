@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from medkt.guard import default as shipped_guard
-from medkt.guard.known import write_known
+from medkt.guard.known_images import write_known
 from medkt.models.small import load_small, load_small_segmenter
 from medkt.models.small.dual_encoder import WEIGHTS
 from medkt.presence import normals as shipped_normals

@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter
 
 from medkt.domains import domains
 from medkt.guard.fit import ROOM, Sample, fit_known
-from medkt.guard.known import KnownImages
+from medkt.guard.known_images import KnownImages
 from medkt.guard.looks import layer_for, looks_of
 from medkt.models.encoder import DualEncoder
 from medkt.phantom import ct, mri

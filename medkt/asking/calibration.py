@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
 from medkt.asking.bias import ENOUGH_NORMALS, NORMALS_CALLED_SEEN, OF_ALL, OF_UNLABELLED, settled
-from medkt.asking.drawn import NORMAL, PictureCounts, Pictures, draw_calibration
+from medkt.asking.pictures import NORMAL, PictureCounts, Pictures, draw_calibration
 from medkt.asking.studies import ShownStudies, digest_of_studies
 from medkt.asking.vectors import leads_of, vectors_of_planes
 from medkt.concepts import Concept

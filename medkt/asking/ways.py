@@ -33,7 +33,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from medkt.asking.directions import mean_direction, unit
-from medkt.asking.spoken import AskingWords
+from medkt.asking.words import AskingWords
 from medkt.errors import InputError, UnknownNameError
 from medkt.models.encoder import DualEncoder
 from medkt.saliency.directions import Directions

@@ -25,7 +25,7 @@ from medkt.phantom.finding import find
 from medkt.phantom.reading import Reading, read
 from medkt.progress import Progress
 from medkt.statistics import Interval, student_interval, wilson
-from medkt.transfer.learn import TransferResult
+from medkt.transfer.learning import TransferResult
 from medkt.transfer.rehearsal import vectors_of
 from medkt.transfer.trainable import frozen_layer
 

@@ -18,8 +18,8 @@ from medkt.phantom.blob import with_blob
 from medkt.phantom.reading import read, retold
 from medkt.transfer.copies import copy_encoder, mark_adapted
 from medkt.transfer.gathering import gather_as
-from medkt.transfer.learn import TransferResult, learn_from
 from medkt.transfer.learn_settings import LearnSettings
+from medkt.transfer.learning import TransferResult, learn_from
 from medkt.transfer.material import Material, drawn_starts
 from medkt.transfer.vocabulary import Vocabulary, named
 

@@ -15,7 +15,7 @@ from jaxtyping import Float, Float64
 from numpy.typing import NDArray
 from torch import Tensor
 
-from medkt.asking.drawn import FINDING, NORMAL, OTHERS, PictureCounts, draw_pictures
+from medkt.asking.pictures import FINDING, NORMAL, OTHERS, PictureCounts, draw_pictures
 from medkt.models.encoder import DualEncoder
 from medkt.phantom.reading import Reading
 from medkt.saliency.directions import Directions, leads

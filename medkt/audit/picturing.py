@@ -15,7 +15,7 @@ from torch import Tensor
 from medkt.audit.verdict import AGREEMENT_FLOOR, SIMILARITY_FLOOR, below_floor
 from medkt.models.encoder import DualEncoder
 from medkt.models.framing import normalise
-from medkt.transfer.learn import TransferResult
+from medkt.transfer.learning import TransferResult
 from medkt.transfer.rehearsal import look, text_vectors, vectors_of
 
 

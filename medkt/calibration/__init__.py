@@ -1,11 +1,11 @@
 """Presence scores turned into decisions with stated error rates, for one site; and what is unlike all that it knows. Scores are made in `medkt.pipeline`."""
 
-from medkt.calibration.apply import CalibratedResult, SiteCalibrations, keys_of, segment, segment_calibrated
 from medkt.calibration.assessment import Assessment, assess
 from medkt.calibration.calibration import Calibration, CalibrationSettings, Decision, calibrate
 from medkt.calibration.cases import ScoredCases, domain_of_cases, score_cases
 from medkt.calibration.novelty import Novelty, fit_novelty
 from medkt.calibration.scoring import Scorer, ScoringKey, StudyScore, scoring_key
+from medkt.calibration.site import CalibratedResult, SiteCalibrations, keys_of, segment, segment_calibrated
 from medkt.calibration.store import (
     SITE,
     calibration_path,

@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     request = filled(BatchRequest, arguments)
     if arguments.dry_run:
-        from medkt.requests.planned import plan_batch
+        from medkt.requests.plans import plan_batch
 
         say_planned(plan_batch(request, listener=Terminal(arguments)), as_json=arguments.json)
         return 0

@@ -275,7 +275,7 @@ def _sign(arguments: argparse.Namespace) -> int:
 
 
 def _compose(arguments: argparse.Namespace) -> int:
-    from medkt.concepts.compose import compose
+    from medkt.concepts.composition import compose
 
     package = compose(arguments.files, arguments.output)
     if arguments.json:

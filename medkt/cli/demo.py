@@ -18,7 +18,7 @@ def run(arguments: argparse.Namespace) -> int:
     from medkt.cli.main import main
     from medkt.errors import OutputError
     from medkt.phantom.study import reference_path, write_study
-    from medkt.report.write import prepare_folder
+    from medkt.report.study_folder import prepare_folder
 
     output: Path = arguments.output
     prepare_folder(output)

@@ -9,7 +9,7 @@ from medkt.cli.published import guard_plan, guard_words, settings_section, setti
 
 if TYPE_CHECKING:
     from medkt.estimates.words import PlanSection
-    from medkt.requests.planned import PlannedBatch, PlannedStudies
+    from medkt.requests.plans import PlannedBatch, PlannedStudies
 
 HELP = "only say what would be done, how long it would take and how much memory; what would be refused is refused"
 

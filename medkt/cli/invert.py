@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
         record = {**found.record, "folder": str(found.folder), "notes": list(found.notes)}
         print(json.dumps(record, allow_nan=False))
         return 0
-    from medkt.inversion.write import RECORD
+    from medkt.inversion.files import RECORD
 
     made = found.inversion
     for text, similarity in zip(made.texts, made.similarity.mean(dim=1).tolist(), strict=True):

@@ -26,7 +26,7 @@ from medkt.requests.learn_text import asking_of
 
 if TYPE_CHECKING:
     from medkt.learning import LearningOutcome
-    from medkt.learning.ask import AskingOutcome
+    from medkt.learning.text_learning import AskingOutcome
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -80,7 +80,7 @@ def _dry_run(wanted: SettledLearning, *, as_json: bool) -> int:
 def _dry_run_of_text(wanted: SettledLearning, *, as_json: bool) -> int:
     """What would be asked, and of how many pictures; nothing is loaded."""
     from medkt.asking.calibration import COUNTS
-    from medkt.asking.choose import COUNTS as CHOOSING
+    from medkt.asking.choice import COUNTS as CHOOSING
     from medkt.audit.exam import COUNTS as EXAM
     from medkt.audit.probe import read_probe
     from medkt.estimates.words import PlanSection
@@ -159,7 +159,7 @@ def _say_asked(made: "AskingOutcome", found: LearnResult, *, as_json: bool) -> N
         }  # fmt: skip
         print(json.dumps(told, allow_nan=False))
         return
-    from medkt.learning.ask_card import set_on_said
+    from medkt.learning.text_card import set_on_said
 
     print(made.verdict.line)
     for line in made.meaning:

@@ -234,7 +234,7 @@ def _import(args: argparse.Namespace) -> int:
 
 def _recognised(path: Path) -> "medkt.models.records.ModelRecord":
     from medkt.errors import InputError, WeightsError
-    from medkt.models.recognise import recognise
+    from medkt.models.recognition import recognise
 
     if not path.exists():
         raise InputError(f"{path} does not exist")

@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _plan(request: SegmentRequest, *, as_json: bool) -> int:
     """Say what would be done with each study; 4 where some would be refused and others not."""
-    from medkt.requests.planned import plan_segment
+    from medkt.requests.plans import plan_segment
 
     found = plan_segment(request)
     for error in found.failures.values():

@@ -15,7 +15,7 @@ from medkt.cli.console import drawing_on, shown
 from medkt.codes import told
 from medkt.errors import MedktError
 from medkt.progress import Progress
-from medkt.requests.listening import Listener
+from medkt.requests.listener import Listener
 
 if TYPE_CHECKING:
     from medkt.runs.folder import RunFolder

@@ -32,7 +32,7 @@ from medkt.concepts.asking_record import AskingRecord
 from medkt.concepts.captions import as_yaml, parse_concepts
 from medkt.concepts.concept import Concept
 from medkt.concepts.container import read_container, write_container
-from medkt.concepts.private import plain_text, require_no_traces, require_plain_card
+from medkt.concepts.privacy import plain_text, require_no_traces, require_plain_card
 from medkt.concepts.schema import LONGEST_ID
 from medkt.concepts.tensors import TensorHeader, read_header
 from medkt.errors import InputError, SettingsError, UnreadableError, WeightsError

@@ -11,9 +11,9 @@ from medkt.estimates.segment import LOADED_A_SECOND
 from medkt.estimates.words import PlanSection, Seconds, duration, rounded, size, too_large
 from medkt.estimates.work import BETWEEN
 from medkt.inversion import InversionSettings, LocalSettings
+from medkt.transfer.image_batches import InversionBatch, wanted_images
 from medkt.transfer.learn_settings import LearnSettings
 from medkt.transfer.vocabulary import Vocabulary
-from medkt.transfer.wanted import InversionBatch, wanted_images
 
 WEIGHTS_TOO = 1.5
 """Of forward pass and gradient at the states, what it takes to have that of the weights too."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from medkt.lazy import names_of
 
 if TYPE_CHECKING:
-    from medkt.examine.ask import ExamineSettings, IllustratedExamination, examine
+    from medkt.examine.exam import ExamineSettings, IllustratedExamination, examine
     from medkt.examine.examination import Examination
     from medkt.examine.score import difference, margins, phrase_margins, share, won
     from medkt.examine.store import find_examination, read_examination
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from medkt.examine.two_lesions import KINDS, Landing, LesionKind, TwoLesionCase, draw_cases, landing
 
 _WHERE = {
-    "ask": ("IllustratedExamination", "ExamineSettings", "examine"),
+    "exam": ("IllustratedExamination", "ExamineSettings", "examine"),
     "examination": ("Examination",),
     "score": ("difference", "margins", "phrase_margins", "share", "won"),
     "store": ("find_examination", "read_examination"),

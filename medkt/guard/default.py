@@ -3,7 +3,7 @@
 from functools import cache
 from pathlib import Path
 
-from medkt.guard.known import KnownImages, read_known
+from medkt.guard.known_images import KnownImages, read_known
 from medkt.guard.modality import ModalityGuard
 from medkt.models.encoder import DualEncoder
 from medkt.models.family import family_of

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from medkt.errors import InputError
-from medkt.guard.known import Distances, ImageKind, KnownImages
+from medkt.guard.known_images import Distances, ImageKind, KnownImages
 from medkt.guard.looks import PlaneNumbers
 
 FOLDS = 5

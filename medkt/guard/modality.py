@@ -15,7 +15,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 from medkt.concepts import Concept
 from medkt.domains import Domain, domains
 from medkt.guard.by_words import LEAST, modality_directions, modality_shares
-from medkt.guard.known import Distances, ImageKind, KnownImages, Nearness, nearness
+from medkt.guard.known_images import Distances, ImageKind, KnownImages, Nearness, nearness
 from medkt.guard.looks import PlaneNumbers, looks_at, places_looked_at
 from medkt.guard.plain import Doubt, plain_doubts
 from medkt.guard.words import words_against

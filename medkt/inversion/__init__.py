@@ -5,9 +5,9 @@ from medkt.inversion.fit import Matcher
 from medkt.inversion.invert import InvertedImages, invert
 from medkt.inversion.local import local_invert
 from medkt.inversion.local_settings import LocalSettings
-from medkt.inversion.partial import HiddenStates, invert_hidden
 from medkt.inversion.settings import InversionSettings
-from medkt.inversion.warm import spectral_start
+from medkt.inversion.starts import spectral_start
+from medkt.inversion.top_layers import HiddenStates, invert_hidden
 
 __all__ = [
     "HiddenStates",

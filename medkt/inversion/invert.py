@@ -23,10 +23,10 @@ from medkt.inversion.descent import DescentResult, descend
 from medkt.inversion.fit import FeatureFit, Fit, Matcher, MatchFit
 from medkt.inversion.local_settings import LocalSettings
 from medkt.inversion.noise import stream
+from medkt.inversion.parameters import compose, first_noise, pyramid_sides, unsquashed
 from medkt.inversion.regularizers import absolute_sum, total_variation
 from medkt.inversion.schedule import InversionStage, stages
 from medkt.inversion.settings import InversionSettings
-from medkt.inversion.unknown import compose, first_noise, pyramid_sides, unsquashed
 from medkt.inversion.views import draw, resized, views_of
 from medkt.models.encoder import DualEncoder, EncoderSpec
 from medkt.models.framing import normalise

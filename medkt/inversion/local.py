@@ -24,7 +24,7 @@ from medkt.errors import InputError, NumericalError
 from medkt.inversion.invert import InvertedImages, require_texts
 from medkt.inversion.local_settings import LocalSettings
 from medkt.inversion.noise import normal, stream, uniform
-from medkt.inversion.unknown import compose
+from medkt.inversion.parameters import compose
 from medkt.inversion.views import rolled
 from medkt.models.encoder import DualEncoder
 from medkt.models.framing import normalise

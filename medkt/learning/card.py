@@ -8,12 +8,12 @@ from jinja2 import Environment, StrictUndefined
 from medkt.about import NOT_A_MEDICAL_DEVICE, __version__, demonstration_of
 from medkt.asking import way_called
 from medkt.audit.meaning import AGAINST
-from medkt.concepts.private import plain_text
-from medkt.learning.ask_card import set_on_said
+from medkt.concepts.privacy import plain_text
+from medkt.learning.text_card import set_on_said
 
 if TYPE_CHECKING:
     from medkt.learning.learning import LearningOutcome
-    from medkt.transfer.learn import TransferResult
+    from medkt.transfer.learning import TransferResult
 
 _CARD = """{{ verdict.line }}
 {% if verdict.asking %}

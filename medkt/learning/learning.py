@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from medkt.asking.calibration import LeadCalibration, drawn_domain
-from medkt.asking.settle import settle
+from medkt.asking.record import settle
 from medkt.asking.studies import ShownStudies
 from medkt.audit.audit import Audit, Level, audit, of_another_picture
 from medkt.audit.probe import Probe
@@ -21,9 +21,9 @@ from medkt.phantom.reading import foreign_words
 from medkt.pipeline.words import require_words
 from medkt.progress import Progress
 from medkt.transfer.delta import Delta, DeltaSettings, apply, make_delta, to_bytes
-from medkt.transfer.given import NOTHING_GIVEN, StudyPlanes
-from medkt.transfer.learn import TransferResult, learn_concept
 from medkt.transfer.learn_settings import LearnSettings
+from medkt.transfer.learning import TransferResult, learn_concept
+from medkt.transfer.study_planes import NOTHING_GIVEN, StudyPlanes
 from medkt.transfer.vocabulary import vocabulary_of
 
 _NOTHING_WRITTEN = "nothing was written; say it in other words, or keep it all the same with --keep-anyway"

@@ -57,7 +57,7 @@ def bring(record: ModelRecord, path: Path, name: str | None = None) -> store.Ins
         WeightsError: the files do not hold this model.
         OutputError: the store cannot be written.
     """
-    from medkt.models.recognise import require_model, weights_in  # imports torch, as does the trial below
+    from medkt.models.recognition import require_model, weights_in  # imports torch, as does the trial below
     from medkt.models.registry import build
 
     if not record.files:

@@ -97,7 +97,7 @@ def find(name_or_path: str | Path, kind: ModelKind) -> tuple[ModelRecord, Path |
     if not path.exists():
         known = ", ".join((*records(kind), *store.own_names()))
         raise UnknownNameError(f"{name!r} is neither a known {kind} nor a path that exists; known: {known}")
-    from medkt.models.recognise import recognise  # imports torch
+    from medkt.models.recognition import recognise  # imports torch
 
     recognised: tuple[ModelRecord, Path] = recognise(path, kind)
     return recognised

@@ -14,7 +14,7 @@ from medkt.metrics import CaseResult, Measures, evaluate_case, measure
 from medkt.models.encoder import DualEncoder
 from medkt.pipeline.look import PlaneSelection, shown_plane
 from medkt.saliency.targets import ConceptTexts
-from medkt.segmentation.between import filled_between
+from medkt.segmentation.interpolation import filled_between
 from medkt.segmentation.slicewise import ConceptResult, SegmentationSettings
 from medkt.shapes import Plane
 from medkt.spatial import Image, Mask, SaliencyMap

@@ -17,7 +17,7 @@ from jaxtyping import Float32, Int64
 
 from medkt.models.encoder import DualEncoder
 from medkt.models.family import family_of
-from medkt.models.shipped import read_shipped
+from medkt.models.shipped_files import read_shipped
 from medkt.records import fill
 
 NAME = "normals.safetensors"

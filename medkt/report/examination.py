@@ -12,7 +12,7 @@ from matplotlib import colormaps
 from PIL import Image
 from scipy import ndimage
 
-from medkt.examine.ask import Example, IllustratedExamination, LesionExample
+from medkt.examine.exam import Example, IllustratedExamination, LesionExample
 from medkt.examine.examination import CHANCE, LOWEST_TOLD, QuestionResult
 from medkt.examine.told import SAID, in_a_line, lesions_table, table_of
 from medkt.report.render import render

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from medkt.requests.cohort import CohortRequest, asked_of, findings_asked
-from medkt.requests.listening import SILENT, Listener
+from medkt.requests.listener import SILENT, Listener
 from medkt.requests.option import Option, present, requested
 from medkt.requests.published import settled
 from medkt.requests.work import require_work, run_asked

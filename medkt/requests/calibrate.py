@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from medkt.requests.listening import SILENT, Listener
+from medkt.requests.listener import SILENT, Listener
 from medkt.requests.models import (
     DEVICE,
     ENCODER,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from medkt.requests.listening import SILENT, Listener
+from medkt.requests.listener import SILENT, Listener
 from medkt.requests.models import DEVICE, ENCODER, GuardOptions, ThreadOptions, is_guarded, use_threads
 from medkt.requests.option import Option, requested
 from medkt.requests.published import PublishedOptions, settled, standing_of

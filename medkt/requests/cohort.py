@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from medkt.requests.listening import Listener
+from medkt.requests.listener import Listener
 from medkt.requests.models import (
     GuardOptions,
     ModelOptions,

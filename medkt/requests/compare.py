@@ -54,7 +54,7 @@ def compare(request: CompareRequest | None = None, /, **options: Any) -> Compare
         InputError: the runs hold other cases, concepts or patients.
     """
     from medkt.errors import SettingsError
-    from medkt.tasks.ended import compared
+    from medkt.tasks.ended_runs import compared
     from medkt.tasks.registry import task_of_runs
 
     request = requested(CompareRequest, request, options)

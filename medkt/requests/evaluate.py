@@ -9,7 +9,7 @@ from medkt.requests.evaluate_classes import run_classes, settle_classes, standin
 from medkt.requests.evaluate_masks import run_masks
 from medkt.requests.evaluate_models import run_models
 from medkt.requests.evaluate_request import MODES, WHERE, EvaluateRequest
-from medkt.requests.listening import SILENT, Listener
+from medkt.requests.listener import SILENT, Listener
 from medkt.requests.masks import given_values
 from medkt.requests.models import settings_of
 from medkt.requests.option import present, requested
@@ -174,7 +174,7 @@ def _evaluated(
     request: EvaluateRequest, folders: Mapping[str, Path], done: "tuple[RunStatus, ...]", protocol: "Protocol | None"
 ) -> EvaluateResult:
     """The statistics of each arm, and of two the comparison; files beside their tables say the same."""
-    from medkt.tasks.ended import compared, evaluated, write_comparison
+    from medkt.tasks.ended_runs import compared, evaluated, write_comparison
     from medkt.tasks.registry import task_of_runs
 
     task, settings = task_of_runs(folders), request.bootstrap

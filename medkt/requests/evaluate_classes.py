@@ -10,7 +10,7 @@ from medkt.requests.arms import run_arms
 from medkt.requests.classify import rule_of
 from medkt.requests.cohort import asked_of
 from medkt.requests.evaluate_request import MODES, WHERE, EvaluateRequest, columns_of
-from medkt.requests.listening import Listener
+from medkt.requests.listener import Listener
 from medkt.requests.models import is_guarded
 from medkt.requests.option import present
 from medkt.requests.published import WINDOW, settled, standing_of
@@ -123,7 +123,7 @@ def _run_arm(
     from medkt.runs.folder import RunFolder
     from medkt.runs.merge import shard_folder
     from medkt.tasks.base import CaseSource
-    from medkt.tasks.classify.classifying import ClassRunnerFactory
+    from medkt.tasks.classify.runner import ClassRunnerFactory
     from medkt.tasks.classify.task import ClassifyJob
     from medkt.tasks.registry import task_named
 

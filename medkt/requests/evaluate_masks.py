@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medkt.requests.evaluate_request import WHERE, EvaluateRequest
-from medkt.requests.listening import Listener
+from medkt.requests.listener import Listener
 from medkt.requests.masks import SIDES, choice_of
 from medkt.requests.option import present
 from medkt.requests.scoring import scoring_of

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from medkt.requests.arms import run_arms
 from medkt.requests.cohort import asked_of, findings_asked
 from medkt.requests.evaluate_request import MODES, WHERE, EvaluateRequest, columns_of
-from medkt.requests.listening import Listener
+from medkt.requests.listener import Listener
 from medkt.requests.option import present
 from medkt.requests.scoring import scoring_of
 from medkt.requests.work import require_work, run_asked

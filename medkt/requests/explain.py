@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from medkt.requests.listening import SILENT, Listener
+from medkt.requests.listener import SILENT, Listener
 from medkt.requests.models import settings_of
 from medkt.requests.option import Option, present, requested
 from medkt.requests.published import WINDOW, settled, standing_of
@@ -15,7 +15,7 @@ from medkt.requests.words import wanted_of
 if TYPE_CHECKING:
     from medkt.as_published import Standing
     from medkt.pipeline import StudyResult
-    from medkt.report.write import ResultFiles
+    from medkt.report.study_folder import ResultFiles
 
 # the map is the answer here, so no presence decision stands before it
 FORCED = ("presence.gate=false", "text_map.use=best")
@@ -60,7 +60,7 @@ def explain_study(
     Raises:
         MedktError: the study cannot be read, a word means nothing to the encoder, or nothing can be written.
     """
-    from medkt.report.write import Formats, case_name, prepare_folder, require_no_result, write_result
+    from medkt.report.study_folder import Formats, case_name, prepare_folder, require_no_result, write_result
 
     request = requested(ExplainRequest, request, options)
     output = present(request.output, "say where the results go: -o FOLDER")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from medkt.requests.listening import SILENT, Listener
+from medkt.requests.listener import SILENT, Listener
 from medkt.requests.models import DEVICE, ENCODER
 from medkt.requests.option import Option, present, requested
 from medkt.requests.published import PublishedOptions, settled, standing_of
@@ -89,7 +89,7 @@ def invert_concepts(
     from medkt.config import preset_sources, resolve, sources_of
     from medkt.errors import OutputError
     from medkt.inversion import InversionSettings, invert, invert_cached
-    from medkt.inversion.write import RECORD, write_inversion
+    from medkt.inversion.files import RECORD, write_inversion
     from medkt.models.registry import load_encoder
     from medkt.models.weights import weights_digest
     from medkt.pipeline import resolve_device

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from medkt.requests.ahead import LearningForecast, timer_of
+from medkt.requests.forecasts import LearningForecast, timer_of
 from medkt.requests.learn_studies import (
     TeachingOptions,
     folders_of,
@@ -16,7 +16,7 @@ from medkt.requests.learn_studies import (
     studies_of,
     taught_how,
 )
-from medkt.requests.listening import SILENT, Listener
+from medkt.requests.listener import SILENT, Listener
 from medkt.requests.models import DEVICE, ENCODER
 from medkt.requests.option import Option, Request, present, requested
 from medkt.requests.published import settled, standing_of
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from medkt.estimates.learn import LearnPlan
     from medkt.estimates.models import ModelPlan
     from medkt.learning import LearningOutcome
-    from medkt.learning.ask import AskingOutcome
+    from medkt.learning.text_learning import AskingOutcome
     from medkt.models.encoder import DualEncoder
     from medkt.transfer.learn_settings import LearnSettings
 
@@ -242,7 +242,7 @@ def _trained(wanted: SettledLearning, target: Path, listener: Listener) -> Learn
     from medkt.models.registry import load_encoder
     from medkt.pipeline import resolve_device
     from medkt.transfer.delta import DeltaSettings
-    from medkt.transfer.given import NOTHING_GIVEN
+    from medkt.transfer.study_planes import NOTHING_GIVEN
 
     request, concept, kind, training = wanted.request, wanted.concept, wanted.kind, training_of(wanted)
     settings, shown = training.settings, studies_of(request, kind, concept)
@@ -290,9 +290,9 @@ def plan_of_learning(
     from medkt.estimates.models import ModelPlan
     from medkt.estimates.passes import encoder_passes
     from medkt.inversion.cache import cache_folder
+    from medkt.transfer.image_batches import InversionBatch
     from medkt.transfer.trainable import frozen_layer
     from medkt.transfer.vocabulary import vocabulary_of
-    from medkt.transfer.wanted import InversionBatch
 
     passes, place = encoder_passes(encoder.spec.name), request.cache or cache_folder()
     words, kept = vocabulary_of(concept, kind), any(place.glob("*.safetensors"))

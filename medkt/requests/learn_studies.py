@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
-from medkt.requests.listening import Listener
+from medkt.requests.listener import Listener
 from medkt.requests.option import Option
 from medkt.requests.published import PublishedOptions
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from medkt.audit.probe import Probe
     from medkt.concepts import Concept
     from medkt.domains import Domain
-    from medkt.learning.own import Folders, OwnStudies
+    from medkt.learning.own_studies import Folders, OwnStudies
     from medkt.models.encoder import DualEncoder
     from medkt.transfer.learn_settings import LearnSettings
 
@@ -161,7 +161,7 @@ def folders_of(request: TeachingOptions, kind: "Domain", concept: "Concept") -> 
     Raises:
         InputError: there is no such folder or manifest, or nothing in it.
     """
-    from medkt.learning.own import Folders, at_most
+    from medkt.learning.own_studies import Folders, at_most
     from medkt.pipeline.studies import StudyFolder
 
     named = {name: getattr(request, name) for name in ("normals", "rehearse", "images", "pool")}
@@ -179,7 +179,7 @@ def read_for(
     listener: Listener,
 ) -> "OwnStudies | None":
     """The studies that a learning by lesions looks at; None where there are none, or it looks at none."""
-    from medkt.learning.own import read_own
+    from medkt.learning.own_studies import read_own
     from medkt.transfer.vocabulary import vocabulary_of
 
     folders = folders_of(request, kind, concept)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from medkt.requests.learn import LearnRequest, LearnResult, SettledLearning
 from medkt.requests.learn_studies import studies_of
-from medkt.requests.listening import Listener
+from medkt.requests.listener import Listener
 
 if TYPE_CHECKING:
     from medkt.asking.studies import ShownStudies
@@ -37,7 +37,7 @@ def require_no_training(request: LearnRequest) -> None:
 def ask_concept(wanted: SettledLearning, target: Path, listener: Listener) -> LearnResult:
     """Settle how the concept is asked, examine it, and write the package; its studies are read one at a time."""
     from medkt.audit.probe import read_probe
-    from medkt.learning.ask import ask_well
+    from medkt.learning.text_learning import ask_well
     from medkt.models.registry import load_encoder
     from medkt.pipeline import resolve_device
 

@@ -65,7 +65,7 @@ def write_report(request: ReportRequest | None = None, /, **options: Any) -> Rep
     from medkt.report.run.viewer import ViewerFiles
     from medkt.requests.report_volumes import with_volumes
     from medkt.tasks.arms import arms_below
-    from medkt.tasks.ended import compared
+    from medkt.tasks.ended_runs import compared
     from medkt.tasks.masks.published import ARMS
     from medkt.tasks.page import render
     from medkt.tasks.registry import task_of_runs

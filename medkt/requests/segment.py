@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from medkt.progress import Progress
-from medkt.requests.ahead import StudyForecast
-from medkt.requests.listening import SILENT, Listener
+from medkt.requests.forecasts import StudyForecast
+from medkt.requests.listener import SILENT, Listener
 from medkt.requests.masks import MaskOptions, choice_of, given_values
 from medkt.requests.models import (
     GuardOptions,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from medkt.concepts import Concept
     from medkt.errors import MedktError
     from medkt.pipeline import Pipeline, Study, StudyResult
-    from medkt.report.write import ResultFiles, SiteDecisions
+    from medkt.report.study_folder import ResultFiles, SiteDecisions
     from medkt.spatial import Image
 
 log = logging.getLogger(__name__)
@@ -121,7 +121,7 @@ def segment_studies(
     """
     from medkt.errors import MedktError
     from medkt.pipeline.words import require_words
-    from medkt.report.write import prepare_folder, require_no_result
+    from medkt.report.study_folder import prepare_folder, require_no_result
     from medkt.saliency import TextFeatureCache
 
     request, wanted, names = settle_segmentation(requested(SegmentRequest, request, options))
@@ -204,7 +204,7 @@ class _Folders:
         No two studies of a request take one folder: of those that have equal voxels the second is `case-...-2`.
         """
         from medkt.report.names import free_name
-        from medkt.report.write import case_name
+        from medkt.report.study_folder import case_name
 
         if first := self.paths.get(result.image.provenance.digest):
             log.warning("%s: the same study as %s: equal voxels at the same place", path, first)
@@ -228,7 +228,7 @@ def _one(
     listener: Listener,
 ) -> SegmentedStudy:
     """Segment one study and write its folder."""
-    from medkt.report.write import require_no_result, write_result
+    from medkt.report.study_folder import require_no_result, write_result
     from medkt.saliency import texts_kept
 
     several = len(request.input) > 1
@@ -304,7 +304,7 @@ def _calibrated(
     from medkt.calibration import require_calibration, segment_calibrated
     from medkt.errors import InputError, NumericalError
     from medkt.io import read_image
-    from medkt.report.write import SiteDecisions
+    from medkt.report.study_folder import SiteDecisions
 
     used: dict[str, Calibration] = {}
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from medkt.requests.listening import Listener
+from medkt.requests.listener import Listener
 from medkt.requests.models import ThreadOptions, require_threads
 from medkt.requests.option import Option, Request
 

@@ -30,7 +30,7 @@ from medkt.io.sha256 import sha256_of, sha256_of_json
 from medkt.records import fill
 from medkt.records.form import SUM
 from medkt.runs.columns import SCHEMA, schema_of
-from medkt.runs.made import made_with, software
+from medkt.runs.provenance import made_with, software
 from medkt.runs.record import FORM, RunRecord
 
 SALT_BYTES = 32

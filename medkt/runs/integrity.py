@@ -13,8 +13,8 @@ from medkt.io.scratch import scratch_folder
 from medkt.io.sha256 import sha256_of
 from medkt.runs.folder import RunFolder
 from medkt.runs.ledger import Ledger
-from medkt.runs.made import digest_of_folder
 from medkt.runs.outcomes import Outcome, read_outcomes
+from medkt.runs.provenance import digest_of_folder
 from medkt.runs.tables import write_tables
 
 

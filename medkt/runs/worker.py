@@ -25,8 +25,8 @@ from medkt.io.scratch import scratch_in
 from medkt.runs.engine import ForecastingRunner, Runner, RunnerFactory
 from medkt.runs.failures import Failure, failure_of, words_of
 from medkt.runs.folder import RunFolder
-from medkt.runs.made import digest_of_folder, made_with
 from medkt.runs.outcomes import Outcome, OutcomeFile, failure
+from medkt.runs.provenance import digest_of_folder, made_with
 from medkt.runs.work import Work
 
 COORDINATOR_GONE = 70  # exit code of a worker

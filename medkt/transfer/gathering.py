@@ -5,10 +5,10 @@ from pathlib import Path
 from medkt.errors import InputError
 from medkt.models.encoder import DualEncoder
 from medkt.progress import Progress
-from medkt.transfer.given import NOTHING_GIVEN, StudyPlanes
 from medkt.transfer.learn_settings import LearnSettings
 from medkt.transfer.lesions import gather_lesions
 from medkt.transfer.material import Material, gather
+from medkt.transfer.study_planes import NOTHING_GIVEN, StudyPlanes
 from medkt.transfer.vocabulary import Vocabulary
 
 

@@ -7,7 +7,7 @@ import torch
 
 from medkt.errors import SettingsError
 from medkt.inversion import InversionSettings
-from medkt.transfer.choose import ChoiceSettings
+from medkt.transfer.choice import ChoiceSettings
 from medkt.transfer.finetune import FinetuneSettings
 from medkt.transfer.teaching import TeachingSettings
 

@@ -21,10 +21,10 @@ from medkt.models.encoder import DualEncoder
 from medkt.phantom.blob import with_blob
 from medkt.phantom.finding import DomainName
 from medkt.progress import Progress
-from medkt.transfer.altered import some_altered
-from medkt.transfer.given import NOTHING_GIVEN, StudyPlanes, drawn_findings, drawn_names, drawn_normals
+from medkt.transfer.alterations import some_altered
 from medkt.transfer.learn_settings import LearnSettings
 from medkt.transfer.material import REHEARSAL, VALIDATION, Material, drawn_starts
+from medkt.transfer.study_planes import NOTHING_GIVEN, StudyPlanes, drawn_findings, drawn_names, drawn_normals
 from medkt.transfer.vocabulary import Vocabulary, named
 
 STARTS, HELD_BACK, BLOBS, RIVALS = 4_000_037, 5_000_011, 6_000_011, 7_000_003

@@ -19,8 +19,8 @@ from medkt.models.encoder import DualEncoder
 from medkt.phantom.drawers import draw_normal
 from medkt.phantom.finding import DomainName
 from medkt.progress import Progress
-from medkt.transfer.given import NOTHING_GIVEN, StudyPlanes
 from medkt.transfer.learn_settings import LearnSettings
+from medkt.transfer.study_planes import NOTHING_GIVEN, StudyPlanes
 from medkt.transfer.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)

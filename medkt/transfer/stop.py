@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from medkt.models.encoder import DualEncoder
-from medkt.transfer.choose import Candidate
+from medkt.transfer.choice import Candidate
 from medkt.transfer.copies import interpolate
 from medkt.transfer.rehearsal import look, text_vectors, vectors_of
 from medkt.transfer.trainable import TrainableParts, frozen_layer

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from medkt.asking import WAYS, AskingWords, calibration, choose, way_called
-from medkt.asking.drawn import PictureCounts
+from medkt.asking import WAYS, AskingWords, calibration, choice, way_called
+from medkt.asking.pictures import PictureCounts
 from medkt.models.small import load_small
 from medkt.phantom.reading import read
 from medkt.transfer.trainable import TrainableParts, frozen_layer
@@ -142,7 +142,7 @@ def test_a_second_run_adds_only_what_is_missing(
     kt: SimpleNamespace, gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.setattr(calibration, "COUNTS", PictureCounts(finding=0, others=0, normal=20, known=2))
-    monkeypatch.setattr(choose, "COUNTS", PictureCounts(finding=4, others=4, normal=4, known=0))
+    monkeypatch.setattr(choice, "COUNTS", PictureCounts(finding=4, others=4, normal=4, known=0))
     monkeypatch.setenv("MEDKT_CACHE", str(tmp_path))
     bench = kt.teach.Bench(gallery.base, gallery.tasks[0], gallery, "held")
     path, name, virtual = tmp_path / "rows.jsonl", "name", "virtual"

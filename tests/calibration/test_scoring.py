@@ -28,7 +28,7 @@ from medkt.domains import domain
 from medkt.errors import InputError
 from medkt.phantom.study import write_study
 from medkt.pipeline import Pipeline, View
-from medkt.report.write import SiteDecisions, record_of_result
+from medkt.report.study_folder import SiteDecisions, record_of_result
 from medkt.saliency.m2ib import M2IBSettings
 from medkt.saliency.methods import SaliencySettings
 from medkt.segmentation.presence import PresenceSettings

@@ -9,8 +9,8 @@ import pytest
 from medkt.errors import MedktError, OutputError
 from medkt.runs.engine import CaseFinished, EngineBroken, Event, Runner, RunnerFactory, WorkerReady
 from medkt.runs.failures import failure_of, words_of
-from medkt.runs.made import digest_of_folder, made_with
 from medkt.runs.outcomes import Outcome, OutcomeFile, failure
+from medkt.runs.provenance import digest_of_folder, made_with
 from medkt.runs.work import Work
 
 

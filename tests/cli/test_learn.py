@@ -25,7 +25,7 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("medkt.audit.exam.COUNTS", PictureCounts(finding=3, others=3, normal=2, known=1))
-    monkeypatch.setattr("medkt.asking.choose.COUNTS", PictureCounts(finding=2, others=2, normal=2, known=0))
+    monkeypatch.setattr("medkt.asking.choice.COUNTS", PictureCounts(finding=2, others=2, normal=2, known=0))
     monkeypatch.setattr("medkt.asking.calibration.COUNTS", PictureCounts(finding=0, others=0, normal=3, known=1))
 
 

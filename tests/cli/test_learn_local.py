@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
-from medkt.asking.drawn import PictureCounts
+from medkt.asking.pictures import PictureCounts
 from medkt.cli.main import main
 from medkt.concepts import load_concept
 from medkt.domains import domain
-from medkt.learning.own import FEWEST_REHEARSED
+from medkt.learning.own_studies import FEWEST_REHEARSED
 from medkt.phantom.drawers import DRAWERS, draw_normal
 
 SHORT = [
@@ -29,7 +29,7 @@ def _small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     few = PictureCounts(finding=3, others=3, normal=2, known=1)
     monkeypatch.setattr("medkt.audit.exam.COUNTS", few)
     monkeypatch.setattr("medkt.asking.calibration.COUNTS", PictureCounts(finding=0, others=0, normal=20, known=1))
-    monkeypatch.setattr("medkt.asking.choose.COUNTS", few)
+    monkeypatch.setattr("medkt.asking.choice.COUNTS", few)
 
 
 def learn(tmp_path: Path, *more: str, target: str = "x.medkt") -> int:

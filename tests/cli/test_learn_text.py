@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
-from medkt.asking.drawn import PictureCounts
+from medkt.asking.pictures import PictureCounts
 from medkt.cli.main import main
 from medkt.concepts import load_concept, read_package
 from medkt.domains import domain
@@ -26,7 +26,7 @@ pytestmark = (
 @pytest.fixture(autouse=True)
 def _few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("medkt.audit.exam.COUNTS", PictureCounts(finding=6, others=6, normal=4, known=1))
-    monkeypatch.setattr("medkt.asking.choose.COUNTS", PictureCounts(finding=3, others=3, normal=2, known=0))
+    monkeypatch.setattr("medkt.asking.choice.COUNTS", PictureCounts(finding=3, others=3, normal=2, known=0))
     monkeypatch.setattr("medkt.asking.calibration.COUNTS", PictureCounts(finding=0, others=0, normal=20, known=2))
 
 

@@ -19,7 +19,7 @@ from medkt.models.dual import spec_of
 from medkt.models.encoder import DualEncoder
 from medkt.models.records import record_of
 from medkt.models.wordpiece import read_word_pieces
-from medkt.transfer.choose import CandidateChoice, ChoiceSettings, Validation, choose
+from medkt.transfer.choice import CandidateChoice, ChoiceSettings, Validation, choose
 from medkt.transfer.copies import interpolate
 from medkt.transfer.delta import DeltaSettings, apply, from_bytes, make_delta, to_bytes
 from medkt.transfer.finetune import Captions, FinetuneSettings

@@ -13,7 +13,7 @@ from making import package_file, safetensors
 
 from medkt.concepts import read_package
 from medkt.concepts.asking_record import NORMAL, RIVALS, WANTED, AskingRecord
-from medkt.concepts.compose import compose
+from medkt.concepts.composition import compose
 from medkt.errors import InputError, UnreadableError, WeightsError
 
 OLDER = Path(__file__).with_name("version_2.medkt")  # written by medkt before a normal study had a lead of its own

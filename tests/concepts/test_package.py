@@ -22,7 +22,7 @@ from safetensors.numpy import save
 from medkt.concepts import Base, concept_from_text, load_concept, read_package, write_package
 from medkt.concepts.container import read_container, write_container
 from medkt.concepts.package import Package, PackagedConcept, json_bytes, write
-from medkt.concepts.private import plain_text, require_no_traces, require_plain_card
+from medkt.concepts.privacy import plain_text, require_no_traces, require_plain_card
 from medkt.concepts.tensors import numbers_of, read_header
 from medkt.errors import InputError, MedktError, OutputError, SettingsError, UnreadableError, WeightsError
 

@@ -28,9 +28,9 @@ from medkt.statistics import BootstrapSettings
 from medkt.tasks.base import COMMON, CaseSource, Task
 from medkt.tasks.cases import CasePlan
 from medkt.tasks.classify.classes import classes_of_manifest, survey_classes
-from medkt.tasks.classify.classifying import ClassRunnerFactory
+from medkt.tasks.classify.runner import ClassRunnerFactory
 from medkt.tasks.classify.task import ClassifyJob
-from medkt.tasks.ended import compared, evaluated
+from medkt.tasks.ended_runs import compared, evaluated
 from medkt.tasks.masks.task import MasksJob
 from medkt.tasks.page import render
 from medkt.tasks.registry import TASKS, task_named, task_of, task_of_runs

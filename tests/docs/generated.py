@@ -26,7 +26,7 @@ from medkt.models.records import records
 from medkt.resources import data_file
 from medkt.saliency.methods import METHODS
 from medkt.segmentation.slicewise import SegmentationSettings
-from medkt.transfer.choose import ChoiceSettings
+from medkt.transfer.choice import ChoiceSettings
 from medkt.transfer.finetune import FinetuneSettings
 from medkt.transfer.learn_settings import LearnSettings
 from medkt.transfer.trainable import TrainableParts

@@ -19,9 +19,9 @@ from medkt.inversion import InvertedImages
 from medkt.inversion import cache as inversion_cache
 from medkt.models.small import load_small
 from medkt.transfer import lesions, material
+from medkt.transfer.image_batches import wanted_images
 from medkt.transfer.learn_settings import LearnSettings
 from medkt.transfer.vocabulary import Vocabulary, vocabulary_of
-from medkt.transfer.wanted import wanted_images
 
 
 def words() -> Vocabulary:

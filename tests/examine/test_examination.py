@@ -15,7 +15,7 @@ from medkt.concepts import concept_from_text
 from medkt.domains import domain
 from medkt.errors import InputError, SettingsError
 from medkt.examine import ROWS, ExamineSettings, IllustratedExamination, draw_pairs, examine, margins, share, won
-from medkt.examine.ask import _variance_shares
+from medkt.examine.exam import _variance_shares
 from medkt.examine.examination import Examination, QuestionResult, Share
 from medkt.examine.store import FORM, SHIPPED, examination_path, find_examination, read_examination
 from medkt.examine.swaps import SEED

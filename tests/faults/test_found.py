@@ -45,7 +45,7 @@ from medkt.models.download import _Part
 from medkt.models.store import read_manifest
 from medkt.models.weights import read_state
 from medkt.report.run.case_record import record_of
-from medkt.report.write import _files_of_result
+from medkt.report.study_folder import _files_of_result
 from medkt.resources import data_file
 from medkt.runs.folder import RunFolder
 from medkt.runs.outcomes import Outcome

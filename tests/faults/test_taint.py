@@ -17,7 +17,7 @@ from segmentation.bright_spots import BrightSpots
 from whole_line import Command, bright_pipeline
 
 import medkt.models.registry
-import medkt.tasks.classify.classifying
+import medkt.tasks.classify.runner
 import medkt.tasks.segment.studies
 from faults.tainted import FILE, NAMES, TAINT, failing, marks, picture, sound
 from medkt.datasets.case import Case
@@ -60,7 +60,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
     monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.setattr(medkt.models.registry, "load_encoder", lambda name, device: BrightSpots())
-    monkeypatch.setattr(medkt.tasks.classify.classifying, "load_encoder", lambda name, device: BrightSpots())
+    monkeypatch.setattr(medkt.tasks.classify.runner, "load_encoder", lambda name, device: BrightSpots())
     return tmp_path
 
 

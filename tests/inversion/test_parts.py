@@ -11,9 +11,9 @@ from inversion.plain import affine_by_pixel, variation
 from medkt.errors import InputError, SettingsError
 from medkt.inversion import InversionSettings, spectral_start
 from medkt.inversion.noise import stream
+from medkt.inversion.parameters import compose, pyramid_sides, unsquashed
 from medkt.inversion.regularizers import absolute_sum, gram, gram_distance, total_variation
 from medkt.inversion.schedule import learning_rate, stages
-from medkt.inversion.unknown import compose, pyramid_sides, unsquashed
 from medkt.inversion.views import Draws, draw, resized, rolled, views_of, warp
 
 

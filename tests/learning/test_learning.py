@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from medkt.asking import WAYS, calibration, choose, way_called
-from medkt.asking.settle import settle
+from medkt.asking import WAYS, calibration, choice, way_called
+from medkt.asking.record import settle
 from medkt.audit import exam
 from medkt.audit.audit import Audit
 from medkt.audit.controls import CONTROLS, Control, Setting, cut, nonsense, with_blob
@@ -27,11 +27,11 @@ from medkt.models.small import load_small
 from medkt.models.small.dual_encoder import SmallEncoder
 from medkt.models.weights import weights_digest
 from medkt.report.learned_concept import render_learned_concept
-from medkt.transfer.choose import ChoiceSettings
+from medkt.transfer.choice import ChoiceSettings
 from medkt.transfer.delta import apply, from_bytes
 from medkt.transfer.finetune import FinetuneSettings
-from medkt.transfer.learn import learn_concept
 from medkt.transfer.learn_settings import FAST, LearnSettings
+from medkt.transfer.learning import learn_concept
 
 pytestmark = (
     pytest.mark.slow
@@ -66,7 +66,7 @@ def _few_pictures() -> Iterator[None]:
     """A small exam: what is tested here is that it is set, sat and told, not what it says of a model."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(exam, "COUNTS", exam.PictureCounts(finding=4, others=4, normal=3, known=2))
-        patch.setattr(choose, "COUNTS", exam.PictureCounts(finding=2, others=2, normal=2, known=0))
+        patch.setattr(choice, "COUNTS", exam.PictureCounts(finding=2, others=2, normal=2, known=0))
         patch.setattr(calibration, "COUNTS", exam.PictureCounts(finding=0, others=0, normal=3, known=1))
         yield
 

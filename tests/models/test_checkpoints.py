@@ -38,7 +38,7 @@ from medkt.models.dual import TwoTowers
 from medkt.models.families import described
 from medkt.models.headers import only_headers
 from medkt.models.inert import InertOption
-from medkt.models.recognise import recognise, require_model
+from medkt.models.recognition import recognise, require_model
 from medkt.models.records import record_of
 from medkt.models.weights import entries_in, load_state, read_state
 

@@ -18,7 +18,7 @@ from medkt.models.dual import spec_of
 from medkt.models.encoder import DualEncoder
 from medkt.models.family import EncoderFamily, SegmenterFamily
 from medkt.models.framing import frame_plane
-from medkt.models.recognise import recognise
+from medkt.models.recognition import recognise
 from medkt.models.records import DOORS, record_of, records
 from medkt.models.wordpiece import read_word_pieces
 from medkt.segmentation.segmenter import Segmenter

@@ -13,7 +13,7 @@ from medkt.phantom.study import write_study
 from medkt.pipeline import Pipeline, StudyResult, View
 from medkt.pipeline.words import texts_of
 from medkt.presence.normals import Normals, default_normals
-from medkt.report.write import Formats, write_result
+from medkt.report.study_folder import Formats, write_result
 from medkt.saliency.m2ib import M2IBSettings
 from medkt.saliency.methods import SaliencySettings
 from medkt.saliency.targets import embed_targets

@@ -16,7 +16,7 @@ from medkt.errors import SettingsError, UnsupportedError
 from medkt.io import read_image
 from medkt.pipeline import FindingResult, StudyResult, View
 from medkt.report.formats import Formats
-from medkt.report.write import write_result
+from medkt.report.study_folder import write_result
 from medkt.runs.folder import RunFolder
 from medkt.segmentation.slicewise import SegmentationSettings
 from medkt.tasks.cases import CaseWork

@@ -15,7 +15,7 @@ from medkt.calibration import segment
 from medkt.concepts import read_package
 from medkt.config import resolve
 from medkt.pipeline import StudyResult
-from medkt.report.write import Formats, write_result
+from medkt.report.study_folder import Formats, write_result
 from medkt.segmentation.slicewise import SegmentationSettings
 
 FAST = resolve(SegmentationSettings, sets=("m2ib.steps=2", "m2ib.samples=2"))

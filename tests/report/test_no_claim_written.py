@@ -20,7 +20,7 @@ from medkt.datasets import Case
 from medkt.io import read_image
 from medkt.phantom.study import reference_path
 from medkt.pipeline import StudyResult
-from medkt.report.write import Formats, ResultFiles, write_result
+from medkt.report.study_folder import Formats, ResultFiles, write_result
 from medkt.runs.folder import RunFolder
 from medkt.runs.outcomes import Outcome
 from medkt.segmentation.slicewise import SegmentationSettings

@@ -15,7 +15,7 @@ from medkt.concepts import concept_from_text
 from medkt.config import resolve
 from medkt.io import read_image
 from medkt.metrics import MetricSettings, evaluate_case
-from medkt.report.write import Formats, write_result
+from medkt.report.study_folder import Formats, write_result
 from medkt.runs.query import lines_of, query
 from medkt.segmentation.slicewise import SegmentationSettings
 

@@ -12,8 +12,8 @@ from medkt.config import resolve
 from medkt.errors import UnsupportedError
 from medkt.io import read_image
 from medkt.records import as_plain
+from medkt.report.study_folder import Formats, write_result
 from medkt.report.study_record import FORM
-from medkt.report.write import Formats, write_result
 from medkt.segmentation.slicewise import SegmentationSettings
 
 FAST = resolve(SegmentationSettings, sets=("m2ib.steps=2", "m2ib.samples=2"))

@@ -18,7 +18,7 @@ from medkt.cli.main import COMMANDS
 from medkt.errors import SettingsError
 from medkt.requests.batch import BatchRequest
 from medkt.requests.evaluate_request import EvaluateRequest
-from medkt.requests.listening import Listener
+from medkt.requests.listener import Listener
 from medkt.requests.option import Request, defaults_of, groups_of, options_of, requested
 from medkt.requests.published import settled
 from medkt.runs.outcomes import Outcome

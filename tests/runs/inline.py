@@ -7,8 +7,8 @@ from pathlib import Path
 from medkt.errors import MedktError, OutputError
 from medkt.runs.engine import CaseFinished, EngineBroken, Event, Runner, RunnerFactory, WorkerReady
 from medkt.runs.failures import failure_of
-from medkt.runs.made import digest_of_folder, made_with
 from medkt.runs.outcomes import Outcome, OutcomeFile, failure
+from medkt.runs.provenance import digest_of_folder, made_with
 from medkt.runs.work import Work
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from medkt.datasets.case import Case
 from medkt.errors import MedktError, OutputError, SettingsError, UnreadableError
-from medkt.runs import made as made_module
+from medkt.runs import provenance
 from medkt.runs.coordinator import run_cohort
 from medkt.runs.folder import RunFolder
 from medkt.runs.inputs import ABSENT
@@ -212,7 +212,7 @@ def test_other_versions_are_refused_unless_accepted(tmp_path: Path, monkeypatch:
     _go(tmp_path, cases[:1])
     folder = RunFolder(tmp_path / "run")
     identity = folder.read()["identity"]
-    monkeypatch.setattr(made_module, "_version", lambda name: "9.9")
+    monkeypatch.setattr(provenance, "_version", lambda name: "9.9")
     with pytest.raises(
         SettingsError, match=r"other versions \(torch: .* in the run, \"9.9\" now; numpy: .*--accept-versions"
     ):

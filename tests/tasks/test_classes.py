@@ -30,7 +30,7 @@ from medkt.tasks.classify.classes import (
     replaced,
     survey_classes,
 )
-from medkt.tasks.classify.classifying import APART, ONE_ENCODER, ClassRunner, ClassRunnerFactory, row_of_classes
+from medkt.tasks.classify.runner import APART, ONE_ENCODER, ClassRunner, ClassRunnerFactory, row_of_classes
 from medkt.transfer.packages import AdaptedEncoder
 
 SALT = b"a salt of a test"

@@ -32,7 +32,7 @@ from medkt.tasks.classify.words import (
     confusion_rows,
     whole_rows,
 )
-from medkt.tasks.ended import evaluated
+from medkt.tasks.ended_runs import evaluated
 from medkt.tasks.page import render
 from medkt.tasks.registry import task_named, task_of
 

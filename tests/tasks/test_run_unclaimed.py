@@ -12,10 +12,10 @@ from medkt.runs.merge import merge_runs
 from medkt.runs.query import query
 from medkt.runs.work import Value
 from medkt.statistics import BootstrapSettings
+from medkt.tasks.masks.abstention import EARLIER, headlines
 from medkt.tasks.masks.comparison import compare_runs
 from medkt.tasks.masks.evaluation import Evaluation, evaluate_scores
 from medkt.tasks.masks.scores import read_scores
-from medkt.tasks.masks.unclaimed import EARLIER, headlines
 from medkt.tasks.masks.words import text_lines
 
 QUICK = BootstrapSettings(resamples=200)

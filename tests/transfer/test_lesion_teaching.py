@@ -17,14 +17,14 @@ from medkt.models.framing import normalise
 from medkt.models.small import load_small
 from medkt.models.small.dual_encoder import SmallEncoder
 from medkt.models.weights import weights_digest
-from medkt.transfer.altered import altered_captions, some_altered
+from medkt.transfer.alterations import altered_captions, some_altered
 from medkt.transfer.finetune import Captions, FinetuneSettings
 from medkt.transfer.gathering import gather_as
-from medkt.transfer.given import StudyPlanes, drawn_findings, drawn_normals
-from medkt.transfer.learn import learn_from
 from medkt.transfer.learn_settings import LearnSettings
+from medkt.transfer.learning import learn_from
 from medkt.transfer.lesions import held_back_of, of_first_caption, rehearsed_of
 from medkt.transfer.material import Material, gather
+from medkt.transfer.study_planes import StudyPlanes, drawn_findings, drawn_normals
 from medkt.transfer.teaching import TeachingSettings
 from medkt.transfer.vocabulary import Vocabulary, vocabulary_of
 

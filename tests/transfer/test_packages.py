@@ -11,7 +11,7 @@ from segmentation.bright_spots import BrightSpots
 
 from medkt.concepts import AskingRecord, Base, Concept, read_package, write_package
 from medkt.concepts.asking_record import RIVALS, WANTED
-from medkt.concepts.compose import compose
+from medkt.concepts.composition import compose
 from medkt.errors import SettingsError, UnreadableError, WeightsError
 from medkt.models.encoder import DualEncoder
 from medkt.models.weights import weights_digest

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from medkt.datasets.protocol import Protocol
     from medkt.report.sections import Section
     from medkt.tasks.classify.classes import Survey
-    from medkt.tasks.classify.classifying import ClassRunnerFactory
+    from medkt.tasks.classify.runner import ClassRunnerFactory
     from medkt.tasks.classify.sections import ClassArm, ClassReport
 
 CONFUSION_HEAD = ("true", "predicted", "cases", "share", "low", "high")

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from medkt.statistics import BootstrapSettings, Interval, share_interval
+from medkt.tasks.masks.abstention import UnclaimedCases, unclaimed_of
 from medkt.tasks.masks.presence import presence_auc
 from medkt.tasks.masks.provisos import provisos_of, rules_of
 from medkt.tasks.masks.scores import Scores
 from medkt.tasks.masks.summary import MetricSummary, summarise_rows, tally
-from medkt.tasks.masks.unclaimed import UnclaimedCases, unclaimed_of
 from medkt.tasks.table import CodedColumn, Rows
 
 PARTS = ("all", "positives", "negatives")

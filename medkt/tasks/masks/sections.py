@@ -14,6 +14,7 @@ from medkt.report.run.common import (
     settings_section,
 )
 from medkt.report.sections import Notes, PagePart, Picture, Plot, Section, Table, Text, Viewer, ViewerNote
+from medkt.tasks.masks.abstention import headlines
 from medkt.tasks.masks.comparison import ComparedLine
 from medkt.tasks.masks.evaluation import Evaluation
 from medkt.tasks.masks.forest import draw_forest
@@ -31,7 +32,6 @@ from medkt.tasks.masks.plots import (
 from medkt.tasks.masks.provisos import rule_lines
 from medkt.tasks.masks.published import HEAD as PUBLISHED_HEAD
 from medkt.tasks.masks.published import PublishedComparison, beside_row
-from medkt.tasks.masks.unclaimed import headlines
 from medkt.tasks.masks.words import DECISION_HEAD, SUMMARY_HEAD, decision_row, summary_row
 from medkt.tasks.masks.words_compared import COMPARED_HEAD, compared_row
 

@@ -11,9 +11,9 @@ from medkt.records import as_plain
 from medkt.runs.folder import RunFolder
 from medkt.tasks.base import ids_word, patients_word
 from medkt.tasks.cases import CasePlan
+from medkt.tasks.masks.base import MaskScoringTask
 from medkt.tasks.masks.columns import SCORED
 from medkt.tasks.masks.pairs import MaskRunnerFactory, plan_of_masks
-from medkt.tasks.masks.scored import MaskScoringTask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

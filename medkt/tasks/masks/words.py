@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 
 from medkt.io.table import harmless
 from medkt.statistics import Interval
+from medkt.tasks.masks.abstention import headlines
 from medkt.tasks.masks.evaluation import Decisions, Evaluation, Line
 from medkt.tasks.masks.provisos import rule_lines
-from medkt.tasks.masks.unclaimed import headlines
 
 SUMMARY_HEAD = (
     "concept", "subgroup", "cases", "metric", "mean (95 %)", "median (95 %)", "SD", "used", "no number", "failed",

@@ -17,7 +17,7 @@ from medkt.metrics import CaseResult
 from medkt.models.module import device_of
 from medkt.pipeline import FindingResult, Pipeline, Study, StudyResult, View
 from medkt.pipeline.words import require_words
-from medkt.report.write import Formats, SiteDecisions, write_result
+from medkt.report.study_folder import Formats, SiteDecisions, write_result
 from medkt.runs.folder import RunFolder
 from medkt.runs.work import Row, Value
 from medkt.saliency import TextFeatureCache, texts_kept

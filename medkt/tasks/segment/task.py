@@ -11,8 +11,8 @@ from medkt.runs.folder import RunFolder
 from medkt.tasks.base import CaseSource, ids_word, patients_word
 from medkt.tasks.cases import CasePlan, concept_digest
 from medkt.tasks.manifest import plan_of
+from medkt.tasks.masks.base import MaskScoringTask
 from medkt.tasks.masks.columns import SCORED
-from medkt.tasks.masks.scored import MaskScoringTask
 from medkt.tasks.segment.columns import FOUND
 from medkt.tasks.segment.findings import RunFindings
 

@@ -156,7 +156,7 @@ def case_record(path: Path) -> object:
     from medkt.phantom.study import reference_path
     from medkt.report.run.case_record import is_volume, record_of
     from medkt.report.run.volumes import show_layers, show_study
-    from medkt.report.write import _files_of_result
+    from medkt.report.study_folder import _files_of_result
 
     goes = _files_of_result(path / "result")
     if any(not (path / "result" / name).resolve().is_relative_to(path / "result") for name in goes):

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from medkt.asking import WAYS, AskingWords, choose
-from medkt.asking.choose import CLEARLY, USUAL, choose_way
-from medkt.asking.drawn import PictureCounts
+from medkt.asking import WAYS, AskingWords, choice
+from medkt.asking.choice import CLEARLY, USUAL, choose_way
+from medkt.asking.pictures import PictureCounts
 from medkt.concepts import load_concept
 from medkt.domains import domain
 from medkt.models.small import load_small
@@ -42,7 +42,7 @@ def _key(name: str) -> str:
     ],
 )
 def test_another_way_is_taken_only_where_it_is_clearly_better(means: dict[str, float], taken: str) -> None:
-    assert choose._taken(figures(**means), {}).way.name == taken
+    assert choice._taken(figures(**means), {}).way.name == taken
 
 
 def test_of_what_cannot_be_drawn_the_usual_way_is_taken_and_says_why() -> None:
@@ -59,14 +59,14 @@ def test_drawn_pictures_decide_and_are_no_exam(monkeypatch: pytest.MonkeyPatch) 
     from medkt.asking.calibration import SEED as CALIBRATION
     from medkt.audit.exam import SEED as EXAM
 
-    monkeypatch.setattr(choose, "COUNTS", PictureCounts(finding=3, others=3, normal=2, known=0))
+    monkeypatch.setattr(choice, "COUNTS", PictureCounts(finding=3, others=3, normal=2, known=0))
     described = CONCEPT.texts("inversion")
     spoken = AskingWords.of(CONCEPT, KIND, KIND.others(CONCEPT), described)
     made = choose_way(load_small(), spoken, read(described[0], "ultrasound"), ["us_cyst"])
     assert set(made.figures) == {way.name for way in WAYS}
     assert made.pictures == {"finding": 3, "others": 3, "normal": 2}
     assert all(0 <= area <= 1 for areas in made.figures.values() for area in areas.values())
-    assert len({choose.SEED, CALIBRATION, EXAM}) == 3
+    assert len({choice.SEED, CALIBRATION, EXAM}) == 3
     again: Any = choose_way(load_small(), spoken, read(described[0], "ultrasound"), ["us_cyst"])
     assert again.figures == made.figures
     assert np.isfinite([list(areas.values()) for areas in made.figures.values()]).all()

@@ -17,10 +17,10 @@ from medkt.models.framing import normalise
 from medkt.models.small import load_small
 from medkt.models.small.dual_encoder import SmallEncoder
 from medkt.models.weights import weights_digest
-from medkt.transfer.choose import Candidate, ChoiceSettings
+from medkt.transfer.choice import Candidate, ChoiceSettings
 from medkt.transfer.finetune import Captions, FinetuneSettings
-from medkt.transfer.learn import TransferResult, learn_from
 from medkt.transfer.learn_settings import FAST, LearnSettings
+from medkt.transfer.learning import TransferResult, learn_from
 from medkt.transfer.material import Material, copies_of, drawn_starts, gather
 from medkt.transfer.vocabulary import Vocabulary, vocabulary_of
 

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from medkt.guard.looks import PlaneNumbers
-from medkt.models.shipped import read_shipped
+from medkt.models.shipped_files import read_shipped
 from medkt.records import fill
 
 Distances = Float64[np.ndarray, " planes"]

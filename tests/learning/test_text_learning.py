@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from medkt.asking import WAYS, calibration, choose, way_called
+from medkt.asking import WAYS, calibration, choice, way_called
 from medkt.audit import exam
 from medkt.audit.verdict import Verdict
 from medkt.concepts import Caption, Concept, load_concept, read_package
-from medkt.concepts.private import require_plain_card
+from medkt.concepts.privacy import require_plain_card
 from medkt.domains import domain
 from medkt.errors import InputError, NotCarriedError
-from medkt.learning.ask import AskingOutcome, ask_well
-from medkt.learning.ask_card import as_markdown, set_on_said
+from medkt.learning.text_card import as_markdown, set_on_said
+from medkt.learning.text_learning import AskingOutcome, ask_well
 from medkt.models.small import load_small
 from medkt.models.small.dual_encoder import SmallEncoder
 from medkt.models.weights import weights_digest
@@ -36,7 +36,7 @@ def encoder() -> SmallEncoder:
 def _few_pictures() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(exam, "COUNTS", exam.PictureCounts(finding=30, others=24, normal=12, known=4))
-        patch.setattr(choose, "COUNTS", exam.PictureCounts(finding=4, others=4, normal=3, known=0))
+        patch.setattr(choice, "COUNTS", exam.PictureCounts(finding=4, others=4, normal=3, known=0))
         patch.setattr(calibration, "COUNTS", exam.PictureCounts(finding=0, others=0, normal=20, known=4))
         yield
 
@@ -85,7 +85,7 @@ def test_a_sentence_about_nothing_is_not_shown_to_be_carried(encoder: SmallEncod
     one = ask_well(encoder, told("a round bright parking budget of the committee"), KIND)
     assert one.verdict.answer != "yes"
     assert "nothing can be drawn" in one.verdict.why
-    assert one.asking.way == choose.USUAL
+    assert one.asking.way == choice.USUAL
 
 
 def test_what_a_known_finding_looks_like_is_that_findings(encoder: SmallEncoder) -> None:

@@ -13,7 +13,7 @@ from medkt.config import resolve
 from medkt.errors import OutputError, SettingsError, UnsupportedError
 from medkt.io import read_image
 from medkt.pipeline import StudyResult, View
-from medkt.report.write import Formats, case_name, prepare_folder, summarise, write_result
+from medkt.report.study_folder import Formats, case_name, prepare_folder, summarise, write_result
 from medkt.segmentation.slicewise import SegmentationSettings
 
 FAST = resolve(SegmentationSettings, sets=("m2ib.steps=2", "m2ib.samples=2"))

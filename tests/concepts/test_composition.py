@@ -7,7 +7,7 @@ import pytest
 from making import BASE, delta, package_file, safetensors
 
 from medkt.concepts import load_concept, read_package
-from medkt.concepts.compose import compose, interference
+from medkt.concepts.composition import compose, interference
 from medkt.concepts.package import PackagedConcept
 from medkt.errors import AmbiguousInputError, WeightsError
 

@@ -4,7 +4,7 @@
    lesions are made inside normal studies, and images with lesions are rehearsed (`lesions`).
 2. The image tower is fine-tuned on them: images of the concept against its captions and name (Eq. 2 of the paper),
    images of known findings held where the base model sees them (`finetune`).
-3. How far to go is chosen on images of other seeds, without a label and without a real image (`choose`).
+3. How far to go is chosen on images of other seeds, without a label and without a real image (`choice`).
 
 Every image is made from words by the base model itself, unless the user gives studies; no patient's data take part else.
 """
@@ -23,15 +23,15 @@ from medkt.errors import InputError
 from medkt.models.encoder import DualEncoder
 from medkt.models.framing import normalise
 from medkt.progress import Progress
-from medkt.transfer.choose import Candidate, CandidateChoice, Validation, choose
+from medkt.transfer.choice import Candidate, CandidateChoice, Validation, choose
 from medkt.transfer.copies import interpolate
 from medkt.transfer.finetune import Captions, FinetuneSettings, FinetuneStep, finetune
 from medkt.transfer.gathering import gather_as
-from medkt.transfer.given import NOTHING_GIVEN, StudyPlanes
 from medkt.transfer.learn_settings import LearnSettings
 from medkt.transfer.material import Material, copies_of
 from medkt.transfer.rehearsal import PrefixActivations, Rehearsal
 from medkt.transfer.stop import bounded
+from medkt.transfer.study_planes import NOTHING_GIVEN, StudyPlanes
 from medkt.transfer.trainable import frozen_layer
 from medkt.transfer.vocabulary import vocabulary_of
 

@@ -16,10 +16,10 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from medkt.asking.drawn import FINDING, NORMAL, OTHERS, PictureCounts, draw_pictures
-from medkt.asking.spoken import AskingWords
+from medkt.asking.pictures import FINDING, NORMAL, OTHERS, PictureCounts, draw_pictures
 from medkt.asking.vectors import vectors_of_planes
 from medkt.asking.ways import WAYS, Way, way_called
+from medkt.asking.words import AskingWords
 from medkt.models.encoder import DualEncoder
 from medkt.phantom.reading import Reading
 from medkt.saliency.directions import Directions, leads

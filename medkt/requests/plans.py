@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medkt.requests.ahead import timer_of
 from medkt.requests.batch import WHICH, BatchRequest
 from medkt.requests.cohort import asked_of, findings_asked
-from medkt.requests.listening import SILENT, Listener
+from medkt.requests.forecasts import timer_of
+from medkt.requests.listener import SILENT, Listener
 from medkt.requests.models import settings_of, use_threads
 from medkt.requests.option import present, requested
 from medkt.requests.published import WINDOW, settled, standing_of
@@ -76,7 +76,7 @@ def plan_segment(request: SegmentRequest | None = None, /, **options: Any) -> Pl
     from medkt.estimates.models import planned_encoder, planned_segmenter
     from medkt.estimates.segment import SegmentPlan, costs_of
     from medkt.pipeline.words import require_words
-    from medkt.report.write import require_no_result
+    from medkt.report.study_folder import require_no_result
     from medkt.transfer.packages import AdaptedEncoder
 
     request, wanted, names = settle_segmentation(requested(SegmentRequest, request, options), writes=False)

@@ -14,8 +14,8 @@ from safetensors.torch import load_file
 from inversion.toy_encoder import Toy
 from medkt.errors import OutputError
 from medkt.inversion import InversionSettings, InvertedImages, invert
+from medkt.inversion.files import as_png, write_inversion
 from medkt.inversion.sheet import contact_sheet
-from medkt.inversion.write import as_png, write_inversion
 
 TEXTS = ("a round bright spot", "$several dark lines")
 FEW = InversionSettings(steps=3, jitter=1, channels=3)

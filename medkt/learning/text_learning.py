@@ -17,10 +17,10 @@ import torch
 
 from medkt.asking import WAYS, AskingWords, Directions, Way, way_called
 from medkt.asking.calibration import LeadCalibration, drawn_domain
-from medkt.asking.settle import described_by, settle
-from medkt.asking.spoken import spoken_as
+from medkt.asking.record import described_by, settle
 from medkt.asking.studies import ShownStudies
 from medkt.asking.ways import known_names
+from medkt.asking.words import spoken_as
 from medkt.audit.audit import Level, of_another_picture
 from medkt.audit.controls import nonsense
 from medkt.audit.exam import Exam, Marks, drawn_exam, marks_of
@@ -32,7 +32,7 @@ from medkt.concepts.concept import ROLES
 from medkt.domains import Domain
 from medkt.errors import NotCarriedError
 from medkt.examine.looks import told_apart
-from medkt.learning.ask_card import as_markdown
+from medkt.learning.text_card import as_markdown
 from medkt.models.encoder import DualEncoder
 from medkt.models.weights import weights_digest
 from medkt.phantom.finding import find
@@ -149,7 +149,7 @@ def ask_well(
         concept: with a caption that describes it.
         domain: of the concept.
         known: what the model is taken to know; None takes the domain's findings.
-        way: None takes that which the rule of `medkt.asking.choose` picks.
+        way: None takes that which the rule of `medkt.asking.choice` picks.
         normals: the user's studies without any finding, on which the lead is set in place of drawn ones.
         rehearse: the user's studies of the usual mixture; in place of drawn known findings.
         level: "none" leaves the exam out; the others are the same here.

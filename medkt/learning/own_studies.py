@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from medkt.asking import AskingWords, leads, way_called
-from medkt.asking.drawn import PictureCounts, draw_calibration
+from medkt.asking.pictures import PictureCounts, draw_calibration
 from medkt.asking.studies import ShownStudies, ShownStudy
 from medkt.asking.vectors import vectors_of_planes
 from medkt.asking.ways import known_names
@@ -34,8 +34,8 @@ from medkt.progress import Progress
 from medkt.saliency.explain import prepare_plane
 from medkt.saliency.targets import embed_texts
 from medkt.shapes import Plane
-from medkt.transfer.given import StudyPlanes
 from medkt.transfer.pool import pick
+from medkt.transfer.study_planes import StudyPlanes
 
 WAY = "virtual with bank"
 """By which a pool is asked; the best way without learning on the invented findings (evaluation/kt_phantom)."""

@@ -7,10 +7,10 @@ import numpy as np
 from safetensors.torch import save
 
 from medkt.asking.calibration import LeadCalibration, drawn_domain
-from medkt.asking.choose import SEED as CHOOSING_SEED
-from medkt.asking.choose import Choice, choose_way
-from medkt.asking.spoken import AskingWords
+from medkt.asking.choice import SEED as CHOOSING_SEED
+from medkt.asking.choice import Choice, choose_way
 from medkt.asking.ways import Way, known_names
+from medkt.asking.words import AskingWords
 from medkt.concepts import AskingRecord, Concept
 from medkt.concepts.asking_record import NORMAL, RIVALS, WANTED
 from medkt.domains import Domain
@@ -40,7 +40,7 @@ def settle(
         domain: among whose findings it is asked.
         base_digest: `weights_digest` of the base, in whose text space the directions lie.
         known: what the model is taken to know; None takes the domain's findings without this one.
-        way: None takes that which the rule of `medkt.asking.choose` picks.
+        way: None takes that which the rule of `medkt.asking.choice` picks.
         calibration: pictures that the lead is set on; None draws them.
         progress: told (stage, steps done, steps in all).
 

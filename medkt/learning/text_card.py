@@ -9,12 +9,12 @@ from medkt.about import NOT_A_MEDICAL_DEVICE, __version__, demonstration_of
 from medkt.asking import way_called
 from medkt.audit.exam import NORMAL, OTHERS, Marks
 from medkt.audit.meaning import area
-from medkt.concepts.private import plain_text
+from medkt.concepts.privacy import plain_text
 from medkt.statistics import Interval
 
 if TYPE_CHECKING:
     from medkt.concepts import AskingRecord
-    from medkt.learning.ask import AskingOutcome, AskSitting
+    from medkt.learning.text_learning import AskingOutcome, AskSitting
 
 _CARD = """{{ verdict.line }}
 {% for line in meaning %}

@@ -1,4 +1,4 @@
-"""The user's own studies that a learning may look at, as an encoder takes them; `medkt.learning.own` reads them. And drawn ones in their place."""
+"""The user's own studies that a learning may look at, as an encoder takes them; `medkt.learning.own_studies` reads them. And drawn ones in their place."""
 
 from dataclasses import dataclass
 

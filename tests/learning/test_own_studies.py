@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from medkt.asking.drawn import PictureCounts
+from medkt.asking.pictures import PictureCounts
 from medkt.asking.studies import ShownStudy
 from medkt.audit.fingerprints import Fingerprints
 from medkt.concepts import Caption, Concept, load_concept
 from medkt.domains import domain
 from medkt.errors import InputError
-from medkt.learning.own import Folders, at_most, read_own, shown_to
+from medkt.learning.own_studies import Folders, at_most, read_own, shown_to
 from medkt.models.framing import normalise
 from medkt.models.small import load_small
 from medkt.models.small.dual_encoder import SmallEncoder
@@ -49,7 +49,7 @@ def encoder() -> SmallEncoder:
 
 @pytest.fixture(autouse=True)
 def _few_to_compare_with(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("medkt.learning.own._COMPARED", PictureCounts(finding=0, others=0, normal=30, known=4))
+    monkeypatch.setattr("medkt.learning.own_studies._COMPARED", PictureCounts(finding=0, others=0, normal=30, known=4))
 
 
 def normal(number: int, seed: int = 5) -> Plane:

@@ -9,10 +9,10 @@ from medkt.runs.folder import RunFolder
 from medkt.statistics import BootstrapSettings
 from medkt.tasks.base import EvaluatedRun, RunComparison, Task, TextTable
 from medkt.tasks.evaluation_record import evaluation_record
+from medkt.tasks.masks.abstention import headlines, unclaimed_of
 from medkt.tasks.masks.comparison import compare_runs
 from medkt.tasks.masks.evaluation import Evaluation, evaluate_scores
 from medkt.tasks.masks.scores import read_scores
-from medkt.tasks.masks.unclaimed import headlines, unclaimed_of
 from medkt.tasks.masks.words import CSV_HEAD, csv_row, text_lines
 from medkt.tasks.masks.words_compared import COMPARED_HEAD, compared_row
 

@@ -10,7 +10,7 @@ from medkt.errors import InputError, SettingsError
 from medkt.models.encoder import DualEncoder
 from medkt.models.small import load_small
 from medkt.models.weights import weights_digest
-from medkt.transfer.choose import Candidate, ChoiceSettings, Validation, best_of, choose
+from medkt.transfer.choice import Candidate, ChoiceSettings, Validation, best_of, choose
 from medkt.transfer.copies import ADAPTED
 from medkt.transfer.finetune import Captions, FinetuneSettings
 from medkt.transfer.rehearsal import Rehearsal, image_vectors, text_vectors

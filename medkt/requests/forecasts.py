@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from medkt.progress import Progress
-from medkt.requests.listening import Listener
+from medkt.requests.listener import Listener
 
 if TYPE_CHECKING:
     from medkt.estimates.learn import LearnPlan

@@ -21,10 +21,10 @@ from medkt.inversion.descent import descend
 from medkt.inversion.fit import Fit
 from medkt.inversion.invert import ImageRun, batches, fit_of, group_numbers, mean_curves, require_texts
 from medkt.inversion.noise import stream
+from medkt.inversion.parameters import first_noise
 from medkt.inversion.regularizers import absolute_sum, gram, gram_distance
 from medkt.inversion.schedule import InversionStage, stages
 from medkt.inversion.settings import InversionSettings
-from medkt.inversion.unknown import first_noise
 from medkt.inversion.views import resized
 from medkt.models.encoder import DualEncoder
 from medkt.models.framing import normalise

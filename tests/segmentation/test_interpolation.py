@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from medkt.segmentation.between import filled_between
+from medkt.segmentation.interpolation import filled_between
 from medkt.shapes import MaskPlane
 
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from medkt.asking import Directions, choose, way_called
+from medkt.asking import Directions, choice, way_called
 from medkt.asking import calibration as calibrating
 from medkt.asking.calibration import LeadCalibration
-from medkt.asking.drawn import NORMAL, PictureCounts, draw_calibration
-from medkt.asking.settle import described_by, settle
+from medkt.asking.pictures import NORMAL, PictureCounts, draw_calibration
+from medkt.asking.record import described_by, settle
 from medkt.asking.studies import ShownStudy, digest_of_studies
 from medkt.asking.vectors import leads_of, vectors_of_planes
 from medkt.concepts import load_concept
@@ -37,7 +37,7 @@ def encoder() -> SmallEncoder:
 @pytest.fixture(autouse=True)
 def _few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calibrating, "COUNTS", FEW)
-    monkeypatch.setattr(choose, "COUNTS", PictureCounts(finding=3, others=3, normal=2, known=0))
+    monkeypatch.setattr(choice, "COUNTS", PictureCounts(finding=3, others=3, normal=2, known=0))
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def test_a_settled_way_holds_its_directions_and_what_it_was_set_on(encoder: Smal
     digest = weights_digest(encoder.module)
     made = settle(encoder, CONCEPT, KIND, base_digest=digest, known=KNOWN)
     made.require("made", base=digest)
-    assert made.way == choose.USUAL or made.chosen["why"].startswith("it tells")
+    assert made.way == choice.USUAL or made.chosen["why"].startswith("it tells")
     assert made.known == tuple(one.id for one in KNOWN)
     assert made.set_on["normals"] == {
         "pictures": 5,
@@ -90,7 +90,7 @@ def test_the_stored_lead_is_the_rule_over_the_stored_directions(encoder: SmallEn
 
 
 def test_a_normal_study_is_stored_with_its_captions_and_its_handicap(encoder: SmallEncoder) -> None:
-    made = settle(encoder, CONCEPT, KIND, base_digest="ab" * 32, known=KNOWN, way=way_called(choose.USUAL))
+    made = settle(encoder, CONCEPT, KIND, base_digest="ab" * 32, known=KNOWN, way=way_called(choice.USUAL))
     made.require("made", base="ab" * 32)
     assert made.normal == KIND.words_for(CONCEPT).normal
     assert made.sharpness == pytest.approx(encoder.logit_scale, abs=1e-5)

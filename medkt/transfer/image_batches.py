@@ -9,7 +9,7 @@ from torch import Tensor
 from medkt.inversion import InversionSettings, LocalSettings
 from medkt.inversion.cache import cached
 from medkt.models.encoder import DualEncoder
-from medkt.transfer.altered import some_altered
+from medkt.transfer.alterations import some_altered
 from medkt.transfer.learn_settings import LearnSettings
 from medkt.transfer.lesions import RIVALS, STARTS
 from medkt.transfer.material import REHEARSAL, VALIDATION, WARM, drawn_starts
