@@ -30,6 +30,8 @@ PLAN = {
     "fresh": {"base": 5},
 }  # fmt: skip
 """Of each set and condition, how many seeds are to be measured."""
+OUTLINED = ("base", "local")
+"""Conditions whose masks of the held-out findings are to be measured, one seed each."""
 TITLES = {
     "held": "The held-out eight",
     "invented": "The invented sixteen",
@@ -69,7 +71,7 @@ def page(folder: Path) -> str:
 def tables(rows: Sequence[Row], segmented: Sequence[Row] = ()) -> str:
     """The whole page of rows."""
     parts = [HEAD, *(part for name in SETS if (own := of(rows, set=name)) for part in _of_set(name, own, segmented))]
-    return "\n\n".join([*parts, missing(rows)]) + "\n"
+    return "\n\n".join([*parts, missing(rows, segmented)]) + "\n"
 
 
 MARKS = ("<!-- what a name means -->", "<!-- /what a name means -->")
@@ -310,7 +312,7 @@ def outlines(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def missing(rows: Sequence[Row]) -> str:
+def missing(rows: Sequence[Row], segmented: Sequence[Row] = ()) -> str:
     """What is not measured yet of the plan, and what measures it."""
     lines = ["## Not measured yet", ""]
     for name, plan in PLAN.items():
@@ -328,6 +330,13 @@ def missing(rows: Sequence[Row]) -> str:
                 )
         if not findings:
             lines.append(f"- {TITLES[name]}: not drawn yet")
+    for condition in OUTLINED:
+        there = {row["finding"] for row in of(segmented, condition=condition, way=PACKAGED)}
+        if lacking := [task.finding.id for task in tasks_of("held") if task.finding.id not in there]:
+            lines.append(
+                f"- {TITLES['held']}, masks, {condition}: {len(lacking)} of {len(tasks_of('held'))} "
+                f"(`segmented.py --findings held --teach {condition}`)"
+            )
     return "\n".join(lines if len(lines) > 2 else [*lines, "Nothing of the plan."])
 
 

@@ -131,6 +131,10 @@ def test_what_is_missing_of_the_plan_is_said_with_its_command(kt: SimpleNamespac
         rows[1:]
     )
     assert "The held-out eight, labelled-10: 16 of 16" in said
+    assert "The held-out eight, masks, base: 8 of 8 (`segmented.py --findings held --teach base`)" in said
+    masks = [{"finding": finding, "condition": "base", "way": kt.teach.PACKAGED} for finding in held]
+    assert "masks, base" not in kt.tables.missing(rows, masks)
+    assert "masks, local: 8 of 8" in kt.tables.missing(rows, masks)
     taught = [row(held[0], 0, 0.5, "local", kt.teach.EARLIER), row(held[1], 0, 0.5, "local", kt.teach.PACKAGED)]
     assert (
         "The held-out eight, local: 39 of 40, 1 of these asked by the earlier ways alone (`run.py"
