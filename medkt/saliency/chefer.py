@@ -96,7 +96,7 @@ def _of(
 
 
 def rollout(
-    attentions: Sequence[Float[Tensor, "heads tokens tokens"]], raised: Sequence[Float[Tensor, "heads tokens tokens"]]
+    attentions: Sequence[Float[Tensor, "_ tokens tokens"]], raised: Sequence[Float[Tensor, "_ tokens tokens"]]
 ) -> Float[Tensor, "tokens tokens"]:
     """How much each token (column) went into each one behind the last block (row), block by block from the first.
 
