@@ -39,8 +39,12 @@ check: $(VENV)/.dev
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 
+# Shapes and types are looked at as they pass where a room is tested by itself; whole commands run as users run them. By hand, `pytest` looks everywhere
+ROOMS := $(addprefix tests/,asking audit calibration domains examine guard inversion learning metrics models phantom presence saliency segmentation spatial statistics transfer)
+AS_USERS := -o addopts="-ra --strict-markers --strict-config"
 unit: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2 -q
+	$(BIN)/python -m pytest -n 2 -q $(ROOMS)
+	$(BIN)/python -m pytest -n 2 -q $(AS_USERS) $(addprefix --ignore=,$(ROOMS))
 
 slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 -q -m slow

@@ -139,6 +139,7 @@ def test_a_denial_is_noted_in_result_page_and_line(
     assert page.count("its words, see below") == 2
 
 
+@pytest.mark.slow
 def test_a_cohorts_table_has_a_column_of_notes(study: Path, tmp_path: Path) -> None:
     import pyarrow.parquet as pq
 

@@ -75,12 +75,19 @@ def groups_of(kind: type[Request]) -> dict[type[Request], tuple[str, ...]]:
 
     A base without options of its own stands for its bases.
     """
+    which: Any = kind
+    return dict(_groups_of(which))
+
+
+@cache  # the command line asks it of every command at each start
+def _groups_of(kind: Any) -> dict[type[Request], tuple[str, ...]]:
     hints = get_type_hints(kind, include_extras=True)
     found = {kind: tuple(one for one in vars(kind).get("__annotations__", {}) if hasattr(hints[one], "__metadata__"))}
     taken = set(found[kind])
     for base in kind.__bases__:
-        for owner, names in (groups_of(base) if issubclass(base, Request) else {}).items():
-            place = base if base in groups_of(base) else owner
+        inherited = _groups_of(base) if issubclass(base, Request) else {}
+        for owner, names in inherited.items():
+            place = base if base in inherited else owner
             found[place] = (*found.get(place, ()), *(one for one in names if one not in taken))
             taken |= set(names)
     return {one: names for one, names in found.items() if names}

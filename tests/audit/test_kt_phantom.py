@@ -142,6 +142,7 @@ def test_what_is_missing_of_the_plan_is_said_with_its_command(kt: SimpleNamespac
     )
 
 
+@pytest.mark.slow
 def test_a_second_run_adds_only_what_is_missing(
     kt: SimpleNamespace, gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # type: ignore[no-untyped-def]

@@ -42,6 +42,7 @@ def test_decisions_with_findings_far_away() -> None:
     assert [rule.outcome(score) for score in (101.0, 100.9, 50.0, 19.0)] == ["present", "abstain", "abstain", "absent"]
 
 
+@pytest.mark.slow
 def test_both_promises_hold_over_many_calibrations() -> None:
     rng = np.random.default_rng(3)
     present, absent = [], []

@@ -150,6 +150,7 @@ def test_a_manifest_base_beside_kt(folder: Path, tmp_path: Path, medkt: Command)
         assert not path.is_file() or b"PLANTED" not in path.read_bytes()
 
 
+@pytest.mark.slow
 def test_shards_are_the_whole(folder: Path, tmp_path: Path, medkt: Command) -> None:
     words = (
         "evaluate",
@@ -175,6 +176,7 @@ def test_shards_are_the_whole(folder: Path, tmp_path: Path, medkt: Command) -> N
     assert "holds a run with other settings (columns:" in ran.err
 
 
+@pytest.mark.slow
 def test_jsrt_with_both_learnt_classes(tmp_path: Path, medkt: Command) -> None:
     """Each class has its own encoder, which the result says."""
     TREES["jsrt"](tmp_path / "jsrt")

@@ -165,6 +165,7 @@ def test_what_is_refused(tmp_path: Path, medkt: Command) -> None:
         assert says in ran.err
 
 
+@pytest.mark.slow
 def test_the_page_in_a_browser(tmp_path: Path, medkt: Command) -> None:
     """Headless Chromium opens the file from disk: no error on its console, and every picture is drawn."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

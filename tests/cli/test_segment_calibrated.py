@@ -76,6 +76,7 @@ def test_without_the_option_nothing_changes(medkt: Command, bright: None, tmp_pa
     assert "calibration of site" not in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_what_there_is_no_calibration_for_is_said(medkt: Command, tmp_path: Path) -> None:
     calibrated(medkt, tmp_path)
     asked = ("segment", "-i", plane(tmp_path, "", 0), "-o", tmp_path / "out", *CYST)

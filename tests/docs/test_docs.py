@@ -42,9 +42,25 @@ NOT_RUN = Counter(
 )
 
 every_page = pytest.mark.parametrize("page", pages(), ids=name_of)
+LONG = {
+    "concepts/saliency",
+    "how_to/ask_well",
+    "how_to/batch",
+    "how_to/evaluate",
+    "how_to/slicer_and_itk",
+    "tutorials/segment_with_your_own_words",
+}
+"""Pages whose commands take tens of seconds; `make slow` runs them."""
 
 
-@every_page
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=pytest.mark.slow if any(name_of(page).endswith(f"{one}.md") for one in LONG) else ())
+        for page in pages()
+    ],
+    ids=name_of,
+)
 def test_the_code_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blocks = [block for block in blocks_of(page) if block.not_run is None]
     monkeypatch.chdir(tmp_path)

@@ -13,7 +13,15 @@ EACH = 2  # inputs of an attack; half as many where they take long
 GROUPS = [list(alike) for _, alike in groupby(ATTACKS, key=lambda attack: (attack.sound, attack.door))]
 
 
-@pytest.mark.parametrize("attacks", GROUPS, ids=lambda attacks: attacks[0].format)
+LONG = {"ledger"}
+"""Formats whose inputs take tens of seconds: a run goes on from each."""
+
+
+@pytest.mark.parametrize(
+    "attacks",
+    [pytest.param(one, marks=pytest.mark.slow if one[0].format in LONG and one[0].heavy else ()) for one in GROUPS],
+    ids=lambda attacks: attacks[0].format,
+)
 def test_damaged_inputs_are_read_or_refused_in_a_line(attacks: list[Attack], tmp_path: Path) -> None:
     most = EACH // 2 if attacks[0].heavy else EACH
     records = go(attacks, seed=SEED, seconds_each=0.0, findings=tmp_path, most=most)

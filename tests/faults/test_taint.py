@@ -195,6 +195,7 @@ def test_segment_and_classify_of_every_study(places: Path, medkt: Command) -> No
     assert require_untainted(written(places)) > 20
 
 
+@pytest.mark.slow
 def test_maps_comparisons_and_volumes(places: Path, medkt: Command) -> None:
     """What is made of studies one by one, and of runs that are there; the volumes' pixels are the study's own."""
     inputs, out = places / f"in {FILE}", places / "out"

@@ -53,6 +53,7 @@ def test_a_story_says_none(text: str) -> None:
     assert not words_of_a_look(text)
 
 
+@pytest.mark.slow
 def test_no_catalogued_finding_is_held_back(encoder: SmallEncoder) -> None:
     held = {name: codes(encoder, one, one.modality) for name, one in concepts().items()}
     assert not {name: found for name, found in held.items() if found}

@@ -117,6 +117,7 @@ def test_no_more_are_read_than_memory_holds(tmp_path: Path) -> None:
     assert at_most(folder, 7) is folder
 
 
+@pytest.mark.slow
 def test_a_folder_of_normals_is_no_mixture(encoder: SmallEncoder) -> None:
     with pytest.raises(InputError, match="look like normal studies only"):
         read_own(encoder, CONCEPT, KIND, Folders(rehearse=held(*map(normal, range(20)))))
@@ -143,6 +144,7 @@ def test_the_same_image_or_patient_is_not_taught_and_examined(encoder: SmallEnco
         read_own(encoder, CONCEPT, KIND, Folders(images=held(normal(2), normal(2))))
 
 
+@pytest.mark.slow
 def test_a_pool_gives_what_stands_out(encoder: SmallEncoder) -> None:
     new = [speck(n) for n in range(12)]
     with_finding = held(*mixture(30, 11), *new)

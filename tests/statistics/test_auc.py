@@ -122,6 +122,7 @@ def test_one_case_a_patient_is_delongs_own_interval() -> None:
     assert found.method == "DeLong over patients, on the logit scale"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", [0.8, 0.95])
 def test_intervals_over_patients_have_the_width_of_the_jackknife(level: float) -> None:
     """Of one area, of a difference, of a mean over classes, and of the difference of two means."""

@@ -299,6 +299,7 @@ def test_texts_that_the_rehearsal_holds_are_not_embedded_again(
     assert not changed(first, second)
 
 
+@pytest.mark.slow
 def test_frozen_layers_have_the_precision_of_the_trained_ones(encoder: DualEncoder) -> None:
     images = make_images(2, seed=1)
     exact, rounded = (

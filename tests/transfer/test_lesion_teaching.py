@@ -163,6 +163,7 @@ def test_the_bounded_stop_stays_where_other_studies_would_take_the_name(
         learn_from(encoder, replace(alone, known_validation=None), strong, seed=0)
 
 
+@pytest.mark.slow
 def test_studies_take_the_place_of_drawn_ones(encoder: SmallEncoder, words: Vocabulary, cache: Path) -> None:
     there = {path.name for path in cache.iterdir()}
     normals, mixture = make_studies(4, 0.4), make_studies(11, 0.6)

@@ -78,6 +78,7 @@ def test_a_second_run_takes_its_images_from_the_cache(
     assert torch.equal(again.images, material.images)
 
 
+@pytest.mark.slow
 def test_known_findings_are_pictured_with_settings_of_their_own(
     encoder: SmallEncoder, words: Vocabulary, cache: Path, material: Material
 ) -> None:
@@ -168,6 +169,7 @@ def test_the_base_as_the_chosen_place_is_the_base(encoder: SmallEncoder, materia
     assert learn_from(encoder, material, SETTINGS, seed=0, at=nowhere).encoder is encoder
 
 
+@pytest.mark.slow
 def test_captions_that_cannot_be_pictured_are_left_out(encoder: SmallEncoder, words: Vocabulary, cache: Path) -> None:
     # 25 steps picture the attributes and not the leaves; see radiology_captions/ultrasound.yaml
     found = gather(

@@ -147,6 +147,7 @@ def test_the_same_seed_gives_the_same_text() -> None:
     assert one == other
 
 
+@pytest.mark.slow
 def test_rows_name_only_what_the_image_shows() -> None:
     rng = np.random.default_rng(6)
     rows: list[Row] = [draw_one("cxr", "unnamed", rng)[2] for _ in range(250)]
