@@ -1,4 +1,4 @@
-"""Does a description mean a real finding to a model? Asked in every way, taught in every way, on real studies, for any encoder.
+"""Does a description mean a real finding to a model? ConceptQuery in every way, taught in every way, on real studies, for any encoder.
 
     python evaluation/kt_real/run.py --model biomedclip --data cases.csv --out checked       # your model, your studies
     python evaluation/kt_real/run.py --model small --data ../shared/data --asking            # asking alone: a minute
@@ -9,7 +9,9 @@ Parquet; docs/how_to/check_on_your_model.md) with the columns case_id, image, mo
 patients have several studies, patient_id. A class with a `concept` is asked for among the others of its modality; studies of the
 split `train` may be learned from, those of `test` are asked about and nothing else.
 
-The figure is the lead: by how much a study's cosine with what is asked for is above that with the nearest known finding's name.
+The figure is the lead: by how much a study's cosine with what is asked for is above that with the nearest known finding's name. A
+way that tells a normal study apart, too, has its handicap set as a package has it (`medkt.asking.bias`), on the studies of `train`:
+normal ones and the others, of each encoder anew. Without normal ones among them the handicap stays 0.
 First in every table stands the area under its curve, the class against the others, with its interval; a class of fewer than 20
 test studies, or with fewer than 20 others, has no verdict. Of every encoder that was taught, all ways of asking are asked.
 Conditions: "base"; what was taught by each way of `medkt learn` (whole images made from words; lesions made inside normal studies, drawn ones,
@@ -23,8 +25,8 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -33,12 +35,13 @@ import numpy as np
 import torch
 from classes import Task, tasks_of
 from clock import Clock, expected_seconds
-from studies import read_studies
+from studies import Study, read_studies
 from tables import write_tables
 from teaching import Condition, Way, conditions, ways_of
 
 from medkt.about import __version__
 from medkt.asking import WAYS, AskingWords, Directions, leads
+from medkt.asking.bias import settled
 from medkt.errors import InputError, MedktError
 from medkt.models.encoder import DualEncoder
 from medkt.models.registry import load_encoder
@@ -191,15 +194,27 @@ class Bench:
 
     def __init__(self, encoder: DualEncoder, task: Task, ways: tuple[Way, ...]) -> None:
         self.base, self.task, self._ways = encoder, task, ways
-        self._starts = np.cumsum([0, *(len(one.planes) for one in task.asked[:-1])])
         self._spoken = AskingWords.of(task.concept, task.domain, task.known, task.concept.texts("inversion"))
 
     @cached_property
-    def _seen(self) -> PrefixActivations:
+    def _layer(self) -> int | None:
         layers = {frozen_layer(self.base, way.settings.finetune.trains) for way in self._ways}
-        layer = layers.pop() if len(layers) == 1 else None  # one way may train more than another
-        pixels = [prepare_plane(self.base, plane).pixels for one in self.task.asked for plane in one.planes]
-        return look(self.base, torch.stack(pixels), layer)
+        return layers.pop() if len(layers) == 1 else None  # one way may train more than another
+
+    @cached_property
+    def _asked_about(self) -> "Looked":
+        return Looked.at(self.base, self.task.asked, self._layer)
+
+    @cached_property
+    def _set_on(self) -> "dict[str, Looked]":
+        """Studies that the handicap is set on, none of which is asked about; empty where none is normal."""
+        kinds = {
+            "normal": [one for one in self.task.others if one.label in self.task.normal],
+            "unlabelled": self.task.others,
+        }
+        return (
+            {kind: Looked.at(self.base, some, self._layer) for kind, some in kinds.items()} if kinds["normal"] else {}
+        )
 
     @cached_property
     def _asked(self) -> dict[str, Directions]:
@@ -211,7 +226,7 @@ class Bench:
 
     @cached_property
     def _before(self) -> np.ndarray:
-        return self._nearest(vectors_of(self.base, self._seen))
+        return self._nearest(self._asked_about.by(self.base))
 
     def missing(
         self, kept: "Kept", ways: tuple[Way, ...], arguments: argparse.Namespace
@@ -239,20 +254,47 @@ class Bench:
         }
         if made is None:
             return {**plain, "leads": {}, "renamed": None, "why not": why}
-        vectors = vectors_of(made, self._seen)
-        led = {name: self._leads(vectors, to) for name, to in self._asked.items()}
+        vectors, beside = self._asked_about.by(made), {kind: some.by(made) for kind, some in self._set_on.items()}
+        led = {name: self._leads(vectors, self._settled(to, beside)) for name, to in self._asked.items()}
         moved = (self._nearest(vectors) != self._before)[self.task.mine :]
         return {**plain, "leads": led, "renamed": round(float(moved.mean()), 4)}
 
+    def _settled(self, asked: Directions, beside: dict[str, torch.Tensor]) -> Directions:
+        """With the handicap that studies of `train` set; a way without a lead over normal studies has none."""
+        if asked.normal is None or not beside:
+            return asked
+        return settled(asked, lambda to: {kind: self._set_on[kind].leads(some, to) for kind, some in beside.items()})[0]
+
     def _leads(self, vectors: torch.Tensor, asked: Directions) -> list[float]:
-        """Of each study, that of the plane that leads most."""
-        found = np.maximum.reduceat(leads(vectors, asked).double().cpu().numpy(), self._starts)
-        return [round(float(one), 5) for one in found]
+        return [round(float(one), 5) for one in self._asked_about.leads(vectors, asked)]
 
     def _nearest(self, vectors: torch.Tensor) -> np.ndarray:
         """Of each study's first plane, the nearest known name."""
-        nearest: np.ndarray = (vectors @ self._names.T).argmax(dim=1).cpu().numpy()[self._starts]
+        nearest: np.ndarray = (vectors @ self._names.T).argmax(dim=1).cpu().numpy()[self._asked_about.starts]
         return nearest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Looked:
+    """Studies as far as the layers go that no teaching changes; `starts` is the first plane of each."""
+
+    seen: PrefixActivations
+    starts: np.ndarray
+
+    @classmethod
+    def at(cls, base: DualEncoder, studies: Sequence[Study], layer: int | None) -> "Looked":
+        pixels = [prepare_plane(base, plane).pixels for one in studies for plane in one.planes]
+        starts = np.cumsum([0, *(len(one.planes) for one in studies[:-1])])
+        return cls(seen=look(base, torch.stack(pixels), layer), starts=starts)
+
+    def by(self, encoder: DualEncoder) -> torch.Tensor:
+        """The planes' unit vectors by an encoder that differs from the base in later layers alone."""
+        return vectors_of(encoder, self.seen)
+
+    def leads(self, vectors: torch.Tensor, asked: Directions) -> np.ndarray:
+        """Of each study, that of the plane that leads most."""
+        found: np.ndarray = np.maximum.reduceat(leads(vectors, asked).double().cpu().numpy(), self.starts)
+        return found
 
 
 if __name__ == "__main__":

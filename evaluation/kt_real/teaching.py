@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from studies import Study
 from torch import Tensor
 
-from medkt.asking import AskingWords, Directions, leads, way_called
+from medkt.asking import AskingWords, Directions, leads, settled, way_called
+from medkt.asking.choice import USUAL
 from medkt.audit.controls import CONTROLS, Control, Setting
 from medkt.config import resolve_learning
 from medkt.errors import InputError
@@ -30,8 +31,8 @@ from medkt.transfer.vocabulary import vocabulary_of
 
 LABELLED = (1, 3, 10, 30)
 OWN = ", own studies"
-POOL, PICKED_BY = "pool", "virtual"
-"""The way of asking by which a pool's studies are picked, fixed before any was asked."""
+POOL, PICKED_BY = "pool", USUAL
+"""The way of asking by which a pool's studies are picked, that which packages take; fixed before any was asked."""
 ASKED = ("noise images", "texture blobs", "altered words", "other words")
 """Of the audit's controls: noise, a blob of random texture, altered words, another finding's words."""
 
@@ -153,9 +154,18 @@ def _pooled(
     """
     pool, beside = [*hidden, *task.others[::2]], task.others[1::2]
     spoken = AskingWords.of(task.concept, task.domain, task.known, task.concept.texts("inversion"))
-    asked = way_called(PICKED_BY).directions(base, spoken)
+    asked = _settled(base, way_called(PICKED_BY).directions(base, spoken), beside, task.normal)
     picked = pick(leads_of(base, pool, asked), leads_of(base, beside, asked))
     return labelled(base, task, way, learned(), [pool[place] for place in picked])
+
+
+def _settled(base: DualEncoder, asked: Directions, beside: Sequence[Study], normal: Sequence[str]) -> Directions:
+    """With the handicap of a package, set on the studies that the pool is compared with; as it is where none of them is normal."""
+    normals = [one for one in beside if one.label in normal]
+    if asked.normal is None or not normals:
+        return asked
+    kinds = {"normal": normals, "unlabelled": beside}
+    return settled(asked, lambda to: {kind: leads_of(base, some, to) for kind, some in kinds.items()})[0]
 
 
 def leads_of(encoder: DualEncoder, studies: Sequence[Study], asked: Directions) -> NDArray[np.float64]:

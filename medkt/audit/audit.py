@@ -8,8 +8,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from jaxtyping import Float
+from torch import Tensor
 
 from medkt.asking import WAYS, AskingWords, Directions
+from medkt.asking.calibration import LeadCalibration
+from medkt.asking.ways import known_names
 from medkt.audit.controls import CONTROLS, Setting
 from medkt.audit.exam import FINDING, NORMAL, OTHERS, Exam, Marks, drawn_exam, marks_of
 from medkt.audit.meaning import area, told
@@ -30,6 +34,8 @@ from medkt.transfer.rehearsal import vectors_of
 from medkt.transfer.trainable import frozen_layer
 
 Level = Literal["full", "quick", "none"]
+SetOn = tuple[LeadCalibration | None, LeadCalibration | None]
+"""Pictures without the finding, as the base and what was learned see them."""
 DREAMT = "images inverted by the base model from known findings' words"
 HELD_BACK = "studies that were not rehearsed: drawn ones of known findings, or every tenth of the user's"
 VERSION = 2
@@ -154,6 +160,7 @@ def audit(
     probe: Probe | None = None,
     second: DualEncoder | None = None,
     foreign: Sequence[str] = (),
+    set_on: SetOn = (None, None),
     cache: Path | None = None,
     progress: Progress | None = None,
 ) -> Audit:
@@ -170,6 +177,8 @@ def audit(
         probe: the user's own studies.
         second: another encoder, to be asked about the images that the words made.
         foreign: words of another modality or part of the body, where the captions are of another picture.
+        set_on: pictures without the finding, as the base and what is kept see them: on them the ways that tell a normal study apart
+            have their handicap set, as in a package. None where there are none; then it is 0.
         cache: of inverted images.
         progress: told (stage, controls done, controls in all).
     """
@@ -180,7 +189,7 @@ def audit(
     picturing = picturing_of(base, one, layer)
     failed = picturing.failure if picturing else ""
     sittings = _sat(base, learned, kept, exams, AskingWords.of(concept, domain, tuple(known), _described(one)), level=level,
-                    controls=not failed and not foreign, cache=cache, progress=progress)  # fmt: skip
+                    controls=not failed and not foreign, set_on=set_on, cache=cache, progress=progress)  # fmt: skip
     by_name = dict(zip((exam.what for exam in exams), sittings, strict=True))
     drawn, probed = (by_name.get(exam.what if exam else "") for exam in _parted(exams, probe))
     verdict = _verdict(drawn, probed, probe, kept, readings, foreign=foreign, failed=failed)
@@ -189,7 +198,8 @@ def audit(
         picturing=picturing, opinion=None if second is None else opinion_of(second, one.material), before=tuple(ask(base, asked) for asked in questions),
         after=tuple(ask(each.encoder, asked) for each, asked in zip(learned, questions, strict=True)),
         held_on=HELD_BACK if one.material.known_of else DREAMT,
-        unexamined=_unexamined(one, known, drawn, probed, readings, learned, level, second=second is not None),
+        unexamined=_unexamined(one, known, drawn, probed, readings, learned, level, second=second is not None,
+                                settled=None not in set_on),
     )  # fmt: skip
 
 
@@ -231,11 +241,13 @@ def _sat(
     *,
     level: Level,
     controls: bool,
+    set_on: SetOn,
     cache: Path | None,
     progress: Progress | None,
 ) -> list[Sitting]:
     """Everyone asked, each control made once for all exams and let go; no control where nothing would be judged by it."""
-    asked = {way.name: way.directions(base, spoken) for way in WAYS}  # leads are cut at 0, so that no handicap is set
+    asked = {way.name: way.directions(base, spoken) for way in WAYS}
+    before, after = (_handicapped(asked, some, known_names(base, spoken)) for some in set_on)
     name = asked[WAYS[0].name]
     held: list[dict[str, Marks]] = [{} for _ in exams]
     wanted = [control for control in CONTROLS if level == "full" or control.quick] if exams and controls else []
@@ -246,7 +258,16 @@ def _sat(
         for exam, marks in zip(exams, held, strict=True):
             if made is not None:
                 marks[control.name] = _marks(made, exam, name)
-    return [_sitting_of(base, learned, kept, exam, asked, marks) for exam, marks in zip(exams, held, strict=True)]
+    return [
+        _sitting_of(base, learned, kept, exam, before, after, marks) for exam, marks in zip(exams, held, strict=True)
+    ]
+
+
+def _handicapped(
+    asked: Mapping[str, Directions], set_on: LeadCalibration | None, names: Float[Tensor, "known width"]
+) -> Mapping[str, Directions]:
+    """The directions as one encoder is asked by them: leads are cut at 0, so that of what is set the handicap alone counts."""
+    return asked if set_on is None else {way: set_on.settled(to, names)[0] for way, to in asked.items()}
 
 
 def _sitting_of(
@@ -254,11 +275,12 @@ def _sitting_of(
     learned: Sequence[TransferResult],
     kept: int,
     exam: Exam,
+    before: Mapping[str, Directions],
     asked: Mapping[str, Directions],
     controls: Mapping[str, Marks],
 ) -> Sitting:
     first = WAYS[0].name
-    ways = _by_each_way(base, exam, asked)
+    ways = _by_each_way(base, exam, before)
     name = {first: asked[first]}
     after = [_by_each_way(one.encoder, exam, asked if place == kept else name) for place, one in enumerate(learned)]
     return Sitting(
@@ -343,6 +365,7 @@ def _unexamined(
     level: Level,
     *,
     second: bool,
+    settled: bool,
 ) -> tuple[str, ...]:
     said = []
     if probed is None:
@@ -360,6 +383,13 @@ def _unexamined(
         said.append("whether another seed learns the same (--seeds 3)")
     left = [control.name for control in CONTROLS if level == "quick" and not control.quick]
     said += [f"the controls of --audit full: {', '.join(left)}"] if left else []
+    said += (
+        []
+        if settled
+        else [
+            "how far a normal study is to be led over: none is drawn or given, so that its handicap is 0 by every way"
+        ]
+    )
     said += [] if second else ["whether another encoder takes the images for what they were made from (--second MODEL)"]
     said.append("masks: presence alone is asked")
     return tuple(said)

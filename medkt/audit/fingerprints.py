@@ -2,13 +2,14 @@
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
 
-from medkt.asking.studies import ShownStudy
+from medkt.asking.studies import ShownStudies, ShownStudy
+from medkt.errors import InputError
 from medkt.shapes import Plane
 
 
@@ -47,6 +48,45 @@ class Fingerprints:
         if own.studies & self.studies:
             return "the same image"
         return "the same patient" if own.patients & self.patients else None
+
+    def require_new(self, study: ShownStudy, option: str) -> None:
+        """That a study is not among these, an exam's.
+
+        Raises:
+            InputError: it is; the option that gave it is named, and nothing of the study.
+        """
+        if (met := self.met(study)) is not None:
+            raise InputError(
+                f"--{option}: a study of it is in the exam, too ({met}); what is learned from cannot be judged by: leave it out of one"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class KeptApart:
+    """Studies to learn or to set a lead by; one that is in the exam is refused when it is come to (`ShownStudies`).
+
+    Attributes:
+        studies: to go through.
+        exam: marks of the studies that the exam is set on.
+        option: that gave the studies, for the message.
+    """
+
+    studies: ShownStudies
+    exam: Fingerprints
+    option: str
+
+    def __len__(self) -> int:
+        return len(self.studies)
+
+    def __iter__(self) -> Iterator[ShownStudy]:
+        """Each study.
+
+        Raises:
+            InputError: it, or another study of its patient, is in the exam.
+        """
+        for study in self.studies:
+            self.exam.require_new(study, self.option)
+            yield study
 
 
 def _of_plane(plane: Plane) -> str:

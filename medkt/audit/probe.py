@@ -13,9 +13,9 @@ from pathlib import Path
 
 import torch
 
-from medkt.asking.studies import ShownStudy
+from medkt.asking.studies import ShownStudies, ShownStudy
 from medkt.audit.exam import FINDING, Exam
-from medkt.audit.fingerprints import Fingerprints
+from medkt.audit.fingerprints import Fingerprints, KeptApart
 from medkt.concepts import Concept
 from medkt.datasets.case import Case
 from medkt.datasets.manifest import iterate_manifest
@@ -51,6 +51,10 @@ class Probe:
     def decides(self) -> bool:
         """Whether both kinds are there, often enough."""
         return min(self.kinds.count(FINDING), self.kinds.count(WITHOUT)) >= FEWEST
+
+    def kept_apart(self, studies: ShownStudies, option: str) -> KeptApart:
+        """The studies that an option gave, of which none may be one of these, nor of their patients."""
+        return KeptApart(studies=studies, exam=self.fingerprints, option=option)
 
     def exam(self, base: DualEncoder, layer: int | None) -> Exam:
         """The same for an encoder, after the layers that do not train."""

@@ -166,7 +166,8 @@ def learn(
 
     Raises:
         ForgettingError: more is forgotten than `max_forgetting`.
-        InputError: no seed, or one twice; a caption of which the encoder knows no word.
+        InputError: no seed, or one twice; a caption of which the encoder knows no word; a study of `shown` that is in the probe, or
+            whose patient is.
         NotCarriedError: before anything is learned, where the captions are of another modality or part of the body and
             `keep_anyway` is not said; or nothing was learned, so that there is no difference to keep.
         MedktError: from the steps.
@@ -174,6 +175,8 @@ def learn(
     if not seeds or len(set(seeds)) < len(seeds):
         raise InputError(f"learning needs at least one seed and each once, got {list(seeds)}")
     require_words([concept], encoder, roles=ROLES)
+    if probe is not None:
+        _require_apart(shown or {}, probe)
     foreign = () if level == "none" else _foreign(concept, domain, known)
     if foreign and not keep_anyway:
         raise NotCarriedError(f"{concept.id}: {of_another_picture(foreign).line}; {_NOTHING_WRITTEN}")
@@ -195,24 +198,31 @@ def learn(
     applied = apply(encoder, difference)
     # what is judged is what a reader of the package will have, rounding and lost ranks included
     judged = [replace(one, encoder=applied) if index == kept else one for index, one in enumerate(learned)]
+    among = tuple(known) if known is not None else domain.others(concept)
+    is_asked = level != "none" or not as_published  # a published way asks by the name
+    set_on = _set_on(applied, concept, domain, among, shown or {}, progress) if is_asked else None
     found = None
     if level != "none":
-        among = tuple(known) if known is not None else domain.others(concept)
         found = audit(
             encoder, judged, concept=concept, domain=domain, known=among, kept=kept, level=level, probe=probe, second=second,
-            foreign=foreign, cache=cache, progress=progress,
+            foreign=foreign, set_on=(_set_on(encoder, concept, domain, among, shown or {}, progress), set_on), cache=cache, progress=progress,
         )  # fmt: skip
         _require_kept(concept, found, max_forgetting)
-    asking = (
-        None
-        if as_published
-        else _asking(applied, concept, domain, difference.base_digest, known, shown or {}, progress)
-    )
+    asking = None
+    if set_on is not None and not as_published:
+        asking = settle(applied, concept, domain, base_digest=difference.base_digest, known=among, calibration=set_on)
     return LearningOutcome(
         asking=asking, concept=concept, domain=domain, base=encoder, encoder=applied, delta=difference, learned=tuple(judged), kept=kept,
         audit=found, base_licence=encoder.spec.licence, sources=sources or {}, as_published=as_published or {},
         kept_anyway=keep_anyway,
     )  # fmt: skip
+
+
+def _require_apart(shown: Mapping[str, ShownStudies], probe: Probe) -> None:
+    """That no study that a lead is set on is in the exam: they are read for that after the learning, which is too late to refuse them."""
+    for name, studies in shown.items():
+        for _ in probe.kept_apart(studies, name):
+            pass
 
 
 def _similarity(one: TransferResult) -> list[float] | None:
@@ -221,18 +231,16 @@ def _similarity(one: TransferResult) -> list[float] | None:
     return None if made is None else [round(float(value), 4) for value in made.similarity.flatten()]
 
 
-def _asking(
-    learned: DualEncoder, concept: Concept, domain: Domain, base_digest: str, known: Sequence[Concept] | None,
-    shown: Mapping[str, ShownStudies], progress: Progress | None,
-) -> AskingRecord | None:  # fmt: skip
-    """How the learned encoder is asked; None where medkt draws no normal study of that part of the body and none was given."""
+def _set_on(
+    encoder: DualEncoder, concept: Concept, domain: Domain, known: Sequence[Concept], shown: Mapping[str, ShownStudies],
+    progress: Progress | None,
+) -> LeadCalibration | None:  # fmt: skip
+    """Pictures without the finding, as an encoder sees them; None where medkt draws no normal study of that part of the body and none was given."""
     if drawn_domain(concept, domain) is None and "normals" not in shown:
         return None
-    others = tuple(known) if known is not None else domain.others(concept)
-    calibration = LeadCalibration.of(
-        learned, concept, domain, others, normals=shown.get("normals"), rehearse=shown.get("rehearse"), progress=progress,
+    return LeadCalibration.of(
+        encoder, concept, domain, known, normals=shown.get("normals"), rehearse=shown.get("rehearse"), progress=progress,
     )  # fmt: skip
-    return settle(learned, concept, domain, base_digest=base_digest, known=others, calibration=calibration)
 
 
 def _foreign(concept: Concept, domain: Domain, known: Sequence[Concept] | None) -> tuple[str, ...]:

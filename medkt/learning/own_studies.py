@@ -7,7 +7,7 @@
                      from, the others rehearsed
 
 Of a volume one plane is kept: of normals the middle one, of the mixture the one that is least like a normal study, of the others the one
-that leads most. No name of a file or person stays; a patient is a keyed digest that is gone with the process.
+that leads most. What leads is asked as a package of the base would ask it: `medkt.asking.record` says by which way, and from which handicap. No name of a file or person stays; a patient is a keyed digest that is gone with the process.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,8 +18,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from medkt.asking import AskingWords, leads, way_called
+from medkt.asking import AskingWords, Directions, leads, way_called
+from medkt.asking.calibration import LeadCalibration, drawn_domain
 from medkt.asking.pictures import PictureCounts, draw_calibration
+from medkt.asking.record import described_by, settle
 from medkt.asking.studies import ShownStudies, ShownStudy
 from medkt.asking.vectors import vectors_of_planes
 from medkt.asking.ways import known_names
@@ -34,11 +36,12 @@ from medkt.progress import Progress
 from medkt.saliency.explain import prepare_plane
 from medkt.saliency.targets import embed_texts
 from medkt.shapes import Plane
+from medkt.transfer.packages import directions_of
 from medkt.transfer.pool import pick
 from medkt.transfer.study_planes import StudyPlanes
 
-WAY = "virtual with bank"
-"""By which a pool is asked; the best way without learning on the invented findings (evaluation/kt_phantom)."""
+UNSETTLED = "virtual with bank"
+"""By which studies are asked where no normal one is there to settle the package's way on; the best of those that need none."""
 FEWEST_REHEARSED, USUAL_REHEARSED = 20, 100
 """Studies of the usual mixture: fewer are refused; fewer than usual are told."""
 LEAST_WITH_LESIONS = 0.15
@@ -81,6 +84,11 @@ class Folders:
             if (found := getattr(self, name)) is not None:
                 yield name, found
 
+    @property
+    def led(self) -> bool:
+        """Whether it matters by how much a study leads: which plane of it shows the finding, and what of a pool stands out."""
+        return self.images is not None or self.pool is not None
+
 
 def read_own(
     encoder: DualEncoder,
@@ -111,7 +119,7 @@ def read_own(
     """
     if folders.images is not None and folders.pool is not None:
         raise InputError("--images and --pool are two ways to learn from studies of your own; give one of them")
-    reader = _Reader(encoder, concept, domain, known, Fingerprints() if exam is None else exam, progress)
+    reader = _Reader(encoder, concept, domain, known, folders, Fingerprints() if exam is None else exam, progress)
     read = {name: reader.read(name, studies) for name, studies in folders.named()}
     notes = [*_rehearsal_notes(read.get("rehearse"), reader), *_normal_notes(read.get("normals"))]
     given = {name: one.pixels for name, one in read.items() if name != "pool"}
@@ -151,6 +159,23 @@ def at_most(studies: StudyFolder, most: int = MOST_READ) -> StudyFolder:
     return replace(studies, entries=tuple(studies.entries[place] for place in places), cases=cases)
 
 
+def _asked_as_packaged(
+    encoder: DualEncoder,
+    concept: Concept,
+    domain: Domain,
+    spoken: AskingWords,
+    others: Sequence[Concept],
+    folders: Folders,
+) -> Directions:
+    """The directions by which a package that learned nothing asks; of a way that needs no normal study where there is none."""
+    if drawn_domain(concept, domain) is None and folders.normals is None:
+        return way_called(UNSETTLED).directions(encoder, spoken)
+    calibration = LeadCalibration.of(
+        encoder, concept, domain, others, normals=folders.normals, rehearse=folders.rehearse
+    )
+    return directions_of(settle(encoder, concept, domain, base_digest="", known=others, calibration=calibration))
+
+
 class _Reader:
     """Reads folder after folder, and remembers what was there by its marks alone."""
 
@@ -160,13 +185,14 @@ class _Reader:
         concept: Concept,
         domain: Domain,
         known: Sequence[Concept] | None,
+        folders: Folders,
         exam: Fingerprints,
         progress: Progress | None,
     ) -> None:
         others = tuple(known) if known is not None else domain.others(concept)
-        spoken = AskingWords.of(concept, domain, others, concept.texts("inversion") or concept.texts("prompt"))
+        spoken = AskingWords.of(concept, domain, others, described_by(concept))
         self._encoder, self._exam, self._progress = encoder, exam, progress
-        self._asked = way_called(WAY).directions(encoder, spoken)
+        self._asked = _asked_as_packaged(encoder, concept, domain, spoken, others, folders) if folders.led else None
         normal = embed_texts(encoder, domain.words_for(concept).normal).mean(dim=0)
         self._names, self._normal = known_names(encoder, spoken), torch.nn.functional.normalize(normal, dim=-1)
         self._seen, self._known = dict[str, str](), [one.id for one in others]
@@ -177,7 +203,7 @@ class _Reader:
         for study in studies:
             self._require_new(name, study)
             vectors = vectors_of_planes(self._encoder, study.planes)
-            lead, odd = leads(vectors, self._asked), self._lesioned(vectors)
+            lead, odd = self._lead(vectors), self._lesioned(vectors)
             at = {"normals": len(study.planes) // 2, "rehearse": int(odd.argmax())}.get(name, int(lead.argmax()))
             pixels.append(shown_to(self._encoder, study.planes[at]))
             told.append(float(lead[at]))
@@ -189,18 +215,18 @@ class _Reader:
     def drawn(self, domain: DomainName) -> np.ndarray:
         """The leads of drawn studies that do not show the finding."""
         made = draw_calibration(domain, known=self._known, counts=_COMPARED, seed=_SEED)
-        found: np.ndarray = leads(vectors_of_planes(self._encoder, made.planes), self._asked).double().cpu().numpy()
+        found: np.ndarray = self._lead(vectors_of_planes(self._encoder, made.planes)).double().cpu().numpy()
         return found
+
+    def _lead(self, vectors: Tensor) -> Tensor:
+        return vectors.new_zeros(len(vectors)) if self._asked is None else leads(vectors, self._asked)
 
     def _lesioned(self, vectors: Tensor) -> Tensor:
         known = torch.max(vectors @ self._names.to(vectors).T, dim=1).values
         return known - vectors @ self._normal.to(vectors)
 
     def _require_new(self, name: str, study: ShownStudy) -> None:
-        if (met := self._exam.met(study)) is not None:
-            raise InputError(
-                f"--{name}: a study of it is in the exam, too ({met}); what is learned from cannot be judged by: leave it out of one"
-            )
+        self._exam.require_new(study, name)
         for mark in Fingerprints.of(study).studies:
             if mark in self._seen:
                 there = self._seen[mark]

@@ -158,7 +158,8 @@ def ask_well(
         progress: told (stage, steps done, steps in all).
 
     Raises:
-        InputError: a caption of which the encoder knows no word, or nothing to set the lead on; or a study that cannot be read.
+        InputError: a caption of which the encoder knows no word, or nothing to set the lead on; or a study that cannot be read, or
+            that is in the probe, or whose patient is.
         NotCarriedError: the captions are of another modality or part of the body and `keep_anyway` is not said.
     """
     require_words([concept], encoder, roles=ROLES)
@@ -168,6 +169,9 @@ def ask_well(
     if foreign and not keep_anyway:
         raise NotCarriedError(f"{concept.id}: {of_another_picture(foreign).line}; {_NOTHING_WRITTEN}")
     base = Base(name=encoder.spec.name, digest=weights_digest(encoder.module))
+    if probe is not None:
+        normals = None if normals is None else probe.kept_apart(normals, "normals")
+        rehearse = None if rehearse is None else probe.kept_apart(rehearse, "rehearse")
     calibration = LeadCalibration.of(
         encoder, concept, domain, others, normals=normals, rehearse=rehearse, progress=progress
     )

@@ -302,14 +302,19 @@ def draw_plane(
 
 
 def volume(
-    finding: str, rng: np.random.Generator, *, shape: tuple[int, int, int], spacing_mm: tuple[float, float, float]
+    finding: str,
+    rng: np.random.Generator,
+    *,
+    shape: tuple[int, int, int],
+    spacing_mm: tuple[float, float, float],
+    attributes: Attributes | None = None,
 ) -> tuple[MapVoxels, MaskVoxels]:
     """Voxels (slices, rows, columns) float32 in arbitrary units, and the finding's mask on the same grid.
 
     Slices go up, rows towards the back, columns towards the patient's left; the finding's level lies near the
     middle slice.
     """
-    study = make_study(finding, rng, spread_mm=18.0)
+    study = make_study(finding, rng, attributes, spread_mm=18.0)
     z, y, x = (
         ((np.arange(n) - (n - 1) / 2) * step).astype(np.float32) for n, step in zip(shape, spacing_mm, strict=True)
     )

@@ -30,6 +30,21 @@ _MARGIN = re.compile(
     r"(?P<before>with (?:an? )?)?.*?(?P<after> (?:margins?|borders?|edges?|outlines?))?", re.IGNORECASE
 )
 
+_PHRASE = re.compile(
+    r"(?P<before>(?:with|of) (?:an? )?)?.*?(?P<after> (?:textures?|(?:throughout its )?interior|outline|shape|cent(?:re|er)|inside))?",
+    re.IGNORECASE,
+)
+_OF_SOMETHING = re.compile(r"(?:divided|parted|shaped|forming|strewn|collecting|half|as|in)\b", re.IGNORECASE)
+"""Phrases that are said of a thing, whatever their last word is."""
+_PARTS = frozenset({
+    "rim", "septa", "septations", "partitions", "walls", "strands", "streaks", "stripes", "specks", "speckles", "grains", "chambers",
+    "compartments", "globe", "sphere", "pyramid", "disk", "bands", "crescents", "wedges", "lobes", "lines", "matter",
+})  # fmt: skip
+"""Nouns that say a look and are in no list of things: they are parts of one, or its plural."""
+_WORD_AFTER = re.compile(r"\s+([\w-]+)")
+_BEYOND = frozenset({"wider", "taller", "larger", "smaller", "divided", "crossed", "filled", "surrounded"})
+_BEFORE_ADJECTIVE = re.compile(r"\b(?:an?|is|are|or|and|as)\s+$", re.IGNORECASE)
+
 _NAMES = {"brightness": "intensity", "position": "place"}
 """What the phantoms call otherwise than the lexicon."""
 
@@ -132,19 +147,54 @@ def foreign_words(texts: Iterable[str], domain: DomainName) -> tuple[str, ...]:
 def retold(reading: Reading, allowed: Callable[[str, str, str], bool], rng: np.random.Generator) -> str:
     """The caption with another value of every shape, brightness and texture that it says; "" where it says none.
 
+    A word that is the thing itself ("wedge", "ring") leaves an "area" in its place, so that the sentence keeps what it speaks of.
+
     Args:
         reading: of the caption.
         allowed: whether an attribute may become the second value in place of the first.
         rng: picks among those that may.
+
+    >>> retold(read("a dark wedge of uniform texture", "ct"), lambda *_: True, np.random.default_rng(0))
+    'a bright linear area of streaked texture'
     """
     text, spoken = reading.text, _adjectives(reading.domain)
+    plainly = {attribute for start, end, attribute, _ in reading.spans if not _is_thing(text, start, end)}
     chosen: dict[str, str] = {}
     for start, end, attribute, value in sorted(reading.spans, reverse=True):
         others = [word for other, word in spoken.get(attribute, {}).items() if allowed(attribute, value, other)]
         if attribute in TELLING and others:
             chosen.setdefault(attribute, str(rng.choice(others)))
-            text = text[:start] + chosen[attribute] + text[end:]
+            text = _said_otherwise(text, start, end, chosen[attribute], is_said=attribute in plainly)
     return text if chosen else ""
+
+
+def _said_otherwise(text: str, start: int, end: int, word: str, *, is_said: bool) -> str:
+    """The text with an adjective in place of a phrase; the noun of the phrase stays, or an "area" where it said the look itself.
+
+    Where another word says the attribute (`is_said`), the "area" stands alone: not "a round dark round area".
+    """
+    phrase = text[start:end]
+    if _is_thing(text, start, end):
+        last = phrase.split()[-1].lower()
+        area = "areas" if last in ("septa", "matter") or last.endswith("s") else "area"
+        word = area if is_said else f"{word} {area}"
+    elif found := _PHRASE.fullmatch(phrase):
+        start, end = start + len(found["before"] or ""), end - len(found["after"] or "")
+    return _with_article(text[:start], word) + text[end:]
+
+
+def _is_thing(text: str, start: int, end: int) -> bool:
+    """Whether a phrase that says a look is a noun, so that without it nothing is left of which the look is said.
+
+    "Oval" is one where no other word of the same thing stands after it: "an oval in the fat", not "an oval spot" nor "round or oval".
+    """
+    phrase = text[start:end].lower()
+    last = phrase.split()[-1]
+    if last == "oval":
+        after = _WORD_AFTER.match(text, end)
+        ends = after is None or after[1].lower() in asked().function or after[1].lower() in _BEYOND
+        return ends and _BEFORE_ADJECTIVE.search(text[:start]) is None
+    return (last in _things() or last in _PARTS) and not _OF_SOMETHING.match(phrase)
 
 
 def replaced(

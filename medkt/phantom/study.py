@@ -20,7 +20,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 
 from medkt.errors import InputError
 from medkt.phantom import ct, cxr, mri, ultrasound
-from medkt.phantom.finding import DomainName, PhantomPlane
+from medkt.phantom.finding import Attributes, DomainName, PhantomPlane
 from medkt.shapes import Affine, MaskVoxels
 
 FormatName = Literal["dicom", "nifti", "png"]
@@ -93,8 +93,11 @@ def write_study(
     oblique: bool = False,
     photometric: PhotometricName = "MONOCHROME2",
     frames: int = 1,
+    attributes: Attributes | None = None,
 ) -> Path:
     """Draw a study of this finding ("" for a normal one), write it below `folder`, and give the path to read.
+
+    "unnamed" is a lesion that looks as `attributes` say.
 
     CT and MRI are volumes of `shape` (slices, rows, columns) and `spacing_mm` in that order; as DICOM they become
     the folder `series`, one file a slice, under names that are not in the order of the slices. Radiographs and
@@ -108,13 +111,13 @@ def write_study(
     _check(domain, format, photometric, frames)
     folder.mkdir(parents=True, exist_ok=True)
     if format == "png":
-        return _write_png(folder, _plane(domain, finding, seed, side))
+        return _write_png(folder, _plane(domain, finding, seed, side, attributes))
     if domain in ("ct", "mri"):
         drawn = _draw_volume(
-            domain, finding, seed, shape or _SHAPES[domain], spacing_mm or _SPACINGS_MM[domain], oblique
+            domain, finding, seed, shape or _SHAPES[domain], spacing_mm or _SPACINGS_MM[domain], oblique, attributes
         )
     else:
-        drawn = _draw_planes(domain, finding, seed, side, frames)
+        drawn = _draw_planes(domain, finding, seed, side, frames, attributes)
     _save_nifti(folder / "reference.nii.gz", drawn.mask.astype(np.uint8), drawn.affine)
     if format == "nifti":
         return _save_nifti(folder / "image.nii.gz", drawn.voxels.astype(np.int16), drawn.affine)
@@ -144,14 +147,16 @@ def _check(domain: DomainName, format: FormatName, photometric: PhotometricName,
 # ---- drawing
 
 
-def _plane(domain: DomainName, finding: str, seed: int, side: int) -> PhantomPlane:
+def _plane(
+    domain: DomainName, finding: str, seed: int, side: int, attributes: Attributes | None = None
+) -> PhantomPlane:
     draw: Callable[..., PhantomPlane] = {
         "cxr": cxr.draw_plane,
         "ct": ct.draw_plane,
         "mri": mri.draw_plane,
         "ultrasound": ultrasound.draw_plane,
     }[domain]
-    return draw(finding, np.random.default_rng(seed), side=side)
+    return draw(finding, np.random.default_rng(seed), side=side, attributes=attributes)
 
 
 def _draw_volume(
@@ -161,15 +166,16 @@ def _draw_volume(
     shape: tuple[int, int, int],
     spacing_mm: tuple[float, float, float],
     oblique: bool,
+    attributes: Attributes | None = None,
 ) -> _Drawn:
     rng = np.random.default_rng(seed)
     if domain == "ct":
-        hounsfield, mask = ct.volume(finding, rng, shape=shape, spacing_mm=spacing_mm)
+        hounsfield, mask = ct.volume(finding, rng, shape=shape, spacing_mm=spacing_mm, attributes=attributes)
         voxels, sequence = np.clip(hounsfield, -1024, 3071), ""
     else:
-        signal, mask = mri.volume(finding, rng, shape=shape, spacing_mm=spacing_mm)
+        signal, mask = mri.volume(finding, rng, shape=shape, spacing_mm=spacing_mm, attributes=attributes)
         voxels = np.clip(np.rint(signal), 0, 4095)
-        sequence = mri.make_study(finding, np.random.default_rng(seed)).context["sequence"]
+        sequence = mri.make_study(finding, np.random.default_rng(seed), attributes).context["sequence"]
     return _Drawn(
         domain=domain, finding=finding, seed=seed, voxels=voxels.astype(np.int16), mask=mask,
         affine=_affine(shape, spacing_mm, oblique), sequence=sequence,
@@ -200,8 +206,10 @@ def _turn(degrees: tuple[float, float, float]) -> Float64[np.ndarray, "3 3"]:
     return total
 
 
-def _draw_planes(domain: DomainName, finding: str, seed: int, side: int, frames: int) -> _Drawn:
-    drawn = _plane(domain, finding, seed, side)
+def _draw_planes(
+    domain: DomainName, finding: str, seed: int, side: int, frames: int, attributes: Attributes | None = None
+) -> _Drawn:
+    drawn = _plane(domain, finding, seed, side, attributes)
     levels = 4095 if domain == "cxr" else 255
     rng = np.random.default_rng([seed, frames])
     voxels = np.empty((frames, side, side), np.int16)

@@ -104,7 +104,12 @@ def null_for(
         return None
     step, single = step_of(sight.image, looked), len(sight.indices) == 1
     body = concept.body or sight.domain.default_body
-    known = normals.of(sight.domain.name, body, sight.domain.window_for(concept), is_volume=not single)
+    window = sight.domain.window_for(concept)
+    if (
+        target.asked is not None
+    ):  # by a bias that was set on planes: where it names no window it is shown by the domain's own
+        window = window or sight.domain.default_window
+    known = normals.of(sight.domain.name, body, window, is_volume=not single)
     if known is None or (step is None and not single):
         return None
     return null_of(

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 ASKED: tuple[Role, ...] = ("prompt", "contrast")
 """The captions that a study is compared with; those of the other roles are what is learnt and inverted."""
+_QUOTED = 60
+"""Letters of a text that a note quotes."""
 
 
 def concept_or_name(one: Concept | str | Path, modality: str | None = None) -> Concept | str | Path:
@@ -232,16 +234,28 @@ def word_notes(
         for code, note in verdict.notes.items()
         if not (by_phrases and code in _read_by_phrases(verdict.text))
     }
-    if number := sum(encoder.tokenize(prompts).truncated):
-        length, model = encoder.spec.text_length, encoder.spec.name
-        notes["cut_off"] = (
-            f"{number} of its prompts are longer than the {length} tokens that {model} reads, their ends are cut off"
-        )
+    if said := cut_off_told(encoder, prompts):
+        notes["cut_off"] = said
     if "negation" in notes:
         notes["negation"] += negation_told(examination)
     if said := not_told(examination, texts_said(concept)):
         notes["not_told_apart"] = said
     return {code: notes[code] for code in CODES if code in notes}
+
+
+def cut_off_told(encoder: DualEncoder, texts: Sequence[str]) -> str:
+    """Which texts are longer than an encoder reads, and how much of them it does; "" where it reads all to their ends.
+
+    The first is quoted, the others are counted: they are one description in several templates.
+    """
+    cut = [text for text, lost in zip(texts, encoder.tokenize(list(texts)).truncated, strict=True) if lost]
+    if not cut:
+        return ""
+    shown = cut[0] if len(cut[0]) <= _QUOTED else f"{cut[0][: _QUOTED - 3]}..."
+    several = f" and {len(cut) - 1} more are" if len(cut) > 1 else " is"
+    end = "their ends are" if len(cut) > 1 else "its end is"
+    length, model = encoder.spec.text_length, encoder.spec.name
+    return f"{shown!r}{several} longer than the {length} tokens that {model} reads, {end} cut off"
 
 
 def texts_said(concept: Concept, roles: Iterable[Role] = ("prompt",)) -> tuple[str, ...]:

@@ -388,11 +388,18 @@ def notes_of(encoder: "DualEncoder", concept: "Concept", kind: "Domain") -> list
     from medkt.concepts.concept import ROLES
     from medkt.concepts.meaning import check_text
     from medkt.examine.told import not_told
-    from medkt.pipeline.words import examination_of, texts_said
+    from medkt.pipeline.words import cut_off_told, examination_of, texts_said
+    from medkt.transfer.vocabulary import named
 
     verdicts = [check_text(encoder, text, modality=kind.name) for role in ROLES for text in concept.texts(role)]
     notes = [(v.text, note) for v in verdicts for code, note in v.notes.items() if code != "unknown_words"]
     examination, unread = examination_of(encoder)
-    said = not_told(examination, texts_said(concept, ROLES))
-    own = [*unread, *([f"{concept.id}: {said}"] if said else [])]
+    whole = [v.text for v in verdicts if "cut_off" not in v.notes and v.text in concept.texts("inversion")]
+    with_name = cut_off_told(encoder, (*named(concept.name, whole), *_templates(concept, kind)))
+    said = (not_told(examination, texts_said(concept, ROLES)), with_name and f"with the name before it, {with_name}")
+    own = [*unread, *(f"{concept.id}: {one}" for one in said if one)]
     return list(dict.fromkeys([*(f"{concept.id}: {text[:60]!r}: {note}" for text, note in notes), *own]))
+
+
+def _templates(concept: "Concept", kind: "Domain") -> tuple[str, ...]:
+    return tuple(template.format(finding=concept.name) for template in kind.words_for(concept).templates)

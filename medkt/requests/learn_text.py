@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medkt.requests.learn import LearnRequest, LearnResult, SettledLearning
+from medkt.requests.learn import LearnRequest, LearnResult, SettledLearning, notes_of
 from medkt.requests.learn_studies import studies_of
 from medkt.requests.listener import Listener
 
@@ -45,7 +45,7 @@ def ask_concept(wanted: SettledLearning, target: Path, listener: Listener) -> Le
     given = asking_of(wanted)
     probe = None if request.probe is None else read_probe(request.probe, kind, concept)
     encoder = load_encoder(request.model, device=resolve_device(request.device))
-    notes = drawn_notes(encoder.spec, given)
+    notes = [*notes_of(encoder, concept, kind), *drawn_notes(encoder.spec, given)]
     listener.advise(notes)
     began = time.perf_counter()
     with listener.progress(f"asking for {concept.name}") as tick:

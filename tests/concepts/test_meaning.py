@@ -23,7 +23,7 @@ from medkt.models.clip import ClipEncoder
 from medkt.models.registry import load_encoder
 from medkt.models.wordpiece import WordPieces
 from medkt.phantom.study import write_study
-from medkt.pipeline.words import word_notes
+from medkt.pipeline.words import cut_off_told, word_notes
 
 MEANINGLESS = (
     "...", "😀", "肺结节", "عقدة رئوية", "узелок в лёгком", "λέξη", "asdfghjkl", "qwertyuiop zxcvbnm", "12345", "?!?!",
@@ -495,3 +495,15 @@ def test_what_makes_a_phrase_of_its_own_is_no_note_by_phrases(text: str, usual: 
     encoder, concept = load_encoder("small"), concept_from_text(text, modality="cxr")
     assert set(word_notes(encoder, concept, domains()["cxr"])) == usual
     assert set(word_notes(encoder, concept, domains()["cxr"], by_phrases=True)) == by_phrases
+
+
+def test_a_prompt_that_is_cut_off_is_quoted_with_what_is_read() -> None:
+    encoder, concept = load_encoder("small"), concept_from_text("a round bright spot " * 20, modality="cxr")
+    note = word_notes(encoder, concept, domains()["cxr"])["cut_off"]
+    assert note.startswith("'")
+    assert "a round bright spot a round" in note
+    assert f"longer than the {encoder.spec.text_length} tokens that small reads" in note
+    assert cut_off_told(encoder, ["a spot", *["a round bright spot " * 20] * 3]).endswith(
+        f"and 2 more are longer than the {encoder.spec.text_length} tokens that small reads, their ends are cut off"
+    )
+    assert cut_off_told(encoder, ["a round bright spot"]) == ""

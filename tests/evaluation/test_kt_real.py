@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -13,7 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medkt.asking import WAYS
+from medkt.asking import WAYS, AskingWords, leads, way_called
+from medkt.asking.bias import bias_of, bound_on_new
+from medkt.asking.vectors import vectors_of_planes
 from medkt.models.registry import load_encoder
 from medkt.phantom.drawers import DRAWERS, draw_normal
 from medkt.statistics.auc import auc_of
@@ -163,6 +166,35 @@ def test_rows_of_another_run_are_left_alone(
     assert (out / "rows.jsonl").read_bytes() == before
 
 
+def test_a_normal_study_is_led_over_with_a_handicap_of_studies_that_are_not_asked_about(
+    scripts: dict[str, ModuleType], tmp_path: Path
+) -> None:
+    """Of each encoder its own, as a package has it; none where no normal study may be learned from."""
+    data = cases(tmp_path)
+    (task,) = scripts["classes"].tasks_of(data, scripts["studies"].read_studies(data))
+    encoder = load_encoder("small")
+    bench = scripts["run"].Bench(encoder, task, ())
+    spoken = AskingWords.of(task.concept, task.domain, task.known, task.concept.texts("inversion"))
+    plain = way_called("virtual among all").directions(encoder, spoken)
+    normals = vectors_of_planes(encoder, [plane for one in task.others for plane in one.planes])
+    over_normal = (normals @ plain.wanted - normals @ plain.normal).double().numpy()
+    over_others = leads(normals, replace(plain, normal=None)).double().numpy()
+    handicap = bound_on_new(over_normal, 0.05) - bias_of(normal=over_others, unlabelled=over_others)
+    vectors = vectors_of_planes(encoder, [plane for one in task.asked for plane in one.planes])
+    row = bench.row(scripts["teaching"].Condition(name="base", seed=0, make=lambda: encoder))
+    wanted = leads(vectors, replace(plain, handicap=handicap))
+    np.testing.assert_allclose(row["leads"]["virtual among all"], wanted, atol=1e-4)
+    assert not np.allclose(wanted, leads(vectors, plain), atol=1e-3)
+
+    no_normals = replace(task, others=(), normal=())
+    row = (
+        scripts["run"]
+        .Bench(encoder, no_normals, ())
+        .row(scripts["teaching"].Condition(name="base", seed=0, make=lambda: encoder))
+    )
+    np.testing.assert_allclose(row["leads"]["virtual among all"], leads(vectors, plain), atol=1e-4)
+
+
 def test_an_interval_holds_patients_together_and_a_change_pairs_them(scripts: dict[str, ModuleType]) -> None:
     tables = scripts["tables"]
     rng = np.random.default_rng(1)
@@ -229,7 +261,8 @@ def test_what_stands_out_in_a_pool_is_taught(
     monkeypatch.setattr(teaching, "labelled", lambda *given: taught.append([one.label for one in given[-1]]))
     way = next(one for one in teaching.ways_of("fast", ()) if one.own)
     teaching._pooled(load_encoder("small"), task, way, lambda: None, task.given)
-    assert asked == [["nodule", "nodule", "normal"], ["normal"]]
+    assert asked[-2:] == [["nodule", "nodule", "normal"], ["normal"]]
+    assert all(labels == ["normal"] for labels in asked[:-2])  # what the handicap is set on
     assert taught == [["nodule", "nodule"]]
 
 

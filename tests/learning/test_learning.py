@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from medkt.asking import WAYS, calibration, choice, way_called
+from medkt.asking import WAYS, AskingWords, calibration, choice, way_called
 from medkt.asking.record import settle
 from medkt.audit import exam
 from medkt.audit.audit import Audit
@@ -26,12 +26,14 @@ from medkt.learning.pictures import pictures_of
 from medkt.models.small import load_small
 from medkt.models.small.dual_encoder import SmallEncoder
 from medkt.models.weights import weights_digest
+from medkt.phantom.reading import read
 from medkt.report.learned_concept import render_learned_concept
 from medkt.transfer.choice import ChoiceSettings
 from medkt.transfer.delta import apply, from_bytes
 from medkt.transfer.finetune import FinetuneSettings
 from medkt.transfer.learn_settings import FAST, LearnSettings
 from medkt.transfer.learning import learn_concept
+from medkt.transfer.rehearsal import vectors_of
 
 pytestmark = (
     pytest.mark.slow
@@ -100,6 +102,28 @@ def test_the_audit_holds_verdict_exam_controls_and_what_was_not_examined(made: L
     assert set(found["inverted images"]["specificity"]) == {"negated", "normal"}
     assert any("no probe was given" in said for said in found["not examined"])
     json.dumps(found, allow_nan=False)
+
+
+def test_a_normal_study_is_led_over_with_the_handicap_that_a_package_has(
+    made: LearningOutcome, encoder: SmallEncoder
+) -> None:
+    """Of the base and of what was learned, each by its own pictures; ways that tell no normal study apart have none."""
+    assert made.audit is not None
+    assert made.audit.drawn is not None
+    known, concept, kind = [load_concept(name) for name in KNOWN], made.concept, domain("ultrasound")
+    spoken = AskingWords.of(concept, kind, known, concept.texts("inversion"))
+    usual = choice.USUAL
+    for one, marks in ((encoder, made.audit.drawn.ways), (made.encoder, made.audit.drawn.learned_ways)):
+        settled = settle(one, concept, kind, base_digest="", known=known, way=way_called(usual))
+        assert settled.handicap != 0
+        plain = way_called(usual).directions(encoder, spoken)
+        reading = next(r for r in (read(text, "ultrasound") for text in concept.texts("inversion")) if not r.why_not)
+        shown = exam.drawn_exam(encoder, reading, known=KNOWN, layer=None)
+        found = vectors_of(one, shown.seen)
+        wanted = exam.marks_of(found, shown, replace(plain, handicap=settled.handicap))
+        np.testing.assert_allclose(marks[usual].leads, wanted.leads, atol=1e-4)
+        assert not np.allclose(wanted.leads, exam.marks_of(found, shown, plain).leads, atol=1e-3)
+    assert not any("handicap" in said for said in made.audit.unexamined)
 
 
 def test_a_package_gives_the_encoder_that_was_judged(

@@ -1,20 +1,23 @@
 """The user's own studies: which plane is kept, what is refused, what a pool gives."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from medkt.asking import AskingWords, choice
+from medkt.asking.calibration import LeadCalibration
 from medkt.asking.pictures import PictureCounts
+from medkt.asking.record import described_by, settle
 from medkt.asking.studies import ShownStudy
 from medkt.audit.fingerprints import Fingerprints
 from medkt.concepts import Caption, Concept, load_concept
 from medkt.domains import domain
 from medkt.errors import InputError
-from medkt.learning.own_studies import Folders, at_most, read_own, shown_to
+from medkt.learning.own_studies import Folders, _asked_as_packaged, at_most, read_own, shown_to
 from medkt.models.framing import normalise
 from medkt.models.small import load_small
 from medkt.models.small.dual_encoder import SmallEncoder
@@ -23,6 +26,7 @@ from medkt.phantom.reading import read
 from medkt.pipeline.studies import StudyFolder
 from medkt.saliency.explain import prepare_plane
 from medkt.shapes import Plane
+from medkt.transfer.packages import directions_of
 
 KIND = domain("ultrasound")
 CONCEPT = load_concept("us_phyllodes")
@@ -50,6 +54,8 @@ def encoder() -> SmallEncoder:
 @pytest.fixture(autouse=True)
 def _few_to_compare_with(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("medkt.learning.own_studies._COMPARED", PictureCounts(finding=0, others=0, normal=30, known=4))
+    monkeypatch.setattr("medkt.asking.calibration.COUNTS", PictureCounts(finding=0, others=0, normal=20, known=2))
+    monkeypatch.setattr("medkt.asking.choice.COUNTS", PictureCounts(finding=3, others=3, normal=2, known=0))
 
 
 def normal(number: int, seed: int = 5) -> Plane:
@@ -157,6 +163,23 @@ def test_a_pool_gives_what_stands_out(encoder: SmallEncoder) -> None:
     truly = torch.stack([shown_to(encoder, plane) for plane in new])
     right = sum(bool((truly == image).flatten(1).all(dim=1).any()) for image in found.given.images)
     assert right / len(found.given.images) > 0.6
+
+
+def test_a_pool_is_asked_as_a_package_asks(encoder: SmallEncoder) -> None:
+    """Settled on the user's normals where there are some; of a part of the body that is not drawn, by a way that needs none."""
+    own = Folders(normals=held(*map(normal, range(24))), pool=held(*mixture(4)))
+    spoken = AskingWords.of(SPECK, KIND, KNOWN, described_by(SPECK))
+    asked = _asked_as_packaged(encoder, SPECK, KIND, spoken, KNOWN, own)
+    calibration = LeadCalibration.of(encoder, SPECK, KIND, KNOWN, normals=own.normals)
+    record = settle(encoder, SPECK, KIND, base_digest="", known=KNOWN, calibration=calibration)
+    assert record.way == choice.USUAL
+    assert asked.handicap == record.handicap != 0
+    assert torch.equal(asked.wanted, directions_of(record).wanted)
+    other = replace(SPECK, body="thyroid")
+    spoken = AskingWords.of(other, KIND, KNOWN, described_by(other))
+    undrawn = _asked_as_packaged(encoder, other, KIND, spoken, KNOWN, Folders(pool=own.pool))
+    assert undrawn.normal is None
+    assert len(undrawn.rivals) > len(KNOWN)  # and the bank
 
 
 @pytest.mark.slow

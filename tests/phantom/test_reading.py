@@ -121,3 +121,33 @@ def test_retold_words_say_another_look(domain_: DomainName) -> None:
     assert all(told_apart(domain_, name, reading.said[name], told.said[name]) for name in TELLING)
     assert told.said["margin"] == "sharp"
     assert retold(read("a mass in the lung", domain_), lambda *_: True, np.random.default_rng(0)) == ""
+
+
+OTHERWISE = {"shape": "irregular", "intensity": "faint", "texture": "hollow"}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a large dark crescent with uniform texture", "a large faint irregular area with hollow texture"),
+        ("a single linear bright band at the lung base", "a single irregular faint area at the lung base"),
+        ("a single medium wedge of bright opacity", "a single medium irregular area of faint opacity"),
+        (
+            "a bubble, and many bright dots in both lungs",
+            "an irregular area, and many faint irregular areas in both lungs",
+        ),
+        ("one smooth dark oval wider than tall", "one smooth faint irregular area wider than tall"),
+        ("an oval dark plug with an even interior", "an irregular faint plug with a hollow interior"),
+        (
+            "the lesion is round or oval, with a bright rim",
+            "the lesion is irregular or irregular, with a faint hollow area",
+        ),
+        ("a dark mass divided by thin walls", "a faint mass hollow"),
+        ("a bright opacity shaped like a band", "a faint opacity irregular"),
+    ],
+)
+def test_what_is_retold_keeps_the_thing_that_it_is_said_of(text: str, told: str) -> None:
+    def otherwise(attribute: str, _: str, other: str) -> bool:
+        return other == OTHERWISE.get(attribute)
+
+    assert retold(read(text, "ct"), otherwise, np.random.default_rng(0)) == told

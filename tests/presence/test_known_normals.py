@@ -6,17 +6,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from medkt.concepts import load_concept
 from medkt.domains import domain
+from medkt.io import read_image
 from medkt.phantom.study import write_study
-from medkt.pipeline import Pipeline, StudyResult, View
+from medkt.pipeline import Pipeline, StudyResult, View, look_at
+from medkt.pipeline.answer import null_for, sight_of
 from medkt.pipeline.words import texts_of
 from medkt.presence.normals import Normals, default_normals
 from medkt.report.study_folder import Formats, write_result
+from medkt.saliency.directions import Directions
 from medkt.saliency.m2ib import M2IBSettings
 from medkt.saliency.methods import SaliencySettings
-from medkt.saliency.targets import embed_targets
+from medkt.saliency.targets import ConceptQuery, embed_targets
 from medkt.segmentation.null import null_of
 from medkt.segmentation.presence import FLOOR, PresenceSettings
 from medkt.segmentation.slicewise import SegmentationSettings
@@ -115,3 +119,26 @@ def test_a_volume_is_held_against_volumes_and_a_stack_without_millimetres_agains
 
 def test_a_pipeline_has_what_ships_with_its_encoder(pipeline: Pipeline) -> None:
     assert pipeline.normals is default_normals(pipeline.encoder)
+
+
+def test_a_concept_that_is_asked_and_names_no_window_is_held_against_what_its_domain_shows(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    """Its planes are shown in the lung window, as those of one that names it; without a bias of its own its threshold stays as it was."""
+    kind, settings, nodule = domain("ct"), PresenceSettings(), load_concept("ct_nodule")
+    path = write_study(
+        tmp_path, domain="ct", finding="", seed=3, format="nifti", shape=(6, 64, 64), spacing_mm=(16.0, 5.6, 5.6)
+    )
+    image = read_image(path)
+    looked = look_at(image, kind, View(modality="ct"))
+    own, none = replace(nodule, id="own", window=kind.default_window), replace(nodule, id="none", window="")
+    (plain,) = embed_targets(pipeline.encoder, [texts_of(kind, none)])
+    directions = Directions(wanted=plain.wanted, rivals=plain.contrasts)
+    query = ConceptQuery(directions=directions, known=1, bias=0.0, texts=("a spot",), way="virtual", digest="")
+    asked = replace(plain, asked=query)
+    sight = sight_of(pipeline.encoder, image, kind, looked, torch.zeros(len(looked.positions), 4))
+    named, unnamed = (null_for(one, asked, sight, looked, settings, normals_of(pipeline)) for one in (own, none))
+    assert named is not None
+    assert unnamed is not None
+    np.testing.assert_array_equal(named.scores, unnamed.scores)
+    assert null_for(none, plain, sight, looked, settings, normals_of(pipeline)) is None

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from medkt.concepts.concept import Role
-from medkt.concepts.lexicon import attributes_in
+from medkt.concepts.lexicon import attributes_in, look_nouns, look_words
 from medkt.concepts.lint import errors_of
 from medkt.concepts.prose.clauses import (
     LEAST_LOOK,
@@ -34,6 +34,8 @@ LOOKS = frozenset(TOLD[:4])
 _BRACKETS = re.compile(r"\s*[(\[][^()\[\]]*[)\]]")
 _STRAY = re.compile(r"[()\[\]{}]")  # of brackets that are not closed
 _QUOTES = re.compile(r"[\"“”]")
+_OF_NOTHING = re.compile(r"\s(?:of|with|in|by)\s(?P<said>[\w-]+)$")
+_COLOURS = ("grey", "gray", "white", "black")  # which are nouns as well
 _SUBJECTLESS = re.compile(r"^(?:and|but|or)\s+", re.IGNORECASE)
 
 
@@ -137,7 +139,7 @@ def _caption(
 ) -> CaptionDraft | str:
     """The caption, or why there is none."""
     look, kind = look_of(text, names, modality, is_item=is_item)
-    look = re.sub(r"\s+,", ",", look).strip(" ,;:")
+    look = _to_a_noun(re.sub(r"\s+,", ",", look).strip(" ,;:"))
     whole = look
     look = _cut(look, most_words, fits and (lambda said: fits(_joined(said, kind, names))))
     cut = whole[len(look) :].strip(" ,;")
@@ -156,6 +158,19 @@ def _caption(
     of_kind = re.match(kind_subject(), text, re.IGNORECASE) is not None
     of_whole = not of_kind and (kind == "is" or re.match(rf"^{own_subject(names)}\b", look, re.IGNORECASE) is not None)
     return CaptionDraft(look=look, joined=whole, kind=kind, told=told, of_whole=of_whole, cut=cut)
+
+
+def _to_a_noun(look: str) -> str:
+    """Without a last phrase whose noun was left out: "islands of dense", of "islands of dense, almost cell-free collagen"."""
+    found = _OF_NOTHING.search(look)
+    if found is None or not _is_adjective(found["said"]):
+        return look
+    return look[: found.start()].rstrip(" ,")
+
+
+def _is_adjective(word: str) -> bool:
+    phrase = (word.lower(),)
+    return phrase in look_words() and word.lower() not in look_nouns() and word.lower() not in _COLOURS
 
 
 def _nameless(look: str, names: Names) -> str:

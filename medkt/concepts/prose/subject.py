@@ -34,7 +34,7 @@ _SHORT_WAY = re.compile(
     re.IGNORECASE,
 )
 _ARE_THINGS = re.compile(
-    r"\sare\s+(?:[\w-]+,?\s+){0,3}(?:patches|bands|spots|lines|nodules|masses|opacities|rings|foci|areas|balls|discs|shadows|densities|cysts|tubes|streaks|dots|stones|lesions)\b",
+    r"\sare\s+(?:(?!with\b|of\b|in\b|on\b|at\b|by\b|from\b)[\w-]+,?\s+){0,3}(?:patches|bands|spots|lines|nodules|masses|opacities|rings|foci|areas|balls|discs|shadows|densities|cysts|tubes|streaks|dots|stones|lesions)\b",
     re.IGNORECASE,
 )
 _STRONG_VERB = re.compile(r"\b(?:is|are|was|were|has|have|shows?|appears?|may|can)\b", re.IGNORECASE)
@@ -59,7 +59,7 @@ def look_of(text: str, names: Names, modality: str, *, is_item: bool) -> tuple[s
     lists = rewriting()
     own = rf"(?:{own_subject(names)}|{kind_subject()})"
     is_ = re.match(rf"^{own}\s+{lists.copulas}\s+(?P<rest>\S.*)$", said, re.IGNORECASE)
-    if is_ and ((_DETERMINED.match(is_["rest"]) and " " in is_["rest"]) or _ARE_THINGS.search(said)):
+    if is_ and ((_DETERMINED.match(is_["rest"]) and " " in is_["rest"]) or _are_things(said, is_.start("rest"))):
         return _lowered(is_["rest"]), "is"
     if re.match(rf"^{own}\b", said, re.IGNORECASE):
         return _lowered(re.sub(rf"^{kind_subject()}", "the lesion", said, flags=re.IGNORECASE)), "says"
@@ -70,6 +70,12 @@ def look_of(text: str, names: Names, modality: str, *, is_item: bool) -> tuple[s
         return _lowered(said), "shows"
     is_thing = _DETERMINED.match(said) and len(said.split()) <= _SHORT and not lists.verbs.search(said)
     return _lowered(said), "shows" if is_thing else "says"
+
+
+def _are_things(text: str, rest: int) -> bool:
+    """Whether the subject itself is called things ("they are bright spots"), and not another one later in the sentence."""
+    found = _ARE_THINGS.search(text)
+    return found is not None and found.start() < rest
 
 
 def _some_of(text: str) -> str:

@@ -31,6 +31,13 @@ def captions(text: str, *, name: str = "Zeller cyst", modality: str = "ct", **gi
         ("The rim may enhance (see [2]).", "the rim enhances", "in a Zeller cyst, the rim enhances"),
         ("On an axial slice the lesion is a smooth, round or oval mass.", "a smooth, round or oval mass",
          "a Zeller cyst is a smooth, round or oval mass"),
+        ("They are grey with a bright edge; those over 2 cm are patchy with cysts.",
+         "the lesions are grey with a bright edge; those over 2 cm are patchy with cysts",
+         "Zeller cysts are grey with a bright edge; those over 2 cm are patchy with cysts"),
+        ("They are round bright spots.", "round bright spots", "a Zeller cyst is round bright spots"),
+        ("It holds bright islands of dense, almost cell-free collagen.", "the lesion holds bright islands",
+         "the Zeller cyst holds bright islands"),
+        ("It is round and of middle grey.", "the lesion is round and of middle grey", "the Zeller cyst is round and of middle grey"),
         ("It presents with a round shape.", "the lesion has a round shape", "the Zeller cyst has a round shape"),
     ],
 )  # fmt: skip
