@@ -21,7 +21,8 @@ COPIED_A_SECOND = 4.6e8  # bytes of an encoder that is copied and digested (eval
 COPIES = 12  # of the encoder: for each fine-tuning, each control, the difference and what it is applied to
 IN_LBFGS = 20  # evaluations of a step, of at most 25
 EXAM = 220  # pictures of an exam, about: 152 and eight of each known finding that is drawn
-ASKED = 320  # pictures, about, by which it is settled how a learned concept is asked: 104, 100 normals and 12 of each known finding
+SET_ON = 216  # pictures, about, that a lead is set on: 100 normals and 12 of each known finding
+ASKED = 104 + SET_ON  # by which it is settled how a learned concept is asked
 _CONTROLS = {
     "full": (8, 14),
     "quick": (5, 10),
@@ -249,7 +250,8 @@ def _judged(learning: Learning, passes: EncoderPasses | None) -> LearnStage:
         forward += (
             (EXAM * _first(passes, learning.layer) + answers * EXAM * _rest(passes, learning.layer)) if answers else 0
         )
-        forward += ASKED * passes.image.flops
+        # an audit asks the base as a package would, too
+        forward += (ASKED + (SET_ON if answers else 0)) * passes.image.flops
     made = _again(learning, passes) if again else LearnStage(name="", images=0, steps=0)
     return LearnStage(
         name="controls", images=made.images, steps=again * steps + made.steps, flops=flops + made.flops,
