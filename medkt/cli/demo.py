@@ -17,6 +17,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the study as a DICOM series, run `medkt segment` on it, and say where the pictures are."""
     from medkt.cli.main import main
     from medkt.errors import OutputError
+    from medkt.extras import has_extra
     from medkt.phantom.study import reference_path, write_study
     from medkt.report.study_folder import prepare_folder
 
@@ -28,9 +29,13 @@ def run(arguments: argparse.Namespace) -> int:
     shutil.rmtree(study_folder, ignore_errors=True)
     study = write_study(study_folder, domain="ct", finding=FINDING, seed=SEED, format="dicom")
     (study_folder / MARK).write_text("Made by `medkt demo`, which makes this folder anew at each run.\n")
-    command = ["segment", "-i", str(study), "-o", str(output / "result"), "-c", FINDING, "--format", "nifti,dicom-seg,png",
+    makes_seg = has_extra("dicom-objects")
+    formats = "nifti,dicom-seg,png" if makes_seg else "nifti,png"
+    command = ["segment", "-i", str(study), "-o", str(output / "result"), "-c", FINDING, "--format", formats,
                "--reference", str(reference_path(study)), "--overwrite"]  # fmt: skip
     print(f"$ medkt {' '.join(command)}")
+    if not makes_seg:
+        print("without a DICOM segmentation for a viewer, which needs the extra: pip install 'medkt[dicom-objects]'")
     code = main(command)
     if code == 0:
         result = (output / "result").resolve()

@@ -3,6 +3,8 @@
 A signature says that the holder of a key made these bytes, not that the concept is any good. Keys are PEM files: the
 private one for its owner alone (permission 0600), the public one to be passed on. A reader trusts keys, not names: the
 fingerprint is the SHA-256 of the 32 bytes of the public key.
+
+The extra `signing` brings what does the arithmetic; packages that nobody signed need none.
 """
 
 import hashlib
@@ -10,15 +12,16 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from typing import TYPE_CHECKING
 
 from medkt.bounds import require_regular
 from medkt.concepts.container import read_container, write_container
 from medkt.concepts.package import MANIFEST, SIGNATURE, Package, json_bytes, read_package
 from medkt.errors import InputError, OutputError, SettingsError, UnreadableError, WeightsError
+from medkt.extras import require
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 PASSPHRASE = "MEDKT_KEY_PASSPHRASE"
 """The environment variable with the passphrase of a private key; unset or empty for a key without one."""
@@ -52,6 +55,10 @@ def new_key(path: str | Path) -> tuple[Path, str]:
     Raises:
         OutputError: one of the files exists, or cannot be written.
     """
+    require("signing", "making a key")
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
     private_path = Path(path)
     public_path = private_path.with_name(f"{private_path.name}.pub")
     for one in (private_path, public_path):
@@ -154,6 +161,10 @@ def require_valid(signature: Mapping[str, str], manifest: bytes, shown: str, con
     """
     if set(signature) != {"algorithm", "public_key", "signature"} or signature["algorithm"] != _ALGORITHM:
         raise WeightsError(f"{shown}: {SIGNATURE} holds no {_ALGORITHM} signature; fetch it again")
+    require("signing", f"{shown}: checking its signature")
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
     try:
         key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(signature["public_key"]))
         key.verify(bytes.fromhex(signature["signature"]), context + manifest)
@@ -173,16 +184,23 @@ def signer_in(signature: Mapping[str, str]) -> str:
     return hashlib.sha256(bytes.fromhex(signature["public_key"])).hexdigest()
 
 
-def fingerprint_of(key: Ed25519PublicKey) -> str:
+def fingerprint_of(key: "Ed25519PublicKey") -> str:
     """SHA-256 of the key's 32 bytes, as hex."""
     return hashlib.sha256(_raw(key)).hexdigest()
 
 
-def _raw(key: Ed25519PublicKey) -> bytes:
+def _raw(key: "Ed25519PublicKey") -> bytes:
+    from cryptography.hazmat.primitives import serialization
+
     return key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
 
 
-def _private_key(path: Path) -> Ed25519PrivateKey:
+def _private_key(path: Path) -> "Ed25519PrivateKey":
+    require("signing", "signing")
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
     content = _key_file(path)
     passphrase = os.environ.get(PASSPHRASE, "").encode() or None
     try:
@@ -198,7 +216,12 @@ def _private_key(path: Path) -> Ed25519PrivateKey:
     return key
 
 
-def _public_key(path: Path) -> Ed25519PublicKey:
+def _public_key(path: Path) -> "Ed25519PublicKey":
+    require("signing", f"{path}: reading a key")
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
     content = _key_file(path)
     try:
         key = serialization.load_pem_public_key(content)

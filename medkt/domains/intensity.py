@@ -1,8 +1,8 @@
 """From stored values to a plane in [0, 1]: one rule, computed once a volume and applied plane by plane.
 
 The order is DICOM's: the modality LUT (done on reading), then the values of interest, then inversion, last.
-The functions are those of DICOM PS3.3 C.11.2.1.2 and C.11.2.1.3, as highdicom computes them; a named CT window and
-a pair of percentiles are LINEAR_EXACT windows.
+The functions are those of DICOM PS3.3 C.11.2.1.2 and C.11.2.1.3; a named CT window and a pair of percentiles are
+LINEAR_EXACT windows.
 """
 
 from dataclasses import dataclass
@@ -59,12 +59,17 @@ class Intensity:
         return 1 - shown if self.inverted else shown
 
     def _through_window(self, raw: NDArray[Any]) -> Plane:
-        from highdicom.pixels import apply_voi_window
-
         if self.function == "LINEAR" and self.width <= 1:
             return (raw > self.centre - 0.5).astype(np.float32)  # C.11.2.1.2.1: a width of 1 is a threshold
-        with np.errstate(over="ignore"):  # far outside a narrow sigmoid the exponential is infinite and the result 0
-            shown: Plane = apply_voi_window(raw, self.centre, self.width, self.function, dtype=np.float32)
+        values, centre, width = raw.astype(np.float32), np.float32(self.centre), np.float32(self.width)
+        shown: Plane
+        if self.function == "SIGMOID":
+            with np.errstate(over="ignore"):  # far outside a narrow one the exponential is infinite and the result 0
+                shown = 1 / (1 + np.exp(-4 * (values - centre) / width))
+            return shown
+        # LINEAR counts grey levels, of which a window of width w has w, and w - 1 steps between them
+        steps = width - 1 if self.function == "LINEAR" else width
+        shown = np.clip((values - (centre - width / 2)) * (1 / steps), 0, 1)
         return shown
 
 
@@ -157,10 +162,9 @@ def from_display(image: Image, index: int = 0) -> Intensity | None:
 
 
 def _look_up(raw: NDArray[Any], first: int, entries: NDArray[Any]) -> Plane:
-    from highdicom.pixels import apply_lut
-
     # int64, because the table's first value may lie outside the range of the stored type
-    shown: Plane = apply_lut(np.rint(raw).astype(np.int64), entries, first)
+    places = np.clip(np.rint(raw).astype(np.int64), first, first + len(entries) - 1) - first
+    shown: Plane = entries[places]
     return shown
 
 

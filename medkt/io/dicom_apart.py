@@ -10,7 +10,7 @@ from pydicom import Dataset
 from medkt.bounds import budget
 from medkt.errors import UnreadableError
 from medkt.io.apart import LARGE, Conversation, goes_apart, make_ready, request_for
-from medkt.io.dicom_decode import PREFERRED, NoPixelsError, decode, pixels_of, require_decoder
+from medkt.io.dicom_decode import PREFERRED, NoPixelsError, decode, decoder_for, pixels_of, require_decoder
 from medkt.io.dicom_files import DicomFile, transfer_syntax
 from medkt.io.dicom_header import integer
 from medkt.io.dicom_jpeg import needs_jpeg12
@@ -32,7 +32,9 @@ def is_encoded(header: Dataset) -> bool:
 def is_ordinary(header: Dataset) -> bool:
     """Whether a codec decodes it that is well kept and refuses what is damaged; the rest is GDCM's, or seldom."""
     syntax = transfer_syntax(header)
-    return syntax in PREFERRED and not needs_jpeg12(syntax, integer(header, "BitsStored") or 0)
+    if syntax not in PREFERRED or needs_jpeg12(syntax, integer(header, "BitsStored") or 0):
+        return False
+    return decoder_for(syntax)[1] == PREFERRED[syntax]
 
 
 def bytes_of_a_frame(header: Dataset) -> int:

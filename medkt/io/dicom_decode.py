@@ -6,38 +6,32 @@ from pathlib import Path
 
 import numpy as np
 from pydicom import DataElement, Dataset
-from pydicom.pixels.decoders.base import get_decoder
+from pydicom.pixels.decoders.base import Decoder, get_decoder
 from pydicom.pixels.processing import apply_color_lut
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from medkt.bounds import budget
 from medkt.errors import UnreadableError, UnsupportedError
+from medkt.extras import require
 from medkt.io.dicom_deflated import require_inflated
 from medkt.io.dicom_files import transfer_syntax
+from medkt.io.dicom_gdcm import GDCM, JPEG_2000, JPEG_LS, SYNTAXES, gdcm_decoder
 from medkt.io.dicom_header import integer, text
 from medkt.io.dicom_jpeg import decode_jpeg12, listening_to_gdcm, needs_jpeg12, require_sound_jpeg
-from medkt.io.dicom_jpeg_ls import JPEG_LS, decode_jpeg_ls
+from medkt.io.dicom_jpeg_ls import STRICT, decode_jpeg_ls
+from medkt.io.dicom_streams import as_stated
 from medkt.io.guard import reading
 from medkt.io.luma import coloured, luma
 from medkt.io.within import whole_dicom
 from medkt.shapes import Array
 
 # Where several can, they give the same voxels on sound files. On damaged ones GDCM may end the whole process, and it does
-# not read 6- and 7-bit JPEG-LS, so it is asked only where nothing else can: lossless JPEG, after `require_sound_jpeg`.
+# not read 6- and 7-bit JPEG-LS, so it is asked only where nothing else can, after `require_sound_jpeg`.
 PREFERRED = {
     "1.2.840.10008.1.2.4.50": "pillow",
     "1.2.840.10008.1.2.4.51": "pillow",
-    **dict.fromkeys(JPEG_LS, "pyjpegls"),
-    "1.2.840.10008.1.2.4.90": "pylibjpeg",
-    "1.2.840.10008.1.2.4.91": "pylibjpeg",
-}
-JPEG_LOSSLESS = ("1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70")
-WHEELS = {
-    "1.2.840.10008.1.2.4.5": "python-gdcm",  # JPEG
-    "1.2.840.10008.1.2.4.7": "python-gdcm",  # lossless JPEG
-    "1.2.840.10008.1.2.4.8": "pyjpegls",
-    "1.2.840.10008.1.2.4.9": "pylibjpeg-openjpeg",
-    "1.2.840.10008.1.2.4.20": "pylibjpeg-openjpeg",  # HTJ2K
+    **dict.fromkeys(JPEG_LS, STRICT),
+    **dict.fromkeys(JPEG_2000, "pylibjpeg"),
 }
 
 
@@ -93,22 +87,36 @@ def decode(
         yield (luma(stored, photometric), coloured(stored, photometric)) if stored.ndim == 3 else (stored, None)
 
 
+def decoder_for(syntax: str) -> tuple[Decoder, str]:
+    """What decodes a transfer syntax, and the name of its plugin; "" for pydicom itself, or where none is installed.
+
+    Raises:
+        NotImplementedError, ValueError: nothing that there is knows the syntax.
+    """
+    decoder = get_decoder(syntax)
+    preferred = PREFERRED.get(syntax, "")
+    if preferred in decoder.available_plugins:
+        return decoder, preferred
+    return (gdcm_decoder(syntax), GDCM) if syntax in SYNTAXES else (decoder, "")
+
+
 def require_decoder(dataset: Dataset, shown: str) -> None:
     """That the encoding is known, and that its decoder is installed.
 
     Raises:
-        UnsupportedError: it is not; names what to install.
+        UnsupportedError: it is not known. MissingDependencyError: the extra `codecs` would bring its decoder.
     """
-    syntax = transfer_syntax(dataset)
-    if needs_jpeg12(syntax, integer(dataset, "BitsStored") or 0):
+    syntax, bits = transfer_syntax(dataset), integer(dataset, "BitsStored") or 0
+    if needs_jpeg12(syntax, bits):
         return  # it says so itself
     try:
-        decoder = get_decoder(syntax)
+        decoder, plugin = decoder_for(syntax)
     except (NotImplementedError, ValueError) as error:
         raise UnsupportedError(f"{shown}: no decoder for transfer syntax {syntax}; convert the file") from error
-    if not decoder.is_available:
-        wheel = next((name for start, name in WHEELS.items() if syntax.startswith(start)), "pylibjpeg")
-        raise UnsupportedError(f"{shown}: transfer syntax {syntax} needs a decoder; pip install {wheel}")
+    odd = syntax in JPEG_LS and bits in (6, 7) and plugin == GDCM
+    if odd or not decoder.is_available:
+        require("codecs", f"{shown}: the transfer syntax {syntax}")
+        raise UnsupportedError(f"{shown}: no decoder for transfer syntax {syntax}; install medkt again")
 
 
 def _frames(
@@ -116,28 +124,35 @@ def _frames(
 ) -> Iterator[tuple[Array, str]]:
     if needs_jpeg12(syntax, integer(dataset, "BitsStored") or 0):
         return ((plane, "MONOCHROME2") for plane in decode_jpeg12(dataset, numbers, shown))
-    if syntax in JPEG_LOSSLESS:
-        return _lossless(dataset, syntax, numbers, shown)
-    if syntax in JPEG_LS and PREFERRED[syntax] in get_decoder(syntax).available_plugins:
-        return decode_jpeg_ls(dataset, numbers, shown, warnings)
-    return _plain_frames(dataset, syntax, numbers)
+    plugin = decoder_for(syntax)[1]
+    if plugin == GDCM:
+        return _by_gdcm(dataset, syntax, numbers, shown)
+    return (
+        decode_jpeg_ls(dataset, numbers, shown, warnings)
+        if plugin == STRICT
+        else _plain_frames(dataset, syntax, numbers)
+    )
 
 
 def _plain_frames(dataset: Dataset, syntax: str, numbers: list[int]) -> Iterator[tuple[Array, str]]:
-    decoder = get_decoder(syntax)
-    plugin = PREFERRED.get(syntax, "")
-    plugin = plugin if plugin in decoder.available_plugins else ""
+    decoder, plugin = decoder_for(syntax)
     decoded = decoder.iter_array(dataset, indices=[n - 1 for n in numbers], raw=True, decoding_plugin=plugin)
     # raw leaves YBR as it is: its first channel is the luma that we want, with no way there and back
     return ((array, str(meta["photometric_interpretation"])) for array, meta in decoded)
 
 
-def _lossless(dataset: Dataset, syntax: str, numbers: list[int], shown: str) -> Iterator[tuple[Array, str]]:
-    """Frames of lossless JPEG by GDCM, which is not given damaged ones and is listened to."""
-    require_sound_jpeg(dataset, shown)
+def _by_gdcm(dataset: Dataset, syntax: str, numbers: list[int], shown: str) -> Iterator[tuple[Array, str]]:
+    """Frames by GDCM, which is not given damaged ones and is listened to."""
+    if syntax not in JPEG_2000:
+        require_sound_jpeg(dataset, shown)
+    elif not as_stated(dataset):
+        raise UnreadableError(
+            f"{shown}: a JPEG 2000 frame is damaged or not of the size that the header says; export it again, or decode it "
+            "by another codec: pip install 'medkt[codecs]'", code="pixels-damaged",
+        )  # fmt: skip
     for number in numbers:
         with listening_to_gdcm(shown):
-            plane, meta = get_decoder(syntax).as_array(dataset, index=number - 1, raw=True)
+            plane, meta = gdcm_decoder(syntax).as_array(dataset, index=number - 1, raw=True, decoding_plugin=GDCM)
         yield plane, str(meta["photometric_interpretation"])
 
 

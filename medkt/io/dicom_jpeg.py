@@ -7,13 +7,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 from pydicom import Dataset
 from pydicom.encaps import generate_frames
 
 from medkt.errors import UnreadableError, UnsupportedError
+from medkt.io.dicom_gdcm import by_gdcm
 from medkt.io.dicom_header import integer
 from medkt.io.guard import reading
 from medkt.shapes import Array
@@ -33,13 +32,9 @@ def decode_jpeg12(dataset: Dataset, numbers: list[int], shown: str) -> Iterator[
     """The frames of those numbers (from 1) as (rows, columns) uint16 stored values.
 
     Raises:
-        UnsupportedError: GDCM is absent, or the frames are colour or not of 12 bits.
+        UnsupportedError: the frames are colour or not of 12 bits.
         UnreadableError: a frame is missing or does not decode.
     """
-    try:
-        import gdcm  # an optional codec
-    except ImportError as error:
-        raise UnsupportedError(f"{shown}: 12-bit JPEG needs a decoder; pip install python-gdcm") from error
     if integer(dataset, "SamplesPerPixel") != 1:
         raise UnsupportedError(f"{shown}: 12-bit colour JPEG is not supported; convert it to an uncompressed syntax")
     require_sound_jpeg(dataset, shown)
@@ -48,7 +43,7 @@ def decode_jpeg12(dataset: Dataset, numbers: list[int], shown: str) -> Iterator[
     total = integer(dataset, "NumberOfFrames") or 1
     for number, frame in enumerate(generate_frames(dataset.PixelData, number_of_frames=total), 1):
         if number in wanted:
-            found[number] = _decode(gdcm, frame, dataset, shown)
+            found[number] = _decode(frame, dataset, shown)
     if set(found) != wanted:
         missing = len(wanted) - len(found)
         raise UnreadableError(
@@ -57,33 +52,18 @@ def decode_jpeg12(dataset: Dataset, numbers: list[int], shown: str) -> Iterator[
     yield from (found[number] for number in numbers)
 
 
-def _decode(gdcm: Any, frame: bytes, dataset: Dataset, shown: str) -> Array:
+def _decode(frame: bytes, dataset: Dataset, shown: str) -> Array:
     header = jpeg_header(frame)
     if header is None or header.precision != 12:
         found = "no" if header is None else header.precision
         raise UnsupportedError(f"{shown}: a JPEG frame of {found} bits where 12 are expected; convert the file")
-    rows, columns = int(dataset.Rows), int(dataset.Columns)
-    fragment = gdcm.Fragment()
-    fragment.SetByteStringValue(frame)
-    fragments = gdcm.SequenceOfFragments.New()
-    fragments.AddFragment(fragment)
-    element = gdcm.DataElement(gdcm.Tag(0x7FE0, 0x0010))
-    element.SetValue(fragments.__ref__())
-    image = gdcm.Image()
-    image.SetNumberOfDimensions(2)
-    image.SetDimensions((columns, rows, 1))
-    image.SetDataElement(element)
-    monochrome = gdcm.PhotometricInterpretation.GetPIType("MONOCHROME2")
-    image.SetPhotometricInterpretation(gdcm.PhotometricInterpretation(monochrome))
-    # GDCM knows no name for the retired processes, but its decoder asks the frame itself which process it is
-    image.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.GetTSType(EXTENDED)))
-    image.SetPixelFormat(gdcm.PixelFormat(1, 16, 12, 11, 0))
-    with listening_to_gdcm(shown):  # it tries its 8-bit decoder first, too, and says that this does not fit
-        buffer = image.GetBuffer().encode("utf-8", "surrogateescape")  # GDCM gives its bytes as text
-    plane = np.frombuffer(buffer, dtype="<u2")
-    if plane.size != rows * columns:
-        raise UnreadableError(f"{shown}: a JPEG frame did not decode; it is damaged", code="pixels-damaged")
-    return plane.reshape(rows, columns)
+    shape = int(dataset.Rows), int(dataset.Columns)
+    try:
+        # GDCM knows no name for the retired processes, but its decoder asks the frame itself which process it is
+        with listening_to_gdcm(shown):  # it tries its 8-bit decoder first, too, and says that this does not fit
+            return by_gdcm(frame, EXTENDED, shape=shape, samples=1, allocated=16, stored=12, signed=False)
+    except ValueError as error:
+        raise UnreadableError(f"{shown}: a JPEG frame did not decode; it is damaged", code="pixels-damaged") from error
 
 
 @contextmanager

@@ -11,14 +11,14 @@ from pydicom import Dataset
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.pixels.decoders.base import get_decoder
 
+from medkt.io.dicom_gdcm import GDCM, gdcm_decoder
 from medkt.io.dicom_header import integer
 from medkt.io.dicom_jpeg import listening_to_gdcm, require_sound_jpeg
 from medkt.shapes import Array
 
 _Picture = tuple[Array, str]
 
-JPEG_LS = ("1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81")
-STRICT, SECOND = "pyjpegls", "gdcm"
+STRICT = "pyjpegls"
 _FILLED_END, _END = b"\x00\xff\xd9", b"\xff\xd9"
 
 
@@ -43,7 +43,7 @@ def _by_another(dataset: Dataset, number: int, shown: str, warnings: dict[str, N
     """One frame as the next decoder that can gives it."""
     for attempt, note in (
         (_strictly_without_filling, "a filling byte before its end mark was left out"),
-        (_by_second, f"{STRICT} does not read it, {SECOND} does: look at the picture"),
+        (_by_second, f"{STRICT} does not read it, {GDCM} does: look at the picture"),
     ):
         try:
             array, meta = attempt(dataset, number, shown)
@@ -63,9 +63,9 @@ def _strictly_without_filling(dataset: Dataset, number: int, shown: str) -> tupl
 def _by_second(dataset: Dataset, number: int, shown: str) -> tuple[Array, dict[str, Any]]:
     """As GDCM reads it, which is given no frame of another size than the header says."""
     require_sound_jpeg(dataset, shown)
-    decoder = get_decoder(dataset.file_meta.TransferSyntaxUID)
+    decoder = gdcm_decoder(dataset.file_meta.TransferSyntaxUID)
     with listening_to_gdcm(shown):
-        array, meta = decoder.as_array(dataset, index=number - 1, raw=True, decoding_plugin=SECOND)
+        array, meta = decoder.as_array(dataset, index=number - 1, raw=True, decoding_plugin=GDCM)
     return array, dict(meta)
 
 

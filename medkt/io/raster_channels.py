@@ -8,6 +8,7 @@ from PIL import Image as Pillow
 
 from medkt.bounds import budget, require_regular
 from medkt.errors import AmbiguousInputError, UnreadableError, UnsupportedError
+from medkt.extras import require
 from medkt.io.apart import LARGE, Conversation, goes_apart, request_for
 from medkt.io.guard import one_line, reading
 from medkt.io.volume_number import counted
@@ -71,6 +72,7 @@ def _size(path: Path, shown: str, volume: int | str | None) -> tuple[int, bool]:
         if _kind(path, shown) != "TIFF":
             with reading(shown, "opening the picture"), _opened(path, shown) as picture:
                 return picture.width * picture.height * _bytes_of_a_pixel(picture.mode), False
+        require("tiff", f"{shown}: a TIFF")
         import tifffile
 
         with reading(shown, "opening the TIFF"), tifffile.TiffFile(path) as file:
@@ -128,6 +130,7 @@ def _expanded(picture: Pillow.Image) -> Pillow.Image:
 
 
 def _read_tiff(path: Path, shown: str, volume: int | str | None) -> Channels:
+    require("tiff", f"{shown}: a TIFF")
     import tifffile
 
     with reading(shown, "decoding the TIFF", explain=True), tifffile.TiffFile(path) as file:

@@ -10,6 +10,7 @@ from typing import TextIO
 
 from medkt.bounds import require_regular
 from medkt.errors import InputError, UnreadableError
+from medkt.extras import require
 from medkt.io.atomic import write_atomically
 
 SUFFIXES = (".csv", ".parquet")
@@ -108,6 +109,7 @@ def _separator(opened: TextIO) -> str:
 
 
 def _parquet(path: Path) -> Iterator[tuple[int, list[str]]]:
+    require("runs", f"{path}: a Parquet file", ["pyarrow"])
     from pyarrow import ArrowException
     from pyarrow.parquet import ParquetFile
 
@@ -150,6 +152,7 @@ def _write_csv(path: Path, header: Sequence[str], rows: Iterable[TextRow]) -> No
 
 
 def _write_parquet(path: Path, header: Sequence[str], rows: Iterable[TextRow]) -> None:
+    require("runs", f"{path}: a Parquet file", ["pyarrow"])
     import pyarrow as pa
     from pyarrow.parquet import ParquetWriter
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-import highdicom as hd
 import numpy as np
 from pydicom import Dataset
 from pydicom.datadict import dictionary_VR
@@ -21,6 +20,7 @@ from pydicom.valuerep import DA, TM
 
 from medkt.about import DEMONSTRATION_SHORT, __version__
 from medkt.errors import InputError, SettingsError, UnsupportedError
+from medkt.extras import require
 from medkt.io.atomic import write_atomically
 from medkt.io.dicom_header import integer, text, value
 from medkt.io.guard import one_line
@@ -28,6 +28,9 @@ from medkt.io.native import DicomNative
 from medkt.io.write_seg_frames import lay_frames
 from medkt.io.write_seg_source import seg_source
 from medkt.spatial.image import Image, Mask
+
+require("dicom-objects", "a DICOM SEG")
+import highdicom as hd  # noqa: E402, once it is known to be there
 
 DISCLAIMER = "Not a medical device: research use only"
 SINGLE_PICTURE = "1.2.840.10008.5.1.4.1.1.7"  # Secondary Capture; the frames name the sources by their own class

@@ -7,7 +7,6 @@ frame names the source frame of its own slice and has its place, for every kind 
 
 from collections.abc import Sequence
 
-import highdicom as hd
 import numpy as np
 from pydicom import Dataset
 from pydicom.pixels.utils import pack_bits
@@ -15,11 +14,15 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 from pydicom.tag import Tag
 
+from medkt.extras import require
 from medkt.io.dicom_groups import functional
 from medkt.io.dicom_header import number, text
 from medkt.io.native import DicomNative
 from medkt.io.write_seg_source import SourceFrame, frame_of_reference, source_frames
 from medkt.spatial.image import Image, Mask
+
+require("dicom-objects", "a DICOM SEG")
+import highdicom as hd  # noqa: E402, once it is known to be there
 
 PATIENT = hd.CoordinateSystemNames.PATIENT
 STAND_IN = (

@@ -320,6 +320,7 @@ SWIN = EncoderFamily(
 """What is known of MedCLIP with a Swin-T; its weights as transformers 5 names them are known by sight and not loaded."""
 RESNET = EncoderFamily(
     load=load_medclip,
+    needs=("torchvision",),
     parts=Parts(
         visual=r"vision_model\..*",
         tower=r"vision_model\..*",

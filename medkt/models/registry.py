@@ -7,11 +7,11 @@ weights come from the store (`medkt models pull`) or from the user.
 
 import logging
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medkt.errors import AmbiguousInputError, MissingDependencyError, UnknownNameError
+from medkt.errors import AmbiguousInputError, UnknownNameError
+from medkt.extras import require
 from medkt.models import store
 from medkt.models.records import DOORS, ModelKind, ModelRecord, record_of, records
 
@@ -71,11 +71,8 @@ def build(record: ModelRecord, weights: Path | None, device: "str | torch.device
         MissingDependencyError: the extra that it needs is not installed.
     """
     family = DOORS[record.kind][record.family]
-    for package in family.needs:
-        if find_spec(package) is None:
-            raise MissingDependencyError(
-                f"{record.name} needs {package}, which is not installed: pip install 'medkt[{record.extra}]'"
-            )
+    if family.needs:
+        require(record.extra or "all", record.name, family.needs)
     return family.load(device) if weights is None else family.load(weights, record, device)
 
 

@@ -53,17 +53,11 @@ def _card(one: Example) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _marked(text: str, other: str) -> Any:
-    """A sentence with the words marked that the other has not at this place."""
-    from markupsafe import Markup, escape
-
+def _marked(text: str, other: str) -> list[tuple[str, bool]]:
+    """A sentence in parts, each with whether the other has it not at this place."""
     own, words = text.split(), other.split()
-    parts = []
-    for what, start, end, _, _ in SequenceMatcher(None, own, words, autojunk=False).get_opcodes():
-        said = escape(" ".join(own[start:end]))
-        if start < end:
-            parts.append(said if what == "equal" else Markup("<mark>{}</mark>").format(said))
-    return Markup(" ").join(parts)
+    codes = SequenceMatcher(None, own, words, autojunk=False).get_opcodes()
+    return [(" ".join(own[start:end]), what != "equal") for what, start, end, _, _ in codes if start < end]
 
 
 def _case(one: LesionExample) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from medkt.about import demonstration_of
 from medkt.errors import GeometryError, SettingsError, UnsupportedError
-from medkt.io import seg_refusal, write_dicom_seg
+from medkt.extras import require
 from medkt.pipeline import StudyResult
 from medkt.spatial.image import Image
 
@@ -35,12 +35,18 @@ class Formats:
     seg_every_frame: bool = False
     seg_empty_segments: bool = False
 
+    def __post_init__(self) -> None:
+        """Raises `MissingDependencyError` where a DICOM SEG is asked for and what makes one is not installed."""
+        if self.dicom_seg:
+            require("dicom-objects", "a DICOM SEG")
+
     @classmethod
     def parse(cls, text: str, *, seg_every_frame: bool = False, seg_empty_segments: bool = False) -> "Formats":
         """Formats from a list of words such as `nifti,dicom-seg`.
 
         Raises:
             SettingsError: an unknown word; lists the known ones. Options of the SEG without a SEG.
+            MissingDependencyError: a DICOM SEG, without the extra that makes one.
         """
         words = [word.strip() for word in text.split(",") if word.strip()]
         unknown = [word for word in words if word not in _WORDS]
@@ -63,7 +69,11 @@ class Formats:
 
     def refused(self, image: Image) -> dict[str, str]:
         """The formats among those asked for that this study cannot have, each with the reason."""
-        reason = seg_refusal(image) if self.dicom_seg else None
+        if not self.dicom_seg:
+            return {}
+        from medkt.io import seg_refusal  # loads highdicom, as the writer does
+
+        reason = seg_refusal(image)
         return {} if reason is None else {"dicom-seg": reason}
 
     def require_some(self, image: Image) -> None:
@@ -115,6 +125,8 @@ def write_seg(result: StudyResult, folder: Path, formats: Formats) -> SegOutcome
         return _without("nothing is claimed of any finding")
     if not concepts:
         return _without("no finding has a mask; --seg-empty-segments writes segments without one")
+    from medkt.io import write_dicom_seg
+
     try:
         write_dicom_seg(
             [masks[one.id] for one in concepts], concepts, result.image, folder / SEG_FILE,

@@ -138,7 +138,9 @@ def calibrate(
 
     from medkt.calibration import CalibrationSettings, assess, write_calibration
     from medkt.calibration import calibrate as calibration_of
+    from medkt.extras import require
 
+    require("runs", "a calibration")
     request = requested(CalibrateRequest, request, options)
     settings = CalibrationSettings(
         false_positive_rate=request.false_positive_rate, miss_rate=request.miss_rate,

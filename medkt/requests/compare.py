@@ -54,9 +54,11 @@ def compare(request: CompareRequest | None = None, /, **options: Any) -> Compare
         InputError: the runs hold other cases, concepts or patients.
     """
     from medkt.errors import SettingsError
+    from medkt.extras import require
     from medkt.tasks.ended_runs import compared
     from medkt.tasks.registry import task_of_runs
 
+    require("runs", "a comparison of runs")
     request = requested(CompareRequest, request, options)
     if request.first.resolve() == request.second.resolve():
         raise SettingsError("a run compared with itself differs in nothing; give two runs")

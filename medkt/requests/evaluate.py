@@ -104,10 +104,12 @@ def settle_evaluation(request: EvaluateRequest, *, writes: bool = True) -> Settl
     """What a request is of, with what its protocol and a published way put in; `writes` unless nothing is to be done.
 
     Raises:
-        SettingsError: options that do not go together.
+        SettingsError: options that do not go together. MissingDependencyError: the extra of runs is not installed.
     """
     from medkt.errors import SettingsError
+    from medkt.extras import require
 
+    require("runs", "an evaluation")
     _ = request.bootstrap  # what it refuses is refused before the work
     masks = request.reference is not None or request.prediction is not None
     modes = [request.run is not None, request.manifest is not None, masks, request.protocol is not None]

@@ -222,9 +222,11 @@ def training_of(wanted: SettledLearning) -> Training:
     from medkt.config import preset_sources, resolve_learning, sources_of
     from medkt.pipeline import resolve_device
     from medkt.transfer.learn_settings import LearnSettings
+    from medkt.transfer.trainable import require_installed
 
     request = wanted.request
     settings = resolve_learning(LearnSettings, preset=request.preset, file=request.settings, sets=request.set)
+    require_installed(settings.finetune.trains)
     original = resolve_learning(LearnSettings, preset=request.preset)
     sources = sources_of(settings, original, preset_sources(request.preset, "learn"))
     stands = standing_of(request, "learn", "learn", settings, own={"delta": "low-rank"})

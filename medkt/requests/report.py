@@ -62,6 +62,7 @@ def write_report(request: ReportRequest | None = None, /, **options: Any) -> Rep
         MedktError: the run, or with `volumes` an image, cannot be read; the page cannot be written.
     """
     from medkt.errors import SettingsError
+    from medkt.extras import require
     from medkt.report.run.viewer import ViewerFiles
     from medkt.requests.report_volumes import with_volumes
     from medkt.tasks.arms import arms_below
@@ -70,6 +71,7 @@ def write_report(request: ReportRequest | None = None, /, **options: Any) -> Rep
     from medkt.tasks.page import render
     from medkt.tasks.registry import task_of_runs
 
+    require("runs", "the page of a run")
     request = requested(ReportRequest, request, options)
     arms = {ARMS[arm]: path for arm, path in arms_below(request.run).items()}
     page, runs = request.output or request.run / "report.html", arms or {"": request.run}

@@ -63,11 +63,16 @@ def require_work(request: WorkOptions) -> "Shard":
 
     Raises:
         SettingsError: no workers, no threads, no such shard, no such limit.
+        MissingDependencyError: an extra is missing that the tables, or the engine, need.
     """
     from medkt.errors import SettingsError
+    from medkt.extras import require
     from medkt.runs.coordinator import FailureLimit
     from medkt.runs.work import Shard
 
+    require("runs", "a run over many studies")
+    if request.engine == "ray":
+        require("ray", "--engine ray")
     if request.workers < 1:
         raise SettingsError(f"--workers {request.workers}: at least 1 is needed")
     if not request.timeout >= 0:

@@ -16,6 +16,7 @@ from types import FrameType
 from medkt import errors
 from medkt.about import demonstration_of_run
 from medkt.errors import MedktError, SettingsError
+from medkt.extras import require
 from medkt.io.scratch import sweep_scratch
 from medkt.runs.engine import (
     CaseExpected,
@@ -135,6 +136,7 @@ def run_cohort(
         MedktError: no worker can load the models.
         SettingsError: the workers have other models than the run had.
     """
+    require("runs", "a run over many studies")
     watcher = watcher or SilentWatcher()
     with folder.held(), Ledger(folder.ledger) as ledger:
         folder.sweep()

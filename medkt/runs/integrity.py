@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from medkt.errors import MedktError
+from medkt.extras import require
 from medkt.io.scratch import scratch_folder
 from medkt.io.sha256 import sha256_of
 from medkt.runs.folder import RunFolder
@@ -40,6 +41,7 @@ def verify_run(path: Path) -> Soundness:
     Raises:
         InputError: there is no run. UnreadableError: its record is damaged.
     """
+    require("runs", "checking a run")
     run, found = RunFolder(path), Soundness(run=path)
     record = run.read()
     found.checked["outcomes"], best = _outcomes(run, found)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from medkt.errors import InputError, OutputError, SettingsError
+from medkt.extras import require
 from medkt.runs.folder import RunFolder, require_same, require_schema
 from medkt.runs.ledger import AT_ONCE, Ledger
 from medkt.runs.progress import RunStatus
@@ -44,6 +45,7 @@ def merge_runs(
         InputError: a shard is missing, or has cases that have not ended.
         OutputError: the target is itself a run that was not merged.
     """
+    require("runs", "merging runs")
     runs = [RunFolder(part) for part in parts]
     identity, models = _same_run(runs, accept_versions=accept_versions)
     _require_all_shards(runs, partial=partial)

@@ -12,6 +12,7 @@ from typing import Any
 
 from medkt.bounds import budget
 from medkt.errors import InputError, SettingsError
+from medkt.extras import require
 from medkt.runs.columns import renamed, twins
 from medkt.runs.folder import RunFolder
 from medkt.runs.tables import TABLES
@@ -39,6 +40,7 @@ def query(runs: Sequence[Path], sql: str) -> Answer:
         InputError: a folder has no tables, or a damaged one.
         SettingsError: the query is no SELECT and no explanation of one, takes too long, or DuckDB refuses it; says why.
     """
+    require("runs", "a query")
     import duckdb
 
     statement = _select_of(sql)

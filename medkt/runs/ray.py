@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from medkt.errors import MissingDependencyError
+from medkt.extras import require
 from medkt.runs.engine import CaseFinished, CaseTimedOut, EngineBroken, Event, RunnerFactory, WorkerLost, WorkerReady
 from medkt.runs.local import DEPTH, LocalEngine
 from medkt.runs.work import Work
@@ -86,10 +86,9 @@ class RayEngine:
         timeout_s: float | None = None,
     ) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reports its use to its makers otherwise
-        try:
-            import ray
-        except ModuleNotFoundError as error:
-            raise MissingDependencyError("--engine ray needs Ray: pip install 'medkt[ray]'") from error
+        require("ray", "--engine ray")
+        import ray
+
         self._ray: Any = ray
         self._factory, self._folder, self._address = factory, folder, address
         self._count, self._threads, self._gpus, self._timeout_s = workers, threads, gpus, timeout_s

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from medkt.bounds import read_note
 from medkt.errors import InputError, SettingsError, UnreadableError
+from medkt.extras import require
 from medkt.io.sha256 import sha256_of
 from medkt.runs.columns import asked_column, renamed
 
@@ -47,6 +48,7 @@ def open_table(
         InputError: there is no such table, or it has no row. UnreadableError: it is damaged, was changed since the run wrote
             it, or is no table of medkt. SettingsError: a column of `by` is not there; lists those that are.
     """
+    require("runs", "the table of a run")
     import pyarrow as pa
     from pyarrow.parquet import ParquetFile
 

@@ -32,7 +32,7 @@ from medkt.transfer.material import Material, copies_of
 from medkt.transfer.rehearsal import PrefixActivations, Rehearsal
 from medkt.transfer.stop import bounded
 from medkt.transfer.study_planes import NOTHING_GIVEN, StudyPlanes
-from medkt.transfer.trainable import frozen_layer
+from medkt.transfer.trainable import frozen_layer, require_installed
 from medkt.transfer.vocabulary import vocabulary_of
 
 
@@ -92,9 +92,11 @@ def learn_concept(
 
     Raises:
         InputError: the concept has no caption for inversion, or there is nothing to tell it apart from.
+        MissingDependencyError: LoRA without its extra; before any image is made.
         MedktError: from inverting and fine-tuning.
     """
     settings = settings or LearnSettings()
+    require_installed(settings.finetune.trains)
     vocabulary = vocabulary_of(concept, domain, known=known)
     material = gather_as(encoder, vocabulary, settings, seed=seed, studies=studies, cache=cache, progress=progress)
     return learn_from(encoder, material, settings, seed=seed, progress=progress)

@@ -13,7 +13,8 @@ from typing import Literal, get_args
 
 from torch import nn
 
-from medkt.errors import MissingDependencyError, SettingsError, UnsupportedError
+from medkt.errors import SettingsError, UnsupportedError
+from medkt.extras import require
 from medkt.models.encoder import DualEncoder
 from medkt.models.family import Parts, family_of
 from medkt.models.records import ENCODERS
@@ -48,6 +49,16 @@ class TrainableParts:
         for name, good in checks.items():
             if not good:
                 raise SettingsError(f"trainable setting {name} cannot be {getattr(self, name)!r}")
+
+
+def require_installed(what: TrainableParts) -> None:
+    """Pass silently where the packages that train it are there.
+
+    Raises:
+        MissingDependencyError: "lora" without the extra of that name.
+    """
+    if what.what == "lora":
+        require("lora", "LoRA")
 
 
 def parts_of(encoder: DualEncoder) -> Parts:
@@ -132,10 +143,9 @@ def text_dropout(encoder: DualEncoder) -> nn.Module | None:
 
 @contextmanager
 def _low_rank(encoder: DualEncoder, what: TrainableParts) -> Iterator[dict[str, nn.Parameter]]:
-    try:
-        from peft import LoraConfig, get_peft_model
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError("LoRA needs peft, which is not installed: pip install 'medkt[lora]'") from error
+    require_installed(what)
+    from peft import LoraConfig, get_peft_model
+
     targets = parts_of(encoder).lora
     config = LoraConfig(r=what.rank, lora_alpha=what.alpha, lora_dropout=0.0, target_modules=targets)
     wrapped = get_peft_model(encoder.module, config)

@@ -34,6 +34,20 @@ def test_the_demo_says_what_it_did(medkt: Command, tmp_path: Path, monkeypatch: 
     assert (Path(named["folder"]) / "segmentation.dcm").is_file()
 
 
+def test_without_the_writer_of_segmentations_the_demo_says_so_and_goes_through(
+    medkt: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = resolve(SegmentationSettings, sets=("m2ib.steps=2", "m2ib.samples=2", "map.max_slices=1"))
+    monkeypatch.setattr(Pipeline, "load", lambda *args, **kwargs: load_bright(settings=quick))
+    monkeypatch.setattr("medkt.extras.is_installed", lambda name: name != "highdicom")
+    ran = medkt("demo", "-o", tmp_path / "demo")
+    assert ran.code == 0, ran.err
+    assert "pip install 'medkt[dicom-objects]'" in ran.out
+    result = tmp_path / "demo" / "result"
+    assert (result / "report.html").is_file()
+    assert not (result / "segmentation.dcm").exists()
+
+
 def test_the_command_that_is_shown_can_be_given(
     medkt: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("SECURITY.md", "docs/concepts/provenance_and_privacy.md")
+PAGES = ("SECURITY.md", "docs/concepts/provenance_and_privacy.md", "docs/reference/stability.md")
 _TEST = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 
 

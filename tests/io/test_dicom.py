@@ -13,7 +13,15 @@ from pydicom import Dataset, dcmread
 from pydicom.fileset import FileSet
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian, RLELossless
 
-from medkt.errors import AmbiguousInputError, IncompleteError, InputError, UnreadableError, UnsupportedError
+from medkt.errors import (
+    AmbiguousInputError,
+    IncompleteError,
+    InputError,
+    MissingDependencyError,
+    UnreadableError,
+    UnsupportedError,
+)
+from medkt.extras import EXTRAS
 from medkt.io import read_image
 
 itk: Any = SimpleITK  # without hints
@@ -414,15 +422,18 @@ def test_no_such_codec_is_named(tmp_path: Path) -> None:
         read_image(path)
 
 
-def test_a_missing_codec_names_its_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_codec_names_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dataset = header("OT", np.zeros((8, 8), np.uint8))
     save(dataset, tmp_path / "a.dcm")
     packed = dcmread(tmp_path / "a.dcm")
     packed.compress("1.2.840.10008.1.2.4.80")
     packed.save_as(tmp_path / "b.dcm")
     monkeypatch.setattr("pydicom.pixels.decoders.base.Decoder.is_available", property(lambda self: False))
+    with pytest.raises(UnsupportedError, match=r"b\.dcm: no decoder for transfer syntax .*4\.80; install medkt again"):
+        read_image(tmp_path / "b.dcm")
+    monkeypatch.setattr("medkt.extras.is_installed", lambda name: name not in EXTRAS["codecs"])
     with pytest.raises(
-        UnsupportedError, match=r"b\.dcm: transfer syntax .*4\.80 needs a decoder; pip install pyjpegls"
+        MissingDependencyError, match=r"b\.dcm: the transfer syntax .*4\.80 needs .* pip install 'medkt\[codecs\]'"
     ):
         read_image(tmp_path / "b.dcm")
 

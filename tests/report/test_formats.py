@@ -105,7 +105,7 @@ def test_headers_of_which_no_seg_can_be_made_cost_nothing_else(
     def fail(*_: Any, **__: Any) -> None:
         raise UnsupportedError("somebody's name") from ValueError("somebody's name")
 
-    monkeypatch.setattr("medkt.report.formats.write_dicom_seg", fail)
+    monkeypatch.setattr("medkt.io.write_dicom_seg", fail)
     written = write_result(result, tmp_path / "a", formats=Formats(dicom_seg=True), name="x")
     assert written.record["formats_refused"] == {
         "dicom-seg": "none can be made of the headers of this series (ValueError)"
