@@ -453,6 +453,7 @@ def _everything_has_a_name(browser: Browser) -> None:
     assert [name for name in browser.names("group") if name.startswith("Volume of a_bright_spot_")]
 
 
+@pytest.mark.slow
 def test_without_webgl_the_page_says_so_and_keeps_the_pictures(page: Path, tmp_path: Path) -> None:
     with Browser(page, tmp_path / "profile", *NO_WEBGL) as browser:
         browser.value("document.querySelector('.viewer button').click()")
