@@ -3,13 +3,10 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, StrictUndefined
-
 from medkt.about import NOT_A_MEDICAL_DEVICE, __version__, demonstration_of
 from medkt.asking import way_called
 from medkt.audit.meaning import AGAINST
-from medkt.concepts.privacy import plain_text
-from medkt.learning.text_card import set_on_said
+from medkt.learning.text_card import filled_card, set_on_said
 
 if TYPE_CHECKING:
     from medkt.learning.learning import LearningOutcome
@@ -77,18 +74,12 @@ No audit was made.
 - {{ text }}
 {%- endfor %}
 {% endif %}
-
-## What this does not say
-
-How well the model finds the lesion in patients: for that, run `medkt evaluate` on labelled studies, and `medkt calibrate`
-before reading "not seen" as an answer.
 """
 
 
 def as_markdown(one: "LearningOutcome") -> str:
     """The card inside the package: words and numbers, no picture."""
-    made = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True, finalize=plain_text)
-    return made.from_string(_CARD).render(**facts_of(one))
+    return filled_card(_CARD, **facts_of(one))
 
 
 def facts_of(one: "LearningOutcome") -> dict[str, Any]:

@@ -8,14 +8,15 @@ from typing import Any
 from medkt.asking.calibration import LeadCalibration, drawn_domain
 from medkt.asking.record import settle
 from medkt.asking.studies import ShownStudies
-from medkt.audit.audit import Audit, Level, audit, of_another_picture
+from medkt.audit.audit import Audit, Level, audit
 from medkt.audit.probe import Probe
 from medkt.audit.verdict import Verdict, not_shown
-from medkt.concepts import AskingRecord, Base, Concept, Package, write_package
+from medkt.concepts import AskingRecord, Base, Concept, Package, PackagedConcept
 from medkt.concepts.concept import ROLES
 from medkt.domains import Domain
 from medkt.errors import ForgettingError, InputError, NotCarriedError
 from medkt.learning.card import as_markdown
+from medkt.learning.outcome import ConceptOutcome, require_of_this_picture
 from medkt.models.encoder import DualEncoder
 from medkt.phantom.reading import foreign_words
 from medkt.pipeline.words import require_words
@@ -26,11 +27,9 @@ from medkt.transfer.learning import TransferResult, learn_concept
 from medkt.transfer.study_planes import NOTHING_GIVEN, StudyPlanes
 from medkt.transfer.vocabulary import vocabulary_of
 
-_NOTHING_WRITTEN = "nothing was written; say it in other words, or keep it all the same with --keep-anyway"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class LearningOutcome:
+class LearningOutcome(ConceptOutcome):
     """A concept with the encoder that knows it.
 
     Attributes:
@@ -70,14 +69,9 @@ class LearningOutcome:
         return not_shown("no audit was made") if self.audit is None else self.audit.verdict
 
     @property
-    def record(self) -> Mapping[str, Any]:
-        """What `audit.json` holds: the verdict in any case."""
-        found = {"words carried": self.verdict.as_json()} if self.audit is None else self.audit.as_json()
-        return {**found, "kept anyway": True} if self._against_the_verdict else found
-
-    @property
-    def _against_the_verdict(self) -> bool:
-        return self.kept_anyway and self.verdict.answer == "no"
+    def found(self) -> Mapping[str, Any]:
+        """As the audit says it; without one the verdict alone."""
+        return {"words carried": self.verdict.as_json()} if self.audit is None else self.audit.as_json()
 
     @property
     def recipe(self) -> Mapping[str, Any]:
@@ -97,27 +91,13 @@ class LearningOutcome:
             "difference": {"kind": self.delta.kind, "bytes": self.delta.size, "lost share": round(self.delta.error, 6)},
         }
 
-    def save(self, path: Path) -> Package:
-        """Write the package; complete or not at all.
-
-        Raises:
-            NotCarriedError: the verdict is no, and it was not to be kept anyway.
-            OutputError: it cannot be written.
-        """
-        if self.refusal:
-            raise NotCarriedError(self.refusal)
-        return write_package(
-            path, concept=self.concept, delta=to_bytes(self.delta), recipe=self.recipe,
-            base=Base(name=self.delta.base_name, digest=self.delta.base_digest),
-            audit=self.record, card=as_markdown(self), asking=self.asking,
-        )  # fmt: skip
-
     @property
-    def refusal(self) -> str:
-        """Why no package is written, in words; "" where one may be."""
-        if self.verdict.answer != "no" or self.kept_anyway:
-            return ""
-        return f"{self.concept.id}: {self.verdict.line}; {_NOTHING_WRITTEN}"
+    def package(self) -> Package:
+        """The difference, what it was made with, and the card."""
+        one = PackagedConcept(
+            concept=self.concept, delta=to_bytes(self.delta), recipe=self.recipe, audit=self.record, card=as_markdown(self), asking=self.asking,
+        )  # fmt: skip
+        return Package(learnt=(one,), base=Base(name=self.delta.base_name, digest=self.delta.base_digest))
 
 
 def learn(
@@ -178,8 +158,7 @@ def learn(
     if probe is not None:
         _require_apart(shown or {}, probe)
     foreign = () if level == "none" else _foreign(concept, domain, known)
-    if foreign and not keep_anyway:
-        raise NotCarriedError(f"{concept.id}: {of_another_picture(foreign).line}; {_NOTHING_WRITTEN}")
+    require_of_this_picture(concept, foreign, keep_anyway=keep_anyway)
     learned = [
         learn_concept(
             encoder, concept, domain, settings, seed=seed, known=known, studies=studies, cache=cache, progress=progress

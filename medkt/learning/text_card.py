@@ -1,7 +1,7 @@
 """The card of a concept that is asked and was not learned: what is asked, on what its lead was set, and the exam."""
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, StrictUndefined
 
@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from medkt.concepts import AskingRecord
     from medkt.learning.text_learning import AskingOutcome, AskSitting
 
+CARD_END = """
+## What this does not say
+
+How well the model finds the lesion in patients: for that, run `medkt evaluate` on labelled studies, and `medkt calibrate`
+before reading "not seen" as an answer.
+"""
+"""Of every card."""
 _CARD = """{{ verdict.line }}
 {% for line in meaning %}
 {{ line }}
@@ -63,26 +70,26 @@ From a study without any finding it is told apart by a lead of its own, less a h
 
 No exam was set.
 {% endif %}
-
-## What this does not say
-
-How well the model finds the lesion in patients: for that, run `medkt evaluate` on labelled studies, and `medkt calibrate`
-before reading "not seen" as an answer.
 """
 
 
 def as_markdown(one: "AskingOutcome") -> str:
     """The card inside the package: words and numbers."""
-    made = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True, finalize=plain_text)
     asking = one.asking
-    return made.from_string(_CARD).render(
-        verdict=one.verdict, meaning=one.meaning, kept_anyway="kept anyway" in one.record, name=one.concept.name,
+    return filled_card(
+        _CARD, verdict=one.verdict, meaning=one.meaning, kept_anyway="kept anyway" in one.record, name=one.concept.name,
         domain=one.domain.title, notice=" ".join(filter(None, (NOT_A_MEDICAL_DEVICE, demonstration_of(one.base.name)))),
         model=one.base.name, digest=one.base.digest, licence=one.licence, version=__version__, way=asking.way,
         about=way_called(asking.way).about, why=_sentence(str(asking.chosen["why"])), texts=asking.texts, known=asking.known,
         bank=asking.bank, normal=asking.normal, handicap=f"{asking.handicap:.3f}", sharpness=f"{asking.sharpness:.1f}" if asking.sharpness else "",
         bias=f"{asking.bias:.3f}", set_on=set_on_said(asking), tables=[_table(sat) for sat in one.sat],
     )  # fmt: skip
+
+
+def filled_card(card: str, /, **facts: Any) -> str:
+    """The text of a card, with its end."""
+    made = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True, finalize=plain_text)
+    return made.from_string(card + CARD_END).render(facts)
 
 
 def set_on_said(asking: "AskingRecord") -> list[str]:

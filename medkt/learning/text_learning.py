@@ -9,7 +9,6 @@ bare name, with a bias of its own, too.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,11 +26,11 @@ from medkt.audit.exam import Exam, Marks, drawn_exam, marks_of
 from medkt.audit.meaning import areas_said, meaning_of
 from medkt.audit.probe import FEWEST, Probe
 from medkt.audit.verdict import Verdict, decide, net_share, not_shown, renamed
-from medkt.concepts import AskingRecord, Base, Concept, Package, write_package
+from medkt.concepts import AskingRecord, Base, Concept, Package, PackagedConcept
 from medkt.concepts.concept import ROLES
 from medkt.domains import Domain
-from medkt.errors import NotCarriedError
 from medkt.examine.looks import told_apart
+from medkt.learning.outcome import ConceptOutcome, require_of_this_picture
 from medkt.learning.text_card import as_markdown
 from medkt.models.encoder import DualEncoder
 from medkt.models.weights import weights_digest
@@ -41,8 +40,6 @@ from medkt.pipeline.words import require_words
 from medkt.progress import Progress
 from medkt.transfer.packages import directions_of
 from medkt.transfer.rehearsal import vectors_of
-
-_NOTHING_WRITTEN = "nothing was written; say it in other words, or keep it all the same with --keep-anyway"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -65,7 +62,7 @@ class AskSitting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class AskingOutcome:
+class AskingOutcome(ConceptOutcome):
     """A concept and how it is asked.
 
     Attributes:
@@ -94,10 +91,9 @@ class AskingOutcome:
         return {"how": "text", "way": self.asking.way, "known findings": list(self.asking.known)}
 
     @property
-    def record(self) -> Mapping[str, Any]:
-        """What `audit.json` holds."""
-        found = {"words carried": self.verdict.as_json(), "exams": [_sat_json(one) for one in self.sat]}
-        return {**found, "kept anyway": True} if self.kept_anyway and self.verdict.answer == "no" else found
+    def found(self) -> Mapping[str, Any]:
+        """The verdict and the exams."""
+        return {"words carried": self.verdict.as_json(), "exams": [_sat_json(one) for one in self.sat]}
 
     @property
     def meaning(self) -> tuple[str, ...]:
@@ -108,24 +104,12 @@ class AskingOutcome:
         )
 
     @property
-    def refusal(self) -> str:
-        """Why no package is written, in words; "" where one may be."""
-        if self.verdict.answer != "no" or self.kept_anyway:
-            return ""
-        return f"{self.concept.id}: {self.verdict.line}; {_NOTHING_WRITTEN}"
-
-    def save(self, path: Path) -> Package:
-        """Write the package; complete or not at all.
-
-        Raises:
-            NotCarriedError: the verdict is no, and it was not to be kept anyway.
-            OutputError: it cannot be written.
-        """
-        if self.refusal:
-            raise NotCarriedError(self.refusal)
-        return write_package(
-            path, concept=self.concept, base=self.base, recipe=self.recipe, audit=self.record, card=as_markdown(self), asking=self.asking,
-        )  # fmt: skip
+    def package(self) -> Package:
+        """How it is asked, and the card; no weights."""
+        one = PackagedConcept(
+            concept=self.concept, recipe=self.recipe, audit=self.record, card=as_markdown(self), asking=self.asking
+        )
+        return Package(learnt=(one,), base=self.base)
 
 
 def ask_well(
@@ -166,8 +150,7 @@ def ask_well(
     others = tuple(known) if known is not None else domain.others(concept)
     described, drawn = described_by(concept), drawn_domain(concept, domain)
     foreign = foreign_words(described, drawn) if drawn is not None and level != "none" else ()
-    if foreign and not keep_anyway:
-        raise NotCarriedError(f"{concept.id}: {of_another_picture(foreign).line}; {_NOTHING_WRITTEN}")
+    require_of_this_picture(concept, foreign, keep_anyway=keep_anyway)
     base = Base(name=encoder.spec.name, digest=weights_digest(encoder.module))
     if probe is not None:
         normals = None if normals is None else probe.kept_apart(normals, "normals")

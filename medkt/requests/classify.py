@@ -9,7 +9,7 @@ from medkt.requests.listener import SILENT, Listener
 from medkt.requests.models import DEVICE, ENCODER, GuardOptions, ThreadOptions, is_guarded, use_threads
 from medkt.requests.option import Option, requested
 from medkt.requests.published import PublishedOptions, settled, standing_of
-from medkt.requests.reading import ReadingOptions, modality_of, view_of
+from medkt.requests.reading import ReadingOptions, image_of, in_turn, modality_of, view_of
 from medkt.requests.words import LearntWordOptions, packages_of, wanted_of
 
 if TYPE_CHECKING:
@@ -83,7 +83,6 @@ def classify_studies(
         SettingsError: options that do not go together.
         MedktError: nothing can be begun, or the only study fails.
     """
-    from medkt.errors import MedktError
     from medkt.models.registry import load_encoder
     from medkt.pipeline import resolve_device
     from medkt.pipeline.words import require_words
@@ -97,19 +96,14 @@ def classify_studies(
     encoder = load_encoder(request.model, device=resolve_device(request.device))
     taught = AdaptedEncoder.of(encoder, packages_of(request), together=request.together)
     require_words(wanted, encoder)
-    kept, ended = TextFeatureCache(), list[ClassifiedStudy]()
-    for path in request.input:
-        try:
-            with texts_kept(kept):
-                result = _classified(path, wanted, taught, settings, request, listener)
-            study = ClassifiedStudy(path=path, result=result, as_published=stands.as_json())
-        except MedktError as error:
-            if len(request.input) == 1:
-                raise
-            study = ClassifiedStudy(path=path, failure=error)
-        ended.append(study)
-        listener.study_ended(study)
-    return tuple(ended)
+    kept = TextFeatureCache()
+
+    def classified(_: int, path: Path) -> ClassifiedStudy:
+        with texts_kept(kept):
+            result = _classified(path, wanted, taught, settings, request, listener)
+        return ClassifiedStudy(path=path, result=result, as_published=stands.as_json())
+
+    return in_turn(request.input, classified, ClassifiedStudy, listener)
 
 
 def standing_of_classification(request: ClassifyRequest) -> "tuple[ClassifyRequest, Standing]":
@@ -136,13 +130,9 @@ def _classified(
     listener: Listener,
 ) -> "Classification":
     from medkt.errors import InputError
-    from medkt.io import read_image
     from medkt.pipeline import classify
 
-    image = read_image(
-        path, series=request.series, volume=request.volume, regrid=request.regrid,
-        allow_incomplete=request.allow_incomplete,
-    )  # fmt: skip
+    image = image_of(request, path)
     try:
         with listener.progress(path.name) as tick:
             return classify(

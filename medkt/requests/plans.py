@@ -14,7 +14,7 @@ from medkt.requests.listener import SILENT, Listener
 from medkt.requests.models import settings_of, use_threads
 from medkt.requests.option import present, requested
 from medkt.requests.published import WINDOW, settled, standing_of
-from medkt.requests.reading import formats_of, view_of
+from medkt.requests.reading import formats_of, image_of, view_of
 from medkt.requests.segment import (
     SegmentRequest,
     pipeline_of,
@@ -124,13 +124,9 @@ def _study(
     """The plan of one study; refuses what segmenting it would refuse before its models compute."""
     from medkt.errors import InputError, NumericalError
     from medkt.estimates.segment import plan_study
-    from medkt.io import read_image
     from medkt.pipeline import study_of
 
-    image = read_image(
-        path, series=request.series, volume=request.volume, regrid=request.regrid,
-        allow_incomplete=request.allow_incomplete,
-    )  # fmt: skip
+    image = image_of(request, path)
     try:
         formats_of(request).require_some(image)
         study = study_of(taught, image, wanted, settings_of(request), view_of(request))

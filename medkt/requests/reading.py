@@ -1,15 +1,20 @@
 """How studies are read, cut and written."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 from medkt.modalities import Choices
+from medkt.requests.listener import Listener
 from medkt.requests.option import Option, Request
 
 if TYPE_CHECKING:
     from medkt.pipeline import View
     from medkt.report.formats import Formats
+    from medkt.spatial import Image
 
+StudyT = TypeVar("StudyT")
 MODALITIES = Choices("auto")
 """What `modality` takes."""
 _AXIS = Option("cut across slices (0), rows (1) or columns (2)")
@@ -122,6 +127,47 @@ def view_of(request: ViewOptions) -> "View":
     from medkt.pipeline import View
 
     return View(modality=modality_of(request), window=request.window, axis=request.axis, step_mm=request.step_mm)
+
+
+def image_of(request: ReadingOptions, path: Path) -> "Image":
+    """A study's file or folder, read as the request says.
+
+    Raises:
+        MedktError: as `medkt.read_image`.
+    """
+    from medkt.io import read_image
+
+    return read_image(
+        path, series=request.series, volume=request.volume, regrid=request.regrid, allow_incomplete=request.allow_incomplete
+    )  # fmt: skip
+
+
+def in_turn(
+    paths: Sequence[Path], do: Callable[[int, Path], StudyT], kind: Callable[..., StudyT], listener: Listener
+) -> tuple[StudyT, ...]:
+    """What became of studies, one after another; among several one that fails stands there with its error.
+
+    Args:
+        paths: of the studies.
+        do: gives what became of a study, by its place and its path.
+        kind: makes that of one that failed, of its `path` and its `failure`.
+        listener: is told of each.
+
+    Raises:
+        MedktError: the only study fails.
+    """
+    from medkt.errors import MedktError
+
+    ended = list[StudyT]()
+    for place, path in enumerate(paths):
+        try:
+            ended.append(do(place, path))
+        except MedktError as error:
+            if len(paths) == 1:
+                raise
+            ended.append(kind(path=path, failure=error))
+        listener.study_ended(ended[-1])
+    return tuple(ended)
 
 
 def formats_of(request: WritingOptions) -> "Formats":

@@ -24,7 +24,7 @@ from medkt.requests.models import (
 )
 from medkt.requests.option import Option, present, requested
 from medkt.requests.published import settled
-from medkt.requests.reading import ReadingOptions, WritingOptions, formats_of, modality_of, view_of
+from medkt.requests.reading import ReadingOptions, WritingOptions, formats_of, image_of, in_turn, modality_of, view_of
 from medkt.requests.words import LearntWordOptions, packages_of, wanted_of
 
 if TYPE_CHECKING:
@@ -119,7 +119,6 @@ def segment_studies(
         SettingsError: options that do not go together.
         MedktError: nothing can be begun, or the only study fails.
     """
-    from medkt.errors import MedktError
     from medkt.pipeline.words import require_words
     from medkt.report.study_folder import prepare_folder, require_no_result
     from medkt.saliency import TextFeatureCache
@@ -131,17 +130,12 @@ def segment_studies(
         require_no_result(output, overwrite=request.overwrite)
     pipeline = pipeline_of(request)
     require_words(wanted, pipeline.encoder)
-    folders, kept, ended = _Folders(), TextFeatureCache(), list[SegmentedStudy]()
-    for path, own in zip(request.input, names, strict=True):
-        try:
-            study = _one(request, pipeline, path, own, wanted, output, folders, kept, listener)
-        except MedktError as error:
-            if not several:
-                raise
-            study = SegmentedStudy(path=path, failure=error)
-        ended.append(study)
-        listener.study_ended(study)
-    return tuple(ended)
+    folders, kept = _Folders(), TextFeatureCache()
+
+    def segmented_into(place: int, path: Path) -> SegmentedStudy:
+        return _one(request, pipeline, path, names[place], wanted, output, folders, kept, listener)
+
+    return in_turn(request.input, segmented_into, SegmentedStudy, listener)
 
 
 def settle_segmentation(
@@ -303,7 +297,6 @@ def _calibrated(
 ) -> "tuple[StudyResult, SiteDecisions | None]":
     from medkt.calibration import require_calibration, segment_calibrated
     from medkt.errors import InputError, NumericalError
-    from medkt.io import read_image
     from medkt.report.study_folder import SiteDecisions
 
     used: dict[str, Calibration] = {}
@@ -313,10 +306,7 @@ def _calibrated(
         return used[key.concept]
 
     began = time.perf_counter()
-    image = read_image(
-        path, series=request.series, volume=request.volume, regrid=request.regrid,
-        allow_incomplete=request.allow_incomplete,
-    )  # fmt: skip
+    image = image_of(request, path)
     seconds = time.perf_counter() - began
     try:
         require_fitting(request, image)

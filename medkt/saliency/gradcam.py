@@ -9,35 +9,24 @@ For a network of convolutions the layer is the last one. Behind the last block o
 reaches the feature, so there it is what goes into that block, as its first layer norm gives it.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from medkt.domains.domain import SaliencyDefaults
 from medkt.errors import SettingsError
 from medkt.models.encoder import DualEncoder
+from medkt.saliency.channels import ChannelMaps, sensitive_channels, weighted
 from medkt.saliency.likeness import Contrast, Likeness, Similarity, require_known
-from medkt.saliency.method import (
-    Maps,
-    MapWork,
-    last_of_places,
-    layer_in,
-    mapping,
-    on_grid,
-    require_asked,
-    sensitive_channels,
-    states_after,
-)
-from medkt.saliency.targets import Target
+from medkt.saliency.method import MapWork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GradCAMSettings:
+class GradCAMSettings(ChannelMaps):
     """Where the channels are taken from, and what raises them."""
+
+    TITLE: ClassVar[str] = "Grad-CAM"
 
     name: Literal["gradcam"] = "gradcam"
     """Which method this is."""
@@ -54,39 +43,20 @@ class GradCAMSettings:
 
     def __post_init__(self) -> None:
         if self.layer is not None and self.layer < 0:
-            raise SettingsError(f"Grad-CAM: layer is 0 or more, got {self.layer}")
-        require_known(self.target, self.contrast, "Grad-CAM")
+            raise SettingsError(f"{self.TITLE}: layer is 0 or more, got {self.layer}")
+        require_known(self.target, self.contrast, self.TITLE)
 
-    def settled(self, encoder: DualEncoder, start: SaliencyDefaults) -> "GradCAMSettings":
-        """With the encoder's layer; where a domain starts M2IB says nothing here."""
-        return replace(self, layer=layer_in(encoder, self.layer, "Grad-CAM", own=last_of_places(encoder)))
-
-    def maps(
+    def map_of(
         self,
         encoder: DualEncoder,
-        pixels: Float[Tensor, "images 3 side side"],
-        targets: Sequence[Target],
-        *,
-        seeds: Sequence[int] | None = None,
-    ) -> Maps:
-        """See `SaliencyMethod.maps`; nothing is drawn."""
-        require_asked(pixels, targets, "Grad-CAM")
-        layer = layer_in(encoder, self.layer, "Grad-CAM", own=last_of_places(encoder))
-        likeness = Likeness.to(targets, self.target, self.contrast, encoder.logit_scale)
-        with mapping(encoder):
-            found = [
-                weighted(*sensitive_channels(encoder, state, layer, likeness))
-                for state in states_after(encoder, pixels, layer)
-            ]
-        return on_grid(torch.stack(found), encoder.grid(layer), "Grad-CAM")
+        image: Float[Tensor, "3 side side"],
+        state: Float[Tensor, "tokens channels"],
+        layer: int,
+        likeness: Likeness,
+    ) -> Float[Tensor, "concepts places"]:
+        """The channels, each weighted by its gradient."""
+        return weighted(*sensitive_channels(encoder, state, layer, likeness))
 
     def work(self) -> MapWork:
         """One state to the feature and back."""
         return MapWork(layer=self.layer or 0)
-
-
-def weighted(
-    places: Float[Tensor, "places channels"], weights: Float[Tensor, "concepts channels"]
-) -> Float[Tensor, "concepts places"]:
-    """The channels' weighted sum in each place; 0 where negative."""
-    return (weights @ places.T).clamp_min(0)

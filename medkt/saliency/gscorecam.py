@@ -10,32 +10,19 @@ Chen et al., "gScoreCAM: What Objects Is CLIP Looking At?" (ACCV 2022), after Wa
 What a channel hides becomes the value that normalised pixels have their zero at, a grey.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from medkt.domains.domain import SaliencyDefaults
 from medkt.errors import SettingsError
 from medkt.models.encoder import DualEncoder
-from medkt.saliency.gradcam import weighted
+from medkt.saliency.channels import ChannelMaps, sensitive_channels, weighted
 from medkt.saliency.likeness import Contrast, Likeness, Similarity, require_known
-from medkt.saliency.method import (
-    Maps,
-    MapWork,
-    last_of_places,
-    layer_in,
-    mapping,
-    on_grid,
-    require_asked,
-    sensitive_channels,
-    states_after,
-)
-from medkt.saliency.targets import Target
+from medkt.saliency.method import MapWork
 
 _SHARE = 10  # of the channels one in so many, as published
 _PUBLISHED = 77  # a tenth of the channels of a ViT-B, for an estimate
@@ -43,8 +30,10 @@ _FLAT = 1e-6  # range of a channel below which it shows nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GScoreCAMSettings:
+class GScoreCAMSettings(ChannelMaps):
     """How many channels, of which layer, and what they are scored by."""
+
+    TITLE: ClassVar[str] = "gScoreCAM"
 
     name: Literal["gscorecam"] = "gscorecam"
     """Which method this is."""
@@ -69,40 +58,17 @@ class GScoreCAMSettings:
     def __post_init__(self) -> None:
         if (self.layer is not None and self.layer < 0) or (self.channels is not None and self.channels < 1):
             raise SettingsError(
-                f"gScoreCAM: layer is 0 or more and channels at least 1, got {self.layer} and {self.channels}"
+                f"{self.TITLE}: layer is 0 or more and channels at least 1, got {self.layer} and {self.channels}"
             )
-        require_known(self.target, self.contrast, "gScoreCAM")
+        require_known(self.target, self.contrast, self.TITLE)
         if self.at_once < 1:
-            raise SettingsError(f"gScoreCAM: at_once is at least 1, got {self.at_once}")
-
-    def settled(self, encoder: DualEncoder, start: SaliencyDefaults) -> "GScoreCAMSettings":
-        """With the encoder's layer; where a domain starts M2IB says nothing here."""
-        return replace(self, layer=layer_in(encoder, self.layer, "gScoreCAM", own=last_of_places(encoder)))
-
-    def maps(
-        self,
-        encoder: DualEncoder,
-        pixels: Float[Tensor, "images 3 side side"],
-        targets: Sequence[Target],
-        *,
-        seeds: Sequence[int] | None = None,
-    ) -> Maps:
-        """See `SaliencyMethod.maps`; nothing is drawn."""
-        require_asked(pixels, targets, "gScoreCAM")
-        layer = layer_in(encoder, self.layer, "gScoreCAM", own=last_of_places(encoder))
-        likeness = Likeness.to(targets, self.target, self.contrast, encoder.logit_scale)
-        with mapping(encoder):
-            found = [
-                self._of(encoder, image, state, layer, likeness)
-                for image, state in zip(pixels, states_after(encoder, pixels, layer), strict=True)
-            ]
-        return on_grid(torch.stack(found), encoder.grid(layer), "gScoreCAM")
+            raise SettingsError(f"{self.TITLE}: at_once is at least 1, got {self.at_once}")
 
     def work(self) -> MapWork:
         """One state to the feature and back, and a look at the image behind each channel."""
         return MapWork(layer=self.layer or 0, looks=self.channels or _PUBLISHED)
 
-    def _of(
+    def map_of(
         self,
         encoder: DualEncoder,
         image: Float[Tensor, "3 side side"],
@@ -110,6 +76,7 @@ class GScoreCAMSettings:
         layer: int,
         likeness: Likeness,
     ) -> Float[Tensor, "concepts places"]:
+        """The most sensitive channels, each weighted by what the image scores behind it."""
         grid = encoder.grid(layer)
         places, sensitive = sensitive_channels(encoder, state, layer, likeness)
         count = min(self.channels or -(-places.shape[1] // _SHARE), places.shape[1])

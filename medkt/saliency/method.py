@@ -18,8 +18,7 @@ from medkt.domains.domain import SaliencyDefaults
 from medkt.errors import InputError, NumericalError, SettingsError
 from medkt.models.encoder import DualEncoder, TokenGrid
 from medkt.models.module import frozen
-from medkt.saliency.inside import normed_kept
-from medkt.saliency.likeness import Likeness, Similarity
+from medkt.saliency.likeness import Similarity
 from medkt.saliency.targets import Target
 
 Maps = Float32[np.ndarray, "images concepts rows columns"]
@@ -128,15 +127,6 @@ def layer_in(encoder: DualEncoder, layer: int | None, method: str, *, own: int |
     return layer
 
 
-def last_of_places(encoder: DualEncoder) -> int:
-    """The last layer whose places still reach the feature.
-
-    Behind the last block a vision transformer reads its CLS token alone, and no place has a gradient there.
-    """
-    last = encoder.spec.layers - 1
-    return max(0, last - 1) if encoder.grid(last).leading else last
-
-
 def states_after(
     encoder: DualEncoder, pixels: Float[Tensor, "images 3 side side"], layer: int
 ) -> Float[Tensor, "images tokens channels"]:
@@ -150,32 +140,6 @@ def states_after(
     if not torch.isfinite(hidden).all():
         raise NumericalError(f"the encoder {encoder.spec.name!r} gives NaN or infinity after layer {layer}")
     return hidden
-
-
-def sensitive_channels(
-    encoder: DualEncoder, state: Float[Tensor, "tokens channels"], layer: int, likeness: Likeness
-) -> tuple[Float[Tensor, "places channels"], Float[Tensor, "concepts channels"]]:
-    """The channels of one image's places at its state after a layer, and the mean gradient of each concept's score at them.
-
-    One pass forward, one back a concept. Where what follows begins with a layer norm, the channels are those that leave it, as
-    is usual for vision transformers: a layer norm does not see a state's length, so that before it a place's gradient is
-    perpendicular to the place's own state, and a product of both says nothing.
-
-    Raises:
-        SettingsError: the places behind this layer do not reach the feature, only leading tokens do.
-    """
-    state = state[None].detach().requires_grad_(True)
-    with normed_kept(state) as normed:
-        (scores,) = likeness.of_each(encoder.image_suffix(state, layer).float())
-    channels = normed[0] if normed else state
-    found = torch.stack([torch.autograd.grad(score, channels, retain_graph=True)[0][0] for score in scores])
-    leading = encoder.grid(layer).leading
-    if found[:, :leading].any() and not found[:, leading:].any():
-        raise SettingsError(
-            f"the places behind layer {layer} of {encoder.spec.name!r} do not reach its feature, only the leading token does; "
-            f"choose an earlier one with --set saliency.method.layer=N"
-        )
-    return channels[0, leading:].detach().float(), found[:, leading:].float().mean(dim=1)
 
 
 def on_grid(
