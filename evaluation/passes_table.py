@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from passes_count import count_encoder, count_segmenter
 
-from medkt.estimates.count import count_encoder, count_segmenter
 from medkt.models.biomedclip import BiomedClip, BiomedClipEncoder, BiomedClipSize
 from medkt.models.clip import SIZES, ClipEncoder, build_clip
 from medkt.models.dual import spec_of

@@ -12,10 +12,10 @@ from torch.nn import functional as F  # noqa: N812
 
 from medkt.models.small.dual_encoder import PAD, encode_texts
 from medkt.phantom.finding import DOMAINS
-from medkt.phantom.reports import Report, altered, framed_name, normal_report, training_report
 from small_model.claims import image_bits, text_bits
 from small_model.corpus import Corpus, Row
 from small_model.real_images import REAL, real_claims
+from small_model.reports import Report, altered, framed_name, normal_report, training_report
 
 MEAN, STD = 0.4, 0.28
 """Of the grey values, the same for all three channels."""

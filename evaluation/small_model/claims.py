@@ -12,10 +12,11 @@ import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
+from medkt.phantom.descriptions import MARGIN, NUMBER, PLACE, SHAPE, SIDE, SIZE, TEXTURE
 from medkt.phantom.finding import DOMAINS, findings
-from medkt.phantom.reports import ATTRIBUTES, MARGIN, NUMBER, PLACE, SHAPE, SIDE, SIZE, TEXTURE, Claims
 from small_model.corpus import Row
 from small_model.real_images import REAL
+from small_model.reports import ATTRIBUTES, Claims
 
 NONE = "none"  # the value of every attribute of a normal image
 _PLACES = tuple(dict.fromkeys(place for places in PLACE.values() for place in places))

@@ -18,8 +18,8 @@ from PIL import Image
 from medkt.errors import InputError
 from medkt.phantom.drawers import DRAWERS
 from medkt.phantom.finding import DOMAINS, Attributes, DomainName, findings_of, held_out_identities
-from medkt.phantom.reports import ATTRIBUTES
 from small_model.real_images import REAL, RealImage, read_real
+from small_model.reports import ATTRIBUTES
 
 SIDE = 128
 _PIECE = 500  # planes that one task draws

@@ -8,13 +8,13 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import gaussian_filter
 
 from medkt.domains import domains
-from medkt.guard.fit import ROOM, Sample, fit_known
 from medkt.guard.known_images import KnownImages
 from medkt.guard.looks import layer_for, looks_of
 from medkt.models.encoder import DualEncoder
 from medkt.phantom import ct, mri
 from medkt.phantom.drawers import DRAWERS, DRAWN_BODY
 from medkt.phantom.finding import DOMAINS, DomainName, findings_of
+from small_model.guard_fit import ROOM, Sample, fit_known
 from small_model.real_images import REAL, Pixels, read_real
 
 BODIES = {"ct_haemorrhage": "head", "mri_hippocampus": "temporal lobe"}

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float32
 from PIL import Image
 
 from medkt.phantom.finding import findings
-from medkt.phantom.reports import Claims
+from small_model.reports import Claims
 
 Pixels = Float32[np.ndarray, "rows columns"]
 Outline = Bool[np.ndarray, "rows columns"]

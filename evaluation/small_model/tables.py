@@ -16,12 +16,13 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from medkt.models.small.dual_encoder import SmallEncoder
+from medkt.phantom.descriptions import MODALITY, canonical_descriptions
 from medkt.phantom.drawers import DRAWERS
 from medkt.phantom.finding import DOMAINS, DomainName, Finding, findings_of
-from medkt.phantom.reports import MODALITY, canonical_descriptions, canonical_normals
 from small_model.batches import normalise
 from small_model.corpus import SIDE, letterbox
 from small_model.real_images import RealImage
+from small_model.reports import canonical_normals
 
 Embedded = Float[Tensor, "rows embedding"]
 

@@ -13,9 +13,9 @@ from tokenizers.trainers import BpeTrainer
 
 from medkt.phantom.drawers import DRAWERS
 from medkt.phantom.finding import findings
-from medkt.phantom.reports import name_report, normal_report, training_report
 from small_model.corpus import known_attributes
 from small_model.real_images import REAL
+from small_model.reports import name_report, normal_report, training_report
 
 WORDS = Path(__file__).with_name("words.txt")
 """Plain medical and English words; none that only a held-out finding has."""

@@ -35,8 +35,8 @@ from medkt.concepts.phrases import phrases_of
 from medkt.examine import KINDS, ROWS, draw_pairs, margins, phrase_margins
 from medkt.models.small import load_small, load_small_segmenter
 from medkt.models.small.dual_encoder import WEIGHTS
+from medkt.phantom.descriptions import canonical_description
 from medkt.phantom.finding import DOMAINS, find, findings_of
-from medkt.phantom.reports import canonical_description
 from medkt.saliency.explain import prepare_plane
 from medkt.saliency.phrases import SHARPNESS, phrase_scores
 from medkt.saliency.targets import texts_kept

@@ -2,7 +2,7 @@
 
 A pass is what the protocols of encoders and segmenters call one: an image to its feature, a state after a layer to the
 feature and the gradient back, a plane to its embedding. `evaluation/passes_table.py` counted them on the architectures
-(`medkt.estimates.count`), so that here neither weights nor torch are needed.
+(`evaluation/passes_count.py`), so that here neither weights nor torch are needed.
 """
 
 import json

@@ -14,8 +14,8 @@ from scipy import ndimage
 from medkt.errors import InputError
 from medkt.examine.looks import draw_look, is_seen, told_apart
 from medkt.examine.wording import Wording
+from medkt.phantom.descriptions import canonical_descriptions
 from medkt.phantom.finding import DOMAINS, Attributes, DomainName, Finding, findings_of
-from medkt.phantom.reports import canonical_descriptions
 from medkt.phantom.two import draw_two
 from medkt.shapes import MaskPlane, Plane
 

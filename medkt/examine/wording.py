@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from medkt.phantom.descriptions import HELD_BACK_FRAMES, INTENSITY, MARGIN, MODALITY, PLACE, SHAPE, SIZE, TEXTURE
 from medkt.phantom.finding import Attributes, DomainName
-from medkt.phantom.reports import HELD_BACK_FRAMES, INTENSITY, MARGIN, MODALITY, PLACE, SHAPE, SIZE, TEXTURE
 
 ALL_OF_A_LOOK = ("size", "intensity", "shape", "margin", "texture")
 """What a full description of one lesion says."""

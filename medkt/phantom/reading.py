@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from medkt.concepts.lexicon import LookWords, asked, lexicon, look_nouns, look_words, phrases_in, place_words, words_of
-from medkt.phantom import reports
+from medkt.phantom import descriptions
 from medkt.phantom.drawers import DRAWERS, DRAWN_BODY
 from medkt.phantom.finding import Attributes, DomainName, Finding
 from medkt.resources import data_yaml
@@ -260,11 +260,16 @@ def _table(domain: DomainName) -> LookWords:
 
 def _phrases(domain: DomainName) -> Iterator[tuple[str, str, str]]:
     """What the phantoms' own reports say."""
-    tables = {"shape": reports.SHAPE, "margin": reports.MARGIN, "texture": reports.TEXTURE, "size": reports.SIZE}
+    tables = {
+        "shape": descriptions.SHAPE,
+        "margin": descriptions.MARGIN,
+        "texture": descriptions.TEXTURE,
+        "size": descriptions.SIZE,
+    }
     for attribute, table in tables.items():
         for value, kinds in table.items():
             yield from ((attribute, value, phrase) for phrases in kinds for phrase in phrases)
-    for attribute, values in (("intensity", reports.INTENSITY[domain]), ("place", reports.PLACE[domain])):
+    for attribute, values in (("intensity", descriptions.INTENSITY[domain]), ("place", descriptions.PLACE[domain])):
         for value, phrases in values.items():
             yield from ((attribute, value, phrase) for phrase in phrases)
 
@@ -278,7 +283,7 @@ def _things() -> frozenset[str]:
 def _plain(domain: DomainName) -> frozenset[str]:
     """Words that are no attribute and that a picture of the domain shows all the same."""
     bodies = [word for phrase in _raw()["bodies"][DRAWN_BODY[domain]] for word in phrase.split()]
-    modality = [word for phrase in reports.MODALITY[domain] for word in phrase.split()]
+    modality = [word for phrase in descriptions.MODALITY[domain] for word in phrase.split()]
     return frozenset([*_raw()["beside"], *bodies, *modality])
 
 
@@ -293,8 +298,8 @@ def _bodies() -> Mapping[str, re.Pattern[str]]:
 def _adjectives(domain: DomainName) -> Mapping[str, Mapping[str, str]]:
     """One adjective for each value of the telling attributes that a lesion can have."""
     return {
-        "shape": {value: words[0][0] for value, words in reports.SHAPE.items() if value not in _ANATOMY},
-        "intensity": {value: words[0] for value, words in reports.INTENSITY[domain].items()},
-        "texture": {value: words[0][0] for value, words in reports.TEXTURE.items()},
-        "margin": {value: value for value in reports.MARGIN},
+        "shape": {value: words[0][0] for value, words in descriptions.SHAPE.items() if value not in _ANATOMY},
+        "intensity": {value: words[0] for value, words in descriptions.INTENSITY[domain].items()},
+        "texture": {value: words[0][0] for value, words in descriptions.TEXTURE.items()},
+        "margin": {value: value for value in descriptions.MARGIN},
     }

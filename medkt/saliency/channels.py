@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import ClassVar, Self
+from typing import ClassVar, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -16,6 +16,8 @@ from medkt.saliency.inside import normed_kept
 from medkt.saliency.likeness import Contrast, Likeness, Similarity
 from medkt.saliency.method import Maps, layer_in, mapping, on_grid, require_asked, states_after
 from medkt.saliency.targets import Target
+
+OwnT = TypeVar("OwnT", bound="ChannelMaps")
 
 
 class ChannelMaps(ABC):
@@ -38,7 +40,7 @@ class ChannelMaps(ABC):
     ) -> Float[Tensor, "concepts places"]:
         """The maps of one image from its state after the layer."""
 
-    def settled(self, encoder: DualEncoder, start: SaliencyDefaults) -> Self:
+    def settled(self: OwnT, encoder: DualEncoder, start: SaliencyDefaults) -> OwnT:
         """With the encoder's layer; where a domain starts M2IB says nothing here."""
         return replace(self, layer=self._layer(encoder))  # type: ignore[type-var]  # a subclass is a dataclass
 

@@ -4,8 +4,8 @@ import pytest
 
 from medkt.concepts.lexicon import attributes_in, denials_in
 from medkt.examine import ROWS
+from medkt.phantom.descriptions import INTENSITY, MARGIN, PLACE, SHAPE, SIDE, SIZE, TEXTURE
 from medkt.phantom.finding import DOMAINS
-from medkt.phantom.reports import INTENSITY, MARGIN, PLACE, SHAPE, SIDE, SIZE, TEXTURE
 
 
 @pytest.mark.parametrize(

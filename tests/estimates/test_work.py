@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from passes_count import count_segmenter, counted, counted_back
 from whole_line import bright_pipeline
 
 from medkt.concepts import concept_from_text
 from medkt.config import resolve
-from medkt.estimates.count import count_segmenter, counted, counted_back
 from medkt.estimates.passes import encoder_passes, segmenter_passes
 from medkt.estimates.segment import works_of
 from medkt.estimates.work import Passes

@@ -12,8 +12,8 @@ from skimage.measure import label
 from medkt.errors import SettingsError, UnknownNameError
 from medkt.examine import ROWS, SentencePair, draw_pairs
 from medkt.examine.looks import counterparts, draw_look, is_light, is_seen, parts_seen, told_apart
+from medkt.phantom.descriptions import HELD_BACK_FRAMES, INTENSITY, MODALITY, SHAPE
 from medkt.phantom.finding import DOMAINS, findings_of, held_out_identities
-from medkt.phantom.reports import HELD_BACK_FRAMES, INTENSITY, MODALITY, SHAPE
 
 SIDE = 64
 FRAMES = [

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from medkt.errors import InputError, WeightsError
-from medkt.guard.fit import Sample, fit_known
 from medkt.guard.known_images import BETWEEN_STUDIES, KnownImages, PlaneNumbers, nearness, read_known, write_known
+from small_model.guard_fit import Sample, fit_known
 
 WIDTH = 5
 

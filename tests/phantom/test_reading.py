@@ -7,10 +7,10 @@ from medkt.concepts import concepts, load_concept
 from medkt.concepts.lexicon import look_words, phrases_in
 from medkt.domains import domain
 from medkt.examine.looks import told_apart
+from medkt.phantom.descriptions import canonical_descriptions
 from medkt.phantom.drawers import DRAWN_BODY
 from medkt.phantom.finding import DOMAINS, DomainName, find, findings_of
 from medkt.phantom.reading import TELLING, foreign_words, read, retold
-from medkt.phantom.reports import canonical_descriptions
 
 LESIONS = [
     finding for name in DOMAINS for finding in findings_of(name) if finding.drawn_by == "lesion" and finding.shape != "organ"

@@ -9,12 +9,14 @@ import pytest
 import yaml
 
 from medkt.errors import InputError
+from medkt.phantom.descriptions import HELD_BACK_FRAMES, canonical_descriptions
 from medkt.phantom.drawers import DRAWERS
 from medkt.phantom.finding import DomainName, find, findings, findings_of, held_out_identities
-from medkt.phantom.reports import (
-    HELD_BACK_FRAMES,
+from medkt.resources import data_file
+from small_model.corpus import Row, draw_one, known_attributes
+from small_model.real_images import REAL
+from small_model.reports import (
     altered,
-    canonical_descriptions,
     canonical_normals,
     describe,
     held_out_names,
@@ -23,9 +25,6 @@ from medkt.phantom.reports import (
     normal_report,
     training_report,
 )
-from medkt.resources import data_file
-from small_model.corpus import Row, draw_one, known_attributes
-from small_model.real_images import REAL
 from small_model.tokenizer import WORDS, train_tokenizer
 
 DOMAINS: tuple[DomainName, ...] = get_args(DomainName)
