@@ -1,4 +1,4 @@
-"""What a modality is: intensities, slices, spacing, words; the one place that knows one from another."""
+"""What a modality is: intensities, slices, spacing, words; the one place that knows one from another. No voxel of a study is kept here."""
 
 from medkt.domains.domain import BodyWords, Domain, SaliencyDefaults, SliceRule, Window
 from medkt.domains.intensity import Intensity

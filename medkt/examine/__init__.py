@@ -1,4 +1,4 @@
-"""What a model understands: sentences that differ in one thing, and two lesions of which one is described.
+"""What a model understands: sentences that differ in one thing, and two lesions of which one is described. Pictures are drawn; no study of a user's is looked at.
 
 For any `DualEncoder`, on drawn pictures that decide the answer: `examine` asks all of it, as `medkt models examine` does. The
 recipe's tables of the small model are made with the same pictures and pairs.

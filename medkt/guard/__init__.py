@@ -1,4 +1,4 @@
-"""Whether a study is of the modality that it is taken for, and whether the words that are asked are understood.
+"""Whether a study is of the modality that it is taken for, and whether the words that are asked are understood. What is answered then is `medkt.presence`'s to say.
 
 What decides lives here, and nothing of what an answer is (`medkt.presence`) or where it is asked (`medkt.pipeline`).
 """

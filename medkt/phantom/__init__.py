@@ -1,1 +1,1 @@
-"""Drawn studies of the four modalities with their findings, and reports of them; no model has a part in them."""
+"""Drawn studies of the four modalities with their findings, and words for them; no model has a part in them."""

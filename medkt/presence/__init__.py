@@ -1,4 +1,4 @@
-"""What can be answered to "is it there": seen, not seen, no claim; who may answer, and who may hold an answer back.
+"""What can be answered to "is it there": seen, not seen, no claim; who may answer, and who may hold an answer back. How an answer is found is not known here.
 
 The states are plain words: a page reads them without loading what a guard or a rule computes with.
 """

@@ -1,4 +1,4 @@
-"""Where in an image a text is: (encoder, image, words) to a map, by one of several methods (`methods.METHODS`).
+"""Where in an image a text is: (encoder, image, words) to a map, by one of several methods (`methods.METHODS`). No mask is made of it here.
 
 One file a method. What becomes of a map (a threshold, prompts, a mask) is no part of it: see `medkt.segmentation`.
 """
