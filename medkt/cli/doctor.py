@@ -83,6 +83,7 @@ def _codecs() -> list[dict[str, Any]]:
 
 def _show(found: dict[str, Any]) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     console = Console(file=drawing_on(sys.stdout))
@@ -93,5 +94,5 @@ def _show(found: dict[str, Any]) -> None:
     table = Table("transfer syntax", "readable", "by / needs", title="DICOM pixel data")
     for row in found["transfer_syntaxes"]:
         detail = ", ".join(row["by"] if row["readable"] else row["needs"])
-        table.add_row(row["name"], "yes" if row["readable"] else "NO", detail)
+        table.add_row(row["name"], "yes" if row["readable"] else "NO", escape(detail))
     console.print(table)

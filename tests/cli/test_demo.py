@@ -8,6 +8,7 @@ import pytest
 from whole_line import Command, load_bright
 
 from medkt.config import resolve
+from medkt.extras import has_extra
 from medkt.pipeline import Pipeline
 from medkt.segmentation.slicewise import SegmentationSettings
 
@@ -31,7 +32,7 @@ def test_the_demo_says_what_it_did(medkt: Command, tmp_path: Path, monkeypatch: 
     record = json.loads((Path(named["folder"]) / "result.json").read_text())
     assert record["domain"] == "ct"
     assert record["reference"] is True
-    assert (Path(named["folder"]) / "segmentation.dcm").is_file()
+    assert (Path(named["folder"]) / "segmentation.dcm").is_file() == has_extra("dicom-objects")
 
 
 def test_without_the_writer_of_segmentations_the_demo_says_so_and_goes_through(

@@ -35,3 +35,16 @@ def test_a_missing_decoder_is_code_2_and_says_what_it_needs(medkt: Command, monk
     ran = medkt("doctor")
     assert ran.code == 2
     assert "pyjpegls" in ran.out
+
+
+def test_a_decoder_that_an_extra_would_bring_is_named_and_no_fault(
+    medkt: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = {"uid": "1.2", "name": "HTJ2K", "readable": False, "by": [], "needs": [doctor.CODECS]}
+    monkeypatch.setattr(doctor, "_codecs", lambda: [missing])
+    monkeypatch.setattr("medkt.extras.is_installed", lambda name: name != "ray")
+    ran = medkt("doctor")
+    assert ran.code == 0
+    assert "medkt[codecs]" in ran.out
+    assert "clip, codecs" in ran.out
+    assert "ray (not installed)" in ran.out
