@@ -38,6 +38,14 @@ _WHERE = {
     "InvertRequest": "medkt.requests.invert",
     "batch": "medkt.requests.batch",
     "BatchRequest": "medkt.requests.batch",
+    "batch_status": "medkt.requests.batch_actions",
+    "batch_retry": "medkt.requests.batch_actions",
+    "batch_merge": "medkt.requests.batch_actions",
+    "batch_verify": "medkt.requests.batch_actions",
+    "StatusRequest": "medkt.requests.batch_actions",
+    "RetryRequest": "medkt.requests.batch_actions",
+    "MergeRequest": "medkt.requests.batch_actions",
+    "VerifyRequest": "medkt.requests.batch_actions",
     "evaluate": "medkt.requests.evaluate",
     "EvaluateRequest": "medkt.requests.evaluate_request",
     "compare": "medkt.requests.compare",
@@ -76,6 +84,14 @@ if TYPE_CHECKING:
     from medkt.pipeline import prompts_from as prompts_from
     from medkt.requests.batch import BatchRequest as BatchRequest
     from medkt.requests.batch import batch as batch
+    from medkt.requests.batch_actions import MergeRequest as MergeRequest
+    from medkt.requests.batch_actions import RetryRequest as RetryRequest
+    from medkt.requests.batch_actions import StatusRequest as StatusRequest
+    from medkt.requests.batch_actions import VerifyRequest as VerifyRequest
+    from medkt.requests.batch_actions import batch_merge as batch_merge
+    from medkt.requests.batch_actions import batch_retry as batch_retry
+    from medkt.requests.batch_actions import batch_status as batch_status
+    from medkt.requests.batch_actions import batch_verify as batch_verify
     from medkt.requests.calibrate import CalibrateRequest as CalibrateRequest
     from medkt.requests.calibrate import calibrate as calibrate
     from medkt.requests.classify import ClassifyRequest as ClassifyRequest

@@ -19,7 +19,7 @@ def demonstration_of(encoder: str) -> str:
     return DEMONSTRATION if encoder == _DRAWN else ""
 
 
-def demonstration_of_run(record: Mapping[str, Any]) -> str:
-    """What a page has to say where the encoder of a run, by its `run.json`, is a demonstration; "" where it is none."""
-    encoder = (record.get("models") or {}).get("encoder") or {}
+def demonstration_of_run(models: Mapping[str, Any] | None) -> str:
+    """What a page has to say where the encoder of a run, by its record, is a demonstration; "" where it is none."""
+    encoder = (models or {}).get("encoder") or {}
     return demonstration_of(str(encoder.get("name", "")))

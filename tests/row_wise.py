@@ -31,7 +31,7 @@ from medkt.statistics import (
     rank_biserial,
     signed_rank_p,
 )
-from medkt.tasks.masks.summary import CaseCounts, MetricSummary
+from medkt.tasks.masks.evaluation import CaseCounts, MetricSummary
 
 LISTED = 10
 Status = Literal["ok", "missing", "failed"]
@@ -174,7 +174,7 @@ class CaseTable:
 
 
 def summarise(table: CaseTable, metric: str, settings: BootstrapSettings | None = None) -> MetricSummary:
-    """Counts, mean, median, spread and intervals of one metric.
+    """CaseCounts, mean, median, spread and intervals of one metric.
 
     Raises:
         InputError: no case has the metric.

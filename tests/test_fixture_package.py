@@ -13,6 +13,7 @@ import medkt
 from medkt.audit.exam import PictureCounts
 from medkt.cli.main import main
 from medkt.config import resolve
+from medkt.datasets import write_manifest
 from medkt.datasets.builders import LAYOUTS, build_manifest
 from medkt.domains import domain
 from medkt.errors import ExtensionError, SettingsError, UnknownNameError, UnsupportedError
@@ -20,6 +21,7 @@ from medkt.models.records import ENCODERS, record_of, records
 from medkt.models.registry import load_encoder
 from medkt.pipeline import Pipeline
 from medkt.requests.reading import ModalityOptions
+from medkt.runs.folder import RunFolder
 from medkt.saliency.methods import method_named
 from medkt.segmentation.slicewise import SegmentationSettings
 from medkt.transfer.trainable import TrainableParts, frozen_layer, select
@@ -161,6 +163,24 @@ def test_learn_with_an_added_encoder(
     assert main([*learn, *QUICK, "--json"]) == 0
     capsys.readouterr()
     assert medkt.read_package(package).base.name == "fixture-encoder"
+
+
+@pytest.mark.slow
+def test_a_run_with_everything_that_a_package_adds_is_evaluated(
+    studies: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The workers are processes of their own, which find the package as it is installed."""
+    manifest = build_manifest("sidecar", studies, concept='"a round bright mass"')
+    write_manifest(manifest.cases, tmp_path / "manifest.csv")
+    run = tmp_path / "run"
+    batch = ["batch", "--manifest", str(tmp_path / "manifest.csv"), "-o", str(run), "--model", "fixture-encoder"]
+    assert main([*batch, "--no-guard", "--set", "saliency.method.name=brightness", "--json"]) == 0
+    models = RunFolder(run).read().models or {}
+    assert [models[part]["name"] for part in ("encoder", "segmenter")] == ["fixture-encoder", "fixture-segmenter"]
+    capsys.readouterr()
+    assert main(["evaluate", str(run), "--json"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    print(line)
 
 
 def test_an_encoder_of_a_family_that_nobody_tells_cannot_be_fine_tuned() -> None:

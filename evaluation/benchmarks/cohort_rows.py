@@ -27,6 +27,7 @@ from medkt.runs.ledger import Ledger
 from medkt.runs.outcomes import Outcome
 from medkt.runs.progress import SilentWatcher
 from medkt.runs.query import query
+from medkt.runs.record import RunRecord
 from medkt.runs.tables import write_tables
 from medkt.runs.work import pseudonym
 from medkt.tasks.cases import CasePlan
@@ -50,7 +51,7 @@ QUESTIONS = (
 def make(folder: RunFolder, cases: int) -> None:
     """The manifest and the workers' files."""
     folder.make()
-    folder.write_record({"identity": {"medkt": __version__}, "models": None})
+    folder.write_record(RunRecord(identity={"medkt": __version__}))
     rng = random.Random(1)
     manifest = folder.path / "manifest.csv"
     with manifest.open("w", encoding="utf-8") as file:

@@ -15,10 +15,37 @@ from jaxtyping import Float32
 
 from medkt.concepts.tensors import TensorHeader, numbers_of, read_header
 from medkt.errors import UnreadableError, WeightsError
-from medkt.records import fill
+from medkt.records import RecordForm, fill, left_out
 
 WANTED, RIVALS, NORMAL = "wanted", "rivals", "normal"
 _LENGTH_OFF = 1e-3  # by how much a stored direction's length may differ from 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskingFile:
+    """`asking.json` of a package; what each key holds stands with `AskingRecord`.
+
+    Its vectors are a member of their own, of which it has the digest. What a package of version 2 has not is left out there.
+    """
+
+    way: str
+    texts: tuple[str, ...]
+    known: tuple[str, ...]
+    bank: tuple[str, ...]
+    texts_sha256: str
+    bias: float
+    set_on: Mapping[str, Any]
+    chosen: Mapping[str, Any]
+    base_digest: str
+    vectors_sha256: str
+    normal: tuple[str, ...] | None = left_out()
+    handicap: float | None = left_out()
+    sharpness: float | None = left_out()
+
+
+FORM = RecordForm(kind=AskingFile, name="asking", number=3, key="", unnamed=3)
+"""It has no number of its own: the package's version says of which form it is, and earlier versions of medkt, which read a
+package of version 2, refuse a key that they do not know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -75,15 +102,13 @@ class AskingRecord:
 
     def as_json(self) -> dict[str, Any]:
         """What `asking.json` holds."""
-        return {
-            "way": self.way, "texts": list(self.texts), "known": list(self.known), "bank": list(self.bank),
-            "texts_sha256": self.texts_digest, "bias": self.bias, "set_on": dict(self.set_on), "chosen": dict(self.chosen), "base_digest": self.base_digest,
-            "vectors_sha256": hashlib.sha256(self.vectors).hexdigest(), **({} if self.plain else self._newer()),
-        }  # fmt: skip
-
-    def _newer(self) -> dict[str, Any]:
-        """What a package of version 2 has not."""
-        return {"normal": list(self.normal), "handicap": self.handicap, "sharpness": self.sharpness}
+        newer: dict[str, Any] = {"normal": self.normal, "handicap": self.handicap, "sharpness": self.sharpness}
+        file = AskingFile(
+            way=self.way, texts=self.texts, known=self.known, bank=self.bank, texts_sha256=self.texts_digest, bias=self.bias,
+            set_on=self.set_on, chosen=self.chosen, base_digest=self.base_digest,
+            vectors_sha256=hashlib.sha256(self.vectors).hexdigest(), **({} if self.plain else newer),
+        )  # fmt: skip
+        return FORM.write(file)
 
     @classmethod
     def of(cls, raw: Mapping[str, Any], vectors: bytes, shown: str) -> "AskingRecord":

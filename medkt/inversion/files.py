@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,61 @@ from medkt.inversion.invert import InvertedImages
 from medkt.inversion.noise import text_digest
 from medkt.inversion.sheet import contact_sheet
 from medkt.io.atomic import write_atomically
+from medkt.records import RecordForm, as_plain
 
 RECORD = "inversion.json"
 """Written last: a folder that has it is complete."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvertedText:
+    """The images of one text.
+
+    Attributes:
+        text, text_sha256: the text, and its digest.
+        similarity: of each image to it.
+        curve: the mean similarity by step, as far as it went.
+        files: the PNG of each image.
+    """
+
+    text: str
+    text_sha256: str
+    similarity: tuple[float, ...]
+    curve: tuple[float, ...]
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InversionRecord:
+    """How images were made from texts.
+
+    Attributes:
+        algorithm: rises where the same settings and seed would give other images.
+        encoder: its name, digests and licence.
+        settings: that were used.
+        preset: whose they are; "" for none.
+        sources: where each value is from.
+        as_published: how they stand to a published way; None where none was asked for.
+        seed, first_image: of the random numbers, and the number of the first image.
+        seconds: that it took.
+        texts: one after the other.
+    """
+
+    algorithm: int
+    encoder: Mapping[str, str]
+    settings: Mapping[str, Any]
+    preset: str = ""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    as_published: Mapping[str, Any] | None = None
+    seed: int
+    first_image: int
+    seconds: float
+    texts: tuple[InvertedText, ...]
+
+
+FORM = RecordForm(
+    kind=InversionRecord, name="inversion", number=1, unnamed=1, more=True, writer="medkt invert", again="invert again"
+)
 
 
 def write_inversion(
@@ -68,29 +120,19 @@ def write_inversion(
         names = [f"{index + 1:03d}_{found.first + image + 1:03d}.png" for image in range(pixels.shape[1])]
         for name, image in zip(names, pixels[index].numpy(), strict=True):
             _put(folder / name, as_png(image))
+        similarity, curve = (tuple(one[index].tolist()) for one in (found.similarity, found.curves))
         entries.append(
-            {
-                "text": text,
-                "text_sha256": text_digest(text),
-                "similarity": found.similarity[index].tolist(),
-                "curve": [None if value != value else value for value in found.curves[index].tolist()],
-                "files": names,
-            }
+            InvertedText(
+                text=text, text_sha256=text_digest(text), similarity=similarity, curve=curve, files=tuple(names)
+            )
         )
     _put(folder / "sheet.png", contact_sheet(found))
-    record = {
-        "algorithm": ALGORITHM,
-        "encoder": dict(encoder),
-        "settings": asdict(found.settings),
-        "preset": preset,
-        "sources": dict(sources or {}),
-        "as_published": dict(as_published) if as_published else None,
-        "seed": found.seed,
-        "first_image": found.first,
-        "seconds": round(found.seconds, 3),
-        "texts": entries,
-    }
-    content = json.dumps(record, indent=2, allow_nan=False) + "\n"
+    record = InversionRecord(
+        algorithm=ALGORITHM, encoder=encoder, settings=as_plain(found.settings), preset=preset, sources=sources or {},
+        as_published=as_published or None, seed=found.seed, first_image=found.first, seconds=round(found.seconds, 3),
+        texts=tuple(entries),
+    )  # fmt: skip
+    content = json.dumps(FORM.write(record), indent=2, allow_nan=False) + "\n"
     _put(folder / RECORD, content.encode())
     as_read: Mapping[str, Any] = json.loads(content)
     return as_read

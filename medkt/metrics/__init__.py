@@ -7,7 +7,7 @@ from medkt.metrics.lesions import LesionMatch, LesionSettings, MaskLesion, lesio
 from medkt.metrics.measures import LesionMeasures, Measures, measure
 from medkt.metrics.overlap import dice, iou
 from medkt.metrics.pairing import MaskPair, pair_by_case
-from medkt.metrics.retrieval import ranks, recall_at_k
+from medkt.metrics.retrieval import places_of_answers, ranks, recall_at_k
 from medkt.metrics.surface import (
     SurfaceDistances,
     assd,
@@ -51,6 +51,7 @@ __all__ = [
     "nsd",
     "nsd_slab",
     "pair_by_case",
+    "places_of_answers",
     "ranks",
     "recall_at_k",
     "resample_to_reference",

@@ -8,6 +8,7 @@ a finding that was missed from one that was invented, and a mean can say how man
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from medkt.errors import InputError, SettingsError, UnknownNameError
 from medkt.metrics.empty import NAN, Emptiness, EmptyPolicy, MetricKind, empty_policy, outcome_of
@@ -37,7 +38,7 @@ class MetricSettings:
     """Which numbers, and by which rules."""
 
     metrics: tuple[str, ...] = ("dsc", "iou", "nsd")
-    """Of dsc, iou, nsd, nsd_slab, hd, hd95, assd, volume, lesions."""
+    """Names of `METRICS`."""
     empty: str = "standard"
     """The rule for empty masks: standard, distances-missing or agreement-counts."""
     resample_to_reference: bool = False
@@ -148,7 +149,7 @@ def evaluate_case(
     reference, prediction, grid = joined.reference, joined.prediction, joined.reference.geometry
     tolerance, unit = _tolerance(tolerance_mm, tolerance_px, grid, settings.metrics)
     case = _measured(*_in_world_order(reference, prediction, lesion_scores), settings, tolerance, unit)
-    values = {name: value for metric in settings.metrics for name, value in METRICS[metric](case).items()}
+    values = {name: value for metric in settings.metrics for name, value in METRICS[metric].compute(case).items()}
     words = _words(settings, grid, unit, tolerance)
     return CaseResult(
         case_id=case_id, numbers={name: number for name, (number, _) in values.items()},
@@ -187,7 +188,7 @@ def _measured(
     inside = reference.values[box], prediction.values[box]
     outcome = outcome_of(reference_is_empty=not inside[0].any(), prediction_is_empty=not inside[1].any())
     surfaces: SurfaceDistances | str = _no_boundary(reference.geometry, unit)
-    if not surfaces and outcome == "normal" and SURFACE_METRICS & set(settings.metrics):
+    if not surfaces and outcome == "normal" and any(METRICS[name].boundary for name in settings.metrics):
         kept, spacing = _steps(reference.geometry, unit)
         planes = [values.squeeze(tuple({0, 1, 2} - set(kept))) for values in inside]
         surfaces = measure_surfaces(reference=planes[0], prediction=planes[1], spacing=spacing)
@@ -202,11 +203,12 @@ def _measured(
 
 def _words(settings: MetricSettings, geometry: Geometry, unit: str, tolerance: Scalar) -> dict[str, str]:
     kept, spacing = _steps(geometry, unit)
+    distances = any(METRICS[name].kind == "distance" for name in settings.metrics)
     words = {"tolerance": f"{tolerance:g} {unit}"} if "nsd" in settings.metrics else {}
     words |= {
         "spacing": " x ".join(f"{step:g}" for step in spacing) + f" {unit}",
         "boundary": "surface of the volume" if len(kept) == 3 else "contours of one plane",
-        "empty": empty_policy(settings.empty).words(distances=bool(DISTANCES & set(settings.metrics))),
+        "empty": empty_policy(settings.empty).words(distances=distances),
     }
     return words | ({"lesions": settings.lesions.words()} if "lesions" in settings.metrics else {})
 
@@ -245,9 +247,8 @@ def _bounded(case: _Case, kind: MetricKind, compute: Callable[[SurfaceDistances]
     return compute(surfaces), ""
 
 
-def _overlap(case: _Case, name: str) -> dict[str, NumberOrReason]:
+def _overlap(case: _Case, name: str, measure: Callable[..., float]) -> dict[str, NumberOrReason]:
     reference, prediction = case.inside
-    measure = {"dsc": dice, "iou": iou}[name]
     return {name: _ruled(case, "overlap", lambda: measure(reference=reference, prediction=prediction))}
 
 
@@ -297,16 +298,58 @@ def _lesions(case: _Case) -> dict[str, NumberOrReason]:
     }
 
 
-METRICS: Mapping[str, Callable[[_Case], dict[str, NumberOrReason]]] = {
-    "dsc": lambda case: _overlap(case, "dsc"),
-    "iou": lambda case: _overlap(case, "iou"),
-    "nsd": _nsd,
-    "nsd_slab": _slab,
-    "hd": lambda case: _distance(case, "hd", lambda surfaces: hausdorff(surfaces, percentile=100)),
-    "hd95": lambda case: _distance(case, "hd95", lambda surfaces: hausdorff(surfaces, percentile=95)),
-    "assd": lambda case: _distance(case, "assd", assd),
-    "volume": _volume,
-    "lesions": _lesions,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """A metric that can be asked for by name.
+
+    Attributes:
+        compute: its numbers of a case, by the names of their columns.
+        columns: what each column of a result table holds, by its name; `{...}` is for what differs from run to run.
+        unit: of its columns; "" where they have none, or where the name says it.
+        kind: by which rule for empty masks; a "distance" and the NSD are measured between the boundaries.
+        boundary: whether it is.
+    """
+
+    compute: Callable[[_Case], dict[str, NumberOrReason]]
+    columns: Mapping[str, str]
+    kind: MetricKind = "overlap"
+    boundary: bool = False
+
+
+def _between(name: str, meaning: str, compute: Callable[[SurfaceDistances], float]) -> Metric:
+    """A distance between the boundaries."""
+    columns = {f"{name}_{{unit}}": meaning}
+    return Metric(compute=lambda case: _distance(case, name, compute), columns=columns, kind="distance", boundary=True)
+
+
+METRICS: Mapping[str, Metric] = {
+    "dsc": Metric(compute=lambda case: _overlap(case, "dsc", dice), columns={"dsc": "Dice score of the masks, 0 to 1"}),
+    "iou": Metric(compute=lambda case: _overlap(case, "iou", iou), columns={"iou": "intersection over union, 0 to 1"}),
+    "nsd": Metric(
+        compute=_nsd,
+        columns={"nsd@{tolerance}": "share of the boundaries within the tolerance, 0 to 1"},
+        boundary=True,
+    ),
+    "nsd_slab": Metric(
+        compute=_slab,
+        columns={"nsd_slab@{tolerance}": "what publications call NSD: the surface of a slab, 0 to 1"},
+    ),
+    "hd": _between("hd", "largest distance of the boundaries (Hausdorff)", partial(hausdorff, percentile=100)),
+    "hd95": _between("hd95", "95th percentile of the distances of the boundaries", partial(hausdorff, percentile=95)),
+    "assd": _between("assd", "mean distance of the boundaries, both ways", assd),
+    "volume": Metric(
+        compute=_volume,
+        columns={
+            "volume_{side}_ml": "volume of a mask, or of prediction minus reference",
+            "volume_difference_relative": "of the reference's volume",
+        },
+    ),
+    "lesions": Metric(
+        compute=_lesions,
+        columns={
+            "lesions_{what}": "how many lesions: of the reference, predicted, found",
+            "lesion_{what}": "false positives of a case; sensitivity and precision over its lesions, 0 to 1",
+        },
+    ),
 }
-DISTANCES = {"hd", "hd95", "assd"}
-SURFACE_METRICS = {"nsd", *DISTANCES}
+"""By name: a new one is written beside its kind and stands here; tables, statistics and plots take it from here."""

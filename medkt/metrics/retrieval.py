@@ -1,12 +1,13 @@
-"""From a text to its images, or back: recall at k."""
+"""From a text to its images, or back: where the answer stands, and recall at k."""
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Int64
 
 from medkt.errors import InputError, SettingsError
 
 _Similarity = Float[np.ndarray, "queries items"]
 _Relevance = Bool[np.ndarray, "their_queries their_items"]
+AT_ONCE = 1024  # queries compared with all items in one step
 
 
 def ranks(*, similarity: _Similarity, relevant: _Relevance) -> Int[np.ndarray, " queries"]:
@@ -29,6 +30,31 @@ def ranks(*, similarity: _Similarity, relevant: _Relevance) -> Int[np.ndarray, "
     best = np.where(relevant, similarity, -np.inf).max(axis=1, keepdims=True)
     found: Int[np.ndarray, " queries"] = 1 + (~relevant & (similarity >= best)).sum(axis=1)
     return found
+
+
+def places_of_answers(
+    *,
+    queries: Float[np.ndarray, "queries width"],
+    items: Float[np.ndarray, "items width"],
+    wanted: Int64[np.ndarray, " queries"],
+    are: Int64[np.ndarray, " items"],
+) -> Int[np.ndarray, " queries"]:
+    """The place of the first answer to each query among all items, from 1, by exact search; see `ranks`.
+
+    Args:
+        queries: directions.
+        items: the same of all that is searched; their product says how close two are.
+        wanted: what each query looks for.
+        are: what each item is; those that are what a query wants answer it.
+
+    Raises:
+        InputError: as `ranks`.
+    """
+    parts = []
+    for start in range(0, len(queries), AT_ONCE):
+        some = slice(start, start + AT_ONCE)
+        parts.append(ranks(similarity=queries[some] @ items.T, relevant=wanted[some, None] == are[None]))
+    return np.concatenate(parts)
 
 
 def recall_at_k(*, similarity: _Similarity, relevant: _Relevance, k: int) -> float:

@@ -12,7 +12,7 @@ or all of it, with the presence decision and several concepts at once: `medkt.se
 
 from medkt.facts import EncoderFacts, ModelFacts
 from medkt.pipeline.classification import Classification, ConceptScore, classify
-from medkt.pipeline.load import load_segmenter, resolve_device
+from medkt.pipeline.load import load_segmenter, resolve_device, take_threads_of_worker
 from medkt.pipeline.look import PlaneSelection, View, look_at
 from medkt.pipeline.result import FindingResult, StudyResult, score_finding
 from medkt.pipeline.run import Pipeline
@@ -47,5 +47,6 @@ __all__ = [
     "score_finding",
     "settled",
     "study_of",
+    "take_threads_of_worker",
     "wanted_in",
 ]

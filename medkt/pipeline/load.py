@@ -1,5 +1,7 @@
 """Devices and segmenters by name."""
 
+import os
+
 import torch
 
 from medkt.errors import SettingsError
@@ -33,6 +35,11 @@ def resolve_device(device: str) -> torch.device:
     if not there.get(found.type, False):
         raise SettingsError(f"device {device!r} is not available here; use cpu, or auto to take what there is")
     return found
+
+
+def take_threads_of_worker() -> None:
+    """Let this process compute with as many threads as its environment allows (`OMP_NUM_THREADS`), or with one."""
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
 
 
 def segmenter_with_facts(name: str, device: torch.device) -> tuple[Segmenter, ModelFacts]:

@@ -29,7 +29,7 @@ class RecordForm(Generic[T]):
         name: what it is, such as "calibration"; its schema file is called so too.
         number: today's.
         also: earlier numbers that are still written, of what they can hold.
-        key: that holds the number.
+        key: that holds the number; "" where a record is part of another one, whose number says of which form it is.
         head: keys that stand before all others and are no fields: they say what the file is.
         unnamed: the number of a record that names none; 0 where each names its own.
         earlier: by number, what makes a record of that number one of the next; none where it only lacks what has a default.
@@ -58,7 +58,7 @@ class RecordForm(Generic[T]):
 
     def write(self, record: T) -> Plain:
         """What a file of it holds."""
-        plain: Plain = {**self.head, self.key: self.number, **as_plain(record)}
+        plain: Plain = {**self.head, **({self.key: self.number} if self.key else {}), **as_plain(record)}
         return {**plain, SUM: self.sum_of(plain)} if self.sum_of else plain
 
     def text(self, record: T) -> str:

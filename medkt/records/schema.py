@@ -26,13 +26,14 @@ def schema_of(form: RecordForm[Any]) -> dict[str, Any]:
     parts: dict[str, Any] = {}
     whole = _object(form.kind, parts)
     head = {key: {"const": word} for key, word in form.head.items()}
-    number = {"enum": [*form.also, form.number]} if form.also else {"const": form.number}
-    properties = {**head, **whole["properties"], form.key: number}
+    said = {"enum": [*form.also, form.number]} if form.also else {"const": form.number}
+    number = {form.key: said} if form.key else {}
+    properties = {**head, **whole["properties"], **number}
     if form.sum_of is not None:
         properties[SUM] = {"type": "string"}
-    needed = list(dict.fromkeys([*head, form.key, *whole["required"], *([SUM] if form.sum_of else [])]))
+    needed = list(dict.fromkeys([*head, *number, *whole["required"], *([SUM] if form.sum_of else [])]))
     return {
-        "$schema": DRAFT, "title": f"{form.name}, {form.key} {form.number}", "description": _first_line(form.kind),
+        "$schema": DRAFT, "title": f"{form.name}, {form.key} {form.number}" if form.key else form.name, "description": _first_line(form.kind),
         "type": "object", "properties": properties, "required": needed, "$defs": dict(sorted(parts.items())),
     }  # fmt: skip
 

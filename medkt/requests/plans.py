@@ -181,7 +181,7 @@ def plan_batch(request: BatchRequest | None = None, /, *, listener: Listener = S
     plan = task.plan(wanted)
     factory = replace(wanted.look, concepts=dict(asked.concepts))  # nothing is run by it
     identity = task.identity(wanted, plan, identity_of_work(request))
-    ended = 0 if folder is None else folder.ended(identity, accept_versions=request.accept_versions)
+    ended = 0 if folder is None else folder.ended(identity, accept_versions=request.accept_versions, today=task.today)
     encoder_plan, encoder = planned_encoder(request.model, real=bool(factory.packages))
     segmenter = planned_segmenter(request.segmenter, encoder.spec, factory.settings)
     require_words(factory.concepts.values(), encoder)

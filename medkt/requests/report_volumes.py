@@ -30,7 +30,7 @@ def with_volumes(report: "RunReport", runs: Mapping[str, Path], source: Path, be
     from medkt.report.run.viewer import LIBRARY, VIEWER
     from medkt.runs.folder import RunFolder
 
-    if any("manifest" not in RunFolder(path).read()["identity"] for path in runs.values()):
+    if any("manifest" not in RunFolder(path).read().identity for path in runs.values()):
         raise InputError("--volumes: this run compared masks that were there, so it had no images to look at")
     shown: dict[str, list[tuple[str, CasePicture]]] = {}
     for arm in report.arms:
@@ -66,7 +66,7 @@ def _of_case(
     from medkt.runs.folder import RunFolder
 
     first, picture = pictures[0]
-    identity = RunFolder(runs[first]).read()["identity"]
+    identity = RunFolder(runs[first]).read().identity
     record = record_of(runs[first] / "cases" / key)
     try:
         image = read_case_image(
@@ -96,7 +96,7 @@ def _cases(runs: Iterable[Path], source: Path, wanted: Iterable[str]) -> "dict[s
     from medkt.runs.work import pseudonym
 
     folders = [RunFolder(path) for path in runs]
-    identities = [folder.read()["identity"] for folder in folders]
+    identities = [folder.read().identity for folder in folders]
     digest, cases = _source(identities[0], source)
     for folder, identity in zip(folders, identities, strict=True):
         if identity["manifest"] != digest:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from medkt.requests.listener import Listener
+from medkt.requests.listener import SILENT, Listener
 from medkt.requests.models import ThreadOptions, require_threads
 from medkt.requests.option import Option, Request
 
@@ -120,11 +120,20 @@ def run_asked(
     asked: Any,
     folder: "RunFolder",
     *,
-    whole: Path,
-    salt: Path | None,
-    listener: Listener,
+    whole: Path | None = None,
+    salt: Path | None = None,
+    listener: Listener = SILENT,
 ) -> "RunStatus":
-    """Begin what a task is asked in a folder, or go on with it; `whole` is the folder of all shards.
+    """Begin what a task is asked in a folder, or go on with it.
+
+    Args:
+        request: who works, on which part, and when it stops.
+        task: of the registry.
+        asked: what its `plan` takes.
+        folder: of the run.
+        whole: the folder of all shards, where the run is one of several.
+        salt: of another run, so that case names agree.
+        listener: is told how it goes on.
 
     Raises:
         MedktError: as `Task.plan` and `RunFolder.claim`.
@@ -132,8 +141,9 @@ def run_asked(
     plan = task.plan(asked)
     runner = task.runner(asked, folder)
     folder.make()
-    made = salt_of(folder, whole, salt)
-    folder.claim(task.identity(asked, plan, identity_of_work(request)), accept_versions=request.accept_versions)
+    made = salt_of(folder, whole or folder.path, salt)
+    identity = task.identity(asked, plan, identity_of_work(request))
+    folder.claim(identity, accept_versions=request.accept_versions, today=task.today)
     return run_plan(request, folder, plan, runner, made, listener)
 
 

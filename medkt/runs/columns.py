@@ -4,9 +4,8 @@ What comes from the manifest stands under `kept_NAME`, so that no column of it t
 the first schema had `case` for `case_id`, a word of SQL, and the manifest's columns under their own names.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from medkt.bounds import read_note
 
@@ -34,11 +33,6 @@ def twins(names: Iterable[str]) -> tuple[str, str] | None:
         if other != name:
             return other, name
     return None
-
-
-def schema_of(record: Mapping[str, Any]) -> int:
-    """The schema of a run by its `run.json`; the first one did not say."""
-    return int(record.get("schema", 1))
 
 
 def renamed(table: Path, names: Sequence[str]) -> dict[str, str]:

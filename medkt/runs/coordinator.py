@@ -156,7 +156,7 @@ def run_cohort(
         folder.note_tables(write_tables(folder, ledger))
         write_gone(folder, ledger)
         summary = run.summary()
-        if said := demonstration_of_run(folder.read()):
+        if said := demonstration_of_run(folder.read().models):
             watcher.noted(said)
         watcher.finish(summary)
         return summary

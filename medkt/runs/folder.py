@@ -15,9 +15,9 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +27,16 @@ from medkt.io.locks import holder_said, let_go, take, wait_until_free
 from medkt.io.parts import is_part
 from medkt.io.scratch import sweep_scratch
 from medkt.io.sha256 import sha256_of, sha256_of_json
-from medkt.records import fill
 from medkt.records.form import SUM
-from medkt.runs.columns import SCHEMA, schema_of
+from medkt.runs.columns import SCHEMA
 from medkt.runs.provenance import made_with, software
-from medkt.runs.record import FORM, RunRecord
+from medkt.runs.record import FORM, RowProvenance, RunRecord
 
 SALT_BYTES = 32
 _CASES = ("medkt", "manifest", "masks")  # of an identity: what the cases are, and by whom; a run may be given others
 SALT_IS_MADE_WITHIN_S = 10.0
 _SALT_PART = re.compile(r"\.salt-[0-9a-f]{12}")
+IdentityRenaming = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 ORPHANS_MAY_LIVE_S = 60.0  # workers of a coordinator that was killed end by themselves, at the latest with their step
 
 
@@ -148,7 +148,7 @@ class RunFolder:
             raise SettingsError(f"{given}: is not the salt of this run; leave --salt away, or begin in another folder")
         return salt
 
-    def read(self) -> dict[str, Any]:
+    def read(self) -> RunRecord:
         """What `run.json` says.
 
         Raises:
@@ -156,14 +156,15 @@ class RunFolder:
         """
         if not self.record.exists():
             raise InputError(f"{self.path}: holds no run of `medkt batch`; give the folder that -o named")
-        held: dict[str, Any] = FORM.load(self.record)
-        FORM.read(held, where=str(self.record))
-        return held
+        return FORM.read_file(self.record)
 
-    def claim(self, identity: Mapping[str, Any], *, accept_versions: bool = False) -> None:
+    def claim(
+        self, identity: Mapping[str, Any], *, accept_versions: bool = False, today: IdentityRenaming = dict
+    ) -> None:
         """Begin a run of this identity, or go on with the one that is here.
 
-        The cases may be others than before: what the manifest is stands in the record, and decides nothing.
+        The cases may be others than before: what the manifest is stands in the record, and decides nothing. `today` puts the
+        identity of a run of an earlier version in today's words.
 
         Raises:
             SettingsError: the run that is here has other settings, another schema, or was made with other versions and
@@ -173,14 +174,16 @@ class RunFolder:
         wanted = json.loads(json.dumps(identity, allow_nan=False))  # as it reads back
         with self._locked():  # of two runs that begin at once, one is refused
             if self.record.exists():
-                record = self._require(wanted, accept_versions=accept_versions)
-                had = record["identity"]
+                record = self._require(wanted, accept_versions=accept_versions, today=today)
+                had = record.identity
                 concepts = {"concepts": had["concepts"] | wanted.get("concepts", {})} if had.get("concepts") else {}
-                self._replace_record(record, {"identity": {**had, **wanted, **concepts}})
+                self._replace_record(record, identity={**had, **wanted, **concepts})
                 return
-            self.write_record({"identity": wanted, "software": software(), "models": None, "made_with": {}})
+            self.write_record(RunRecord(identity=wanted, software=software()))
 
-    def ended(self, identity: Mapping[str, Any], *, accept_versions: bool = False) -> int:
+    def ended(
+        self, identity: Mapping[str, Any], *, accept_versions: bool = False, today: IdentityRenaming = dict
+    ) -> int:
         """How many cases of the run that is here have ended, 0 where there is none; nothing is written.
 
         Raises:
@@ -188,7 +191,8 @@ class RunFolder:
         """
         if not self.record.exists():
             return 0
-        self._require(json.loads(json.dumps(identity, allow_nan=False)), accept_versions=accept_versions)
+        wanted = json.loads(json.dumps(identity, allow_nan=False))
+        self._require(wanted, accept_versions=accept_versions, today=today)
         if not self.ledger.exists():
             return 0
         from medkt.runs.ledger import Ledger
@@ -197,15 +201,16 @@ class RunFolder:
             counts = ledger.counts()
         return counts["done"] + counts["failed"]
 
-    def _require(self, wanted: Mapping[str, Any], *, accept_versions: bool) -> dict[str, Any]:
+    def _require(self, wanted: Mapping[str, Any], *, accept_versions: bool, today: IdentityRenaming) -> RunRecord:
         """The record of the run that is here, if one of that identity goes on with it."""
         record = self.read()
         require_schema(record, where=self.path)
-        had = record["identity"]
+        had = today(record.identity)
         _require_guard(had, wanted, where=self.path)
         require_same(*_settings_of({"guarded": False, **had}, {"guarded": False, **wanted}), where=self.path)
         if not accept_versions:
-            _require_versions(record.get("software", {"medkt": had.get("medkt")}), where=self.path)
+            began = {"medkt": had.get("medkt")} if record.software is None else record.software
+            _require_versions(began, where=self.path)
         return record
 
     def claim_models(self, facts: Mapping[str, Any], *, accept_versions: bool = False) -> None:
@@ -217,15 +222,14 @@ class RunFolder:
             SettingsError: they are others.
         """
         record, wanted = self.read(), json.loads(json.dumps(facts, allow_nan=False))
-        if record["models"] is not None and not accept_versions:
-            require_same(record["models"], wanted, where=self.path)
-        made = {**record.get("made_with", {}), made_with(wanted): {"software": software(), "models": wanted}}
-        self._replace_record(record, {"models": record["models"] or wanted, "made_with": made})
+        if record.models is not None and not accept_versions:
+            require_same(record.models, wanted, where=self.path)
+        made = {**record.made_with, made_with(wanted): RowProvenance(software=software(), models=wanted)}
+        self._replace_record(record, models=record.models or wanted, made_with=made)
 
     def note_tables(self, files: Sequence[Path]) -> None:
         """Put the digests of the tables into the record."""
-        record = self.read()
-        self._replace_record(record, {"tables": {file.name: sha256_of(file) for file in sorted(files)}})
+        self._replace_record(self.read(), tables={file.name: sha256_of(file) for file in sorted(files)})
 
     def require_table(self, name: str) -> Path:
         """A table in Parquet, as the run wrote it.
@@ -236,7 +240,7 @@ class RunFolder:
         path = self.table(name)
         if not path.is_file():
             raise InputError(f"{self.path}: has no table {path.name}; it is no run of `medkt batch`, or not ended yet")
-        told = self.read().get("tables", {}).get(path.name)
+        told = (self.read().tables or {}).get(path.name)
         if told is not None and told != sha256_of(path):
             raise UnreadableError(
                 f"{path}: is not as the run wrote it (its digest is another): changed, damaged, or the run was ended while it "
@@ -244,9 +248,9 @@ class RunFolder:
             )
         return path
 
-    def _replace_record(self, record: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
-        if {**record, **changes} != record:
-            self.write_record({**record, **changes})
+    def _replace_record(self, record: RunRecord, **changes: Any) -> None:
+        if replace(record, **changes) != record:
+            self.write_record(replace(record, **changes))
 
     def clear_case(self, key: str) -> Path:
         """The folder of a case, without what an attempt that was killed has left there.
@@ -283,10 +287,9 @@ class RunFolder:
         for file in (one for one in self.path.iterdir() if is_part(one.name) or _SALT_PART.fullmatch(one.name)):
             file.unlink(missing_ok=True)
 
-    def write_record(self, record: Mapping[str, Any]) -> None:
+    def write_record(self, record: RunRecord) -> None:
         """Replace `run.json`; its sum is made anew."""
-        whole = FORM.write(fill(RunRecord, record, more=True))
-        text = json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        text = json.dumps(FORM.write(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         write_atomically(self.record, lambda path: path.write_text(text, encoding="utf-8"))
 
 
@@ -295,13 +298,13 @@ def sum_of(record: Mapping[str, Any]) -> str:
     return sha256_of_json({name: value for name, value in record.items() if name != SUM})
 
 
-def require_schema(record: Mapping[str, Any], *, where: Path) -> None:
+def require_schema(record: RunRecord, *, where: Path) -> None:
     """Pass silently where a run's tables have today's columns.
 
     Raises:
         SettingsError: they have not.
     """
-    if schema_of(record) != SCHEMA:
+    if record.schema != SCHEMA:
         raise SettingsError(
             f"{where}: is a run of another version of medkt, whose tables have other columns; report, compare and query read "
             "it, but begin in another folder, or go on with that version"

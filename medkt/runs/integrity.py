@@ -3,7 +3,7 @@
 Nothing of the run is changed. What a case was made from is not looked at: going on with the run does that.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -48,8 +48,8 @@ def verify_run(path: Path) -> Soundness:
     try:
         with Ledger(run.ledger, read_only=True) as ledger:
             ledger.require_sound()
-            _compare_ledger(ledger, best, found, merged=bool(record.get("merged")))
-            _compare_tables(run, ledger, record.get("tables", {}), found)
+            _compare_ledger(ledger, best, found, merged=record.merged)
+            _compare_tables(run, ledger, record.tables or {}, found)
             _compare_folders(run, ledger, found)
     except MedktError as error:
         found.problems.append(_inside(str(error), path))
@@ -84,7 +84,7 @@ def _compare_ledger(ledger: Ledger, best: dict[str, Outcome], found: Soundness, 
     found.checked["cases"] = count
 
 
-def _compare_tables(run: RunFolder, ledger: Ledger, told: dict[str, str], found: Soundness) -> None:
+def _compare_tables(run: RunFolder, ledger: Ledger, told: Mapping[str, str], found: Soundness) -> None:
     """The tables against their digests, and against what the outcomes make now."""
     unfinished = not told
     with scratch_folder() as folder:

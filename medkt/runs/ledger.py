@@ -21,6 +21,7 @@ from medkt.errors import InputError, OutputError, UnreadableError
 from medkt.io.scratch import scratch_folder
 from medkt.runs.inputs import ABSENT
 from medkt.runs.outcomes import Outcome, read_outcomes
+from medkt.runs.progress import RunStatus
 
 STATES = ("pending", "running", "done", "failed")
 AT_ONCE = 2000  # outcomes of a worker's file in one transaction
@@ -229,6 +230,10 @@ class Ledger:
         wanted = f"SELECT kind, count(*) FROM cases WHERE state = 'failed' AND {_COUNTED} GROUP BY kind ORDER BY kind"
         with self._said():
             return {str(kind): int(count) for kind, count in self._database.execute(wanted)}
+
+    def summary(self) -> RunStatus:
+        """Where the run stands."""
+        return RunStatus(total=self.total(), states=self.counts(), failures=self.failures(), no_claim=self.silent())
 
     def unfinished(self) -> dict[int, tuple[int, int]]:
         """Round and tries of each case that has no outcome, by number."""

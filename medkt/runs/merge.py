@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from medkt.extras import require
 from medkt.runs.folder import RunFolder, require_same, require_schema
 from medkt.runs.ledger import AT_ONCE, Ledger
 from medkt.runs.progress import RunStatus
+from medkt.runs.record import RunRecord
 from medkt.runs.tables import write_tables
 from medkt.runs.work import Shard
 
@@ -51,11 +52,14 @@ def merge_runs(
     _require_all_shards(runs, partial=partial)
     whole = RunFolder(target)
     whole.make()
-    if whole.record.exists() and not whole.read().get("merged"):
+    if whole.record.exists() and not whole.read().merged:
         raise OutputError(f"{target}: holds a run that is no merger of shards; choose another folder with -o")
-    made = {digits: what for run in runs for digits, what in run.read().get("made_with", {}).items()}
-    record = {"identity": {**identity, "shard": WHOLE}, "models": models, "merged": True, "made_with": made}
-    whole.write_record({**record, "software": runs[0].read().get("software", {})})
+    made = {digits: what for run in runs for digits, what in run.read().made_with.items()}
+    record = RunRecord(
+        identity={**identity, "shard": WHOLE}, software=runs[0].read().software or {}, models=models, merged=True,
+        made_with=made,
+    )  # fmt: skip
+    whole.write_record(record)
     _same_salt(runs, whole)
     with whole.held():
         for old in target.glob(f"{whole.ledger.name}*"):
@@ -69,12 +73,12 @@ def merge_runs(
                         ledger.record(batch, {})
                 _link_cases(run, whole)
             whole.note_tables(write_tables(whole, ledger))
-            return RunStatus(
-                total=ledger.total(), states=ledger.counts(), failures=ledger.failures(), no_claim=ledger.silent()
-            )
+            return ledger.summary()
 
 
-def _same_run(runs: Sequence[RunFolder], *, accept_versions: bool) -> tuple[dict[str, object], object]:
+def _same_run(
+    runs: Sequence[RunFolder], *, accept_versions: bool
+) -> tuple[Mapping[str, Any], Mapping[str, Any] | None]:
     if not runs:
         raise InputError("there is no shard to merge; give the folders of shards, or the folder that holds them")
     first, *others = [run.read() for run in runs]
@@ -82,17 +86,17 @@ def _same_run(runs: Sequence[RunFolder], *, accept_versions: bool) -> tuple[dict
         require_schema(record, where=run.path)
     for run, record in zip(runs[1:], others, strict=True):
         for part in ("identity",) if accept_versions else ("identity", "software"):
-            had, has = first.get(part) or {}, record.get(part) or {}
+            had, has = getattr(first, part) or {}, getattr(record, part) or {}
             require_same({**had, "shard": ""}, {**has, "shard": ""}, where=run.path)
-    models: Any = next((record["models"] for record in (first, *others) if record["models"]), None)
+    models = next((record.models for record in (first, *others) if record.models), None)
     for run, record in zip(runs, (first, *others), strict=True):
-        if record["models"] and not accept_versions:  # a shard without a case of its own has loaded none
-            require_same(models, record["models"], where=run.path)
-    return first["identity"], models
+        if models and record.models and not accept_versions:  # a shard without a case of its own has loaded none
+            require_same(models, record.models, where=run.path)
+    return first.identity, models
 
 
 def _require_all_shards(runs: Sequence[RunFolder], *, partial: bool) -> None:
-    shards = [Shard.parse(run.read()["identity"]["shard"]) for run in runs]
+    shards = [Shard.parse(run.read().identity["shard"]) for run in runs]
     counts = {shard.count for shard in shards}
     if len(counts) > 1 or len(set(shards)) < len(shards):
         raise SettingsError(f"the shards {', '.join(map(str, shards))} are no parts of one whole; give each once")

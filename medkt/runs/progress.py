@@ -183,7 +183,7 @@ def progress_line(summary: RunStatus, rate: float, left_s: float | None) -> str:
     """One line: how many of how many, failures, rate, time left.
 
     >>> states = {"pending": 60, "running": 0, "done": 37, "failed": 3}
-    >>> progress_line(Summary(total=100, states=states, failures={"unreadable": 3}, no_claim=2), 0.5, 120)
+    >>> progress_line(RunStatus(total=100, states=states, failures={"unreadable": 3}, no_claim=2), 0.5, 120)
     '40/100 cases, 3 failed, 2 with no claim, 30.0 a minute, 2 min left'
     """
     failed = f", {summary.states['failed']} failed" if summary.states["failed"] else ""
@@ -196,7 +196,7 @@ def expected_line(summary: RunStatus, least: float, most: float) -> str:
     """One line before the work, from what a case adds to it at least and at most.
 
     >>> states = {"pending": 100, "running": 0, "done": 0, "failed": 0}
-    >>> expected_line(Summary(total=100, states=states, failures={}), 1.5, 4.0)
+    >>> expected_line(RunStatus(total=100, states=states, failures={}), 1.5, 4.0)
     '100 cases: about 2 min to 7 min, if all are like the first'
     """
     left = summary.total - summary.ended

@@ -11,6 +11,7 @@ from medkt.errors import SettingsError
 from medkt.records import as_plain
 from medkt.runs.engine import RunnerFactory
 from medkt.runs.folder import RunFolder
+from medkt.runs.record import RunRecord
 from medkt.runs.work import Shard
 from medkt.statistics import BootstrapSettings
 from medkt.tasks.cases import CasePlan
@@ -125,7 +126,7 @@ class EvaluatedRun:
     """
 
     path: Path
-    record: Mapping[str, Any]
+    record: RunRecord
     evaluation: Any
 
 
@@ -161,6 +162,10 @@ class Task(Protocol):
     def identity(self, asked: Any, plan: CasePlan, work: Mapping[str, Any]) -> dict[str, Any]:
         """All that the results depend on, as `run.json` keeps it; the workers tell which models. `work` is of the engine."""
 
+    def today(self, identity: Mapping[str, Any]) -> Mapping[str, Any]:
+        """An identity that an earlier version wrote, with what it calls otherwise under today's names; nothing is filled in."""
+        return identity
+
     def evaluate(self, run: RunFolder, *, by: Sequence[str], settings: BootstrapSettings) -> Any:
         """The statistics of a run that has ended, as a dataclass.
 
@@ -168,7 +173,7 @@ class Task(Protocol):
             InputError, UnreadableError, SettingsError: there is no such table, it is damaged, or lacks a column of `by`.
         """
 
-    def used(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
+    def used(self, record: RunRecord) -> Mapping[str, Any]:
         """What else of the run's record the statistics depend on; kept with them. Nothing, unless a task says so."""
         return {}
 

@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from medkt.about import NOT_A_MEDICAL_DEVICE, __version__
 from medkt.io.atomic import write_atomically
 from medkt.io.table import write_rows
 from medkt.records import as_plain
 from medkt.runs.folder import RunFolder
 from medkt.statistics import BootstrapSettings
 from medkt.tasks.base import EvaluatedRun, RunComparison, Task
+from medkt.tasks.evaluation_record import comparison_record
 
 
 def evaluated(
@@ -47,9 +47,7 @@ def write_comparison(folder: Path, arms: Sequence[str], found: RunComparison, se
     Raises:
         OutputError: it cannot be written.
     """
-    head = {"medkt": __version__, "notice": NOT_A_MEDICAL_DEVICE, "arms": list(arms)}
-    content = {**head, "settings": as_plain(settings), "lines": as_plain(found.lines)}
-    return _write_json(folder / "comparison.json", content)
+    return _write_json(folder / "comparison.json", comparison_record(arms, found.lines, settings))
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> Path:

@@ -14,6 +14,7 @@ from medkt.io.sha256 import sha256_of
 from medkt.records.form import SUM
 from medkt.runs.folder import sum_of
 from medkt.runs.work import Shard
+from medkt.tasks.base import CaseSource
 from medkt.tasks.cases import KNOWN_COLUMNS, CasePlan
 
 
@@ -47,6 +48,14 @@ def plan_of(
         cases=lambda: iterate_manifest(manifest, check_files=False), digest=digest, concepts=seen,
         asked=tuple(asked), shard=shard or Shard(), keep_ids=keep_ids, columns=tuple(columns),
         patients_stated=found["patients"], notes=tuple(found["notes"]), files=lambda: iterate_files(manifest),
+    )  # fmt: skip
+
+
+def plan_of_source(source: CaseSource, *, concepts: Callable[[str], str], asked: Sequence[str]) -> CasePlan:
+    """The plan of what a task is given; see `plan_of`."""
+    return plan_of(
+        source.table, concepts=concepts, asked=asked, shard=source.shard, keep_ids=source.keep_ids,
+        columns=source.columns, cache=source.cache,
     )  # fmt: skip
 
 

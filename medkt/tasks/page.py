@@ -15,6 +15,7 @@ from medkt.report.run.common import (
 )
 from medkt.report.sections import Section, Table, Text
 from medkt.runs.folder import RunFolder
+from medkt.runs.record import RunRecord
 from medkt.statistics import BootstrapSettings
 from medkt.tasks.base import EvaluatedRun, RunComparison, Task
 
@@ -26,7 +27,7 @@ class ShownRun:
     name: str
     path: Path
     evaluation: Any
-    record: Mapping[str, Any]
+    record: RunRecord
 
 
 @runtime_checkable
@@ -37,7 +38,7 @@ class PageArm(Protocol):
     def name(self) -> str: ...
 
     @property
-    def record(self) -> Mapping[str, Any]: ...
+    def record(self) -> RunRecord: ...
 
 
 @runtime_checkable
@@ -101,9 +102,9 @@ def sections_of_tables(task: Task, page: ShownRuns) -> list[Section]:
     return [section for section in sections if section.parts]
 
 
-def facts_of(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+def facts_of(record: RunRecord) -> list[tuple[str, str]]:
     """The first things that a reader asks of any run: version, model, cases."""
-    identity, encoder = record["identity"], (record.get("models") or {}).get("encoder", {})
+    identity, encoder = record.identity, (record.models or {}).get("encoder", {})
     return [
         ("medkt", str(identity.get("medkt", ""))),
         ("encoder", f"{encoder.get('name')}, SHA-256 {encoder.get('digest') or 'none'}"),

@@ -7,6 +7,7 @@ from typing import Any
 
 from medkt.errors import UnreadableError
 from medkt.records import fill
+from medkt.runs.record import RunRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +68,7 @@ class _Models:
     calibrations: Mapping[str, str] = field(default_factory=dict)
 
 
-def require_form(record: Mapping[str, Any], where: Path) -> None:
+def require_form(record: RunRecord, where: Path) -> None:
     """That what a page says of a run is there in the form that a run writes it.
 
     Args:
@@ -78,7 +79,7 @@ def require_form(record: Mapping[str, Any], where: Path) -> None:
         UnreadableError: something is not; names it.
     """
     try:
-        fill(_Identity, record["identity"], where="identity", more=True)
-        fill(_Models, record.get("models") or {}, where="models", more=True)
+        fill(_Identity, record.identity, where="identity", more=True)
+        fill(_Models, record.models or {}, where="models", more=True)
     except UnreadableError as error:
         raise UnreadableError(f"{where / 'run.json'}: is damaged or no file of medkt ({error})") from error

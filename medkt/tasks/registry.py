@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from medkt.doors import Door
 from medkt.errors import SettingsError
 from medkt.runs.folder import RunFolder
+from medkt.runs.record import RunRecord
 from medkt.tasks.base import Task
 
 TASKS: Door[Task] = Door(
@@ -34,16 +34,15 @@ def task_named(name: str) -> Task:
     return TASKS[name]
 
 
-def task_of(record: Mapping[str, Any]) -> Task:
+def task_of(record: RunRecord) -> Task:
     """The task of a run by its `run.json`; one that names none makes masks, or scores those of two folders.
 
     Raises:
         UnknownNameError: it is of a task that is not here.
     """
-    identity = record.get("identity", {})
-    said = identity.get("task")
+    said = record.identity.get("task")
     if said is None:
-        return task_named("masks" if "masks" in identity else "segment")
+        return task_named("masks" if "masks" in record.identity else "segment")
     return task_named(_RECORDED.get(str(said), str(said)))
 
 

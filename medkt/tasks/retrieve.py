@@ -4,9 +4,9 @@ Each case is an image with the sentence of its row (the manifest's column `sente
 Both become a direction of the encoder, which is kept in the case's folder; a study of several planes is the mean direction
 of those that are looked at. The search is exact: every sentence is compared with every image. Recall at k is the share of
 queries with an answer among the k closest; cases with one sentence are answers to it alike, and a tie is no hit.
+A run that has ended can be asked, too: `images_for` a sentence, `sentences_for` an image.
 """
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -14,21 +14,20 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Bool, Float32, Int64
 
 from medkt.about import __version__
 from medkt.datasets.reference import read_case_image
-from medkt.errors import InputError, UnreadableError
+from medkt.errors import InputError, UnreadableError, WeightsError
 from medkt.io.parts import part_beside
-from medkt.metrics import ranks
+from medkt.metrics import places_of_answers
 from medkt.models.encoder import DualEncoder
 from medkt.models.module import device_of
 from medkt.models.registry import load_encoder
-from medkt.pipeline import View, resolve_device
+from medkt.pipeline import View, resolve_device, take_threads_of_worker
 from medkt.pipeline.look import look_at, shown_plane
 from medkt.pipeline.words import domain_of
 from medkt.records import as_plain
-from medkt.runs.columns import CASE
 from medkt.runs.engine import RunnerFactory
 from medkt.runs.folder import RunFolder
 from medkt.runs.work import Row
@@ -38,18 +37,18 @@ from medkt.spatial import Image
 from medkt.statistics import BootstrapSettings, Interval, mean_interval, rate_interval
 from medkt.tasks.base import CaseSource, Column, EvaluatedRun, RunComparison, Task, TextTable, ids_word, patients_word
 from medkt.tasks.cases import CasePlan, CaseWork
-from medkt.tasks.manifest import plan_of
-from medkt.tasks.masks.words import aligned, figure, interval_text
-from medkt.tasks.table import coded, open_table
+from medkt.tasks.manifest import plan_of_source
+from medkt.tasks.masks.words import aligned, figure, interval_cells, interval_text
+from medkt.tasks.table import DoneCases, done_cases
 
 SENTENCE, PAIR = "sentence", "pair"
 DIRECTIONS = "directions.npy"  # (2, width): of the image, and of the sentence
 KS = (1, 5, 10)
-AT_ONCE = 1024  # queries compared with all items in one step
 SearchDirection = Literal["images for a sentence", "sentences for an image"]
 WAYS: tuple[SearchDirection, SearchDirection] = ("images for a sentence", "sentences for an image")
-CaseEmbeddings = Float32[np.ndarray, "cases width"]
 HEAD = ("search", "queries", "patients", "items", "median rank", *(f"recall at {k} (95 %)" for k in KS))
+UnitVector = Float32[np.ndarray, "1 width"]
+RankedCases = list[tuple[str, float]]  # names of cases, each with a cosine
 CSV_HEAD = ("way", "k", "queries", "patients", "items", "recall", "low", "high", "method", "note")
 COMPARED_HEAD = ("search", "number", "first", "second", "difference (95 %)", "queries", "patients")
 
@@ -81,11 +80,8 @@ class RetrievalRunner:
     @classmethod
     def of(cls, asked: RetrieveJob, run: RunFolder) -> "RetrievalRunner":
         """Load the encoder; the worker's threads are those that its environment allows."""
-        import torch
-
-        torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-        encoder = load_encoder(asked.model, device=resolve_device(asked.device))
-        return cls(encoder=encoder, view=asked.view, run=run)
+        take_threads_of_worker()
+        return cls(encoder=load_encoder(asked.model, device=resolve_device(asked.device)), view=asked.view, run=run)
 
     def facts(self) -> Mapping[str, Any]:
         spec = self.encoder.spec
@@ -98,11 +94,8 @@ class RetrievalRunner:
 
     def compute(self, work: CaseWork, image: Image) -> Float32[np.ndarray, "2 width"]:
         view = replace(self.view, modality=work.case.modality or self.view.modality)
-        looked = look_at(image, domain_of(image, view, ()), view)
-        features, _ = features_of_planes(self.encoder, looked.positions, partial(shown_plane, image, looked), None)
-        planes = _unit(features.cpu().numpy()).mean(axis=0)
-        sentence = embed_texts(self.encoder, [work.case.columns[SENTENCE]])[0].cpu().numpy()
-        return _unit(np.stack([planes, sentence]).astype(np.float32))
+        sentence = of_sentence(self.encoder, work.case.columns[SENTENCE])
+        return np.concatenate([of_image(self.encoder, image, view), sentence])
 
     def write(self, work: CaseWork, result: Float32[np.ndarray, "2 width"]) -> Sequence[Row]:
         part = part_beside(self.run.cases)
@@ -148,21 +141,22 @@ class RetrievalEvaluation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Ranking:
-    """The place of the first answer to each query, by way, of the cases that were done.
+class SearchOutcome:
+    """The cases of a run that were done, and the place of the first answer to each query by way, from 1.
 
     Attributes:
-        cases: names, sorted.
-        patients: a number a case.
+        both: directions of each image and of its sentence.
         items: different sentences.
-        places: by way, (cases,), from 1.
     """
 
-    cases: tuple[str, ...]
-    patients: Int64[np.ndarray, " cases"]
-    failed: int
+    done: DoneCases
+    both: Float32[np.ndarray, "cases 2 width"]
     items: int
     places: Mapping[SearchDirection, Int64[np.ndarray, " cases"]]
+
+    def hits(self) -> Iterator[tuple[SearchDirection, int, Bool[np.ndarray, " cases"]]]:
+        """For each way and k which queries have an answer among the k closest; no k is more than there are items."""
+        return ((way, k, self.places[way] <= k) for way in WAYS for k in KS if k <= self.items)
 
 
 class RetrieveTask(Task):
@@ -177,13 +171,9 @@ class RetrieveTask(Task):
 
     def plan(self, asked: RetrieveJob) -> CasePlan:
         """As `Task.plan`."""
-        source = asked.source
-        plan = plan_of(
-            source.table, concepts=lambda _: PAIR, asked=(PAIR,), shard=source.shard, keep_ids=source.keep_ids,
-            columns=source.columns, cache=source.cache,
-        )  # fmt: skip
+        plan, table = plan_of_source(asked.source, concepts=lambda _: PAIR, asked=(PAIR,)), asked.source.table
         if not any(SENTENCE in case.columns for case in plan.cases()):
-            raise InputError(f"{source.table}: no row has anything in the column {SENTENCE}, which is searched; add it")
+            raise InputError(f"{table}: no row has anything in the column {SENTENCE}, which is searched; add it")
         return replace(plan, read_columns=(SENTENCE,))
 
     def runner(self, asked: RetrieveJob, run: RunFolder) -> RunnerFactory:
@@ -198,24 +188,22 @@ class RetrieveTask(Task):
 
     def evaluate(self, run: RunFolder, *, by: Sequence[str], settings: BootstrapSettings) -> RetrievalEvaluation:
         """As `Task.evaluate`; a search is of all cases, so there are no subgroups."""
-        found = _ranked(run, by)
-        ks = [k for k in KS if k <= found.items]
-        recalls = [
-            Recall(way=way, k=k, found=rate_interval(found.places[way] <= k, found.patients, settings))
-            for way in WAYS
-            for k in ks
-        ]
+        found = _searched(run, by)
+        rates = [(way, k, rate_interval(hits, found.done.patients, settings)) for way, k, hits in found.hits()]
         median: dict[str, float] = {way: float(np.median(found.places[way])) for way in WAYS}
-        patients = len(np.unique(found.patients))
         return RetrievalEvaluation(
-            queries=len(found.cases), patients=patients, failed=found.failed, items=found.items, median_rank=median,
-            recalls=tuple(recalls),
+            queries=len(found.done.names), patients=found.done.patient_count, failed=found.done.failed, items=found.items,
+            median_rank=median, recalls=tuple(Recall(way=way, k=k, found=rate) for way, k, rate in rates),
         )  # fmt: skip
 
     def tables(self, evaluation: RetrievalEvaluation) -> Mapping[str, TextTable]:
         """A row a way and k."""
         counts = {name: str(getattr(evaluation, name)) for name in ("queries", "patients", "items")}
-        rows = [{"way": one.way, "k": str(one.k), **counts, **_ends(one.found)} for one in evaluation.recalls]
+        rows = [
+            {"way": one.way, "k": str(one.k), **counts, **interval_cells("recall", one.found)}
+            | {"method": one.found.method, "note": one.found.note}
+            for one in evaluation.recalls
+        ]
         return {"evaluation.csv": (CSV_HEAD, rows)}
 
     def say(self, run: EvaluatedRun) -> Iterator[str]:
@@ -226,18 +214,16 @@ class RetrieveTask(Task):
 
     def compare(self, first: RunFolder, second: RunFolder, settings: BootstrapSettings) -> RunComparison:
         """Recall at each k, query by query."""
-        one, other = _ranked(first, ()), _ranked(second, ())
-        if one.cases != other.cases or one.items != other.items:
+        one, other = _searched(first), _searched(second)
+        if one.done.names != other.done.names or one.items != other.items:
             raise InputError("two searches are compared over the same cases with the same sentences; these hold others")
         lines, rows = [], []
-        for way in WAYS:
-            for k in (k for k in KS if k <= one.items):
-                held = one.places[way] <= k, other.places[way] <= k
-                found = mean_interval(held[1].astype(np.float64) - held[0], one.patients, settings)
-                lines.append(Recall(way=way, k=k, found=found))
-                shares = (figure(float(each.mean())) for each in held)
-                counts = (str(len(one.cases)), str(len(np.unique(one.patients))))
-                rows.append((way, f"recall at {k}", *shares, interval_text(found), *counts))
+        for (way, k, before), (_, _, after) in zip(one.hits(), other.hits(), strict=True):
+            found = mean_interval(after.astype(np.float64) - before, one.done.patients, settings)
+            lines.append(Recall(way=way, k=k, found=found))
+            shares = figure(float(before.mean())), figure(float(after.mean()))
+            counts = str(len(one.done.names)), str(one.done.patient_count)
+            rows.append((way, f"recall at {k}", *shares, interval_text(found), *counts))
         return RunComparison(
             lines=lines, head=COMPARED_HEAD, rows=rows, pairing=", over patients", explained=", over patients"
         )
@@ -246,47 +232,60 @@ class RetrieveTask(Task):
 TASK = RetrieveTask()
 
 
-def _ranked(run: RunFolder, by: Sequence[str]) -> Ranking:
-    held = open_table(run.require_table("results"), needed=(CASE, "status"), by=by, kept=lambda name: name == "patient")
-    cases, patients = coded(held, CASE), coded(held, "patient", otherwise=CASE)
-    done = coded(held, "status").are("done")
-    names = tuple(np.array(cases.words, dtype=object)[cases.codes[done]].tolist())
-    if not names:
-        raise InputError(f"{run.path}: no case was done, so there is nothing to search; see failures.csv")
-    both = np.stack([_directions(run.cases / name) for name in names])
+def images_for(run: RunFolder, sentence: str, encoder: DualEncoder) -> RankedCases:
+    """Every case that was done with the cosine of its image to a sentence, the closest first; see `sentences_for`."""
+    return _closest(run, encoder, of_sentence(encoder, sentence), 0)
+
+
+def sentences_for(run: RunFolder, image: Image, encoder: DualEncoder, view: View | None = None) -> RankedCases:
+    """Every case that was done with the cosine of its sentence to an image, the closest first.
+
+    Raises:
+        WeightsError: the run is of another encoder. InputError: the image shows nothing, or no case was done.
+    """
+    return _closest(run, encoder, of_image(encoder, image, view or View()), 1)
+
+
+def of_image(encoder: DualEncoder, image: Image, view: View) -> UnitVector:
+    """The mean direction of the planes that are looked at."""
+    looked = look_at(image, domain_of(image, view, ()), view)
+    features, _ = features_of_planes(encoder, looked.positions, partial(shown_plane, image, looked), None)
+    return _unit(_unit(features.cpu().numpy()).mean(axis=0, keepdims=True))
+
+
+def of_sentence(encoder: DualEncoder, sentence: str) -> UnitVector:
+    """The direction of a sentence."""
+    return _unit(embed_texts(encoder, [sentence]).cpu().numpy())
+
+
+def _closest(run: RunFolder, encoder: DualEncoder, query: UnitVector, which: int) -> RankedCases:
+    digest = (run.read().models or {}).get("encoder", {}).get("digest")
+    if digest != encoder.spec.digest:
+        raise WeightsError(
+            f"{run.path}: was searched with another encoder than this {encoder.spec.name}; load that one"
+        )
+    held = _searched(run)
+    cosines = held.both[:, which] @ query[0]
+    return [(held.done.names[place], float(cosines[place])) for place in np.argsort(-cosines, kind="stable")]
+
+
+def _searched(run: RunFolder, by: Sequence[str] = ()) -> SearchOutcome:
+    done = done_cases(run, by=by)
+    both = np.stack([_directions(run.cases / name / DIRECTIONS) for name in done.names])
     images, (texts, own) = both[:, 0], np.unique(both[:, 1], axis=0, return_inverse=True)
     own = own.reshape(-1)
     places = {
-        WAYS[0]: _places(texts[own], images, own, own),
-        WAYS[1]: _places(images, texts, own, np.arange(len(texts))),
+        WAYS[0]: places_of_answers(queries=texts[own], items=images, wanted=own, are=own),
+        WAYS[1]: places_of_answers(queries=images, items=texts, wanted=own, are=np.arange(len(texts))),
     }
-    return Ranking(
-        cases=names, patients=patients.codes[done], failed=int((~done).sum()), items=len(texts), places=places
-    )  # fmt: skip
+    return SearchOutcome(done=done, both=both, items=len(texts), places=places)
 
 
-def _places(
-    queries: CaseEmbeddings,
-    items: CaseEmbeddings,
-    wanted: Int64[np.ndarray, " queries"],
-    are: Int64[np.ndarray, " items"],
-) -> Int64[np.ndarray, " queries"]:
-    """The place of the first answer to each query: an item that is what the query wants."""
-    parts = []
-    for start in range(0, len(queries), AT_ONCE):
-        some = slice(start, start + AT_ONCE)
-        relevant = wanted[some, None] == are[None]
-        parts.append(ranks(similarity=queries[some] @ items.T, relevant=relevant))
-    return np.concatenate(parts)
-
-
-def _directions(folder: Path) -> Float32[np.ndarray, "2 width"]:
+def _directions(path: Path) -> Float32[np.ndarray, "2 width"]:
     try:
-        found: Float32[np.ndarray, "2 width"] = np.load(folder / DIRECTIONS, allow_pickle=False)
+        found: Float32[np.ndarray, "2 width"] = np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
-        raise UnreadableError(
-            f"{folder / DIRECTIONS}: cannot be read; run the case again with `medkt batch retry`"
-        ) from error
+        raise UnreadableError(f"{path}: cannot be read; run the case again with `medkt batch retry`") from error
     return found
 
 
@@ -299,9 +298,3 @@ def _row(found: RetrievalEvaluation, way: SearchDirection) -> tuple[str, ...]:
     shares = {one.k: interval_text(one.found) for one in found.recalls if one.way == way}
     counts = map(str, (found.queries, found.patients, found.queries if way == WAYS[0] else found.items))
     return (way, *counts, figure(found.median_rank[way], 1), *(shares.get(k, "–") for k in KS))
-
-
-def _ends(found: Interval) -> dict[str, str]:
-    numbers = {"recall": found.estimate, "low": found.low, "high": found.high}
-    shown = {name: "" if value != value else str(value) for name, value in numbers.items()}
-    return {**shown, "method": found.method, "note": found.note}

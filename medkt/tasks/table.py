@@ -13,7 +13,8 @@ from medkt.bounds import read_note
 from medkt.errors import InputError, SettingsError, UnreadableError
 from medkt.extras import require
 from medkt.io.sha256 import sha256_of
-from medkt.runs.columns import asked_column, renamed
+from medkt.runs.columns import CASE, asked_column, renamed
+from medkt.runs.folder import RunFolder
 
 NOT_STATED = "(not stated)"
 Rows = Bool[np.ndarray, " rows"]
@@ -123,6 +124,46 @@ def _require_columns(table: Path, names: Sequence[str], needed: Sequence[str], b
             f"--by {unknown[0]}: the result table has no such column; it has {', '.join(names)} (`--keep-column` and "
             "`--by` put columns of the manifest into it when the run begins)"
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DoneCases:
+    """The cases of a run that were done, where a case has one row.
+
+    Attributes:
+        names: of their folders, in the table's order.
+        patients: a number a case.
+        failed: how many cases were not done.
+        rows: the columns that were asked for, as Arrow holds them.
+    """
+
+    names: tuple[str, ...]
+    patients: Int64[np.ndarray, " cases"]
+    failed: int
+    rows: Any
+
+    @property
+    def patient_count(self) -> int:
+        """How many patients they are of."""
+        return len(np.unique(self.patients))
+
+
+def done_cases(run: RunFolder, *, needed: Sequence[str] = (), by: Sequence[str] = ()) -> DoneCases:
+    """The cases of a run that were done, with the columns `needed`.
+
+    Raises:
+        InputError: none was. SettingsError, UnreadableError: as `open_table`.
+    """
+    held = open_table(
+        run.require_table("results"), needed=(CASE, "status", *needed), by=by, kept=lambda name: name == "patient"
+    )
+    done = coded(held, "status").are("done")
+    rows = held.filter(done)
+    if not rows.num_rows:
+        raise InputError(f"{run.path}: no case was done; see failures.csv")
+    names = tuple(rows.column(CASE).to_pylist())
+    patients = coded(rows, "patient", otherwise=CASE).codes
+    return DoneCases(names=names, patients=patients, failed=int((~done).sum()), rows=rows)
 
 
 def groups_of(table: Any, by: Sequence[str]) -> dict[str, CodedColumn]:

@@ -1,6 +1,7 @@
 """`medkt evaluate`: masks that are there, what is refused, and how cases with references go through the plain models."""
 
 import csv
+import inspect
 import json
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image as Picture
+from run_tables import make_outcomes, write_run
+from run_tables import row as scored
 from whole_line import Command, bright_pipeline
 
 from medkt.concepts import concept_from_text
@@ -20,6 +23,7 @@ from medkt.runs.folder import RunFolder
 from medkt.runs.progress import RunStatus
 from medkt.segmentation.slicewise import SegmentationSettings
 from medkt.spatial import Geometry, Mask
+from medkt.statistics import bootstrap
 from medkt.tasks.manifest import plan_of
 from medkt.tasks.masks.pairs import MaskRunnerFactory, plan_of_masks
 from medkt.tasks.masks.scoring import Scoring, columns_of
@@ -27,6 +31,7 @@ from medkt.tasks.protocols import plan_of_protocol, scoring_of_protocol
 from medkt.tasks.segment.studies import StudyRunner, StudyRunnerFactory
 
 SALT = b"a salt of a test"
+PACKAGE = Path(inspect.getfile(bootstrap)).parents[1]
 
 
 def write_disc(
@@ -289,3 +294,22 @@ def test_too_few_draws_are_refused_before_the_work(folders: tuple[Path, Path], t
     ran = medkt(*words, "--resamples", "99")
     assert (ran.code, ran.err) == (2, "medkt: a bootstrap needs at least 100 resamples, got 99\n")
     assert not (tmp_path / "run").exists()
+
+
+def test_an_option_is_not_passed_through_many_hands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, medkt: Command
+) -> None:
+    """The files on the stack from the command line to the first draw of the bootstrap."""
+    run = write_run(tmp_path / "run", make_outcomes([scored(dsc=0.5), scored(dsc=0.25), scored(dsc=0.75)]))
+    draw, seen = bootstrap._draw, list[list[str]]()
+
+    def watched(*values: Any) -> Any:
+        files = (Path(frame.filename) for frame in inspect.stack()[1:])
+        inside = dict.fromkeys(file.relative_to(PACKAGE).as_posix() for file in files if file.is_relative_to(PACKAGE))
+        seen.append([*inside][::-1])
+        return draw(*values)
+
+    monkeypatch.setattr(bootstrap, "_draw", watched)
+    assert medkt("evaluate", run, "--resamples", "100").code == 0
+    assert seen[0][0] == "cli/main.py"
+    assert len(seen[0]) <= 8, seen[0]

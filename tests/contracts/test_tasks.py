@@ -1,7 +1,7 @@
 """What every task must do, over the registry: plan, run with a case that fails, go on, merge, evaluate, compare, page."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from adding import fixture_package
 from PIL import Image as Picture
 from runs.inline import Inline
 from runs.runs import SALT, tables_of
@@ -22,6 +23,7 @@ from medkt.runs.coordinator import run_cohort
 from medkt.runs.folder import RunFolder
 from medkt.runs.merge import merge_runs, shard_folder
 from medkt.runs.progress import RunStatus
+from medkt.runs.record import RunRecord
 from medkt.runs.work import Shard
 from medkt.segmentation.slicewise import SegmentationSettings
 from medkt.statistics import BootstrapSettings
@@ -43,6 +45,12 @@ FEW = BootstrapSettings(resamples=200)
 KINDS = {"cxr_effusion": "pleural effusion", "cxr_cardiomegaly": "cardiomegaly"}
 WORK = {"threads": 1, "inputs": "sizes and times"}
 CELLS = {"text": "string", "number": "double", "whole": "int64", "yes or no": "bool"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with fixture_package(tmp_path_factory.mktemp("site") / "packages"):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +92,12 @@ def _classes(source: CaseSource) -> ClassifyJob:
     return ClassifyJob(source=source, look=ClassRunnerFactory(classes=classes))
 
 
+def _brightness(source: CaseSource) -> Any:
+    from medkt_fixture.task import BrightnessJob  # type: ignore[import-not-found]  # there while it is installed
+
+    return BrightnessJob(source=source)
+
+
 ASKED: Mapping[str, Callable[[CaseSource], Any]] = {
     "segment": _findings,
     "masks": lambda source: MasksJob(
@@ -91,8 +105,9 @@ ASKED: Mapping[str, Callable[[CaseSource], Any]] = {
     ),
     "classify": _classes,
     "retrieve": lambda source: RetrieveJob(source=source),
+    "brightness": _brightness,
 }
-"""What is asked of each task; one that is added to the registry is added here."""
+"""What is asked of each task; one that is added to the registry is added here. The last is of a package."""
 
 
 def _run(task: Task, asked: Any, plan: CasePlan, path: Path) -> RunStatus:
@@ -103,7 +118,11 @@ def _run(task: Task, asked: Any, plan: CasePlan, path: Path) -> RunStatus:
     return run_cohort(run, plan, Inline(task.runner(asked, run), run.workers), salt=SALT)
 
 
-@pytest.mark.parametrize("name", list(TASKS))
+def test_every_task_is_asked() -> None:
+    assert list(ASKED) == list(TASKS)
+
+
+@pytest.mark.parametrize("name", list(ASKED))
 def test_a_task(name: str, cohort: Path, tmp_path: Path) -> None:
     task = task_named(name)
     assert task.name == name
@@ -177,10 +196,10 @@ def test_a_search_needs_sentences(cohort: Path, tmp_path: Path) -> None:
 
 
 def test_tasks_that_are_not_there(tmp_path: Path) -> None:
-    with pytest.raises(UnknownNameError, match="known: segment, masks, classify, retrieve"):
+    with pytest.raises(UnknownNameError, match="known: segment, masks, classify, retrieve, brightness"):
         task_named("caption")
     with pytest.raises(UnknownNameError, match="no task 'caption'"):
-        task_of({"identity": {"task": "caption"}})
+        task_of(RunRecord(identity={"task": "caption"}))
     with pytest.raises(SettingsError, match="say which cases"):
         _ = CaseSource().table
 

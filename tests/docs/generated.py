@@ -23,6 +23,7 @@ from medkt.cli.main import COMMANDS
 from medkt.config import read_yaml
 from medkt.inversion import InversionSettings
 from medkt.models.records import records
+from medkt.records import RecordForm
 from medkt.resources import data_file
 from medkt.saliency.methods import METHODS
 from medkt.segmentation.slicewise import SegmentationSettings
@@ -196,11 +197,14 @@ def _presets(what: str) -> str:
 
 
 def _records(_: str) -> str:
-    rows = [
-        (where, f"`{file_of(form).name}`", f"`{form.key}` {form.number}", f"{form.unnamed or 1} to {form.number}")
-        for form, where in FORMS
-    ]
+    rows = [(where, f"`{file_of(form).name}`", *_numbers(form)) for form, where in FORMS]
     return _table(("record", "schema", "number today", "numbers read"), rows)
+
+
+def _numbers(form: RecordForm[Any]) -> tuple[str, str]:
+    if not form.key:
+        return "that of the file that it is in", "as of that file"
+    return f"`{form.key}` {form.number}", f"{form.unnamed or 1} to {form.number}"
 
 
 def _errors(_: str) -> str:

@@ -2,18 +2,26 @@
 
 import json
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from jsonschema import Draft202012Validator
 from run_tables import make_outcomes, row, write_run
 from schemas import FOLDER, FORMS, STUDY, file_of, text_of
 from study_records import earlier_result
 
 from medkt.cli.main import main
+from medkt.errors import UnsupportedError
 from medkt.examine.store import SHIPPED
+from medkt.inversion import InversionSettings, InvertedImages
+from medkt.inversion.files import write_inversion
 from medkt.records import RecordForm
+from medkt.statistics import BootstrapSettings, Interval
+from medkt.tasks.classify.comparison import ComparedClass
+from medkt.tasks.evaluation_record import comparison_record
 
 PACKAGE = Path(__file__).parents[1] / "concepts" / "version_1.medkt"
 
@@ -60,3 +68,47 @@ def test_what_commands_write_fits(tmp_path: Path) -> None:
     assert faults(forms["evaluation"], held) == []
     read = forms["evaluation"].read(held, where="evaluation.json")
     assert forms["evaluation"].write(read) == held
+    _as_of_0_1(forms["evaluation"], held)
+
+
+def test_what_is_written_beside_two_arms_fits(tmp_path: Path) -> None:
+    forms = {form.name: form for form, _ in FORMS}
+    for arm in ("base", "kt"):
+        write_run(tmp_path / arm, make_outcomes([row(dsc=0.5), row(dsc=0.25), row(dsc=0.1)]))
+    assert main(["evaluate", str(tmp_path), "--resamples", "100", "-q"]) == 0
+    held = json.loads((tmp_path / "comparison.json").read_text(encoding="utf-8"))
+    assert (held["schema"], held["arms"]) == (1, ["base", "kt"])
+    _as_of_0_1(forms["comparison"], held)
+    line = ComparedClass(
+        target="cyst", metric="accuracy", cases=3, patients=3, first=0.5, second=1.0, found=Interval(estimate=0.5)
+    )
+    _as_of_0_1(forms["class_comparison"], comparison_record(("base", "kt"), [line], BootstrapSettings()))
+    of_a_package = comparison_record(("base", "kt"), [Interval(estimate=0.5)], BootstrapSettings())
+    assert "schema" not in of_a_package
+    assert of_a_package["lines"][0]["estimate"] == 0.5
+
+
+def test_an_inversion_and_a_way_of_asking_fit(tmp_path: Path) -> None:
+    forms = {form.name: form for form, _ in FORMS}
+    found = InvertedImages(
+        pixels=torch.zeros(1, 1, 3, 8, 8), similarity=torch.full((1, 1), 0.5), curves=torch.tensor([[0.25, torch.nan]]),
+        texts=("a cyst",), settings=InversionSettings(steps=2), seed=0, seconds=0.1,
+    )  # fmt: skip
+    record = write_inversion(found, tmp_path / "images", encoder={"name": "toy"})
+    assert (record["schema"], record["texts"][0]["curve"]) == (1, [0.25, None])
+    _as_of_0_1(forms["inversion"], record)
+    assert record["settings"]["steps"] == 2
+    with zipfile.ZipFile(PACKAGE.with_name("version_2.medkt")) as package:
+        asking = json.loads(package.read("asking.json"))
+    assert faults(forms["asking"], asking) == []
+    assert faults(forms["asking"], asking | {"normal": ["a clear lung"], "handicap": 0.1, "sharpness": 20.0}) == []
+    assert faults(forms["asking"], asking | {"bias": "much"}) == ["$.bias: 'much' is not of type 'number', 'null'"]
+
+
+def _as_of_0_1(form: RecordForm[Any], held: Mapping[str, Any]) -> None:
+    """It fits its schema, reads back, and reads alike where it names no number, as medkt 0.1 wrote it."""
+    assert faults(form, held) == []
+    earlier = {key: value for key, value in held.items() if key != "schema"}
+    assert form.write(form.read(earlier, where=form.name)) == held
+    with pytest.raises(UnsupportedError, match=r"schema 2, this medkt reads 1 to 1; update medkt"):
+        form.read({**held, "schema": 2}, where=form.name)

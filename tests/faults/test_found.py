@@ -4,6 +4,7 @@ import json
 import struct
 import zipfile
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -50,6 +51,7 @@ from medkt.resources import data_file
 from medkt.runs.folder import RunFolder
 from medkt.runs.outcomes import Outcome
 from medkt.runs.query import query
+from medkt.runs.record import RunRecord
 from medkt.tasks.manifest import plan_of
 from medkt.tasks.masks.pictures import cases_to_look_at
 from medkt.tasks.masks.scores import read_scores
@@ -416,7 +418,7 @@ def test_a_table_with_a_column_without_a_name(tmp_path: Path) -> None:
     held, before = read_table(table), sha256_of(table)
     write_table(held.append_column("", pa.array([1.0] * held.num_rows)), table)
     run = RunFolder(table.parent)
-    assert run.read()["tables"][table.name] == before
+    assert (run.read().tables or {})[table.name] == before
     run.note_tables([table])
     with pytest.raises(InputError, match="a column has no name"):
         query([table.parent], "SELECT * FROM results")
@@ -553,16 +555,19 @@ def test_a_case_that_is_called_after_a_place_elsewhere(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_a_record_of_an_earlier_version_with_values_of_another_kind(changes: dict[str, Any]) -> None:
     """It has no sum; before, a page of it ended in a trace."""
-    sound = {"identity": {"medkt": "0", **IDENTITY}, "models": {"encoder": {"name": "small", "packages": ["a"]}}}
+    sound = RunRecord(
+        identity={"medkt": "0", **IDENTITY}, models={"encoder": {"name": "small", "packages": ["a"]}}
+    )  # fmt: skip
     require_form(sound, Path("run"))
-    require_form({"identity": {}, "models": None}, Path("run"))
-    for models in ({"encoder": []}, {"encoder": {"packages": [1]}}, {"calibrations": {"a": 1}}):
+    require_form(RunRecord(identity={}), Path("run"))
+    wrong: tuple[dict[str, Any], ...] = ({"encoder": []}, {"encoder": {"packages": [1]}}, {"calibrations": {"a": 1}})
+    for models in wrong:
         with pytest.raises(UnreadableError, match=r"run\.json: is damaged or no file of medkt \(models\."):
-            require_form({**sound, "models": models}, Path("run"))
+            require_form(replace(sound, models=models), Path("run"))
     with pytest.raises(
         UnreadableError, match=rf"is damaged or no file of medkt \((key )?identity\.{next(iter(changes))}"
     ):
-        require_form({**sound, "identity": {**sound["identity"], **changes}}, Path("run"))
+        require_form(replace(sound, identity={**sound.identity, **changes}), Path("run"))
 
 
 def test_a_warning_is_a_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

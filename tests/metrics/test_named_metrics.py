@@ -15,7 +15,10 @@ from medkt.metrics import (
     resample_to_reference,
     volume_difference,
 )
+from medkt.requests.evaluate_request import EvaluateRequest
+from medkt.requests.option import text_of
 from medkt.spatial import Geometry, Mask
+from medkt.tasks.base import Column
 
 ALL = MetricSettings(metrics=tuple(METRICS))
 INF, NAN = np.inf, np.nan
@@ -45,6 +48,17 @@ def test_every_metric_by_name() -> None:
     assert np.isnan(numbers["nsd_slab@2px"])
     lesions = [numbers[f"lesion{name}"] for name in ("s_found", "_false_positives", "_sensitivity", "_precision")]
     assert lesions == [1, 0, 1, 1]
+
+
+@pytest.mark.parametrize("name", list(METRICS))
+def test_every_number_of_a_metric_has_a_column_that_says_what_it_is(name: str) -> None:
+    """And the command's help names the metric."""
+    columns = [Column(name=one, kind="number", meaning=said) for one, said in METRICS[name].columns.items()]
+    asked = MetricSettings(metrics=(name,))
+    numbers = evaluate_case(reference=REFERENCE, prediction=PREDICTION, tolerance_mm=2, settings=asked).numbers
+    assert numbers
+    assert [number for number in numbers if not any(column.describes(number) for column in columns)] == []
+    assert f"{name}," in text_of(EvaluateRequest, "metrics") or f"{name} (" in text_of(EvaluateRequest, "metrics")
 
 
 def test_only_what_was_asked_for() -> None:

@@ -11,6 +11,7 @@ from typing import Any, get_type_hints
 import numpy as np
 import pytest
 from PIL import Image as Picture
+from run_tables import make_outcomes, row, write_run
 
 import medkt
 from medkt.cli.fill import add_options, filled
@@ -46,8 +47,11 @@ WITHOUT = {
 OF_THE_TERMINAL = {"json", "dry_run", "help"}
 """Options that say how a command prints, or that it only plans."""
 
+ACTIONS = {"status": "batch_status", "retry": "batch_retry", "merge": "batch_merge", "verify": "batch_verify"}
+"""The public function of each action of `batch` but `run`."""
+
 MORE = {"batch": {"action", "runs", "kind", "partial"}}
-"""Options of other things that a command does: `status`, `retry`, `merge` and `verify` are functions of `medkt.runs`."""
+"""Options of a command that are of its actions."""
 
 
 def test_every_command_has_a_function_or_a_reason() -> None:
@@ -71,6 +75,35 @@ def test_a_command_and_its_function_have_the_same_names_and_defaults(command: st
         assert bool(action.required) is (name not in defaults), name
         if name in defaults:
             assert (tuple(action.default) if isinstance(action.default, list) else action.default) == defaults[name]
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_an_action_and_its_function_have_the_same_names_and_defaults(action: str) -> None:
+    function = getattr(medkt, ACTIONS[action])
+    kind = get_type_hints(function)["request"].__args__[0]
+    assert getattr(medkt, kind.__name__) is kind
+    parser = argparse.ArgumentParser()
+    import_module(COMMANDS["batch"][0]).configure(parser)
+    typed = {one.dest: one for one in parser._actions}
+    for name, _, option in options_of(kind):
+        assert (typed[name].default or defaults_of(kind)[name]) == defaults_of(kind)[name]
+        assert typed[name].help == option.text
+    with pytest.raises(SettingsError, match=f"say which run: medkt batch {action} RUN"):
+        function()
+
+
+def test_actions_on_runs_from_python(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    run = write_run(tmp_path / "run", make_outcomes([row(dsc=0.5), row(dsc=0.25)]), shard="1/1")
+    (status,) = medkt.batch_status(runs=run)
+    assert (status.folder, status.summary.states["done"]) == (run, 2)
+    assert medkt.batch_retry(runs=[run], kind="timeout, unreadable") == {run: 0}
+    (looked,) = medkt.batch_verify(runs=str(run)).runs
+    assert (looked.run, looked.checked["cases"]) == (run, 2)
+    with pytest.raises(SettingsError, match="say where the merged run goes"):
+        medkt.batch_merge(runs=run)
+    merged = medkt.batch_merge(runs=run, output=tmp_path / "whole")
+    assert (merged.folder, merged.summary.total) == (tmp_path / "whole", 2)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_options_stand_below_what_they_are_about() -> None:

@@ -211,20 +211,20 @@ def test_other_versions_are_refused_unless_accepted(tmp_path: Path, monkeypatch:
     cases = make_cases(tmp_path / "images", ["ok", "ok"])
     _go(tmp_path, cases[:1])
     folder = RunFolder(tmp_path / "run")
-    identity = folder.read()["identity"]
+    identity = folder.read().identity
     monkeypatch.setattr(provenance, "_version", lambda name: "9.9")
     with pytest.raises(
         SettingsError, match=r"other versions \(torch: .* in the run, \"9.9\" now; numpy: .*--accept-versions"
     ):
         folder.claim(identity)
     folder.claim(identity, accept_versions=True)
-    first = dict(folder.read()["made_with"])
+    first = dict(folder.read().made_with)
     engine = Inline(FakeFactory(tmp_path / "log", "other"), folder.workers)
     with pytest.raises(SettingsError, match=r"encoder\.name"):
         run_cohort(folder, make_plan(cases), engine, salt=SALT)
     engine = Inline(FakeFactory(tmp_path / "log", "other"), folder.workers)
     run_cohort(folder, make_plan(cases), engine, salt=SALT, accept_versions=True)
-    noted = folder.read()["made_with"]
+    noted = folder.read().made_with
     assert len(noted) == 2
     assert first.items() <= noted.items()
     (second,) = set(noted) - set(first)
@@ -312,4 +312,4 @@ def test_of_two_runs_that_begin_at_once_one_is_refused(tmp_path: Path) -> None:
             thread.join()
         assert len(claimed) == 1
         assert len(refused) == 3
-        assert folder.read()["identity"] == {"settings": claimed[0]}
+        assert folder.read().identity == {"settings": claimed[0]}

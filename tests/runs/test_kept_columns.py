@@ -99,7 +99,7 @@ def test_the_columns_need_no_quotes_in_sql(tmp_path: Path) -> None:
 
 def test_the_schema_is_said(tmp_path: Path) -> None:
     folder = _run(tmp_path / "kept", ("sex",))
-    assert folder.read()["schema"] == 2
+    assert folder.read().schema == 2
     for name in ("results", "failures", "timings"):
         assert read_metadata(folder.table(name)).metadata[b"medkt_schema"] == b"2"
 

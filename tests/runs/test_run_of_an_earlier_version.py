@@ -7,12 +7,14 @@ version 3, and neither tables nor results have the column `no_claim`.
 import json
 import shutil
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from run_tables import make_outcomes, row, write_run
 
 from medkt.cli.main import main
+from medkt.errors import SettingsError
 from medkt.report.run.case_record import record_of
 from medkt.runs.folder import RunFolder
 from medkt.runs.ledger import VERSION, Ledger
@@ -22,6 +24,7 @@ from medkt.runs.record import FORM as RUN
 from medkt.statistics import BootstrapSettings
 from medkt.tasks.masks.evaluation import evaluate_scores
 from medkt.tasks.masks.scores import read_scores
+from medkt.tasks.registry import task_named
 
 RECORDED = Path(__file__).parent / "run_of_0_1.zip"
 
@@ -89,7 +92,7 @@ def _version(path: Path) -> int:
 
 def test_it_is_merged_with_a_shard_of_today(earlier: Path, tmp_path: Path) -> None:
     record = RunFolder(earlier).read()
-    first, second = ({**record, "identity": {**record["identity"], "shard": shard}} for shard in ("1/2", "2/2"))
+    first, second = (replace(record, identity={**record.identity, "shard": shard}) for shard in ("1/2", "2/2"))
     RunFolder(earlier).write_record(first)
     own = make_outcomes(
         [
@@ -105,10 +108,33 @@ def test_it_is_merged_with_a_shard_of_today(earlier: Path, tmp_path: Path) -> No
     )
     (tmp_path / "now").mkdir()
     shutil.copy(earlier / "salt", tmp_path / "now" / "salt")
-    now = write_run(tmp_path / "now", own, **second["identity"])
-    RunFolder(now).write_record({**second, "tables": {}})
+    now = write_run(tmp_path / "now", own, **second.identity)
+    RunFolder(now).write_record(replace(second, tables={}))
     summary = merge_runs([earlier, now], tmp_path / "whole")
     assert (summary.total, summary.no_claim) == (4, 1)
     found = evaluate_scores(read_scores(tmp_path / "whole" / "results.parquet"), BootstrapSettings(resamples=100))
     assert (found.unclaimed[0].held, found.decisions[0].no_claim) == (2, 2)
     assert found.decisions[0].sensitivity.estimate == pytest.approx(1 / 3)
+
+
+def test_it_goes_on_with_the_same_settings_under_their_names_of_today(earlier: Path) -> None:
+    """Where the settings of M2IB stand has changed since; what they are has to agree, and nothing is filled in."""
+    run, task = RunFolder(earlier), task_named("segment")
+    had = run.read()
+    m2ib = {"name": "m2ib", **had.identity["settings"]["m2ib"]}
+    settings = {key: value for key, value in had.identity["settings"].items() if key != "m2ib"}
+    wanted = {**had.identity, "settings": {**settings, "saliency": {"method": m2ib}}}
+    with pytest.raises(SettingsError, match=r"settings\.m2ib: .* in the run, null now"):
+        run.claim(wanted, accept_versions=True)
+    assert run.ended(wanted, accept_versions=True, today=task.today) == 3
+    for changed, said in (
+        ({"saliency": {"method": {**m2ib, "steps": 3}}}, r"saliency\.method\.steps: 2 in the run, 3 now"),
+        ({"saliency": {"method": {"name": "gradcam"}}}, r'method\.name: "m2ib" in the run, "gradcam" now'),
+        ({"presence": {**settings["presence"], "rate": 0.03}}, r"presence\.rate: null in the run, 0\.03 now"),
+    ):
+        other = {**wanted, "settings": {**wanted["settings"], **changed}}
+        with pytest.raises(SettingsError, match=said):
+            run.claim(other, accept_versions=True, today=task.today)
+    assert run.read() == had
+    run.claim(wanted, accept_versions=True, today=task.today)
+    assert run.read().identity["settings"] == wanted["settings"]

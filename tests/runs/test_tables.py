@@ -1,6 +1,7 @@
 """Tables, questions to them, shards joined: equal whatever way the outcomes came in."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -97,7 +98,7 @@ def test_shards_merged_are_the_single_run(tmp_path: Path) -> None:
     merged = RunFolder(tmp_path / "run")
     assert summary.states == {"pending": 0, "running": 0, "done": 8, "failed": 2}
     assert tables_of(merged) == tables_of(single)
-    assert merged.read()["identity"] == single.read()["identity"]
+    assert merged.read().identity == single.read().identity
     for number in range(1, 11):
         assert (merged.cases / f"case-{number:02}" / "result.json").read_text() == str(number)
     merge_runs(parts, tmp_path / "run")  # again, in its place
@@ -114,12 +115,12 @@ def test_a_shard_without_a_case_is_merged_too(tmp_path: Path, empty: int) -> Non
             shard=f"{index}/3",
         )
         if index == empty:
-            made.write_record({**made.read(), "models": None})
+            made.write_record(replace(made.read(), models=None))
     parts = shards_below(tmp_path / "run")
     assert merge_runs(parts, tmp_path / "run").total == 2
-    assert RunFolder(tmp_path / "run").read()["models"] == {"encoder": "e"}
-    other = next(one for one in map(RunFolder, reversed(parts)) if one.read()["models"])
-    other.write_record({**other.read(), "models": {"encoder": "other"}})
+    assert RunFolder(tmp_path / "run").read().models == {"encoder": "e"}
+    other = next(one for one in map(RunFolder, reversed(parts)) if one.read().models)
+    other.write_record(replace(other.read(), models={"encoder": "other"}))
     with pytest.raises(SettingsError, match="encoder: "):
         merge_runs(parts, tmp_path / "run")
 
@@ -137,9 +138,8 @@ def test_what_does_not_belong_together_is_not_merged(tmp_path: Path) -> None:
     (parts[1] / "salt").write_text((b"t" * 16).hex())
     with pytest.raises(SettingsError, match="the shards have several salts"):
         merge_runs(parts, tmp_path / "salts")
-    record = json.loads((parts[1] / "run.json").read_text())
-    record["identity"]["manifest"] = "other"
-    RunFolder(parts[1]).write_record(record)
+    record = RunFolder(parts[1]).read()
+    RunFolder(parts[1]).write_record(replace(record, identity={**record.identity, "manifest": "other"}))
     with pytest.raises(SettingsError, match='manifest: "m" in the run, "other" now'):
         merge_runs(parts, tmp_path / "two")
 

@@ -23,7 +23,7 @@ QUICK = BootstrapSettings(resamples=100)
 def said(folder: Path, rows: list[Any], *, patients: int | None = None, identity: Any = None) -> Evaluation:
     path = write_run(folder / "run", make_outcomes(rows, patients=patients), **(identity or {}))
     record = RunFolder(path).read()
-    evaluation = evaluate_scores(read_scores(path / "results.parquet"), QUICK, identity=record["identity"])
+    evaluation = evaluate_scores(read_scores(path / "results.parquet"), QUICK, identity=record.identity)
     page = render(
         task_named("segment"), RunReport(title="a", arms=(Arm(name="", evaluation=evaluation, record=record),))
     )

@@ -15,6 +15,7 @@ from sklearn.metrics import balanced_accuracy_score, confusion_matrix, precision
 from medkt.datasets.protocol import load_protocol
 from medkt.errors import InputError, SettingsError, UnreadableError
 from medkt.runs.folder import RunFolder
+from medkt.runs.record import RunRecord
 from medkt.statistics import BootstrapSettings, flip_signs, multiclass_accuracy
 from medkt.statistics.weighted import STILL
 from medkt.tasks.classify.comparison import ComparedClass, compare_classes
@@ -81,7 +82,7 @@ def _run(
 
 
 def _scores(run: Path, **by: Any) -> ClassScores:
-    return read_class_scores(run / "results.parquet", RunFolder(run).read(), **by)
+    return read_class_scores(run / "results.parquet", RunFolder(run).read().identity, **by)
 
 
 def test_no_claim_is_called_nothing_and_counts_as_wrong(tmp_path: Path) -> None:
@@ -179,9 +180,9 @@ def test_what_is_all_right_has_an_interval_with_a_width(tmp_path: Path) -> None:
 
 
 def _compared(first: Path, second: Path) -> tuple[ComparedClass, ...]:
-    records = {run / "results.parquet": RunFolder(run).read() for run in (first, second)}
-    one, other = records
-    return compare_classes(one, other, records, FEW)
+    identities = {run / "results.parquet": RunFolder(run).read().identity for run in (first, second)}
+    one, other = identities
+    return compare_classes(one, other, identities, FEW)
 
 
 def test_two_runs_compared(tmp_path: Path) -> None:
@@ -240,7 +241,7 @@ def test_a_table_of_another_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnreadableError, match="has no column probability_other"):
         _scores(run)
     assert task_of(RunFolder(run).read()).name == "classify"
-    assert task_of({"identity": {}}).name == "segment"
+    assert task_of(RunRecord(identity={})).name == "segment"
 
 
 # ---- what is shown

@@ -2,11 +2,10 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from medkt.about import demonstration_of_run
-from medkt.records import as_plain
 from medkt.report.sections import Details, Heading, Notes, PagePart, Section, Table, Text
+from medkt.runs.record import FORM, RunRecord
 
 
 def of_arm(what: str, arm: str) -> str:
@@ -19,9 +18,9 @@ def by_arm(arm: str, line: str) -> str:
     return f"{arm}: {line}" if arm else line
 
 
-def demonstration_of_records(records: Sequence[Mapping[str, Any]]) -> str:
+def demonstration_of_records(records: Sequence[RunRecord]) -> str:
     """What is said of runs of which one has a model that is a demonstration; "" where none has."""
-    return next(filter(None, map(demonstration_of_run, records)), "")
+    return next(filter(None, (demonstration_of_run(record.models) for record in records)), "")
 
 
 def compared_section(arms: Sequence[str], how: str, lines: Table) -> Section:
@@ -52,11 +51,11 @@ def failures_section(failures: Mapping[str, Mapping[str, int]]) -> Section:
     return Section(key="failures", title="Failures", parts=tuple(parts))
 
 
-def settings_section(arms: Sequence[tuple[str, Sequence[tuple[str, str]], Mapping[str, Any]]]) -> Section:
+def settings_section(arms: Sequence[tuple[str, Sequence[tuple[str, str]], RunRecord]]) -> Section:
     """What the numbers depend on: of each arm its name, the first things that a reader asks, and the record whole."""
     parts: list[PagePart] = []
     for name, facts, record in arms:
-        text = json.dumps(as_plain(record), indent=2, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(FORM.write(record), indent=2, ensure_ascii=False, allow_nan=False)
         parts += [Heading(text=name)] if name else []
         parts += [Table(caption="What the numbers depend on", rows=facts)]
         parts += [Details(summary=f"Everything that the run recorded{f' of {name}' if name else ''}", text=text)]

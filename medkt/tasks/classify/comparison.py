@@ -65,21 +65,21 @@ class ComparedClass:
 
 
 def compare_classes(
-    first: Path, second: Path, records: Mapping[Path, Mapping[str, Any]], settings: BootstrapSettings | None = None
+    first: Path, second: Path, identities: Mapping[Path, Mapping[str, Any]], settings: BootstrapSettings | None = None
 ) -> tuple[ComparedClass, ...]:
     """Compare the result tables of two runs.
 
     Args:
         first: `results.parquet` of a run.
         second: that of another, over the same cases and with the same salt.
-        records: the `run.json` of each.
+        identities: that of the record of each.
         settings: level, seed and resamples.
 
     Raises:
         InputError: the runs hold other cases, classes or patients, or no case that both have classified.
     """
     settings = settings or BootstrapSettings()
-    one, other = (read_class_scores(path, records[path]) for path in (first, second))
+    one, other = (read_class_scores(path, identities[path]) for path in (first, second))
     other = _in_order_of(one, other)
     both = one.done & other.done
     if not both.any():

@@ -6,7 +6,6 @@ is no class unless the data set says so.
 """
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -17,7 +16,7 @@ from medkt.datasets.reference import read_case_image
 from medkt.guard import default_guard
 from medkt.models.module import device_of
 from medkt.models.registry import load_encoder
-from medkt.pipeline import Classification, ConceptScore, View, classify, resolve_device
+from medkt.pipeline import Classification, ConceptScore, View, classify, resolve_device, take_threads_of_worker
 from medkt.pipeline.words import require_words
 from medkt.presence import Guard
 from medkt.runs.work import Row, Value
@@ -62,9 +61,7 @@ class ClassRunnerFactory:
 
     def __call__(self) -> "ClassRunner":
         """Load the encoder; the worker's threads are those that its environment allows."""
-        import torch
-
-        torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+        take_threads_of_worker()
         encoder = load_encoder(self.model, device=resolve_device(self.device))
         require_words((one.concept for one in self.classes), encoder)
         return ClassRunner.of(self, AdaptedEncoder.of(encoder, self.packages, together=self.together))

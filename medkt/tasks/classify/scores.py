@@ -57,19 +57,19 @@ class ClassScores:
         return held
 
 
-def read_class_scores(table: Path, record: Mapping[str, Any], *, by: Sequence[str] = ()) -> ClassScores:
+def read_class_scores(table: Path, identity: Mapping[str, Any], *, by: Sequence[str] = ()) -> ClassScores:
     """The columns of `results.parquet` that the statistics of a classification need.
 
     Args:
         table: written by `medkt evaluate`.
-        record: the run's `run.json`.
+        identity: of the run's record.
         by: further columns to make subgroups of.
 
     Raises:
         InputError: there is no such table, or it has no row. UnreadableError: it is damaged, or not of the classes that the
             run records. SettingsError: a column of `by` is not there; lists those that are.
     """
-    classes = record["identity"]["classes"]
+    classes = identity["classes"]
     columns = {one["name"]: f"probability_{one['concept']}" for one in classes}
     held = open_table(table, needed=(CASE, "class_name", "status"), by=by)
     done = coded(held, "status").are("done")

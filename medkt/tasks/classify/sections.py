@@ -1,8 +1,7 @@
 """The page of a run that classifies, or of two side by side, as sections."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from medkt.report.run.common import (
     by_arm,
@@ -13,6 +12,7 @@ from medkt.report.run.common import (
     settings_section,
 )
 from medkt.report.sections import Notes, PagePart, Section, Table, Text
+from medkt.runs.record import RunRecord
 from medkt.tasks.classify.comparison import ComparedClass
 from medkt.tasks.classify.evaluation import ClassEvaluation
 from medkt.tasks.classify.plots import draw_accuracies, draw_confusion
@@ -47,7 +47,7 @@ class ClassArm:
 
     name: str
     evaluation: ClassEvaluation
-    record: Mapping[str, Any]
+    record: RunRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +94,7 @@ def _summary(arms: Sequence[ClassArm]) -> Iterator[PagePart]:
 
 def _words(arm: ClassArm) -> Table:
     """Which concept stands for each class, with the digest of its words."""
-    digests = arm.record.get("identity", {}).get("concepts", {})
+    digests = arm.record.identity.get("concepts", {})
     rows = [(one.name, one.concept, digests.get(one.concept, "")) for one in arm.evaluation.counts]
     return Table(
         caption="Whose words stand for each class", head=("class", "concept", "SHA-256 of its words"), rows=rows
@@ -111,9 +111,9 @@ def _confusion(arms: Sequence[ClassArm]) -> Iterator[PagePart]:
         yield Table.of(of_arm(caption, arm.name), confusion_head(arm.evaluation), rows)
 
 
-def _facts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _facts(record: RunRecord) -> list[tuple[str, str]]:
     """The first things a reader asks: version, model and digests, the question, the cases."""
-    identity, encoder = record.get("identity", {}), (record.get("models") or {}).get("encoder", {})
+    identity, encoder = record.identity, (record.models or {}).get("encoder", {})
     packages = ", ".join(encoder.get("packages", ()))
     facts = (
         ("medkt", str(identity.get("medkt", ""))),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from medkt.about import __version__
 from medkt.records import as_plain
 from medkt.runs.folder import RunFolder
+from medkt.runs.record import RunRecord
 from medkt.statistics import BootstrapSettings
 from medkt.tasks.base import CaseSource, EvaluatedRun, RunComparison, Task, TextTable, ids_word
 from medkt.tasks.cases import CasePlan, concept_digest
@@ -17,6 +18,7 @@ from medkt.tasks.classify.evaluation import ClassEvaluation, ConfusionCell, eval
 from medkt.tasks.classify.scores import read_class_scores
 from medkt.tasks.classify.words import COMPARED_HEAD, CSV_HEAD, class_csv_row, class_text_lines, compared_class_row
 from medkt.tasks.evaluation_record import evaluation_record
+from medkt.tasks.masks.words import interval_cells
 from medkt.tasks.record_form import require_form
 
 if TYPE_CHECKING:
@@ -108,7 +110,7 @@ class ClassifyTask(Task):
         """As `Task.evaluate`."""
         record = run.read()
         require_form(record, run.path)
-        return evaluate_classes(read_class_scores(run.require_table("results"), record, by=by), settings)
+        return evaluate_classes(read_class_scores(run.require_table("results"), record.identity, by=by), settings)
 
     def record(self, evaluation: ClassEvaluation, settings: Mapping[str, Any]) -> dict[str, Any]:
         """As `Task.record`."""
@@ -123,7 +125,7 @@ class ClassifyTask(Task):
 
     def say(self, run: EvaluatedRun) -> Iterator[str]:
         """As `Task.say`."""
-        models = run.record["models"] or {}  # none where no worker was ever ready
+        models = run.record.models or {}  # none where no worker was ever ready
         if asked_of := models.get("encoder", {}).get("classes_asked_of", ""):
             yield f"asked: {asked_of}"
         yield from class_text_lines(run.evaluation)
@@ -131,7 +133,7 @@ class ClassifyTask(Task):
     def compare(self, first: RunFolder, second: RunFolder, settings: BootstrapSettings) -> RunComparison:
         """Over patients."""
         one, other = (run.require_table("results") for run in (first, second))
-        lines = compare_classes(one, other, {one: first.read(), other: second.read()}, settings)
+        lines = compare_classes(one, other, {one: first.read().identity, other: second.read().identity}, settings)
         rows = [compared_class_row(line) for line in lines]
         return RunComparison(
             lines=lines, head=COMPARED_HEAD, rows=rows, pairing=", over patients", explained=", over patients"
@@ -187,22 +189,21 @@ TASK = ClassifyTask()
 
 def by_kind(runs: "Sequence[EvaluatedRun | ClassArm]") -> dict[str, ClassEvaluation]:
     """Base and KT by what the runs recorded; nothing for two of one kind, which would stand beside one published value."""
-    learnt = [run.record["identity"]["learnt"] for run in runs]
+    learnt = [run.record.identity["learnt"] for run in runs]
     if len(set(learnt)) < len(learnt):
         return {}
     return {"kt" if held else "base": run.evaluation for held, run in zip(learnt, runs, strict=True)}
 
 
-def shipped_protocol(records: Sequence[Mapping[str, Any]]) -> "Protocol | None":
+def shipped_protocol(records: Sequence[RunRecord]) -> "Protocol | None":
     """The protocol of runs; None where they follow none, or one of the user's own."""
     from medkt.datasets.protocol import load_protocol, protocols  # with the builder of every layout
 
-    names = {record["identity"].get("protocol") for record in records}
+    names = {record.identity.get("protocol") for record in records}
     name = next(iter(names)) if len(names) == 1 else None
     return load_protocol(name) if name in protocols() else None
 
 
 def _cell(one: ConfusionCell) -> dict[str, str]:
-    share = {"share": one.share.estimate, "low": one.share.low, "high": one.share.high}
-    ends = {name: "" if value != value else str(value) for name, value in share.items()}
-    return {"true": one.truth, "predicted": one.predicted, "cases": str(one.cases), **ends}
+    held = {"true": one.truth, "predicted": one.predicted, "cases": str(one.cases)}
+    return {**held, **interval_cells("share", one.share)}

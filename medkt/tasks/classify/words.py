@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from medkt.tasks.classify.comparison import ComparedClass
 from medkt.tasks.classify.evaluation import ACCURACY, ALL, AREA, BALANCED, PRECISION, ClassEvaluation, ClassLine
-from medkt.tasks.masks.words import NOTHING, aligned, figure, interval_text, p_text, subgroup_text
+from medkt.tasks.masks.words import NOTHING, aligned, figure, interval_cells, interval_text, p_text, subgroup_text
 
 CLASS_HEAD = (
     "class", "subgroup", "cases", "patients", "failed", "accuracy (95 %)", "AUC against the rest (95 %)", "called so",
@@ -82,14 +82,10 @@ def compared_class_row(line: ComparedClass) -> tuple[str, ...]:
 
 def class_csv_row(line: ClassLine) -> dict[str, str]:
     """A line under `CSV_HEAD`; numbers in full, empty where there is none."""
-    found = line.found
-    numbers = {
-        name: "" if value != value else str(value)
-        for name, value in (("estimate", found.estimate), ("low", found.low), ("high", found.high))
-    }
     return {
         "target": line.target, "metric": line.metric, "group": line.group, "value": line.value, "cases": str(line.cases),
-        "patients": str(line.patients), **numbers, "method": found.method, "note": found.note,
+        "patients": str(line.patients), **interval_cells("estimate", line.found), "method": line.found.method,
+        "note": line.found.note,
     }  # fmt: skip
 
 

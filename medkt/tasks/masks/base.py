@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from medkt.about import demonstration_of_run
 from medkt.runs.folder import RunFolder
+from medkt.runs.record import RunRecord
 from medkt.statistics import BootstrapSettings
 from medkt.tasks.base import EvaluatedRun, RunComparison, Task, TextTable
 from medkt.tasks.evaluation_record import evaluation_record
@@ -30,13 +31,13 @@ class MaskScoringTask(Task):
 
     def evaluate(self, run: RunFolder, *, by: Sequence[str], settings: BootstrapSettings) -> Evaluation:
         """As `Task.evaluate`."""
-        record = run.read()
+        identity = run.read().identity
         scores = read_scores(run.require_table("results"), by=by)
-        return evaluate_scores(scores, settings, identity=record["identity"])
+        return evaluate_scores(scores, settings, identity=identity)
 
-    def used(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
+    def used(self, record: RunRecord) -> Mapping[str, Any]:
         """How masks were scored."""
-        return {"scoring": record["identity"].get("scoring")}
+        return {"scoring": record.identity.get("scoring")}
 
     def record(self, evaluation: Evaluation, settings: Mapping[str, Any]) -> dict[str, Any]:
         """As `Task.record`."""
@@ -49,7 +50,7 @@ class MaskScoringTask(Task):
     def say(self, run: EvaluatedRun) -> Iterator[str]:
         """As `Task.say`."""
         yield from text_lines(run.evaluation)
-        if said := demonstration_of_run(run.record):
+        if said := demonstration_of_run(run.record.models):
             yield said
 
     def compare(self, first: RunFolder, second: RunFolder, settings: BootstrapSettings) -> RunComparison:

@@ -5,16 +5,65 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from medkt.statistics import BootstrapSettings, Interval, share_interval
+from medkt.statistics import BootstrapSettings, Interval, summary_of
 from medkt.tasks.masks.abstention import UnclaimedCases, unclaimed_of
-from medkt.tasks.masks.presence import presence_auc
+from medkt.tasks.masks.presence import Decisions, decisions_of
 from medkt.tasks.masks.provisos import provisos_of, rules_of
 from medkt.tasks.masks.scores import Scores
-from medkt.tasks.masks.summary import MetricSummary, summarise_rows, tally
 from medkt.tasks.table import CodedColumn, Rows
 
 PARTS = ("all", "positives", "negatives")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseCounts:
+    """Of how many cases a number speaks; `cases` = used + no_number + missing + failed.
+
+    Attributes:
+        cases: rows of the table.
+        used: with a number that enters mean and median.
+        patients: whose cases are used.
+        no_number: evaluated, but without this number (both masks empty, no spacing); the reasons stand in `why`.
+        missing: without a prediction.
+        failed: broke.
+        infinite: of the used, how many are infinite (a distance to an empty mask); the mean is then infinite too.
+        both_empty, reference_empty, prediction_empty: cases by outcome, used or not.
+        why: for the cases without a number, how many for each reason.
+    """
+
+    cases: int
+    used: int
+    patients: int
+    no_number: int
+    missing: int
+    failed: int
+    infinite: int
+    both_empty: int
+    reference_empty: int
+    prediction_empty: int
+    why: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricSummary:
+    """One metric of one table.
+
+    Attributes:
+        metric: its name, with unit.
+        counts: of how many cases it speaks.
+        mean, median: with their intervals over patients.
+        sd: standard deviation of the cases, NaN for fewer than two or infinite values.
+        quartiles: the 25th and 75th percentiles of the cases; NaN where there is none.
+    """
+
+    metric: str
+    counts: CaseCounts
+    mean: Interval
+    median: Interval
+    sd: float
+    quartiles: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,32 +84,6 @@ class Line:
     part: str
     summary: MetricSummary
     no_claim: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decisions:
-    """How often a finding was seen where the reference shows it, and not seen where it does not.
-
-    Attributes:
-        concept, group, value: as of `Line`.
-        positives, negatives: cases with a reference, and a decision.
-        no_claim: of these, those of which nothing was claimed; they count as not seen.
-        undecided: with a reference, and no decision, for the gate is off.
-        sensitivity: share of the positives in which it was seen.
-        specificity: share of the negatives in which it was not.
-        auc: area under the ROC curve of the presence score, 0 to 1; NaN where one kind of case is missing.
-    """
-
-    concept: str
-    group: str
-    value: str
-    positives: int
-    negatives: int
-    no_claim: int
-    undecided: int
-    sensitivity: Interval
-    specificity: Interval
-    auc: Interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +150,7 @@ def evaluate_scores(
     for concept, group, value, rows in _groups(scores):
         if (scores.positives | scores.negatives)[rows].any():
             lines += _lines(scores, rows, (concept, group, value), settings)
-            decisions += _decisions(scores, rows, (concept, group, value), settings)
+            decisions += decisions_of(scores, rows, (concept, group, value), level=settings.level)
     return Evaluation(
         counts=tuple(_counts(scores, concept) for concept in _sorted(scores.concept)), lines=tuple(lines),
         decisions=tuple(decisions), failures=tally(scores.failure, scores.status.are("failed")),
@@ -164,33 +187,44 @@ def _lines(scores: Scores, rows: Rows, where: tuple[str, str, str], settings: Bo
         for part, held in parts.items():
             if (held & ~failed).any():
                 if held.tobytes() not in known:
-                    known[held.tobytes()] = summarise_rows(scores, held, metric, settings)
+                    known[held.tobytes()] = _summarise(scores, held, metric, settings)
                 same = known[held.tobytes()]
                 silent = int((held & scores.silent).sum())
                 lines.append(Line(concept=concept, group=group, value=value, part=part, summary=same, no_claim=silent))
     return lines
 
 
-def _decisions(scores: Scores, rows: Rows, where: tuple[str, str, str], settings: BootstrapSettings) -> list[Decisions]:
-    decided = rows & ~np.isnan(scores.present)
-    auc = presence_auc(scores, rows, level=settings.level)
-    if not decided.any() and np.isnan(auc.estimate):
-        return []
-    shares, held = [], []
-    for part, wanted in ((scores.positives, 1.0), (scores.negatives, 0.0)):
-        chosen = decided & part
-        held.append(int(chosen.sum()))
-        shares.append(
-            share_interval(scores.present[chosen] == wanted, scores.patient.codes[chosen], level=settings.level)
-        )
-    concept, group, value = where
-    silent = rows & np.isnan(scores.present) & (scores.positives | scores.negatives)
-    return [
-        Decisions(
-            concept=concept, group=group, value=value, positives=held[0], negatives=held[1],
-            no_claim=int((decided & scores.silent & (scores.positives | scores.negatives)).sum()), undecided=int(silent.sum()), sensitivity=shares[0], specificity=shares[1], auc=auc,
-        )
-    ]  # fmt: skip
+def _summarise(scores: Scores, rows: Rows, metric: str, settings: BootstrapSettings) -> MetricSummary:
+    """One metric over some of the rows."""
+    column = scores.numbers[metric][rows]
+    used = ~np.isnan(column)
+    values, patients = column[used], scores.patient.codes[rows][used]
+    found = summary_of(values, patients, settings)
+    return MetricSummary(
+        metric=metric, counts=_count_of(scores, rows, column), mean=found.mean, median=found.median, sd=found.sd,
+        quartiles=found.quartiles,
+    )  # fmt: skip
+
+
+def _count_of(scores: Scores, rows: Rows, column: NDArray[np.float64]) -> CaseCounts:
+    """Of how many cases the metric speaks, and why not of the others."""
+    empty, failed = np.isnan(column), scores.status.are("failed")[rows]
+    without = rows.copy()
+    without[rows] = empty & ~failed
+    outcomes = {word: int(scores.outcome.are(word)[rows].sum()) for word in scores.outcome.words}
+    return CaseCounts(
+        cases=len(column), used=int((~empty).sum()), patients=len(np.unique(scores.patient.codes[rows][~empty])),
+        no_number=int(without.sum()), missing=0, failed=int((failed & empty).sum()),
+        infinite=int(np.isinf(column).sum()), both_empty=outcomes.get("both empty", 0),
+        reference_empty=outcomes.get("reference empty", 0), prediction_empty=outcomes.get("prediction empty", 0),
+        why={why or "no number was computed": count for why, count in tally(scores.why, without).items()},
+    )  # fmt: skip
+
+
+def tally(column: CodedColumn, rows: Rows) -> dict[str, int]:
+    """How often each word stands in the rows, by word in order."""
+    numbers = np.bincount(column.codes[rows], minlength=len(column.words))
+    return {word: int(number) for word, number in sorted(zip(column.words, numbers, strict=True)) if number}
 
 
 def _counts(scores: Scores, concept: str) -> ConceptCounts:

@@ -47,7 +47,7 @@ def arm_of(name: str, path: Path, *, by: Sequence[str], settings: BootstrapSetti
         volumes=tuple(volume_agreement(scores, settings)), lesions=tuple(lesion_curves(scores)),
     )  # fmt: skip
     return Arm(
-        name=name, evaluation=evaluate_scores(scores, settings, identity=record["identity"]), record=record, curves=curves,
+        name=name, evaluation=evaluate_scores(scores, settings, identity=record.identity), record=record, curves=curves,
         cases=cases_to_look_at(path, scores, count=cases),
     )  # fmt: skip
 
@@ -58,7 +58,7 @@ def _published(arms: Sequence[Arm]) -> tuple[tuple[PublishedComparison, ...], tu
     Which published column is meant stands in each run's record; two runs that are both of the base, or both of KT, have
     none between them.
     """
-    identities = [arm.record.get("identity", {}) for arm in arms]
+    identities = [arm.record.identity for arm in arms]
     kinds = ["kt" if identity.get("learnt") else "base" for identity in identities]
     names = {identity.get("protocol") for identity in identities}
     name = next(iter(names)) if len(names) == 1 else None

@@ -1,4 +1,4 @@
-"""The presence score against the reference: ROC curve, area with an interval over patients, and calibration."""
+"""Presence against the reference: decisions, ROC curve of the score, area with an interval over patients, and calibration."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,13 +7,49 @@ import numpy as np
 from jaxtyping import Float64
 from numpy.typing import NDArray
 
-from medkt.statistics import Interval, ReliabilityBin, auc_interval, brier, calibration_error, reliability, roc_curve
+from medkt.statistics import (
+    Interval,
+    ReliabilityBin,
+    auc_interval,
+    brier,
+    calibration_error,
+    reliability,
+    roc_curve,
+    share_interval,
+)
 from medkt.tasks.masks.scores import Scores
 from medkt.tasks.table import Rows
 
 MOST_POINTS = 400  # of a drawn curve
 MOST_BINS, CASES_OF_A_BIN = 10, 15  # of the calibration; a share over fewer cases says nothing
 NAN = float("nan")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decisions:
+    """How often a finding was seen where the reference shows it, and not seen where it does not.
+
+    Attributes:
+        concept: its id.
+        group, value: the subgroup, such as "sex" and "F"; "" for all.
+        positives, negatives: cases with a reference, and a decision.
+        no_claim: of these, those of which nothing was claimed; they count as not seen.
+        undecided: with a reference, and no decision, for the gate is off.
+        sensitivity: share of the positives in which it was seen.
+        specificity: share of the negatives in which it was not.
+        auc: area under the ROC curve of the presence score, 0 to 1; NaN where one kind of case is missing.
+    """
+
+    concept: str
+    group: str
+    value: str
+    positives: int
+    negatives: int
+    no_claim: int
+    undecided: int
+    sensitivity: Interval
+    specificity: Interval
+    auc: Interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -65,6 +101,30 @@ def presence_auc(scores: Scores, rows: Rows, *, level: float = 0.95) -> Interval
     kinds = [scores.score[used][kind] for kind in (~truth, truth)]
     whose = [scores.patient.codes[used][kind] for kind in (~truth, truth)]
     return auc_interval(kinds[0], kinds[1], patients=(whose[0], whose[1]), level=level)
+
+
+def decisions_of(scores: Scores, rows: Rows, where: tuple[str, str, str], *, level: float) -> list[Decisions]:
+    """Presence against the reference over some of the rows; nothing where nothing was decided and no score tells.
+
+    `where` is concept, group and value, as of `Decisions`.
+    """
+    decided = rows & ~np.isnan(scores.present)
+    auc = presence_auc(scores, rows, level=level)
+    if not decided.any() and np.isnan(auc.estimate):
+        return []
+    shares, held = [], []
+    for part, wanted in ((scores.positives, 1.0), (scores.negatives, 0.0)):
+        chosen = decided & part
+        held.append(int(chosen.sum()))
+        shares.append(share_interval(scores.present[chosen] == wanted, scores.patient.codes[chosen], level=level))
+    concept, group, value = where
+    silent = rows & np.isnan(scores.present) & (scores.positives | scores.negatives)
+    return [
+        Decisions(
+            concept=concept, group=group, value=value, positives=held[0], negatives=held[1],
+            no_claim=int((decided & scores.silent & (scores.positives | scores.negatives)).sum()), undecided=int(silent.sum()), sensitivity=shares[0], specificity=shares[1], auc=auc,
+        )
+    ]  # fmt: skip
 
 
 def _used(scores: Scores, rows: Rows) -> tuple[Rows, NDArray[np.bool_]]:

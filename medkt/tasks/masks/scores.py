@@ -11,13 +11,9 @@ from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from medkt.runs.columns import CASE
+from medkt.tasks.masks.columns import NUMBERS
 from medkt.tasks.table import CodedColumn, Rows, coded, groups_of, numbers, open_table
 
-# the names under which `medkt.metrics` gives its numbers, up to their parameters and units
-_METRIC = re.compile(
-    r"(dsc|iou|nsd@.+|nsd_slab@.+|(hd|hd95|assd)_(mm|px)|volume_(reference|prediction|difference)_ml"
-    r"|volume_difference_relative|lesions?_.+)"
-)
 LESIONS = ("scores_found", "scores_false")
 _NEEDED = (CASE, "concept", "status")
 _RULES, _DIGESTS = ("reference_rule", "prediction_rule"), ("input_digest", "reference_digest", "prediction_digest")
@@ -109,7 +105,7 @@ def read_scores(table: Path, *, by: Sequence[str] = ()) -> Scores:
     """
     held = open_table(table, needed=_NEEDED, by=by, kept=_kept)
     names = held.column_names
-    metrics = [name for name in names if _METRIC.fullmatch(name)]
+    metrics = [name for name in names if _is_metric(name)]
     done = coded(held, "status").are(
         "done"
     )  # in tables of the first schema a failed case may have the manifest's number
@@ -137,8 +133,12 @@ def _silent(table: Any) -> Rows:
     return silent
 
 
+def _is_metric(name: str) -> bool:
+    return any(column.describes(name) for column in NUMBERS)
+
+
 def _kept(name: str) -> bool:
-    return name in _OTHERS or _METRIC.fullmatch(name) is not None or _OUTSIDE.fullmatch(name) is not None
+    return name in _OTHERS or _is_metric(name) or _OUTSIDE.fullmatch(name) is not None
 
 
 def _with_infinite(table: Any, name: str) -> NDArray[np.float64]:

@@ -1,8 +1,7 @@
 """The page of a run that segments, or of two side by side, as sections."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import unquote
 
 from medkt.report.run.common import (
@@ -14,6 +13,7 @@ from medkt.report.run.common import (
     settings_section,
 )
 from medkt.report.sections import Notes, PagePart, Picture, Plot, Section, Table, Text, Viewer, ViewerNote
+from medkt.runs.record import RunRecord
 from medkt.tasks.masks.abstention import headlines
 from medkt.tasks.masks.comparison import ComparedLine
 from medkt.tasks.masks.evaluation import Evaluation
@@ -66,7 +66,7 @@ class Arm:
 
     name: str
     evaluation: Evaluation
-    record: Mapping[str, Any]
+    record: RunRecord
     cases: tuple[CasePicture, ...] = ()
     curves: Curves = field(default_factory=Curves)
 
@@ -188,9 +188,9 @@ def _forests(arms: Sequence[Arm]) -> Iterator[Plot]:
                 yield forest
 
 
-def _facts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _facts(record: RunRecord) -> list[tuple[str, str]]:
     """The first things a reader asks: version, models and digests, concepts, metrics, the rule for empty masks."""
-    identity, models = record.get("identity", {}), record.get("models") or {}
+    identity, models = record.identity, record.models or {}
     facts = [("medkt", str(identity.get("medkt", "")))]
     for what in ("encoder", "segmenter"):
         if what in models:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from medkt.io.table import harmless
 from medkt.statistics import Interval
 from medkt.tasks.masks.abstention import headlines
-from medkt.tasks.masks.evaluation import Decisions, Evaluation, Line
+from medkt.tasks.masks.evaluation import Evaluation, Line
+from medkt.tasks.masks.presence import Decisions
 from medkt.tasks.masks.provisos import rule_lines
 
 SUMMARY_HEAD = (
@@ -42,6 +43,12 @@ def interval_text(interval: Interval, digits: int = 3) -> str:
     if math.isnan(interval.low) or math.isnan(interval.estimate):
         return figure(interval.estimate, digits)
     return f"{figure(interval.estimate, digits)} ({figure(interval.low, digits)} to {figure(interval.high, digits)})"
+
+
+def interval_cells(name: str, interval: Interval) -> dict[str, str]:
+    """A number and the ends of its interval as cells of a CSV file, empty where there is none."""
+    numbers = {name: interval.estimate, "low": interval.low, "high": interval.high}
+    return {what: "" if math.isnan(value) else str(value) for what, value in numbers.items()}
 
 
 def p_text(value: float) -> str:

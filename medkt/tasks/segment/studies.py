@@ -1,6 +1,5 @@
 """The runner of real studies: `medkt segment` for each case of a cohort, with the models loaded once."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from medkt.datasets.reference import read_case_image, reference_mask
 from medkt.io.parts import part_beside
 from medkt.metrics import CaseResult
 from medkt.models.module import device_of
-from medkt.pipeline import FindingResult, Pipeline, Study, StudyResult, View
+from medkt.pipeline import FindingResult, Pipeline, Study, StudyResult, View, take_threads_of_worker
 from medkt.pipeline.words import require_words
 from medkt.report.study_folder import Formats, SiteDecisions, write_result
 from medkt.runs.folder import RunFolder
@@ -85,9 +84,7 @@ class StudyRunnerFactory:
 
     def __call__(self) -> "StudyRunner":
         """Load the models; the worker's threads are those that its environment allows."""
-        import torch
-
-        torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+        take_threads_of_worker()
         pipeline = Pipeline.load(
             self.model, segmenter=self.segmenter, device=self.device, settings=self.settings, preset=self.preset,
             as_published=self.as_published, packages=self.packages, together=self.together,

@@ -10,7 +10,7 @@ from medkt.records import as_plain
 from medkt.runs.folder import RunFolder
 from medkt.tasks.base import CaseSource, ids_word, patients_word
 from medkt.tasks.cases import CasePlan, concept_digest
-from medkt.tasks.manifest import plan_of
+from medkt.tasks.manifest import plan_of_source
 from medkt.tasks.masks.base import MaskScoringTask
 from medkt.tasks.masks.columns import SCORED
 from medkt.tasks.segment.columns import FOUND
@@ -60,10 +60,7 @@ class SegmentTask(MaskScoringTask):
                 columns=source.columns,
             )  # fmt: skip
         else:
-            plan = plan_of(
-                source.table, concepts=findings.identify, asked=findings.own, shard=source.shard,
-                keep_ids=source.keep_ids, columns=source.columns, cache=source.cache,
-            )  # fmt: skip
+            plan = plan_of_source(source, concepts=findings.identify, asked=findings.own)
         plan = asked.worded(plan)
         if asked.scored and not next(iter(plan.cases())).has_mask:
             raise InputError(
@@ -103,6 +100,17 @@ class SegmentTask(MaskScoringTask):
             **({"allow_incomplete": True} if look.allow_incomplete else {}),
             **asked.noted,
         }
+
+    def today(self, identity: Mapping[str, Any]) -> Mapping[str, Any]:
+        """As `Task.today`: settings that stood in a group of their own."""
+        from medkt.segmentation.slicewise import SegmentationSettings
+
+        settings = identity.get("settings")
+        for old, (group, choice, _) in SegmentationSettings.FORMERLY.items():
+            if isinstance(settings, Mapping) and isinstance(settings.get(old), Mapping):
+                others = {key: value for key, value in settings.items() if key != old}
+                settings = {**others, group: {choice: {"name": old, **settings[old]}}}
+        return {**identity, "settings": settings}
 
 
 TASK = SegmentTask()

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -130,8 +131,7 @@ def in_unlisted_table(seed: Path, number: int, random: Random, folder: Path) -> 
 
     target = folder / seed.name
     shutil.copytree(seed, target)
-    record = json.loads((target / "run.json").read_text())
-    RunFolder(target).write_record({**record, "tables": {}})
+    RunFolder(target).write_record(replace(RunFolder(target).read(), tables={}))
     (folder / "of").mkdir()
     in_parquet(target / "results.parquet", number, random, folder / "of").replace(target / "results.parquet")
     return target
