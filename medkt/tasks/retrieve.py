@@ -261,9 +261,7 @@ def of_sentence(encoder: DualEncoder, sentence: str) -> UnitVector:
 def _closest(run: RunFolder, encoder: DualEncoder, query: UnitVector, which: int) -> RankedCases:
     digest = (run.read().models or {}).get("encoder", {}).get("digest")
     if digest != encoder.spec.digest:
-        raise WeightsError(
-            f"{run.path}: was searched with another encoder than this {encoder.spec.name}; load that one"
-        )
+        raise WeightsError(f"{run.path}: was searched with another encoder than {encoder.spec.name}; load that one")
     held = _searched(run)
     cosines = held.both[:, which] @ query[0]
     return [(held.done.names[place], float(cosines[place])) for place in np.argsort(-cosines, kind="stable")]

@@ -17,8 +17,11 @@ from runs.runs import SALT, tables_of
 from medkt.about import NOT_A_MEDICAL_DEVICE
 from medkt.datasets.case import Case
 from medkt.datasets.manifest import write_manifest
-from medkt.errors import InputError, SettingsError, UnknownNameError
+from medkt.errors import InputError, SettingsError, UnknownNameError, WeightsError
+from medkt.io import read_image
+from medkt.models.registry import load_encoder
 from medkt.phantom.study import reference_path, write_study
+from medkt.pipeline import View
 from medkt.runs.coordinator import run_cohort
 from medkt.runs.folder import RunFolder
 from medkt.runs.merge import merge_runs, shard_folder
@@ -36,7 +39,7 @@ from medkt.tasks.ended_runs import compared, evaluated
 from medkt.tasks.masks.task import MasksJob
 from medkt.tasks.page import render
 from medkt.tasks.registry import TASKS, task_named, task_of, task_of_runs
-from medkt.tasks.retrieve import RetrieveJob
+from medkt.tasks.retrieve import RetrieveJob, images_for, sentences_for
 from medkt.tasks.segment.findings import RunFindings
 from medkt.tasks.segment.studies import StudyRunnerFactory
 from medkt.tasks.segment.task import SegmentJob
@@ -193,6 +196,25 @@ def test_a_search_needs_sentences(cohort: Path, tmp_path: Path) -> None:
     write_manifest([Case(case_id="a", image=image)], tmp_path / "cases.csv")
     with pytest.raises(InputError, match="no row has anything in the column sentence"):
         task_named("retrieve").plan(RetrieveJob(source=CaseSource(manifest=tmp_path / "cases.csv")))
+
+
+def test_a_search_that_has_ended_is_asked_both_ways(cohort: Path, tmp_path: Path) -> None:
+    task, run = task_named("retrieve"), RunFolder(tmp_path / "run")
+    asked = RetrieveJob(source=CaseSource(manifest=cohort / "cases.csv", keep_ids=True))
+    _run(task, asked, task.plan(asked), run.path)
+    encoder, image = load_encoder("small"), read_image(cohort / "s1" / "image.png")
+    by_words = images_for(run, f"a {KINDS['cxr_effusion']}", encoder)
+    by_image = sentences_for(run, image, encoder, View(modality="cxr"))
+    for found in (by_words, by_image):
+        assert {case for case, _ in found} == {"PLANTED-0", "PLANTED-1"}
+        assert found == sorted(found, key=lambda one: -one[1])
+    table = pq.read_table(run.path / "results.parquet").to_pydict()
+    own = dict(zip(table["case_id"], table["cosine"], strict=True))
+    assert dict(by_words)["PLANTED-0"] == pytest.approx(own["PLANTED-0"], abs=1e-5)  # its own sentence
+    assert dict(by_image)["PLANTED-1"] == pytest.approx(own["PLANTED-1"], abs=1e-5)  # its own image
+    encoder.spec = replace(encoder.spec, digest="0" * 64)  # type: ignore[misc]
+    with pytest.raises(WeightsError, match="was searched with another encoder than small; load that one"):
+        images_for(run, "a cyst", encoder)
 
 
 def test_tasks_that_are_not_there(tmp_path: Path) -> None:
