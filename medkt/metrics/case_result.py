@@ -299,7 +299,7 @@ def _lesions(case: _Case) -> dict[str, NumberOrReason]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Metric:
+class NamedMetric:
     """A metric that can be asked for by name.
 
     Attributes:
@@ -316,35 +316,41 @@ class Metric:
     boundary: bool = False
 
 
-def _between(name: str, meaning: str, compute: Callable[[SurfaceDistances], float]) -> Metric:
+def _between(name: str, meaning: str, compute: Callable[[SurfaceDistances], float]) -> NamedMetric:
     """A distance between the boundaries."""
     columns = {f"{name}_{{unit}}": meaning}
-    return Metric(compute=lambda case: _distance(case, name, compute), columns=columns, kind="distance", boundary=True)
+    return NamedMetric(
+        compute=lambda case: _distance(case, name, compute), columns=columns, kind="distance", boundary=True
+    )
 
 
-METRICS: Mapping[str, Metric] = {
-    "dsc": Metric(compute=lambda case: _overlap(case, "dsc", dice), columns={"dsc": "Dice score of the masks, 0 to 1"}),
-    "iou": Metric(compute=lambda case: _overlap(case, "iou", iou), columns={"iou": "intersection over union, 0 to 1"}),
-    "nsd": Metric(
+METRICS: Mapping[str, NamedMetric] = {
+    "dsc": NamedMetric(
+        compute=lambda case: _overlap(case, "dsc", dice), columns={"dsc": "Dice score of the masks, 0 to 1"}
+    ),
+    "iou": NamedMetric(
+        compute=lambda case: _overlap(case, "iou", iou), columns={"iou": "intersection over union, 0 to 1"}
+    ),
+    "nsd": NamedMetric(
         compute=_nsd,
         columns={"nsd@{tolerance}": "share of the boundaries within the tolerance, 0 to 1"},
         boundary=True,
     ),
-    "nsd_slab": Metric(
+    "nsd_slab": NamedMetric(
         compute=_slab,
         columns={"nsd_slab@{tolerance}": "what publications call NSD: the surface of a slab, 0 to 1"},
     ),
     "hd": _between("hd", "largest distance of the boundaries (Hausdorff)", partial(hausdorff, percentile=100)),
     "hd95": _between("hd95", "95th percentile of the distances of the boundaries", partial(hausdorff, percentile=95)),
     "assd": _between("assd", "mean distance of the boundaries, both ways", assd),
-    "volume": Metric(
+    "volume": NamedMetric(
         compute=_volume,
         columns={
             "volume_{side}_ml": "volume of a mask, or of prediction minus reference",
             "volume_difference_relative": "of the reference's volume",
         },
     ),
-    "lesions": Metric(
+    "lesions": NamedMetric(
         compute=_lesions,
         columns={
             "lesions_{what}": "how many lesions: of the reference, predicted, found",
