@@ -228,8 +228,8 @@ def test_other_versions_are_refused_unless_accepted(tmp_path: Path, monkeypatch:
     assert len(noted) == 2
     assert first.items() <= noted.items()
     (second,) = set(noted) - set(first)
-    assert noted[second]["software"]["torch"] == "9.9"
-    assert noted[second]["models"]["encoder"]["name"] == "other"
+    assert noted[second].software["torch"] == "9.9"
+    assert noted[second].models["encoder"]["name"] == "other"
 
 
 def test_each_flipped_byte_of_an_outcome_is_one_line(tmp_path: Path) -> None:
