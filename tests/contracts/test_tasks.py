@@ -198,7 +198,9 @@ def test_a_search_needs_sentences(cohort: Path, tmp_path: Path) -> None:
         task_named("retrieve").plan(RetrieveJob(source=CaseSource(manifest=tmp_path / "cases.csv")))
 
 
-def test_a_search_that_has_ended_is_asked_both_ways(cohort: Path, tmp_path: Path) -> None:
+def test_a_search_that_has_ended_is_asked_both_ways(
+    cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     task, run = task_named("retrieve"), RunFolder(tmp_path / "run")
     asked = RetrieveJob(source=CaseSource(manifest=cohort / "cases.csv", keep_ids=True))
     _run(task, asked, task.plan(asked), run.path)
@@ -212,7 +214,7 @@ def test_a_search_that_has_ended_is_asked_both_ways(cohort: Path, tmp_path: Path
     own = dict(zip(table["case_id"], table["cosine"], strict=True))
     assert dict(by_words)["PLANTED-0"] == pytest.approx(own["PLANTED-0"], abs=1e-5)  # its own sentence
     assert dict(by_image)["PLANTED-1"] == pytest.approx(own["PLANTED-1"], abs=1e-5)  # its own image
-    encoder.spec = replace(encoder.spec, digest="0" * 64)  # type: ignore[misc]
+    monkeypatch.setattr(encoder, "_spec", replace(encoder.spec, digest="0" * 64))
     with pytest.raises(WeightsError, match="was searched with another encoder than small; load that one"):
         images_for(run, "a cyst", encoder)
 
