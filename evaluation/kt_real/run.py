@@ -47,6 +47,7 @@ from medkt.models.encoder import DualEncoder
 from medkt.models.registry import load_encoder
 from medkt.pipeline import resolve_device
 from medkt.saliency.explain import prepare_plane
+from medkt.saliency.targets import texts_kept
 from medkt.transfer.rehearsal import PrefixActivations, look, text_vectors, vectors_of
 from medkt.transfer.trainable import frozen_layer
 from medkt.transfer.vocabulary import vocabulary_of
@@ -218,7 +219,8 @@ class Bench:
 
     @cached_property
     def _asked(self) -> dict[str, Directions]:
-        return {way.name: way.directions(self.base, self._spoken) for way in WAYS}
+        with texts_kept():  # ways have most of their texts in common
+            return {way.name: way.directions(self.base, self._spoken) for way in WAYS}
 
     @cached_property
     def _names(self) -> torch.Tensor:

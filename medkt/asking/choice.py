@@ -23,6 +23,7 @@ from medkt.asking.words import AskingWords
 from medkt.models.encoder import DualEncoder
 from medkt.phantom.reading import Reading
 from medkt.saliency.directions import Directions, leads
+from medkt.saliency.targets import texts_kept
 from medkt.statistics.auc import auc_of
 
 SEED = 67_000
@@ -72,7 +73,8 @@ def choose_way(
         return Choice(way=way_called(USUAL), why=f"nothing is drawn of the description: {why}", figures={}, pictures={})
     pictures = draw_pictures(reading, known=known, counts=COUNTS, seed=SEED)
     vectors, kinds = vectors_of_planes(encoder, pictures.planes), np.array(pictures.kinds)
-    asked = {way.name: way.directions(encoder, spoken) for way in WAYS}
+    with texts_kept():  # ways have most of their texts in common
+        asked = {way.name: way.directions(encoder, spoken) for way in WAYS}
     asked = {name: handicapped(one) for name, one in asked.items()} if handicapped else asked
     figures = {name: _areas(vectors, kinds, one) for name, one in asked.items()}
     counted = {kind: pictures.kinds.count(kind) for kind in dict.fromkeys(pictures.kinds)}

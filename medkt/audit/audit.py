@@ -28,6 +28,7 @@ from medkt.models.encoder import DualEncoder
 from medkt.phantom.finding import find
 from medkt.phantom.reading import Reading, read
 from medkt.progress import Progress
+from medkt.saliency.targets import texts_kept
 from medkt.statistics import Interval, student_interval, wilson
 from medkt.transfer.learning import TransferResult
 from medkt.transfer.rehearsal import vectors_of
@@ -246,7 +247,8 @@ def _sat(
     progress: Progress | None,
 ) -> list[Sitting]:
     """Everyone asked, each control made once for all exams and let go; no control where nothing would be judged by it."""
-    asked = {way.name: way.directions(base, spoken) for way in WAYS}
+    with texts_kept():  # ways have most of their texts in common
+        asked = {way.name: way.directions(base, spoken) for way in WAYS}
     before, after = (_handicapped(asked, some, known_names(base, spoken)) for some in set_on)
     name = asked[WAYS[0].name]
     held: list[dict[str, Marks]] = [{} for _ in exams]

@@ -38,6 +38,7 @@ from medkt.phantom.finding import find
 from medkt.phantom.reading import Reading, foreign_words, read, retold
 from medkt.pipeline.words import require_words
 from medkt.progress import Progress
+from medkt.saliency.targets import texts_kept
 from medkt.transfer.packages import directions_of
 from medkt.transfer.rehearsal import vectors_of
 
@@ -172,7 +173,8 @@ def ask_well(
         encoder=encoder, concept=concept, domain=domain, known=others, asking=asking, calibration=calibration
     )
     exams = _exams(encoder, reading, asking.known, probe)
-    sat = tuple(examined.sit(exam, reading) for exam in exams)
+    with texts_kept():  # ways and controls have most of their texts in common
+        sat = tuple(examined.sit(exam, reading) for exam in exams)
     verdict = made.verdict if foreign else _verdict(sat, reading, probe)
     return replace(made, sat=sat, verdict=verdict)
 
