@@ -175,7 +175,7 @@ def test_a_pool_is_asked_as_a_package_asks(encoder: SmallEncoder) -> None:
     assert record.way == choice.USUAL
     assert asked.handicap == record.handicap != 0
     assert torch.equal(asked.wanted, directions_of(record).wanted)
-    other = replace(SPECK, body="thyroid")
+    other = replace(SPECK, body="neck")
     spoken = AskingWords.of(other, KIND, KNOWN, described_by(other))
     undrawn = _asked_as_packaged(encoder, other, KIND, spoken, KNOWN, Folders(pool=own.pool))
     assert undrawn.normal is None
