@@ -170,17 +170,17 @@ def test_a_run_with_everything_that_a_package_adds_is_evaluated(
     studies: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The workers are processes of their own, which find the package as it is installed."""
-    manifest = build_manifest("sidecar", studies, concept='"a round bright mass"')
-    write_manifest(manifest.cases, tmp_path / "manifest.csv")
+    write_manifest(build_manifest("sidecar", studies).cases, tmp_path / "manifest.csv")
     run = tmp_path / "run"
     batch = ["batch", "--manifest", str(tmp_path / "manifest.csv"), "-o", str(run), "--model", "fixture-encoder"]
-    assert main([*batch, "--no-guard", "--set", "saliency.method.name=brightness", "--json"]) == 0
+    words = ["-p", "a round bright mass", "--no-guard", "--set", "saliency.method.name=brightness"]
+    assert main([*batch, *words, "--json"]) == 0
     models = RunFolder(run).read().models or {}
     assert [models[part]["name"] for part in ("encoder", "segmenter")] == ["fixture-encoder", "fixture-segmenter"]
     capsys.readouterr()
     assert main(["evaluate", str(run), "--json"]) == 0
-    (line,) = capsys.readouterr().out.splitlines()
-    print(line)
+    out = capsys.readouterr().out
+    assert '"done": 2' in out, out
 
 
 def test_an_encoder_of_a_family_that_nobody_tells_cannot_be_fine_tuned() -> None:
