@@ -4,7 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from medkt.config import resolve_learning
 from medkt.models.encoder import DualEncoder
 from medkt.phantom.finding import DOMAINS
 from medkt.phantom.reading import read
+from medkt.records import as_plain
 from medkt.transfer.copies import copy_encoder, mark_adapted
 from medkt.transfer.gathering import gather_as
 from medkt.transfer.learn_settings import LearnSettings
@@ -198,7 +199,7 @@ def digest_of(condition: str) -> str:
     """Of the settings, under which an encoder's vectors are kept; "" where nothing is taught."""
     if condition == "base":
         return ""
-    said = json.dumps(asdict(settings_of(condition)), sort_keys=True, default=str)
+    said = json.dumps(as_plain(settings_of(condition)), sort_keys=True, default=str)
     return hashlib.sha256(said.encode()).hexdigest()[:8]
 
 

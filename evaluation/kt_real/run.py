@@ -26,7 +26,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,7 @@ from medkt.errors import InputError, MedktError
 from medkt.models.encoder import DualEncoder
 from medkt.models.registry import load_encoder
 from medkt.pipeline import resolve_device
+from medkt.records import as_plain
 from medkt.saliency.explain import prepare_plane
 from medkt.saliency.targets import texts_kept
 from medkt.transfer.rehearsal import PrefixActivations, look, text_vectors, vectors_of
@@ -151,7 +152,7 @@ class Kept:
 
     def __init__(self, folder: Path, own: dict[str, Any], ways: tuple[Way, ...]) -> None:
         self.folder, self._rows = folder, folder / "rows.jsonl"
-        taught = {way.name: json.loads(json.dumps(asdict(way.settings), default=str)) for way in ways}
+        taught = {way.name: as_plain(way.settings) for way in ways}
         path = folder / "run.json"
         there = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {**own, "teaching": {}}
         other = [name for name in own if name != "classes" and own[name] != there.get(name)]

@@ -3,7 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_fill_holes
 
 from medkt.concepts import Concept, concepts, load_concept, mentions
+from medkt.domains.augmentation import Augmentation
 from medkt.domains.extent import Extent
 from medkt.domains.intensity import EIGHT_BIT, Intensity, from_display, from_eight_bits
 from medkt.domains.known import named_by
@@ -100,6 +101,7 @@ class Domain(ABC):
         windows: named windows; `default_window` is one of them or "".
         words: captions by part of the body; `default_body` is one of them.
         findings: ids of the concepts of the default body that a concept is contrasted with.
+        augmentation: how far an image may be changed.
     """
 
     name: str
@@ -117,6 +119,7 @@ class Domain(ABC):
     default_body: str
     words: dict[str, BodyWords]
     findings: tuple[str, ...]
+    augmentation: Augmentation = field(default_factory=Augmentation)
 
     def intensity(self, image: Image, *, window: str | None = None) -> Intensity:
         """How the values of this volume are shown; computed once, applied to each plane.

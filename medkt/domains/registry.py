@@ -6,6 +6,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from medkt.domains.augmentation import Augmentation
 from medkt.domains.domain import BodyWords, Domain, Modality, Percentiles, SaliencyDefaults, SliceRule, Window
 from medkt.domains.extent import Extent, require_extent
 from medkt.errors import AmbiguousInputError, SettingsError, UnsupportedError
@@ -18,6 +19,7 @@ T = TypeVar("T")
 
 _KEYS = {"version", "name", "title", "codes", "spacing", "intensity", "slices", "saliency"}
 _KEYS |= {"default_body", "words", "findings"}
+_MAY_LACK = {"augmentation"}
 
 
 @cache
@@ -80,8 +82,8 @@ def _advice(image: Image) -> str:
 def _load(name: str, modality: Modality) -> Domain:
     path = modality.file
     raw = data_yaml(path)
-    if set(raw) != _KEYS:
-        wrong = ", ".join(sorted(set(raw) ^ _KEYS))
+    if set(raw) - _MAY_LACK != _KEYS:
+        wrong = ", ".join(sorted((set(raw) - _MAY_LACK) ^ _KEYS))
         raise SettingsError(f"{path}: unknown or missing keys: {wrong}")
     if raw["name"] != name:
         raise SettingsError(f"{path}: says the name {raw['name']!r} and is known by {name!r}; make them the same")
@@ -94,7 +96,7 @@ def _load(name: str, modality: Modality) -> Domain:
             percentiles=_made(Percentiles, intensity["percentiles"]), windows=_windows(intensity["windows"]),
             default_window=intensity["default_window"], slice_rule=_made(SliceRule, raw["slices"]),
             saliency=_made(SaliencyDefaults, raw["saliency"]), default_body=raw["default_body"],
-            words=_words(raw["words"]), findings=tuple(raw["findings"]),
+            words=_words(raw["words"]), findings=tuple(raw["findings"]), augmentation=_augmentation(raw.get("augmentation")),
         )  # fmt: skip
     except (KeyError, TypeError) as error:
         raise SettingsError(f"{path}: {error}") from error
@@ -103,6 +105,10 @@ def _load(name: str, modality: Modality) -> Domain:
 def _extent(raw: dict[str, Any]) -> Extent:
     widest, longest = float(raw["widest_mm"]), float(raw["longest_mm"])
     return Extent(widest_mm=widest, longest_mm=longest, source=raw["largest_source"].removeprefix("our choice: "))
+
+
+def _augmentation(raw: dict[str, Any] | None) -> Augmentation:
+    return Augmentation() if raw is None else _made(Augmentation, {**raw, "symmetric": tuple(raw.get("symmetric", ()))})
 
 
 def _made(kind: type[T], raw: dict[str, Any]) -> T:

@@ -10,8 +10,9 @@ import math
 import re
 import struct
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -39,7 +40,9 @@ if TYPE_CHECKING:
     from nibabel.fileholders import FileHolder
 
 
-_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+World = Literal["RAS", "LPS"]
+
+_TO_LPS = {"RAS": np.diag([-1.0, -1.0, 1.0, 1.0]), "LPS": np.eye(4)}
 _TURNED = [2, 1, 0, 3]  # (i, j, k, 1) <-> (k, j, i, 1)
 _PACKED_NAMES = (".gz", ".bz2", ".zst")
 _MILLIMETRES = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}  # xyzt_units & 7: unknown, metre, millimetre, micrometre
@@ -55,17 +58,46 @@ _CLASSES = {  # of nibabel, which is loaded where a file is NIfTI
 }
 
 
-def lps_affine(affine_ras: Affine, unit_mm: float = 1.0) -> Affine:
+def lps_affine(affine: Affine, unit_mm: float = 1.0, *, world: World = "RAS") -> Affine:
     """An affine (i, j, k) to RAS+ as one (slice, row, column) to LPS+ mm; `unit_mm` is the length of its unit."""
-    scaled = np.array(affine_ras, dtype=np.float64)
+    scaled = np.array(affine, dtype=np.float64)
     scaled[:3] *= unit_mm
-    turned: Affine = (_TO_LPS @ scaled)[:, _TURNED]
+    turned: Affine = (_TO_LPS[world] @ scaled)[:, _TURNED]
     return turned
+
+
+def grid_of(
+    affine: Affine, shape: Sequence[int], unit_mm: float = 1.0, *, world: World = "RAS"
+) -> tuple[Geometry, tuple[str, ...]]:
+    """The grid of voxels that are stored as (i, j, k), and what to know of it.
+
+    Args:
+        affine: (4, 4), (i, j, k, 1) to the world.
+        shape: along i, j and k; a picture may lack k.
+        unit_mm: the length of the affine's unit.
+        world: of the affine: "RAS" as NIfTI has it, or "LPS".
+
+    Raises:
+        GeometryError: the affine is singular.
+    """
+    affine, shape = np.array(affine, dtype=np.float64), (*shape[:3], 1)[:3]
+    warnings: tuple[str, ...] = ()
+    if shape[2] == 1 and np.linalg.norm(affine[:3, 2]) == 0:  # a picture often has no depth
+        across = np.cross(affine[:3, 0], affine[:3, 1])
+        affine[:3, 2] = across / (np.linalg.norm(across) or 1.0)
+        warnings = ("a single slice without depth: taken as 1",)
+    lps = lps_affine(affine, unit_mm, world=world)
+    return Geometry(affine=lps, shape=(int(shape[2]), int(shape[1]), int(shape[0]))), warnings
+
+
+def unit_in_mm(code: int) -> float:
+    """The length of the unit that a header's `xyzt_units` names; an unknown one is taken as the millimetre."""
+    return _MILLIMETRES.get(code & 7, 1.0)
 
 
 def ras_affine(affine_lps: Affine) -> Affine:
     """An affine (slice, row, column) to LPS+ as one (i, j, k) to RAS+, in the same unit."""
-    turned: Affine = (_TO_LPS @ np.asarray(affine_lps, dtype=np.float64))[:, _TURNED]
+    turned: Affine = (_TO_LPS["RAS"] @ np.asarray(affine_lps, dtype=np.float64))[:, _TURNED]
     return turned
 
 
@@ -255,18 +287,12 @@ def _geometry(header: Any, path: Path, shown: str) -> tuple[Geometry, tuple[str,
         warnings.append("the file names no unit: taken as millimetres")
     if int(header["sform_code"]) == 0 and int(header["qform_code"]) == 0:
         warnings.append("neither sform nor qform is set: left and right are a guess")
-    warnings += notes_on(header, affine, _MILLIMETRES.get(unit, 1.0), path)
-    shape = (*header.get_data_shape()[:3], 1)[:3]
-    if shape[2] == 1 and np.linalg.norm(affine[:3, 2]) == 0:  # a picture often has no depth
-        across = np.cross(affine[:3, 0], affine[:3, 1])
-        affine[:3, 2] = across / (np.linalg.norm(across) or 1.0)
-        warnings.append("a single slice without depth: taken as 1")
+    warnings += notes_on(header, affine, unit_in_mm(unit), path)
     try:
-        geometry = Geometry(
-            affine=lps_affine(affine, _MILLIMETRES.get(unit, 1.0)), shape=(int(shape[2]), int(shape[1]), int(shape[0]))
-        )
+        geometry, of_grid = grid_of(affine, header.get_data_shape(), unit_in_mm(unit))
     except GeometryError as error:
         raise GeometryError(f"{shown}: {error}; set the sform of the file") from error
+    warnings += of_grid
     if geometry.is_sheared:
         warnings.append("sheared affine: programs of ITK (3D Slicer, ITK-SNAP) open neither the study nor a mask of it")
     return geometry, tuple(warnings)

@@ -162,7 +162,8 @@ def _of_lesions(kept: "TransferResult") -> list[str]:
     inside = f"{given['normals']} normal studies of the user's" if "normals" in given else "drawn normal studies"
     if made is None:
         picked = f", which stood out of {given['pool']} without labels," if "pool" in given else ""
-        taught = f"{len(material.images)} studies of the user's that{picked or ''} show the finding"
+        changed = f", in {copies} changed copies of each" if (copies := kept.settings.augment.copies) else ""
+        taught = f"{len(material.images)} studies of the user's that{picked or ''} show the finding{changed}"
     else:
         taught = (
             f"{len(material.images)} lesions made inside {inside} from the first caption (mean similarity to it "

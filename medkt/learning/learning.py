@@ -21,6 +21,7 @@ from medkt.models.encoder import DualEncoder
 from medkt.phantom.reading import foreign_words
 from medkt.pipeline.words import require_words
 from medkt.progress import Progress
+from medkt.records import as_plain
 from medkt.transfer.delta import Delta, DeltaSettings, apply, make_delta, to_bytes
 from medkt.transfer.learn_settings import LearnSettings
 from medkt.transfer.learning import TransferResult, learn_concept
@@ -78,7 +79,7 @@ class LearningOutcome(ConceptOutcome):
         """Settings and seeds, as JSON holds them."""
         one = self.learned[self.kept]
         return {
-            "settings": _plain(asdict(one.settings)),
+            "settings": as_plain(one.settings),
             "sources": dict(self.sources),
             **({"as_published": _plain(self.as_published)} if self.as_published else {}),
             "seeds": [each.seed for each in self.learned],

@@ -122,6 +122,10 @@ def require_own_fit(request: TeachingOptions, settings: "LearnSettings") -> None
             raise SettingsError(f"{given[0]} is for --how local; this learning is by {settings.how}")
     if request.images is not None and request.pool is not None:
         raise SettingsError("--images and --pool are two ways to learn from studies of your own; give one of them")
+    if settings.augment.copies and request.images is None and request.pool is None:
+        raise SettingsError(
+            "augment.copies: studies that show the finding are changed, and none are given; say --images or --pool, or leave it out"
+        )
 
 
 def require_rehearsal(request: TeachingOptions, encoder: "DualEncoder", settings: "LearnSettings") -> None:

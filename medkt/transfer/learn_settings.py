@@ -7,6 +7,8 @@ import torch
 
 from medkt.errors import SettingsError
 from medkt.inversion import InversionSettings
+from medkt.records import left_out
+from medkt.transfer.augment import AugmentSettings
 from medkt.transfer.choice import ChoiceSettings
 from medkt.transfer.finetune import FinetuneSettings
 from medkt.transfer.teaching import TeachingSettings
@@ -79,6 +81,9 @@ class LearnSettings:
 
     mirror: bool = True
     """Whether every second copy is mirrored left to right. Switch off for findings that belong to one side."""
+
+    augment: AugmentSettings = left_out(AugmentSettings())  # noqa: RUF009 - frozen
+    """How studies that are labelled (`--images`, `--pool`) are changed before they are learned from."""
 
     finetune: FinetuneSettings = field(default_factory=lambda: FinetuneSettings(dtype="auto"))
     """How the image tower is trained."""

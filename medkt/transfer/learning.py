@@ -23,6 +23,7 @@ from medkt.errors import InputError
 from medkt.models.encoder import DualEncoder
 from medkt.models.framing import normalise
 from medkt.progress import Progress
+from medkt.transfer.augment import augmented
 from medkt.transfer.choice import Candidate, CandidateChoice, Validation, choose
 from medkt.transfer.copies import interpolate
 from medkt.transfer.finetune import Captions, FinetuneSettings, FinetuneStep, finetune
@@ -97,6 +98,7 @@ def learn_concept(
     """
     settings = settings or LearnSettings()
     require_installed(settings.finetune.trains)
+    settings = replace(settings, augment=settings.augment.of(domain, concept))
     vocabulary = vocabulary_of(concept, domain, known=known)
     material = gather_as(encoder, vocabulary, settings, seed=seed, studies=studies, cache=cache, progress=progress)
     return learn_from(encoder, material, settings, seed=seed, progress=progress)
@@ -160,6 +162,8 @@ def learn_from(
 def _taught(encoder: DualEncoder, material: Material, settings: LearnSettings, seed: int) -> tuple[Tensor, Captions]:
     """The images to be matched, normalised, and what with: the concept's, and each altered caption's with that caption."""
     words, rivals = material.vocabulary, material.rivals
+    if settings.augment.copies and material.studies.images is not None:
+        return _taught_augmented(encoder, material, settings, seed)
     if rivals is None:
         caption_of = material.caption_of * settings.views if settings.words == "caption" else ()
         captions = Captions(own=(words.own,), others=words.others, caption_of_image=caption_of)
@@ -167,10 +171,32 @@ def _taught(encoder: DualEncoder, material: Material, settings: LearnSettings, s
     each = rivals.pixels.shape[1]
     pixels = torch.cat([material.images, rivals.pixels.flatten(0, 1).to(material.images)])
     of = (*(0,) * len(material.images), *(1 + text for text in range(len(rivals.texts)) for _ in range(each)))
-    own = (words.own, *((text,) * len(words.own) for text in rivals.texts))  # equally many for all, as a batch needs
-    return _shown(encoder, pixels, settings, seed), Captions(
-        own=own, others=words.others, of_image=of * settings.views
+    captions = Captions(own=_told_apart(material), others=words.others, of_image=of * settings.views)
+    return _shown(encoder, pixels, settings, seed), captions
+
+
+def _taught_augmented(
+    encoder: DualEncoder, material: Material, settings: LearnSettings, seed: int
+) -> tuple[Tensor, Captions]:
+    """As `_taught` of labelled studies: their changed copies, then the copies of the lesions of altered captions."""
+    pixels, rivals = augmented(material.images, settings.augment, seed=seed), material.rivals
+    of = (0,) * len(pixels)
+    if rivals is not None:
+        each, lesions = rivals.pixels.shape[1], rivals.pixels.flatten(0, 1).to(pixels)
+        pixels = torch.cat([pixels, copies_of(lesions, settings, seed=seed)])
+        of += tuple(1 + text for text in range(len(rivals.texts)) for _ in range(each)) * settings.views
+    alone = settings.words == "caption" and rivals is None
+    captions = Captions(
+        own=_told_apart(material), others=material.vocabulary.others, of_image=of,
+        caption_of_image=material.caption_of * (1 + settings.augment.copies) if alone else (),
     )  # fmt: skip
+    return normalise(pixels, encoder.spec), captions
+
+
+def _told_apart(material: Material) -> tuple[tuple[str, ...], ...]:
+    """The concept's texts, then each altered caption; equally many for all, as a batch needs."""
+    own, rivals = material.vocabulary.own, material.rivals
+    return (own, *((text,) * len(own) for text in (() if rivals is None else rivals.texts)))
 
 
 def _as_far(

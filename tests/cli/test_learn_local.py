@@ -87,15 +87,23 @@ def test_studies_of_ones_own_leave_nothing_but_counts(tmp_path: Path, capsys: py
 
 
 @pytest.mark.slow
-def test_images_of_the_finding_are_learned_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("more", "said"), [((), "the finding"), (("--set", "augment.copies=2"), "the finding, in 2 changed copies of each")]
+)
+def test_images_of_the_finding_are_learned_from(
+    more: tuple[str, ...], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     images = write(tmp_path / "images", lesions(3, 9))
-    assert learn(tmp_path, "--images", str(images), "--audit", "none") == 0  # which is --how local
+    assert learn(tmp_path, "--images", str(images), "--audit", "none", *more) == 0  # which is --how local
     record = json.loads(capsys.readouterr().out)
     assert record["recipe"]["settings"]["how"] == "local"
     assert record["recipe"]["studies of the user's"] == {"images": 3}
+    assert record["recipe"]["settings"].get("augment", {}).get("copies", 0) == (2 if more else 0)
     assert record["recipe"]["similarity of the images"] is None
     page = (tmp_path / "x.html").read_text(encoding="utf-8")
-    assert "3 studies of the user's that show the finding" in " ".join(page.replace("&#39;", "'").split())
+    text = " ".join(page.replace("&#39;", "'").split())
+    assert f"3 studies of the user's that show {said}" in text
+    assert ("changed copies" in text) == bool(more)
 
 
 @pytest.mark.parametrize(
@@ -111,6 +119,11 @@ def test_images_of_the_finding_are_learned_from(tmp_path: Path, capsys: pytest.C
         ({"a": lesions(3, 1)}, ("--how", "images", "--images", "{}/a"), "--images is for --how local"),
         ({"a": lesions(3, 1)}, ("--how", "text", "--pool", "{}/a"), "--how text trains nothing"),
         ({}, ("--how", "local", "--rehearse", "{}/none"), "none: is no folder of studies and no manifest"),
+        (
+            {},
+            ("--how", "local", "--set", "augment.copies=3"),
+            "are changed, and none are given; say --images or --pool",
+        ),
         ({}, ("--how", "local", "--preset", "fast"), "do not go together"),
         ({}, ("--how", "local", "--as-published", "kt-paper"), "do not go together"),
     ],

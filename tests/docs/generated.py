@@ -27,13 +27,14 @@ from medkt.records import RecordForm
 from medkt.resources import data_file
 from medkt.saliency.methods import METHODS
 from medkt.segmentation.slicewise import SegmentationSettings
+from medkt.transfer.augment import AugmentSettings
 from medkt.transfer.choice import ChoiceSettings
 from medkt.transfer.finetune import FinetuneSettings
 from medkt.transfer.learn_settings import LearnSettings
 from medkt.transfer.trainable import TrainableParts
 
 LEARNING = {
-    "learn": LearnSettings, "inversion": InversionSettings, "finetune": FinetuneSettings,
+    "learn": LearnSettings, "inversion": InversionSettings, "augment": AugmentSettings, "finetune": FinetuneSettings,
     "finetune.trains": TrainableParts, "choice": ChoiceSettings,
 }  # fmt: skip
 """The groups of `medkt learn`, by the path of their keys; those of the first have none."""

@@ -35,6 +35,7 @@ NOT_RUN = Counter(
         "docs/how_to/share_a_learnt_concept.md": 5,
         "docs/how_to/bring_weights.md": 1,
         "docs/how_to/examine_a_model.md": 1,  # minutes
+        "docs/how_to/monai.md": 3,  # a concept asked well takes half a minute
         "docs/how_to/use_biomedclip_offline.md": 2,
         "docs/how_to/when_a_codec_is_missing.md": 1,
         "docs/tutorials/teach_a_finding.md": 3,
