@@ -214,7 +214,7 @@ def test_words_not_carried_are_not_written_and_kept_ones_are_stamped(made: Learn
     kept = read_package(tmp_path / "kept.medkt").learnt[0]
     assert kept.audit["kept anyway"] is True
     assert kept.words_carried == "words carried: no: a test says so; known findings renamed: us_cyst 75% (kept anyway)"
-    assert "Retention anyway, against this answer." in kept.card
+    assert "Kept anyway, against this answer." in kept.card
 
 
 def test_without_an_audit_nothing_is_shown(made: LearningOutcome, tmp_path: Path) -> None:
