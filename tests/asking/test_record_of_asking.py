@@ -56,6 +56,7 @@ class Own:
             yield ShownStudy(planes=tuple(draw_normal("ultrasound", rng, side=64) for rng in rngs), digest=f"{n}")
 
 
+@pytest.mark.slow
 def test_a_settled_way_holds_its_directions_and_what_it_was_set_on(encoder: SmallEncoder) -> None:
     digest = weights_digest(encoder.module)
     made = settle(encoder, CONCEPT, KIND, base_digest=digest, known=KNOWN)

@@ -174,6 +174,7 @@ def test_a_thing_that_says_a_look_is_left_where_a_word_says_it_too():
     assert "a bright ring with stippled, dark inside" in made
 
 
+@pytest.mark.slow
 def test_the_small_model_is_asked_by_the_words_of_a_concept():
     encoder, concept = load_small(), load_concept("ct_hamartoma")
     kind = domain("ct")

@@ -180,6 +180,7 @@ def test_an_unknown_condition_is_refused_with_those_there_are(kt: SimpleNamespac
     assert kt.teach.conditions("base,controls,labelled-3")[1:3] == ("texture blobs", "altered words")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["new", "fresh"])
 def test_the_drawn_findings_are_those_that_the_seed_draws(kt: SimpleNamespace, which: str) -> None:
     assert (FOLDER / f"{which}.yaml").read_text(encoding="utf-8") == kt.invent.as_yaml(which)

@@ -128,6 +128,7 @@ def test_the_page_can_be_read_by_everybody(tmp_path: Path, medkt: Command) -> No
     assert {str(one["href"])[1:] for one in page.of("a")} <= anchors
 
 
+@pytest.mark.slow
 def test_base_beside_kt(tmp_path: Path, medkt: Command) -> None:
     _run(tmp_path / "both" / "base")
     _run(tmp_path / "both" / "kt", 0.1)

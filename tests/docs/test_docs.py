@@ -47,8 +47,11 @@ LONG = {
     "concepts/saliency",
     "how_to/ask_well",
     "how_to/batch",
+    "how_to/change_settings",
     "how_to/evaluate",
+    "how_to/find_images_by_words",
     "how_to/slicer_and_itk",
+    "tutorials/read_a_saliency_map",
     "tutorials/segment_with_your_own_words",
 }
 """Pages whose commands take tens of seconds; `make slow` runs them."""

@@ -223,6 +223,7 @@ def test_maps_comparisons_and_volumes(places: Path, medkt: Command) -> None:
     assert require_untainted(written(places)) > 40
 
 
+@pytest.mark.slow
 def test_other_pictures_other_columns_and_shards(places: Path, medkt: Command) -> None:
     """Text of JPEG and TIFF, columns that are called after a patient, sentences of images, shards."""
     inputs, run = places / f"in {FILE}", places / "out" / "run"

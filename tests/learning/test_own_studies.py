@@ -102,6 +102,7 @@ def test_studies_are_kept_as_the_encoder_takes_them(encoder: SmallEncoder) -> No
     assert found.picked is None
 
 
+@pytest.mark.slow
 def test_of_a_volume_one_plane_is_kept(encoder: SmallEncoder) -> None:
     volume = ShownStudy(planes=(normal(0), lesion("us_cyst", 1), normal(2)), digest="v")
     kept = read_own(
@@ -135,6 +136,7 @@ def test_a_folder_of_normals_is_no_mixture(encoder: SmallEncoder) -> None:
     assert few.notes == ("--rehearse: 24 studies; 100 to 200 are better",)
 
 
+@pytest.mark.slow
 def test_the_same_image_or_patient_is_not_taught_and_examined(encoder: SmallEncoder) -> None:
     exam = Fingerprints.of(*held(normal(3), patient="P-7").studies)
     assert "P-7" not in str(exam)

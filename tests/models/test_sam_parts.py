@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 import torch
 from segment_anything.utils.transforms import ResizeLongestSide
 from segmentation.tiny_sam import make_sam
@@ -26,6 +27,7 @@ except AttributeError:
 """
 
 
+@pytest.mark.slow
 def test_a_start_brings_no_torchvision_and_the_package_is_whole_when_asked() -> None:
     ran = subprocess.run([sys.executable, "-c", ENTERED], capture_output=True, text=True)
     assert ran.stdout == "whole\n", ran.stderr

@@ -101,6 +101,7 @@ def test_no_image_stands_in_two_parts(material: Material) -> None:
     assert len(every.unique(dim=0)) == len(every)
 
 
+@pytest.mark.slow
 def test_what_is_rehearsed_is_the_same_for_every_seed_and_the_images_are_others(
     encoder: SmallEncoder, words: Vocabulary, cache: Path, material: Material
 ) -> None:
@@ -110,6 +111,7 @@ def test_what_is_rehearsed_is_the_same_for_every_seed_and_the_images_are_others(
     assert not torch.equal(_there(other.strangers), _there(material.strangers))
 
 
+@pytest.mark.slow
 def test_learning_changes_a_copy_and_repeats(encoder: SmallEncoder, material: Material) -> None:
     before = weights_digest(encoder.module)
     first, again = (learn_from(encoder, material, SETTINGS, seed=0) for _ in range(2))

@@ -151,6 +151,7 @@ def test_the_same_seed_learns_the_same(encoder: SmallEncoder, material: Material
     assert again.candidates == learned.candidates
 
 
+@pytest.mark.slow
 def test_a_place_that_was_chosen_is_found_again(
     encoder: SmallEncoder, material: Material, learned: TransferResult
 ) -> None:
