@@ -304,8 +304,7 @@ class NamedMetric:
 
     Attributes:
         compute: its numbers of a case, by the names of their columns.
-        columns: what each column of a result table holds, by its name; `{...}` is for what differs from run to run.
-        unit: of its columns; "" where they have none, or where the name says it.
+        columns: what each column of a result table holds, by its name; `{...}` is for what differs from run to run, `{mm/px}` for one of these.
         kind: by which rule for empty masks; a "distance" and the NSD are measured between the boundaries.
         boundary: whether it is.
     """
@@ -318,7 +317,7 @@ class NamedMetric:
 
 def _between(name: str, meaning: str, compute: Callable[[SurfaceDistances], float]) -> NamedMetric:
     """A distance between the boundaries."""
-    columns = {f"{name}_{{unit}}": meaning}
+    columns = {f"{name}_{{mm/px}}": meaning}
     return NamedMetric(
         compute=lambda case: _distance(case, name, compute), columns=columns, kind="distance", boundary=True
     )
@@ -346,7 +345,7 @@ METRICS: Mapping[str, NamedMetric] = {
     "volume": NamedMetric(
         compute=_volume,
         columns={
-            "volume_{side}_ml": "volume of a mask, or of prediction minus reference",
+            "volume_{reference/prediction/difference}_ml": "volume of a mask, or of prediction minus reference",
             "volume_difference_relative": "of the reference's volume",
         },
     ),

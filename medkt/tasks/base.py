@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from medkt.report.sections import Section
 
 CellKind = Literal["text", "number", "whole", "yes or no"]
-_PLACE = re.compile(r"\\\{\w+\\\}")
+_PLACE = re.compile(r"\\\{([\w/]+)\\\}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class Column:
     """A column of a result table.
 
     Attributes:
-        name: as it stands there; `{...}` is for what differs from run to run, as in `nsd@{tolerance}`.
+        name: as it stands there; `{...}` is for what differs from run to run, as in `nsd@{tolerance}`, and `{mm/px}` for one of these.
         kind: of its cells; any may be empty.
         unit: of a number; "" where it has none, or where the name says it.
         meaning: in a line.
@@ -45,8 +45,14 @@ class Column:
 
         >>> Column(name="nsd@{tolerance}", kind="number", meaning="").describes("nsd@2mm")
         True
+        >>> Column(name="hd_{mm/px}", kind="number", meaning="").describes("hd_percent")
+        False
         """
-        return re.fullmatch(_PLACE.sub(".+", re.escape(self.name)), name) is not None
+        return re.fullmatch(_PLACE.sub(_anything_or_one_of, re.escape(self.name)), name) is not None
+
+
+def _anything_or_one_of(place: re.Match[str]) -> str:
+    return f"({place[1].replace('/', '|')})" if "/" in place[1] else ".+"
 
 
 EACH_CASE = "each case counts as one"  # what `run.json` says of patients where nobody said which cases are of one

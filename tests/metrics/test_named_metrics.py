@@ -19,6 +19,7 @@ from medkt.requests.evaluate_request import EvaluateRequest
 from medkt.requests.option import text_of
 from medkt.spatial import Geometry, Mask
 from medkt.tasks.base import Column
+from medkt.tasks.masks.columns import NUMBERS
 
 ALL = MetricSettings(metrics=tuple(METRICS))
 INF, NAN = np.inf, np.nan
@@ -69,6 +70,11 @@ def test_only_what_was_asked_for() -> None:
     assert result.lesions is None
     in_pixels = evaluate_case(reference=REFERENCE, prediction=PREDICTION, tolerance_px=1, settings=wanted)
     assert list(in_pixels.numbers) == ["assd_px", "dsc"]
+
+
+@pytest.mark.parametrize("name", ["hd_percent", "hd95_", "volume_left_ml", "volume_reference_ml_old", "dscs", "my_dsc"])
+def test_a_column_that_no_metric_gives_is_none_of_theirs(name: str) -> None:
+    assert not [column.name for column in NUMBERS if column.describes(name)]
 
 
 def test_unknown_double_or_no_metrics_are_refused() -> None:
