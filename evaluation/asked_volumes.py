@@ -28,7 +28,7 @@ import torch
 
 sys.path.append(str(Path(__file__).resolve().parent / "kt_phantom"))
 
-from normals import KINDS
+from normals import KINDS, share_cell
 from tasks import Task, development_tasks, held_out_tasks
 
 from medkt.asking import leads, way_called
@@ -51,7 +51,6 @@ from medkt.saliency.targets import ConceptQuery, embed_targets, texts_kept
 from medkt.segmentation.presence import PresenceSettings, ThresholdRule
 from medkt.segmentation.slicewise import features_of_planes
 from medkt.spatial import Image
-from medkt.statistics import wilson
 from medkt.transfer.packages import directions_of
 
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -256,7 +255,7 @@ def _count(rows: Sequence[Mapping[str, Any]], finding: str, way: str) -> _Counte
 
 
 def _line(finding: str, way: str, planes: float | None, counted: _Counted) -> str:
-    cells = [_share(some) for pair in (counted.normal, counted.others, counted.own) for some in pair]
+    cells = [share_cell(some, 2) for pair in (counted.normal, counted.others, counted.own) for some in pair]
     return f"| {finding} | {way} | {'-' if planes is None else f'{planes:.3f}'} | {' | '.join(cells)} |"
 
 
@@ -268,13 +267,6 @@ def _mean(title: str, way: str, planes: Sequence[float | None], counted: Sequenc
         for part in range(3) for which in range(2)
     ]  # fmt: skip
     return f"| **{title}, mean** | {way} | {f'{np.mean(known):.3f}' if known else '-'} | {' | '.join(cells)} |"
-
-
-def _share(answers: Sequence[bool]) -> str:
-    if not answers:
-        return "-"
-    found = wilson(float(sum(answers)), len(answers))
-    return f"{found.estimate:.2f} ({found.low:.2f} to {found.high:.2f}), n={len(answers)}"
 
 
 if __name__ == "__main__":

@@ -164,14 +164,16 @@ def _line(name: str, kind: str, who: str, rows: Sequence[dict[str, object]]) -> 
         [seen for out, seen in there if out],
         [one == "no claim" for _, answers in said for one in answers.values()],
     )
-    return f"| {name} | {kind} | {who} | " + " | ".join(_share(one) for one in cells) + " |"
+    return f"| {name} | {kind} | {who} | " + " | ".join(share_cell(one) for one in cells) + " |"
 
 
-def _share(answers: Sequence[bool]) -> str:
+def share_cell(answers: Sequence[bool], digits: int = 3) -> str:
+    """The share of answers that are yes with its interval, for a table."""
     if not answers:
         return "-"
     found = wilson(float(sum(answers)), len(answers))
-    return f"{found.estimate:.3f} ({found.low:.3f} to {found.high:.3f}), n={len(answers)}"
+    estimate, low, high = (f"{one:.{digits}f}" for one in (found.estimate, found.low, found.high))
+    return f"{estimate} ({low} to {high}), n={len(answers)}"
 
 
 if __name__ == "__main__":

@@ -34,7 +34,12 @@ def require(extra: str, what: str, modules: Iterable[str] | None = None) -> None
     """
     missing = next((name for name in modules or EXTRAS[extra] if not is_installed(name)), None)
     if missing is not None:
-        raise MissingDependencyError(f"{what} needs {missing}, which is not installed: pip install 'medkt[{extra}]'")
+        raise MissingDependencyError(f"{what} needs {missing}, which is not installed: {how_to_install(extra)}")
+
+
+def how_to_install(extra: str) -> str:
+    """The command that brings an extra."""
+    return f"pip install 'medkt[{extra}]'"
 
 
 def has_extra(extra: str) -> bool:

@@ -17,7 +17,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the study as a DICOM series, run `medkt segment` on it, and say where the pictures are."""
     from medkt.cli.main import main
     from medkt.errors import OutputError
-    from medkt.extras import has_extra
+    from medkt.extras import has_extra, how_to_install
     from medkt.phantom.study import reference_path, write_study
     from medkt.report.study_folder import prepare_folder
 
@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
                "--reference", str(reference_path(study)), "--overwrite"]  # fmt: skip
     print(f"$ medkt {' '.join(command)}")
     if not makes_seg:
-        print("without a DICOM segmentation for a viewer, which needs the extra: pip install 'medkt[dicom-objects]'")
+        print(f"without a DICOM segmentation for a viewer, which needs the extra: {how_to_install('dicom-objects')}")
     code = main(command)
     if code == 0:
         result = (output / "result").resolve()

@@ -12,7 +12,7 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from medkt.bounds import budget
 from medkt.errors import UnreadableError, UnsupportedError
-from medkt.extras import require
+from medkt.extras import how_to_install, require
 from medkt.io.dicom_deflated import require_inflated
 from medkt.io.dicom_files import transfer_syntax
 from medkt.io.dicom_gdcm import GDCM, JPEG_2000, JPEG_LS, SYNTAXES, gdcm_decoder
@@ -76,7 +76,11 @@ def decode(
     """
     syntax = transfer_syntax(dataset)
     palette = text(dataset, "PhotometricInterpretation") == "PALETTE COLOR"
-    frames = _plain_frames(dataset, syntax, numbers) if plainly else _frames(dataset, syntax, numbers, shown, warnings)
+    frames = (
+        _plain_frames(dataset, *decoder_for(syntax), numbers)
+        if plainly
+        else _frames(dataset, syntax, numbers, shown, warnings)
+    )
     for _ in numbers:
         with reading(shown, "decoding the pixels", explain=True) as notes:
             stored, photometric = next(frames)
@@ -124,35 +128,32 @@ def _frames(
 ) -> Iterator[tuple[Array, str]]:
     if needs_jpeg12(syntax, integer(dataset, "BitsStored") or 0):
         return ((plane, "MONOCHROME2") for plane in decode_jpeg12(dataset, numbers, shown))
-    plugin = decoder_for(syntax)[1]
-    if plugin == GDCM:
-        return _by_gdcm(dataset, syntax, numbers, shown)
-    return (
-        decode_jpeg_ls(dataset, numbers, shown, warnings)
-        if plugin == STRICT
-        else _plain_frames(dataset, syntax, numbers)
-    )
-
-
-def _plain_frames(dataset: Dataset, syntax: str, numbers: list[int]) -> Iterator[tuple[Array, str]]:
     decoder, plugin = decoder_for(syntax)
+    if plugin == GDCM:
+        return _by_gdcm(dataset, decoder, numbers, shown)
+    if plugin == STRICT:
+        return decode_jpeg_ls(dataset, numbers, shown, warnings)
+    return _plain_frames(dataset, decoder, plugin, numbers)
+
+
+def _plain_frames(dataset: Dataset, decoder: Decoder, plugin: str, numbers: list[int]) -> Iterator[tuple[Array, str]]:
     decoded = decoder.iter_array(dataset, indices=[n - 1 for n in numbers], raw=True, decoding_plugin=plugin)
     # raw leaves YBR as it is: its first channel is the luma that we want, with no way there and back
     return ((array, str(meta["photometric_interpretation"])) for array, meta in decoded)
 
 
-def _by_gdcm(dataset: Dataset, syntax: str, numbers: list[int], shown: str) -> Iterator[tuple[Array, str]]:
+def _by_gdcm(dataset: Dataset, decoder: Decoder, numbers: list[int], shown: str) -> Iterator[tuple[Array, str]]:
     """Frames by GDCM, which is not given damaged ones and is listened to."""
-    if syntax not in JPEG_2000:
+    if decoder.UID not in JPEG_2000:
         require_sound_jpeg(dataset, shown)
     elif not as_stated(dataset):
         raise UnreadableError(
             f"{shown}: a JPEG 2000 frame is damaged or not of the size that the header says; export it again, or decode it "
-            "by another codec: pip install 'medkt[codecs]'", code="pixels-damaged",
+            f"by another codec: {how_to_install('codecs')}", code="pixels-damaged",
         )  # fmt: skip
     for number in numbers:
         with listening_to_gdcm(shown):
-            plane, meta = gdcm_decoder(syntax).as_array(dataset, index=number - 1, raw=True, decoding_plugin=GDCM)
+            plane, meta = decoder.as_array(dataset, index=number - 1, raw=True, decoding_plugin=GDCM)
         yield plane, str(meta["photometric_interpretation"])
 
 
