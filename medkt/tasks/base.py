@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from medkt.about import NOT_A_MEDICAL_DEVICE, __version__
 from medkt.errors import SettingsError
-from medkt.records import as_plain
+from medkt.records import RecordForm, as_plain
 from medkt.runs.engine import RunnerFactory
 from medkt.runs.folder import RunFolder
 from medkt.runs.record import RunRecord
@@ -111,6 +111,7 @@ class RunComparison:
         head, rows: the lines as words.
         pairing: what counts as a pair, shortly, for a sentence that begins with "second minus first".
         explained: the same where there is room for it.
+        form: of the lines in `comparison.json`; None for a task that has none of its own.
     """
 
     lines: Sequence[Any]
@@ -119,6 +120,7 @@ class RunComparison:
     pairing: str
     explained: str
     ahead: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    form: RecordForm[Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

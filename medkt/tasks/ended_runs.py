@@ -47,7 +47,7 @@ def write_comparison(folder: Path, arms: Sequence[str], found: RunComparison, se
     Raises:
         OutputError: it cannot be written.
     """
-    return _write_json(folder / "comparison.json", comparison_record(arms, found.lines, settings))
+    return _write_json(folder / "comparison.json", comparison_record(arms, found.lines, settings, found.form))
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> Path:

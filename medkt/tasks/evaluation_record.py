@@ -84,11 +84,11 @@ def evaluation_record(evaluation: Evaluation | ClassEvaluation, settings: Mappin
     return FORM.write(EvaluationRecord(settings=settings, **said))
 
 
-def comparison_record(arms: Sequence[str], lines: Sequence[Any], settings: BootstrapSettings) -> dict[str, Any]:
+def comparison_record(
+    arms: Sequence[str], lines: Sequence[Any], settings: BootstrapSettings, form: RecordForm[Any] | None = None
+) -> dict[str, Any]:
     """What `comparison.json` holds; of a task without a form of its own the same keys, and no number."""
     head: dict[str, Any] = {"arms": tuple(arms), "settings": settings}
-    if all(isinstance(line, ComparedLine) for line in lines):
-        return COMPARISON_FORM.write(ComparisonRecord(**head, lines=tuple(lines)))
-    if all(isinstance(line, ComparedClass) for line in lines):
-        return CLASS_COMPARISON_FORM.write(ClassComparisonRecord(**head, lines=tuple(lines)))
-    return {**as_plain(ComparisonHead(**head)), "lines": as_plain(lines)}
+    if form is None:
+        return {**as_plain(ComparisonHead(**head)), "lines": as_plain(lines)}
+    return form.write(form.kind(**head, lines=tuple(lines)))

@@ -127,6 +127,7 @@ def test_a_manifest_base_beside_kt(folder: Path, tmp_path: Path, medkt: Command)
         assert all(one[name] != other[name] for one, other in zip(base, learnt, strict=True) if one["status"] == "done")
     assert [row["class_name"] for row in base if row["status"] == "failed"] == ["cardiomegaly"]
     compared = json.loads((run / "comparison.json").read_text(encoding="utf-8"))
+    assert compared["schema"] == 1
     assert compared["lines"][0]["target"] == "all classes"
     assert (compared["lines"][0]["cases"], compared["lines"][0]["patients"]) == (5, 3)
 

@@ -82,7 +82,10 @@ def test_what_is_written_beside_two_arms_fits(tmp_path: Path) -> None:
     line = ComparedClass(
         target="cyst", metric="accuracy", cases=3, patients=3, first=0.5, second=1.0, found=Interval(estimate=0.5)
     )
-    _as_of_0_1(forms["class_comparison"], comparison_record(("base", "kt"), [line], BootstrapSettings()))
+    _as_of_0_1(
+        forms["class_comparison"],
+        comparison_record(("base", "kt"), [line], BootstrapSettings(), forms["class_comparison"]),
+    )
     of_a_package = comparison_record(("base", "kt"), [Interval(estimate=0.5)], BootstrapSettings())
     assert "schema" not in of_a_package
     assert of_a_package["lines"][0]["estimate"] == 0.5

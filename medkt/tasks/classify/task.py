@@ -17,7 +17,7 @@ from medkt.tasks.classify.comparison import compare_classes
 from medkt.tasks.classify.evaluation import ClassEvaluation, ConfusionCell, evaluate_classes
 from medkt.tasks.classify.scores import read_class_scores
 from medkt.tasks.classify.words import COMPARED_HEAD, CSV_HEAD, class_csv_row, class_text_lines, compared_class_row
-from medkt.tasks.evaluation_record import evaluation_record
+from medkt.tasks.evaluation_record import CLASS_COMPARISON_FORM, evaluation_record
 from medkt.tasks.masks.words import interval_cells
 from medkt.tasks.record_form import require_form
 
@@ -136,7 +136,12 @@ class ClassifyTask(Task):
         lines = compare_classes(one, other, {one: first.read().identity, other: second.read().identity}, settings)
         rows = [compared_class_row(line) for line in lines]
         return RunComparison(
-            lines=lines, head=COMPARED_HEAD, rows=rows, pairing=", over patients", explained=", over patients"
+            lines=lines,
+            head=COMPARED_HEAD,
+            rows=rows,
+            pairing=", over patients",
+            explained=", over patients",
+            form=CLASS_COMPARISON_FORM,
         )
 
     def page(

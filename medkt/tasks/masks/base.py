@@ -9,7 +9,7 @@ from medkt.runs.folder import RunFolder
 from medkt.runs.record import RunRecord
 from medkt.statistics import BootstrapSettings
 from medkt.tasks.base import EvaluatedRun, RunComparison, Task, TextTable
-from medkt.tasks.evaluation_record import evaluation_record
+from medkt.tasks.evaluation_record import COMPARISON_FORM, evaluation_record
 from medkt.tasks.masks.abstention import headlines, unclaimed_of
 from medkt.tasks.masks.comparison import compare_runs
 from medkt.tasks.masks.evaluation import Evaluation, evaluate_scores
@@ -68,6 +68,7 @@ class MaskScoringTask(Task):
             pairing=", a patient a pair",
             explained="; a patient's cases count as one pair",
             ahead=ahead,
+            form=COMPARISON_FORM,
         )
 
     def page(
