@@ -76,12 +76,12 @@ COMPARISON_FORM = RecordForm(kind=ComparisonRecord, name="comparison", number=1,
 CLASS_COMPARISON_FORM = RecordForm(kind=ClassComparisonRecord, name="class_comparison", number=1, unnamed=1, more=True)
 
 
-def evaluation_record(evaluation: Evaluation | ClassEvaluation, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What `evaluation.json` holds."""
+def evaluation_record(
+    evaluation: Evaluation | ClassEvaluation, settings: Mapping[str, Any], form: RecordForm[Any]
+) -> dict[str, Any]:
+    """What `evaluation.json` holds, in the form that the task says."""
     said = {one.name: getattr(evaluation, one.name) for one in dataclasses.fields(evaluation)}
-    if isinstance(evaluation, ClassEvaluation):
-        return CLASS_FORM.write(ClassEvaluationRecord(settings=settings, **said))
-    return FORM.write(EvaluationRecord(settings=settings, **said))
+    return form.write(form.kind(settings=settings, **said))
 
 
 def comparison_record(

@@ -17,7 +17,7 @@ from medkt.tasks.classify.comparison import compare_classes
 from medkt.tasks.classify.evaluation import ClassEvaluation, ConfusionCell, evaluate_classes
 from medkt.tasks.classify.scores import read_class_scores
 from medkt.tasks.classify.words import COMPARED_HEAD, CSV_HEAD, class_csv_row, class_text_lines, compared_class_row
-from medkt.tasks.evaluation_record import CLASS_COMPARISON_FORM, evaluation_record
+from medkt.tasks.evaluation_record import CLASS_COMPARISON_FORM, CLASS_FORM, evaluation_record
 from medkt.tasks.masks.words import interval_cells
 from medkt.tasks.record_form import require_form
 
@@ -114,7 +114,7 @@ class ClassifyTask(Task):
 
     def record(self, evaluation: ClassEvaluation, settings: Mapping[str, Any]) -> dict[str, Any]:
         """As `Task.record`."""
-        return evaluation_record(evaluation, settings)
+        return evaluation_record(evaluation, settings, CLASS_FORM)
 
     def tables(self, evaluation: ClassEvaluation) -> Mapping[str, TextTable]:
         """The numbers, a line each, and the confusion table, a row a cell."""

@@ -9,7 +9,7 @@ from medkt.runs.folder import RunFolder
 from medkt.runs.record import RunRecord
 from medkt.statistics import BootstrapSettings
 from medkt.tasks.base import EvaluatedRun, RunComparison, Task, TextTable
-from medkt.tasks.evaluation_record import COMPARISON_FORM, evaluation_record
+from medkt.tasks.evaluation_record import COMPARISON_FORM, FORM, evaluation_record
 from medkt.tasks.masks.abstention import headlines, unclaimed_of
 from medkt.tasks.masks.comparison import compare_runs
 from medkt.tasks.masks.evaluation import Evaluation, evaluate_scores
@@ -41,7 +41,7 @@ class MaskScoringTask(Task):
 
     def record(self, evaluation: Evaluation, settings: Mapping[str, Any]) -> dict[str, Any]:
         """As `Task.record`."""
-        return evaluation_record(evaluation, settings)
+        return evaluation_record(evaluation, settings, FORM)
 
     def tables(self, evaluation: Evaluation) -> Mapping[str, TextTable]:
         """The summaries, a line each."""
