@@ -30,6 +30,11 @@ class Window:
     level: float
     source: str
 
+    def shows_as(self, shown: Intensity) -> bool:
+        """Whether an intensity is this window; DICOM's LINEAR is, for it differs by less than a grey level."""
+        linear = shown.function in ("LINEAR", "LINEAR_EXACT") and not shown.inverted
+        return linear and (shown.width, shown.centre) == (self.width, self.level)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Percentiles:
@@ -205,6 +210,24 @@ class Domain(ABC):
     def window_for(self, concept: Concept) -> str | None:
         """The window that the concept asks for, where this domain has it; else None, the domain's rule."""
         return concept.window if concept.window in self.windows else None
+
+    def window_shown(self, image: Image, shown: Intensity, *, asked: str | None) -> str | None:
+        """The named window through which values are shown, whoever asked for it and by whatever name.
+
+        Args:
+            image: the whole volume.
+            shown: how they are.
+            asked: the window that was asked for, as for `intensity`.
+
+        Returns:
+            "" where it is none of them and the domain's own rule; None where it is neither.
+        """
+        if shown.name in self.windows:
+            return shown.name
+        for name, one in self.windows.items():
+            if one.shows_as(shown):
+                return name
+        return "" if asked is None or shown.shows_as(self.intensity(image)) else None
 
     def words_for(self, concept: Concept) -> BodyWords:
         """The captions of the concept's part of the body."""

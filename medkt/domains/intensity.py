@@ -45,6 +45,11 @@ class Intensity:
     inverted: bool = False
     warnings: tuple[str, ...] = ()
 
+    def shows_as(self, other: "Intensity") -> bool:
+        """Whether both show every value alike, whatever they are called."""
+        numbers = [(one.function, one.centre, one.width, one.inverted) for one in (self, other)]
+        return numbers[0] == numbers[1] and self.table is None and other.table is None
+
     def apply(self, raw: Shaped[np.ndarray, "rows columns"]) -> Plane:
         """One plane of stored values as float32 in [0, 1].
 

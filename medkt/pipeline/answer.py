@@ -14,6 +14,7 @@ from medkt.models.encoder import DualEncoder
 from medkt.pipeline.look import PlaneSelection, shown_plane
 from medkt.presence import (
     Guard,
+    NoNormals,
     NullDistribution,
     PlaneGuard,
     PlaneScores,
@@ -27,7 +28,7 @@ from medkt.presence import (
 from medkt.presence.normals import Normals
 from medkt.saliency.targets import ConceptTexts, Target
 from medkt.segmentation.null import null_of
-from medkt.segmentation.presence import PresenceSettings, plane_scores, without_planes
+from medkt.segmentation.presence import UNKNOWN, PresenceSettings, plane_scores, without_planes
 from medkt.spatial import Image
 
 
@@ -68,7 +69,8 @@ class StudyAnswers:
         self, concept: Concept, texts: ConceptTexts, target: Target, sight: Sight, against: Sequence[Reason]
     ) -> Presence:
         scores = scores_of(target, sight, self.looked, self.settings, self.guard)
-        scores = replace(scores, null=null_for(concept, target, sight, self.looked, self.settings, self.normals))
+        null = null_for(concept, target, sight, self.looked, self.settings, self.normals)
+        scores = replace(scores, no_normals=null) if isinstance(null, NoNormals) else replace(scores, null=null)
         words = () if self.guard is None else self.guard.of_words(concept, texts.prompts, sight)
         return withheld(self.rule.decide(scores), (*against, *words), concept=concept.id)
 
@@ -91,30 +93,32 @@ def null_for(
     looked: PlaneSelection,
     settings: PresenceSettings,
     normals: Normals | None,
-) -> NullDistribution | None:
-    """What the same question scores in studies of the same kind that hold nothing; None where nobody knows.
+) -> NullDistribution | NoNormals:
+    """What the same question scores in studies of the same kind that hold nothing, or why nobody knows.
 
-    Nobody does where the encoder was taught something since, in another part of the body, in a clip, and in a stack without
-    millimetres. A window that the user chose is taken for the concept's own. A concept with a bias of its own, which was set on
-    planes, needs none for a single image.
+    They are of the same part of the body, shown in the window in which this study is, whether the concept, the domain or the user
+    chose it. A picture has no window; the single images among them are pictures, too. A concept with a bias of its own, which was
+    set on planes, needs none for a single image.
     """
-    if target.asked is not None and len(sight.indices) == 1:
-        return None
-    if normals is None or normals.encoder != sight.encoder.spec.digest or settings.threshold is not None:
-        return None
-    step, single = step_of(sight.image, looked), len(sight.indices) == 1
-    body = concept.body or sight.domain.default_body
-    window = sight.domain.window_for(concept)
-    if (
-        target.asked is not None
-    ):  # by a bias that was set on planes: where it names no window it is shown by the domain's own
-        window = window or sight.domain.default_window
-    known = normals.of(sight.domain.name, body, window, is_volume=not single)
-    if known is None or (step is None and not single):
-        return None
+    kind, single = sight.domain, len(sight.indices) == 1
+    if settings.threshold is not None:
+        return NoNormals(code="threshold-said", sentence="the threshold was set by the user")
+    if target.asked is not None and single:
+        return NoNormals(code="own-bias", sentence="its bias was set on planes that do not show it")
+    if normals is None:
+        return NoNormals(code="unknown-model", sentence=UNKNOWN)
+    if normals.encoder != sight.encoder.spec.digest:
+        return NoNormals(code="other-weights", sentence=f"{UNKNOWN} since it was taught something")
+    window = kind.default_window if single and looked.window == "" else looked.window
+    known = normals.of(kind.name, concept.body or kind.default_body, window, is_volume=not single)
+    if isinstance(known, NoNormals):
+        return known
+    step = step_of(sight.image, looked)
+    if step is None and not single:
+        return NoNormals(code="no-distances", sentence="it is not known how many millimetres its slices lie apart")
     return null_of(
         known, target, settings, logit_scale=sight.encoder.logit_scale, step_mm=None if single else step,
-        extent_mm=extent_of(settings, sight.domain),
+        extent_mm=extent_of(settings, kind),
     )  # fmt: skip
 
 

@@ -43,6 +43,8 @@ class PlaneSelection:
         stride: between two positions.
         positions: those looked at.
         count: how many planes the study has.
+        window: the named one through which they are shown; "" for the domain's own rule, None for another: see
+            `Domain.window_shown`.
         region: the part of each shown plane that the models saw, (first row, first column, end row, end column), or None
             for all of it.
     """
@@ -53,6 +55,7 @@ class PlaneSelection:
     stride: int
     positions: tuple[int, ...]
     count: int
+    window: str | None = ""
     region: tuple[int, int, int, int] | None = None
 
     def number(self, position: int) -> int:
@@ -107,8 +110,8 @@ def look_at(image: Image, kind: Domain, view: View, *, window: str | None = None
         InputError: no plane holds anything, a plane is too small to see anything in, or the spacing is no patient's.
     """
     _require_spacing_of_a_patient(image)
-    planes = planes_of(image.geometry, view.axis)
-    intensity = kind.intensity(image, window=view.window or window)
+    planes, asked = planes_of(image.geometry, view.axis), view.window or window
+    intensity = kind.intensity(image, window=asked)
     indices = kind.slices(image, planes, step_mm=view.step_mm)
     if not indices:
         raise InputError("no plane holds anything: every one is constant or air; check the file and --modality")
@@ -124,7 +127,7 @@ def look_at(image: Image, kind: Domain, view: View, *, window: str | None = None
     return PlaneSelection(
         planes=planes, intensity=intensity, first=numbers[0], stride=stride,
         positions=tuple((number - numbers[0]) // stride for number in numbers),
-        count=count, region=_region(image, planes),
+        count=count, window=kind.window_shown(image, intensity, asked=asked), region=_region(image, planes),
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ The states are plain words: a page reads them without loading what a guard or a 
 from typing import TYPE_CHECKING
 
 from medkt.lazy import names_of
-from medkt.presence.state import NO_CLAIM, Presence, Reason, State, withheld
+from medkt.presence.state import NO_CLAIM, NoNormals, NormalsCode, Presence, Reason, State, withheld
 
 _WHERE = {
     **dict.fromkeys(
@@ -19,6 +19,8 @@ __all__ = [
     "NO_CLAIM",
     "AnswerGuard",
     "Guard",
+    "NoNormals",
+    "NormalsCode",
     "NullDistribution",
     "PlaneGuard",
     "PlaneScores",

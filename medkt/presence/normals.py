@@ -18,6 +18,7 @@ from jaxtyping import Float32, Int64
 from medkt.models.encoder import DualEncoder
 from medkt.models.family import family_of
 from medkt.models.shipped_files import read_shipped
+from medkt.presence.state import NoNormals
 from medkt.records import fill
 
 NAME = "normals.safetensors"
@@ -66,11 +67,22 @@ class Normals:
     groups: tuple[NormalStudies, ...]
     covered: Mapping[str, float] = field(default_factory=dict)
 
-    def of(self, modality: str, body: str, window: str | None, *, is_volume: bool) -> NormalStudies | None:
-        """Those that a study is held against; None where there are none of its kind."""
-        wanted = (modality, body, window or "", is_volume)
-        found = [one for one in self.groups if (one.modality, one.body, one.window, one.step_mm > 0) == wanted]
-        return found[0] if found else None
+    def of(self, modality: str, body: str, window: str | None, *, is_volume: bool) -> "NormalStudies | NoNormals":
+        """Those that a study is held against; why there are none, where there are none of its kind.
+
+        `window` is the named one in which the study is shown, "" for the domain's own rule where that is none of them, None for another.
+        """
+        of_part = [one for one in self.groups if (one.modality, one.body) == (modality, body)]
+        if not of_part:
+            return NoNormals(code="other-part", sentence=f"no normal study of {modality} of the {body} is known")
+        of_kind = [one for one in of_part if (one.step_mm > 0) == is_volume]
+        if not of_kind:
+            kind = "volume" if is_volume else "single image"
+            return NoNormals(code="other-kind", sentence=f"no normal {kind} of {modality} is known")
+        for one in of_kind:
+            if one.window == window:
+                return one
+        return NoNormals(code="other-window", sentence=f"no normal study of {modality} is known as this one is shown")
 
 
 def cover_key(modality: str, *, is_volume: bool, concept: str | None = None) -> str:

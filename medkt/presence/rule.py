@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from medkt.presence.guard import Sight
-from medkt.presence.state import Presence
+from medkt.presence.state import NoNormals, Presence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -53,6 +53,7 @@ class PlaneScores:
         run: how many of them in a row must bear a score out.
         sight: the study itself, for a rule that asks more than scores; None where only features were given.
         null: what the same question scores where there is nothing; None where nobody knows.
+        no_normals: why nobody does; None where somebody does, and where nobody asked.
     """
 
     concept: str
@@ -68,6 +69,7 @@ class PlaneScores:
     sight: Sight | None = None
     run: int = 1
     null: NullDistribution | None = None
+    no_normals: NoNormals | None = None
 
 
 @runtime_checkable

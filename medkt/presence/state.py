@@ -37,6 +37,27 @@ class Reason:
             raise SettingsError(f"a reason is a code of small letters and a sentence, got {self.code!r}")
 
 
+NormalsCode = Literal[
+    "unknown-model", "other-weights", "other-part", "other-kind", "other-window", "no-distances", "own-bias", "threshold-said"
+]  # fmt: skip
+"""Why a score is held against no normal study: none are known of the model; of its weights, since it was taught something; of this
+part of the body; of single images or of volumes; of the window in which the planes are shown; the slices have no distances in
+millimetres; a bias that was set on planes decides; or the user said the threshold."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoNormals:
+    """Why a score is held against no normal study.
+
+    Attributes:
+        code: for tables and programs.
+        sentence: for people; a part of one, without a full stop.
+    """
+
+    code: NormalsCode
+    sentence: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Presence:
     """The answer for one concept in one study.
@@ -52,6 +73,7 @@ class Presence:
         every: whether every slice is looked at, whatever is said: the gate is off.
         reasons: why nothing is claimed, the weightiest first; none in any other state.
         null: (studies,) ascending scores of the same question in studies that are known to hold nothing; None where nobody knows.
+        no_normals: why there is no `null`; None where there is one, and where no rule asked for one.
     """
 
     score: float
@@ -64,6 +86,7 @@ class Presence:
     every: bool = False
     reasons: tuple[Reason, ...] = ()
     null: Float64[np.ndarray, " studies"] | None = None
+    no_normals: NoNormals | None = None
 
     def __post_init__(self) -> None:
         if (self.state == NO_CLAIM) != bool(self.reasons):

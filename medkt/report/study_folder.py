@@ -309,7 +309,7 @@ def _finding_record(
         words_notes=finding.words_notes, normal_captions=tuple(finding.texts.normal),
         contrast_captions=tuple(finding.texts.confusable), window=finding.looked.intensity.name,
         present=answer.present and answer.claims, decision=answer.state, no_claim=answer.reasons,
-        score=round(answer.score, 6), threshold=_rounded(answer.strong), normals=_normals_record(answer),
+        score=round(answer.score, 6), threshold=_rounded(answer.strong), normals=_normals_record(answer), no_normals=answer.no_normals,
         reason=answer.reason, calibration=_calibration_record(finding, decided),
         specificity=_rounded_or_none(finding.specificity), text_maps=words_record(finding),
         slice_disagreement=_rounded_or_none(found.disagreement), pieces_dropped=found.dropped,

@@ -6,7 +6,7 @@ from typing import Any
 
 from medkt.facts import EncoderFacts, ModelFacts, RegionResult
 from medkt.metrics import LesionMeasures
-from medkt.presence import Reason
+from medkt.presence import NoNormals, Reason
 from medkt.presence.state import NO_CLAIM, State
 from medkt.records import RecordForm
 from medkt.spatial.completeness import Completeness
@@ -158,6 +158,7 @@ class FindingRecord:
     score: float
     threshold: float | None = None
     normals: NormalsRecord | None = None
+    no_normals: NoNormals | None = None
     reason: str
     calibration: CalibrationRecord | None
     specificity: float | None

@@ -27,6 +27,7 @@ LEAD = "lead"
 """The unit of a concept that is asked by directions with a bias: its share beside the nearest rival, at the encoder's logit scale
 and with the bias taken off its lead, so that 0.5 is a lead of just the bias. No setting asks for it."""
 SEEN_FROM = 0.5
+UNKNOWN = "what this model scores where there is nothing is not known"
 
 FLOOR = 0.05
 """A softmax below this is not seen, however much less drawn normal studies score: patients are more varied than drawings. Chosen among
@@ -118,7 +119,7 @@ class ThresholdRule:
         return Presence(
             score=scores.score, state=state, reason=_reason(scores, found, settings), margins=scores.margins,
             scores=scores.scores, strong=least, weak=min(settings.weak_of(scores.unit), least), every=not settings.gate,
-            null=None if null is None else null.scores,
+            null=None if null is None else null.scores, no_normals=scores.no_normals,
         )  # fmt: skip
 
 
@@ -255,9 +256,14 @@ def _reason(scores: PlaneScores, found: bool, settings: PresenceSettings) -> str
 
 def _whence(scores: PlaneScores, settings: PresenceSettings) -> str:
     """What the score is held against, where neither the user nor the concept said it."""
-    if settings.threshold is not None or (scores.unit == LEAD and scores.null is None):
+    if settings.threshold is not None:
         return ""
-    if scores.null is None:
-        return " (not calibrated: what this model scores where there is nothing is not known)"
-    share = scores.null.reached_by(scores.score)
-    return f"; {f'{share:.1%}' if share else 'none'} of {len(scores.null.scores)} drawn normal studies score as much"
+    if scores.null is not None:
+        share = scores.null.reached_by(scores.score)
+        return (
+            f"; {f'{share:.1%}' if share else 'none'} of {len(scores.null.scores)} drawn normal studies score as much"
+        )
+    why = scores.no_normals
+    if scores.unit == LEAD:
+        return "" if why is None else f" (held against no normal study: {why.sentence})"
+    return f" (not calibrated: {UNKNOWN if why is None else why.sentence})"

@@ -15,7 +15,8 @@ from medkt.phantom.study import write_study
 from medkt.pipeline import Pipeline, StudyResult, View, look_at
 from medkt.pipeline.answer import null_for, sight_of
 from medkt.pipeline.words import texts_of
-from medkt.presence.normals import Normals, default_normals
+from medkt.presence import NullDistribution
+from medkt.presence.normals import Normals, NormalStudies, default_normals
 from medkt.report.study_folder import Formats, write_result
 from medkt.saliency.directions import Directions
 from medkt.saliency.m2ib import M2IBSettings
@@ -52,8 +53,8 @@ def normals_of(pipeline: Pipeline) -> Normals:
 
 def test_each_question_has_its_own_threshold(pipeline: Pipeline, breast: Path) -> None:
     result = asked_of(pipeline, breast)
-    group = normals_of(pipeline).of("ultrasound", "breast", None, is_volume=False)
-    assert group is not None
+    group = normals_of(pipeline).of("ultrasound", "breast", "", is_volume=False)
+    assert isinstance(group, NormalStudies)
     for finding in result.findings:
         texts = texts_of(domain("ultrasound"), load_concept(finding.concept.id))
         (target,) = embed_targets(pipeline.encoder, [texts])
@@ -78,12 +79,16 @@ def test_the_record_says_from_where_on_and_how_many_normals_reach_it(
         answer = finding.found.presence
         assert told["threshold"] == pytest.approx(answer.strong, abs=1e-6)
         assert told["normals"]["studies"] == 500
+        assert told["no_normals"] is None
         assert told["normals"]["reached_by"] == pytest.approx(np.mean(answer.null >= answer.score), abs=1e-6)
     assert record["settings"]["presence"]["extent_mm"] == 0
     assert record["settings"]["presence"]["threshold"] is None
 
 
-@pytest.mark.parametrize("way", ["other weights", "none", "threshold said"])
+CODES = {"other weights": "other-weights", "none": "unknown-model", "threshold said": "threshold-said"}
+
+
+@pytest.mark.parametrize("way", list(CODES))
 def test_where_nobody_knows_the_fixed_threshold_decides_and_it_is_said(
     pipeline: Pipeline, breast: Path, way: str
 ) -> None:
@@ -96,6 +101,8 @@ def test_where_nobody_knows_the_fixed_threshold_decides_and_it_is_said(
     for finding in result.findings:
         answer = finding.found.presence
         assert answer.null is None
+        assert answer.no_normals is not None
+        assert answer.no_normals.code == CODES[way]
         assert answer.strong == (0.25 if way == "threshold said" else 0.2)
         assert ("not calibrated" in answer.reason) == (way != "threshold said")
 
@@ -114,6 +121,9 @@ def test_a_volume_is_held_against_volumes_and_a_stack_without_millimetres_agains
     flat = replace(result.image, geometry=replace(result.image.geometry, unit="pixel"))
     (other,) = pipeline.segment(flat, ["mri_glioma"], view=View(modality="mri")).findings
     assert other.found.presence.null is None
+    assert other.found.presence.no_normals is not None
+    assert other.found.presence.no_normals.code == "no-distances"
+    assert "it is not known how many millimetres its slices lie apart" in other.found.presence.reason
     assert other.found.presence.strong == 0.5
 
 
@@ -121,10 +131,10 @@ def test_a_pipeline_has_what_ships_with_its_encoder(pipeline: Pipeline) -> None:
     assert pipeline.normals is default_normals(pipeline.encoder)
 
 
-def test_a_concept_that_is_asked_and_names_no_window_is_held_against_what_its_domain_shows(
+def test_a_concept_that_names_no_window_is_held_against_what_its_domain_shows(
     pipeline: Pipeline, tmp_path: Path
 ) -> None:
-    """Its planes are shown in the lung window, as those of one that names it; without a bias of its own its threshold stays as it was."""
+    """Its planes are shown in the lung window, as those of one that names it, with a bias of its own and without."""
     kind, settings, nodule = domain("ct"), PresenceSettings(), load_concept("ct_nodule")
     path = write_study(
         tmp_path, domain="ct", finding="", seed=3, format="nifti", shape=(6, 64, 64), spacing_mm=(16.0, 5.6, 5.6)
@@ -137,8 +147,8 @@ def test_a_concept_that_is_asked_and_names_no_window_is_held_against_what_its_do
     query = ConceptQuery(directions=directions, known=1, bias=0.0, texts=("a spot",), way="virtual", digest="")
     asked = replace(plain, asked=query)
     sight = sight_of(pipeline.encoder, image, kind, looked, torch.zeros(len(looked.positions), 4))
-    named, unnamed = (null_for(one, asked, sight, looked, settings, normals_of(pipeline)) for one in (own, none))
-    assert named is not None
-    assert unnamed is not None
-    np.testing.assert_array_equal(named.scores, unnamed.scores)
-    assert null_for(none, plain, sight, looked, settings, normals_of(pipeline)) is None
+    for target in (asked, plain):
+        named, unnamed = (null_for(one, target, sight, looked, settings, normals_of(pipeline)) for one in (own, none))
+        assert isinstance(named, NullDistribution)
+        assert isinstance(unnamed, NullDistribution)
+        np.testing.assert_array_equal(named.scores, unnamed.scores)

@@ -9,6 +9,7 @@ import pytest
 from medkt.errors import WeightsError
 from medkt.models.small import load_small
 from medkt.models.small.dual_encoder import WEIGHTS
+from medkt.presence import NoNormals, NormalsCode
 from medkt.presence.normals import (
     NAME,
     Normals,
@@ -50,11 +51,22 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 def test_a_study_is_held_against_its_own_kind() -> None:
     single, volume = NORMALS.groups
-    assert NORMALS.of("ct", "chest", None, is_volume=False) is single
+    assert NORMALS.of("ct", "chest", "", is_volume=False) is single
     assert NORMALS.of("ct", "chest", "lung", is_volume=True) is volume
-    assert NORMALS.of("ct", "chest", "lung", is_volume=False) is None
-    assert NORMALS.of("ct", "head", None, is_volume=False) is None
-    assert NORMALS.of("mri", "chest", None, is_volume=False) is None
+
+
+@pytest.mark.parametrize(("asked", "is_volume", "code", "said"), [
+    (("ct", "chest", "lung"), False, "other-window", "no normal study of ct is known as this one is shown"),
+    (("ct", "chest", None), False, "other-window", "no normal study of ct is known as this one is shown"),
+    (("ct", "head", ""), False, "other-part", "no normal study of ct of the head is known"),
+    (("mri", "chest", ""), False, "other-part", "no normal study of mri of the chest is known"),
+    (("cxr", "chest", ""), True, "other-kind", "no normal volume of cxr is known"),
+])  # fmt: skip
+def test_where_there_are_none_it_is_said_why(
+    asked: tuple[str, str, str | None], is_volume: bool, code: NormalsCode, said: str
+) -> None:
+    held = replace(NORMALS, groups=(*NORMALS.groups, replace(studies(), modality="cxr")))
+    assert held.of(*asked, is_volume=is_volume) == NoNormals(code=code, sentence=said)
 
 
 def test_a_damaged_file_is_refused(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ def test_the_shipped_planes_are_those_that_are_drawn_anew() -> None:
     shipped = default_normals(encoder)
     assert shipped is not None
     (made,) = _groups(encoder, SaysSo(), "ultrasound", 2, is_volume=False)
-    kept = shipped.of("ultrasound", "breast", None, is_volume=False)
+    kept = shipped.of("ultrasound", "breast", "", is_volume=False)
     assert kept is not None
     assert (made.modality, made.body, made.window, made.step_mm) == ("ultrasound", "breast", "", 0.0)
     np.testing.assert_array_equal(made.studies, kept.studies[:2])
@@ -28,7 +28,7 @@ def test_the_shipped_planes_of_a_volume_are_without_its_odd_ends() -> None:
     shipped = default_normals(encoder)
     assert shipped is not None
     (made,) = _groups(encoder, default_guard(encoder), "mri", 1, is_volume=True)
-    kept = shipped.of("mri", "head", None, is_volume=True)
+    kept = shipped.of("mri", "head", "", is_volume=True)
     assert kept is not None
     first = kept.studies == 0
     np.testing.assert_array_equal(made.places, kept.places[first])
