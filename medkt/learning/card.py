@@ -1,11 +1,13 @@
 """The audit for a reader: a plain card inside the package."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from medkt.about import NOT_A_MEDICAL_DEVICE, __version__, demonstration_of
 from medkt.asking import way_called
 from medkt.audit.meaning import AGAINST
+from medkt.audit.verdict import Verdict
 from medkt.learning.text_card import filled_card, set_on_said
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ Kept anyway, against this answer.
 {% endif %}
 # {{ name }} ({{ domain }})
 
-{{ notice }}
+{{ notice }}{% if demonstration %} {{ demonstration }}{% endif %}
 
 Taught to `{{ model }}` (weights {{ digest[:12] }}, {{ licence }}) with medkt {{ version }}, {{ whence }}
 
@@ -77,25 +79,62 @@ No audit was made.
 """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardFacts:
+    """What the card and the page say of a learned concept, each in words.
+
+    Attributes:
+        name, domain: of the concept, and in which modality it was learned.
+        model, digest, licence: of the encoder that was taught, and of its weights.
+        demonstration: what is to be known of that encoder; "" where there is nothing.
+        whence: whether images of patients took part.
+        captions, left_out: what it was described by, and what of it the model cannot picture.
+        recipe, asking: how it was learned and is asked.
+        tables: title, what stands in it, rows with a head first.
+        verdict: whether the words carried.
+        meaning: what the name means after learning, a line each.
+        opinion: of another encoder; "" where none was asked.
+        unexamined: what the audit did not look at.
+        kept_anyway: whether it was kept against the verdict.
+    """
+
+    name: str
+    domain: str
+    model: str
+    digest: str
+    licence: str
+    demonstration: str
+    whence: str
+    captions: Sequence[str]
+    left_out: Sequence[str]
+    recipe: str
+    asking: str
+    tables: Sequence[tuple[str, str, list[list[str]]]]
+    verdict: Verdict
+    meaning: Sequence[str]
+    opinion: str
+    unexamined: Sequence[str]
+    kept_anyway: bool
+
+
 def as_markdown(one: "LearningOutcome") -> str:
     """The card inside the package: words and numbers, no picture."""
-    return filled_card(_CARD, **facts_of(one))
+    facts = facts_of(one)
+    said = {each.name: getattr(facts, each.name) for each in fields(facts)}
+    return filled_card(_CARD, notice=NOT_A_MEDICAL_DEVICE, version=__version__, **said)
 
 
-def facts_of(one: "LearningOutcome") -> dict[str, Any]:
-    """What the card says of a learned concept, by the names of its template."""
-    kept = one.learned[one.kept]
-    return {
-        "name": one.concept.name, "domain": one.domain.title, "version": __version__,
-        "notice": " ".join(filter(None, (NOT_A_MEDICAL_DEVICE, demonstration_of(one.delta.base_name)))),
-        "model": one.delta.base_name, "digest": one.delta.base_digest, "licence": one.base_licence,
-        "whence": _whence(kept), "captions": kept.material.vocabulary.described, "left_out": kept.material.left_out, "recipe": _recipe(one),
-        "asking": _asking(one),
-        "tables": _tables(one.audit.as_json()) if one.audit else [], "verdict": one.verdict,
-        "meaning": one.audit.meaning if one.audit else (),
-        "opinion": one.audit.opinion.sentence if one.audit and one.audit.opinion else "",
-        "unexamined": one.audit.unexamined if one.audit else (), "kept_anyway": "kept anyway" in one.record,
-    }  # fmt: skip
+def facts_of(one: "LearningOutcome") -> CardFacts:
+    """What is told of a learned concept."""
+    kept, audit = one.learned[one.kept], one.audit
+    return CardFacts(
+        name=one.concept.name, domain=one.domain.title, model=one.delta.base_name, digest=one.delta.base_digest,
+        licence=one.base_licence, demonstration=demonstration_of(one.delta.base_name), whence=_whence(kept),
+        captions=kept.material.vocabulary.described, left_out=kept.material.left_out, recipe=_recipe(one), asking=_asking(one),
+        tables=_tables(audit.as_json()) if audit else [], verdict=one.verdict, meaning=audit.meaning if audit else (),
+        opinion=audit.opinion.sentence if audit and audit.opinion else "", unexamined=audit.unexamined if audit else (),
+        kept_anyway="kept anyway" in one.record,
+    )  # fmt: skip
 
 
 def _asking(one: "LearningOutcome") -> str:

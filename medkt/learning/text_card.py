@@ -16,11 +16,15 @@ if TYPE_CHECKING:
     from medkt.concepts import AskingRecord
     from medkt.learning.text_learning import AskingOutcome, AskSitting
 
-CARD_END = """
+NOT_IN_PATIENTS = (
+    "How well the model finds the lesion in patients: for that, run `medkt evaluate` on labelled studies, and `medkt calibrate`\n"
+    'before reading "not seen" as an answer.'
+)
+"""What no card says; commands stand between backticks."""
+CARD_END = f"""
 ## What this does not say
 
-How well the model finds the lesion in patients: for that, run `medkt evaluate` on labelled studies, and `medkt calibrate`
-before reading "not seen" as an answer.
+{NOT_IN_PATIENTS}
 """
 """Of every card."""
 _CARD = """{{ verdict.line }}

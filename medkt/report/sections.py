@@ -1,8 +1,9 @@
 """What a page is made of: sections of text, tables, plots, pictures and notes. What is shown, not how it looks.
 
-How each part looks stands in `templates/parts.html.j2`, by the name of its class.
+How each part looks stands in `templates/parts.html.j2`, in the macro of its name. Whatever stands in a part is text and no HTML.
 """
 
+import base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -11,11 +12,41 @@ MOST_LINES = 600  # rows of a table in a page; all of them are in the run's own 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TextSpan:
+    """Words of one look inside a line; `below`: they begin a line of their own."""
+
+    text: str
+    look: Literal["", "strong", "code", "mark", "quiet", "good", "bad"] = ""
+    below: bool = False
+
+
+TextLine = str | tuple[str | TextSpan, ...]
+"""A line of one look, or of several."""
+
+
+def with_code(line: str) -> TextLine:
+    """A line of medkt's own in which commands stand between backticks.
+
+    >>> with_code("see `medkt doctor`")
+    ('see ', TextSpan(text='medkt doctor', look='code', below=False), '')
+    """
+    return tuple(TextSpan(text=one, look="code") if place % 2 else one for place, one in enumerate(line.split("`")))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
     """A paragraph: plain, of less weight ("quiet"), or of more ("headline")."""
 
-    text: str
+    text: TextLine
     style: Literal["", "quiet", "headline"] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerLine:
+    """The one line that a page is read for, and how it came out."""
+
+    text: str
+    outcome: Literal["yes", "no", "open"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +60,7 @@ class Heading:
 class Notes:
     """Lines of a list."""
 
-    lines: tuple[str, ...]
+    lines: tuple[TextLine, ...]
     quiet: bool = False
 
 
@@ -42,12 +73,14 @@ class Table:
         head: a name a column; none for a table of names and values.
         rows: each as long as the head.
         left_out: how many rows are not shown.
+        captioned: whether the caption is seen; else it is there for those who hear the page alone.
     """
 
     caption: str
     head: Sequence[str] = ()
-    rows: Sequence[Sequence[str]] = ()
+    rows: Sequence[Sequence[TextLine]] = ()
     left_out: int = 0
+    captioned: bool = True
 
     @classmethod
     def of(cls, caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> "Table":
@@ -110,6 +143,19 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """A picture without a frame.
+
+    Attributes:
+        image: as it stands in a `data:` address.
+        alt: what it shows, in words.
+    """
+
+    image: str
+    alt: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ViewerNote:
     """That volumes have a viewer, and which folder beside the page it needs."""
 
@@ -124,7 +170,7 @@ class Details:
     text: str
 
 
-PagePart = Text | Heading | Notes | Table | Plot | Picture | ViewerNote | Details
+PagePart = Text | AnswerLine | Heading | Notes | Table | Plot | Picture | Figure | ViewerNote | Details
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,3 +180,33 @@ class Section:
     key: str
     title: str
     parts: tuple[PagePart, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HtmlPage:
+    """A whole page.
+
+    Attributes:
+        title: of its window.
+        sections: in their order; one without parts is not shown.
+        heading: above all but `first`; the title where there is none.
+        byline: below the heading: whose the page is, and of which version.
+        first: what is to be read before the heading.
+        lead: what is to be read before the sections.
+        demonstration: what is said where the model is a demonstration.
+        script: address of the script beside the page that shows volumes; "" for a page without any script.
+    """
+
+    title: str
+    sections: Sequence[Section]
+    heading: TextLine = ""
+    byline: TextLine = ""
+    first: tuple[PagePart, ...] = ()
+    lead: tuple[PagePart, ...] = ()
+    demonstration: str = ""
+    script: str = ""
+
+
+def picture_address(png: bytes) -> str:
+    """A PNG as it stands in a page."""
+    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")

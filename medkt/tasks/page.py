@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from medkt.report.render import render_sections
+from medkt.about import __version__
+from medkt.report.render import render_page
 from medkt.report.run.common import (
     by_arm,
     compared_section,
@@ -13,7 +14,7 @@ from medkt.report.run.common import (
     of_arm,
     settings_section,
 )
-from medkt.report.sections import Section, Table, Text
+from medkt.report.sections import HtmlPage, Section, Table, Text
 from medkt.runs.folder import RunFolder
 from medkt.runs.record import RunRecord
 from medkt.statistics import BootstrapSettings
@@ -115,4 +116,8 @@ def facts_of(record: RunRecord) -> list[tuple[str, str]]:
 def render(task: Task, page: Page) -> str:
     """The page as HTML."""
     demonstration = demonstration_of_records([arm.record for arm in page.arms])
-    return render_sections(page.title, task.sections(page), demonstration=demonstration, script=page.viewer)
+    shown = HtmlPage(
+        title=page.title, sections=task.sections(page), byline=f"medkt {__version__}", demonstration=demonstration,
+        script=page.viewer,
+    )  # fmt: skip
+    return render_page(shown)
