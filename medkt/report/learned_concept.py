@@ -1,8 +1,10 @@
 """The page beside a package: what its card says, with pictures."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
 
 from medkt.about import __version__
+from medkt.audit.verdict import CarriedAnswer
 from medkt.learning.card import CardFacts, facts_of
 from medkt.learning.learning import LearningOutcome
 from medkt.learning.text_card import NOT_IN_PATIENTS
@@ -21,7 +23,7 @@ from medkt.report.sections import (
     with_code,
 )
 
-_OUTCOMES = {"yes": "yes", "no": "no", "not shown": "open"}
+_OUTCOMES: Mapping[CarriedAnswer, Literal["yes", "no", "open"]] = {"yes": "yes", "no": "no", "not shown": "open"}
 
 
 def render_learned_concept(one: LearningOutcome, pictures: Sequence[tuple[str, str, bytes]]) -> str:
