@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from medkt.asking.calibration import LeadCalibration, drawn_domain
 from medkt.asking.record import settle
 from medkt.asking.studies import ShownStudies
 from medkt.audit.audit import Audit, Level, audit
@@ -15,6 +14,7 @@ from medkt.concepts import AskingRecord, Base, Concept, Package, PackagedConcept
 from medkt.concepts.concept import ROLES
 from medkt.domains import Domain
 from medkt.errors import ForgettingError, InputError, NotCarriedError
+from medkt.learning.base_lead import BaseLead, kept_apart, lead_calibration
 from medkt.learning.card import as_markdown
 from medkt.learning.outcome import ConceptOutcome, require_of_this_picture
 from medkt.models.encoder import DualEncoder
@@ -114,6 +114,7 @@ def learn(
     second: DualEncoder | None = None,
     keep_anyway: bool = False,
     shown: Mapping[str, ShownStudies] | None = None,
+    base_lead: BaseLead | None = None,
     delta: DeltaSettings | None = None,
     known: Sequence[Concept] | None = None,
     studies: StudyPlanes = NOTHING_GIVEN,
@@ -137,6 +138,7 @@ def learn(
         keep_anyway: whether a concept whose words were not carried may be learned to the end, and written.
         shown: the user's studies on which it is set from which lead the finding is seen: "normals" without any finding, "rehearse"
             of the usual mixture; drawn ones in place of those that are not given.
+        base_lead: on what the lead of the base was set when studies of these were read (`OwnStudies.base_lead`); None sets it.
         delta: how the difference is kept.
         known: what the model is taken to know; None takes the domain's findings.
         studies: the user's own, to learn from, to make lesions in, or to rehearse by (`LearnSettings.how` "local").
@@ -156,10 +158,16 @@ def learn(
     if not seeds or len(set(seeds)) < len(seeds):
         raise InputError(f"learning needs at least one seed and each once, got {list(seeds)}")
     require_words([concept], encoder, roles=ROLES)
-    if probe is not None:
-        _require_apart(shown or {}, probe)
+    shown, among = shown or {}, tuple(known) if known is not None else domain.others(concept)
     foreign = () if level == "none" else _foreign(concept, domain, known)
     require_of_this_picture(concept, foreign, keep_anyway=keep_anyway)
+    before = base_lead.calibration if base_lead is not None and base_lead.serves(shown, probe) else None
+    if before is None and probe is not None:  # a study of the exam is refused before anything is learned
+        apart = kept_apart(shown, probe)
+        if level == "none":
+            _read_through(apart)
+        elif shown:
+            before = lead_calibration(encoder, concept, domain, among, apart, progress)
     learned = [
         learn_concept(
             encoder, concept, domain, settings, seed=seed, known=known, studies=studies, cache=cache, progress=progress
@@ -178,14 +186,15 @@ def learn(
     applied = apply(encoder, difference)
     # what is judged is what a reader of the package will have, rounding and lost ranks included
     judged = [replace(one, encoder=applied) if index == kept else one for index, one in enumerate(learned)]
-    among = tuple(known) if known is not None else domain.others(concept)
     is_asked = level != "none" or not as_published  # a published way asks by the name
-    set_on = _set_on(applied, concept, domain, among, shown or {}, progress) if is_asked else None
+    set_on = lead_calibration(applied, concept, domain, among, shown, progress) if is_asked else None
     found = None
     if level != "none":
+        if before is None:
+            before = lead_calibration(encoder, concept, domain, among, shown, progress)
         found = audit(
             encoder, judged, concept=concept, domain=domain, known=among, kept=kept, level=level, probe=probe, second=second,
-            foreign=foreign, set_on=(_set_on(encoder, concept, domain, among, shown or {}, progress), set_on), cache=cache, progress=progress,
+            foreign=foreign, set_on=(before, set_on), cache=cache, progress=progress,
         )  # fmt: skip
         _require_kept(concept, found, max_forgetting)
     asking = None
@@ -198,10 +207,10 @@ def learn(
     )  # fmt: skip
 
 
-def _require_apart(shown: Mapping[str, ShownStudies], probe: Probe) -> None:
-    """That no study that a lead is set on is in the exam: they are read for that after the learning, which is too late to refuse them."""
-    for name, studies in shown.items():
-        for _ in probe.kept_apart(studies, name):
+def _read_through(apart: Mapping[str, ShownStudies]) -> None:
+    """Come to every study that is kept apart from an exam: without an audit nothing else does before the learning."""
+    for studies in apart.values():
+        for _ in studies:
             pass
 
 
@@ -209,18 +218,6 @@ def _similarity(one: TransferResult) -> list[float] | None:
     """Of each image to its caption; None where the images are the user's."""
     made = one.material.inverted
     return None if made is None else [round(float(value), 4) for value in made.similarity.flatten()]
-
-
-def _set_on(
-    encoder: DualEncoder, concept: Concept, domain: Domain, known: Sequence[Concept], shown: Mapping[str, ShownStudies],
-    progress: Progress | None,
-) -> LeadCalibration | None:  # fmt: skip
-    """Pictures without the finding, as an encoder sees them; None where medkt draws no normal study of that part of the body and none was given."""
-    if drawn_domain(concept, domain) is None and "normals" not in shown:
-        return None
-    return LeadCalibration.of(
-        encoder, concept, domain, known, normals=shown.get("normals"), rehearse=shown.get("rehearse"), progress=progress,
-    )  # fmt: skip
 
 
 def _foreign(concept: Concept, domain: Domain, known: Sequence[Concept] | None) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from medkt.asking import AskingWords, Directions, leads, way_called
-from medkt.asking.calibration import LeadCalibration, drawn_domain
+from medkt.asking.calibration import LeadCalibration
 from medkt.asking.pictures import PictureCounts, draw_calibration
 from medkt.asking.record import described_by, settle
 from medkt.asking.studies import ShownStudies, ShownStudy
@@ -29,6 +29,7 @@ from medkt.audit.fingerprints import Fingerprints
 from medkt.concepts import Concept
 from medkt.domains import Domain
 from medkt.errors import InputError
+from medkt.learning.base_lead import BaseLead, lead_calibration
 from medkt.models.encoder import DualEncoder
 from medkt.phantom.finding import DomainName
 from medkt.pipeline.studies import StudyFolder
@@ -62,11 +63,13 @@ class OwnStudies:
         given: what a learning looks at.
         notes: what is to be known of it, a sentence each.
         picked: of a pool: how many studies there were, how many stood out; None without a pool.
+        base_lead: on what the lead of the base was set, where it was asked for; None where it was not, or nothing is there to set it on.
     """
 
     given: StudyPlanes
     notes: tuple[str, ...] = ()
     picked: Mapping[str, int] | None = None
+    base_lead: BaseLead | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -83,6 +86,11 @@ class Folders:
         for name in ("normals", "rehearse", "images", "pool"):
             if (found := getattr(self, name)) is not None:
                 yield name, found
+
+    @property
+    def without_finding(self) -> Mapping[str, ShownStudies]:
+        """Those that a lead is set on."""
+        return {name: one for name, one in self.named() if name in ("normals", "rehearse")}
 
     @property
     def led(self) -> bool:
@@ -135,7 +143,9 @@ def read_own(
             f"pool: {len(chosen)} of {len(pool.leads)} studies stand out and are learned from, the others are rehearsed"
         )
     count = picked["studies"] if picked else 0
-    return OwnStudies(given=StudyPlanes(**given, pool=count), notes=tuple(notes), picked=picked)
+    return OwnStudies(
+        given=StudyPlanes(**given, pool=count), notes=tuple(notes), picked=picked, base_lead=reader.base_lead
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -165,14 +175,11 @@ def _asked_as_packaged(
     domain: Domain,
     spoken: AskingWords,
     others: Sequence[Concept],
-    folders: Folders,
+    calibration: LeadCalibration | None,
 ) -> Directions:
     """The directions by which a package that learned nothing asks; of a way that needs no normal study where there is none."""
-    if drawn_domain(concept, domain) is None and folders.normals is None:
+    if calibration is None:
         return way_called(UNSETTLED).directions(encoder, spoken)
-    calibration = LeadCalibration.of(
-        encoder, concept, domain, others, normals=folders.normals, rehearse=folders.rehearse
-    )
     return directions_of(settle(encoder, concept, domain, base_digest="", known=others, calibration=calibration))
 
 
@@ -192,7 +199,14 @@ class _Reader:
         others = tuple(known) if known is not None else domain.others(concept)
         spoken = AskingWords.of(concept, domain, others, described_by(concept))
         self._encoder, self._exam, self._progress = encoder, exam, progress
-        self._asked = _asked_as_packaged(encoder, concept, domain, spoken, others, folders) if folders.led else None
+        self._asked: Directions | None = None
+        self.base_lead: BaseLead | None = None
+        if folders.led:
+            shown = folders.without_finding
+            calibration = lead_calibration(encoder, concept, domain, others, shown, progress)
+            self._asked = _asked_as_packaged(encoder, concept, domain, spoken, others, calibration)
+            if calibration is not None:
+                self.base_lead = BaseLead(calibration=calibration, shown=shown, exam=exam)
         normal = embed_texts(encoder, domain.words_for(concept).normal).mean(dim=0)
         self._names, self._normal = known_names(encoder, spoken), torch.nn.functional.normalize(normal, dim=-1)
         self._seen, self._known = dict[str, str](), [one.id for one in others]

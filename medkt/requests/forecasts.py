@@ -100,6 +100,8 @@ class LearningForecast:
             if self._pace is None or not done:
                 return
             left = self._pace.left(stage, done, total)
+            if stage not in self._pace.expected:  # what comes after it is not known from it
+                return
             if not self._told and done >= FIRST_PART * total and left >= SAID_FROM_S:
                 from medkt.estimates.words import duration
 

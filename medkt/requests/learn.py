@@ -251,7 +251,7 @@ def _trained(wanted: SettledLearning, target: Path, listener: Listener) -> Learn
     encoder = load_encoder(request.model, device=resolve_device(request.device))
     require_rehearsal(request, encoder, settings)
     second = None if request.second is None else load_encoder(request.second, device=resolve_device(request.device))
-    own = read_for(request, encoder, concept, kind, settings, training.probe, listener)
+    own = read_for(request, encoder, concept, kind, settings, training.probe, listener, shown)
     notes = [*notes_of(encoder, concept, kind), *(own.notes if own else ())]
     listener.advise(notes)
     ahead = LearningForecast(listener)
@@ -265,7 +265,7 @@ def _trained(wanted: SettledLearning, target: Path, listener: Listener) -> Learn
             as_published=training.standing.as_json(),
             delta=DeltaSettings(kind="full", storage="float32") if request.delta == "full" else None, progress=ahead.told(tick),
             probe=training.probe, second=second, keep_anyway=request.keep_anyway, shown=shown,
-            studies=own.given if own else NOTHING_GIVEN,
+            studies=own.given if own else NOTHING_GIVEN, base_lead=own.base_lead if own else None,
         )  # fmt: skip
     seconds = time.perf_counter() - began
     if made.refusal:

@@ -1,5 +1,6 @@
 """How a finding is taught, and the user's studies that take part."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
@@ -9,12 +10,12 @@ from medkt.requests.option import Option
 from medkt.requests.published import PublishedOptions
 
 if TYPE_CHECKING:
-    from medkt.asking.studies import ShownStudies
     from medkt.audit.probe import Probe
     from medkt.concepts import Concept
     from medkt.domains import Domain
     from medkt.learning.own_studies import Folders, OwnStudies
     from medkt.models.encoder import DualEncoder
+    from medkt.pipeline.studies import StudyFolder
     from medkt.transfer.learn_settings import LearnSettings
 
 PRESET_OF = {"images": "fast", "local": "local"}
@@ -147,7 +148,7 @@ def require_rehearsal(request: TeachingOptions, encoder: "DualEncoder", settings
     )
 
 
-def studies_of(request: TeachingOptions, kind: "Domain", concept: "Concept") -> "dict[str, ShownStudies]":
+def studies_of(request: TeachingOptions, kind: "Domain", concept: "Concept") -> "dict[str, StudyFolder]":
     """The user's studies that a lead is set on, by the option's name; checked for being there.
 
     Raises:
@@ -159,8 +160,16 @@ def studies_of(request: TeachingOptions, kind: "Domain", concept: "Concept") -> 
     return {name: StudyFolder.of(path, kind, concept) for name, path in named.items() if path is not None}
 
 
-def folders_of(request: TeachingOptions, kind: "Domain", concept: "Concept") -> "Folders":
+def folders_of(
+    request: TeachingOptions, kind: "Domain", concept: "Concept", shown: "Mapping[str, StudyFolder] | None" = None
+) -> "Folders":
     """What is read, checked for being there.
+
+    Args:
+        request: what is asked for.
+        kind: how studies are shown.
+        concept: whose window is used.
+        shown: those that a lead is set on, from `studies_of`; what is read of the same folders are they, unless they are more than are read.
 
     Raises:
         InputError: there is no such folder or manifest, or nothing in it.
@@ -169,7 +178,9 @@ def folders_of(request: TeachingOptions, kind: "Domain", concept: "Concept") -> 
     from medkt.pipeline.studies import StudyFolder
 
     named = {name: getattr(request, name) for name in ("normals", "rehearse", "images", "pool")}
-    found = {name: StudyFolder.of(path, kind, concept) for name, path in named.items() if path is not None}
+    given = {name: path for name, path in named.items() if path is not None}
+    held = shown or {}
+    found = {name: held[name] if name in held else StudyFolder.of(path, kind, concept) for name, path in given.items()}
     return Folders(**{name: at_most(one) for name, one in found.items()})
 
 
@@ -181,12 +192,13 @@ def read_for(
     settings: "LearnSettings",
     probe: "Probe | None",
     listener: Listener,
+    shown: "Mapping[str, StudyFolder]",
 ) -> "OwnStudies | None":
-    """The studies that a learning by lesions looks at; None where there are none, or it looks at none."""
+    """The studies that a learning by lesions looks at; None where there are none, or it looks at none; `shown` as for `folders_of`."""
     from medkt.learning.own_studies import read_own
     from medkt.transfer.vocabulary import vocabulary_of
 
-    folders = folders_of(request, kind, concept)
+    folders = folders_of(request, kind, concept, shown)
     if settings.how != "local" or not any(True for _ in folders.named()):
         return None
     with listener.progress("reading studies") as tick:

@@ -60,7 +60,7 @@ def ask_concept(wanted: SettledLearning, target: Path, listener: Listener) -> Le
     return LearnResult(made=made, package=target, digest=digest, seconds=seconds, notes=tuple(notes))
 
 
-def asking_of(wanted: SettledLearning) -> "dict[str, ShownStudies]":
+def asking_of(wanted: SettledLearning) -> "Mapping[str, ShownStudies]":
     """The user's studies that a lead is set on, once no option says how to train."""
     require_no_training(wanted.request)
     return studies_of(wanted.request, wanted.kind, wanted.concept)

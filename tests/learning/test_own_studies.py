@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,11 +13,14 @@ from medkt.asking import AskingWords, choice
 from medkt.asking.calibration import LeadCalibration
 from medkt.asking.pictures import PictureCounts
 from medkt.asking.record import described_by, settle
-from medkt.asking.studies import ShownStudy
+from medkt.asking.studies import ShownStudies, ShownStudy
 from medkt.audit.fingerprints import Fingerprints
+from medkt.audit.probe import Probe
 from medkt.concepts import Caption, Concept, load_concept
 from medkt.domains import domain
 from medkt.errors import InputError
+from medkt.learning import learn
+from medkt.learning.base_lead import BaseLead, lead_calibration
 from medkt.learning.own_studies import Folders, _asked_as_packaged, at_most, read_own, shown_to
 from medkt.models.framing import normalise
 from medkt.models.small import load_small
@@ -169,17 +173,19 @@ def test_a_pool_gives_what_stands_out(encoder: SmallEncoder) -> None:
 
 def test_a_pool_is_asked_as_a_package_asks(encoder: SmallEncoder) -> None:
     """Settled on the user's normals where there are some; of a part of the body that is not drawn, by a way that needs none."""
-    own = Folders(normals=held(*map(normal, range(24))), pool=held(*mixture(4)))
+    normals = held(*map(normal, range(24)))
     spoken = AskingWords.of(SPECK, KIND, KNOWN, described_by(SPECK))
-    asked = _asked_as_packaged(encoder, SPECK, KIND, spoken, KNOWN, own)
-    calibration = LeadCalibration.of(encoder, SPECK, KIND, KNOWN, normals=own.normals)
+    given = lead_calibration(encoder, SPECK, KIND, KNOWN, {"normals": normals})
+    asked = _asked_as_packaged(encoder, SPECK, KIND, spoken, KNOWN, given)
+    calibration = LeadCalibration.of(encoder, SPECK, KIND, KNOWN, normals=normals)
     record = settle(encoder, SPECK, KIND, base_digest="", known=KNOWN, calibration=calibration)
     assert record.way == choice.USUAL
     assert asked.handicap == record.handicap != 0
     assert torch.equal(asked.wanted, directions_of(record).wanted)
     other = replace(SPECK, body="neck")
     spoken = AskingWords.of(other, KIND, KNOWN, described_by(other))
-    undrawn = _asked_as_packaged(encoder, other, KIND, spoken, KNOWN, Folders(pool=own.pool))
+    assert lead_calibration(encoder, other, KIND, KNOWN, {}) is None
+    undrawn = _asked_as_packaged(encoder, other, KIND, spoken, KNOWN, None)
     assert undrawn.normal is None
     assert len(undrawn.rivals) > len(KNOWN)  # and the bank
 
@@ -192,3 +198,75 @@ def test_a_pool_without_the_finding_is_refused(encoder: SmallEncoder) -> None:
         read_own(encoder, CONCEPT, KIND, Folders(pool=held(*mixture(30, 12))))
     with pytest.raises(InputError, match="give one of them"):
         read_own(encoder, CONCEPT, KIND, Folders(pool=held(normal(0)), images=held(normal(1))))
+
+
+@dataclass(frozen=True, eq=False)
+class Counted:
+    """Studies that count how often they are gone through."""
+
+    held: Held
+    times: list[int]
+
+    def __iter__(self) -> Iterator[ShownStudy]:
+        self.times.append(len(self.held))
+        return iter(self.held)
+
+    def __len__(self) -> int:
+        return len(self.held)
+
+
+def counted(*planes: Plane) -> Counted:
+    return Counted(held=held(*planes), times=[])
+
+
+class StopHereError(Exception):
+    """Before anything is learned."""
+
+
+def _stop(*_: object, **__: object) -> None:
+    raise StopHereError
+
+
+def test_the_lead_of_the_base_is_set_once_a_learning(encoder: SmallEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By whoever asks for it first; a study of the exam is met on the way, and costs no reading of its own."""
+    set_on = list[ShownStudies | None]()
+    made = LeadCalibration.of
+
+    def told(*given: Any, **named: Any) -> LeadCalibration:
+        set_on.append(named["normals"])
+        return made(*given, **named)
+
+    monkeypatch.setattr(LeadCalibration, "of", told)
+    monkeypatch.setattr("medkt.learning.learning.learn_concept", _stop)
+    probe = Probe(planes=(), kinds=(), fingerprints=Fingerprints.of(*held(lesion("us_cyst", 40)).studies))
+    normals, images = counted(*map(normal, range(20))), counted(lesion("us_cyst", 3), lesion("us_cyst", 5))
+    own = read_own(encoder, CONCEPT, KIND, Folders(normals=normals, images=images), exam=probe.fingerprints)
+    assert own.base_lead is not None
+    assert (len(set_on), len(normals.times), len(images.times)) == (1, 2, 1)  # the lead, then which plane is kept
+
+    def begin(**more: Any) -> tuple[int, int]:
+        """How often a lead was set, and the normal studies were gone through, up to the learning."""
+        before = len(set_on), len(normals.times)
+        with pytest.raises(StopHereError):
+            learn(encoder, CONCEPT, KIND, probe=probe, shown={"normals": normals}, keep_anyway=True, **more)
+        return len(set_on) - before[0], len(normals.times) - before[1]
+
+    assert begin(base_lead=own.base_lead) == (0, 0)
+    assert begin() == (1, 1)  # and the audit takes it
+    assert begin(level="none") == (0, 1)  # to refuse a study of the exam in time
+    assert begin(level="none", base_lead=own.base_lead) == (0, 0)
+
+
+@pytest.mark.parametrize("other", ["studies", "fewer", "more", "exam"])
+def test_a_lead_that_was_set_on_other_studies_is_set_anew(other: str) -> None:
+    normals, rehearse, probe = held(normal(1)), held(normal(2)), Probe(planes=(), kinds=())
+    none = LeadCalibration(known=(), named=(), normal=(), unlabelled=(), set_on={})
+    one = BaseLead(calibration=none, shown={"normals": normals}, exam=probe.fingerprints)
+    assert one.serves({"normals": normals}, probe)
+    assert one.serves({"normals": normals}, None)
+    shown: dict[str, dict[str, Held]] = {
+        "studies": {"normals": held(normal(1))}, "fewer": {}, "more": {"normals": normals, "rehearse": rehearse},
+        "exam": {"normals": normals},
+    }  # fmt: skip
+    against = Probe(planes=(), kinds=(), fingerprints=Fingerprints(patients=frozenset({"P"})))
+    assert not one.serves(shown[other], against if other == "exam" else probe)
