@@ -43,7 +43,7 @@ check: $(VENV)/.dev
 
 # Shapes and types are looked at as they pass where a room is tested by itself; whole commands run as users run them. By hand, `pytest` looks everywhere
 ROOMS := $(addprefix tests/,asking inversion metrics models presence saliency segmentation spatial statistics transfer)
-AS_USERS := -o addopts="-ra --strict-markers --strict-config"
+AS_USERS := --jaxtyping-packages=
 unit: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 -q $(ROOMS)
 	$(BIN)/python -m pytest -n 2 -q $(AS_USERS) $(addprefix --ignore=,$(ROOMS))
@@ -66,7 +66,7 @@ matrix: build-wheel
 coverage: $(VENV)/.dev
 	rm -rf build/coverage && mkdir -p build/coverage
 	status=0; \
-	$(BIN)/python -m coverage run -m pytest -n 2 -q || status=1; \
+	$(BIN)/python -m coverage run -m pytest -n 2 -q $(AS_USERS) || status=1; \
 	$(BIN)/python -m coverage combine --quiet && $(BIN)/python -m coverage json --quiet -o build/coverage/measured.json && \
 	$(BIN)/python evaluation/coverage_table.py build/coverage/measured.json --write || status=1; \
 	exit $$status

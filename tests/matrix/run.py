@@ -114,14 +114,18 @@ def _arguments() -> argparse.Namespace:
 
 
 def _found() -> Iterator[str]:
-    """One path a minor version from 3.11 on."""
+    """One path a minor version from 3.11 on: those that uv finds, then those of pyenv, which stand on no search path."""
     asked = [str(UV), "python", "list", "--only-installed", "--output-format", "json"]
+    listed = json.loads(subprocess.check_output(asked, text=True, stderr=subprocess.DEVNULL))
+    here = [(one["version"], one["path"]) for one in listed if one["implementation"] == "cpython"]
+    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    here += [(one.name, str(one / "bin" / "python")) for one in sorted(versions.glob("3.*")) if one.name[2:3].isdigit()]
     seen = set()
-    for one in json.loads(subprocess.check_output(asked, text=True, stderr=subprocess.DEVNULL)):
-        minor = tuple(int(part) for part in one["version"].split(".")[:2])
-        if one["implementation"] == "cpython" and minor >= (3, 11) and minor not in seen:
+    for version, path in here:
+        minor = tuple(int(part) for part in version.split(".")[:2])
+        if minor >= (3, 11) and minor not in seen:
             seen.add(minor)
-            yield one["path"]
+            yield path
 
 
 def _tried(cell: Cell, wheel: Path, out: Path) -> tuple[str, bool]:
