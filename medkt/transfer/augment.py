@@ -15,7 +15,7 @@ from medkt.domains.augmentation import Augmentation, NoiseKind
 from medkt.errors import SettingsError
 from medkt.inversion.noise import stream
 
-_SIDED = re.compile(r"\b(?:left|right)\b", re.IGNORECASE)
+_SIDED = re.compile(r"\b(?:left|right(?! angles?\b))\b", re.IGNORECASE)
 _FILLED = ("mirror", "rotation_deg", "zoom", "shift", "gamma", "noise", "noise_kind", "bias_field")
 _COLUMNS = 1  # the second spatial axis of (1, rows, columns)
 

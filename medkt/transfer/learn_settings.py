@@ -80,7 +80,7 @@ class LearnSettings:
     """Standard deviation of a copy's noise."""
 
     mirror: bool = True
-    """Whether every second copy is mirrored left to right. Switch off for findings that belong to one side."""
+    """Whether every second copy is mirrored left to right; never where a name or caption of the concept says left or right."""
 
     augment: AugmentSettings = left_out(AugmentSettings())  # noqa: RUF009 - frozen
     """How studies that are labelled (`--images`, `--pool`) are changed before they are learned from."""

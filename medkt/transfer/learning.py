@@ -23,7 +23,7 @@ from medkt.errors import InputError
 from medkt.models.encoder import DualEncoder
 from medkt.models.framing import normalise
 from medkt.progress import Progress
-from medkt.transfer.augment import augmented
+from medkt.transfer.augment import augmented, says_a_side
 from medkt.transfer.choice import Candidate, CandidateChoice, Validation, choose
 from medkt.transfer.copies import interpolate
 from medkt.transfer.finetune import Captions, FinetuneSettings, FinetuneStep, finetune
@@ -98,7 +98,9 @@ def learn_concept(
     """
     settings = settings or LearnSettings()
     require_installed(settings.finetune.trains)
-    settings = replace(settings, augment=settings.augment.of(domain, concept))
+    settings = replace(
+        settings, augment=settings.augment.of(domain, concept), mirror=settings.mirror and not says_a_side(concept)
+    )
     vocabulary = vocabulary_of(concept, domain, known=known)
     material = gather_as(encoder, vocabulary, settings, seed=seed, studies=studies, cache=cache, progress=progress)
     return learn_from(encoder, material, settings, seed=seed, progress=progress)

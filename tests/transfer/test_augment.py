@@ -3,6 +3,7 @@
 import json
 import sys
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -21,7 +22,7 @@ from medkt.records import as_plain
 from medkt.transfer.augment import AugmentSettings, augmented, says_a_side
 from medkt.transfer.finetune import Captions, FinetuneSettings
 from medkt.transfer.gathering import gather_as
-from medkt.transfer.learn_settings import LearnSettings
+from medkt.transfer.learn_settings import FAST, LearnSettings
 from medkt.transfer.learning import learn_concept, learn_from
 from medkt.transfer.study_planes import StudyPlanes, drawn_findings
 from medkt.transfer.teaching import TeachingSettings
@@ -38,7 +39,8 @@ def images(count: int = 2) -> Tensor:
 
 
 def said(text: str, *, modality: str = "ultrasound", body: str = "") -> Concept:
-    return Concept(id="own", name="speck", captions=(Caption(text=text),), modality=modality, body=body)
+    caption = Caption(text=text, roles=("inversion", "finetune", "prompt"))
+    return Concept(id="own", name="speck", captions=(caption,), modality=modality, body=body)
 
 
 def test_nothing_changes_and_nothing_is_recorded_by_default() -> None:
@@ -75,7 +77,22 @@ def test_a_side_is_not_mirrored_away() -> None:
         replace(copies, mirror=True).of(ultrasound, said("a mass of the left breast")).mirror is True
     )  # who asks for it, has it
     assert copies.of(domain("ct"), said("a round bleed", modality="ct", body="head")).mirror is True
-    assert not says_a_side(said("an upright, leftover mass"))
+    assert not says_a_side(said("an upright, leftover mass at right angles to the skin"))
+    assert says_a_side(said("a mass of the right anterior breast"))
+
+
+@pytest.mark.parametrize(("text", "mirrored"), [("a bright round mass", True), ("a bright mass of the left breast", False)])
+def test_nor_is_a_side_mirrored_away_in_the_copies_of_images_made_from_words(
+    text: str, mirrored: bool, tmp_path: Path
+) -> None:
+    quick = replace(FAST, dtype="float32", steps=1)
+    settings = LearnSettings(
+        inversion=quick, images=1, rehearsal_images=0, validation_images=0, choose=False, pictured=0.0, views=2,
+        finetune=FinetuneSettings(steps=1, rehearsal_batch=1),
+    )  # fmt: skip
+    known = [load_concept("us_cyst")]
+    learned = learn_concept(load_small(), said(text), domain("ultrasound"), settings, known=known, cache=tmp_path)
+    assert learned.settings.mirror is mirrored
 
 
 def test_a_modality_that_says_nothing_is_changed_little_and_never_mirrored() -> None:
