@@ -81,7 +81,9 @@ def test_a_side_is_not_mirrored_away() -> None:
     assert says_a_side(said("a mass of the right anterior breast"))
 
 
-@pytest.mark.parametrize(("text", "mirrored"), [("a bright round mass", True), ("a bright mass of the left breast", False)])
+@pytest.mark.parametrize(
+    ("text", "mirrored"), [("a bright round mass", True), ("a bright mass of the left breast", False)]
+)
 def test_nor_is_a_side_mirrored_away_in_the_copies_of_images_made_from_words(
     text: str, mirrored: bool, tmp_path: Path
 ) -> None:
