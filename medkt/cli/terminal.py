@@ -58,11 +58,13 @@ class Terminal(Listener):
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         what, console = shown(what), Console(file=drawing_on(sys.stderr))
+        if self._quiet or self._json or not console.is_terminal:
+            yield lambda stage, done, total: None  # older versions of rich end a bar that is off with an empty line
+            return
         columns = (
             TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
         )  # fmt: skip
-        hidden = self._quiet or self._json or not console.is_terminal
-        with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
+        with Progress(*columns, console=console, transient=True) as bar:
             task = bar.add_task(what, total=None)
 
             def tick(stage: str, done: int, total: int) -> None:

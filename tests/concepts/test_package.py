@@ -202,12 +202,12 @@ def test_a_page_in_a_package_is_refused_whatever_it_holds(tmp_path: Path, page: 
     ["a", "a.", "a@", "<", "![", "[", "]", " on", "/home", "~", "1", "\\", "a@a.", "://", "\u202f", "{", "w", "`"],
 )
 def test_megabytes_of_one_letter_are_read_in_seconds(what: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     with suppress(InputError):
         require_no_traces("card.md", what * (2_000_000 // len(what)))
     with suppress(InputError):
         require_plain_card("card.md", what * (2_000_000 // len(what)))
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
 
 
 @given(st.text(alphabet=st.sampled_from("<>[]()!/?a1:&; \n\x1b\u202e|")))
@@ -227,10 +227,10 @@ def test_a_million_members_are_refused_before_they_are_listed(tmp_path: Path) ->
     path.write_bytes(
         b"\0" * 46_000_000 + struct.pack("<4sHHHHIIH", b"PK\x05\x06", 0, 0, 65535, 65535, 46_000_000, 0, 0)
     )
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(InputError, match="65535 members, expected at most 384"):
         read_package(path)
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 def test_weights_of_another_base(tmp_path: Path) -> None:
