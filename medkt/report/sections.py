@@ -144,15 +144,25 @@ class Picture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """A picture without a frame.
+    """A picture, and lines that go with it.
 
     Attributes:
         image: as it stands in a `data:` address.
         alt: what it shows, in words.
+        lines: below or beside it.
     """
 
     image: str
     alt: str
+    lines: tuple[Text, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FigureRow:
+    """Figures that are looked at together: large ones side by side, or small ones as cards with their lines beside them."""
+
+    figures: tuple[Figure, ...]
+    layout: Literal["across", "cards"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +180,7 @@ class Details:
     text: str
 
 
-PagePart = Text | AnswerLine | Heading | Notes | Table | Plot | Picture | Figure | ViewerNote | Details
+PagePart = Text | AnswerLine | Heading | Notes | Table | Plot | Picture | Figure | FigureRow | ViewerNote | Details
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from medkt.report.sections import (
     AnswerLine,
     Details,
     Figure,
+    FigureRow,
     Heading,
     HtmlPage,
     Notes,
@@ -47,6 +48,7 @@ PARTS: tuple[PagePart, ...] = (
     Picture(title="whose", words="its numbers", image="data:,", alt="its look", missing="no picture", viewer=VIEWER),
     Picture(title="whose", words="its numbers", image="", alt="", missing="no picture was written"),
     Figure(image=picture_address(b"PNG"), alt="what the figure shows"),
+    FigureRow(figures=(Figure(image="data:,", alt="a small one", lines=(Text(text="said beside it"),)),), layout="cards"),
     ViewerNote(folder="page_files"),
     Details(summary="opens on demand", text="{long text}"),
 )  # fmt: skip
@@ -56,7 +58,8 @@ SAID = (
     '<th scope="col">head two</th>', '<th scope="row">first cell</th><td>second cell</td>',
     '<caption class="heard">names and values</caption>', '<td>a value<span class="bad">bad one</span></td>',
     'alt="what is drawn"', "<figcaption>below the plot</figcaption>", "<p>no picture was written</p>",
-    '<img src="data:image/png;base64,UE5H" alt="what the figure shows">', "Open the volume viewer (1.5 MB)",
+    '<img src="data:image/png;base64,UE5H" alt="what the figure shows">', "<p>said beside it</p>",
+    "Open the volume viewer (1.5 MB)",
     "The folder page_files beside this page", "<summary>opens on demand</summary>",
 )  # fmt: skip
 BAD = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>&amp; {{ 7 * 7 }}"
@@ -84,7 +87,9 @@ def _spoilt(value: Any) -> Any:
     """The same with what a user may have written in place of every text, but for what a page decides by."""
     if is_dataclass(value) and not isinstance(value, type):
         given = {one.name: getattr(value, one.name) for one in fields(value)}
-        changed = {name: _spoilt(held) for name, held in given.items() if name not in ("style", "look", "outcome")}
+        changed = {
+            name: _spoilt(held) for name, held in given.items() if name not in ("style", "look", "outcome", "layout")
+        }
         return replace(value, **changed)
     if isinstance(value, list | tuple):
         return type(value)(_spoilt(one) for one in value)
@@ -106,11 +111,13 @@ def test_what_a_user_wrote_stays_words_in_every_part(part: PagePart) -> None:
 
 
 def test_what_a_user_wrote_stays_words_around_the_sections() -> None:
-    above = {"heading": (BAD, TextSpan(text=BAD, look="quiet")), "byline": BAD, "demonstration": BAD}
     section = Section(key="here", title=BAD, parts=(Text(text="said"),))
     page = render_page(
-        HtmlPage(title=BAD, sections=[section], first=(Text(text=BAD),), lead=(Text(text=BAD),), **above)
-    )
+        HtmlPage(
+            title=BAD, heading=(BAD, TextSpan(text=BAD, look="quiet")), byline=BAD, demonstration=BAD, sections=[section],
+            first=(Text(text=BAD),), lead=(Text(text=BAD),),
+        )
+    )  # fmt: skip
     assert "<script" not in page
     assert "<img" not in page
     assert page.count("{{ 7 * 7 }}") == 9

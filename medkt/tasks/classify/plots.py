@@ -6,9 +6,10 @@ import numpy as np
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from medkt.report.plots import svg_of
 from medkt.report.sections import Plot
 from medkt.tasks.classify.evaluation import ACCURACY, ALL, ClassEvaluation
-from medkt.tasks.masks.forest import COLOURS, MARKS, svg_of
+from medkt.tasks.masks.forest import COLOURS, MARKS
 from medkt.tasks.masks.words import interval_text
 
 MOST_CLASSES = 20  # of a confusion plot; beyond them the numbers cannot be read

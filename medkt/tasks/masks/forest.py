@@ -1,13 +1,11 @@
 """A forest plot: one mean with its interval a row, over concepts and subgroups, one mark a run."""
 
-import base64
 from collections.abc import Mapping, Sequence
-from io import BytesIO
 
-import matplotlib as mpl
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from medkt.report.plots import svg_of
 from medkt.report.sections import Plot
 from medkt.tasks.masks.evaluation import Evaluation, Line
 from medkt.tasks.masks.words import interval_text, subgroup_text
@@ -75,12 +73,3 @@ def _draw_arm(axis: object, lines: Mapping[str, Line], shown: Sequence[str], nam
 
 def _label(line: Line) -> str:
     return line.concept if not line.group else f"{line.concept}, {subgroup_text(line.group, line.value)}"
-
-
-def svg_of(figure: Figure) -> str:
-    """A figure as an SVG in a `data:` address; the same figure gives the same text."""
-    buffer = BytesIO()
-    # without a salt the names inside change from run to run, and a date has no place in a report
-    with mpl.rc_context({"svg.hashsalt": "medkt"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": "medkt"})
-    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
