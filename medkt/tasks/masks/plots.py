@@ -9,10 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from medkt.report.plots import svg_of
 from medkt.report.sections import Plot
 from medkt.statistics.froc import RATES
 from medkt.tasks.masks.agreement import LesionCurve, VolumeAgreement
-from medkt.tasks.masks.forest import COLOURS, MARKS, svg_of
+from medkt.tasks.masks.forest import COLOURS, MARKS
 from medkt.tasks.masks.presence import PresenceCurve
 from medkt.tasks.masks.words import figure as figure_text
 from medkt.tasks.masks.words import interval_text
