@@ -4,6 +4,7 @@ Drawn are known findings and normal studies, where medkt draws the part of the b
 (`normals`, `rehearse`). Kept of all are vectors and counts.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -162,14 +163,16 @@ def _own(
     """The vectors of the user's studies, and what is said of them: counts and digests."""
     if studies is None:
         return (), None
-    vectors, digests = list[Tensor](), list[str]()
+    vectors, digests, doubts = list[Tensor](), list[str](), Counter[str]()
     for study in studies:
+        doubts.update(study.doubts)
         vectors.append(vectors_of_planes(encoder, study.planes))
         digests.append(study.digest)
         if progress is not None:
             progress(what, len(vectors), len(studies))
     planes = sum(len(one) for one in vectors)
-    return tuple(vectors), {"studies": len(vectors), "planes": planes, "sha256": digest_of_studies(digests)}
+    told: dict[str, Any] = {"studies": len(vectors), "planes": planes, "sha256": digest_of_studies(digests)}
+    return tuple(vectors), {**told, **({"doubts": dict(doubts)} if doubts else {})}
 
 
 def _above(found: Float64[np.ndarray, " studies"], bias: float) -> int:

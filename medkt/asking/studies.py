@@ -1,7 +1,7 @@
 """Studies of the user's, as they are shown to a model, one after the other: no name of a file or a person stays."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -16,11 +16,13 @@ class ShownStudy:
         planes: those that a model is shown, each in [0, 1].
         digest: SHA-256 of its voxels and geometry.
         patient: a pseudonym that the studies of one patient share; never written anywhere.
+        doubts: why it may not be of the modality that it is shown as, a sentence each.
     """
 
     planes: tuple[Plane, ...]
     digest: str
     patient: str = field(default="", repr=False)
+    doubts: tuple[str, ...] = ()
 
 
 @runtime_checkable
@@ -30,6 +32,11 @@ class ShownStudies(Protocol):
     def __iter__(self) -> Iterator[ShownStudy]: ...
 
     def __len__(self) -> int: ...
+
+
+def doubts_said(option: str, doubts: Mapping[str, int], studies: int) -> list[str]:
+    """The doubts about the studies of an option, each with how many of them raise it."""
+    return [f"--{option}: {count} of {studies} studies: {doubt}" for doubt, count in doubts.items()]
 
 
 def digest_of_studies(digests: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ Of a volume one plane is kept: of normals the middle one, of the mixture the one
 that leads most. What leads is asked as a package of the base would ask it: `medkt.asking.record` says by which way, and from which handicap. No name of a file or person stays; a patient is a keyed digest that is gone with the process.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -22,7 +23,7 @@ from medkt.asking import AskingWords, Directions, leads, way_called
 from medkt.asking.calibration import LeadCalibration
 from medkt.asking.pictures import PictureCounts, draw_calibration
 from medkt.asking.record import described_by, settle
-from medkt.asking.studies import ShownStudies, ShownStudy
+from medkt.asking.studies import ShownStudies, ShownStudy, doubts_said
 from medkt.asking.vectors import vectors_of_planes
 from medkt.asking.ways import known_names
 from medkt.audit.fingerprints import Fingerprints
@@ -129,7 +130,7 @@ def read_own(
         raise InputError("--images and --pool are two ways to learn from studies of your own; give one of them")
     reader = _Reader(encoder, concept, domain, known, folders, Fingerprints() if exam is None else exam, progress)
     read = {name: reader.read(name, studies) for name, studies in folders.named()}
-    notes = [*_rehearsal_notes(read.get("rehearse"), reader), *_normal_notes(read.get("normals"))]
+    notes = [*_rehearsal_notes(read.get("rehearse"), reader), *_normal_notes(read.get("normals")), *reader.doubts]
     given = {name: one.pixels for name, one in read.items() if name != "pool"}
     picked = None
     if (pool := read.get("pool")) is not None:
@@ -201,6 +202,7 @@ class _Reader:
         self._encoder, self._exam, self._progress = encoder, exam, progress
         self._asked: Directions | None = None
         self.base_lead: BaseLead | None = None
+        self.doubts = list[str]()
         if folders.led:
             shown = folders.without_finding
             calibration = lead_calibration(encoder, concept, domain, others, shown, progress)
@@ -213,9 +215,10 @@ class _Reader:
 
     def read(self, name: str, studies: ShownStudies) -> _Read:
         """One plane of each study."""
-        pixels, told, lesioned = list[Tensor](), list[float](), list[float]()
+        pixels, told, lesioned, doubts = list[Tensor](), list[float](), list[float](), Counter[str]()
         for study in studies:
             self._require_new(name, study)
+            doubts.update(study.doubts)
             vectors = vectors_of_planes(self._encoder, study.planes)
             lead, odd = self._lead(vectors), self._lesioned(vectors)
             at = {"normals": len(study.planes) // 2, "rehearse": int(odd.argmax())}.get(name, int(lead.argmax()))
@@ -224,6 +227,7 @@ class _Reader:
             lesioned.append(float(odd[at]))
             if self._progress is not None:
                 self._progress(f"reading --{name}", len(pixels), len(studies))
+        self.doubts += doubts_said(name, doubts, len(pixels))
         return _Read(pixels=torch.stack(pixels), leads=np.array(told), lesioned=np.array(lesioned))
 
     def drawn(self, domain: DomainName) -> np.ndarray:

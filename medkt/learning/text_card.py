@@ -7,6 +7,7 @@ from jinja2 import Environment, StrictUndefined
 
 from medkt.about import NOT_A_MEDICAL_DEVICE, __version__, demonstration_of
 from medkt.asking import way_called
+from medkt.asking.studies import doubts_said
 from medkt.audit.exam import NORMAL, OTHERS, Marks
 from medkt.audit.meaning import area
 from medkt.concepts.privacy import plain_text
@@ -114,6 +115,15 @@ def set_on_said(asking: "AskingRecord") -> list[str]:
             )
             count = found.get("named right", found.get("studies", found.get("pictures")))
             said.append(f"{count} {words} ({whose}; {found.get('called seen')} of them are called seen)")
+    return said
+
+
+def doubts_of(asking: "AskingRecord | None") -> list[str]:
+    """The doubts about the user's studies that the lead was set on, as notes."""
+    said = list[str]()
+    for option, key in (("normals", "normals"), ("rehearse", "unlabelled")):
+        found = {} if asking is None else asking.set_on.get(key) or {}
+        said += doubts_said(option, found.get("doubts", {}), found.get("studies", 0))
     return said
 
 

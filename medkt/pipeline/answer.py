@@ -98,12 +98,12 @@ def null_for(
 
     They are of the same part of the body, shown in the window in which this study is, whether the concept, the domain or the user
     chose it. A picture has no window; the single images among them are pictures, too. A concept with a bias of its own, which was
-    set on planes, needs none for a single image.
+    set on planes, needs none for a single image that is shown as those were.
     """
     kind, single = sight.domain, len(sight.indices) == 1
     if settings.threshold is not None:
         return NoNormals(code="threshold-said", sentence="the threshold was set by the user")
-    if target.asked is not None and single:
+    if target.asked is not None and single and _shown_as_its_own(concept, kind, looked):
         return NoNormals(code="own-bias", sentence="its bias was set on planes that do not show it")
     if normals is None:
         return NoNormals(code="unknown-model", sentence=UNKNOWN)
@@ -120,6 +120,14 @@ def null_for(
         known, target, settings, logit_scale=sight.encoder.logit_scale, step_mm=None if single else step,
         extent_mm=extent_of(settings, kind),
     )  # fmt: skip
+
+
+def _shown_as_its_own(concept: Concept, kind: Domain, looked: PlaneSelection) -> bool:
+    """Whether a study is shown as the planes were on which a concept's bias was set: of its modality, in its window or by the domain's rule."""
+    return concept.modality in ("", kind.name) and looked.window in (
+        "",
+        kind.window_for(concept) or kind.default_window,
+    )
 
 
 def run_of(settings: PresenceSettings, kind: Domain, image: Image, looked: PlaneSelection) -> int:

@@ -13,7 +13,7 @@ from medkt.concepts import Concept
 from medkt.datasets.case import Case
 from medkt.datasets.manifest import iterate_manifest
 from medkt.datasets.reference import read_case_image
-from medkt.domains import Domain
+from medkt.domains import Domain, check_plausible, domains
 from medkt.errors import InputError, MedktError
 from medkt.io import read_image
 from medkt.io.dicom_header import read_header, text
@@ -23,6 +23,7 @@ from medkt.io.table import SUFFIXES
 from medkt.pipeline.look import View, look_at, shown_plane
 from medkt.shapes import Plane
 from medkt.spatial import Image
+from medkt.spatial.modality import written_modality
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -97,15 +98,32 @@ def shown_study(path: Path, domain: Domain, concept: Concept, case: Case | None 
         case: the manifest's row, where there is one.
 
     Raises:
-        InputError: it cannot be read or shown.
+        InputError: it cannot be read or shown, or says that it is of another modality.
     """
     try:
         image = read_image(path) if case is None else read_case_image(case)
-        planes = planes_shown(image, domain, concept)
+        _require_of(image, domain)
+        planes, doubts = planes_shown(image, domain, concept), check_plausible(image, domain)
     except MedktError as error:
         raise InputError(f"{path}: the study cannot be used: {error}") from error
     said = "" if case is None or case.patient_id == case.case_id else case.patient_id
-    return ShownStudy(planes=planes, digest=digest_of(image.values, image.geometry), patient=said or patient_of(path))
+    return ShownStudy(
+        planes=planes, digest=digest_of(image.values, image.geometry), patient=said or patient_of(path), doubts=doubts
+    )
+
+
+def _require_of(image: Image, domain: Domain) -> None:
+    """That a file does not say another modality that medkt knows: what is learned or judged by it would be of other pictures.
+
+    Raises:
+        InputError: it does.
+    """
+    code = image.modality.upper()
+    others = [one for one in domains().values() if one.name != domain.name and code in one.codes]
+    if others and code not in domain.codes:
+        raise InputError(
+            f"the file says modality {written_modality(code)}, and the studies are to be of {domain.title}; leave it out"
+        )
 
 
 def patient_of(path: Path) -> str:

@@ -13,6 +13,7 @@ from medkt.pipeline.answer import extent_of
 from medkt.pipeline.look import PlaneSelection, View, look_at, windows_of, with_window
 from medkt.pipeline.words import (
     asked_of,
+    called_alike,
     contradicted,
     domain_of,
     examination_of,
@@ -109,6 +110,7 @@ def question_of(
         *shown,
         *check_plausible(image, kind),
         *misplaced(asked, kind),
+        *called_alike(asked),
         *contradicted(asked, image, kind),
     ]
     require_words(asked, taught.base)

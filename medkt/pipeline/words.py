@@ -162,6 +162,18 @@ def misplaced(concepts: Iterable[Concept], kind: Domain) -> list[str]:
     ]
 
 
+def called_alike(concepts: Iterable[Concept]) -> list[str]:
+    """Of findings that have one name, which their lines, titles and segments show alone."""
+    by_name: dict[str, list[str]] = {}
+    for concept in concepts:
+        by_name.setdefault(concept.name.casefold(), []).append(concept.id)
+    return [
+        f"{' and '.join(ids)} are called {name[:60]!r} alike; tell them apart by their ids, which name their files"
+        for name, ids in by_name.items()
+        if len(ids) > 1
+    ]
+
+
 def contradicted(concepts: Iterable[Concept], image: Image, kind: Domain) -> list[str]:
     """Where the words ask of another side, view or part of the body than the file says that it shows."""
     stated, notes = image.stated, []

@@ -1,7 +1,7 @@
 """`learn`: from a description to a small file that makes a model see the finding."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -25,7 +25,7 @@ from medkt.requests.reading import MODALITIES, ModalityOptions, modality_of
 if TYPE_CHECKING:
     from medkt.as_published import Standing
     from medkt.audit.probe import Probe
-    from medkt.concepts import Concept
+    from medkt.concepts import AskingRecord, Concept
     from medkt.concepts.package import Package
     from medkt.domains import Domain
     from medkt.estimates.learn import LearnPlan
@@ -268,6 +268,7 @@ def _trained(wanted: SettledLearning, target: Path, listener: Listener) -> Learn
             studies=own.given if own else NOTHING_GIVEN, base_lead=own.base_lead if own else None,
         )  # fmt: skip
     seconds = time.perf_counter() - began
+    notes += told_late(made.asking, notes, listener)
     if made.refusal:
         return LearnResult(made=made, package=None, digest="", seconds=seconds, notes=tuple(notes))
     package = _write(made, target)
@@ -383,6 +384,15 @@ def _write(made: "LearningOutcome", target: Path) -> "Package":
     with files_together(target.parent, (page, target.name)) as hidden:
         (hidden / page).write_text(render_learned_concept(made, pictures_of(made)), encoding="utf-8")
         return made.save(hidden / target.name)
+
+
+def told_late(asking: "AskingRecord | None", notes: Sequence[str], listener: Listener) -> list[str]:
+    """What is only known of the user's studies once they were read, and was not told yet; the listener is told."""
+    from medkt.learning.text_card import doubts_of
+
+    new = [one for one in doubts_of(asking) if one not in notes]
+    listener.advise(new)
+    return new
 
 
 def notes_of(encoder: "DualEncoder", concept: "Concept", kind: "Domain") -> list[str]:

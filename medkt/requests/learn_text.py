@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medkt.requests.learn import LearnRequest, LearnResult, SettledLearning, notes_of
+from medkt.requests.learn import LearnRequest, LearnResult, SettledLearning, notes_of, told_late
 from medkt.requests.learn_studies import studies_of
 from medkt.requests.listener import Listener
 
@@ -54,6 +54,7 @@ def ask_concept(wanted: SettledLearning, target: Path, listener: Listener) -> Le
             normals=given.get("normals"), rehearse=given.get("rehearse"),
         )  # fmt: skip
     seconds = time.perf_counter() - began
+    notes += told_late(made.asking, notes, listener)
     if made.refusal:
         return LearnResult(made=made, package=None, digest="", seconds=seconds, notes=tuple(notes))
     digest = made.save(target).digest

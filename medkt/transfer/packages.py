@@ -18,7 +18,7 @@ import torch
 from medkt.concepts import AskingRecord, Concept, Package, read_package
 from medkt.concepts.asking_record import NORMAL, RIVALS, WANTED
 from medkt.concepts.package import SUFFIX
-from medkt.errors import SettingsError, WeightsError
+from medkt.errors import AmbiguousInputError, SettingsError, WeightsError
 from medkt.facts import TaughtFacts
 from medkt.models.encoder import DualEncoder
 from medkt.models.module import device_of
@@ -105,8 +105,17 @@ class AdaptedEncoder:
         return tuple(concept for package in self.packages for concept in package.concepts)
 
     def named(self, name: str) -> Concept | None:
-        """The learnt concept with this id, name or synonym."""
-        return next((concept for concept in self.concepts if concept.is_called(name)), None)
+        """The learnt concept with this id, or else with this name or synonym.
+
+        Raises:
+            AmbiguousInputError: several have the name, none the id.
+        """
+        called = [concept for concept in self.concepts if concept.is_called(name)]
+        if len(called) > 1 and name not in (ids := [concept.id for concept in called]):
+            raise AmbiguousInputError(
+                f"{name!r} means {len(called)} learnt concepts ({', '.join(ids)}); name one by its id"
+            )
+        return next((concept for concept in called if concept.id == name), called[0] if called else None)
 
     def require_same_words(self, concept: Concept) -> None:
         """That a concept with the id of a learnt one has its words.

@@ -1,6 +1,6 @@
 """The user's own studies: which plane is kept, what is refused, what a pool gives."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,15 @@ from medkt.errors import InputError
 from medkt.learning import learn
 from medkt.learning.base_lead import BaseLead, lead_calibration
 from medkt.learning.own_studies import Folders, _asked_as_packaged, at_most, read_own, shown_to
+from medkt.learning.text_card import doubts_of
 from medkt.models.framing import normalise
 from medkt.models.small import load_small
 from medkt.models.small.dual_encoder import SmallEncoder
 from medkt.phantom.drawers import DRAWERS, draw_normal
 from medkt.phantom.reading import read
 from medkt.pipeline.studies import StudyFolder
+from medkt.requests.learn import told_late
+from medkt.requests.listener import Listener
 from medkt.saliency.explain import prepare_plane
 from medkt.shapes import Plane
 from medkt.transfer.packages import directions_of
@@ -270,3 +273,32 @@ def test_a_lead_that_was_set_on_other_studies_is_set_anew(other: str) -> None:
     }  # fmt: skip
     against = Probe(planes=(), kinds=(), fingerprints=Fingerprints(patients=frozenset({"P"})))
     assert not one.serves(shown[other], against if other == "exam" else probe)
+
+
+def test_what_raises_doubts_is_told_and_kept(encoder: SmallEncoder) -> None:
+    doubted = held(*map(normal, range(20)))
+    some = Held(
+        tuple(replace(one, doubts=("it is odd",)) if place < 3 else one for place, one in enumerate(doubted.studies))
+    )
+    said = "--normals: 3 of 20 studies: it is odd"
+    assert said in read_own(encoder, CONCEPT, KIND, Folders(normals=some)).notes
+    record = settle(
+        encoder, CONCEPT, KIND, base_digest="0" * 64, known=KNOWN,
+        calibration=lead_calibration(encoder, CONCEPT, KIND, KNOWN, {"normals": some}),
+    )  # fmt: skip
+    assert doubts_of(record) == [said]
+    assert doubts_of(None) == []
+    listener = Notes()
+    assert told_late(record, ["known before"], listener) == [said]
+    assert told_late(record, [said], listener) == []
+    assert listener.notes == [said]
+
+
+class Notes(Listener):
+    """Keeps what it is told to tell."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def advise(self, notes: Iterable[str]) -> None:
+        self.notes += notes

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
-from medkt.asking.studies import ShownStudies, digest_of_studies
+from medkt.asking.studies import ShownStudies, digest_of_studies, doubts_said
 from medkt.concepts import load_concept
 from medkt.domains import domain
 from medkt.errors import InputError
 from medkt.io import read_image
 from medkt.phantom.drawers import draw_normal
-from medkt.pipeline.studies import StudyFolder
+from medkt.phantom.study import write_study
+from medkt.pipeline.studies import StudyFolder, shown_study
 
 KIND, CONCEPT = domain("ultrasound"), load_concept("us_phyllodes")
 
@@ -86,3 +87,24 @@ def test_a_study_that_cannot_be_read_or_stands_there_twice_is_named(tmp_path: Pa
     picture(tmp_path / "d" / "b.png", 0)
     with pytest.raises(InputError, match=r"b.png: is the same study as .*a.png"):
         list(of(tmp_path / "d"))
+
+
+def test_a_study_that_says_another_modality_is_refused_and_one_that_says_none_is_doubted(tmp_path: Path) -> None:
+    """A head of MRI among studies of CT, as DICOM and as NIfTI, which says no modality."""
+    kind, concept = domain("ct"), load_concept("ct_nodule")
+    shape, spacing = (3, 32, 32), (20.0, 7.2, 7.2)
+    for name in ("dicom", "nifti"):
+        path = write_study(
+            tmp_path / name / "drawn", domain="mri", finding="", seed=1, format=name, shape=shape, spacing_mm=spacing
+        )
+        path.rename(tmp_path / name / path.name)
+    series, volume = tmp_path / "dicom" / "series", tmp_path / "nifti" / "image.nii.gz"
+    with pytest.raises(
+        InputError,
+        match=r"series: the study cannot be used: the file says modality MR, and the studies are to be of CT",
+    ):
+        shown_study(series, kind, concept)
+    assert shown_study(series, domain("mri"), load_concept("mri_glioma")).doubts == ()
+    (doubt,) = shown_study(volume, kind, concept).doubts
+    assert doubt.startswith("no value below -500 HU")
+    assert doubts_said("normals", {doubt: 3}, 20) == [f"--normals: 3 of 20 studies: {doubt}"]

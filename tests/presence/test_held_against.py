@@ -21,7 +21,7 @@ from medkt.models.weights import weights_digest
 from medkt.phantom.study import write_study
 from medkt.pipeline import Pipeline, View, look_at
 from medkt.presence import NoNormals, Presence
-from medkt.segmentation.presence import LEAD
+from medkt.segmentation.presence import LEAD, SEEN_FROM
 from medkt.segmentation.slicewise import SegmentationSettings
 from medkt.spatial import Display, Geometry, Image, Provenance
 from medkt.transfer.copies import copy_encoder
@@ -229,3 +229,31 @@ def test_a_window_of_the_file_is_the_named_one_with_its_numbers(tmp_path: Path) 
     assert look_at(curved, kind, View(window="file")).window is None
     inverted = replace(image, display=replace(image.display, inverted=True))
     assert look_at(inverted, kind, View(window="file")).window is None
+
+
+@pytest.mark.parametrize(("modality", "window", "code"), [
+    ("ct", None, "own-bias"), ("ct", "lung", "own-bias"), ("ct", "1500/-600", "own-bias"), ("ct", "soft", ""),
+    ("ct", "bone", "other-window"), ("mri", None, ""), ("mri", "100/50", "other-window"),
+])  # fmt: skip
+def test_a_bias_decides_alone_where_a_plane_is_shown_as_those_that_it_was_set_on(
+    pipeline: Pipeline, tmp_path: Path, modality: str, window: str | None, code: str
+) -> None:
+    """A concept of CT: in another window, and in another modality, its bias says nothing, and normals of that are asked, too."""
+    told = package(tmp_path, "ct", "told", weights=False, asking=True)
+    taught, view = pipeline.with_packages([told]), View(modality=modality, window=window)
+    (finding,) = taught.segment(image_of(modality, "plane"), [told.concepts[0]], view=view).findings
+    answer = finding.found.presence
+    assert ("" if answer.no_normals is None else answer.no_normals.code) == code
+    assert answer.strong >= SEEN_FROM
+    if not code:
+        assert answer.null is not None
+        assert answer.strong == max(SEEN_FROM, np.quantile(answer.null, 0.97))
+
+
+def test_findings_of_one_name_are_told_apart_by_their_ids(pipeline: Pipeline) -> None:
+    text = concept_from_text("Solid nodule")
+    warnings = pipeline.segment(image_of("ct", "plane"), ["ct_nodule", text], view=View(modality="ct")).warnings
+    assert (
+        f"ct_nodule and {text.id} are called 'solid nodule' alike; tell them apart by their ids, which name their files"
+        in warnings
+    )

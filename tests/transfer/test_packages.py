@@ -12,7 +12,7 @@ from segmentation.bright_spots import BrightSpots
 from medkt.concepts import AskingRecord, Base, Concept, read_package, write_package
 from medkt.concepts.asking_record import RIVALS, WANTED
 from medkt.concepts.composition import compose
-from medkt.errors import SettingsError, UnreadableError, WeightsError
+from medkt.errors import AmbiguousInputError, SettingsError, UnreadableError, WeightsError
 from medkt.models.encoder import DualEncoder
 from medkt.models.weights import weights_digest
 from medkt.transfer.copies import ADAPTED
@@ -202,3 +202,13 @@ def test_directions_of_another_base_are_refused(tmp_path: Path) -> None:
     path = write_asked(tmp_path / "grey.medkt", make_words("grey_disc", "grey disc"))
     with pytest.raises(WeightsError, match=r"grey.medkt: the directions of grey_disc belong to bright-spots"):
         AdaptedEncoder.of(with_gain(BrightSpots(), 5.0), [path])
+
+
+def test_a_name_of_two_learnt_concepts_means_neither(tmp_path: Path) -> None:
+    files = [write_learnt(tmp_path / f"{id_}.medkt", make_words(id_, "grey spot"), 6.0) for id_ in ("one", "other")]
+    taught = AdaptedEncoder.of(BrightSpots(), files)
+    with pytest.raises(
+        AmbiguousInputError, match=r"'Grey spot' means 2 learnt concepts \(one, other\); name one by its id"
+    ):
+        taught.named("Grey spot")
+    assert [one.id for one in (taught.named("one"), taught.named("other")) if one] == ["one", "other"]
