@@ -1,13 +1,10 @@
 """Pages as HTML that opens from disk: no network, pictures inside. The templates are files; every page is one of them, filled with parts."""
 
-import math
-from collections.abc import Mapping
 from functools import cache
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from medkt.about import NOT_A_MEDICAL_DEVICE, __version__
+from medkt.about import NOT_A_MEDICAL_DEVICE
 from medkt.report.sections import HtmlPage, PagePart
 
 # what a page with scripts may load: files beside it and what is in it, and nothing from any network
@@ -19,15 +16,6 @@ def render_page(page: HtmlPage) -> str:
     sections = [section for section in page.sections if section.parts]
     template = _environment().get_template("page.html.j2")
     return template.render(page=page, sections=sections, notice=NOT_A_MEDICAL_DEVICE, csp=ONLY_FROM_DISK)
-
-
-def render(template: str, content: Mapping[str, Any]) -> str:
-    """A page by the name of its template in `medkt/report/templates`; what it names and is not given is an error."""
-    return (
-        _environment()
-        .get_template(template)
-        .render({"notice": NOT_A_MEDICAL_DEVICE, "version": __version__, **content})
-    )
 
 
 def _show(part: PagePart) -> str:
@@ -44,9 +32,4 @@ def _environment() -> Environment:
         loader=PackageLoader("medkt.report"), autoescape=select_autoescape(default=True), undefined=StrictUndefined
     )
     environment.filters["show"] = _show
-    environment.filters["figure"] = _figure
     return environment
-
-
-def _figure(value: float | None, digits: int) -> str:
-    return "–" if value is None or math.isnan(value) else f"{value:.{digits}f}"

@@ -4,7 +4,7 @@ How each part looks stands in `templates/parts.html.j2`, in the macro of its nam
 """
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -73,6 +73,7 @@ class Table:
         head: a name a column; none for a table of names and values.
         rows: each as long as the head.
         left_out: how many rows are not shown.
+        numbers: columns of numbers, from 0, which stand below each other by their last digit.
         captioned: whether the caption is seen; else it is there for those who hear the page alone.
     """
 
@@ -80,6 +81,7 @@ class Table:
     head: Sequence[str] = ()
     rows: Sequence[Sequence[TextLine]] = ()
     left_out: int = 0
+    numbers: Collection[int] = ()
     captioned: bool = True
 
     @classmethod
@@ -173,14 +175,53 @@ class ViewerNote:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShadedWord:
+    """One word of a text.
+
+    Attributes:
+        text: the word.
+        shade: how dark, from 0 to 1.
+        framed: whether it has a frame.
+        note: what is told of it on demand.
+    """
+
+    text: str
+    shade: float
+    framed: bool
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShadedText:
+    """A text whose words are shaded by their weight; `note` stands at its end."""
+
+    words: tuple[ShadedWord, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Details:
-    """Long text that opens on demand."""
+    """What opens on demand: parts, and a long text as it stands."""
 
     summary: str
-    text: str
+    parts: tuple["PagePart", ...] = ()
+    text: str = ""
 
 
-PagePart = Text | AnswerLine | Heading | Notes | Table | Plot | Picture | Figure | FigureRow | ViewerNote | Details
+PagePart = (
+    Text
+    | AnswerLine
+    | Heading
+    | Notes
+    | Table
+    | Plot
+    | Picture
+    | Figure
+    | FigureRow
+    | ShadedText
+    | ViewerNote
+    | Details
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,8 +33,8 @@ from medkt.records import as_plain
 from medkt.report.figures import Panel, draw_panels
 from medkt.report.formats import SEG_FILE, SegOutcome, write_seg
 from medkt.report.formats import Formats as Formats
-from medkt.report.html import render_report
 from medkt.report.sizes import axes_text, measures_record, size_text
+from medkt.report.study_page import number_text, render_study
 from medkt.report.study_record import (
     FORM,
     CalibrationRecord,
@@ -198,7 +198,7 @@ def summarise(record: Mapping[str, Any]) -> str:
 def _scores_in_words(scores: Mapping[str, Any] | None) -> str:
     if scores is None:
         return ""
-    numbers = ", ".join(f"{key} {_figure(value)}" for key, value in scores["numbers"].items())
+    numbers = ", ".join(f"{key} {number_text(value, 3)}" for key, value in scores["numbers"].items())
     rule = scores["reference_rule"]
     return f"; {numbers}" + (f"; inside the reference: {rule}" if rule else "")
 
@@ -212,8 +212,18 @@ def record_of_result(
     seg: SegOutcome | None = None,
 ) -> dict[str, Any]:
     """The content of `result.json`: numbers, words, settings and digests; no path, name or date, no NaN, no infinity."""
-    looked, seg = result.findings[0].looked, seg or SegOutcome()
-    record = StudyRecord(
+    return FORM.write(_record_of(result, case, files, decided, seg or SegOutcome()))
+
+
+def _record_of(
+    result: StudyResult,
+    case: str,
+    files: Mapping[str, Mapping[str, str]],
+    decided: SiteDecisions | None,
+    seg: SegOutcome,
+) -> StudyRecord:
+    looked = result.findings[0].looked
+    return StudyRecord(
         medkt=__version__, notice=NOT_A_MEDICAL_DEVICE, demonstration=demonstration_of(result.encoder.name) or None,
         case=case, domain=result.domain.name, domain_title=result.domain.title, input=_input_record(result.image),
         orientation=looked.planes.orientation, slice_axis=looked.planes.axis,
@@ -229,7 +239,6 @@ def record_of_result(
         formats_refused={} if seg.refused is None else {"dicom-seg": seg.refused},
         seconds={key: round(value, 3) for key, value in result.seconds.items()},
     )  # fmt: skip
-    return FORM.write(record)
 
 
 def _input_record(image: Image) -> InputRecord:
@@ -250,7 +259,8 @@ def _write_all(
     seg = write_seg(result, folder, formats)
     for identifier in seg.segments:
         files[identifier]["dicom_seg"] = SEG_FILE
-    record = record_of_result(result, case=case, files=files, decided=decided, seg=seg)
+    said = _record_of(result, case, files, decided, seg)
+    record = FORM.write(said)
     lines = (f"medkt {__version__} · {result.encoder.name} · {NOT_A_MEDICAL_DEVICE}", record["demonstration"])
     footer = "\n".join(line for line in lines if line)
     panels = [_panel(result, finding) for finding in result.findings[:MOST_PANELS]]
@@ -264,7 +274,7 @@ def _write_all(
     mapped = [(one["name"], one["text_maps"]) for one in record["findings"] if one["text_maps"]]
     if mapped:
         (folder / WORDS_FILE).write_bytes(draw_words(mapped, footer=footer))
-    page = render_report(record, settings=settings, pictures={f"Image, saliency and outline of {names}": picture})
+    page = render_study(said, settings=settings, pictures={f"Image, saliency and outline of {names}": picture})
     (folder / "report.html").write_text(page, encoding="utf-8")
     return record
 
@@ -404,7 +414,3 @@ def _rounded(value: float) -> float | None:
 
 def _rounded_or_none(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
-
-
-def _figure(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"

@@ -618,4 +618,4 @@ def _without_seconds(content: bytes) -> dict[str, Any]:
 
 
 def _without_clock(page: bytes) -> list[str]:
-    return [line for line in page.decode().splitlines() if "<th>Seconds</th>" not in line]
+    return [line for line in page.decode().splitlines() if ">Seconds</th>" not in line]

@@ -23,6 +23,8 @@ from medkt.report.sections import (
     Picture,
     Plot,
     Section,
+    ShadedText,
+    ShadedWord,
     Table,
     Text,
     TextSpan,
@@ -50,17 +52,21 @@ PARTS: tuple[PagePart, ...] = (
     Figure(image=picture_address(b"PNG"), alt="what the figure shows"),
     FigureRow(figures=(Figure(image="data:,", alt="a small one", lines=(Text(text="said beside it"),)),), layout="cards"),
     ViewerNote(folder="page_files"),
+    ShadedText(words=(ShadedWord(text="darkly", shade=0.25, framed=True, note="2.50 nats"),), note="(cut off here)"),
     Details(summary="opens on demand", text="{long text}"),
+    Details(summary="opens too", parts=(Table(caption="inside", head=("one", "two"), rows=(("first", "2"),), numbers=(1,)), Text(text="below"))),
 )  # fmt: skip
 SAID = (
-    "a &lt;b&gt;bold&lt;/b&gt; claim", "<p>plain, <strong>of weight</strong><br><span class=\"quiet\">a line below</span></p>",
+    "a &lt;b&gt;bold&lt;/b&gt; claim", "<p>plain, <strong>of weight</strong><br>\n<span class=\"quiet\">a line below</span></p>",
     '<p class="answer open">it came out so</p>', "<h3>an inner heading</h3>", "<li>another <mark>note</mark></li>",
     '<th scope="col">head two</th>', '<th scope="row">first cell</th><td>second cell</td>',
     '<caption class="heard">names and values</caption>', '<td>a value<span class="bad">bad one</span></td>',
     'alt="what is drawn"', "<figcaption>below the plot</figcaption>", "<p>no picture was written</p>",
     '<img src="data:image/png;base64,UE5H" alt="what the figure shows">', "<p>said beside it</p>",
     "Open the volume viewer (1.5 MB)",
-    "The folder page_files beside this page", "<summary>opens on demand</summary>",
+    "The folder page_files beside this page", "<summary>opens on demand</summary><pre tabindex=\"0\">{long text}</pre></details>",
+    '<span class="framed" style="--shade: 0.25" title="2.50 nats">darkly</span> ', '<span class="note quiet">(cut off here)</span>',
+    '<th scope="col" class="number">two</th>', '<td class="number">2</td>', "<p>below</p>\n</details>",
 )  # fmt: skip
 BAD = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>&amp; {{ 7 * 7 }}"
 

@@ -63,8 +63,10 @@ def test_it_opens_from_disk_and_asks_for_nothing(
     assert text.startswith("<!doctype html>")
     assert page.of("html") == [{"lang": "en"}]
     assert page.of("meta")[0] == {"charset": "utf-8"}
-    assert not page.of("script") + page.of("link") + page.of("iframe") + page.of("form")
-    assert not re.findall(r"(?:src|href)=[\"'](?!data:)|url\(|@import|\bon\w+=", text)
+    assert not page.of("script") + page.of("iframe") + page.of("form")
+    assert not re.findall(r"(?:src|href)=[\"'](?!data:|#)|url\(|@import|\bon\w+=", text)
+    assert {one["href"] for one in page.of("a")} == {f"#{one['id']}" for one in page.of("h2") + page.of("main")}
+    assert len(page.of("caption")) == len(page.of("table"))
     assert not re.findall(r"https?://", re.sub(r"data:image/png;base64,[^\"]*", "", text))
     words = " ".join("".join(page.words).split())
     for said in ("For research use only. Not a medical device", "a bright spot", "something dark", "SHA-256"):
