@@ -105,7 +105,7 @@ def _nearest(wanted: str, modality: str) -> str:
     close = difflib.get_close_matches(wanted, by_name, n=5, cutoff=0.5)
     near = dict.fromkeys(one for name in close for one in by_name[name])
     advice = f"nearest: {', '.join(near)}" if near else f"known: {', '.join(concepts())}"
-    return f"no concept {wanted!r}{said}; {advice}. A description in quotes is also taken as it stands."
+    return f"no concept {wanted!r}{said}; {advice}. This is a name or a file of a concept; a free text goes with -p where a command takes one."
 
 
 def _names_of(modality: str) -> Iterator[tuple[str, str]]:
