@@ -54,6 +54,44 @@ _WHERE = {
     "ReportRequest": "medkt.requests.report",
     "calibrate": "medkt.requests.calibrate",
     "CalibrateRequest": "medkt.requests.calibrate",
+    "find_concepts": "medkt.requests.concepts",
+    "ConceptsRequest": "medkt.requests.concepts",
+    "concept_new": "medkt.requests.concept_words",
+    "ConceptNewRequest": "medkt.requests.concept_words",
+    "concept_lint": "medkt.requests.concept_words",
+    "ConceptLintRequest": "medkt.requests.concept_words",
+    "concept_list": "medkt.requests.concepts",
+    "ConceptListRequest": "medkt.requests.concepts",
+    "concept_show": "medkt.requests.concepts",
+    "ConceptShowRequest": "medkt.requests.concepts",
+    "concept_verify": "medkt.requests.concept_packages",
+    "ConceptVerifyRequest": "medkt.requests.concept_packages",
+    "concept_sign": "medkt.requests.concept_packages",
+    "ConceptSignRequest": "medkt.requests.concept_packages",
+    "concept_compose": "medkt.requests.concept_packages",
+    "ConceptComposeRequest": "medkt.requests.concept_packages",
+    "query": "medkt.requests.query",
+    "QueryRequest": "medkt.requests.query",
+    "models_list": "medkt.requests.model_cards",
+    "models_pull": "medkt.requests.model_store",
+    "ModelsPullRequest": "medkt.requests.model_store",
+    "models_verify": "medkt.requests.model_store",
+    "ModelsVerifyRequest": "medkt.requests.model_store",
+    "models_import": "medkt.requests.model_store",
+    "ModelsImportRequest": "medkt.requests.model_store",
+    "models_export": "medkt.requests.model_store",
+    "ModelsExportRequest": "medkt.requests.model_store",
+    "models_path": "medkt.requests.model_cards",
+    "ModelsPathRequest": "medkt.requests.model_cards",
+    "models_show": "medkt.requests.model_cards",
+    "ModelsShowRequest": "medkt.requests.model_cards",
+    "models_examine": "medkt.requests.examination",
+    "ModelsExamineRequest": "medkt.requests.examination",
+    "write_phantom": "medkt.requests.phantom",
+    "PhantomRequest": "medkt.requests.phantom",
+    "list_phantoms": "medkt.requests.phantom",
+    "check_installation": "medkt.requests.installation",
+    "list_syntaxes": "medkt.requests.installation",
     "Listener": "medkt.requests.listener",
     "Geometry": "medkt.spatial",
     "Image": "medkt.spatial",
@@ -98,15 +136,53 @@ if TYPE_CHECKING:
     from medkt.requests.classify import classify_studies as classify_studies
     from medkt.requests.compare import CompareRequest as CompareRequest
     from medkt.requests.compare import compare as compare
+    from medkt.requests.concept_packages import ConceptComposeRequest as ConceptComposeRequest
+    from medkt.requests.concept_packages import ConceptSignRequest as ConceptSignRequest
+    from medkt.requests.concept_packages import ConceptVerifyRequest as ConceptVerifyRequest
+    from medkt.requests.concept_packages import concept_compose as concept_compose
+    from medkt.requests.concept_packages import concept_sign as concept_sign
+    from medkt.requests.concept_packages import concept_verify as concept_verify
+    from medkt.requests.concept_words import ConceptLintRequest as ConceptLintRequest
+    from medkt.requests.concept_words import ConceptNewRequest as ConceptNewRequest
+    from medkt.requests.concept_words import concept_lint as concept_lint
+    from medkt.requests.concept_words import concept_new as concept_new
+    from medkt.requests.concepts import ConceptListRequest as ConceptListRequest
+    from medkt.requests.concepts import ConceptShowRequest as ConceptShowRequest
+    from medkt.requests.concepts import ConceptsRequest as ConceptsRequest
+    from medkt.requests.concepts import concept_list as concept_list
+    from medkt.requests.concepts import concept_show as concept_show
+    from medkt.requests.concepts import find_concepts as find_concepts
     from medkt.requests.evaluate import evaluate as evaluate
     from medkt.requests.evaluate_request import EvaluateRequest as EvaluateRequest
+    from medkt.requests.examination import ModelsExamineRequest as ModelsExamineRequest
+    from medkt.requests.examination import models_examine as models_examine
     from medkt.requests.explain import ExplainRequest as ExplainRequest
     from medkt.requests.explain import explain_study as explain_study
+    from medkt.requests.installation import check_installation as check_installation
+    from medkt.requests.installation import list_syntaxes as list_syntaxes
     from medkt.requests.invert import InvertRequest as InvertRequest
     from medkt.requests.invert import invert_concepts as invert_concepts
     from medkt.requests.learn import LearnRequest as LearnRequest
     from medkt.requests.learn import learn_concept as learn_concept
     from medkt.requests.listener import Listener as Listener
+    from medkt.requests.model_cards import ModelsPathRequest as ModelsPathRequest
+    from medkt.requests.model_cards import ModelsShowRequest as ModelsShowRequest
+    from medkt.requests.model_cards import models_list as models_list
+    from medkt.requests.model_cards import models_path as models_path
+    from medkt.requests.model_cards import models_show as models_show
+    from medkt.requests.model_store import ModelsExportRequest as ModelsExportRequest
+    from medkt.requests.model_store import ModelsImportRequest as ModelsImportRequest
+    from medkt.requests.model_store import ModelsPullRequest as ModelsPullRequest
+    from medkt.requests.model_store import ModelsVerifyRequest as ModelsVerifyRequest
+    from medkt.requests.model_store import models_export as models_export
+    from medkt.requests.model_store import models_import as models_import
+    from medkt.requests.model_store import models_pull as models_pull
+    from medkt.requests.model_store import models_verify as models_verify
+    from medkt.requests.phantom import PhantomRequest as PhantomRequest
+    from medkt.requests.phantom import list_phantoms as list_phantoms
+    from medkt.requests.phantom import write_phantom as write_phantom
+    from medkt.requests.query import QueryRequest as QueryRequest
+    from medkt.requests.query import query as query
     from medkt.requests.report import ReportRequest as ReportRequest
     from medkt.requests.report import write_report as write_report
     from medkt.requests.segment import SegmentRequest as SegmentRequest

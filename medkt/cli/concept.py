@@ -3,17 +3,27 @@
 import argparse
 import json
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from medkt.cli import concepts as shipped
 from medkt.cli import from_prose
-from medkt.cli.from_prose import write_words
-from medkt.modalities import Choices
-
-if TYPE_CHECKING:
-    from medkt.concepts.encoder_lint import Forecast
-    from medkt.concepts.problem import Problem
+from medkt.cli.fill import add_options, filled
+from medkt.requests.concept_packages import (
+    ConceptComposeRequest,
+    ConceptSignRequest,
+    ConceptVerifyRequest,
+    concept_compose,
+    concept_sign,
+    concept_verify,
+)
+from medkt.requests.concept_words import (
+    ConceptLintRequest,
+    ConceptNewRequest,
+    concept_lint,
+    concept_new,
+    require_one_origin,
+)
+from medkt.requests.concepts import ConceptShowRequest, concept_show
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -24,185 +34,90 @@ def configure(parser: argparse.ArgumentParser) -> None:
     action = actions.add_parser(
         "new", help="write a commented file to fill in, or one from a list of captions or a text"
     )
-    action.add_argument("--modality", choices=Choices(), required=True)
-    action.add_argument("--name", default="", help="the finding, as a radiologist writes it")
-    action.add_argument("--caption", action="append", default=[], help="what it looks like; may be repeated")
-    action.add_argument("--from-list", type=Path, metavar="FILE", help="take name<TAB>caption lines instead")
-    action.add_argument(
-        "--from-text", type=Path, metavar="FILE",
-        help="read a description in prose instead: what is seen becomes captions, the rest is set aside with the reason",
-    )  # fmt: skip
-    action.add_argument("-m", "--model", help="with --from-text: cut captions to what this encoder reads")
-    action.add_argument(
-        "--json", action="store_true", help="with --from-text: what became of each sentence, as JSON on stdout"
-    )
-    action.add_argument("--licence", default="", help="of the words, such as CC-BY-4.0")
-    action.add_argument("--author", default="", help="of the words")
-    action.add_argument("--source", default="given by the user", help="where a list comes from")
-    action.add_argument("-o", "--output", type=Path, help="the YAML file to write; stdout without")
-    action.add_argument("--overwrite", action="store_true", help="replace a file that is there")
+    add_options(action, ConceptNewRequest, before={"licence": _add_json_of_a_text})
 
     action = actions.add_parser("lint", help="check the words: errors end in exit code 2, warnings do not")
-    action.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    action.add_argument(
-        "-m", "--model", help="also ask this encoder: cut off, unknown words, nearest findings, forecast"
-    )
-    action.add_argument("--json", action="store_true", help="JSON on stdout")
+    add_options(action, ConceptLintRequest)
+    _add_json(action)
 
     action = actions.add_parser("list", help="every finding that there are words for")
-    shipped.add_listing(action)
+    shipped.configure_list(action)
 
     action = actions.add_parser("show", help="one concept whole, or what is in a .medkt file")
-    action.add_argument("name", help="an id or name, a YAML file with one concept, or a .medkt file")
-    action.add_argument("--card", action="store_true", help="print the card of a .medkt file")
+    add_options(action, ConceptShowRequest)
 
     action = actions.add_parser("verify", help="check every byte of a .medkt file, and who signed it")
-    action.add_argument("file", type=Path)
-    _add_trust(action)
-    action.add_argument("--json", action="store_true", help="JSON on stdout")
+    add_options(action, ConceptVerifyRequest)
+    _add_json(action)
 
     action = actions.add_parser("sign", help="sign a .medkt file, or make a key for it")
-    action.add_argument("file", type=Path, nargs="?")
-    action.add_argument("--key", type=Path, help="your private key; its passphrase is read from MEDKT_KEY_PASSPHRASE")
-    action.add_argument("--new-key", type=Path, metavar="FILE", help="make a key pair: FILE and FILE.pub")
-    action.add_argument("-o", "--output", type=Path, help="write here and leave the file as it is")
+    add_options(action, ConceptSignRequest)
 
     action = actions.add_parser("compose", help="put several .medkt files into one, and show how they interfere")
-    action.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    action.add_argument("-o", "--output", type=Path, required=True, help="the .medkt file to write")
-    action.add_argument("--json", action="store_true", help="JSON on stdout")
+    add_options(action, ConceptComposeRequest)
+    _add_json(action)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Carry the command out; returns the exit code, 2 if `lint` finds errors."""
     actions = {
-        "new": _new, "lint": _lint, "list": shipped.listing, "show": _show, "verify": _verify, "sign": _sign,
+        "new": _new, "lint": _lint, "list": shipped.run_list, "show": _show, "verify": _verify, "sign": _sign,
         "compose": _compose,
     }  # fmt: skip
     return actions[arguments.action](arguments)
 
 
-def _add_trust(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--trusted", type=Path, nargs="+", default=[], metavar="KEY",
-        help="public keys, or folders of *.pub; a folder `trust` in medkt's own folder (MEDKT_HOME) is always read",
-    )  # fmt: skip
-    parser.add_argument("--require-signature", action="store_true", help="refuse what nobody signed")
+def _add_json(action: argparse.ArgumentParser) -> None:
+    action.add_argument("--json", action="store_true", help="JSON on stdout")
+
+
+def _add_json_of_a_text(action: argparse.ArgumentParser) -> None:
+    action.add_argument(
+        "--json", action="store_true", help="with --from-text: what became of each sentence, as JSON on stdout"
+    )
 
 
 def _new(arguments: argparse.Namespace) -> int:
-    from medkt.concepts import convert_caption_list
-    from medkt.concepts.skeleton import skeleton
-    from medkt.errors import SettingsError
-
-    if arguments.from_list and (arguments.name or arguments.caption):
-        raise SettingsError("--from-list brings names and captions; leave out --name and --caption")
-    if arguments.from_text and (arguments.from_list or arguments.caption):
-        raise SettingsError("--from-text brings the captions; leave out --from-list and --caption")
-    if not arguments.from_text and (arguments.json or arguments.model):
-        raise SettingsError("--json and --model are for --from-text FILE; leave them out")
-    owed = {"licence": arguments.licence, "author": arguments.author}
-    if arguments.from_text:
-        return from_prose.new(arguments)
-    if arguments.from_list:
-        text = convert_caption_list(
-            arguments.from_list, modality=arguments.modality, source=arguments.source, **owed
-        )  # fmt: skip
+    request = filled(ConceptNewRequest, arguments)
+    require_one_origin(request, as_json=arguments.json)
+    made = concept_new(request)
+    if made.draft is not None:
+        from_prose.say_draft(made.draft, made, as_json=arguments.json)
+    elif made.file is None:
+        print(made.text, end="")
     else:
-        text = skeleton(arguments.modality, name=arguments.name, captions=arguments.caption, **owed)
-    if arguments.output is None:
-        print(text, end="")
-        return 0
-    write_words(arguments.output, text, overwrite=arguments.overwrite)
-    print(f"{arguments.output}: fill it in, then `medkt concept lint {arguments.output}`")
+        print(f"{made.file}: fill it in, then `medkt concept lint {made.file}`")
     return 0
 
 
 def _lint(arguments: argparse.Namespace) -> int:
     from dataclasses import asdict
 
-    from medkt.errors import UnreadableError
-
-    problems: list[Problem] = []
-    forecasts: list[Forecast] = []
-    for path in arguments.files:
-        try:
-            found, said = _linted(path, arguments.model)
-        except UnreadableError as error:  # the other files are still looked at
-            found, said = [_unreadable(path, error)], []
-        problems += found
-        forecasts += said
-    errors = sum(problem.level == "error" for problem in problems)
-    warnings = sum(problem.level == "warning" for problem in problems)
+    found = concept_lint(filled(ConceptLintRequest, arguments))
     if arguments.json:
-        shown = {"problems": [asdict(p) for p in problems], "forecasts": [asdict(f) for f in forecasts]}
-        print(json.dumps({"errors": errors, "warnings": warnings, **shown}, indent=1, allow_nan=False))
+        shown = {
+            "problems": [asdict(problem) for problem in found.problems],
+            "forecasts": [asdict(forecast) for forecast in found.forecasts],
+        }
+        counted = {"errors": found.errors, "warnings": found.warnings}
+        print(json.dumps({**counted, **shown}, indent=1, allow_nan=False))
     else:
-        for problem in problems:
+        for problem in found.problems:
             print(f"{problem.level}: {problem}")
-        for forecast in forecasts:
+        for forecast in found.forecasts:
             print(f"note: {forecast.id}: {forecast.sentence}")
-        print(f"errors: {errors}, warnings: {warnings}, files: {len(arguments.files)}")
-    return 2 if errors else 0
-
-
-def _unreadable(path: Path, error: Exception) -> "Problem":
-    """A file that is no text or no YAML, as a problem of that file."""
-    from medkt.concepts.problem import Problem
-
-    said = " ".join(str(error).split()).removeprefix(str(path)).lstrip(":")
-    line, found, rest = said.partition(": ")
-    number, said = (int(line), rest) if found and line.isdigit() else (0, said.strip())
-    message, _, remedy = said.rpartition("; ")
-    return Problem(
-        path=str(path), line=number, field="", rule="unreadable", level="error", message=message, remedy=remedy
-    )  # fmt: skip
-
-
-def _linted(path: Path, model: str | None) -> "tuple[list[Problem], list[Forecast]]":
-    from medkt.concepts import concepts, parse_concepts
-    from medkt.concepts.document import parse_document, read_text
-    from medkt.concepts.lint import lint
-    from medkt.concepts.schema import HOLDS, check
-    from medkt.domains.registry import domains
-
-    text = read_text(path)
-    document = parse_document(text, str(path), holds=HOLDS)
-    known = domains().values()
-    problems = list(
-        lint(
-            document,
-            windows={domain.name: tuple(domain.windows) for domain in known},
-            bodies={domain.name: tuple(domain.words) for domain in known},
-        )
-    )
-    if model is None or check(document):
-        return problems, []
-    from medkt.concepts.encoder_lint import forecast, lint_with
-    from medkt.models.registry import load_encoder
-
-    encoder = load_encoder(model)
-    problems += lint_with(encoder, document)
-    made = [
-        forecast(encoder, one, [other for other in concepts().values() if one.modality in ("", other.modality)])
-        for one in parse_concepts(text, str(path))
-    ]
-    return problems, [one for one in made if one is not None]
+        print(f"errors: {found.errors}, warnings: {found.warnings}, files: {len(arguments.files)}")
+    return 2 if found.errors else 0
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    from medkt.concepts import read_package
-    from medkt.errors import InputError
-
-    if Path(arguments.name).suffix != ".medkt":
-        if arguments.card:
-            raise InputError(f"{arguments.name}: only a .medkt file has a card")
-        return shipped.show(arguments.name)
-    package = read_package(arguments.name)
-    if arguments.card:
-        print("\n".join(one.card for one in package.learnt))
-        return 0
-    print(json.dumps(_described(package), indent=1, allow_nan=False))
+    shown = concept_show(filled(ConceptShowRequest, arguments))
+    if shown.concept is not None:
+        shipped.say_concept(shown.concept)
+    elif arguments.card:
+        print(shown.card)
+    else:
+        print(json.dumps(_described(shown.package), indent=1, allow_nan=False))
     return 0
 
 
@@ -227,12 +142,7 @@ def _described(package: Any) -> dict[str, Any]:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from medkt.concepts.signature import verify
-    from medkt.models.store import home
-
-    own = home() / "trust"
-    trusted = [*arguments.trusted, *([own] if own.is_dir() else [])]
-    verdict = verify(arguments.file, trusted=trusted, require_signature=arguments.require_signature)
+    verdict = concept_verify(filled(ConceptVerifyRequest, arguments))
     package = verdict.package
     if arguments.json:
         facts = {
@@ -255,29 +165,20 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _sign(arguments: argparse.Namespace) -> int:
-    from medkt.concepts.signature import PASSPHRASE, new_key, sign
-    from medkt.errors import SettingsError
-
-    if arguments.new_key:
-        if arguments.file or arguments.key or arguments.output:
-            raise SettingsError("--new-key only makes a key; sign with it in a second command")
-        public, fingerprint = new_key(arguments.new_key)
-        print(
-            f"{arguments.new_key}: your private key, keep it to yourself\n{public}: to pass on, fingerprint {fingerprint}"
-        )
-        print(f"set {PASSPHRASE} before making a key to lock it with a passphrase", file=sys.stderr)
+    made = concept_sign(filled(ConceptSignRequest, arguments))
+    if made.public_key is None:
+        print(f"{made.file}: signed, key {made.fingerprint}")
         return 0
-    if not (arguments.file and arguments.key):
-        raise SettingsError("say what to sign and with which key: medkt concept sign FILE --key KEY")
-    fingerprint = sign(arguments.file, arguments.key, output=arguments.output)
-    print(f"{arguments.output or arguments.file}: signed, key {fingerprint}")
+    from medkt.concepts.signature import PASSPHRASE
+
+    print(f"{made.private_key}: your private key, keep it to yourself")
+    print(f"{made.public_key}: to pass on, fingerprint {made.fingerprint}")
+    print(f"set {PASSPHRASE} before making a key to lock it with a passphrase", file=sys.stderr)
     return 0
 
 
 def _compose(arguments: argparse.Namespace) -> int:
-    from medkt.concepts.composition import compose
-
-    package = compose(arguments.files, arguments.output)
+    package = concept_compose(filled(ConceptComposeRequest, arguments))
     if arguments.json:
         print(
             json.dumps(

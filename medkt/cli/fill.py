@@ -1,6 +1,7 @@
 """From the fields of a request to options of the command line, and from what the user typed to the request."""
 
 import argparse
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields
 from typing import Any
 
@@ -31,13 +32,27 @@ class NotingAction(argparse.Action):
         namespace.given = (*getattr(namespace, "given", ()), self.dest)
 
 
-def add_options(parser: argparse.ArgumentParser, kind: type[Request]) -> None:
-    """An option for each field of a request: its own first, then a group for each base that it shares with others."""
+def add_options(
+    parser: argparse.ArgumentParser,
+    kind: type[Request],
+    *,
+    before: Mapping[str, Callable[[argparse.ArgumentParser], object]] | None = None,
+) -> None:
+    """An option for each field of a request: its own first, then a group for each base that it shares with others.
+
+    Args:
+        parser: gets the options.
+        kind: of the request.
+        before: what adds an option of the command alone, by the name of the option that it stands before.
+    """
+    between = before or {}
     known = {one.name: one for one in fields(kind)}
     said = {name: (hint, option) for name, hint, option in options_of(kind)}
     for owner, names in groups_of(kind).items():
         place = parser if owner is kind else parser.add_argument_group(_title(owner))
         for name in names:
+            if name in between:
+                between[name](parser)
             _add(place, known[name], *said[name])
 
 
@@ -70,8 +85,8 @@ def _add(parser: Any, field: Field[Any], hint: Any, option: Option) -> None:
         words |= {} if required or "nargs" in words else {"nargs": "?"}
         parser.add_argument(field.name, **words)
         return
-    names = [*([option.short] if option.short else []), f"--{field.name.replace('_', '-')}"]
-    parser.add_argument(*names, required=required, **words)
+    names = [*([option.short] if option.short else []), option.long or f"--{field.name.replace('_', '-')}"]
+    parser.add_argument(*names, dest=field.name, required=required, **words)
 
 
 def _several(option: Option, *, required: bool) -> dict[str, Any]:
@@ -79,4 +94,4 @@ def _several(option: Option, *, required: bool) -> dict[str, Any]:
         return {"action": "append"}
     if option.positional or required:
         return {"nargs": "+" if required else "*"}
-    return {"nargs": "+", "action": "extend"}
+    return {"nargs": "+", "action": "store" if option.anew else "extend"}

@@ -2,7 +2,9 @@
 
 import argparse
 import sys
-from pathlib import Path
+
+from medkt.cli.fill import filled
+from medkt.requests.query import QueryRequest, query
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -17,14 +19,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Answer one question; the tables are results, failures and timings."""
-    from medkt.errors import SettingsError
-    from medkt.runs.query import lines_of, query
+    from medkt.runs.query import lines_of
 
-    *runs, sql = arguments.words
-    if not runs:
-        raise SettingsError(
-            'give a run and a question: medkt query RUN "SELECT concept, avg(score) FROM results GROUP BY 1"'
-        )
-    for line in lines_of(query([Path(one) for one in runs], sql), arguments.format):
+    *arguments.runs, arguments.sql = arguments.words
+    answer = query(filled(QueryRequest, arguments))
+    for line in lines_of(answer, arguments.format):
         print(line, file=sys.stdout)
     return 0

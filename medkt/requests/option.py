@@ -24,18 +24,22 @@ class Option:
     Attributes:
         text: its meaning; `%(default)s` stands for the default.
         short: its short name on the command line, such as "-o".
+        long: its long name there, where that is not the field's, as of a word that Python keeps for itself.
         metavar: what stands for its value there.
         positional: whether it stands there without a name.
         each: of one with several values, whether the name is said again before each.
+        anew: of one with several values, whether saying the name again begins anew, where others add to what was said.
         told: whether it matters that the user gave it, though the value is the default.
         choices: what may be chosen from, where packages can add to it; a `Literal` hint says what is fixed.
     """
 
     text: str = ""
     short: str = ""
+    long: str = ""
     metavar: str | None = None
     positional: bool = False
     each: bool = False
+    anew: bool = False
     told: bool = False
     choices: Choices | None = None
 

@@ -6,7 +6,7 @@ import sys
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,63 +28,110 @@ from medkt.runs.progress import RunStatus, SilentWatcher
 FUNCTIONS = {
     "segment": "segment_studies", "explain": "explain_study", "classify": "classify_studies", "invert": "invert_concepts",
     "learn": "learn_concept", "batch": "batch", "evaluate": "evaluate", "report": "write_report", "compare": "compare",
-    "calibrate": "calibrate",
+    "calibrate": "calibrate", "concepts": "find_concepts", "query": "query", "phantom": "write_phantom",
+    "doctor": "check_installation",
 }  # fmt: skip
-"""The public function of each command that has a request."""
+"""The public function of each command that is one program."""
+
+OF_SEVERAL = {
+    "concept": ("new", "lint", "list", "show", "verify", "sign", "compose"),
+    "models": ("list", "pull", "verify", "import", "export", "path", "show", "examine"),
+}
+"""Commands that are several programs; the public function of each is `COMMAND_ACTION`."""
+
+ALL = FUNCTIONS | {f"{name} {one}": f"{name}_{one}" for name, actions in OF_SEVERAL.items() for one in actions}
 
 WITHOUT = {
     "demo": "a recording of `phantom` and `segment`",
-    "concepts": "prints what `load_concept` and `medkt.concepts.concepts` give",
-    "concept": "seven small programs around files, each a function of `medkt.concepts`",
-    "query": "one function of two arguments, `medkt.runs.query.query`",
-    "models": "eight small programs around the store, each a function of `medkt.models`",
-    "phantom": "one function with these arguments, `medkt.phantom.study.write_study`",
     "small-model": "says where the recipe of the small model went",
-    "doctor": "looks at an installation",
 }
-"""Commands without a request, and why."""
+"""Commands without a function, and why."""
 
-OF_THE_TERMINAL = {"json", "dry_run", "help"}
+WITHOUT_OPTIONS = {"models list", "doctor"}
+"""What takes no option, so that its function takes no request."""
+
+OF_THE_TERMINAL = {"json", "dry_run", "help", "quiet", "verbose"}
 """Options that say how a command prints, or that it only plans."""
 
 ACTIONS = {"status": "batch_status", "retry": "batch_retry", "merge": "batch_merge", "verify": "batch_verify"}
 """The public function of each action of `batch` but `run`."""
 
-MORE = {"batch": {"action", "runs", "kind", "partial"}}
-"""Options of a command that are of its actions."""
+MORE = {"batch": {"action", "runs", "kind", "partial"}, "phantom": {"list"}, "query": {"format"}}
+"""Options of a command that are of its actions or of another function (`list_phantoms`), or say how it prints."""
+
+READ_APART = {"query": {"words": {"runs", "sql"}}, "models import": {"what": {"name", "path"}}}
+"""Words of a command that only their number or their place tells apart, and the options that they are."""
+
+WITHOUT_TEXT = {
+    "calibrate": {"modality"}, "phantom": {"format", "seed"}, "concept new": {"modality"}, "concept lint": {"files"},
+    "concept verify": {"file"}, "concept sign": {"file"}, "concept compose": {"files"}, "models pull": {"name"},
+    "models export": {"names"}, "models path": {"name"},
+}  # fmt: skip
+"""Options that say what they are by their name alone."""
+
+
+def parser_of(command: str) -> argparse.ArgumentParser:
+    """The parser of a command, or of an action of one."""
+    name, _, action = command.partition(" ")
+    parser = argparse.ArgumentParser()
+    import_module(COMMANDS[name][0]).configure(parser)
+    return actions_of(parser)[action] if action else parser
+
+
+def actions_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """The parsers of a command's actions; none of one that is a single program."""
+    (below,) = [one for one in parser._actions if isinstance(one, argparse._SubParsersAction)] or [None]
+    return {} if below is None else dict(below.choices)
+
+
+def request_of(function: Any) -> type[Request]:
+    """What a function is asked for by."""
+    hint = signature(function).parameters["request"].annotation
+    (kind,) = (one for one in hint.__args__ if one is not type(None))
+    return kind
 
 
 def test_every_command_has_a_function_or_a_reason() -> None:
-    assert {*FUNCTIONS, *WITHOUT} == set(COMMANDS)
-    assert not set(FUNCTIONS) & set(WITHOUT)
+    assert {*FUNCTIONS, *OF_SEVERAL, *WITHOUT} == set(COMMANDS)
+    assert len(FUNCTIONS) + len(OF_SEVERAL) + len(WITHOUT) == len(COMMANDS)
+    assert {name: tuple(actions_of(parser_of(name))) for name in COMMANDS if actions_of(parser_of(name))} == OF_SEVERAL
 
 
-@pytest.mark.parametrize("command", FUNCTIONS)
+@pytest.mark.parametrize("command", sorted(set(ALL) - WITHOUT_OPTIONS))
 def test_a_command_and_its_function_have_the_same_names_and_defaults(command: str) -> None:
-    function = getattr(medkt, FUNCTIONS[command])
-    hint = get_type_hints(function)["request"]
-    (kind,) = (one for one in hint.__args__ if one is not type(None))
+    function = getattr(medkt, ALL[command])
+    kind = request_of(function)
     assert getattr(medkt, kind.__name__) is kind
     assert list(signature(function).parameters)[-1] == "options"
-    parser = argparse.ArgumentParser()
-    import_module(COMMANDS[command][0]).configure(parser)
-    typed = {one.dest: one for one in parser._actions if one.dest not in OF_THE_TERMINAL | MORE.get(command, set())}
-    assert set(typed) == {name for name, _, _ in options_of(kind)}
-    defaults = defaults_of(kind)
+    own = OF_THE_TERMINAL | MORE.get(command, set())
+    typed = {one.dest: one for one in parser_of(command)._actions if one.dest not in own}
+    apart = READ_APART.get(command, {})
+    assert {*typed, *(name for names in apart.values() for name in names)} - {*apart} == {
+        name for name, _, _ in options_of(kind)
+    }
+    defaults, texts = defaults_of(kind), {name: option.text for name, _, option in options_of(kind)}
     for name, action in typed.items():
+        if name in apart:
+            assert action.required
+            continue
         assert bool(action.required) is (name not in defaults), name
+        assert (action.help or "") == texts[name]
         if name in defaults:
             assert (tuple(action.default) if isinstance(action.default, list) else action.default) == defaults[name]
+
+
+@pytest.mark.parametrize("command", sorted(WITHOUT_OPTIONS))
+def test_a_command_without_options_has_a_function_without_arguments(command: str) -> None:
+    assert {one.dest for one in parser_of(command)._actions} <= OF_THE_TERMINAL
+    assert not signature(getattr(medkt, ALL[command])).parameters
 
 
 @pytest.mark.parametrize("action", ACTIONS)
 def test_an_action_and_its_function_have_the_same_names_and_defaults(action: str) -> None:
     function = getattr(medkt, ACTIONS[action])
-    kind = get_type_hints(function)["request"].__args__[0]
+    kind = request_of(function)
     assert getattr(medkt, kind.__name__) is kind
-    parser = argparse.ArgumentParser()
-    import_module(COMMANDS["batch"][0]).configure(parser)
-    typed = {one.dest: one for one in parser._actions}
+    typed = {one.dest: one for one in parser_of("batch")._actions}
     for name, _, option in options_of(kind):
         assert (typed[name].default or defaults_of(kind)[name]) == defaults_of(kind)[name]
         assert typed[name].help == option.text
@@ -152,6 +199,12 @@ def test_a_value_that_an_option_does_not_take(options: dict[str, Any], says: str
     assert str(caught.value) == says
 
 
+@pytest.mark.parametrize("command", ["concept verify", "models import"])
+def test_keys_that_are_trusted_are_those_that_were_said_last(command: str) -> None:
+    typed = parser_of(command).parse_args(["x", "--trusted", "a", "b", "--trusted", "c"])
+    assert typed.trusted == [Path("c")]
+
+
 def test_a_name_that_no_option_has() -> None:
     with pytest.raises(TypeError, match="of_tolerance"):
         medkt.evaluate(of_tolerance="2mm")
@@ -168,12 +221,10 @@ def test_what_was_typed_is_known_from_what_was_left_out() -> None:
         settled(filled(EvaluateRequest, typed), "evaluate", "segmentation")
 
 
-@pytest.mark.parametrize("command", FUNCTIONS)
+@pytest.mark.parametrize("command", sorted(set(ALL) - WITHOUT_OPTIONS))
 def test_every_request_says_what_each_option_is_for(command: str) -> None:
-    """But for those of `calibrate` that say it by their name alone."""
-    hint = get_type_hints(getattr(medkt, FUNCTIONS[command]))["request"]
-    kind: type[Request] = hint.__args__[0]
-    assert {name for name, _, option in options_of(kind) if not option.text} <= {"modality"}
+    kind = request_of(getattr(medkt, ALL[command]))
+    assert {name for name, _, option in options_of(kind) if not option.text} == WITHOUT_TEXT.get(command, set())
 
 
 class Heard(Listener):
