@@ -225,7 +225,7 @@ class Task(Protocol):
         return shown_runs(self, runs, compared, by=by, settings=settings)
 
     def sections(self, page: Any) -> "list[Section]":
-        """What the page says, from top to bottom."""
+        """What the page says, from top to bottom; a section without parts is not shown."""
         from medkt.tasks.page import sections_of_tables
 
         return sections_of_tables(self, page)

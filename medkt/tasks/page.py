@@ -95,12 +95,11 @@ def sections_of_tables(task: Task, page: ShownRuns) -> list[Section]:
             tables.append(Table.of(of_arm(file.removesuffix(".csv").capitalize(), arm.name), head, cells))
     found = page.compared
     lines = Table.of("Second run minus first", found.head, found.rows) if found else Table(caption="")
-    sections = [
+    return [
         Section(key="summary", title="Summary", parts=(*said, *tables)),
         compared_section([arm.name for arm in page.arms], "", lines),
         settings_section([(arm.name, facts_of(arm.record), arm.record) for arm in page.arms]),
     ]
-    return [section for section in sections if section.parts]
 
 
 def facts_of(record: RunRecord) -> list[tuple[str, str]]:

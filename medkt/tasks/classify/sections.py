@@ -68,7 +68,7 @@ def sections_of_classes(report: ClassReport) -> list[Section]:
     compared = Table.of("Second run minus first", COMPARED_HEAD, map(compared_class_row, report.compared))
     beside = Table.of("Ours beside published values", PUBLISHED_HEAD, map(beside_class_row, report.beside))
     classes = [Table.of(of_arm("Each class", arm.name), CLASS_HEAD, class_rows(arm.evaluation)) for arm in arms]
-    sections = [
+    return [
         Section(key="summary", title="Summary", parts=tuple(_summary(arms))),
         Section(key="classes", title="Classes", parts=(*classes, _words(arms[0]))),
         Section(key="confusion", title="Confusion", parts=tuple(_confusion(arms))),
@@ -76,7 +76,6 @@ def sections_of_classes(report: ClassReport) -> list[Section]:
         failures_section({arm.name: arm.evaluation.failures for arm in arms}),
         settings_section([(arm.name, _facts(arm.record), arm.record) for arm in arms]),
     ]  # fmt: skip
-    return [section for section in sections if section.parts]
 
 
 def _summary(arms: Sequence[ClassArm]) -> Iterator[PagePart]:

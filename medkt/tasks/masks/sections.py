@@ -98,7 +98,7 @@ def sections_of_run(report: RunReport) -> list[Section]:
     arms = report.arms
     compared = Table.of("Second run minus first, over patients", COMPARED_HEAD, map(compared_row, report.compared))
     beside = Table.of("Ours beside published values", PUBLISHED_HEAD, map(beside_row, report.beside))
-    sections = [
+    return [
         Section(key="summary", title="Summary", parts=tuple(_summary(arms))),
         Section(key="curves", title="Presence, volumes, lesions", parts=tuple(_curves(arms))),
         compared_section([arm.name for arm in arms], HOW_COMPARED, compared), published_section(beside, report.stamps),
@@ -106,7 +106,6 @@ def sections_of_run(report: RunReport) -> list[Section]:
         failures_section({arm.name: arm.evaluation.failures for arm in arms}),
         settings_section([(arm.name, _facts(arm.record), arm.record) for arm in arms]),
     ]  # fmt: skip
-    return [section for section in sections if section.parts]
 
 
 def _summary(arms: Sequence[Arm]) -> Iterator[PagePart]:
