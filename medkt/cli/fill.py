@@ -94,4 +94,4 @@ def _several(option: Option, *, required: bool) -> dict[str, Any]:
         return {"action": "append"}
     if option.positional or required:
         return {"nargs": "+" if required else "*"}
-    return {"nargs": "+", "action": "store" if option.anew else "extend"}
+    return {"nargs": "+", "action": "extend"}

@@ -22,7 +22,6 @@ class ConceptVerifyRequest(Request):
         Option(
             "public keys, or folders of *.pub; a folder `trust` in medkt's own folder (MEDKT_HOME) is always read",
             metavar="KEY",
-            anew=True,
         ),
     ] = ()
     require_signature: Annotated[bool, Option("refuse what nobody signed")] = False

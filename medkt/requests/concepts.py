@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+from medkt.errors import InputError
 from medkt.modalities import Choices
 from medkt.requests.option import Option, Request, requested
 
@@ -52,19 +53,25 @@ class ConceptShowResult:
 
 
 def find_concepts(request: ConceptsRequest | None = None, /, **options: Any) -> "tuple[Concept, ...]":
-    """The concept of that name alone, whatever its modality; without a name all that ship, or those of one modality.
+    """The concept of that name alone; without a name all that ship, or those of one modality.
 
     Args:
         request: what is asked for.
         **options: fields of the request by name, in its place or over it.
 
     Raises:
+        InputError: the concept of that id is of another modality than is said.
         MedktError: as `medkt.load_concept`.
     """
     from medkt.concepts import load_concept
 
     request = requested(ConceptsRequest, request, options)
-    return (load_concept(request.name),) if request.name else concept_list(modality=request.modality)
+    if not request.name:
+        return concept_list(modality=request.modality)
+    found = load_concept(request.name, modality=request.modality or "")
+    if request.modality not in (None, found.modality):
+        raise InputError(f"{request.name!r} is a finding of {found.modality}, not of {request.modality}")
+    return (found,)
 
 
 def concept_list(request: ConceptListRequest | None = None, /, **options: Any) -> "tuple[Concept, ...]":

@@ -80,7 +80,6 @@ class ImportOptions(Request):
         Option(
             "public keys of sites, or folders of *.pub; a folder `trust` in medkt's own folder (MEDKT_HOME) is always read",
             metavar="KEY",
-            anew=True,
         ),
     ] = ()
     accept_unpublished: Annotated[

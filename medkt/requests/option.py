@@ -28,7 +28,6 @@ class Option:
         metavar: what stands for its value there.
         positional: whether it stands there without a name.
         each: of one with several values, whether the name is said again before each.
-        anew: of one with several values, whether saying the name again begins anew, where others add to what was said.
         told: whether it matters that the user gave it, though the value is the default.
         choices: what may be chosen from, where packages can add to it; a `Literal` hint says what is fixed.
     """
@@ -39,7 +38,6 @@ class Option:
     metavar: str | None = None
     positional: bool = False
     each: bool = False
-    anew: bool = False
     told: bool = False
     choices: Choices | None = None
 

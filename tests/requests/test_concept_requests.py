@@ -33,6 +33,11 @@ def test_concepts_are_found() -> None:
     assert medkt.find_concepts(modality="mri") == medkt.concept_list(modality="mri")
     (one,) = medkt.find_concepts(name="solid nodule")
     assert one == medkt.concept_show(name="ct_nodule").concept
+    assert medkt.find_concepts(name="solid nodule", modality="ct") == (one,)
+    with pytest.raises(InputError, match="'ct_nodule' is a finding of ct, not of mri"):
+        medkt.find_concepts(name="ct_nodule", modality="mri")
+    with pytest.raises(UnknownNameError, match="solid nodule"):
+        medkt.find_concepts(name="solid nodule", modality="mri")
     with pytest.raises(UnknownNameError, match="nearest: solid nodule"):
         medkt.find_concepts(name="solid nodul")
     with pytest.raises(SettingsError, match="modality: 'pet' is none of cxr, ct, mri, ultrasound"):

@@ -200,9 +200,9 @@ def test_a_value_that_an_option_does_not_take(options: dict[str, Any], says: str
 
 
 @pytest.mark.parametrize("command", ["concept verify", "models import"])
-def test_keys_that_are_trusted_are_those_that_were_said_last(command: str) -> None:
+def test_keys_that_are_trusted_add_up(command: str) -> None:
     typed = parser_of(command).parse_args(["x", "--trusted", "a", "b", "--trusted", "c"])
-    assert typed.trusted == [Path("c")]
+    assert typed.trusted == [Path("a"), Path("b"), Path("c")]
 
 
 def test_a_name_that_no_option_has() -> None:
