@@ -97,7 +97,8 @@ def null_for(
     """What the same question scores in studies of the same kind that hold nothing, or why nobody knows.
 
     They are of the same part of the body, shown in the window in which this study is, whether the concept, the domain or the user
-    chose it. A picture has no window; the single images among them are pictures, too. A concept with a bias of its own, which was
+    chose it. A picture has no window; the single images among them are pictures, too. A single slice in a window is held against each
+    plane of volumes in it. A concept with a bias of its own, which was
     set on planes, needs none for a single image that is shown as those were.
     """
     kind, single = sight.domain, len(sight.indices) == 1
@@ -110,7 +111,9 @@ def null_for(
     if normals.encoder != sight.encoder.spec.digest:
         return NoNormals(code="other-weights", sentence=f"{UNKNOWN} since it was taught something")
     window = kind.default_window if single and looked.window == "" else looked.window
-    known = normals.of(kind.name, concept.body or kind.default_body, window, is_volume=not single)
+    known = normals.of(
+        kind.name, concept.body or kind.default_body, window, is_volume=not single or bool(looked.window)
+    )
     if isinstance(known, NoNormals):
         return known
     step = step_of(sight.image, looked)

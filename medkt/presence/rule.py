@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, Float64
@@ -17,9 +17,11 @@ class NullDistribution:
 
     Attributes:
         scores: (studies,) ascending, in the unit of the rule.
+        what: each of them is: "studies", or "planes" of volumes, by which a single slice is judged.
     """
 
     scores: Float64[np.ndarray, " studies"]
+    what: Literal["studies", "planes"] = "studies"
 
     def least(self, rate: float) -> float:
         """The score that this share of them reach; in [0, 1], interpolated between two of them.

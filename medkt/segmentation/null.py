@@ -23,7 +23,7 @@ def null_of(
     """The scores of normal studies, each cut into planes that lie about as far apart as those of the study asked.
 
     Args:
-        normals: of the study's kind.
+        normals: of the study's kind; where it is a single slice and they are volumes, each of their planes counts by itself.
         target: what is asked.
         settings: of the study's score.
         logit_scale: the encoder's.
@@ -35,7 +35,7 @@ def null_of(
         torch.from_numpy(normals.features), target, settings, logit_scale=logit_scale
     ).scores.astype(np.float64)  # fmt: skip
     if not normals.step_mm or step_mm is None:
-        return NullDistribution(scores=np.sort(scores))
+        return NullDistribution(scores=np.sort(scores), what="planes" if normals.step_mm else "studies")
     every = max(1, round(step_mm / normals.step_mm))
     run = 1 + int(extent_mm / (every * normals.step_mm) + 1e-6)
     return NullDistribution(scores=np.sort([*_of_volumes(normals, scores.astype(np.float32), settings, every, run)]))

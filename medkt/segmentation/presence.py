@@ -260,9 +260,7 @@ def _whence(scores: PlaneScores, settings: PresenceSettings) -> str:
         return ""
     if scores.null is not None:
         share = scores.null.reached_by(scores.score)
-        return (
-            f"; {f'{share:.1%}' if share else 'none'} of {len(scores.null.scores)} drawn normal studies score as much"
-        )
+        return f"; {f'{share:.1%}' if share else 'none'} of {len(scores.null.scores)} drawn normal {scores.null.what} score as much"
     why = scores.no_normals
     if scores.unit == LEAD:
         return "" if why is None else f" (held against no normal study: {why.sentence})"

@@ -21,7 +21,9 @@ from medkt.models.weights import weights_digest
 from medkt.phantom.study import write_study
 from medkt.pipeline import Pipeline, View, look_at
 from medkt.presence import NoNormals, Presence
-from medkt.segmentation.presence import LEAD, SEEN_FROM
+from medkt.presence.normals import NormalStudies
+from medkt.saliency.targets import embed_targets
+from medkt.segmentation.presence import FLOOR, LEAD, SEEN_FROM, PresenceSettings, plane_scores
 from medkt.segmentation.slicewise import SegmentationSettings
 from medkt.spatial import Display, Geometry, Image, Provenance
 from medkt.transfer.copies import copy_encoder
@@ -31,6 +33,7 @@ SIDE, STEP_MM = 32, {"ct": 8.0, "mri": 6.0, "cxr": 1.0, "ultrasound": 1.0}
 KNOWN = {"cxr": "cxr_nodule", "ct": "ct_nodule", "mri": "mri_glioma", "ultrasound": "us_cyst"}
 STUDIES = ("plane", "volume")
 WAYS = ("concept", "concept file", "free text", "package", "package by its name", "text package")
+PLANES = 1514  # of the volumes of CT, in the lung window
 TEXT = "a small bright spot"
 VOLUMES = 32  # that ship, of CT and of MRI; they are cut in as many ways as a study is coarser
 
@@ -136,8 +139,9 @@ def test_it_is_held_against_normals_or_the_reason_says_why_not(
     if not code:
         assert answer.null is not None
         assert answer.no_normals is None
-        assert len(answer.null) == (500 if kind == "plane" else VOLUMES * 2)
-        assert f"of {len(answer.null)} drawn normal studies score as much" in answer.reason
+        slices = modality == "ct" and kind == "plane"  # in Hounsfield units, and so in a window
+        assert len(answer.null) == (PLANES if slices else 500 if kind == "plane" else VOLUMES * 2)
+        assert f"of {len(answer.null)} drawn normal {'planes' if slices else 'studies'} score as much" in answer.reason
         return
     assert answer.null is None
     assert answer.no_normals is not None
@@ -187,6 +191,22 @@ def test_a_free_text_has_the_threshold_of_a_concept_of_the_same_words(pipeline: 
     )
     assert (one.score, one.strong) == (other.score, other.strong)
     np.testing.assert_array_equal(one.null, other.null)
+
+
+def test_a_slice_of_ct_is_held_against_planes_in_its_own_window_and_not_against_pictures(pipeline: Pipeline) -> None:
+    """Pictures are shown as stored, in whichever window they were drawn: most in that of the lung."""
+    image, soft, lung = image_of("ct", "plane"), load_concept("ct_adenopathy"), concept_from_text(TEXT)
+    findings = pipeline.segment(image, [soft, lung], view=View(modality="ct")).findings
+    assert pipeline.normals is not None
+    for one, window in zip(findings, ("mediastinum", "lung"), strict=True):
+        group = pipeline.normals.of("ct", "chest", window, is_volume=True)
+        assert isinstance(group, NormalStudies)
+        (target,) = embed_targets(pipeline.encoder, [one.texts])
+        features = torch.from_numpy(group.features)
+        scores = plane_scores(features, target, PresenceSettings(), logit_scale=pipeline.encoder.logit_scale).scores
+        answer = one.found.presence
+        np.testing.assert_array_equal(answer.null, np.sort(scores.astype(np.float64)))
+        assert answer.strong == max(FLOOR, np.quantile(scores.astype(np.float64), 0.97))
 
 
 def test_grey_levels_of_a_volume_are_no_window(pipeline: Pipeline) -> None:
