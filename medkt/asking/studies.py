@@ -16,7 +16,7 @@ class ShownStudy:
         planes: those that a model is shown, each in [0, 1].
         digest: SHA-256 of its voxels and geometry.
         patient: a pseudonym that the studies of one patient share; never written anywhere.
-        doubts: why it may not be of the modality that it is shown as, a sentence each.
+        doubts: why it may not be of the modality that it is shown as, or of the part of the body, a sentence each.
     """
 
     planes: tuple[Plane, ...]

@@ -7,13 +7,14 @@ Or it is a manifest (`.csv`, `.parquet`): the studies whose column `present` say
 pipeline looks at, and the plane with the greatest lead speaks for it.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
-from medkt.asking.studies import ShownStudies, ShownStudy
+from medkt.asking.studies import ShownStudies, ShownStudy, doubts_said
 from medkt.audit.exam import FINDING, Exam
 from medkt.audit.fingerprints import Fingerprints, KeptApart
 from medkt.concepts import Concept
@@ -41,11 +42,13 @@ class Probe:
         planes: of each study.
         kinds: for each study, "finding" or "without".
         fingerprints: by which a study or a patient is known again that is to be learned from.
+        notes: what raises doubts about the studies, a sentence each.
     """
 
     planes: tuple[tuple[Plane, ...], ...]
     kinds: tuple[str, ...]
     fingerprints: Fingerprints = field(default_factory=Fingerprints)
+    notes: tuple[str, ...] = ()
 
     @property
     def decides(self) -> bool:
@@ -84,7 +87,7 @@ def read_probe(folder: Path, domain: Domain, concept: Concept) -> Probe:
             "manifest whose column `present` says yes or no; found none"
         )
     planes, kinds, seen = list[tuple[Plane, ...]](), list[str](), dict[str, Path]()
-    prints = list[Fingerprints]()
+    prints, doubts = list[Fingerprints](), Counter[str]()
     for kind, path, case in entries:
         study = _study(path, domain, concept, case)
         if study.digest in seen:
@@ -93,7 +96,11 @@ def read_probe(folder: Path, domain: Domain, concept: Concept) -> Probe:
         planes.append(study.planes)
         kinds.append(kind)
         prints.append(Fingerprints.of(study))
-    return Probe(planes=tuple(planes), kinds=tuple(kinds), fingerprints=Fingerprints.joined(prints))
+        doubts.update(study.doubts)
+    return Probe(
+        planes=tuple(planes), kinds=tuple(kinds), fingerprints=Fingerprints.joined(prints),
+        notes=tuple(doubts_said("probe", doubts, len(planes))),
+    )  # fmt: skip
 
 
 _Entry = tuple[str, Path, Case | None]

@@ -21,6 +21,7 @@ from medkt.io.digest import digest_of
 from medkt.io.read import kind_of_file
 from medkt.io.table import SUFFIXES
 from medkt.pipeline.look import View, look_at, shown_plane
+from medkt.pipeline.words import contradicted
 from medkt.shapes import Plane
 from medkt.spatial import Image
 from medkt.spatial.modality import written_modality
@@ -103,7 +104,8 @@ def shown_study(path: Path, domain: Domain, concept: Concept, case: Case | None 
     try:
         image = read_image(path) if case is None else read_case_image(case)
         _require_of(image, domain)
-        planes, doubts = planes_shown(image, domain, concept), check_plausible(image, domain)
+        planes = planes_shown(image, domain, concept)
+        doubts = (*check_plausible(image, domain), *contradicted([concept], image, domain))
     except MedktError as error:
         raise InputError(f"{path}: the study cannot be used: {error}") from error
     said = "" if case is None or case.patient_id == case.case_id else case.patient_id

@@ -252,7 +252,9 @@ def _trained(wanted: SettledLearning, target: Path, listener: Listener) -> Learn
     require_rehearsal(request, encoder, settings)
     second = None if request.second is None else load_encoder(request.second, device=resolve_device(request.device))
     own = read_for(request, encoder, concept, kind, settings, training.probe, listener, shown)
-    notes = [*notes_of(encoder, concept, kind), *(own.notes if own else ())]
+    notes = [
+        *notes_of(encoder, concept, kind), *(own.notes if own else ()), *(training.probe.notes if training.probe else ()),
+    ]  # fmt: skip
     listener.advise(notes)
     ahead = LearningForecast(listener)
     if listener.foretells:

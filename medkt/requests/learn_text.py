@@ -45,7 +45,7 @@ def ask_concept(wanted: SettledLearning, target: Path, listener: Listener) -> Le
     given = asking_of(wanted)
     probe = None if request.probe is None else read_probe(request.probe, kind, concept)
     encoder = load_encoder(request.model, device=resolve_device(request.device))
-    notes = [*notes_of(encoder, concept, kind), *drawn_notes(encoder.spec, given)]
+    notes = [*notes_of(encoder, concept, kind), *drawn_notes(encoder.spec, given), *(probe.notes if probe else ())]
     listener.advise(notes)
     began = time.perf_counter()
     with listener.progress(f"asking for {concept.name}") as tick:

@@ -108,3 +108,19 @@ def test_the_command_refuses_it_before_anything_is_learned(tmp_path: Path, capsy
     assert main(["learn", "us_phyllodes", "-o", str(target), "--probe", str(tmp_path), "--audit", "none"]) == 2
     assert "--probe is for the audit" in capsys.readouterr().err
     assert not target.exists()
+
+
+def test_what_another_modality_looks_like_is_told_and_what_says_it_is_refused(tmp_path: Path) -> None:
+    """Heads of MRI as an exam on nodules of CT."""
+    for name in ("dicom", "nifti"):
+        made = write_study(
+            tmp_path / "made" / name, domain="mri", finding="", seed=1, format=name, shape=(3, 32, 32), spacing_mm=(20.0, 7.2, 7.2)
+        )  # fmt: skip
+        (tmp_path / name / "with").mkdir(parents=True)
+        shutil.move(made, tmp_path / name / "with" / made.name)
+    kind, nodule = domain("ct"), load_concept("ct_nodule")
+    (note,) = read_probe(tmp_path / "nifti", kind, nodule).notes
+    assert note.startswith("--probe: 1 of 1 studies: no value below -500 HU")
+    assert read_probe(tmp_path / "nifti", domain("mri"), load_concept("mri_glioma")).notes == ()
+    with pytest.raises(InputError, match=r"a study of the probe cannot be used.*the file says modality MR"):
+        read_probe(tmp_path / "dicom", kind, nodule)

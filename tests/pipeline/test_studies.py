@@ -1,5 +1,6 @@
 """The user's studies to teach or to ask by: a folder or a manifest, read one at a time."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +106,10 @@ def test_a_study_that_says_another_modality_is_refused_and_one_that_says_none_is
     ):
         shown_study(series, kind, concept)
     assert shown_study(series, domain("mri"), load_concept("mri_glioma")).doubts == ()
+    elsewhere = replace(load_concept("mri_glioma"), body="knee")
+    assert shown_study(series, domain("mri"), elsewhere).doubts == (
+        "glioma: is compared with captions of the knee, the file says that it shows the head",
+    )
     (doubt,) = shown_study(volume, kind, concept).doubts
     assert doubt.startswith("no value below -500 HU")
     assert doubts_said("normals", {doubt: 3}, 20) == [f"--normals: 3 of 20 studies: {doubt}"]
