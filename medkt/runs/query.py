@@ -99,13 +99,15 @@ def _select_of(sql: str) -> Any:
         ValueError,
     ) as error:  # ValueError: a kind of statement that DuckDB's own Python does not know
         raise SettingsError(f"the query is no SQL that DuckDB reads: {_first_line(error)}") from error
-    if kinds != [duckdb.StatementType.SELECT]:
+    if kinds != [duckdb.StatementType.SELECT] or _PRAGMA.match(statements[0].query):
         raise SettingsError("a query is one SELECT; the tables are " + ", ".join(TABLES))
     return statements[0]
 
 
 _BLANK = r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*"
 _EXPLAIN = re.compile(rf"^{_BLANK}EXPLAIN\b{_BLANK}(?:ANALYZE\b|\([^)]*\))?", re.IGNORECASE | re.DOTALL)
+_PRAGMA = re.compile(rf"^{_BLANK}PRAGMA\b", re.IGNORECASE | re.DOTALL)
+"""Some versions of DuckDB take a PRAGMA that answers with rows for a SELECT."""
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "memory_limit": MEMORY, "temp_directory": "", "autoinstall_known_extensions": False,
     "autoload_known_extensions": False, "threads": 2, "python_enable_replacements": False,
