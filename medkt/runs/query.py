@@ -99,7 +99,7 @@ def _select_of(sql: str) -> Any:
         ValueError,
     ) as error:  # ValueError: a kind of statement that DuckDB's own Python does not know
         raise SettingsError(f"the query is no SQL that DuckDB reads: {_first_line(error)}") from error
-    if kinds != [duckdb.StatementType.SELECT] or _PRAGMA.match(statements[0].query):
+    if kinds != [duckdb.StatementType.SELECT] or _PRAGMA.match(sql):
         raise SettingsError("a query is one SELECT; the tables are " + ", ".join(TABLES))
     return statements[0]
 
