@@ -146,7 +146,8 @@ def _install(cell: Cell, wheel: Path, folder: Path, python: Path) -> None:
     install = ("pip", "install", "--quiet", "--python", str(python))
     extras = [f"--extra={name}" for name in _extras()] if cell.extras == "all" else []
     # of a wheel the requirements are no direct ones, and "lowest-direct" would take the newest of them
-    _uv(*install, "--resolution", RESOLUTIONS[cell.resolution], "-r", str(PROJECT), *extras)
+    # a version without a wheel for this Python is none that anybody has there: the lowest is the first that has one
+    _uv(*install, "--no-build", "--resolution", RESOLUTIONS[cell.resolution], "-r", str(PROJECT), *extras)
     _uv(*install, "--no-deps", "--reinstall", str(wheel))
     kept = folder / "installed.txt"  # the tools may move none of these
     kept.write_text(
