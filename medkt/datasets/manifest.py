@@ -266,18 +266,20 @@ def _told(missing: tuple[str, str], values: Mapping[str, str]) -> str:
 
 @dataclass
 class MissingFiles:
-    """The cases of a manifest while they pass by, and which of their files do not exist: said before a night's work.
+    """The cases of a manifest while they pass by: which files do not exist, and who names no patient; said before a night's work.
 
     Attributes:
         path: of the manifest.
         cases: how many have passed.
         missing: of how many a file is missing.
+        without_patient: how many name no patient, or one called as the case is, which is what `write_manifest` writes for none.
         first: the first of them, by row and column; they are kept with a run, so they name no path.
     """
 
     path: str | Path
     cases: int = 0
     missing: int = 0
+    without_patient: int = 0
     first: list[str] = field(default_factory=list)
 
     def watched(self) -> Iterator[Case]:
@@ -289,6 +291,7 @@ class MissingFiles:
         told = ""
         for row, values, case in _rows(Path(self.path)):
             self.cases += 1
+            self.without_patient += case.patient_id == case.case_id
             missing = _missing_file(case, values)
             if missing is not None:
                 self.missing += 1
@@ -301,7 +304,18 @@ class MissingFiles:
             )
 
     def notes(self) -> list[str]:
-        """What to say, where some are missing."""
+        """What to say, where some files are missing, or only some cases name a patient."""
+        return [*self._of_files(), *self._of_patients()]
+
+    def _of_patients(self) -> list[str]:
+        if not 0 < self.without_patient < self.cases:
+            return []
+        return [
+            f"{self.without_patient} of {self.cases} cases of the manifest name no patient but their own id in the column patient_id; "
+            "each of them counts as a patient of its own"
+        ]
+
+    def _of_files(self) -> list[str]:
         if not self.missing:
             return []
         more = f", and {self.missing - len(self.first)} more" if self.missing > len(self.first) else ""

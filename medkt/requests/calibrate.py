@@ -1,5 +1,6 @@
 """`calibrate`: the presence of one concept turned into a decision with a stated false-positive rate, for one site."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -165,7 +166,7 @@ def calibrate(
         _draw(request.figure, calibration, assessment, own)
     # last: where it is there, everything is
     written = write_calibration(calibration, request.output, overwrite=request.overwrite)
-    notes = (*_notes(scored, own), *calibration.notes)
+    notes = (*_notes(scored, own), *_notes_on_patients(cases), *calibration.notes)
     return CalibrateResult(calibration=calibration, assessment=assessment, notes=notes, file=written)
 
 
@@ -188,11 +189,56 @@ def _cases(request: CalibrateRequest) -> "dict[str, tuple[Case, ...]]":
                 f"{path}: column present: {len(unsaid)} studies say nothing and the others do, case {unsaid[0]!r} for one; "
                 "say it for all, or leave the column out and give studies with the finding as --positives"
             )
-        if what == "positives" and (denied := [case.case_id for case in listed[what] if case.present is False]):
+        if what == "positives" and (denied := [case.case_id for case in listed[what] if _is_denied(case)]):
             raise InputError(
                 f"{path}: column present: 0 for case {denied[0]!r}; --positives are studies with the finding"
             )
+        if what == "manifest":
+            _require_no_outline(path, [case for case in listed[what] if case.present is None])
     return listed
+
+
+def _is_denied(case: "Case") -> bool:
+    return case.present is False or case.reference_kind == "empty"
+
+
+def _require_no_outline(path: Path | None, presumed: Sequence["Case"]) -> None:
+    """That no study counts as one without the finding while a reference outlines something in it.
+
+    Raises:
+        InputError: one does; a mask may be empty, so the reference itself does not decide.
+    """
+    from medkt.errors import InputError
+
+    outlined = [case.case_id for case in presumed if case.reference_kind not in ("", "empty")]
+    if outlined:
+        raise InputError(
+            f"{path}: {len(outlined)} studies have a reference that may outline the finding, case {outlined[0]!r} for one, and without "
+            "a column present all would count as without it; say 1 or 0 for each"
+        )
+
+
+def _require_of(concept: "Concept", kind: "Domain", cases: "dict[str, tuple[Case, ...]]") -> None:
+    """That what a manifest says of a finding's presence is said of this one.
+
+    Raises:
+        InputError: a row speaks of another concept.
+    """
+    from medkt.errors import InputError, MedktError
+    from medkt.pipeline import concept_in
+
+    said = [case for listed in cases.values() for case in listed if case.concept and case.present is not None]
+    for name in dict.fromkeys(case.concept for case in said):
+        try:
+            own = concept.is_called(name) or concept_in(name, kind.name).id == concept.id
+        except MedktError:
+            own = False
+        if not own:
+            case = next(case for case in said if case.concept == name)
+            raise InputError(
+                f"case {case.case_id!r}: column present speaks of {name!r}, the row's concept, and not of {concept.id}; give a manifest "
+                "of the rows about this concept, or say of it in each row"
+            )
 
 
 def _refuse_late_errors(request: CalibrateRequest, studies: int, rate: float) -> None:
@@ -216,6 +262,7 @@ def _scorer(request: CalibrateRequest, cases: "dict[str, tuple[Case, ...]]") -> 
         allow_incomplete=request.allow_incomplete,
     )
     base, encoder, concept, asked = _asked(request, kind)
+    _require_of(concept, kind, cases)
     return Scorer.of(
         encoder,
         concept,
@@ -316,6 +363,17 @@ def _require_enough(own: "ScoredCases", rate: float) -> None:
 def _copies(own: "ScoredCases") -> str:
     verb = "study repeats" if own.copies == 1 else "studies repeat"
     return f"{own.copies} {verb} another one's voxels and count for nothing: each image is taken once"
+
+
+def _notes_on_patients(cases: "dict[str, tuple[Case, ...]]") -> Iterator[str]:
+    """Studies of one patient are alike, and a promise made on them is made on fewer patients than it says."""
+    for what, listed in cases.items():
+        alone = sum(case.patient_id == case.case_id for case in listed)
+        if alone:
+            yield (
+                f"of --{what} {alone} of {len(listed)} studies name no patient but their own case, so each counts as one: where several "
+                "are of one patient the promise does not hold; fill the column patient_id"
+            )
 
 
 def _notes(scored: "dict[str, ScoredCases]", own: "ScoredCases") -> list[str]:

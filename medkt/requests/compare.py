@@ -51,7 +51,7 @@ def compare(request: CompareRequest | None = None, /, **options: Any) -> Compare
 
     Raises:
         SettingsError: one run is given twice, or the two are of different tasks.
-        InputError: the runs hold other cases, concepts or patients.
+        InputError: the runs hold other cases, concepts, patients or references, or were scored by other rules.
     """
     from medkt.errors import SettingsError
     from medkt.extras import require

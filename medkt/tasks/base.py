@@ -56,6 +56,7 @@ def _anything_or_one_of(place: re.Match[str]) -> str:
 
 
 EACH_CASE = "each case counts as one"  # what `run.json` says of patients where nobody said which cases are of one
+PARTLY = "stated, but for"  # and where somebody did of others
 
 COMMON = (
     Column(name="case_id", kind="text", meaning="the case's pseudonym, or the manifest's id with --keep-ids"),
@@ -245,7 +246,11 @@ class Task(Protocol):
 
 def patients_word(plan: CasePlan) -> str:
     """What the record of a run says of patients."""
-    return "stated" if plan.patients_stated else EACH_CASE
+    if not plan.patients_stated:
+        return EACH_CASE
+    if not plan.unstated:
+        return "stated"
+    return f"{PARTLY} {plan.unstated} case{'s' if plan.unstated > 1 else ''} that named none but the own id"
 
 
 def ids_word(plan: CasePlan) -> str:

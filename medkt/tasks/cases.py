@@ -59,6 +59,7 @@ class CasePlan:
         own_columns: of the manifest's, those that are results under the same name, such as the true class.
         read_columns: of the manifest's, those that the runner reads; they go into no table.
         patients_stated: somebody said which cases are of one patient; else each case counts as one.
+        unstated: how many cases of the manifest name no patient but their own id.
         notes: what looks wrong, said before the work begins; kept with the run, so it names no path.
         strict: files are known by their bytes, and not by size and time.
         of_masks: the cases are two folders of masks, whose owner looks at the terminal.
@@ -76,6 +77,7 @@ class CasePlan:
     own_columns: tuple[str, ...] = ()
     read_columns: tuple[str, ...] = ()
     patients_stated: bool = True
+    unstated: int = 0
     notes: tuple[str, ...] = ()
     of_masks: bool = False
     strict: bool = False

@@ -47,7 +47,7 @@ def plan_of(
     return CasePlan(
         cases=lambda: iterate_manifest(manifest, check_files=False), digest=digest, concepts=seen,
         asked=tuple(asked), shard=shard or Shard(), keep_ids=keep_ids, columns=tuple(columns),
-        patients_stated=found["patients"], notes=tuple(found["notes"]), files=lambda: iterate_files(manifest),
+        patients_stated=found["unstated"] < found["cases"], unstated=found["unstated"], notes=tuple(found["notes"]), files=lambda: iterate_files(manifest),
     )  # fmt: skip
 
 
@@ -77,7 +77,7 @@ def _survey_of(
         raise SettingsError(
             f"--keep-column {missing[0]}: the manifest has no such column; it has {', '.join(sorted(known))}"
         )
-    lasting = {name: found[name] for name in ("concepts", "patients", "notes")}
+    lasting = {name: found[name] for name in ("concepts", "cases", "unstated", "notes")}
     noted = {"digest": digest, **lasting, "columns": [_digest(name) for name in found["columns"]]}
     return found, {**noted, SUM: sum_of(noted)}
 
@@ -90,14 +90,13 @@ def _digest(name: str) -> str:
 def _survey(manifest: Path) -> dict[str, Any]:
     names: dict[str, None] = {}
     columns: dict[str, None] = {}
-    patients, missing = False, MissingFiles(manifest)
+    missing = MissingFiles(manifest)
     for case in missing.watched():
         columns.update(dict.fromkeys(case.columns))
-        patients = patients or case.patient_id != case.case_id
         if case.concept:
             names[case.concept] = None
     return {
-        "concepts": list(names), "columns": list(columns), "patients": patients,
+        "concepts": list(names), "columns": list(columns), "cases": missing.cases, "unstated": missing.without_patient,
         "notes": missing.notes(),
     }  # fmt: skip
 
@@ -105,7 +104,7 @@ def _survey(manifest: Path) -> dict[str, Any]:
 def _surveyed(cache: Path | None, digest: str) -> dict[str, Any] | None:
     """What an earlier survey of the same manifest found; None where there is none, or it is damaged."""
     found = None if cache is None else read_note(cache)
-    if found is None or found.get("digest") != digest:
+    if found is None or found.get("digest") != digest or "unstated" not in found:  # of an earlier version
         return None
     try:
         sound = found.pop(SUM, None) == sum_of(found)

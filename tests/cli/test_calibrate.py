@@ -58,6 +58,7 @@ def test_normals_alone(medkt: Command, tmp_path: Path) -> None:
     assert "no rate of misses promised" in ran.out
     assert str(calibration_path(key)) in ran.out
     assert "note: the rate of 0.05 is the average over calibrations with 25 normals" in ran.err
+    assert "note: of --manifest 25 of 25 studies name no patient but their own case, so each counts as one" in ran.err
     again = medkt("calibrate", "cxr_nodule", *COSINE, "-m", listed)
     assert (again.code, "exists already; say --overwrite" in again.err) == (2, True)
     assert medkt("calibrate", "cxr_nodule", *COSINE, "-m", listed, "--overwrite", "--site", "other", "-q").err == ""
@@ -129,6 +130,9 @@ def test_copies_of_one_film_count_once(medkt: Command, tmp_path: Path) -> None:
         (("-m", "some.csv"), "column present: 1 studies say nothing and the others do, case 'b' for one"),
         (("-m", "ok.csv", "-p", "ok.csv"), "column present: 0 for case 'a0'; --positives are studies with the finding"),
         (("-m", "ok.csv", "--check", "few.csv"), "column present: nothing for case 'few-0'"),
+        (("-m", "outlined.csv"), "19 studies have a reference that may outline the finding, case 'a0' for one"),
+        (("-m", "ok.csv", "-p", "nothing.csv"), "column present: 0 for case 'b'; --positives are studies with the finding"),
+        (("-m", "others.csv"), "case 'b': column present speaks of 'pneumothorax', the row's concept, and not of cxr_nodule"),
         (("-m", "ok.csv", "-o", "none/rule.json"), "the folder to write into does not exist"),
         (("-m", "ok.csv", "--site", "../up"), "a site's name has 1 to 64 letters"),
     ],
@@ -140,6 +144,11 @@ def test_mistakes(
     image = f"{NAME}-few-0.png"
     (tmp_path / "some.csv").write_text(f"{HEADER}a,{image},,0\nb,{image},,\n")
     (tmp_path / "ok.csv").write_text(HEADER + "".join(f"a{k},{image},,0\n" for k in range(19)))
+    outlined = "".join(f"a{k},{image},{image}\n" for k in range(19))  # the cases of an evaluation
+    (tmp_path / "outlined.csv").write_text(f"case_id,image,reference\n{outlined}")
+    (tmp_path / "nothing.csv").write_text(f"case_id,image,reference_kind\nb,{image},empty\n")
+    rows = "".join(f"a{k},{image},0,lung nodule\n" for k in range(19))
+    (tmp_path / "others.csv").write_text(f"case_id,image,present,concept\n{rows}b,{image},1,pneumothorax\n")
     monkeypatch.chdir(tmp_path)
     ran = medkt("calibrate", "cxr_nodule", *options, "--modality", "cxr")
     assert ran.code == 2

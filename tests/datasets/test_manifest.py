@@ -11,6 +11,8 @@ from hypothesis import strategies as some
 from medkt.datasets.case import Case
 from medkt.datasets.manifest import Manifest, MissingFiles, iterate_manifest, read_manifest, write_manifest
 from medkt.errors import InputError, MedktError, OutputError, UnreadableError
+from medkt.tasks.base import EACH_CASE, patients_word
+from medkt.tasks.manifest import plan_of
 
 
 def _study(folder: Path) -> list[Case]:
@@ -207,3 +209,28 @@ def test_a_key_that_says_nothing_is_told_with_its_row(tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_text("case_id,image,reference,reference_key\na,a.png,m.png,first\n")
     with pytest.raises(InputError, match="row 2, column reference_key: 'first' is no label value such as 1"):
         read_manifest(tmp_path / "m.csv", check_files=False)
+
+
+@pytest.mark.parametrize(
+    ("rows", "without"),
+    [
+        ([("a", "p"), ("b", "q"), ("c", "p")], 0),
+        ([("a", "p"), ("b", ""), ("c", "p")], 1),
+        ([("a", "p"), ("b", "b"), ("c", "")], 2),  # as a manifest says it that was written from cases without patients
+        ([("a", ""), ("b", ""), ("c", "")], 3),
+    ],
+)
+def test_cases_that_name_no_patient_are_counted(rows: list[tuple[str, str]], without: int, tmp_path: Path) -> None:
+    (tmp_path / "a.png").touch()
+    table = tmp_path / "m.csv"
+    table.write_text("case_id,image,patient_id\n" + "".join(f"{case},a.png,{whose}\n" for case, whose in rows))
+    watch = MissingFiles(table)
+    list(watch.watched())
+    told = f"{without} of 3 cases of the manifest name no patient but their own id in the column patient_id; each of them counts as a patient of its own"
+    assert watch.without_patient == without
+    assert watch.notes() == ([told] if 0 < without < 3 else [])
+    plan = plan_of(table, concepts=str, asked=["cyst"])
+    assert patients_word(plan) == {
+        0: "stated", 1: "stated, but for 1 case that named none but the own id",
+        2: "stated, but for 2 cases that named none but the own id", 3: EACH_CASE,
+    }[without]  # fmt: skip

@@ -9,7 +9,7 @@ from run_tables import make_outcomes, row, write_run
 
 from medkt.runs.folder import RunFolder
 from medkt.statistics import BootstrapSettings
-from medkt.tasks.base import EACH_CASE
+from medkt.tasks.base import EACH_CASE, PARTLY
 from medkt.tasks.masks.evaluation import Evaluation, evaluate_scores
 from medkt.tasks.masks.scores import read_scores
 from medkt.tasks.masks.sections import Arm, RunReport
@@ -50,6 +50,10 @@ def test_by_which_rules_masks_were_read(tmp_path: Path) -> None:
     [
         ({"patients": EACH_CASE, "masks": "0"}, "each file counts as one patient: .*--patients or --patient-pattern"),
         ({"patients": EACH_CASE}, "each case counts as one patient: .*the column patient_id"),
+        (
+            {"patients": f"{PARTLY} 3 cases that named none but the own id"},
+            "patients are stated, but for 3 cases .*fill the column patient_id",
+        ),
         ({"patients": "stated"}, ""),
         ({}, ""),
     ],

@@ -11,7 +11,7 @@ from medkt.statistics import BootstrapSettings
 from medkt.tasks.base import EvaluatedRun, RunComparison, Task, TextTable
 from medkt.tasks.evaluation_record import COMPARISON_FORM, FORM, evaluation_record
 from medkt.tasks.masks.abstention import headlines, unclaimed_of
-from medkt.tasks.masks.comparison import compare_runs
+from medkt.tasks.masks.comparison import compare_runs, require_same_rules
 from medkt.tasks.masks.evaluation import Evaluation, evaluate_scores
 from medkt.tasks.masks.scores import read_scores
 from medkt.tasks.masks.words import CSV_HEAD, csv_row, text_lines
@@ -56,6 +56,7 @@ class MaskScoringTask(Task):
     def compare(self, first: RunFolder, second: RunFolder, settings: BootstrapSettings) -> RunComparison:
         """A patient's cases count as one pair."""
         found = compare_runs(*(run.require_table("results") for run in (first, second)), settings=settings)
+        require_same_rules(first.read().identity, second.read().identity, found)
         ahead = {
             name: tuple(headlines(unclaimed_of(scores, level=settings.level)))
             for name, scores in (("first", found.first), ("second", found.second))

@@ -1,6 +1,6 @@
 """Two runs over the same cases, pair by pair: base beside transferred, or any run beside another."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from medkt.tasks.table import Rows, open_table
 
 LISTED = 10
 PAIRS = ("all", "positives")
+_EMPTY = ("both empty", "reference empty", "prediction empty")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,12 +66,13 @@ def compare_runs(
         settings: level, seed and resamples.
 
     Raises:
-        InputError: the tables hold other cases, concepts or patients, or no number that both have.
+        InputError: the tables hold other cases, concepts, patients or references, or no number that both have.
     """
     settings = settings or BootstrapSettings()
     require_same_cases(first, second)
     one, other = read_scores(first, by=by), read_scores(second, by=by)
     patients = _same_patients(one, other)
+    _require_same_references(one, other)
     metrics = [name for name in one.numbers if name in other.numbers]
     if not metrics:
         raise InputError("the two runs have no number in common; evaluate both with references and the same metrics")
@@ -117,6 +119,36 @@ def require_same_cases(first: Path, second: Path) -> None:
     )
 
 
+def require_same_rules(first: Mapping[str, Any], second: Mapping[str, Any], found: MaskRunsComparison) -> None:
+    """Pass silently where the numbers of two runs mean the same.
+
+    The rule for empty masks decides nothing where no mask is empty, and what a lesion is nothing where none are counted.
+
+    Args:
+        first, second: `identity` of the record of each; of earlier versions they may not say how masks were scored.
+        found: what they were compared to.
+
+    Raises:
+        InputError: a rule differs that decides a number which was compared; names it.
+    """
+    rules = [_rules_of(identity, found) for identity in (first, second)]
+    differ = [name for name in rules[0] if name in rules[1] and rules[0][name] != rules[1][name]]
+    if differ:
+        name = differ[0]
+        raise InputError(
+            f"the two runs were scored by other rules, so their numbers do not mean the same: {name} is {rules[0][name]} in the "
+            f"first and {rules[1][name]} in the second; score one of them again with the other's"
+        )
+
+
+def _rules_of(identity: Mapping[str, Any], found: MaskRunsComparison) -> dict[str, Any]:
+    told = (identity.get("scoring") or {}).get("metrics") or {}
+    some_empty = any(scores.outcome.are(word).any() for scores in (found.first, found.second) for word in _EMPTY)
+    counted = any(line.comparison.metric.startswith("lesion") for line in found.lines)
+    kept = (("empty", "the rule for empty masks", some_empty), ("lesions", "what a lesion is", counted))
+    return {words: told[name] for name, words, decides in kept if decides and name in told}
+
+
 def _keys(table: Any) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -132,6 +164,26 @@ def _same_patients(first: Scores, second: Scores) -> Int64[np.ndarray, " rows"]:
     if moved.any():
         raise InputError(f"{int(moved.sum())} cases belong to other patients in the second run; correct a manifest")
     return first.patient.codes
+
+
+def _require_same_references(first: Scores, second: Scores) -> None:
+    """That each case that both have scored was held against one reference, by what is inside it.
+
+    Raises:
+        InputError: a case was not; a difference of references is none of the predictions.
+    """
+    scored = [scores.positives | scores.negatives for scores in (first, second)]
+    moved = first.positives != second.positives
+    columns = [scores.digests.get("reference") for scores in (first, second)]
+    if columns[0] is not None and columns[1] is not None:
+        words = [np.array(column.words, dtype=object)[column.codes] for column in columns if column is not None]
+        moved = moved | (words[0] != words[1])
+    count = int((moved & scored[0] & scored[1]).sum())
+    if count:
+        raise InputError(
+            f"{count} cases have another reference in the second run than in the first (another file, label or threshold): what "
+            "differs would be the references' as much as the predictions'; score both runs against the same masks"
+        )
 
 
 def _silent(one: Scores, other: Scores, concept: str, part: str) -> tuple[int, int]:

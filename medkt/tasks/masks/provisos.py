@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from medkt.tasks.base import EACH_CASE
+from medkt.tasks.base import EACH_CASE, PARTLY
 from medkt.tasks.masks.scores import Scores
 from medkt.tasks.table import CodedColumn
 
@@ -42,7 +42,13 @@ def provisos_of(scores: Scores, identity: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _patients(scores: Scores, identity: Mapping[str, Any]) -> Iterator[str]:
-    if identity.get("patients") == EACH_CASE and scores.rows > 1:
+    told = str(identity.get("patients", ""))
+    if told.startswith(PARTLY):
+        yield (
+            f"patients are {told}: each of these counts as one, and where they share a patient the intervals are too narrow; fill the "
+            "column patient_id"
+        )
+    if told == EACH_CASE and scores.rows > 1:
         what = ("file", "--patients or --patient-pattern") if "masks" in identity else ("case", "the column patient_id")
         yield (
             f"each {what[0]} counts as one patient: where several are of one patient the intervals are too narrow; say whose "

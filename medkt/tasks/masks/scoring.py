@@ -15,6 +15,7 @@ from medkt.shapes import Voxels
 from medkt.spatial import Mask
 
 DIGEST = 32  # hex digits of a mask's digest: 128 bits
+DIGITS = 6  # of a number in the table: after the point, and never fewer that count
 UNITS = ("auto", "mm", "pixel")
 
 
@@ -99,4 +100,8 @@ def _reasons(missing: Mapping[str, str]) -> list[str]:
 
 
 def _rounded(number: float) -> float | None:
-    return round(float(number), 6) if math.isfinite(number) else None
+    """In a table a volume of a few cells, some 1e-8 mL, is no 0."""
+    if not math.isfinite(number):
+        return None
+    leading = math.floor(math.log10(abs(number))) if number else 0
+    return round(float(number), max(DIGITS, DIGITS - 1 - leading))
