@@ -33,7 +33,8 @@ from medkt.runs.provenance import made_with, software
 from medkt.runs.record import FORM, RowProvenance, RunRecord
 
 SALT_BYTES = 32
-_CASES = ("medkt", "manifest", "masks", "patients")  # of an identity: what the cases are, and by whom; a run may be given others
+# of an identity: what the cases are, and by whom; a run may be given others
+_CASES = ("medkt", "manifest", "masks", "patients")
 SALT_IS_MADE_WITHIN_S = 10.0
 _SALT_PART = re.compile(r"\.salt-[0-9a-f]{12}")
 IdentityRenaming = Callable[[Mapping[str, Any]], Mapping[str, Any]]

@@ -131,8 +131,14 @@ def test_copies_of_one_film_count_once(medkt: Command, tmp_path: Path) -> None:
         (("-m", "ok.csv", "-p", "ok.csv"), "column present: 0 for case 'a0'; --positives are studies with the finding"),
         (("-m", "ok.csv", "--check", "few.csv"), "column present: nothing for case 'few-0'"),
         (("-m", "outlined.csv"), "19 studies have a reference that may outline the finding, case 'a0' for one"),
-        (("-m", "ok.csv", "-p", "nothing.csv"), "column present: 0 for case 'b'; --positives are studies with the finding"),
-        (("-m", "others.csv"), "case 'b': column present speaks of 'pneumothorax', the row's concept, and not of cxr_nodule"),
+        (
+            ("-m", "ok.csv", "-p", "nothing.csv"),
+            "column present: 0 for case 'b'; --positives are studies with the finding",
+        ),
+        (
+            ("-m", "others.csv"),
+            "case 'b': column present speaks of 'pneumothorax', the row's concept, and not of cxr_nodule",
+        ),
         (("-m", "ok.csv", "-o", "none/rule.json"), "the folder to write into does not exist"),
         (("-m", "ok.csv", "--site", "../up"), "a site's name has 1 to 64 letters"),
     ],

@@ -16,7 +16,9 @@ ORDERS = [(axes, flips) for axes in ((0, 1, 2), (2, 0, 1), (1, 0, 2)) for flips 
 KINDS = (np.uint8, np.int16, np.float32, np.float64)
 
 
-def _stored(inside: np.ndarray, scale: float, order: tuple[tuple[int, ...], tuple[int, ...]]) -> tuple[np.ndarray, np.ndarray]:
+def _stored(
+    inside: np.ndarray, scale: float, order: tuple[tuple[int, ...], tuple[int, ...]]
+) -> tuple[np.ndarray, np.ndarray]:
     """The mask in another order of axes, and the affine of that order, in units of `scale` micrometres."""
     axes, flips = order
     affine = np.diag([*(step * scale for step in STEPS_UM), 1.0])

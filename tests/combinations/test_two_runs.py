@@ -73,7 +73,9 @@ def test_another_rule_is_refused_where_it_decides_a_number(masks: Path, tmp_path
             for name, predictions, rule in zip(("one", "two"), ("first", "second"), rules, strict=True)
         ]
         if decides:
-            with pytest.raises(InputError, match="the rule for empty masks is standard in the first and agreement-counts"):
+            with pytest.raises(
+                InputError, match="the rule for empty masks is standard in the first and agreement-counts"
+            ):
                 compare(first=runs[0], second=runs[1], **MANY)
         else:
             assert compare(first=runs[0], second=runs[1], **MANY).lines
@@ -90,7 +92,12 @@ def test_the_same_references_in_files_of_another_kind_of_number_are_compared(mas
     first = _run(masks, tmp_path / "one", "first", reference_label="1")
     second = tmp_path / "two"
     evaluate(
-        reference=tmp_path / "again", prediction=masks / "second", output=second, salt=first / "salt", tolerance="1mm", **MANY
+        reference=tmp_path / "again",
+        prediction=masks / "second",
+        output=second,
+        salt=first / "salt",
+        tolerance="1mm",
+        **MANY,
     )
     found = next(line for line in compare(first=first, second=second, **MANY).lines if line.comparison.metric == "dsc")
     # 3 columns of the reference; the first predicts 2 or 3 of which 2 are inside, the second 3 or 4 of which 3 are
