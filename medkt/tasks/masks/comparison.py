@@ -125,7 +125,8 @@ def require_same_rules(first: Mapping[str, Any], second: Mapping[str, Any], foun
     The rule for empty masks decides nothing where no mask is empty, and what a lesion is nothing where none are counted.
 
     Args:
-        first, second: `identity` of the record of each; of earlier versions they may not say how masks were scored.
+        first: `identity` of the record of one; of an earlier version it may not say how masks were scored.
+        second: of the other.
         found: what they were compared to.
 
     Raises:
