@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from medkt.datasets.folder import listed, stem_of
+from medkt.datasets.folder import PICTURES, VOLUMES, listed, stem_of
 from medkt.errors import InputError, SettingsError
 from medkt.io.table import read_rows
 
 FILE_COLUMNS = ("file", "case", "case_id", "name")
 PATIENT_COLUMNS = ("patient", "patient_id")
+_ENDINGS = (*VOLUMES, *PICTURES, ".dcm")  # of a name with a dot nothing else is cut off
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,16 +59,21 @@ class FileOwners:
 
 def _of_table(names: Sequence[str], table: Path) -> dict[str, str]:
     found: dict[str, str] = {}
+    held = set(names)
     for row, values in read_rows(table):
         file = _column(values, FILE_COLUMNS, table)
         patient = _column(values, PATIENT_COLUMNS, table)
         name = unicodedata.normalize("NFC", values[file])
-        stem = name if name in names else stem_of(Path(name))
+        stem = name if name in held else _stem(Path(name))
         if found.setdefault(stem, values[patient]) != values[patient]:
             raise InputError(
                 f"{table}, row {row}, column {file}: {values[file]!r} is of two patients; keep one row of it"
             )
     return found
+
+
+def _stem(file: Path) -> str:
+    return stem_of(file) if file.name.lower().endswith(_ENDINGS) else file.name
 
 
 def _column(values: dict[str, str], known: Sequence[str], table: Path) -> str:

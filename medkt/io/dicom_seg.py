@@ -12,6 +12,7 @@ from medkt.io.dicom_files import DicomFile
 from medkt.io.dicom_frames import Frame, frames_of
 from medkt.io.dicom_groups import functional
 from medkt.io.dicom_header import integer, items, number, read_header, text
+from medkt.io.dicom_mosaic import Vector
 from medkt.io.dicom_stack import usual_step
 from medkt.io.dicom_volumes import by_position, normal_of
 from medkt.io.mask_choice import MaskChoice
@@ -126,9 +127,7 @@ def _on_own_grid(planes: Array, frames: list[Frame], header: Dataset, shown: str
         raise GeometryMismatchError(
             f"{shown}: the segmentation has no pixel spacing, or a frame without a place; give the image that it belongs to"
         )
-    measures = functional(header, 1, "PixelMeasuresSequence")
-    stated = number(measures, "SpacingBetweenSlices") if measures is not None else None  # empty slices may be left out
-    step = abs(stated) if stated else (usual_step(along) if len(along) > 1 else 1.0)
+    step = _step_of(header, along)
     indices = np.rint((along - along[0]) / step).astype(int)
     affine = np.eye(4)
     affine[:3, 0] = normal_of(first) * step
@@ -143,6 +142,26 @@ def _on_own_grid(planes: Array, frames: list[Frame], header: Dataset, shown: str
             values[index] |= planes[frame.number - 1]
     geometry = Geometry(affine=affine, shape=values.shape, frame_of_reference_uid=first.frame_of_reference or None)
     return values, geometry
+
+
+def _step_of(header: Dataset, along: Vector) -> float:
+    """The step between slices, mm, of frames at these places: stated, or what the frames show.
+
+    Slices without a mask may be left out, so one frame shows no step, and the distance of two need not be one: where it is
+    some whole slices, the slices are as thick as they say.
+    """
+    measures = functional(header, 1, "PixelMeasuresSequence")
+    stated, thick = (
+        number(measures, name) if measures is not None else None for name in ("SpacingBetweenSlices", "SliceThickness")
+    )
+    if stated:
+        return abs(stated)
+    apart = np.diff(along)
+    if thick and thick > 0 and len(apart) < 2:
+        many = apart / thick
+        if (np.abs(many - np.rint(many)) <= ON_GRID).all() and (np.rint(many) >= 1).all():
+            return thick
+    return usual_step(along) if len(apart) else 1.0
 
 
 def _require_on_grid(frame: Frame, affine: Array, index: int, shown: str) -> None:

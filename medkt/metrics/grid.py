@@ -66,7 +66,7 @@ def join_grids(*, reference: Mask, prediction: Mask, resample: bool = False) -> 
     if not (resample or (shared and lattice)):
         reference.geometry.require_same_grid(prediction.geometry, what="prediction")
     _require_one_space(here, there, lattice=lattice)
-    if not _meet(here, there):
+    if not _meet(here, there) and not (lattice and _of_segs(reference, prediction)):
         raise GeometryMismatchError(
             "the prediction lies wholly outside the reference: their fields of view do not meet "
             f"(centres {_centre(here)} and {_centre(there)} {here.unit}); was the place of one lost on saving?"
@@ -195,6 +195,13 @@ def _with_step_of(single: Geometry, other: Geometry) -> Geometry:
     affine = single.affine.copy()
     affine[:3, 0] = step if float(affine[:3, 0] @ step) > 0 else -step
     return replace(single, affine=affine)
+
+
+def _of_segs(first: Mask, second: Mask) -> bool:
+    """Whether both say nothing of a field of view, so that two that do not meet may be of one study."""
+    return first.provenance.source == second.provenance.source == "dicom" and None not in (
+        first.geometry.frame_of_reference_uid, second.geometry.frame_of_reference_uid,
+    )  # fmt: skip
 
 
 def _corners(geometry: Geometry, *, edge: float = 0.5) -> Corners:

@@ -75,3 +75,12 @@ def test_one_name_in_two_normal_forms_is_one_name(tmp_path: Path) -> None:
         (tmp_path / folder).mkdir()
         (tmp_path / folder / f"{name}.png").touch()
     assert files_in(tmp_path / "a", [".png"], what="m").keys() == files_in(tmp_path / "b", [".png"], what="m").keys()
+
+
+def test_of_a_name_with_a_dot_nothing_is_cut_off(tmp_path: Path) -> None:
+    """The rows of other studies may be in the table, too."""
+    table = tmp_path / "p.csv"
+    table.write_text("case,patient\np1.3,other\np1.2,second\n")
+    assert FileOwners(table=table).of(["p1.2"]) == {"p1.2": "second"}
+    with pytest.raises(InputError, match="no patient for p1 "):
+        FileOwners(table=table).of(["p1", "p1.2"])
