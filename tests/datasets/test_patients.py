@@ -81,6 +81,6 @@ def test_of_a_name_with_a_dot_nothing_is_cut_off(tmp_path: Path) -> None:
     """The rows of other studies may be in the table, too."""
     table = tmp_path / "p.csv"
     table.write_text("case,patient\np1.3,other\np1.2,second\n")
-    assert FileOwners(table=table).of(["p1.2"]) == {"p1.2": "second"}
+    assert FileOwners(table=table).of(["p1.2"])["p1.2"] == "second"
     with pytest.raises(InputError, match="no patient for p1 "):
         FileOwners(table=table).of(["p1", "p1.2"])
