@@ -33,19 +33,23 @@ class Answer:
 def query(runs: Sequence[Path], sql: str) -> Answer:
     """Ask the tables of runs; `results`, `failures` and `timings` are tables, of several runs with a column `run`.
 
+    A run is called as its folder; of folders of one name by as much of their paths as tells them apart, `first/base`.
+
     DuckDB is handed the rows of the runs' files as it asks for them: it opens no file itself, reaches no network, loads no
     extension and keeps its settings.
 
     Raises:
         InputError: a folder has no tables, or a damaged one.
-        SettingsError: the query is no SELECT and no explanation of one, takes too long, or DuckDB refuses it; says why.
+        SettingsError: the query is no SELECT and no explanation of one, takes too long, or DuckDB refuses it; says why; or a run
+            is given twice, whose rows would count twice.
     """
     require("runs", "a query")
     import duckdb
 
+    called = _names_of(runs)
     statement = _select_of(sql)
     with duckdb.connect(":memory:", config=_CONFIG) as database:
-        _attach(database, [RunFolder(run) for run in runs])
+        _attach(database, {name: RunFolder(run) for name, run in zip(called, runs, strict=True)})
         try:
             with _stopped_after(budget().query_seconds, database):
                 asked = database.execute(statement)
@@ -57,6 +61,19 @@ def query(runs: Sequence[Path], sql: str) -> Answer:
         except duckdb.Error as error:
             raise SettingsError(f"the query cannot be answered: {_first_line(error)}") from error
         return Answer(columns=tuple(column[0] for column in asked.description or ()), rows=rows)
+
+
+def _names_of(runs: Sequence[Path]) -> list[str]:
+    """What each run is called: the end of its path, as long as it must be for no two to be called the same."""
+    paths = [run.resolve() for run in runs]
+    twice = next((path for number, path in enumerate(paths) if path in paths[:number]), None)
+    if twice is not None:
+        raise SettingsError(f"{twice}: is given twice, and its rows would count twice; give each run once")
+    for length in range(1, max((len(path.parts) for path in paths), default=0) + 1):
+        names = ["/".join(path.parts[-length:]) for path in paths]
+        if len(set(names)) == len(names):
+            return names
+    return [str(path) for path in paths]
 
 
 @contextmanager
@@ -114,7 +131,7 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
 }  # fmt: skip
 
 
-def _attach(database: Any, runs: Sequence[RunFolder]) -> None:
+def _attach(database: Any, runs: Mapping[str, RunFolder]) -> None:
     """The tables of all runs by their names, with a column `run` where there are several."""
     import pyarrow as pa
     from pyarrow.dataset import ParquetFileFormat, ParquetFragmentScanOptions, dataset
@@ -123,8 +140,8 @@ def _attach(database: Any, runs: Sequence[RunFolder]) -> None:
         default_fragment_scan_options=ParquetFragmentScanOptions(page_checksum_verification=True)
     )
     for name in TABLES:
-        parts = []
-        for number, run in enumerate(runs):
+        held: list[tuple[str, Any, Mapping[str, str]]] = []
+        for number, (called, run) in enumerate(runs.items()):
             path = run.require_table(name)
             try:
                 rows = dataset(path, format=checked)
@@ -140,16 +157,50 @@ def _attach(database: Any, runs: Sequence[RunFolder]) -> None:
                     f"{path}: SQL takes the columns {alike[0]!r} and {alike[1]!r} for one; read them from the CSV, or run again with one"
                 )
             columns = renamed(path, rows.schema.names)
-            parts.append(_select(run, f"{name}_{number}", columns, several=len(runs) > 1))
+            held.append((called if len(runs) > 1 else "", rows, columns))
+        known = _known_kinds(held)
+        parts = [
+            _select(called, f"{name}_{number}", columns, _without_cells(rows, columns, known))
+            for number, (called, rows, columns) in enumerate(held)
+        ]
         database.execute(f"CREATE VIEW {name} AS {' UNION ALL BY NAME '.join(parts)}")
     database.execute("SET enable_external_access = false")
     database.execute("SET lock_configuration = true")
 
 
-def _select(run: RunFolder, table: str, columns: Mapping[str, str], *, several: bool) -> str:
-    """All columns under today's names: those of earlier versions were called otherwise."""
-    name = f"{_text(run.path.resolve().name)} AS run, " if several else ""
-    return f"SELECT {name}{', '.join(f'{_name(old)} AS {_name(new)}' for new, old in columns.items())} FROM {table}"
+def _known_kinds(held: Sequence[tuple[str, Any, Mapping[str, str]]]) -> set[str]:
+    """The columns that are no text in one run at least."""
+    from pyarrow import types as kinds
+
+    return {
+        new
+        for _, rows, columns in held
+        for new, old in columns.items()
+        if not kinds.is_string(rows.schema.field(old).type)
+    }
+
+
+def _without_cells(rows: Any, columns: Mapping[str, str], known: set[str]) -> set[str]:
+    """Of the columns that are numbers elsewhere those without a cell here, which are stored as text.
+
+    In a union they would make text of the numbers, and 9.5 would be more than 100.2.
+    """
+    from pyarrow import ArrowException
+    from pyarrow import types as kinds
+    from pyarrow.dataset import field
+
+    texts = {new: old for new, old in columns.items() if new in known and kinds.is_string(rows.schema.field(old).type)}
+    try:
+        return {new for new, old in texts.items() if not rows.count_rows(filter=field(old).is_valid())}
+    except (ArrowException, OSError):  # of damaged tables the query itself says so
+        return set()
+
+
+def _select(called: str, table: str, columns: Mapping[str, str], empty: set[str]) -> str:
+    """All columns under today's names, those of earlier versions were called otherwise; and what the run is called, if anything."""
+    name = f"{_text(called)} AS run, " if called else ""
+    cells = (f"{'NULL' if new in empty else _name(old)} AS {_name(new)}" for new, old in columns.items())
+    return f"SELECT {name}{', '.join(cells)} FROM {table}"
 
 
 def _name(column: str) -> str:
