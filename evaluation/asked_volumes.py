@@ -47,6 +47,7 @@ from medkt.pipeline.answer import StudyAnswers
 from medkt.pipeline.look import shown_plane, windows_of
 from medkt.pipeline.words import texts_of
 from medkt.presence.normals import Normals, default_normals
+from medkt.presence.state import NoNormals
 from medkt.saliency.targets import ConceptQuery, embed_targets, texts_kept
 from medkt.segmentation.presence import PresenceSettings, ThresholdRule
 from medkt.segmentation.slicewise import features_of_planes
@@ -204,7 +205,7 @@ def _planes_of(normals: Normals, task: Task) -> torch.Tensor | None:
     group = normals.of(
         kind.name, task.concept.body or kind.default_body, kind.window_for(task.concept), is_volume=False
     )
-    return None if group is None else torch.from_numpy(group.features)
+    return None if isinstance(group, NoNormals) else torch.from_numpy(group.features)
 
 
 # ---- the table
