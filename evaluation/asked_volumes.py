@@ -40,7 +40,7 @@ from medkt.guard import default_guard
 from medkt.io import read_image
 from medkt.models.small import load_small
 from medkt.models.small.dual_encoder import SmallEncoder
-from medkt.phantom.finding import DomainName
+from medkt.phantom.finding import DomainName, findings
 from medkt.phantom.study import write_study
 from medkt.pipeline import View, look_at
 from medkt.pipeline.answer import StudyAnswers
@@ -151,7 +151,7 @@ def _drawn(folder: Path, study: Study) -> Image:
     kind, name, finding, seed = study
     shape, spacing = KINDS[kind][name]
     task = next((one for one in tasks_in(name) if one.finding.id == finding), None)
-    invented = task is not None and task in development_tasks()
+    invented = task is not None and finding not in findings()
     look = task.finding.draw(np.random.default_rng((seed, *finding.encode()))) if task and invented else None
     path = write_study(
         folder, domain=name, finding="unnamed" if invented else finding, seed=seed, format="nifti", shape=shape, spacing_mm=spacing,
