@@ -15,17 +15,24 @@ def regions_of(header: Dataset) -> tuple[PixelRegion, ...]:
     Each is (first row, first column, end row, end column), the ends not in it, cut to the picture. Empty where the file
     names none of at least 32 pixels a side.
     """
-    rows, columns = integer(header, "Rows") or 0, integer(header, "Columns") or 0
     found = []
     for item in items(header, "SequenceOfUltrasoundRegions"):
-        edges = [integer(item, f"RegionLocation{edge}") for edge in ("MinY0", "MinX0", "MaxY1", "MaxX1")]
-        if integer(item, "RegionSpatialFormat") != TWO_DIMENSIONAL or None in edges:
+        region = location_of(item, header)
+        if integer(item, "RegionSpatialFormat") != TWO_DIMENSIONAL or region is None:
             continue
-        top, left, bottom, right = (edge or 0 for edge in edges)
-        region = (max(top, 0), max(left, 0), min(bottom + 1, rows), min(right + 1, columns))  # the last pixel is in it
         if min(region[2] - region[0], region[3] - region[1]) >= LEAST_SIDE:
             found.append(region)
     return tuple(sorted(dict.fromkeys(found), key=lambda region: -_area(region)))
+
+
+def location_of(item: Dataset, header: Dataset) -> PixelRegion | None:
+    """Where a region of any kind lies, as in `regions_of`; None where it does not say."""
+    rows, columns = integer(header, "Rows") or 0, integer(header, "Columns") or 0
+    edges = [integer(item, f"RegionLocation{edge}") for edge in ("MinY0", "MinX0", "MaxY1", "MaxX1")]
+    if None in edges:
+        return None
+    top, left, bottom, right = (edge or 0 for edge in edges)
+    return max(top, 0), max(left, 0), min(bottom + 1, rows), min(right + 1, columns)  # the last pixel is in it
 
 
 def region_to_show(header: Dataset) -> PixelRegion | None:

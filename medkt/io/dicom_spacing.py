@@ -2,7 +2,8 @@
 
 CR, DX, MG: PixelSpacing where it is there (DICOM PS3.3 10.7.1: it is the calibrated one), else ImagerPixelSpacing,
 measured at the detector: the patient lies nearer to the tube, so everything looks larger than it is. The magnification
-is not removed. US: the 2-D tissue region of SequenceOfUltrasoundRegions. Film, captures: NominalScannedPixelSpacing.
+is not removed. US: the 2-D regions of SequenceOfUltrasoundRegions, and never another one's than that which is looked at.
+Film, captures: NominalScannedPixelSpacing.
 """
 
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pydicom import Dataset
 
 from medkt.io.dicom_header import integer, items, number, numbers, text
+from medkt.io.dicom_regions import location_of, regions_of
 
 CENTIMETRES = 3  # PhysicalUnitsXDirection, PS3.3 C.8.5.5.1.15
 TWO_DIMENSIONAL, TISSUE = 1, 1  # RegionSpatialFormat, RegionDataType
@@ -61,21 +63,36 @@ def _how_calibrated(header: Dataset, stated: tuple[float, float], detector: tupl
 
 
 def _from_regions(header: Dataset) -> PixelSize | None:
-    """The scale of the 2-D tissue regions of ultrasound; None where there are none in centimetres."""
-    scales = []
+    """The scale of the 2-D regions of ultrasound: tissue, and whatever is looked at; None where there are none in centimetres."""
+    shown = next(iter(regions_of(header)), None)
+    scales, of_shown = [], []
     for region in items(header, "SequenceOfUltrasoundRegions"):
-        kind = (integer(region, "RegionSpatialFormat"), integer(region, "RegionDataType"))
-        units = (integer(region, "PhysicalUnitsXDirection"), integer(region, "PhysicalUnitsYDirection"))
-        across, down = number(region, "PhysicalDeltaX"), number(region, "PhysicalDeltaY")
-        if kind == (TWO_DIMENSIONAL, TISSUE) and units == (CENTIMETRES, CENTIMETRES) and across and down:
-            scales.append((abs(down) * 10.0, abs(across) * 10.0))  # cm to mm; the sign only says where the axis points
+        if integer(region, "RegionSpatialFormat") != TWO_DIMENSIONAL:
+            continue
+        is_shown = shown is not None and location_of(region, header) == shown
+        scale = _scale_of(region)
+        if scale is not None and (is_shown or integer(region, "RegionDataType") == TISSUE):
+            scales.append(scale)
+            of_shown += [scale] if is_shown else []
     if not scales:
         return None
     first = scales[0]
-    if all(abs(a / b - 1) < SAME_SCALE for scale in scales for a, b in zip(scale, first, strict=True)):
-        return PixelSize(steps=first, known=True, source="SequenceOfUltrasoundRegions")
-    listed = ", ".join(f"{down:.4g} x {across:.4g} mm" for down, across in scales)
-    return _only_aspect(header, (f"ultrasound regions of different scale ({listed}): lengths are in pixels",))
+    if any(abs(a / b - 1) >= SAME_SCALE for scale in scales for a, b in zip(scale, first, strict=True)):
+        listed = ", ".join(f"{down:.4g} x {across:.4g} mm" for down, across in scales)
+        return _only_aspect(header, (f"ultrasound regions of different scale ({listed}): lengths are in pixels",))
+    if shown is not None and not of_shown:
+        note = "the ultrasound region that is looked at has no scale in centimetres, though another has: lengths are in pixels"
+        return _only_aspect(header, (note,))
+    return PixelSize(steps=first, known=True, source="SequenceOfUltrasoundRegions")
+
+
+def _scale_of(region: Dataset) -> tuple[float, float] | None:
+    """(row step, column step) in mm; None where the region is not in centimetres."""
+    units = (integer(region, "PhysicalUnitsXDirection"), integer(region, "PhysicalUnitsYDirection"))
+    across, down = number(region, "PhysicalDeltaX"), number(region, "PhysicalDeltaY")
+    if units != (CENTIMETRES, CENTIMETRES) or not across or not down:
+        return None
+    return abs(down) * 10.0, abs(across) * 10.0  # cm to mm; the sign only says where the axis points
 
 
 def _only_aspect(header: Dataset, warnings: tuple[str, ...]) -> PixelSize:

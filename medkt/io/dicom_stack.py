@@ -12,6 +12,7 @@ from pydicom import Dataset
 
 from medkt.errors import GeometryError
 from medkt.io.dicom_frames import Frame
+from medkt.io.dicom_groups import functional
 from medkt.io.dicom_header import number
 from medkt.io.dicom_mosaic import Vector
 from medkt.io.dicom_spacing import PixelSize, pixel_size
@@ -130,7 +131,8 @@ def _line(ordered: list[Frame], size: PixelSize, header: Dataset) -> _Line:
     normal = normal_of(ordered[0])
     positions = np.array([frame.position for frame in ordered])  # (slices, 3)
     if len(ordered) == 1:
-        return _depth_of_one(positions[0], normal, header)
+        measures = functional(header, ordered[0].number, "PixelMeasuresSequence") or header
+        return _depth_of_one(positions[0], normal, measures)
     along = positions @ normal
     problems = _irregular(along)
     origin, step = _fitted(positions)
@@ -151,9 +153,9 @@ def _line(ordered: list[Frame], size: PixelSize, header: Dataset) -> _Line:
     return _Line(origin=origin, step=step, problems=tuple(problems))
 
 
-def _depth_of_one(position: Vector, normal: Vector, header: Dataset) -> _Line:
+def _depth_of_one(position: Vector, normal: Vector, measures: Dataset) -> _Line:
     for keyword in ("SpacingBetweenSlices", "SliceThickness"):
-        stated = number(header, keyword)
+        stated = number(measures, keyword)
         if stated is not None and stated > 0:
             return _Line(origin=position, step=normal * stated, steps=(f"one slice: its depth from {keyword}",))
     return _Line(origin=position, step=normal, steps=("one slice: its depth taken as 1",))

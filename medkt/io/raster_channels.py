@@ -27,6 +27,10 @@ _STARTS = {
 ORIENTATION = 0x0112  # EXIF tag
 MOST_PIXELS = 400_000_000  # 20,000 x 20,000; larger pictures are slides, not radiology
 READ_AS = "picture of mode {mode} read"  # the step of a picture, in the words of Pillow
+# PhotometricInterpretation of a TIFF; black is zero, RGB, palettes and transparency masks are grey or RGB once read
+_WHITE_IS_ZERO, _GREY_OR_RGB, _SEPARATED, _YCBCR = 0, (1, 2, 3, 4), 5, 6
+_COLOURS = {_SEPARATED: "inks other than CMYK", _YCBCR: "YCbCr", 8: "CIELAB", 9: "ICCLAB", 10: "ITULAB"}
+_DECODED_TO_RGB = (6, 7)  # compressions: both kinds of JPEG
 _BOUNDED = (1, 32773)  # TIFF: not compressed, PackBits; the others unpack to whatever their bytes say
 
 
@@ -151,15 +155,40 @@ def _read_tiff(path: Path, shown: str, volume: int | str | None) -> Channels:
         pixels = page.asarray()
         if page.colormap is not None:
             pixels = np.moveaxis(page.colormap[:, pixels], 0, -1)
-        inverted = page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
+        meaning, decoded = int(page.photometric), int(page.compression) in _DECODED_TO_RGB
         turned = _number(page.tags.valueof(ORIENTATION, 1))
         planar = pixels.ndim == 3 and page.planarconfig == 2
     pixels = np.moveaxis(pixels, 0, -1) if planar else pixels
     pixels = pixels.astype(np.uint8) * 255 if pixels.dtype == bool else pixels
     notes = (f"the file asks to turn the picture (orientation {turned}): not done",) if turned != 1 else ()
-    if inverted and pixels.dtype.kind == "u":
-        return np.iinfo(pixels.dtype).max - pixels, ("TIFF read", "white is zero: inverted"), notes
-    return pixels, ("TIFF read",), notes
+    pixels, steps = _as_grey_or_rgb(pixels, meaning, decoded, shown)
+    return pixels, ("TIFF read", *steps), notes
+
+
+def _as_grey_or_rgb(pixels: Array, meaning: int, decoded: bool, shown: str) -> tuple[Array, tuple[str, ...]]:
+    """Pixels of a TIFF by what their numbers mean (PhotometricInterpretation); `decoded` where the codec made RGB of YCbCr.
+
+    Raises:
+        UnsupportedError: neither grey, nor RGB, nor CMYK in whole numbers.
+    """
+    if meaning == _WHITE_IS_ZERO:
+        return _inverted(pixels), ("white is zero: inverted",)
+    if meaning == _SEPARATED and pixels.ndim == 3 and pixels.shape[2] == 4 and pixels.dtype.kind == "u":
+        light = _inverted(pixels).astype(np.float64)  # what ink leaves of the paper's
+        rgb = light[..., :3] * light[..., 3:] / np.iinfo(pixels.dtype).max
+        return np.rint(rgb).astype(pixels.dtype), ("CMYK made RGB",)
+    if meaning in _GREY_OR_RGB or (meaning == _YCBCR and decoded):
+        return pixels, ()
+    raise UnsupportedError(
+        f"{shown}: its colours are stored as {_COLOURS.get(meaning, f'PhotometricInterpretation {meaning}')}, which is not "
+        "read; save it as grey or RGB"
+    )
+
+
+def _inverted(pixels: Array) -> Array:
+    """Light for dark: within the type of whole numbers, between the two ends of real ones."""
+    inverted: Array = pixels.max() + pixels.min() - pixels if pixels.dtype.kind == "f" else ~pixels
+    return inverted
 
 
 def _number(found: object) -> int:

@@ -8,6 +8,7 @@ import pytest
 from dicom_making import AXIAL, header, numbered, save, write_clip, write_enhanced, write_picture, write_series
 from numpy.typing import NDArray
 from orientations import oblique, sheared
+from pydicom import dcmread
 
 from medkt.errors import AmbiguousInputError, GeometryError, UnreadableError
 from medkt.io import read_image
@@ -117,6 +118,17 @@ def test_one_slice_takes_what_the_file_says(tmp_path: Path) -> None:
     write_series(tmp_path, VALUES[:1], SliceThickness="9")
     image = read_image(tmp_path)
     assert image.geometry.spacing[0] == pytest.approx(9)
+    assert "one slice: its depth from SliceThickness" in image.provenance.steps
+
+
+@pytest.mark.parametrize("per_frame", [False, True])
+def test_one_enhanced_slice_takes_what_its_group_says(per_frame: bool, tmp_path: Path) -> None:
+    path = write_enhanced(tmp_path / "a.dcm", numbered((1, 10, 12)), measures_per_frame=per_frame)
+    dataset = dcmread(path)
+    groups = dataset.PerFrameFunctionalGroupsSequence if per_frame else dataset.SharedFunctionalGroupsSequence
+    groups[0].PixelMeasuresSequence[0].SliceThickness = "5"
+    image = read_image(save(dataset, path))
+    assert image.geometry.spacing[0] == pytest.approx(5)
     assert "one slice: its depth from SliceThickness" in image.provenance.steps
 
 

@@ -69,6 +69,34 @@ def test_white_is_zero(tmp_path: Path) -> None:
     assert np.array_equal(read_image(tmp_path / "a.tif").values[0], 255 - GREY)
 
 
+@pytest.mark.parametrize("kind", [np.int16, np.float32])
+def test_white_is_zero_in_signed_and_real_numbers_too(kind: type, tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", 220 - GREY.astype(kind), photometric="miniswhite")
+    image = read_image(tmp_path / "a.tif")
+    assert np.array_equal(image.values[0] - image.values.min(), GREY)
+    assert "white is zero: inverted" in image.provenance.steps
+
+
+def test_inks_are_the_colours_that_they_print(tmp_path: Path) -> None:
+    printed = Pillow.fromarray(COLOUR).convert("CMYK")
+    printed.save(tmp_path / "a.tif")
+    expected = np.asarray(printed.convert("RGB")) @ [0.299, 0.587, 0.114]
+    assert np.abs(read_image(tmp_path / "a.tif").values[0] - expected).max() <= 1
+    inks = np.zeros((3, 4, 4), np.uint16)
+    inks[..., 3] = 65535 - GREY.astype(np.uint16) * 257  # a grey picture in black ink alone
+    tifffile.imwrite(tmp_path / "k.tif", inks, photometric="separated")
+    image = read_image(tmp_path / "k.tif")
+    assert np.array_equal(image.values[0], GREY.astype(np.uint16) * 257)
+    assert "alpha dropped" not in image.provenance.steps
+
+
+@pytest.mark.parametrize(("mode", "named"), [("LAB", "CIELAB"), ("YCbCr", "YCbCr")])
+def test_colours_whose_first_channel_is_no_red_are_refused(mode: str, named: str, tmp_path: Path) -> None:
+    Pillow.fromarray(COLOUR).convert(mode).save(tmp_path / "a.tif")
+    with pytest.raises(UnsupportedError, match=f"stored as {named}, which is not read; save it as grey or RGB"):
+        read_image(tmp_path / "a.tif")
+
+
 def test_what_is_refused(tmp_path: Path) -> None:
     Pillow.fromarray(GREY).save(tmp_path / "a.png")
     (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes()[:40])
