@@ -117,7 +117,8 @@ def classify(
 
     A finding stands for the mean direction of its prompts, each a unit vector, unless the settings have another rule; shares
     are the softmax of its cosines at the encoder's logit scale. They compare the texts that were asked with each other and are no probability of disease. A
-    learnt concept has its share from the encoder that was taught it, so that shares need not sum to 1.
+    learnt concept has its share from the encoder that was taught it, and a finding of CT in its own window, so that shares need
+    not sum to 1. What is normal is shown in the domain's own window where any finding is.
 
     Args:
         source: a path (see `medkt.read_image`) or an image.
@@ -197,7 +198,7 @@ def _classified(
             "one text alone has nothing to be compared with; ask for another, or let normal be a choice"
         )
     choices = _choices(taught, kind, asked, normal=normal, by_direction=settings.rule == "direction")
-    scores: dict[str, ConceptScore] = {}
+    groups: list[_Group] = []
     facts: list[TaughtFacts] = []
     for route in dict.fromkeys(choice.route for choice in choices):
         with taught.encoder(route) as encoder:
@@ -206,12 +207,17 @@ def _classified(
                 route, [choice.texts.id for choice in of_route if choice.concept is not None], encoder
             )
             for choice in of_route:
-                if choice.texts.id not in scores:
+                if not any(choice.texts.id in group.scores for group in groups):
                     looked = looks[choice.window]
                     made, features = _scored(encoder, choices, choice, image, looked, settings, progress)
                     sight = sight_of(encoder, image, kind, looked, features)
-                    scores |= made if guard is None else _held(made, guard, sight, settings)
-    warnings = [*found.warnings, *(warning for looked in looks.values() for warning in looked.intensity.warnings)]
+                    groups.append(made if guard is None else _held(made, guard, sight, settings))
+    scores = _without_silent(groups)
+    warnings = [
+        *found.warnings,
+        *(warning for looked in looks.values() for warning in looked.intensity.warnings),
+        *_several_windows(choices, looks),
+    ]
     codes = {name: tuple(notes) for name, notes in found.noted.items()}
     return Classification(
         image=image, domain=kind,
@@ -221,14 +227,28 @@ def _classified(
     )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Group:
+    """What one encoder says of the pictures in one window.
+
+    Attributes:
+        scores: of the choices that are shown so, by the id of their texts.
+        shares: (planes,) of all texts that theirs are a softmax over, by id.
+        unread: ids of the scores of which the words are not understood; not those of a study that says nothing at all.
+    """
+
+    scores: Mapping[str, ConceptScore]
+    shares: Mapping[str, NDArray[np.float32]]
+    unread: frozenset[str] = frozenset()
+
+
 def _choices(
     taught: AdaptedEncoder, kind: Domain, asked: Sequence[Concept], *, normal: bool, by_direction: bool
 ) -> list[_Choice]:
-    normals: dict[str, _Choice] = {}
+    normals: dict[str, list[_Choice]] = {}
     choices = []
     for concept in asked:
         body = concept.body if concept.body in kind.words else kind.default_body
-        window = kind.window_for(concept)
         # no concept's id has a colon
         texts = ConceptTexts(id=f"normal:{body}", prompts=kind.words[body].normal) if normal else None
         choices.append(
@@ -238,16 +258,32 @@ def _choices(
                 texts=_texts_of(kind, concept, taught.asked.get(concept.id) if by_direction else None),
                 normal=texts,
                 route=taught.route(concept.id),
-                window=window,
+                window=kind.window_for(concept),
             )
         )
         if texts is not None:
-            normals.setdefault(
-                body, _Choice(concept=None, name="normal", texts=texts, normal=texts, route="", window=window)
+            one = _Choice(
+                concept=None, name="normal", texts=texts, normal=texts, route="", window=kind.window_for(concept)
             )
-    if len(normals) > 1:
-        normals = {body: replace(choice, name=f"normal ({body})") for body, choice in normals.items()}
-    return [*choices, *normals.values()]
+            normals.setdefault(body, []).append(one)
+    # not in the window of whichever finding was named first
+    shown = [None, kind.default_window, *kind.windows]
+    first = {body: min(found, key=lambda one: shown.index(one.window)) for body, found in normals.items()}
+    if len(first) > 1:
+        first = {body: replace(choice, name=f"normal ({body})") for body, choice in first.items()}
+    return [*choices, *first.values()]
+
+
+def _several_windows(choices: Sequence[_Choice], looks: Mapping[str | None, PlaneSelection]) -> tuple[str, ...]:
+    """A sentence where pictures of several windows were compared."""
+    names = list(dict.fromkeys(looks[one.window].intensity.name for one in choices if one.concept is not None))
+    if len(names) < 2:
+        return ()
+    normal = [f"{one.name} in {looks[one.window].intensity.name}" for one in choices if one.concept is None]
+    where = f" ({', '.join(normal)})" if normal else ""
+    return (
+        f"each finding is compared in its own window ({', '.join(names)}){where}: shares need not sum to 1; --window shows all in one",
+    )
 
 
 def _texts_of(kind: Domain, concept: Concept, asked: ConceptQuery | None) -> ConceptTexts:
@@ -263,7 +299,7 @@ def _scored(
     looked: PlaneSelection,
     settings: ClassSettings,
     progress: Progress | None,
-) -> tuple[dict[str, ConceptScore], Float[Tensor, "planes width"]]:
+) -> tuple[_Group, Float[Tensor, "planes width"]]:
     """The scores of all choices that share encoder, window and normal captions with one of them, and the planes' features."""
     texts = [choice.texts for choice in choices if choice.concept is not None]
     texts += [like.normal] if like.normal is not None else []
@@ -281,12 +317,11 @@ def _scored(
         for choice in choices
         if (choice.route, choice.window, choice.normal and choice.normal.id) == group
     }  # fmt: skip
-    return made, found.features
+    shares = {name: found.probabilities[:, place] for name, place in column.items()}
+    return _Group(scores=made, shares=shares), found.features
 
 
-def _held(
-    scores: Mapping[str, ConceptScore], guard: Guard, sight: Sight, settings: ClassSettings
-) -> dict[str, ConceptScore]:
+def _held(group: _Group, guard: Guard, sight: Sight, settings: ClassSettings) -> _Group:
     """The same scores with what the guard has against each; read phrase by phrase, a denial is understood."""
     against = guard.of_image(sight)
 
@@ -296,18 +331,28 @@ def _held(
         texts = tuple(map(affirmed, one.texts)) if settings.rule == "phrases" else one.texts
         return guard.of_words(one.concept, texts, sight)
 
-    return _without_silent({name: replace(one, no_claim=(*against, *words(one))) for name, one in scores.items()})
+    reasons = {name: words(one) for name, one in group.scores.items()}
+    scores = {name: replace(one, no_claim=(*against, *reasons[name])) for name, one in group.scores.items()}
+    return replace(group, scores=scores, unread=frozenset(name for name, found in reasons.items() if found))
 
 
-def _without_silent(scores: Mapping[str, ConceptScore]) -> dict[str, ConceptScore]:
-    """The shares of the others as they are without those of which nothing is claimed: of one softmax, so by division."""
-    silent = [one.probabilities.astype(np.float64) for one in scores.values() if one.no_claim]
-    if not silent or len(silent) == len(scores):
-        return dict(scores)
+def _without_silent(groups: Sequence[_Group]) -> dict[str, ConceptScore]:
+    """The shares of the others as they are without those of which nothing is claimed: of one softmax, so by division.
+
+    A text is silent in every softmax that it is part of, also in those of other windows and encoders than its own.
+    """
+    unread = frozenset[str]().union(*(group.unread for group in groups))
+    return {name: one for group in groups for name, one in _without(group, unread).items()}
+
+
+def _without(group: _Group, unread: frozenset[str]) -> dict[str, ConceptScore]:
+    silent = [share.astype(np.float64) for name, share in group.shares.items() if name in unread]
+    if not silent or len(silent) == len(group.shares):
+        return dict(group.scores)
     left = np.maximum(1.0 - np.sum(silent, axis=0), np.finfo(np.float32).tiny)
     return {
         name: one
         if one.no_claim
         else replace(one, probabilities=np.minimum(one.probabilities / left, 1).astype(np.float32))
-        for name, one in scores.items()
+        for name, one in group.scores.items()
     }
