@@ -23,6 +23,7 @@ from medkt.io.dicom_luts import display_of, empty_luts
 from medkt.io.dicom_padding import Padding, filled
 from medkt.io.dicom_pixels import read_voxels
 from medkt.io.dicom_regions import regions_of
+from medkt.io.dicom_regrid import left_out
 from medkt.io.dicom_regrid import regrid as resample
 from medkt.io.dicom_series import choose_series
 from medkt.io.dicom_stack import StackLayout, irregular, lay_out
@@ -93,7 +94,9 @@ def read_dicom(
     values = full.values
     if layout.problems:
         values, geometry = resample(values, layout, shown)
-        warnings = (*warnings, f"resampled onto a regular grid: {'; '.join(layout.problems)}")
+        between = left_out(layout)
+        lost = f"; {between} of {len(layout.frames)} slices lie between its planes and are in none" if between else ""
+        warnings = (*warnings, f"resampled onto a regular grid: {'; '.join(layout.problems)}{lost}")
     return Image(
         values=values,
         geometry=geometry,
@@ -156,11 +159,24 @@ def _without(
 
 
 def _display(frames: Sequence[Frame], files: Sequence[DicomFile]) -> tuple[Display, tuple[str, ...]]:
-    """The display of the middle slice, for the ends of a stack often hold little, and a word where it varies."""
+    """The display of the middle slice, for the ends of a stack often hold little, and words where it varies."""
     all_of_them = [display_of(files[frame.file].header, frame.number, files[frame.file].shown) for frame in frames]
     middle = all_of_them[len(all_of_them) // 2]
-    varies = any(one.windows != middle.windows for one in all_of_them)
-    return middle, ("windows vary from slice to slice: those of the middle slice are kept",) if varies else ()
+    notes = []
+    if any(_window_of(one) != _window_of(middle) for one in all_of_them):
+        notes.append("windows vary from slice to slice: those of the middle slice are kept")
+    others = sum(one.inverted != middle.inverted for one in all_of_them)
+    if others:
+        notes.append(
+            f"{others} of {len(all_of_them)} slices are {'not ' if middle.inverted else ''}inverted (MONOCHROME1), unlike the middle "
+            "one: all are shown as that one is, so these as negatives"
+        )
+    return middle, tuple(notes)
+
+
+def _window_of(display: Display) -> tuple[object, ...]:
+    table = None if display.table is None else (display.table[0], display.table[1].tobytes())
+    return display.windows, display.function, table
 
 
 def _record(found: FoundFiles, files: list[DicomFile], layout: StackLayout) -> tuple[str, ...]:

@@ -56,20 +56,38 @@ def _places(frames: Sequence[Frame], spacing: tuple[float, float]) -> tuple[Arra
 
 
 def _targets(along: Array, step: float) -> Array:
-    count = int(np.floor((along[-1] - along[0]) / step + STEP_TOLERANCE * 2)) + 1
+    """Up to the plane nearest to the last slice, which would be lost where it lies beyond all planes by most of a step."""
+    count = int(np.floor((along[-1] - along[0]) / step + 0.5)) + 1
     targets: Array = along[0] + step * np.arange(count)
     return targets
 
 
-def _slice_at(at: float, along: Array, step: float, moved: Any, dtype: np.dtype[Any]) -> Array:
-    """The plane at a position: a slice that lies there, else its two neighbours weighed by distance."""
+def left_out(layout: StackLayout) -> int:
+    """How many slices lie between planes of the regular grid so that none of these is made of them."""
+    along, _ = _places(layout.frames, layout.geometry.spacing[1:])
+    step = usual_step(along)
+    used = {place for at in _targets(along, step) for place, weight in _shares(at, along, step) if weight}
+    return len(along) - len(used)
+
+
+def _shares(at: float, along: Array, step: float) -> list[tuple[int, float]]:
+    """The slices that the plane at a position is made of, and how much of each: that which lies there, else its two neighbours."""
     nearest = int(np.argmin(np.abs(along - at)))
     if abs(along[nearest] - at) <= STEP_TOLERANCE * step:
-        plane = moved(nearest)
+        return [(nearest, 1.0)]
+    above = int(np.clip(np.searchsorted(along, at), 1, len(along) - 1))
+    weight = float(np.clip((at - along[above - 1]) / (along[above] - along[above - 1]), 0.0, 1.0))
+    return [(above - 1, 1 - weight), (above, weight)]
+
+
+def _slice_at(at: float, along: Array, step: float, moved: Any, dtype: np.dtype[Any]) -> Array:
+    """The plane at a position, of its slices weighed by distance."""
+    shares = _shares(at, along, step)
+    if len(shares) == 1:
+        plane = moved(shares[0][0])
     else:
-        above = int(np.clip(np.searchsorted(along, at), 1, len(along) - 1))
-        weight = float(np.clip((at - along[above - 1]) / (along[above] - along[above - 1]), 0.0, 1.0))
-        plane = (1 - weight) * moved(above - 1).astype(np.float64) + weight * moved(above).astype(np.float64)
+        (below, less), (above, weight) = shares
+        plane = less * moved(below).astype(np.float64) + weight * moved(above).astype(np.float64)
     result: Array = (np.rint(plane) if dtype.kind in "iu" else plane).astype(dtype)
     return result
 

@@ -164,6 +164,31 @@ def test_windows_in_file_order(tmp_path: Path) -> None:
     assert display.function == "SIGMOID"
 
 
+@pytest.mark.parametrize(
+    ("negatives", "said"), [(1, "1 of 6 slices are inverted"), (4, "2 of 6 slices are not inverted")]
+)
+def test_negatives_among_the_slices_are_said(negatives: int, said: str, tmp_path: Path) -> None:
+    for path in write_series(tmp_path, numbered((6, 5, 4)), modality="MR")[6 - negatives :]:
+        dataset = dcmread(path)
+        dataset.PhotometricInterpretation = "MONOCHROME1"
+        save(dataset, path)
+    image = read_image(tmp_path)
+    assert any(warning.startswith(said) for warning in image.provenance.warnings)
+    assert image.display.inverted == (negatives > 3)
+
+
+def test_tables_that_vary_are_said(tmp_path: Path) -> None:
+    for k, path in enumerate(write_series(tmp_path, numbered((3, 5, 4)))):
+        dataset = dcmread(path)
+        table = Dataset()
+        table.LUTDescriptor, table.LUTData = [2, 0, 16], [0, 100 + k]
+        table["LUTDescriptor"].VR = table["LUTData"].VR = "US"
+        dataset.VOILUTSequence = [table]
+        save(dataset, path)
+    said = "windows vary from slice to slice: those of the middle slice are kept"
+    assert said in read_image(tmp_path).provenance.warnings
+
+
 def test_voi_table(tmp_path: Path) -> None:
     item = Dataset()
     item.LUTDescriptor, item.LUTData = [3, 7, 16], [1, 2, 3]

@@ -74,6 +74,23 @@ def test_uneven_steps(tmp_path: Path) -> None:
     assert np.abs(image.values - ramp(AXIAL, image.geometry.shape).astype(int)).max() <= 1
 
 
+def test_the_last_slice_is_not_lost_where_it_lies_near_no_plane(tmp_path: Path) -> None:
+    at = [0.0, 1, 2, 3, 4, 4.8]
+    values = numbered((6, 5, 4))
+    write_series(tmp_path, values, at=at)
+    image = read_image(tmp_path, regrid=True)
+    assert np.array_equal(image.values, values)  # the last one half a millimetre from its place
+    assert not any("between its planes" in warning for warning in image.provenance.warnings)
+
+
+def test_slices_between_the_planes_of_the_grid_are_counted(tmp_path: Path) -> None:
+    at = [0.0, 0.4, 0.7, 1, 2, 3, 4, 5, 6]
+    write_series(tmp_path, numbered((9, 5, 4)), at=at)
+    image = read_image(tmp_path, regrid=True)
+    assert image.values.shape[0] == 7
+    assert any("; 2 of 9 slices lie between its planes and are in none" in one for one in image.provenance.warnings)
+
+
 def test_gantry_tilt(tmp_path: Path) -> None:
     values = ramp(sheared())
     write_series(tmp_path, values, sheared())
