@@ -154,7 +154,7 @@ def _read_tiff(path: Path, shown: str, volume: int | str | None) -> Channels:
         budget().require_bytes(int(page.size) * page.dtype.itemsize * (1 if page.colormap is None else 6), shown)
         pixels = page.asarray()
         if page.colormap is not None:
-            pixels = np.moveaxis(page.colormap[:, pixels], 0, -1)
+            pixels = np.moveaxis(_palette(page.colormap)[:, pixels], 0, -1)
         meaning, decoded = int(page.photometric), int(page.compression) in _DECODED_TO_RGB
         turned = _number(page.tags.valueof(ORIENTATION, 1))
         planar = pixels.ndim == 3 and page.planarconfig == 2
@@ -163,6 +163,15 @@ def _read_tiff(path: Path, shown: str, volume: int | str | None) -> Channels:
     notes = (f"the file asks to turn the picture (orientation {turned}): not done",) if turned != 1 else ()
     pixels, steps = _as_grey_or_rgb(pixels, meaning, decoded, shown)
     return pixels, ("TIFF read", *steps), notes
+
+
+def _palette(colours: Array) -> Array:
+    """(3, entries) of a TIFF's palette, in 8 bits where its 16 hold no more: so the same picture as a PNG has the same values."""
+    high = colours >> 8
+    in_eight = not (colours & 0xFF).any() or np.array_equal(
+        high, colours & 0xFF
+    )  # times 256 or 257, as programs have it
+    return high.astype(np.uint8) if in_eight else colours
 
 
 def _as_grey_or_rgb(pixels: Array, meaning: int, decoded: bool, shown: str) -> tuple[Array, tuple[str, ...]]:

@@ -46,6 +46,17 @@ def test_alpha_is_dropped_and_palettes_are_expanded(tmp_path: Path) -> None:
     assert np.abs(read_image(tmp_path / "p.png").values[0].astype(int) - LUMA).max() <= 12
 
 
+def test_a_palette_of_eight_bits_is_the_same_picture_in_a_tiff(tmp_path: Path) -> None:
+    levels = np.arange(256, dtype=np.uint16)
+    for name, colours in (("times_256", levels * 256), ("times_257", levels * 257)):
+        tifffile.imwrite(tmp_path / f"{name}.tif", GREY, photometric="palette", colormap=np.stack([colours] * 3))
+        image = read_image(tmp_path / f"{name}.tif")
+        assert image.values.dtype == np.uint8
+        assert np.array_equal(image.values[0], GREY)
+    tifffile.imwrite(tmp_path / "fine.tif", GREY, photometric="palette", colormap=np.stack([levels * 3] * 3))
+    assert np.array_equal(read_image(tmp_path / "fine.tif").values[0], GREY.astype(np.uint16) * 3)
+
+
 def test_jpeg_and_its_turn(tmp_path: Path) -> None:
     exif = Pillow.Exif()
     exif[0x0112] = 6
