@@ -19,6 +19,7 @@ from medkt.io.dicom_mosaic import Vector
 from medkt.io.dicom_volume_names import choose, orientation_of, parts_of_names, written_name
 
 SAME_POSITION_MM = 1e-2  # files state positions to a thousandth of a millimetre or better
+SAME_POSITION_PIXELS = 0.25  # where pixels are so small that slices may lie closer than that (micro-CT)
 _TELLING = (
     "image type", "echo", "TE", "b", "direction", "TI", "flip", "phase", "time", "acquisition", "kV", "kernel", "view",
     "stack", "TR", "trigger", "acquired",
@@ -221,12 +222,13 @@ def _described(volume: Volume) -> str:
 def by_position(frames: Sequence[Frame]) -> list[list[Frame]]:
     """Frames of one orientation along their normal, those at one place together, in the order of storing."""
     normal = np.zeros(3) if frames[0].directions is None else normal_of(frames[0])
+    same = min([SAME_POSITION_MM, *(SAME_POSITION_PIXELS * step for step in frames[0].spacing or ())])
     along = [0.0 if frame.position is None else float(frame.position @ normal) for frame in frames]
     ordered = sorted(range(len(frames)), key=lambda k: (along[k], frames[k].order))
     places: list[list[Frame]] = []
     last = -np.inf
     for k in ordered:
-        if along[k] - last < SAME_POSITION_MM:
+        if along[k] - last < same:
             places[-1].append(frames[k])
         else:
             places.append([frames[k]])

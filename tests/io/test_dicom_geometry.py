@@ -64,6 +64,16 @@ def test_double_positions(tmp_path: Path) -> None:
     assert np.array_equal(image.values[[0, 1, 3, 4, 5]], VALUES[[0, 1, 3, 4, 5]])
 
 
+@pytest.mark.parametrize("step", [0.008, 0.004])
+def test_slices_of_micrometres_are_not_at_one_place(step: float, tmp_path: Path) -> None:
+    affine = AXIAL.copy()
+    affine[:3, :3] *= step / 2.5
+    write_series(tmp_path, VALUES, affine)
+    image = read_image(tmp_path)
+    assert np.array_equal(image.values, VALUES)
+    assert image.geometry.spacing[0] == pytest.approx(step)
+
+
 def test_uneven_steps(tmp_path: Path) -> None:
     at = [0.0, 1, 2, 3.4, 4.4, 5.4]
     write_series(tmp_path, ramp(AXIAL, at=at), at=at)
