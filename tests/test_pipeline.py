@@ -2,8 +2,10 @@
 
 import itertools
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -335,6 +337,40 @@ def _mask_of(path: Path, folder: Path) -> nib.Nifti1Image:
 def test_nothing_to_look_for(studies: Studies) -> None:
     with pytest.raises(SettingsError, match="say what to look for"):
         segment(studies["dx"], model=bright_pipeline())
+
+
+def test_nothing_to_look_for_in_an_image() -> None:
+    values = np.zeros((1, 16, 16), np.uint8)
+    image = toolkit.Image(values=values, geometry=toolkit.Geometry.of_pixels(16, 16))
+    with pytest.raises(SettingsError, match="say what to look for"):
+        bright_pipeline().segment(image, ())
+
+
+@pytest.mark.parametrize("function", [segment, toolkit.classify])
+@pytest.mark.parametrize("name", ["prompts", "concepts"])
+def test_what_is_asked_may_be_one_thing_or_what_is_gone_through_once(
+    name: str, function: Callable[..., Any], studies: Studies
+) -> None:
+    one = "a bright spot" if name == "prompts" else "cxr_nodule"
+    pipeline = bright_pipeline(FAST)
+
+    def asked(given: Any) -> list[str]:
+        result = function(studies["dx"], **{name: given}, model=pipeline)
+        found = result.findings if function is segment else result.scores
+        return [row.concept.id for row in found if row.concept is not None]
+
+    expected = asked([one])
+    assert len(expected) == 1
+    assert asked(one) == asked(iter([one])) == asked(text for text in [one]) == expected
+    with pytest.raises(SettingsError, match="say what to look for"):
+        asked(iter(()))
+
+
+def test_a_pipeline_takes_one_concept_or_what_is_gone_through_once(studies: Studies) -> None:
+    pipeline = bright_pipeline(FAST)
+    for given in ("cxr_nodule", iter(["cxr_nodule"])):
+        found = pipeline.segment_file(studies["dx"], given).findings
+        assert [one.concept.id for one in found] == ["cxr_nodule"]
 
 
 def test_an_image_without_modality(studies: Studies) -> None:

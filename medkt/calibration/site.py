@@ -1,10 +1,11 @@
 """Segmentation, where a site is named with its calibrations: each concept that has one is decided by it, then outlined."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from medkt.bounds import several_of
 from medkt.calibration.calibration import Calibration, Decision
 from medkt.calibration.rule import CalibratedPresence, CalibrationRule
 from medkt.calibration.scoring import ScoringKey, scoring_key
@@ -131,8 +132,8 @@ def _own_rule(pipeline: Pipeline) -> PresenceRule | None:
 def segment(
     source: str | Path | Image,
     *,
-    prompts: Sequence[str] = (),
-    concepts: Sequence[str | Path | Concept] = (),
+    prompts: Iterable[str] = (),
+    concepts: Iterable[str | Path | Concept] = (),
     model: str | Pipeline = "small",
     view: View | None = None,
     settings: SegmentationSettings | None = None,
@@ -157,14 +158,15 @@ def segment(
         SettingsError: neither a prompt nor a concept, or the site has no calibration for one.
         MedktError: from the steps.
     """
-    if not concepts and not prompts:
+    names, texts = several_of(concepts), several_of(prompts)
+    if not names and not texts:
         raise SettingsError("say what to look for: prompts=[...] or concepts=[...]")
     pipeline = model if isinstance(model, Pipeline) else Pipeline.load(model, device=device, settings=settings)
-    if packages := [one for one in concepts if is_package(one)]:
+    if packages := [one for one in names if is_package(one)]:
         pipeline = pipeline.with_packages([*(pipeline.taught.packages if pipeline.taught else ()), *packages])
     if site is not None:
         pipeline = replace(pipeline, rule=SiteCalibrations(site=site, otherwise=_own_rule(pipeline)))
-    wanted = wanted_in(concepts, prompts, taught=pipeline.taught, modality=view.modality if view else None)
+    wanted = wanted_in(names, texts, taught=pipeline.taught, modality=view.modality if view else None)
     if isinstance(source, Image):
         return pipeline.segment(source, wanted, view=view)
     return pipeline.segment_file(Path(source), wanted, view=view)

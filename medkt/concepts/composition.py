@@ -6,16 +6,17 @@ cosine between them says how much (task vectors, Ilharco et al. 2023, Editing mo
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from medkt.bounds import several_of
 from medkt.concepts.changes import Changes, changes_of, dot
 from medkt.concepts.package import Package, PackagedConcept, read_package, write
 from medkt.errors import InputError, WeightsError
 
 
-def compose(paths: Sequence[str | Path], output: str | Path) -> Package:
+def compose(paths: Iterable[str | Path], output: str | Path) -> Package:
     """Put the concepts of several packages into one, unsigned, and store the table of interference.
 
     Args:
@@ -28,15 +29,16 @@ def compose(paths: Sequence[str | Path], output: str | Path) -> Package:
         UnreadableError, UnsupportedError, ...: a file is not sound, as `read_package`.
         OutputError: the file cannot be written.
     """
-    if len(paths) < 2:
-        raise InputError(f"compose takes at least two packages, got {len(paths)}")
-    packages = [read_package(path) for path in paths]
+    files = several_of(paths)
+    if len(files) < 2:
+        raise InputError(f"compose takes at least two packages, got {len(files)}")
+    packages = [read_package(path) for path in files]
     seen: dict[str, str] = {}
-    for path, package in zip(paths, packages, strict=True):
+    for path, package in zip(files, packages, strict=True):
         if package.base.digest != packages[0].base.digest:
             one, other = packages[0].base, package.base
             raise WeightsError(
-                f"{paths[0]} was learnt for {one.name} ({one.digest[:12]}...) and {path} for {other.name} "
+                f"{files[0]} was learnt for {one.name} ({one.digest[:12]}...) and {path} for {other.name} "
                 f"({other.digest[:12]}...); put together what was learnt for one model"
             )
         for concept in package.concepts:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medkt.bounds import require_regular
+from medkt.bounds import require_regular, several_of
 from medkt.concepts.container import read_container, write_container
 from medkt.concepts.package import MANIFEST, SIGNATURE, Package, json_bytes, read_package
 from medkt.errors import InputError, OutputError, SettingsError, UnreadableError, WeightsError
@@ -148,7 +148,7 @@ def trusted_keys(places: Iterable[str | Path]) -> dict[str, str]:
         InputError: no such file or folder, or not an Ed25519 public key.
     """
     files: list[Path] = []
-    for place in map(Path, places):
+    for place in map(Path, several_of(places)):
         files += sorted(place.glob("*.pub")) if place.is_dir() else [place]
     return {fingerprint_of(_public_key(file)): file.stem for file in files}
 

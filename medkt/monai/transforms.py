@@ -1,6 +1,6 @@
 """`medkt.segment` as a transform of MONAI, for arrays and for dictionaries; the models are loaded when the first study comes."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ from monai.data import MetaTensor
 from monai.transforms import MapTransform, Transform
 from monai.utils import TransformBackends
 
+from medkt.bounds import several_of
 from medkt.calibration import SiteCalibrations
 from medkt.concepts import Concept
 from medkt.domains import domain
@@ -57,17 +58,17 @@ class SegmentFromText(Transform):  # type: ignore[misc]  # MONAI's types are not
 
     def __init__(
         self,
-        concepts: Sequence[str | Path | Concept] = (),
-        prompts: Sequence[str] = (),
+        concepts: Iterable[str | Path | Concept] = (),
+        prompts: Iterable[str] = (),
         *,
         modality: str,
         model: str | Pipeline = "small",
         view: View | None = None,
         site: str | None = None,
     ) -> None:
-        if not concepts and not prompts:
+        self.concepts, self.prompts = several_of(concepts), several_of(prompts)
+        if not self.concepts and not self.prompts:
             raise SettingsError("say what to look for: prompts=[...] or concepts=[...]")
-        self.concepts, self.prompts = _each(concepts), _each(prompts)
         self.model, self.site = model, site
         self.view = replace(view or View(), modality=modality)
         domain(modality)  # an unknown one is told now, and not at the first study
@@ -152,7 +153,3 @@ def _said(result: StudyResult) -> dict[str, Any]:
         "score": [float(one.found.presence.score) for one in findings],
         "warnings": "\n".join(result.warnings),
     }
-
-
-def _each(given: Sequence[Any]) -> tuple[Any, ...]:
-    return (given,) if isinstance(given, str | Path) else tuple(given)

@@ -1,6 +1,6 @@
 """Which of several findings fits a study best, without a map."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -10,6 +10,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from medkt.bounds import several_of
 from medkt.concepts import Concept
 from medkt.concepts.meaning import RefusalCode
 from medkt.concepts.phrases import affirmed
@@ -101,8 +102,8 @@ class Classification:
 def classify(
     source: str | Path | Image,
     *,
-    prompts: Sequence[str] = (),
-    concepts: Sequence[str | Path | Concept] = (),
+    prompts: Iterable[str] = (),
+    concepts: Iterable[str | Path | Concept] = (),
     model: str | Pipeline | AdaptedEncoder = "small",
     view: View | None = None,
     normal: bool = True,
@@ -138,11 +139,12 @@ def classify(
         SettingsError: nothing to compare: no concept, or a single one without `normal`.
         MedktError: from the steps.
     """
-    if not concepts and not prompts:
+    names, texts = several_of(concepts), several_of(prompts)
+    if not names and not texts:
         raise SettingsError("say what to look for: prompts=[...] or concepts=[...]")
-    packages = [one for one in concepts if is_package(one)]
+    packages = [one for one in names if is_package(one)]
     taught = _taught_of(model, packages, together=together, device=device)
-    wanted = wanted_in(concepts, prompts, taught=taught, modality=view.modality if view else None)
+    wanted = wanted_in(names, texts, taught=taught, modality=view.modality if view else None)
     own = model.guard if isinstance(model, Pipeline) else default_guard(taught.base)
     held = (guard or own) if guarded else None
     if isinstance(source, Image):

@@ -1,13 +1,14 @@
 """The models, loaded once, and any number of studies through them."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from medkt.bounds import several_of
 from medkt.concepts import Concept, Package
 from medkt.errors import InputError, NumericalError, SettingsError
 from medkt.facts import ModelFacts, TaughtFacts
@@ -71,7 +72,7 @@ class Pipeline:
         settings: SegmentationSettings | None = None,
         preset: str = "default",
         as_published: Mapping[str, Any] | None = None,
-        packages: Sequence[str | Path | Package] = (),
+        packages: Iterable[str | Path | Package] = (),
         together: bool = False,
         rule: PresenceRule | StudyRules | None = None,
         guarded: bool = True,
@@ -106,7 +107,7 @@ class Pipeline:
             guard=(guard or default_guard(encoder)) if guarded else None, normals=default_normals(encoder),
         ).with_packages(packages, together=together)  # fmt: skip
 
-    def with_packages(self, packages: Sequence[str | Path | Package], *, together: bool = False) -> "Pipeline":
+    def with_packages(self, packages: Iterable[str | Path | Package], *, together: bool = False) -> "Pipeline":
         """The same models with learnt concepts, in place of those that it had.
 
         A concept of a package is asked of the encoder that was taught it, by its id or name too; every other concept and
@@ -120,12 +121,13 @@ class Pipeline:
             WeightsError: a package belongs to another model.
             MedktError: as `medkt.concepts.read_package`.
         """
-        return replace(self, taught=AdaptedEncoder.of(self.encoder, packages, together=together) if packages else None)
+        held = several_of(packages)
+        return replace(self, taught=AdaptedEncoder.of(self.encoder, held, together=together) if held else None)
 
     def segment_file(
         self,
         path: Path,
-        concepts: Sequence[Concept | str | Path],
+        concepts: Iterable[Concept | str | Path],
         *,
         view: View | None = None,
         series: str | None = None,
@@ -140,14 +142,15 @@ class Pipeline:
 
         `check` is called with the image before anything is computed; what it raises ends the work. `before` as for `segment`.
         """
-        require_words(concepts, self.encoder)
+        wanted = several_of(concepts)
+        require_words(wanted, self.encoder)
         began = time.perf_counter()
         image = read_image(path, series=series, volume=volume, regrid=regrid, allow_incomplete=allow_incomplete)
         seconds = time.perf_counter() - began
         try:
             if check is not None:
                 check(image)
-            result = self.segment(image, concepts, view=view, before=before, progress=progress)
+            result = self.segment(image, wanted, view=view, before=before, progress=progress)
         except (InputError, NumericalError) as error:
             raise type(error)(f"{path}: {error}") from error
         return replace(result, seconds={"read": seconds, **result.seconds})
@@ -155,7 +158,7 @@ class Pipeline:
     def segment(
         self,
         image: Image,
-        concepts: Sequence[Concept | str | Path],
+        concepts: Iterable[Concept | str | Path],
         *,
         view: View | None = None,
         before: Callable[[Study], None] | None = None,
@@ -170,11 +173,15 @@ class Pipeline:
             UnknownNameError: a concept is given by a name that nothing has.
             InputError: nothing to look at, a concept of another modality, an unusable image, or a text of which the
                 encoder knows no word.
+            SettingsError: nothing is asked for.
             NumericalError: a step gave NaN.
         """
+        wanted = several_of(concepts)
+        if not wanted:
+            raise SettingsError("say what to look for: at least one concept")
         began = time.perf_counter()
         taught = self.taught or AdaptedEncoder.of(self.encoder)
-        study = study_of(taught, image, concepts, self.settings, view)
+        study = study_of(taught, image, wanted, self.settings, view)
         kind, settings, looks = study.kind, study.settings, study.looks
         if before is not None:
             before(study)

@@ -4,7 +4,7 @@ The command line makes its options of the same fields, so that names, values, de
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
@@ -52,7 +52,7 @@ class Request:
         given: names of options that were given though they may have their default's value.
 
     Raises:
-        SettingsError: a value is none of those that an option takes.
+        SettingsError: a value is none of those that an option takes, or of what has to be given there is none.
     """
 
     given: frozenset[str] = frozenset()
@@ -60,6 +60,9 @@ class Request:
     def __post_init__(self) -> None:
         for name, value in fitted(type(self), vars(self)).items():
             object.__setattr__(self, name, value)
+        for name in _some_of(type(self)):
+            if not getattr(self, name):
+                raise SettingsError(f"{name}: expected at least one, got none")
 
     def gives(self, name: str) -> bool:
         """Whether the user gave an option, rather than leaving it to its default."""
@@ -70,6 +73,13 @@ def options_of(kind: type[Request]) -> tuple[tuple[str, Any, Option], ...]:
     """The options of a request: name, hint and what is said of each; its own before those of its bases, from left to right."""
     which: Any = kind
     return _options_of(which)
+
+
+@cache
+def _some_of(kind: Any) -> tuple[str, ...]:
+    """The options of which at least one value has to be given."""
+    hints = {name: hint for name, hint, _ in options_of(kind) if of_several(hint) is not None}
+    return tuple(one.name for one in fields(kind) if one.name in hints and one.default is MISSING)
 
 
 def groups_of(kind: type[Request]) -> dict[type[Request], tuple[str, ...]]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class QueryRequest(Request):
     """Which runs, and what is asked of their tables."""
 
-    runs: Annotated[tuple[Path, ...], Option("folders of runs")]
+    runs: Annotated[tuple[Path, ...], Option("folders of runs")] = ()
     sql: Annotated[
         str, Option("one SELECT; the tables are results, failures and timings, of several runs with a column run")
     ]

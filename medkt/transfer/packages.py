@@ -7,7 +7,7 @@ concept in hand laid over it and taken off again, bit for bit. Or, where the use
 one encoder for all of them, which then get in each other's way as far as `together_notes` says.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import TypeGuard
 
 import torch
 
+from medkt.bounds import several_of
 from medkt.concepts import AskingRecord, Concept, Package, read_package
 from medkt.concepts.asking_record import NORMAL, RIVALS, WANTED
 from medkt.concepts.package import SUFFIX
@@ -26,6 +27,7 @@ from medkt.models.weights import weights_digest
 from medkt.saliency.directions import Directions
 from medkt.saliency.targets import ConceptQuery
 from medkt.transfer.delta import Delta, applied, apply, from_bytes, interference
+from medkt.transfer.sharing import shared_weights
 
 BASE = ""
 """The route of everything that was not learnt."""
@@ -59,7 +61,7 @@ class AdaptedEncoder:
 
     @classmethod
     def of(
-        cls, base: DualEncoder, packages: Sequence[str | Path | Package] = (), *, together: bool = False
+        cls, base: DualEncoder, packages: Iterable[str | Path | Package] = (), *, together: bool = False
     ) -> "AdaptedEncoder":
         """Take packages into use.
 
@@ -73,6 +75,12 @@ class AdaptedEncoder:
             SettingsError: two packages hold one concept.
             UnreadableError, UnsupportedError, InputError: as `read_package`.
         """
+        held = several_of(packages)
+        with shared_weights(base.module).unchanged():
+            return cls._of(base, held, together=together)
+
+    @classmethod
+    def _of(cls, base: DualEncoder, packages: Sequence[str | Path | Package], *, together: bool) -> "AdaptedEncoder":
         digest = weights_digest(base.module) if packages else ""
         held: list[Package] = []
         deltas: dict[str, Delta] = {}
@@ -140,16 +148,19 @@ class AdaptedEncoder:
     def encoder(self, route: str) -> Iterator[DualEncoder]:
         """The encoder of a route; on leaving, the base is as it was, bit for bit, also after a failure.
 
+        While the differences of one thread lie over the base, other threads wait.
+
         Raises:
             WeightsError: the differences do not fit the base.
         """
         if route == BASE:
-            yield self.base
+            with shared_weights(self.base.module).unchanged():
+                yield self.base
         elif self.copy is not None:
             yield self.copy
         else:
             wanted = list(self.deltas.values()) if route == _TOGETHER else [self.deltas[route]]
-            with applied(self.base, wanted) as adapted:
+            with shared_weights(self.base.module).changed(), applied(self.base, wanted) as adapted:
                 yield adapted
 
     def facts(self, route: str, concepts: Sequence[str], encoder: DualEncoder) -> tuple[TaughtFacts, ...]:

@@ -3,6 +3,7 @@
 import argparse
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
@@ -197,6 +198,21 @@ def test_a_value_that_an_option_does_not_take(options: dict[str, Any], says: str
     with pytest.raises(SettingsError) as caught:
         medkt.evaluate(**options)
     assert str(caught.value) == says
+
+
+@pytest.mark.parametrize(
+    ("function", "options", "name"),
+    [
+        (medkt.segment_studies, {"input": [], "concept": "cxr_nodule", "output": "out"}, "input"),
+        (medkt.classify_studies, {"input": (), "concept": ["cxr_nodule"]}, "input"),
+        (medkt.concept_lint, {"files": iter(())}, "files"),
+        (medkt.concept_compose, {"files": [], "output": "whole.medkt"}, "files"),
+        (medkt.models_export, {"names": [], "output": "models.zip"}, "names"),
+    ],
+)
+def test_nothing_is_not_one_of_several(function: Callable[..., Any], options: dict[str, Any], name: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{name}: expected at least one, got none$"):
+        function(**options)
 
 
 @pytest.mark.parametrize("command", ["concept verify", "models import"])

@@ -1,6 +1,9 @@
 """Learnt concepts in use: which encoder answers for what, and that the base is the base again afterwards."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier, Event
 from typing import Any
 
 import pytest
@@ -62,6 +65,52 @@ def test_several_are_kept_apart_and_taken_off_again(files: tuple[Path, Path]) ->
         raise RuntimeError("the device is gone")
     assert (weights_digest(base.module), base.spec) == (before, spec)
     assert taught.notes == ()
+
+
+def test_what_lies_over_the_base_is_not_seen_from_another_thread(files: tuple[Path, Path]) -> None:
+    base = BrightSpots()
+    taught, plain = AdaptedEncoder.of(base, files), AdaptedEncoder.of(base)
+    laid, done = Event(), Event()
+
+    def changes_it() -> float:
+        with taught.encoder("pale_disc") as encoder:
+            laid.set()
+            done.wait(0.5)
+            return gain_of(encoder)
+
+    def asks(one: AdaptedEncoder, route: str) -> float:
+        assert laid.wait(5)
+        with one.encoder(route) as encoder:
+            done.set()
+            return gain_of(encoder)
+
+    with ThreadPoolExecutor(4) as threads:
+        found = [
+            threads.submit(changes_it),
+            threads.submit(asks, plain, BASE),
+            threads.submit(asks, taught, BASE),
+            threads.submit(asks, taught, "black_disc"),
+        ]
+        assert [one.result(10) for one in found] == [6.0, GAIN, GAIN, 2.5]
+    assert gain_of(base) == GAIN
+
+
+def test_threads_that_change_nothing_do_not_wait_for_each_other() -> None:
+    taught, met = AdaptedEncoder.of(BrightSpots()), Barrier(2)
+
+    def asks() -> int:
+        with taught.encoder(BASE):
+            return met.wait(5)
+
+    with ThreadPoolExecutor(2) as threads:
+        assert sorted(one.result(10) for one in [threads.submit(asks), threads.submit(asks)]) == [0, 1]
+
+
+@pytest.mark.parametrize("given", [str, lambda path: iter([path])], ids=["alone", "once"])
+def test_one_package_may_be_given_alone_and_several_only_once(
+    files: tuple[Path, Path], given: Callable[[Path], Any]
+) -> None:
+    assert [one.id for one in AdaptedEncoder.of(BrightSpots(), given(files[0])).concepts] == ["pale_disc"]
 
 
 def test_together_is_the_sum_and_says_how_they_meet(files: tuple[Path, Path]) -> None:

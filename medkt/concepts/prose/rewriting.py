@@ -36,6 +36,12 @@ _STRAY = re.compile(r"[()\[\]{}]")  # of brackets that are not closed
 _QUOTES = re.compile(r"[\"“”]")
 _OF_NOTHING = re.compile(r"\s(?:of|with|in|by)\s(?P<said>[\w-]+)$")
 _COLOURS = ("grey", "gray", "white", "black")  # which are nouns as well
+_SIGNS = {
+    "<": "less than ", ">": "more than ", "<=": "at most ", "=<": "at most ", "≤": "at most ", "⩽": "at most ",
+    ">=": "at least ", "=>": "at least ", "≥": "at least ", "⩾": "at least ", "~": "about ", "≈": "about ", "=": "",
+}  # fmt: skip
+_SIGN = re.compile(rf"(?P<sign>{'|'.join(sorted(map(re.escape, _SIGNS), key=len, reverse=True))})\s*(?=\d)")
+_TOLERANCE = re.compile(r"\s*(?:±|\+/-)\s*\d+(?:[.,]\d+)?")
 _SUBJECTLESS = re.compile(r"^(?:and|but|or)\s+", re.IGNORECASE)
 
 
@@ -116,7 +122,7 @@ def _plainly(text: str) -> tuple[str, tuple[Omission, ...]]:
         aside.append(Omission(text=found.group().strip(), reason="in brackets"))
         text = text[: found.start()] + text[found.end() :]
     said = _STRAY.sub(" ", _QUOTES.sub("", text)).rstrip(" .!?")
-    said = re.sub(r"[<>=~±]\s*(?=\d)", "", said)
+    said = _with_bounds_in_words(said)
     lists = rewriting()
     for pattern, other in lists.instead:
         said = pattern.sub(other, said)
@@ -132,6 +138,16 @@ def _plainly(text: str) -> tuple[str, tuple[Omission, ...]]:
     said = re.sub(r"\s+([,;])", r"\1", " ".join(said.split()))
     said = re.sub(r"([,;])(?:\s*[,;])+", r"\1", said).strip(" ,;")
     return _SUBJECTLESS.sub("", said), tuple(aside)
+
+
+def _with_bounds_in_words(text: str) -> str:
+    """Signs before a number in words, since "> 3 cm" without its sign says another size; a tolerance is left out.
+
+    >>> _with_bounds_in_words("of >3 cm, a wall <= 5 mm and ~2 cm of 5 ± 2 mm")
+    'of more than 3 cm, a wall at most 5 mm and about 2 cm of 5 mm'
+    """
+    said = _TOLERANCE.sub("", text)
+    return _SIGN.sub(lambda found: _SIGNS[found["sign"]], said)
 
 
 def _caption(
