@@ -60,7 +60,8 @@ class Request:
     def __post_init__(self) -> None:
         for name, value in fitted(type(self), vars(self)).items():
             object.__setattr__(self, name, value)
-        for name in _some_of(type(self)):
+        which: Any = type(self)
+        for name in _some_of(which):
             if not getattr(self, name):
                 raise SettingsError(f"{name}: expected at least one, got none")
 
