@@ -50,6 +50,8 @@ svg { display: block; } svg line, svg circle { stroke: currentColor; } svg circl
 {% endfor %}</body></html>
 """
 COLUMNS = ("AUC of the lead", "change", "called", "others called", "renamed", "seeds")
+NO_CONTROLS = ("labelled", "pool")
+"""Conditions beside a way of teaching that hold studies of the class."""
 DECIDING = ("name", "description")
 """Ways of asking that the verdict is about, fixed before anything was asked; the others stand in the table."""
 
@@ -198,10 +200,12 @@ def verdict_of(lines: Sequence[Line], about: Mapping[str, Any]) -> tuple[str, st
         controls = [
             one
             for one in by_name
-            if one.condition.startswith(f"{line.condition}: ") and "labelled" not in one.condition
+            if one.condition.startswith(f"{line.condition}: ")
+            and not any(kind in one.condition for kind in NO_CONTROLS)
         ]
         if best := max(controls, key=lambda one: one.auc[0], default=None):
-            said.append(f"Best control ({best.condition.split(': ')[1]}): {interval(best.auc)}.")
+            more = interval(line.auc - best.auc, sign=True)
+            said.append(f"Best control ({best.condition.split(': ')[1]}): {interval(best.auc)}; learned {more} more.")
     return " ".join(said), "above" if low > 0.5 else "below" if high < 0.5 else ""
 
 

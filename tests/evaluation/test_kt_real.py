@@ -230,12 +230,13 @@ def test_a_verdict_says_on_which_side_of_chance(scripts: dict[str, ModuleType]) 
         line("taught", "name", 0.8, 0.3),
         line("taught: noise images", "name", 0.7),
         line("taught: labelled 30", "name", 0.99),
+        line("taught: pool", "name", 0.98),
     ]
     said, mark = tables.verdict_of(lines, {"decides": True})
     assert said == (
         "Asked by name: 0.50 (0.42 to 0.58), not told from chance. Asked by description: 0.30 (0.22 to 0.38), ranks below chance. "
         "Learned (taught), asked by name: 0.80 (0.72 to 0.88), ranks above chance; change +0.30 (+0.22 to +0.38). "
-        "Best control (noise images): 0.70 (0.62 to 0.78)."
+        "Best control (noise images): 0.70 (0.62 to 0.78); learned +0.10 (+0.10 to +0.10) more."
     )
     assert mark == "below"
     few = tables.verdict_of(lines, {"decides": False, "studies": 6, "others": 61})
