@@ -85,9 +85,9 @@ def _as_packaged(condition: str) -> tuple[tuple[str, str], ...]:
 BRIEF = (
     ("base", "name"), ("base", "description"), ("base", "virtual among all"), *_as_packaged("base"), ("local", "name"), *_as_packaged("local"), *_as_packaged(NO_RIVALS), ("fast", "name"),
     *_as_packaged("fast"), *(one for n in (1, 3, 10, 30) for one in ((f"{LABELLED}{n}", "name"), *_as_packaged(f"{LABELLED}{n}"))),
-    *((control, "name") for control in CONTROLLED),
+    *(one for control in CONTROLLED for one in ((control, "name"), (control, PACKAGED))),
 )  # fmt: skip
-"""(condition, way) that README shows."""
+"""(condition, way) that README shows; how a package asked before only where no more is measured of how it asks now."""
 WORDS = {
     "base": "nothing",
     "local": "the description",
@@ -108,6 +108,8 @@ def brief(rows: Sequence[Row]) -> str:
         for condition, way in BRIEF:
             if not (these := of(own, condition=condition, way=way)):
                 continue
+            if way == EARLIER and _findings(of(own, condition=condition, way=PACKAGED)) >= _findings(these):
+                continue
             areas = [said(over_findings(these, first_of(measure))) for measure in ("auc_others", "auc_normals")]
             known = said(over_findings(these, points(own, _biased("known_kept"))), 1)
             shares = [
@@ -118,11 +120,15 @@ def brief(rows: Sequence[Row]) -> str:
             what = TITLES[name].lower() + ("" if int(of_whole) == whole else f", {of_whole} of them")
             taught = WORDS.get(
                 condition,
-                f"{condition.removeprefix(LABELLED)} labelled images" if condition.startswith(LABELLED) else condition,
+                f"labelled images: {condition.removeprefix(LABELLED)}" if condition.startswith(LABELLED) else condition,
             )
             cells = [what, taught, way, seeds, *areas, said(over_findings(these, _biased("accuracy"))), known, *shares]
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _findings(rows: Sequence[Row]) -> int:
+    return len({row["finding"] for row in rows})
 
 
 HEAD = """# What a name means, asked in every way, before and after learning
