@@ -32,7 +32,9 @@ from medkt.pipeline import (
 )
 from medkt.pipeline.result import too_small
 from medkt.report.study_folder import record_of_result
+from medkt.segmentation.segmenter import Segmenter
 from medkt.segmentation.slicewise import SegmentationSettings
+from medkt.spatial import planes_of
 from medkt.spatial.image import Display
 
 __all__ = ["bright", "medkt", "studies"]
@@ -102,6 +104,37 @@ def test_the_steps_meet_the_whole_line(studies: Studies) -> None:
     mask = mask_from(model.segmenter, image, prompts).values
     assert mask.any()
     assert not (whole.mask(finding).values & ~mask).any()  # agreement along the axis only takes away
+
+
+def test_a_mask_from_prompts_is_of_what_the_map_was_made_of(studies: Studies) -> None:
+    image, model = toolkit.read_image(studies["ct-series"]), bright_pipeline(OPEN)
+    concept = toolkit.load_concept("ct_intracranial_haemorrhage")
+    prompts = {3: prompts_from(explain(model.encoder, image, concept, settings=FAST))[3]}
+    segmenter = Watched(model.segmenter)
+    mask_from(segmenter, image, prompts, concept=concept)
+    mask_from(segmenter, image, prompts)
+    in_its_own, in_the_domains = segmenter.shown
+    kind, planes = domain("ct"), planes_of(image.geometry)
+    for plane, window in ((in_its_own, "brain"), (in_the_domains, None)):
+        np.testing.assert_array_equal(plane, kind.intensity(image, window=window).apply(planes.show(image.values, 3)))
+    assert not np.array_equal(in_its_own, in_the_domains)
+
+
+class Watched:
+    """A segmenter, and what it was shown."""
+
+    def __init__(self, inner: Segmenter) -> None:
+        self._inner, self.shown = inner, list[np.ndarray]()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def embed(self, plane: np.ndarray) -> Any:
+        self.shown.append(plane)
+        return self._inner.embed(plane)
+
+    def masks(self, *given: Any) -> Any:
+        return self._inner.masks(*given)
 
 
 def test_a_concept_is_shown_in_its_own_window(studies: Studies) -> None:

@@ -5,7 +5,7 @@
     encoder  = medkt.load_encoder("small")
     saliency = medkt.explain(encoder, image, concept)
     prompts  = medkt.prompts_from(saliency)
-    mask     = medkt.mask_from(medkt.load_segmenter("small"), image, prompts)
+    mask     = medkt.mask_from(medkt.load_segmenter("small"), image, prompts, concept=concept)
 
 or all of it, with the presence decision and several concepts at once: `medkt.segment("case_007/", concepts=["cxr_nodule"])`.
 """

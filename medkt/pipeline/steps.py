@@ -83,14 +83,32 @@ def mask_from(
     image: Image,
     prompts: Mapping[int, Prompts],
     *,
+    concept: Concept | None = None,
     view: View | None = None,
     settings: SegmentationSettings | None = None,
 ) -> Mask:
-    """What a segmenter outlines for prompts on planes, as one mask; no agreement between planes is asked for."""
+    """What a segmenter outlines for prompts on planes, as one mask; no agreement between planes is asked for.
+
+    Args:
+        segmenter: any.
+        image: the study.
+        prompts: by plane index (`prompts_from`).
+        concept: what the prompts are of: planes are shown in its window, as `explain` shows them. None takes the domain's,
+            which in CT is another one for most findings of soft tissue and of the head.
+        view: how the study is read and cut, as for `explain`; its window comes first.
+        settings: of the steps; None takes the defaults.
+
+    Raises:
+        MedktError: from the steps.
+    """
     settings = settings or SegmentationSettings()
     view, _ = with_window(view or View(), image, settings.window)
-    kind = domain(view.modality) if view.modality else detect_domain(image)
-    planes, intensity = planes_of(image.geometry, view.axis), kind.intensity(image, window=view.window)
+    if concept is None:
+        kind, own = domain(view.modality) if view.modality else detect_domain(image), None
+    else:
+        kind = domain_of(image, view, [concept])
+        own = kind.window_for(concept)
+    planes, intensity = planes_of(image.geometry, view.axis), kind.intensity(image, window=view.window or own)
     values = np.zeros(image.geometry.shape, dtype=bool)
     for index, asked in prompts.items():
         plane = intensity.apply(planes.show(image.values, index))
