@@ -203,7 +203,10 @@ def planes_taken(encoder: SmallEncoder) -> Iterator[tuple[str, dict[str, float]]
 def _planes_of(normals: Normals, task: Task) -> torch.Tensor | None:
     kind = task.domain
     group = normals.of(
-        kind.name, task.concept.body or kind.default_body, kind.window_for(task.concept), is_volume=False
+        kind.name,
+        task.concept.body or kind.default_body,
+        kind.window_for(task.concept) or kind.default_window or "",
+        is_volume=False,
     )
     return None if isinstance(group, NoNormals) else torch.from_numpy(group.features)
 
