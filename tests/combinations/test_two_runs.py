@@ -63,6 +63,7 @@ def test_other_references_are_refused(one: dict[str, Any], other: dict[str, Any]
         compare(first=first, second=second, **MANY)
 
 
+@pytest.mark.slow
 def test_another_rule_is_refused_where_it_decides_a_number(masks: Path, tmp_path: Path) -> None:
     rules = ("standard", "agreement-counts")
     for references, decides in (("none", True), ("reference", False)):
@@ -81,6 +82,7 @@ def test_another_rule_is_refused_where_it_decides_a_number(masks: Path, tmp_path
             assert compare(first=runs[0], second=runs[1], **MANY).lines
 
 
+@pytest.mark.slow
 def test_the_same_references_in_files_of_another_kind_of_number_are_compared(masks: Path, tmp_path: Path) -> None:
     """Against the mean of the cases' differences, counted by hand: each case is a patient of its own."""
     for number in range(CASES):

@@ -50,6 +50,8 @@ LONG = {
     "how_to/change_settings",
     "how_to/evaluate",
     "how_to/find_images_by_words",
+    "how_to/many_studies",
+    "how_to/report",
     "how_to/slicer_and_itk",
     "tutorials/read_a_saliency_map",
     "tutorials/segment_with_your_own_words",
